@@ -1,0 +1,85 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Every Swift target is built with these; warnings are errors.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+
+/// A Debian system library that is only a module map and a shim header here.
+func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "weir",
+    products: [
+        .library(name: "Weir", targets: ["Weir"]),
+        .library(name: "WeirSwiftProtobuf", targets: ["WeirSwiftProtobuf"]),
+        .executable(name: "weir", targets: ["WeirCLI"]),
+        .executable(name: "protoc-gen-weir", targets: ["protoc-gen-weir"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    ],
+    targets: [
+        // System libraries.
+        system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
+        system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+        system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
+        system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+
+        // Pure rooms: no sockets, no NIO.
+        .target(name: "CWeirProtos", dependencies: ["CProtobufC"]),
+        room("HTTP2Session", ["CNGHTTP2"]),
+        room("GRPCWire", ["CZlib"]),
+        room("Messages", ["CProtobufC", "CWeirProtos"]),
+        room("TrafficPolicy", ["CXXHash"]),
+
+        // The data plane, the control plane, and what users import.
+        room(
+            "Serving",
+            ["HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, nioHTTP1, logging]),
+        room("ControlPlane", ["Serving", "Messages", "GRPCWire", "TrafficPolicy", nioCore, logging]),
+        room(
+            "Weir",
+            [
+                "ControlPlane", "Serving", "Messages", "GRPCWire", "HTTP2Session", "TrafficPolicy",
+                nioCore, nioPosix, logging,
+            ]),
+        room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
+
+        // Executables.
+        .executableTarget(
+            name: "WeirCLI", dependencies: ["Weir", arguments, logging], swiftSettings: settings),
+        .executableTarget(
+            name: "protoc-gen-weir", dependencies: ["Messages"], swiftSettings: settings),
+
+        tests("TrafficPolicyTests", ["TrafficPolicy"]),
+    ]
+)

@@ -1,0 +1,119 @@
+/// Who owns which points of [0, 2^64): the stored, versioned truth behind every choice.
+///
+/// ```
+/// 0                                                        2^64
+/// |---------- v1 ----------|-- v2 --|------- v1 -------|- v2 -|
+///                             `- fragment: since change 3, before that v1's
+/// ```
+///
+/// The map is a list of *fragments*: half-open, in order, covering the space exactly. A fragment
+/// remembers since which change its owner holds it and who held it before, so that a change undone
+/// gives every point back (see `AffinityMap+Change.swift`). Looking up needs no history: the
+/// *intervals* are the fragments with equal neighbours merged.
+package struct AffinityMap: Equatable, Sendable {
+    /// The number of points: 2^64.
+    package static let space = UInt128(1) << 64
+
+    /// The most fragments, hence intervals, that a map may have.
+    package static let maximumIntervals = 1_024
+
+    /// How many earlier holders a fragment remembers.
+    package static let maximumLineage = 8
+
+    /// An owner and the change at which it took possession.
+    package struct Holder: Hashable, Sendable {
+        package let owner: String
+        package let since: UInt64
+
+        package init(owner: String, since: UInt64) {
+            self.owner = owner
+            self.since = since
+        }
+    }
+
+    /// A run of points with one owner and one history.
+    package struct Fragment: Hashable, Sendable {
+        /// The first point; the fragment ends where the next one starts, the last at 2^64.
+        package let start: UInt64
+        package let holder: Holder
+        /// Earlier holders, oldest first.
+        package let lineage: [Holder]
+
+        package init(start: UInt64, holder: Holder, lineage: [Holder]) {
+            self.start = start
+            self.holder = holder
+            self.lineage = lineage
+        }
+    }
+
+    /// A run of points with one owner.
+    package struct Interval: Equatable, Sendable {
+        package let start: UInt64
+        package let backend: String
+    }
+
+    /// Never empty; the first starts at 0 and starts strictly ascend.
+    package let fragments: [Fragment]
+
+    /// Counts the changes that this map has been through.
+    package let generation: UInt64
+
+    /// A map with one owner, before any change.
+    package init(owner: String) {
+        let holder = Holder(owner: owner, since: 0)
+        self.init(
+            fragments: [Fragment(start: 0, holder: holder, lineage: [])], generation: 0)
+    }
+
+    /// A map read back from a store, or nil when it does not cover the space in order.
+    package init?(stored fragments: [Fragment], generation: UInt64) {
+        guard fragments.first?.start == 0, fragments.count <= Self.maximumIntervals else {
+            return nil
+        }
+        for (left, right) in zip(fragments, fragments.dropFirst()) where left.start >= right.start {
+            return nil
+        }
+        self.init(fragments: fragments, generation: generation)
+    }
+
+    init(fragments: [Fragment], generation: UInt64) {
+        self.fragments = fragments
+        self.generation = generation
+    }
+
+    /// The fragments with neighbours of one owner merged: what is published and looked up.
+    package var intervals: [Interval] {
+        var merged: [Interval] = []
+        for fragment in fragments where merged.last?.backend != fragment.holder.owner {
+            merged.append(Interval(start: fragment.start, backend: fragment.holder.owner))
+        }
+        return merged
+    }
+
+    /// Points owned, by backend.
+    package var shares: [String: UInt128] {
+        var shares: [String: UInt128] = [:]
+        for piece in pieces { shares[piece.holder.owner, default: 0] += piece.width }
+        return shares
+    }
+
+    /// The share of the space, 0 to 1, whose owner differs between two maps.
+    package func movedShare(to other: AffinityMap) -> Double {
+        Double(movedPoints(to: other)) / 0x1p64
+    }
+
+    func movedPoints(to other: AffinityMap) -> UInt128 {
+        var moved: UInt128 = 0
+        var mine = pieces[...]
+        var theirs = other.pieces[...]
+        var position: UInt128 = 0
+        while let left = mine.first, let right = theirs.first {
+            let end = min(left.end, right.end)
+            if left.holder.owner != right.holder.owner { moved += end - position }
+            position = end
+            if left.end == end { mine.removeFirst() }
+            if right.end == end { theirs.removeFirst() }
+        }
+        return moved
+    }
+}

@@ -1,0 +1,93 @@
+/// How an endpoint decides: an immutable value that each loop reads once per request.
+@usableFromInline
+package struct EndpointPolicy: Sendable {
+    /// A shadow and the share of requests that is copied to it.
+    package struct Shadow: Sendable {
+        package let backend: String
+        package let proportion: Double
+        let sampler: Sampler
+    }
+
+    package let endpoint: String
+    /// The backends that own a part of the space; choices are indices into this.
+    package let backends: [String]
+    package let shadows: [Shadow]
+    package let seed: UInt64
+
+    @usableFromInline let starts: [UInt64]
+    @usableFromInline let owners: [Int]
+
+    package init(
+        endpoint: String, map: AffinityMap, shadows: [(backend: String, proportion: Double)]
+    ) {
+        let seed = Self.seed(of: endpoint)
+        let intervals = map.intervals
+        let backends = Set(intervals.map(\.backend)).sorted()
+        self.endpoint = endpoint
+        self.backends = backends
+        self.seed = seed
+        self.shadows = shadows.map {
+            let salt = KeyHash.hash($0.backend, seed: 1)
+            return Shadow(
+                backend: $0.backend, proportion: $0.proportion,
+                sampler: Sampler(proportion: $0.proportion, seed: seed ^ salt))
+        }
+        starts = intervals.map(\.start)
+        owners = intervals.map { interval in
+            backends.firstIndex(of: interval.backend) ?? 0
+        }
+    }
+
+    /// The hash seed of an endpoint: `XXH64(name, 0)`, so that one user's key is not the canary at
+    /// every endpoint.
+    package static func seed(of endpoint: String) -> UInt64 {
+        KeyHash.hash(endpoint, seed: 0)
+    }
+
+    /// The point of a shard key.
+    package func point(of key: RawSpan) -> UInt64 {
+        KeyHash.hash(key, seed: seed)
+    }
+
+    /// The index, in `backends`, of the owner of a point.
+    ///
+    /// A binary search whose step compiles to a conditional move: no branch depends on the point.
+    @inlinable
+    package func choose(_ point: UInt64) -> Int {
+        var base = 0
+        var count = starts.count
+        while count > 1 {
+            let half = count / 2
+            base = starts[base + half] <= point ? base + half : base
+            count -= half
+        }
+        return owners[base]
+    }
+
+    /// Whether a request with this key is copied to a shadow: wholly or not at all, for every
+    /// request of the session.
+    package func isShadowed(_ shadow: Int, key: RawSpan) -> Bool {
+        let sampler = shadows[shadow].sampler
+        return sampler.takes(KeyHash.hash(key, seed: sampler.seed))
+    }
+
+    /// Whether a request without a key is copied to a shadow, by a draw of its own.
+    package func isShadowed(_ shadow: Int, using random: inout LoopRandom) -> Bool {
+        shadows[shadow].sampler.takes(random.next())
+    }
+}
+
+/// Takes a proportion of uniform points.
+struct Sampler: Sendable {
+    let seed: UInt64
+    private let threshold: UInt64
+    private let takesAll: Bool
+
+    init(proportion: Double, seed: UInt64) {
+        self.seed = seed
+        takesAll = proportion >= 1
+        threshold = takesAll ? .max : UInt64(max(0, proportion) * 0x1p64)
+    }
+
+    func takes(_ point: UInt64) -> Bool { takesAll || point < threshold }
+}

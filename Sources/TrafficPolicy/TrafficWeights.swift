@@ -1,0 +1,111 @@
+/// Why a set of weights or a proportion was refused. Each case names the offender.
+package enum PolicyError: Error, Equatable, Sendable {
+    case noWeights
+    case tooManyBackends(count: Int)
+    case notFinite(backend: String, value: Double)
+    case negative(backend: String, value: Double)
+    case duplicate(backend: String)
+    case sumNotOne(sum: Double)
+    case proportionOutOfRange(backend: String, value: Double)
+}
+
+extension PolicyError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .noWeights:
+            "no weights given: name at least one backend, for example backend1=1"
+        case .tooManyBackends(let count):
+            "\(count) backends given: an endpoint splits among at most \(TrafficWeights.maximumBackends)"
+        case .notFinite(let backend, let value):
+            "weight of backend '\(backend)' is \(value): it must be a finite number"
+        case .negative(let backend, let value):
+            "weight of backend '\(backend)' is \(value): it must not be negative"
+        case .duplicate(let backend):
+            "backend '\(backend)' is named twice"
+        case .sumNotOne(let sum):
+            "the weights sum to \(sum): they must sum to 1 (within 1e-6)"
+        case .proportionOutOfRange(let backend, let value):
+            "proportion of shadow '\(backend)' is \(value): it must be within 0 and 1"
+        }
+    }
+}
+
+/// A validated traffic policy: backend → weight, and each backend's exact share of [0, 2^64).
+///
+/// Backends of weight 0 are dropped: they are out of the policy.
+package struct TrafficWeights: Equatable, Sendable {
+    /// How far the sum of the weights may be from 1.
+    package static let tolerance = 1e-6
+
+    /// The most backends of one endpoint: each has at least one interval of its map.
+    package static let maximumBackends = AffinityMap.maximumIntervals
+
+    /// Backends with their normalised weights, in name order; every weight is positive.
+    package let weights: [(backend: String, weight: Double)]
+
+    /// The number of points of [0, 2^64) that each backend owns; they sum to exactly 2^64.
+    package let shares: [String: UInt128]
+
+    package init(_ pairs: [(backend: String, weight: Double)]) throws(PolicyError) {
+        var seen = Set<String>()
+        for (backend, weight) in pairs {
+            guard seen.insert(backend).inserted else { throw .duplicate(backend: backend) }
+            guard weight.isFinite else { throw .notFinite(backend: backend, value: weight) }
+            guard weight >= 0 else { throw .negative(backend: backend, value: weight) }
+        }
+        guard !pairs.isEmpty else { throw .noWeights }
+        guard pairs.count <= Self.maximumBackends else {
+            throw .tooManyBackends(count: pairs.count)
+        }
+        let sum = Self.compensatedSum(pairs.map(\.weight))
+        guard abs(sum - 1) <= Self.tolerance else { throw .sumNotOne(sum: sum) }
+        let kept = pairs.filter { $0.weight > 0 }.sorted { $0.backend < $1.backend }
+        weights = kept.map { ($0.backend, $0.weight / sum) }
+        shares = Self.exactShares(of: weights)
+    }
+
+    /// A policy that sends everything to one backend.
+    package init(all backend: String) {
+        weights = [(backend, 1)]
+        shares = [backend: AffinityMap.space]
+    }
+
+    /// The policy that a map with these shares carries out.
+    package init(shares: [String: UInt128]) {
+        weights = shares.sorted { $0.key < $1.key }.map { ($0.key, Double($0.value) / 0x1p64) }
+        self.shares = shares
+    }
+
+    package static func == (left: Self, right: Self) -> Bool { left.shares == right.shares }
+
+    /// Rounds each weight to whole points and gives what rounding left over to the largest, so that
+    /// the shares cover the space and each is its weight to within 2^-52.
+    private static func exactShares(
+        of weights: [(backend: String, weight: Double)]
+    ) -> [String: UInt128] {
+        var shares: [String: UInt128] = [:]
+        var left = Int128(AffinityMap.space)
+        var largest = weights[0]
+        for entry in weights {
+            let width = UInt128((entry.weight * 0x1p64).rounded())
+            shares[entry.backend] = width
+            left -= Int128(width)
+            if entry.weight > largest.weight { largest = entry }
+        }
+        let corrected = Int128(shares[largest.backend] ?? 0) + left
+        shares[largest.backend] = UInt128(corrected)
+        return shares.filter { $0.value > 0 }
+    }
+
+    /// Neumaier's sum: many small weights must not drift from 1 by rounding.
+    private static func compensatedSum(_ values: [Double]) -> Double {
+        var sum = 0.0
+        var lost = 0.0
+        for value in values {
+            let next = sum + value
+            lost += abs(sum) >= abs(value) ? (sum - next) + value : (value - next) + sum
+            sum = next
+        }
+        return sum + lost
+    }
+}
