@@ -1,0 +1,92 @@
+internal import CZlib
+
+/// A message encoding that Weir speaks: `grpc-encoding`, `grpc-accept-encoding`.
+package enum MessageEncoding: String, Sendable, CaseIterable {
+    case identity
+    case gzip
+
+    /// What `grpc-accept-encoding` says.
+    package static let accepted = "identity,gzip"
+
+    /// Whether a `grpc-accept-encoding` value lists gzip.
+    package static func acceptsGzip(_ value: String) -> Bool {
+        value.split(separator: ",").contains {
+            $0.drop { $0 == " " }.prefix { $0 != " " } == "gzip"
+        }
+    }
+}
+
+/// gzip over zlib (RFC 1952).
+package enum Gzip {
+    package enum Failure: Error, Equatable, Sendable {
+        case notGzip
+        case tooLarge(limit: Int)
+    }
+
+    /// 15 bits of window, plus 16 for zlib's gzip wrapper.
+    private static let windowBits: Int32 = 15 + 16
+    private static let chunkBytes = 16 << 10
+
+    package static func compress(_ bytes: RawSpan) -> [UInt8] {
+        var stream = unsafe z_stream()
+        let size = unsafe Int32(MemoryLayout<z_stream>.size)
+        let status = unsafe deflateInit2_(
+            &stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, windowBits, 8, Z_DEFAULT_STRATEGY,
+            ZLIB_VERSION, size)
+        precondition(status == Z_OK, "zlib could not start: out of memory or another version")
+        defer { unsafe deflateEnd(&stream) }
+        var output: [UInt8] = []
+        // zlib reads the input within the closure only.
+        unsafe bytes.withUnsafeBytes { input in
+            unsafe stream.next_in = UnsafeMutablePointer(
+                mutating: input.bindMemory(to: UInt8.self).baseAddress)
+            unsafe stream.avail_in = UInt32(input.count)
+            var status = Z_OK
+            repeat {
+                unsafe append(to: &output) { chunk in
+                    unsafe stream.next_out = chunk.baseAddress
+                    unsafe stream.avail_out = UInt32(chunk.count)
+                    status = unsafe deflate(&stream, Z_FINISH)
+                    return unsafe chunk.count - Int(stream.avail_out)
+                }
+            } while status == Z_OK
+        }
+        return output
+    }
+
+    /// - Parameter limit: the most bytes that may come out.
+    package static func decompress(_ bytes: RawSpan, limit: Int) throws(Failure) -> [UInt8] {
+        var stream = unsafe z_stream()
+        let size = unsafe Int32(MemoryLayout<z_stream>.size)
+        let started = unsafe inflateInit2_(&stream, windowBits, ZLIB_VERSION, size)
+        precondition(started == Z_OK, "zlib could not start: out of memory or another version")
+        defer { unsafe inflateEnd(&stream) }
+        var output: [UInt8] = []
+        var status = Z_OK
+        // zlib reads the input within the closure only.
+        unsafe bytes.withUnsafeBytes { input in
+            unsafe stream.next_in = UnsafeMutablePointer(
+                mutating: input.bindMemory(to: UInt8.self).baseAddress)
+            unsafe stream.avail_in = UInt32(input.count)
+            repeat {
+                unsafe append(to: &output) { chunk in
+                    unsafe stream.next_out = chunk.baseAddress
+                    unsafe stream.avail_out = UInt32(chunk.count)
+                    status = unsafe inflate(&stream, Z_NO_FLUSH)
+                    return unsafe chunk.count - Int(stream.avail_out)
+                }
+            } while status == Z_OK && output.count <= limit
+        }
+        guard output.count <= limit else { throw .tooLarge(limit: limit) }
+        guard status == Z_STREAM_END, unsafe stream.avail_in == 0 else { throw .notGzip }
+        return output
+    }
+
+    private static func append(
+        to output: inout [UInt8], _ produce: (UnsafeMutableBufferPointer<UInt8>) -> Int
+    ) {
+        output += unsafe [UInt8](unsafeUninitializedCapacity: chunkBytes) { chunk, count in
+            count = unsafe produce(chunk)
+        }
+    }
+}

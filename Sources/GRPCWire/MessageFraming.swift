@@ -1,0 +1,129 @@
+/// Why a body is not a sequence of gRPC messages.
+package enum FramingError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The first byte of a prefix is neither 0 nor 1.
+    case badFlag(UInt8)
+    /// A message announces or unpacks to more bytes than the limit.
+    case tooLarge(bytes: Int, limit: Int)
+    /// The body ended inside a message.
+    case truncated(missing: Int)
+
+    package var description: String {
+        switch self {
+        case .badFlag(let flag):
+            "bad message framing: the compressed-flag is \(flag), it must be 0 or 1"
+        case .tooLarge(let bytes, let limit):
+            "message of \(bytes) bytes is over the limit of \(limit) bytes"
+        case .truncated(let missing):
+            "the request ended inside a message: \(missing) more bytes were announced"
+        }
+    }
+}
+
+/// The five bytes in front of each message: a flag and a big-endian length
+/// ("Length-Prefixed-Message" in `PROTOCOL-HTTP2.md`).
+package struct MessagePrefix: Equatable, Sendable {
+    package static let byteCount = 5
+
+    package let isCompressed: Bool
+    package let length: Int
+
+    package init(isCompressed: Bool, length: Int) {
+        self.isCompressed = isCompressed
+        self.length = length
+    }
+
+    package var bytes: [UInt8] {
+        let length = UInt32(length)
+        return [
+            isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: length >> 24),
+            UInt8(truncatingIfNeeded: length >> 16), UInt8(truncatingIfNeeded: length >> 8),
+            UInt8(truncatingIfNeeded: length),
+        ]
+    }
+}
+
+/// Cuts the body of a call into messages, however the bytes arrive.
+///
+/// ```
+///              5 bytes              length bytes
+///   prefix ------------> payload ------------------> prefix
+///     | flag not 0 or 1     | length over the limit
+///     v                     v
+///   badFlag              tooLarge
+/// ```
+package struct Deframer: Sendable {
+    private let limit: Int
+    private var pending: [UInt8] = []
+    private var prefix: MessagePrefix?
+
+    /// - Parameter limit: the largest payload accepted, in bytes.
+    package init(limit: Int) { self.limit = limit }
+
+    /// Bytes that are held because their message is not complete.
+    package var pendingBytes: Int { pending.count }
+
+    /// Takes the next bytes and calls `body` with each message that they complete; the payload is
+    /// valid during the call. A message that lies whole in the input is not copied.
+    package mutating func receive(
+        _ input: RawSpan, _ body: (_ isCompressed: Bool, _ payload: RawSpan) throws -> Void
+    ) throws {
+        var position = 0
+        while true {
+            if let prefix {
+                let missing = prefix.length - pending.count
+                guard input.byteCount - position >= missing else { break }
+                let end = position + missing
+                if pending.isEmpty {
+                    try body(prefix.isCompressed, input.extracting(position..<end))
+                } else {
+                    append(input.extracting(position..<end))
+                    try body(prefix.isCompressed, pending.span.asBytes)
+                    pending.removeAll(keepingCapacity: pending.capacity <= 64 << 10)
+                }
+                position = end
+                self.prefix = nil
+            } else {
+                let missing = MessagePrefix.byteCount - pending.count
+                let available = input.byteCount - position
+                guard available >= missing else { break }
+                append(input.extracting(position..<position + missing))
+                position += missing
+                prefix = try readPrefix()
+                pending.removeAll(keepingCapacity: true)
+            }
+        }
+        append(input.extracting(position..<input.byteCount))
+    }
+
+    /// To be called when the body has ended.
+    package func finish() throws(FramingError) {
+        if let prefix { throw .truncated(missing: prefix.length - pending.count) }
+        if !pending.isEmpty {
+            throw .truncated(missing: MessagePrefix.byteCount - pending.count)
+        }
+    }
+
+    private func readPrefix() throws(FramingError) -> MessagePrefix {
+        guard pending[0] <= 1 else { throw .badFlag(pending[0]) }
+        let length = pending[1...4].reduce(0) { $0 << 8 | Int($1) }
+        guard length <= limit else { throw .tooLarge(bytes: length, limit: limit) }
+        return MessagePrefix(isCompressed: pending[0] == 1, length: length)
+    }
+
+    private mutating func append(_ bytes: RawSpan) {
+        guard bytes.byteCount > 0 else { return }
+        // The span is read within the closure only.
+        unsafe bytes.withUnsafeBytes { unsafe pending.append(contentsOf: $0) }
+    }
+}
+
+extension Span<UInt8> {
+    /// The same memory as raw bytes.
+    package var asBytes: RawSpan {
+        @_lifetime(copy self)
+        get {
+            // UInt8 has no padding: every byte is initialised.
+            unsafe bytes
+        }
+    }
+}

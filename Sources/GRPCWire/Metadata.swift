@@ -1,0 +1,81 @@
+/// The custom metadata of a call: an ordered multimap of lower-case names to values.
+///
+/// A name ending in `-bin` carries bytes, base64-encoded on the wire; any other carries printable
+/// ASCII. Source: "Custom-Metadata" in gRPC's `PROTOCOL-HTTP2.md`.
+public struct Metadata: Hashable, Sendable {
+    /// One field. For `-bin` names `value` is the base64 text as it is on the wire.
+    public struct Field: Hashable, Sendable {
+        public let name: String
+        public let value: String
+    }
+
+    /// All fields in order.
+    public private(set) var fields: [Field] = []
+
+    public init() {}
+
+    public init(_ pairs: KeyValuePairs<String, String>) {
+        for (name, value) in pairs { add(name, value) }
+    }
+
+    /// Adds a value; the name is lower-cased.
+    public mutating func add(_ name: String, _ value: String) {
+        fields.append(Field(name: name.lowercased(), value: value))
+    }
+
+    /// Adds bytes under a name that ends in `-bin`.
+    public mutating func add(_ name: String, bytes: [UInt8]) {
+        precondition(name.hasSuffix("-bin"), "the name of binary metadata ends in -bin")
+        fields.append(Field(name: name.lowercased(), value: Base64.encode(bytes)))
+    }
+
+    /// All fields of another set, behind these.
+    public mutating func add(_ other: Metadata) {
+        fields += other.fields
+    }
+
+    /// The first value under a name.
+    public subscript(name: String) -> String? {
+        fields.first { $0.name == name }?.value
+    }
+
+    /// All values under a name, in order.
+    public func values(_ name: String) -> [String] {
+        fields.filter { $0.name == name }.map(\.value)
+    }
+
+    /// The binary values under a `-bin` name, in order. Values joined by commas are split, padding
+    /// is optional, and what is not base64 is left out.
+    public func bytes(_ name: String) -> [[UInt8]] {
+        values(name).flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
+            .compactMap { Base64.decode(Array($0.utf8).trimmed) }
+    }
+
+    public var isEmpty: Bool { fields.isEmpty }
+
+    /// Whether an application may set this name: HTTP/2's and gRPC's own are reserved.
+    package static func isReserved(_ name: String) -> Bool {
+        name.hasPrefix(":") || name.hasPrefix("grpc-") || reserved.contains(name)
+    }
+
+    private static let reserved: Set<String> = [
+        "content-type", "te", "connection", "host", "keep-alive", "proxy-connection",
+        "transfer-encoding", "upgrade", "content-length", "user-agent",
+    ]
+
+    /// Whether a field may go on the wire: "Header-Name" and "ASCII-Value" of the protocol.
+    package static func isValid(_ field: Field) -> Bool {
+        !field.name.isEmpty
+            && field.name.utf8.allSatisfy {
+                (97...122).contains($0) || (48...57).contains($0)
+                    || $0 == 45 || $0 == 46 || $0 == 95
+            }
+            && field.value.utf8.allSatisfy { (0x20...0x7e).contains($0) }
+    }
+}
+
+extension [UInt8] {
+    fileprivate var trimmed: [UInt8] {
+        Array(drop { $0 == 0x20 }.reversed().drop { $0 == 0x20 }.reversed())
+    }
+}

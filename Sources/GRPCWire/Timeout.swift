@@ -1,0 +1,38 @@
+/// The `grpc-timeout` header: 1 to 8 digits and a unit ("Timeout" in `PROTOCOL-HTTP2.md`).
+package enum Timeout {
+    private static let nanosecondsByUnit: [(unit: UInt8, nanoseconds: Int64)] = [
+        (UInt8(ascii: "n"), 1),
+        (UInt8(ascii: "u"), 1_000),
+        (UInt8(ascii: "m"), 1_000_000),
+        (UInt8(ascii: "S"), 1_000_000_000),
+        (UInt8(ascii: "M"), 60_000_000_000),
+        (UInt8(ascii: "H"), 3_600_000_000_000),
+    ]
+
+    private static let maximumValue: Int64 = 99_999_999
+
+    /// Nanoseconds, saturating at the largest Int64; nil when the text is no timeout.
+    package static func parse(_ text: ArraySlice<UInt8>) -> Int64? {
+        guard (2...9).contains(text.count), let last = text.last,
+            let unit = nanosecondsByUnit.first(where: { $0.unit == last })
+        else { return nil }
+        var value: Int64 = 0
+        for digit in text.dropLast() {
+            guard (48...57).contains(digit) else { return nil }
+            value = value * 10 + Int64(digit - 48)
+        }
+        let (product, overflow) = value.multipliedReportingOverflow(by: unit.nanoseconds)
+        return overflow ? .max : product
+    }
+
+    /// The text for a timeout, in the finest unit that eight digits hold, rounded up so that a
+    /// deadline is never cut short; a timeout that has passed becomes the shortest one.
+    package static func format(nanoseconds: Int64) -> String {
+        let nanoseconds = max(1, nanoseconds)
+        for (unit, size) in nanosecondsByUnit {
+            let value = (nanoseconds - 1) / size + 1
+            if value <= maximumValue { return "\(value)" + String(UnicodeScalar(unit)) }
+        }
+        return "\(maximumValue)H"
+    }
+}

@@ -1,0 +1,149 @@
+internal import CNGHTTP2
+
+/// The C side. Callbacks record events and copy headers; none of them calls send or receive.
+extension HTTP2Session {
+    static func register(_ callbacks: OpaquePointer?) {
+        unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) {
+            _, frame, user in
+            guard let frame = unsafe frame else { return 0 }
+            unsafe HTTP2Session.from(user).beginHeaders(of: frame.pointee.hd.stream_id)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+            _, frame, name, nameCount, value, valueCount, _, user in
+            guard let frame = unsafe frame else { return 0 }
+            unsafe HTTP2Session.from(user).header(
+                of: frame.pointee.hd.stream_id,
+                UnsafeBufferPointer(start: name, count: nameCount),
+                UnsafeBufferPointer(start: value, count: valueCount))
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
+            guard let frame = unsafe frame else { return 0 }
+            unsafe HTTP2Session.from(user).received(frame)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
+            _, _, id, data, count, user in
+            guard let data = unsafe data else { return 0 }
+            unsafe HTTP2Session.from(user).data(of: id, data, count)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {
+            _, id, code, user in
+            unsafe HTTP2Session.from(user).closed(id, code)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, user in
+            guard let frame = unsafe frame else { return 0 }
+            unsafe HTTP2Session.from(user).sent(frame.pointee.hd)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_error_callback2(callbacks) {
+            _, _, message, count, user in
+            guard let message = unsafe message else { return 0 }
+            let bytes = unsafe UnsafeRawBufferPointer(start: message, count: count)
+            unsafe HTTP2Session.from(user).lastError = unsafe String(
+                decoding: bytes, as: UTF8.self)
+            return 0
+        }
+    }
+
+    static func from(_ user: UnsafeMutableRawPointer?) -> HTTP2Session {
+        guard let user = unsafe user else { preconditionFailure("nghttp2 lost its session") }
+        return unsafe Unmanaged<HTTP2Session>.fromOpaque(user).takeUnretainedValue()
+    }
+
+    /// The slot of a stream, kept in nghttp2's stream as index + 1.
+    func slot(of id: Int32) -> Int? {
+        let data = unsafe nghttp2_session_get_stream_user_data(session, id)
+        guard let data = unsafe data else { return nil }
+        return Int(bitPattern: data) - 1
+    }
+
+    func bind(_ stream: HTTP2Stream) {
+        unsafe nghttp2_session_set_stream_user_data(
+            session, stream.id, UnsafeMutableRawPointer(bitPattern: stream.slot + 1))
+    }
+
+    private func beginHeaders(of id: Int32) {
+        if let slot = slot(of: id) {
+            slots[slot].received.removeAll()
+            slots[slot].receivedListBytes = 0
+        } else if role == .server {
+            let stream = openSlot(for: id)
+            slots[stream.slot].receivedListBytes = 0
+            bind(stream)
+        }
+    }
+
+    private func header(
+        of id: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    ) {
+        guard let slot = slot(of: id) else { return }
+        // RFC 9113 section 6.5.2: 32 bytes of overhead for each field.
+        slots[slot].receivedListBytes += name.count + value.count + 32
+        guard slots[slot].receivedListBytes <= limits.maxHeaderListBytes else { return }
+        let known = unsafe knownNames.index(of: name)
+        unsafe slots[slot].received.append(name: name, value: value, known: known)
+    }
+
+    private func data(of id: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) {
+        guard let slot = slot(of: id), let base = unsafe inputBase else { return }
+        // nghttp2 hands out DATA where it lies in the input of the receive call.
+        let start = unsafe bytes - base
+        record(.data(slots[slot].stream, start..<start + count, endStream: false))
+    }
+
+    private func received(_ frame: UnsafePointer<nghttp2_frame>) {
+        let header = unsafe frame.pointee.hd
+        let endStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        switch nghttp2_frame_type(UInt32(header.type)) {
+        case NGHTTP2_HEADERS:
+            guard let slot = slot(of: header.stream_id) else { return }
+            slots[slot].remoteEnded = endStream
+            let stream = slots[slot].stream
+            let fits = slots[slot].receivedListBytes <= limits.maxHeaderListBytes
+            record(fits ? .headers(stream, endStream: endStream) : .headersTooLarge(stream))
+        case NGHTTP2_DATA:
+            guard endStream, let slot = slot(of: header.stream_id) else { return }
+            slots[slot].remoteEnded = true
+            recordEnd(of: slots[slot].stream)
+        case NGHTTP2_GOAWAY:
+            let goAway = unsafe frame.pointee.goaway
+            record(
+                .goAway(
+                    lastStreamID: unsafe goAway.last_stream_id,
+                    HTTP2ErrorCode(rawValue: unsafe goAway.error_code)))
+        case NGHTTP2_SETTINGS where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
+            record(.settings)
+        case NGHTTP2_PING where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
+            let bytes = unsafe frame.pointee.ping.opaque_data
+            let value = unsafe withUnsafeBytes(of: bytes) { unsafe $0.loadUnaligned(as: UInt64.self) }
+            record(.pingAcknowledged(UInt64(bigEndian: value)))
+        default:
+            break
+        }
+    }
+
+    private func closed(_ id: Int32, _ code: UInt32) {
+        guard let slot = slot(of: id) else { return }
+        record(.closed(slots[slot].stream, HTTP2ErrorCode(rawValue: code)))
+        closeSlot(slot)
+    }
+
+    /// A server that has answered in full before the request ended asks the client to stop
+    /// sending, without calling that an error (RFC 9113 section 8.1).
+    private func sent(_ header: nghttp2_frame_hd) {
+        let endStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        let mayEnd =
+            header.type == UInt8(NGHTTP2_HEADERS.rawValue)
+            || header.type == UInt8(NGHTTP2_DATA.rawValue)
+        guard role == .server, endStream, mayEnd, let slot = slot(of: header.stream_id),
+            !slots[slot].remoteEnded
+        else { return }
+        unsafe nghttp2_submit_rst_stream(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.stream_id,
+            HTTP2ErrorCode.noError.rawValue)
+    }
+}

@@ -1,0 +1,187 @@
+internal import CNGHTTP2
+
+/// What the layer above tells the session to say. Commands for a stream that has closed in the
+/// meantime do nothing: the `closed` event has told, or will tell.
+extension HTTP2Session {
+    /// Starts the response of a stream; `endStream` makes it headers only.
+    package func respond(to stream: HTTP2Stream, headers: HeaderBlock, endStream: Bool = false) {
+        guard isCurrent(stream) else { return }
+        unsafe withNameValues(headers) { fields in
+            if endStream {
+                _ = unsafe nghttp2_submit_response(
+                    session, stream.id, fields.baseAddress, fields.count, nil)
+            } else {
+                var provider = unsafe Self.bodyProvider
+                _ = unsafe nghttp2_submit_response(
+                    session, stream.id, fields.baseAddress, fields.count, &provider)
+            }
+        }
+    }
+
+    /// Opens a stream towards a server, or nil when the connection takes no more.
+    package func request(headers: HeaderBlock, endStream: Bool = false) -> HTTP2Stream? {
+        let slot = openSlot(for: 0).slot
+        let id = unsafe withNameValues(headers) { fields in
+            let tag = unsafe UnsafeMutableRawPointer(bitPattern: slot + 1)
+            guard !endStream else {
+                return unsafe nghttp2_submit_request(
+                    session, nil, fields.baseAddress, fields.count, nil, tag)
+            }
+            var provider = unsafe Self.bodyProvider
+            return unsafe nghttp2_submit_request(
+                session, nil, fields.baseAddress, fields.count, &provider, tag)
+        }
+        guard id > 0 else {
+            closeSlot(slot)
+            return nil
+        }
+        slots[slot].stream = HTTP2Stream(id: id, slot: slot)
+        return slots[slot].stream
+    }
+
+    /// Appends body bytes.
+    package func write(_ bytes: RawSpan, to stream: HTTP2Stream) {
+        guard isCurrent(stream) else { return }
+        slots[stream.slot].outbound.append(bytes)
+        wake(stream)
+    }
+
+    /// Ends our side of the stream after what was written, with trailers if there are any.
+    package func finish(_ stream: HTTP2Stream, trailers: HeaderBlock? = nil) {
+        guard isCurrent(stream) else { return }
+        slots[stream.slot].outbound.end(trailers: trailers)
+        wake(stream)
+    }
+
+    /// Ends the stream at once, both ways.
+    package func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+        guard isCurrent(stream) else { return }
+        unsafe nghttp2_submit_rst_stream(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
+    }
+
+    /// Body bytes of the stream that have not been sent.
+    package func unsentBytes(of stream: HTTP2Stream) -> Int {
+        isCurrent(stream) ? slots[stream.slot].outbound.count : 0
+    }
+
+    /// Asks for one `drained` event when fewer than `mark` unsent bytes are left.
+    package func notifyWhenDrained(_ stream: HTTP2Stream, below mark: Int) {
+        guard isCurrent(stream) else { return }
+        slots[stream.slot].outbound.drainMark = mark
+    }
+
+    /// Asks the peer to answer; `pingAcknowledged` tells when it has.
+    package func ping(_ value: UInt64) {
+        // The eight bytes are copied during the call.
+        unsafe withUnsafeBytes(of: value.bigEndian) { bytes in
+            _ = unsafe nghttp2_submit_ping(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue),
+                bytes.bindMemory(to: UInt8.self).baseAddress)
+        }
+    }
+
+    /// First step of a graceful end: the peer should open no more streams, those that it is just
+    /// opening are still served (RFC 9113 section 6.8).
+    package func announceShutdown() {
+        unsafe nghttp2_submit_shutdown_notice(session)
+    }
+
+    /// Second step: streams opened after those seen until now are refused.
+    package func refuseNewStreams() {
+        let last = unsafe nghttp2_session_get_last_proc_stream_id(session)
+        unsafe nghttp2_submit_goaway(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, HTTP2ErrorCode.noError.rawValue,
+            nil, 0)
+    }
+
+    /// Ends the connection: GOAWAY is the last thing sent.
+    package func terminate(_ code: HTTP2ErrorCode) {
+        unsafe nghttp2_session_terminate_session(session, code.rawValue)
+    }
+
+    /// Produces the next bytes for the peer, at least `minimum` if there are as many, by calling
+    /// `write` with pieces that are valid during the call.
+    ///
+    /// - Returns: whether there may be more.
+    package func send(
+        minimum: Int, _ write: (RawSpan) -> Void
+    ) throws(HTTP2SessionError) -> Bool {
+        var produced = 0
+        while produced < minimum {
+            var data: UnsafePointer<UInt8>?
+            let count = unsafe nghttp2_session_mem_send(session, &data)
+            guard count >= 0 else {
+                throw .fatal(code: Int32(count), reason: Self.describe(Int32(count)))
+            }
+            guard count > 0, let data = unsafe data else { return false }
+            write(unsafe UnsafeRawBufferPointer(start: data, count: count).bytes)
+            produced += count
+        }
+        return true
+    }
+
+    // MARK: Bodies
+
+    private static var bodyProvider: nghttp2_data_provider {
+        unsafe nghttp2_data_provider(source: nghttp2_data_source()) {
+            _, id, buffer, room, flags, _, user in
+            guard let buffer = unsafe buffer, let flags = unsafe flags else {
+                return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+            }
+            return unsafe HTTP2Session.from(user).fill(buffer, room, of: id, flags: flags)
+        }
+    }
+
+    private func fill(
+        _ buffer: UnsafeMutablePointer<UInt8>, _ room: Int, of id: Int32,
+        flags: UnsafeMutablePointer<UInt32>
+    ) -> Int {
+        guard let slot = slot(of: id) else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        let taken = unsafe slots[slot].outbound.take(into: buffer, room: room)
+        let left = slots[slot].outbound.count
+        if let mark = slots[slot].outbound.drainMark, left < mark {
+            slots[slot].outbound.drainMark = nil
+            record(.drained(slots[slot].stream))
+        }
+        guard left == 0, slots[slot].outbound.hasEnded else {
+            if taken > 0 { return taken }
+            slots[slot].outbound.isDeferred = true
+            return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+        }
+        unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+        if let trailers = slots[slot].outbound.takeTrailers() {
+            unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+            unsafe withNameValues(trailers) { fields in
+                _ = unsafe nghttp2_submit_trailer(session, id, fields.baseAddress, fields.count)
+            }
+        }
+        return taken
+    }
+
+    private func wake(_ stream: HTTP2Stream) {
+        guard slots[stream.slot].outbound.isDeferred else { return }
+        slots[stream.slot].outbound.isDeferred = false
+        unsafe nghttp2_session_resume_data(session, stream.id)
+    }
+
+    /// Runs the body with the fields as nghttp2 takes them. nghttp2 copies what it keeps.
+    private func withNameValues<Result>(
+        _ headers: HeaderBlock, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result
+    ) -> Result {
+        unsafe headers.bytes.withUnsafeBufferPointer { bytes in
+            unsafe nameValues.removeAll(keepingCapacity: true)
+            if let base = bytes.baseAddress {
+                let start = unsafe UnsafeMutablePointer(mutating: base)
+                for field in headers.fields {
+                    unsafe nameValues.append(
+                        nghttp2_nv(
+                            name: start + field.nameStart, value: start + field.valueStart,
+                            namelen: field.name.count, valuelen: field.value.count,
+                            flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+                }
+            }
+            return unsafe nameValues.withUnsafeBufferPointer(body)
+        }
+    }
+}

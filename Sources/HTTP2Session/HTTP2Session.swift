@@ -1,0 +1,228 @@
+internal import CNGHTTP2
+
+/// One HTTP/2 connection without its socket: bytes in, events out; commands in, bytes out.
+///
+/// ```
+///            receive(bytes)                    nextEvent()
+///   socket ----------------> nghttp2 -> events ------------> the layer above
+///          <----------------        <---------------------- respond, write, finish, reset, ...
+///            send(maxBytes)                    commands
+/// ```
+///
+/// nghttp2 may not be called from inside its callbacks, so these only append to the event buffer;
+/// the layer above drains it with `nextEvent()` after `receive` or `send` has returned. Flow
+/// control is coupled: what was received is only credited back to the peer by `consume`.
+///
+/// Invariant behind every `unsafe` here: a session is confined to one event loop, nghttp2 calls
+/// back synchronously on that loop, and hands out pointers that are valid within the callback.
+@safe package final class HTTP2Session {
+    package enum Role: Sendable { case server, client }
+
+    /// What a stream needs on this side; reused by later streams.
+    struct Slot {
+        var stream: HTTP2Stream
+        var isOpen = false
+        var received = HeaderBlock()
+        var receivedListBytes = 0
+        var outbound = OutboundBody()
+        var remoteEnded = false
+    }
+
+    package let role: Role
+    package let limits: HTTP2Limits
+    let knownNames: KnownNames
+    private let allocator: FreeListAllocator
+    private(set) var session: OpaquePointer?
+
+    var slots: [Slot] = []
+    private var freeSlots: [Int] = []
+    private var closedSlots: [Int] = []
+    private var events: [HTTP2Event] = []
+    private var cursor = 0
+    var inputBase: UnsafePointer<UInt8>?
+    var lastError: String?
+    var nameValues: [nghttp2_nv] = unsafe []
+
+    /// The number of streams that are open.
+    package private(set) var openStreams = 0
+
+    /// - Parameters:
+    ///   - allocator: shared by the sessions of one loop.
+    ///   - knownNames: names that `HeaderBlock.Field.known` numbers.
+    package init(
+        role: Role, limits: HTTP2Limits, allocator: FreeListAllocator, knownNames: KnownNames
+    ) {
+        self.role = role
+        self.limits = limits
+        self.allocator = allocator
+        self.knownNames = knownNames
+        open()
+        submitPreface()
+    }
+
+    deinit {
+        unsafe nghttp2_session_del(session)
+    }
+
+    private func open() {
+        var callbacks: OpaquePointer?
+        var options: OpaquePointer?
+        unsafe nghttp2_session_callbacks_new(&callbacks)
+        unsafe nghttp2_option_new(&options)
+        defer {
+            unsafe nghttp2_session_callbacks_del(callbacks)
+            unsafe nghttp2_option_del(options)
+        }
+        unsafe Self.register(callbacks)
+        unsafe nghttp2_option_set_no_auto_window_update(options, 1)
+        unsafe nghttp2_option_set_no_closed_streams(options, 1)
+        unsafe nghttp2_option_set_stream_reset_rate_limit(
+            options, limits.resetBurst, limits.resetsPerSecond)
+        unsafe nghttp2_option_set_max_continuations(options, limits.maxContinuations)
+        unsafe nghttp2_option_set_max_outbound_ack(options, limits.maxOutboundAcknowledgements)
+        // The session outlives its nghttp2 object (deleted in deinit), so the pointer stays valid.
+        let user = unsafe Unmanaged.passUnretained(self).toOpaque()
+        var memory = unsafe allocator.memory
+        let status =
+            switch role {
+            case .server:
+                unsafe nghttp2_session_server_new3(&session, callbacks, user, options, &memory)
+            case .client:
+                unsafe nghttp2_session_client_new3(&session, callbacks, user, options, &memory)
+            }
+        precondition(status == 0, "out of memory: no HTTP/2 session")
+    }
+
+    /// Queues our SETTINGS, and the larger window of the connection.
+    private func submitPreface() {
+        var settings = [
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
+                value: UInt32(limits.streamWindowBytes)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+                value: UInt32(limits.maxHeaderListBytes)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+                value: limits.maxConcurrentStreams),
+        ]
+        if role == .client {
+            settings.append(
+                nghttp2_settings_entry(
+                    settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
+        }
+        unsafe nghttp2_submit_settings(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count)
+        unsafe nghttp2_session_set_local_window_size(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, limits.connectionWindowBytes)
+    }
+
+    // MARK: Receiving
+
+    /// Feeds bytes from the peer. Drain `nextEvent()` before the input goes away: data events name
+    /// ranges of it.
+    package func receive(_ input: RawSpan) throws(HTTP2SessionError) {
+        let consumed = unsafe input.withUnsafeBytes { buffer in
+            unsafe inputBase = buffer.bindMemory(to: UInt8.self).baseAddress
+            defer { unsafe inputBase = nil }
+            return unsafe nghttp2_session_mem_recv(session, inputBase, buffer.count)
+        }
+        guard consumed < 0 else { return }
+        if consumed == Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) { throw .notHTTP2 }
+        throw .fatal(code: Int32(consumed), reason: lastError ?? Self.describe(Int32(consumed)))
+    }
+
+    /// The next thing that happened, in order, or nil when the batch is over.
+    package func nextEvent() -> HTTP2Event? {
+        if cursor < events.count {
+            defer { cursor += 1 }
+            return events[cursor]
+        }
+        events.removeAll(keepingCapacity: true)
+        cursor = 0
+        for slot in closedSlots { release(slot) }
+        closedSlots.removeAll(keepingCapacity: true)
+        return nil
+    }
+
+    /// The latest header block of a stream.
+    package func headers(of stream: HTTP2Stream) -> HeaderBlock {
+        isCurrent(stream) ? slots[stream.slot].received : HeaderBlock()
+    }
+
+    /// Credits received body bytes of a stream back to the peer: it may send as many more.
+    package func consume(_ bytes: Int, of stream: HTTP2Stream) {
+        guard bytes > 0, isCurrent(stream) else { return }
+        unsafe nghttp2_session_consume_stream(session, stream.id, bytes)
+    }
+
+    /// Credits bytes back to the window of the connection, which all streams share.
+    package func consumeConnection(_ bytes: Int) {
+        guard bytes > 0 else { return }
+        unsafe nghttp2_session_consume_connection(session, bytes)
+    }
+
+    /// False when neither side has anything left to say: the socket can be closed.
+    package var isActive: Bool {
+        unsafe nghttp2_session_want_read(session) != 0
+            || nghttp2_session_want_write(session) != 0
+    }
+
+    /// Whether `send` would produce bytes.
+    package var wantsToSend: Bool { unsafe nghttp2_session_want_write(session) != 0 }
+
+    /// The streams that the peer lets us have open at once.
+    package var peerMaxConcurrentStreams: UInt32 {
+        unsafe nghttp2_session_get_remote_settings(
+            session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+    }
+
+    // MARK: Slots
+
+    func record(_ event: HTTP2Event) { events.append(event) }
+
+    /// Joins the end of a stream to the data that it arrived with.
+    func recordEnd(of stream: HTTP2Stream) {
+        if case .data(stream, let range, endStream: false) = events.last {
+            events[events.count - 1] = .data(stream, range, endStream: true)
+        } else {
+            events.append(.data(stream, 0..<0, endStream: true))
+        }
+    }
+
+    func isCurrent(_ stream: HTTP2Stream) -> Bool {
+        slots[stream.slot].isOpen && slots[stream.slot].stream.id == stream.id
+    }
+
+    func openSlot(for id: Int32) -> HTTP2Stream {
+        openStreams += 1
+        if let index = freeSlots.popLast() {
+            let stream = HTTP2Stream(id: id, slot: index)
+            slots[index].stream = stream
+            slots[index].isOpen = true
+            slots[index].remoteEnded = false
+            return stream
+        }
+        let stream = HTTP2Stream(id: id, slot: slots.count)
+        slots.append(Slot(stream: stream, isOpen: true))
+        return stream
+    }
+
+    /// The stream is gone; its slot is kept until the batch is over, for events still to be read.
+    func closeSlot(_ index: Int) {
+        guard slots[index].isOpen else { return }
+        openStreams -= 1
+        slots[index].isOpen = false
+        closedSlots.append(index)
+    }
+
+    private func release(_ index: Int) {
+        slots[index].received.removeAll()
+        slots[index].outbound.reset()
+        freeSlots.append(index)
+    }
+
+    static func describe(_ code: Int32) -> String {
+        unsafe String(cString: nghttp2_strerror(code))
+    }
+}

@@ -1,0 +1,89 @@
+/// A stream of one session. The slot is a small index that is reused after the stream has closed,
+/// so that the layer above can keep its state in an array.
+package struct HTTP2Stream: Hashable, Sendable {
+    package let id: Int32
+    package let slot: Int
+}
+
+/// An HTTP/2 error code, RFC 9113 section 7.
+package struct HTTP2ErrorCode: Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    package static let noError = Self(rawValue: 0x0)
+    package static let protocolError = Self(rawValue: 0x1)
+    package static let internalError = Self(rawValue: 0x2)
+    package static let flowControlError = Self(rawValue: 0x3)
+    package static let refusedStream = Self(rawValue: 0x7)
+    package static let cancel = Self(rawValue: 0x8)
+    package static let enhanceYourCalm = Self(rawValue: 0xb)
+    package static let inadequateSecurity = Self(rawValue: 0xc)
+
+    package var description: String {
+        let names = [
+            "NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR",
+            "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL",
+            "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY",
+            "HTTP_1_1_REQUIRED",
+        ]
+        return rawValue < names.count ? names[Int(rawValue)] : "0x" + String(rawValue, radix: 16)
+    }
+}
+
+/// What a batch of received or sent bytes amounted to.
+package enum HTTP2Event: Sendable {
+    /// A complete header block; read it with `headers(of:)` before the batch is over.
+    case headers(HTTP2Stream, endStream: Bool)
+    /// A header block over the limit; its fields were not kept.
+    case headersTooLarge(HTTP2Stream)
+    /// Body bytes, as a range of the input that `receive` was given. With `endStream` the peer
+    /// will send nothing more on this stream; the range may then be empty.
+    case data(HTTP2Stream, Range<Int>, endStream: Bool)
+    /// The output buffered for the stream fell below the mark given to `notifyWhenDrained`.
+    case drained(HTTP2Stream)
+    /// The stream is gone; its slot is reused after this batch.
+    case closed(HTTP2Stream, HTTP2ErrorCode)
+    /// The peer accepts no stream above `lastStreamID`.
+    case goAway(lastStreamID: Int32, HTTP2ErrorCode)
+    /// The peer's settings changed.
+    case settings
+    /// The answer to `ping(_:)`.
+    case pingAcknowledged(UInt64)
+}
+
+/// Why a connection can't go on.
+package enum HTTP2SessionError: Error, Equatable, CustomStringConvertible {
+    /// The first bytes are not an HTTP/2 client preface (RFC 9113 section 3.4).
+    case notHTTP2
+    /// The peer broke the protocol or a limit in a way that ends the connection.
+    case fatal(code: Int32, reason: String)
+
+    package var description: String {
+        switch self {
+        case .notHTTP2: "the peer does not speak HTTP/2: its first bytes are no client preface"
+        case .fatal(_, let reason): "HTTP/2 connection error: \(reason)"
+        }
+    }
+}
+
+/// The bounds of one session. All sizes in bytes.
+package struct HTTP2Limits: Sendable {
+    /// Streams that the peer may have open at once.
+    package var maxConcurrentStreams: UInt32 = 256
+    /// Bytes that the peer may send on a stream before the reader has taken any.
+    package var streamWindowBytes: Int32 = 65_535
+    /// The same for all streams of the connection together.
+    package var connectionWindowBytes: Int32 = 16 << 20
+    /// A header list, counted as RFC 9113 section 6.5.2 does: name + value + 32 for each field.
+    package var maxHeaderListBytes: Int = 16 << 10
+    /// Resets that a peer may cause at once, and per second after that (CVE-2023-44487).
+    package var resetBurst: UInt64 = 1_000
+    package var resetsPerSecond: UInt64 = 33
+    /// CONTINUATION frames after one HEADERS frame (CVE-2024-28182).
+    package var maxContinuations: Int = 8
+    /// Unsent answers to PING and SETTINGS before the peer is taken to be flooding.
+    package var maxOutboundAcknowledgements: Int = 1_000
+
+    package init() {}
+}

@@ -1,0 +1,89 @@
+/// A list of header fields in two flat arrays: no allocation per field.
+///
+/// Received blocks are reused from stream to stream; keeping a copy is safe (the arrays are
+/// copy-on-write) but costs the reuse.
+package struct HeaderBlock: Sendable {
+    /// Where a field lies in `bytes`.
+    package struct Field: Sendable {
+        package let nameStart: Int
+        package let valueStart: Int
+        package let valueEnd: Int
+        /// The index of the name among the session's known names, or -1.
+        package let known: Int
+
+        package var name: Range<Int> { nameStart..<valueStart }
+        package var value: Range<Int> { valueStart..<valueEnd }
+    }
+
+    package private(set) var bytes: [UInt8] = []
+    package private(set) var fields: [Field] = []
+
+    package init() {}
+
+    package init(_ fields: KeyValuePairs<String, String>) {
+        for (name, value) in fields { append(name, value) }
+    }
+
+    /// Appends a field; the name must be in lower case.
+    package mutating func append(_ name: String, _ value: String) {
+        let start = bytes.count
+        bytes.append(contentsOf: name.utf8)
+        let middle = bytes.count
+        bytes.append(contentsOf: value.utf8)
+        note(start, middle, known: -1)
+    }
+
+    /// Appends a field whose value is raw bytes.
+    package mutating func append(_ name: String, bytes value: some Collection<UInt8>) {
+        let start = bytes.count
+        bytes.append(contentsOf: name.utf8)
+        let middle = bytes.count
+        bytes.append(contentsOf: value)
+        note(start, middle, known: -1)
+    }
+
+    /// Appends the fields of another block.
+    package mutating func append(_ other: HeaderBlock) {
+        for field in other.fields {
+            let start = bytes.count
+            bytes.append(contentsOf: other.bytes[field.name])
+            let middle = bytes.count
+            bytes.append(contentsOf: other.bytes[field.value])
+            note(start, middle, known: field.known)
+        }
+    }
+
+    package mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        fields.removeAll(keepingCapacity: true)
+    }
+
+    /// The value of a field as text; bytes that are not UTF-8 are replaced.
+    package func text(_ field: Field) -> String {
+        String(decoding: bytes[field.value], as: UTF8.self)
+    }
+
+    package func name(_ field: Field) -> String {
+        String(decoding: bytes[field.name], as: UTF8.self)
+    }
+
+    /// The first field with a known name.
+    package func first(known: Int) -> Field? {
+        fields.first { $0.known == known }
+    }
+
+    mutating func append(
+        name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>, known: Int
+    ) {
+        let start = bytes.count
+        unsafe bytes.append(contentsOf: name)
+        let middle = bytes.count
+        unsafe bytes.append(contentsOf: value)
+        note(start, middle, known: known)
+    }
+
+    private mutating func note(_ start: Int, _ middle: Int, known: Int) {
+        fields.append(
+            Field(nameStart: start, valueStart: middle, valueEnd: bytes.count, known: known))
+    }
+}
