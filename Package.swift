@@ -40,7 +40,10 @@ let package = Package(
         .library(name: "Weir", targets: ["Weir"]),
         .library(name: "WeirSwiftProtobuf", targets: ["WeirSwiftProtobuf"]),
         .executable(name: "weir", targets: ["WeirCLI"]),
-        .executable(name: "protoc-gen-weir", targets: ["protoc-gen-weir"]),
+        .executable(name: "weir-generate", targets: ["WeirGenerate"]),
+        // For packages with messages of their own: what generated C code is compiled against.
+        .library(name: "CProtobufC", targets: ["CProtobufC"]),
+        .library(name: "CWeirProtos", targets: ["CWeirProtos"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -79,7 +82,7 @@ let package = Package(
         .executableTarget(
             name: "WeirCLI", dependencies: ["Weir", arguments, logging], swiftSettings: settings),
         .executableTarget(
-            name: "protoc-gen-weir", dependencies: ["Messages"], swiftSettings: settings),
+            name: "WeirGenerate", dependencies: ["Messages", arguments], swiftSettings: settings),
 
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
     ]

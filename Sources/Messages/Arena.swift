@@ -1,0 +1,124 @@
+internal import CProtobufC
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// The memory of one decode or encode: a bump allocator that starts on the stack.
+///
+/// protobuf-c allocates a struct for every message and a copy of every string; here that costs an
+/// addition, and everything is released at once when the call ends. Messages that outgrow the
+/// stack chunk get chunks from the system, freed at the end too.
+///
+/// Invariant: an arena is used only during `withArena`, by the thread that entered it.
+@safe public struct Arena {
+    /// Small enough for any stack, large enough for most messages.
+    private static let stackBytes = 2_048
+    private static let chunkBytes = 16 << 10
+    private static let alignment = 16
+
+    @unsafe struct State {
+        var next: UnsafeMutableRawPointer
+        var end: UnsafeMutableRawPointer
+        var chunks: [UnsafeMutableRawPointer] = unsafe []
+        var allocator = unsafe ProtobufCAllocator()
+    }
+
+    let state: UnsafeMutablePointer<State>
+
+    static func withArena<Result: ~Copyable, Failure: Error>(
+        _ body: (Arena) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var outcome: Swift.Result<Result, Failure>?
+        unsafe withUnsafeTemporaryAllocation(byteCount: stackBytes, alignment: alignment) { stack in
+            guard let base = stack.baseAddress else { return }
+            var state = unsafe State(next: base, end: base + stack.count)
+            unsafe withUnsafeMutablePointer(to: &state) { pointer in
+                unsafe pointer.pointee.allocator = ProtobufCAllocator(
+                    alloc: { user, size in
+                        guard let user = unsafe user else { return nil }
+                        let state = unsafe user.assumingMemoryBound(to: State.self)
+                        return unsafe Arena(state: state).allocate(size)
+                    },
+                    free: { _, _ in },
+                    allocator_data: UnsafeMutableRawPointer(pointer))
+                do throws(Failure) {
+                    outcome = .success(try body(unsafe Arena(state: pointer)))
+                } catch {
+                    outcome = .failure(error)
+                }
+                for unsafe chunk in unsafe pointer.pointee.chunks { unsafe free(chunk) }
+            }
+        }
+        switch consume outcome {
+        case .success(let result): return result
+        case .failure(let error): throw error
+        case nil: preconditionFailure("a temporary allocation always has a base")
+        }
+    }
+
+    var allocator: UnsafeMutablePointer<ProtobufCAllocator> {
+        // The state outlives the arena, see the type's invariant.
+        guard let allocator = unsafe state.pointer(to: \.allocator) else {
+            preconditionFailure("a stored property has an address")
+        }
+        return unsafe allocator
+    }
+
+    /// Memory for `size` bytes, aligned to 16, not initialised.
+    func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
+        let rounded = (size + Self.alignment - 1) & ~(Self.alignment - 1)
+        if unsafe state.pointee.end - state.pointee.next < rounded {
+            let bytes = max(Self.chunkBytes, rounded)
+            guard let chunk = unsafe malloc(bytes) else { return nil }
+            unsafe state.pointee.chunks.append(chunk)
+            unsafe state.pointee.next = chunk
+            unsafe state.pointee.end = unsafe chunk + bytes
+        }
+        defer { unsafe state.pointee.next += rounded }
+        return unsafe state.pointee.next
+    }
+
+    // MARK: For generated code
+
+    /// Zeroed memory for `count` values of a C type.
+    public func zeroed<Value>(_ type: Value.Type, count: Int = 1) -> UnsafeMutablePointer<Value> {
+        guard let memory = unsafe allocate(max(1, count) * MemoryLayout<Value>.stride) else {
+            fatalError("out of memory while encoding a message")
+        }
+        unsafe memset(memory, 0, max(1, count) * MemoryLayout<Value>.stride)
+        return unsafe memory.bindMemory(to: Value.self, capacity: max(1, count))
+    }
+
+    /// A copy of bytes that lives as long as the arena.
+    public func copy(_ bytes: [UInt8]) -> UnsafeMutableBufferPointer<UInt8> {
+        let memory = unsafe zeroed(UInt8.self, count: bytes.count)
+        let buffer = unsafe UnsafeMutableBufferPointer(start: memory, count: bytes.count)
+        _ = unsafe buffer.update(fromContentsOf: bytes)
+        return unsafe buffer
+    }
+
+    /// A copy of a text's UTF-8 bytes that lives as long as the arena.
+    public func copy(_ text: String) -> UnsafeMutableBufferPointer<UInt8> {
+        let count = text.utf8.count
+        let memory = unsafe zeroed(UInt8.self, count: count)
+        let buffer = unsafe UnsafeMutableBufferPointer(start: memory, count: count)
+        _ = unsafe buffer.update(fromContentsOf: text.utf8)
+        return unsafe buffer
+    }
+
+    /// A text out of a C message, checked to be UTF-8.
+    public static func text(
+        _ data: UnsafeMutablePointer<UInt8>?, _ count: Int, field: StaticString
+    ) throws(MessageError) -> String {
+        let bytes = unsafe UnsafeBufferPointer(start: data, count: count)
+        guard let text = unsafe String(validating: bytes, as: UTF8.self) else {
+            throw MessageError("field \(field) is not valid UTF-8")
+        }
+        return text
+    }
+
+    /// Bytes out of a C message.
+    public static func bytes(_ data: UnsafeMutablePointer<UInt8>?, _ count: Int) -> [UInt8] {
+        unsafe Array(UnsafeBufferPointer(start: data, count: count))
+    }
+}

@@ -1,0 +1,194 @@
+internal import FoundationEssentials
+
+/// Turns messages into JSON by their description, without generated code: proto3's JSON mapping.
+///
+/// Fields at their default are left out, as protobuf's own printers do. The reverse is in
+/// `JSONTranscoder+Parse.swift`; the well-known types with a form of their own are in
+/// `JSONTranscoder+WellKnown.swift`.
+package struct JSONTranscoder {
+    /// How deeply messages may nest, as in protobuf's own parsers.
+    static let maximumDepth = 100
+
+    let schema: Schema
+
+    package init(schema: Schema) { self.schema = schema }
+
+    /// - Parameter message: the full name of the message type.
+    package func json(from bytes: [UInt8], message: String) throws(MessageError) -> JSONValue {
+        try json(bytes[...], message, depth: 0)
+    }
+
+    func description(of name: String) throws(MessageError) -> Schema.Message {
+        guard let message = schema.messages[name] else {
+            throw MessageError("message type '\(name)' is not known")
+        }
+        return message
+    }
+
+    func json(
+        _ bytes: ArraySlice<UInt8>, _ name: String, depth: Int
+    ) throws(MessageError) -> JSONValue {
+        guard depth < Self.maximumDepth else {
+            throw MessageError("\(name) nests deeper than \(Self.maximumDepth) messages")
+        }
+        if let special = try wellKnownJSON(bytes, name, depth: depth) { return special }
+        let message = try description(of: name)
+        let values = try Self.gather(bytes, message)
+        var members: [(key: String, value: JSONValue)] = []
+        for field in message.fields {
+            guard let found = values[field.number], !found.isEmpty else { continue }
+            if let value = try json(found, field, depth: depth) {
+                members.append((field.jsonName, value))
+            }
+        }
+        return .object(members)
+    }
+
+    /// The values of each known field in order; packed numbers are unpacked.
+    static func gather(
+        _ bytes: ArraySlice<UInt8>, _ message: Schema.Message
+    ) throws(MessageError) -> [Int: [WireReader.Value]] {
+        var values: [Int: [WireReader.Value]] = [:]
+        var reader = WireReader(bytes)
+        while let (number, value) = try reader.next() {
+            guard let field = message.field(number) else { continue }
+            if case .bytes(let packed) = value, field.isRepeated, let type = field.kind.wireType {
+                var inner = WireReader(packed)
+                while !inner.isAtEnd {
+                    let element =
+                        type == .varint
+                        ? try inner.varint() : try inner.fixed(type == .fixed64 ? 8 : 4, number)
+                    values[number, default: []].append(.number(element, type))
+                }
+            } else {
+                values[number, default: []].append(value)
+            }
+        }
+        return values
+    }
+
+    private func json(
+        _ found: [WireReader.Value], _ field: Schema.Field, depth: Int
+    ) throws(MessageError) -> JSONValue? {
+        if field.kind == .message, field.isRepeated,
+            let entry = schema.messages[field.typeName], entry.isMapEntry
+        {
+            return try map(found, entry, depth: depth)
+        }
+        if field.isRepeated {
+            var elements: [JSONValue] = []
+            for value in found { elements.append(try element(value, field, depth: depth)) }
+            return .array(elements)
+        }
+        guard let last = found.last else { return nil }
+        if field.kind == .message {
+            // Occurrences of one message field are merged, which is what joining their bytes does.
+            let joined = found.reduce(into: [UInt8]()) { bytes, value in
+                if case .bytes(let part) = value { bytes += part }
+            }
+            return try element(.bytes(joined[...]), field, depth: depth)
+        }
+        let value = try element(last, field, depth: depth)
+        let hasPresence = field.isOptional || field.oneof != nil
+        return hasPresence || !last.isDefault ? value : nil
+    }
+
+    private func map(
+        _ found: [WireReader.Value], _ entry: Schema.Message, depth: Int
+    ) throws(MessageError) -> JSONValue {
+        guard let keyField = entry.field(1), let valueField = entry.field(2) else {
+            throw MessageError("\(entry.fullName) is no map entry")
+        }
+        var members: [(key: String, value: JSONValue)] = []
+        for case .bytes(let bytes) in found {
+            let values = try Self.gather(bytes, entry)
+            let keyValue = values[1]?.last ?? keyField.kind.defaultValue
+            let valueValue = values[2]?.last ?? valueField.kind.defaultValue
+            let key =
+                switch try element(keyValue, keyField, depth: depth) {
+                case .string(let text): text
+                case let other: other.text(indent: 0)
+                }
+            members.removeAll { $0.key == key }
+            members.append((key, try element(valueValue, valueField, depth: depth)))
+        }
+        return .object(members)
+    }
+
+    func element(
+        _ value: WireReader.Value, _ field: Schema.Field, depth: Int
+    ) throws(MessageError) -> JSONValue {
+        switch value {
+        case .bytes(let bytes):
+            switch field.kind {
+            case .message: return try json(bytes, field.typeName, depth: depth + 1)
+            case .string:
+                guard let text = String(validating: bytes, as: UTF8.self) else {
+                    throw MessageError("field \(field.name) is not valid UTF-8")
+                }
+                return .string(text)
+            case .bytes: return .string(Data(bytes).base64EncodedString())
+            default: throw Self.wrongType(field)
+            }
+        case .number(let bits, let type):
+            guard type == field.kind.wireType else { throw Self.wrongType(field) }
+            return number(bits, field)
+        }
+    }
+
+    private static func wrongType(_ field: Schema.Field) -> MessageError {
+        MessageError("field \(field.name) does not have the wire type of \(field.kind)")
+    }
+
+    private func number(_ bits: UInt64, _ field: Schema.Field) -> JSONValue {
+        switch field.kind {
+        case .double: return .number(Double(bitPattern: bits))
+        case .float: return .number(Self.short(Float(bitPattern: UInt32(truncatingIfNeeded: bits))))
+        case .int64, .sfixed64: return .string("\(Int64(bitPattern: bits))")
+        case .uint64, .fixed64: return .string("\(bits)")
+        case .sint64: return .string("\(Self.unzigzag(bits))")
+        case .int32, .sfixed32: return .integer(Int64(Int32(truncatingIfNeeded: bits)))
+        case .uint32, .fixed32: return .integer(Int64(UInt32(truncatingIfNeeded: bits)))
+        case .sint32: return .integer(Self.unzigzag(bits & 0xffff_ffff))
+        case .bool: return .bool(bits != 0)
+        case .enumeration:
+            let number = Int(Int32(truncatingIfNeeded: bits))
+            if field.typeName == "google.protobuf.NullValue" { return .null }
+            let named = schema.enumerations[field.typeName]?.values.first { $0.number == number }
+            return named.map { .string($0.name) } ?? .integer(Int64(number))
+        case .string, .bytes, .message: return .null
+        }
+    }
+
+    /// The double whose shortest text is the float's.
+    private static func short(_ value: Float) -> Double { Double("\(value)") ?? Double(value) }
+
+    private static func unzigzag(_ bits: UInt64) -> Int64 {
+        Int64(bitPattern: bits >> 1) ^ -Int64(bitPattern: bits & 1)
+    }
+}
+
+extension Schema.Kind {
+    /// The wire type of a number; nil for what is sent as bytes.
+    var wireType: WireType? {
+        switch self {
+        case .double, .fixed64, .sfixed64: .fixed64
+        case .float, .fixed32, .sfixed32: .fixed32
+        case .string, .bytes, .message: nil
+        default: .varint
+        }
+    }
+
+    fileprivate var defaultValue: WireReader.Value {
+        wireType.map { .number(0, $0) } ?? .bytes([])
+    }
+}
+
+extension WireReader.Value {
+    fileprivate var isDefault: Bool {
+        switch self {
+        case .number(let bits, _): bits == 0
+        case .bytes(let bytes): bytes.isEmpty
+        }
+    }
+}

@@ -1,0 +1,136 @@
+internal import FoundationEssentials
+
+/// A JSON document that keeps the order of its keys and the width of its integers.
+package enum JSONValue: Sendable {
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case unsigned(UInt64)
+    case number(Double)
+    case string(String)
+    case array([JSONValue])
+    case object([(key: String, value: JSONValue)])
+
+    /// Reads a document; what is wrong with it is told in the error.
+    package init(parsing text: String) throws(MessageError) {
+        do {
+            self = try JSONDecoder().decode(Parsed.self, from: Data(text.utf8)).value
+        } catch DecodingError.dataCorrupted(let context) {
+            let reason = context.underlyingError.map { "\($0)" } ?? context.debugDescription
+            throw MessageError("not valid JSON: \(reason)")
+        } catch {
+            throw MessageError("not valid JSON: \(error)")
+        }
+    }
+
+    /// - Parameter indent: spaces per level; 0 gives one line.
+    package func text(indent: Int = 2) -> String {
+        var output = ""
+        write(to: &output, indent: indent, depth: 0)
+        return output
+    }
+
+    private func write(to output: inout String, indent: Int, depth: Int) {
+        switch self {
+        case .null: output += "null"
+        case .bool(let value): output += value ? "true" : "false"
+        case .integer(let value): output += "\(value)"
+        case .unsigned(let value): output += "\(value)"
+        case .number(let value): output += Self.text(of: value)
+        case .string(let value): Self.quote(value, to: &output)
+        case .array(let elements):
+            Self.list("[", "]", elements, to: &output, indent, depth) { element, output in
+                element.write(to: &output, indent: indent, depth: depth + 1)
+            }
+        case .object(let members):
+            Self.list("{", "}", members, to: &output, indent, depth) { member, output in
+                Self.quote(member.key, to: &output)
+                output += indent > 0 ? ": " : ":"
+                member.value.write(to: &output, indent: indent, depth: depth + 1)
+            }
+        }
+    }
+
+    private static func list<Element>(
+        _ open: String, _ close: String, _ elements: [Element], to output: inout String,
+        _ indent: Int, _ depth: Int, _ write: (Element, inout String) -> Void
+    ) {
+        output += open
+        for (index, element) in elements.enumerated() {
+            if index > 0 { output += "," }
+            if indent > 0 { output += "\n" + String(repeating: " ", count: indent * (depth + 1)) }
+            write(element, &output)
+        }
+        if indent > 0, !elements.isEmpty {
+            output += "\n" + String(repeating: " ", count: indent * depth)
+        }
+        output += close
+    }
+
+    private static func text(of value: Double) -> String {
+        if value.isNaN { return "\"NaN\"" }
+        if value.isInfinite { return value > 0 ? "\"Infinity\"" : "\"-Infinity\"" }
+        if value == value.rounded(), abs(value) < 0x1p53 { return "\(Int64(value))" }
+        return "\(value)"
+    }
+
+    private static func quote(_ text: String, to output: inout String) {
+        output += "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": output += "\\\""
+            case "\\": output += "\\\\"
+            case "\n": output += "\\n"
+            case "\r": output += "\\r"
+            case "\t": output += "\\t"
+            case "\0"..<" ":
+                let digits = String(scalar.value, radix: 16)
+                output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: output.unicodeScalars.append(scalar)
+            }
+        }
+        output += "\""
+    }
+}
+
+/// JSON as `JSONDecoder` reads it: the first type that fits.
+private struct Parsed: Decodable {
+    let value: JSONValue
+
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { return nil }
+    }
+
+    init(from decoder: any Decoder) throws {
+        if let object = try? decoder.container(keyedBy: Key.self) {
+            value = .object(
+                try object.allKeys.map {
+                    (key: $0.stringValue, value: try object.decode(Parsed.self, forKey: $0).value)
+                })
+            return
+        }
+        if var array = try? decoder.unkeyedContainer() {
+            var elements: [JSONValue] = []
+            while !array.isAtEnd { elements.append(try array.decode(Parsed.self).value) }
+            value = .array(elements)
+            return
+        }
+        let single = try decoder.singleValueContainer()
+        if single.decodeNil() {
+            value = .null
+        } else if let bool = try? single.decode(Bool.self) {
+            value = .bool(bool)
+        } else if let integer = try? single.decode(Int64.self) {
+            value = .integer(integer)
+        } else if let unsigned = try? single.decode(UInt64.self) {
+            value = .unsigned(unsigned)
+        } else if let number = try? single.decode(Double.self) {
+            value = .number(number)
+        } else {
+            value = .string(try single.decode(String.self))
+        }
+    }
+}

@@ -1,0 +1,144 @@
+/// A protobuf wire type. Source: protobuf's "Encoding" page.
+package enum WireType: Int, Sendable {
+    case varint = 0
+    case fixed64 = 1
+    case bytes = 2
+    case startGroup = 3
+    case endGroup = 4
+    case fixed32 = 5
+}
+
+/// Reads protobuf's wire format field by field, without knowing the message.
+package struct WireReader {
+    /// One field: its number and its value as it was on the wire.
+    package enum Value {
+        case number(UInt64, WireType)
+        case bytes(ArraySlice<UInt8>)
+    }
+
+    private let input: ArraySlice<UInt8>
+    private var position: Int
+
+    package init(_ input: ArraySlice<UInt8>) {
+        self.input = input
+        position = input.startIndex
+    }
+
+    /// The next field, or nil at the end.
+    package mutating func next() throws(MessageError) -> (number: Int, value: Value)? {
+        guard position < input.endIndex else { return nil }
+        let key = try varint()
+        let number = Int(key >> 3)
+        guard number > 0, number < 1 << 29, let type = WireType(rawValue: Int(key & 7)) else {
+            throw error("a field key of \(key) is no field number and wire type")
+        }
+        switch type {
+        case .varint: return (number, .number(try varint(), type))
+        case .fixed64: return (number, .number(try fixed(8, number), type))
+        case .fixed32: return (number, .number(try fixed(4, number), type))
+        case .bytes:
+            let length = try varint()
+            guard length <= UInt64(input.endIndex - position) else {
+                throw error("field \(number) announces \(length) bytes, past the end")
+            }
+            defer { position += Int(length) }
+            return (number, .bytes(input[position..<position + Int(length)]))
+        case .startGroup, .endGroup:
+            throw error("field \(number) is a group, which proto3 does not have")
+        }
+    }
+
+    /// The varints of a packed repeated field.
+    package mutating func varint() throws(MessageError) -> UInt64 {
+        var result: UInt64 = 0
+        for shift in stride(from: UInt64(0), to: 70, by: 7) {
+            guard position < input.endIndex else { throw error("a number is cut off") }
+            let byte = input[position]
+            position += 1
+            if shift < 64 { result |= UInt64(byte & 0x7f) << shift }
+            if byte < 0x80 { return result }
+        }
+        throw error("a number has more than ten bytes")
+    }
+
+    package mutating func fixed(
+        _ count: Int, _ number: Int = 0
+    ) throws(MessageError) -> UInt64 {
+        guard input.endIndex - position >= count else {
+            throw error("field \(number) is cut off")
+        }
+        defer { position += count }
+        return input[position..<position + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    package var isAtEnd: Bool { position >= input.endIndex }
+
+    private func error(_ text: String) -> MessageError {
+        MessageError("at byte \(position - input.startIndex), \(text)")
+    }
+
+    /// Says where bytes stop being a message.
+    package static func diagnose(_ bytes: [UInt8]) -> String {
+        var reader = WireReader(bytes[...])
+        do throws(MessageError) {
+            while try reader.next() != nil {}
+        } catch {
+            return error.description
+        }
+        return "a field of its \(bytes.count) bytes has the wrong type"
+    }
+}
+
+/// Writes protobuf's wire format.
+package struct WireWriter {
+    package private(set) var bytes: [UInt8] = []
+
+    package init() {}
+
+    /// Appends what is already in wire format.
+    package mutating func append(_ encoded: [UInt8]) { bytes += encoded }
+
+    package mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    package mutating func key(_ number: Int, _ type: WireType) {
+        varint(UInt64(number) << 3 | UInt64(type.rawValue))
+    }
+
+    package mutating func field(_ number: Int, varint value: UInt64) {
+        key(number, .varint)
+        varint(value)
+    }
+
+    package mutating func field(_ number: Int, bytes value: some Collection<UInt8>) {
+        key(number, .bytes)
+        varint(UInt64(value.count))
+        bytes += value
+    }
+
+    /// Writes a field as it was read.
+    package mutating func field(_ number: Int, _ value: WireReader.Value) {
+        switch value {
+        case .bytes(let bytes): field(number, bytes: bytes)
+        case .number(let value, .fixed64):
+            key(number, .fixed64)
+            fixed(value, byteCount: 8)
+        case .number(let value, .fixed32):
+            key(number, .fixed32)
+            fixed(value, byteCount: 4)
+        case .number(let value, _): field(number, varint: value)
+        }
+    }
+
+    package mutating func fixed(_ value: UInt64, byteCount: Int) {
+        for index in 0..<byteCount {
+            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index)))
+        }
+    }
+}
