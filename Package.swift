@@ -68,7 +68,10 @@ let package = Package(
         // The data plane, the control plane, and what users import.
         room(
             "Serving",
-            ["HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, nioHTTP1, logging]),
+            [
+                "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, nioHTTP1,
+                logging,
+            ]),
         room("ControlPlane", ["Serving", "Messages", "GRPCWire", "TrafficPolicy", nioCore, logging]),
         room(
             "Weir",

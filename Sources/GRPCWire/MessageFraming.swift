@@ -32,6 +32,20 @@ package struct MessagePrefix: Equatable, Sendable {
         self.length = length
     }
 
+    /// The payload when a body is exactly one message that is not compressed: the common case of a
+    /// unary call.
+    @_lifetime(copy body)
+    package static func onlyPayload(in body: RawSpan) -> RawSpan? {
+        guard body.byteCount >= byteCount else { return nil }
+        // Five bytes exist, and every pattern of them is a number.
+        let flag = unsafe body.unsafeLoad(as: UInt8.self)
+        let length = unsafe body.unsafeLoadUnaligned(fromByteOffset: 1, as: UInt32.self)
+        guard flag == 0, Int(UInt32(bigEndian: length)) == body.byteCount - byteCount else {
+            return nil
+        }
+        return body.extracting(byteCount..<body.byteCount)
+    }
+
     package var bytes: [UInt8] {
         let length = UInt32(length)
         return [
@@ -59,8 +73,14 @@ package struct Deframer: Sendable {
     /// - Parameter limit: the largest payload accepted, in bytes.
     package init(limit: Int) { self.limit = limit }
 
-    /// Bytes that are held because their message is not complete.
-    package var pendingBytes: Int { pending.count }
+    /// Between two messages.
+    package var isIdle: Bool { prefix == nil && pending.isEmpty }
+
+    /// Forgets an incomplete message.
+    package mutating func reset() {
+        prefix = nil
+        pending.removeAll(keepingCapacity: pending.capacity <= 64 << 10)
+    }
 
     /// Takes the next bytes and calls `body` with each message that they complete; the payload is
     /// valid during the call. A message that lies whole in the input is not copied.

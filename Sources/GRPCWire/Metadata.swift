@@ -2,7 +2,7 @@
 ///
 /// A name ending in `-bin` carries bytes, base64-encoded on the wire; any other carries printable
 /// ASCII. Source: "Custom-Metadata" in gRPC's `PROTOCOL-HTTP2.md`.
-public struct Metadata: Hashable, Sendable {
+public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     /// One field. For `-bin` names `value` is the base64 text as it is on the wire.
     public struct Field: Hashable, Sendable {
         public let name: String
@@ -14,7 +14,7 @@ public struct Metadata: Hashable, Sendable {
 
     public init() {}
 
-    public init(_ pairs: KeyValuePairs<String, String>) {
+    public init(dictionaryLiteral pairs: (String, String)...) {
         for (name, value) in pairs { add(name, value) }
     }
 
@@ -53,10 +53,14 @@ public struct Metadata: Hashable, Sendable {
 
     public var isEmpty: Bool { fields.isEmpty }
 
-    /// Whether an application may set this name: HTTP/2's and gRPC's own are reserved.
+    /// Whether a name is HTTP/2's or gRPC's own, so that an application may not set it.
     package static func isReserved(_ name: String) -> Bool {
-        name.hasPrefix(":") || name.hasPrefix("grpc-") || reserved.contains(name)
+        name.hasPrefix(":") || (name.hasPrefix("grpc-") && !statusNames.contains(name))
+            || reserved.contains(name)
     }
+
+    /// gRPC's own, but part of a status that an application or Weir gives.
+    private static let statusNames: Set<String> = ["grpc-status-details-bin", "grpc-accept-encoding"]
 
     private static let reserved: Set<String> = [
         "content-type", "te", "connection", "host", "keep-alive", "proxy-connection",

@@ -3,6 +3,11 @@
 package struct HTTP2Stream: Hashable, Sendable {
     package let id: Int32
     package let slot: Int
+
+    package init(id: Int32, slot: Int) {
+        self.id = id
+        self.slot = slot
+    }
 }
 
 /// An HTTP/2 error code, RFC 9113 section 7.

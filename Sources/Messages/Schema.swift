@@ -74,6 +74,11 @@ package struct Schema: Sendable {
 
     /// Reads a serialized `FileDescriptorSet`.
     package init(descriptorSet: [UInt8]) throws(MessageError) {
+        try add(descriptorSet: descriptorSet)
+    }
+
+    /// Adds the files of a serialized `FileDescriptorSet`.
+    package mutating func add(descriptorSet: [UInt8]) throws(MessageError) {
         var reader = WireReader(descriptorSet[...])
         while let (number, value) = try reader.next() {
             if number == 1, case .bytes(let file) = value { try add(file: Array(file)) }

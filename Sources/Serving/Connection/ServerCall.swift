@@ -1,0 +1,401 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Logging
+internal import Messages
+internal import NIOCore
+
+/// One call, from its headers to its status. Reused for later calls of the same stream slot once
+/// nothing refers to it any more.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+/// What handlers may call from elsewhere goes through `onLoop` or `nextMessage` and `send`, which
+/// see to that.
+final class ServerCall: @unchecked Sendable {
+    let connection: ServerConnection
+    private(set) var target: Target
+    private(set) var stream = HTTP2Stream(id: 0, slot: 0)
+    private(set) var state = ServerCallState()
+    private var startedAt: UInt64 = 0
+    private var due: UInt64?
+    private var deadline: DeadlineWheel<ServerCall>.Token?
+    private var task: Task<Void, Never>?
+    private var isCounted = false
+
+    var initialMetadata = Metadata()
+    var trailingMetadata = Metadata()
+
+    /// What the request body is packed with, and whether the response may be packed too.
+    var requestEncoding = MessageEncoding.identity
+    var acceptsGzip = false
+    private var deframer: Deframer
+    var inbound = InboundMessages()
+    /// Request bytes for which the client has got no credit.
+    private var uncredited = 0
+    private var drainWaiter: CheckedContinuation<Void, any Error>?
+
+    private var loop: ServingLoop { connection.loop }
+
+    init(_ connection: ServerConnection, target: Target) {
+        self.connection = connection
+        self.target = target
+        deframer = Deframer(limit: connection.loop.limits.maxMessageBytes)
+    }
+
+    /// Makes a used call new. Its parts were cleared when it ended.
+    func begin(_ stream: HTTP2Stream, target: Target, at now: UInt64) {
+        self.stream = stream
+        self.target = target
+        state = ServerCallState()
+        startedAt = now
+        requestEncoding = .identity
+        acceptsGzip = false
+        inbound.reset()
+        uncredited = 0
+        isCounted = true
+        loop.requestsInFlight += 1
+        target.metrics.figures.started += 1
+        target.metrics.figures.inFlight += 1
+    }
+
+    func setDeadline(timeout nanoseconds: Int64) {
+        let (due, overflow) = startedAt.addingReportingOverflow(UInt64(max(0, nanoseconds)))
+        guard !overflow else { return }
+        self.due = due
+        deadline = loop.setDeadline(self, at: due)
+    }
+
+    func makeContext() -> CallContext {
+        let left = due.map { Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
+        return CallContext(
+            call: self, headers: connection.session.headers(of: stream),
+            deadline: left.map { ContinuousClock.now + .nanoseconds($0) })
+    }
+
+    // MARK: Requests
+
+    /// Body bytes from the client.
+    func receive(_ bytes: RawSpan, endStream: Bool) {
+        guard state.isOpen, let method = target.method else {
+            return connection.session.consume(bytes.byteCount, of: stream)
+        }
+        if endStream, case .single(let start) = method.entry, deframer.isIdle,
+            inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes)
+        {
+            return enter(start, payload)
+        }
+        do {
+            try deframer.receive(bytes) { try accept($0, $1) }
+            uncredited += bytes.byteCount
+            creditIfRoom()
+            if endStream { try endRequest(method) }
+        } catch {
+            fail(with: error)
+        }
+    }
+
+    private func accept(_ isCompressed: Bool, _ payload: RawSpan) throws {
+        guard !isCompressed || requestEncoding == .gzip else {
+            throw RPCError(
+                .internalError, "a message is marked as compressed but grpc-encoding is not set")
+        }
+        if case .single = target.method?.entry, inbound.received == 1 {
+            throw RPCError(.internalError, "the method takes one request message, more were sent")
+        }
+        inbound.deliver(
+            .init(isCompressed: isCompressed, bytes: RawMessage(serializedBytes: payload).bytes))
+    }
+
+    private func endRequest(_ method: MethodHandler) throws {
+        try deframer.finish()
+        guard case .single(let start) = method.entry else { return inbound.end() }
+        guard let message = inbound.take() else {
+            throw RPCError(.internalError, "the method takes one request message, none was sent")
+        }
+        let payload = try unpacked(message)
+        enter(start, payload.rawSpan)
+    }
+
+    private func unpacked(_ message: InboundMessages.Message) throws(RPCError) -> [UInt8] {
+        guard message.isCompressed else { return message.bytes }
+        let limit = loop.limits.maxMessageBytes
+        do throws(Gzip.Failure) {
+            return try Gzip.decompress(message.bytes.rawSpan, limit: limit)
+        } catch {
+            throw error == .notGzip
+                ? RPCError(.internalError, "a message is marked as gzip but is not valid gzip")
+                : RPCError(
+                    .resourceExhausted, "a message unpacks to more than the limit of \(limit) bytes")
+        }
+    }
+
+    /// Lets the client send as many bytes as have come, unless enough wait for the handler.
+    private func creditIfRoom() {
+        guard uncredited > 0, inbound.byteCount <= loop.limits.streamWindowBytes else { return }
+        connection.session.consume(uncredited, of: stream)
+        uncredited = 0
+        connection.changed()
+    }
+
+    private func enter(
+        _ start: (ServerCall, RawSpan) throws(MessageError) -> Void, _ payload: RawSpan
+    ) {
+        do throws(MessageError) {
+            try start(self, payload)
+        } catch {
+            finish(RPCError(.invalidArgument, error.description))
+        }
+    }
+
+    private func fail(with error: any Error) {
+        switch error {
+        case let error as RPCError: finish(error)
+        case FramingError.tooLarge(let bytes, let limit):
+            finish(
+                RPCError(
+                    .resourceExhausted, "\(FramingError.tooLarge(bytes: bytes, limit: limit))"))
+        default: finish(RPCError(.internalError, "\(error)"))
+        }
+    }
+
+    // MARK: The handler
+
+    /// Runs the handler: on the loop, at once and up to where it first waits, or on a thread that
+    /// it may block.
+    func start(_ operation: sending @escaping @isolated(any) () async -> Void) {
+        guard target.isBlocking else {
+            task = Task.immediate(executorPreference: loop.executor, operation: operation)
+            if !state.isOpen { task = nil }
+            return
+        }
+        guard loop.blockingCalls < loop.limits.maxBlockingCalls else {
+            let limit = loop.limits.maxBlockingCalls
+            return finish(
+                RPCError(
+                    .resourceExhausted, "\(limit) calls of blocking handlers are running or waiting"))
+        }
+        loop.blockingCalls += 1
+        task = Task(executorPreference: loop.blocking, operation: operation)
+    }
+
+    /// Runs the closure on the loop: now when this is the loop.
+    func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
+        if loop.eventLoop.inEventLoop {
+            body(self)
+        } else {
+            loop.eventLoop.execute { body(self) }
+        }
+    }
+
+    /// The handler has returned the only reply.
+    func complete(with reply: some WireMessage) {
+        onLoop { call in
+            do throws(MessageError) {
+                try call.sendReply(reply)
+                call.finishOK()
+            } catch {
+                call.finish(RPCError(.internalError, "the reply can't be encoded: \(error)"))
+            }
+            call.handlerEnded()
+        }
+    }
+
+    /// The handler has returned and sent its replies itself.
+    func complete() {
+        onLoop { call in
+            call.finishOK()
+            call.handlerEnded()
+        }
+    }
+
+    /// The handler has thrown.
+    func complete(throwing error: any Error) {
+        onLoop { call in
+            switch error {
+            case let error as RPCError: call.finish(error)
+            case is CancellationError: call.finish(RPCError(.cancelled, "the call was cancelled"))
+            default: call.finish(RPCError(.unknown, "the handler failed"))
+            }
+            if !(error is RPCError), !(error is CancellationError) {
+                call.loop.log.error(
+                    "a handler failed",
+                    metadata: [
+                        "method": "\(call.target.key.method)",
+                        "backend": "\(call.target.key.backend)", "error": "\(error)",
+                    ])
+            }
+            call.handlerEnded()
+        }
+    }
+
+    private func handlerEnded() {
+        if target.isBlocking { loop.blockingCalls -= 1 }
+        task = nil
+    }
+
+    // MARK: The response
+
+    private func sendReply(_ reply: some WireMessage) throws(MessageError) {
+        guard state.isOpen else { return }
+        var frame = loop.scratch
+        loop.scratch = []
+        defer {
+            frame.removeAll(keepingCapacity: frame.capacity <= 64 << 10)
+            loop.scratch = frame
+        }
+        frame.append(contentsOf: [0, 0, 0, 0, 0])
+        try reply.serialize(appendingTo: &frame)
+        if packsReplies { frame = [0, 0, 0, 0, 0] + Gzip.compress(frame.rawSpan.extracting(5...)) }
+        put(frame: &frame)
+    }
+
+    /// Sends a serialized reply whose first five bytes are left for the prefix.
+    private func put(frame: inout [UInt8]) {
+        let length = UInt32(frame.count - MessagePrefix.byteCount)
+        frame[0] = packsReplies ? 1 : 0
+        frame[1] = UInt8(truncatingIfNeeded: length >> 24)
+        frame[2] = UInt8(truncatingIfNeeded: length >> 16)
+        frame[3] = UInt8(truncatingIfNeeded: length >> 8)
+        frame[4] = UInt8(truncatingIfNeeded: length)
+        switch state.send() {
+        case .sendHeadersAndMessage:
+            connection.session.respond(to: stream, headers: responseHeaders())
+            connection.session.write(frame.rawSpan, to: stream)
+        case .sendMessage: connection.session.write(frame.rawSpan, to: stream)
+        case .drop: break
+        }
+        connection.changed()
+    }
+
+    /// A client that packs its requests gets packed replies, if it says that it takes them.
+    private var packsReplies: Bool { requestEncoding == .gzip && acceptsGzip }
+
+    private static let plainHeaders = HeaderBlock([
+        ":status": "200", "content-type": ContentType.grpc,
+    ])
+
+    private func responseHeaders() -> HeaderBlock {
+        guard packsReplies || !initialMetadata.isEmpty else { return Self.plainHeaders }
+        var headers = Self.plainHeaders
+        if packsReplies { headers.append("grpc-encoding", MessageEncoding.gzip.rawValue) }
+        headers.append(initialMetadata)
+        return headers
+    }
+
+    private func finishOK() {
+        switch state.finish() {
+        case .sendTrailers where trailingMetadata.isEmpty:
+            connection.session.finish(stream, trailers: target.okTrailers)
+        case .sendTrailers:
+            var trailers = target.okTrailers
+            trailers.append(trailingMetadata)
+            connection.session.finish(stream, trailers: trailers)
+        case .sendTrailersOnly:
+            var headers = responseHeaders()
+            headers.append(target.okTrailers)
+            headers.append(trailingMetadata)
+            connection.session.respond(to: stream, headers: headers, endStream: true)
+        case .drop: return
+        }
+        ended(.ok)
+    }
+
+    /// Ends the call with a status other than OK.
+    func finish(_ error: RPCError) {
+        var trailers = HeaderBlock(["grpc-status": "\(error.code.rawValue)"])
+        if !error.message.isEmpty {
+            trailers.append("grpc-message", StatusMessage.encode(error.message))
+        }
+        Target.appendName(of: target.key, to: &trailers)
+        trailers.append(trailingMetadata)
+        trailers.append(error.metadata)
+        switch state.finish() {
+        case .sendTrailers: connection.session.finish(stream, trailers: trailers)
+        case .sendTrailersOnly:
+            var headers = responseHeaders()
+            headers.append(trailers)
+            connection.session.respond(to: stream, headers: headers, endStream: true)
+        case .drop: return
+        }
+        ended(error.code)
+        task?.cancel()
+    }
+
+    func deadlinePassed() {
+        deadline = nil
+        finish(RPCError(.deadlineExceeded, "the deadline has passed"))
+    }
+
+    /// The stream is gone: the client has reset it or hung up, or all has been said.
+    func streamClosed() {
+        guard case .cancelHandler = state.closed() else { return }
+        ended(.cancelled)
+        task?.cancel()
+    }
+
+    /// The status is known: what is counted is counted, and nobody waits any more.
+    private func ended(_ code: StatusCode) {
+        if let deadline { loop.clearDeadline(deadline) }
+        deadline = nil
+        due = nil
+        if isCounted {
+            isCounted = false
+            loop.requestsInFlight -= 1
+            let now = NIODeadline.now().uptimeNanoseconds
+            target.metrics.figures.inFlight -= 1
+            target.metrics.figures.record(code, nanoseconds: now &- startedAt)
+        }
+        inbound.cancel()
+        drainWaiter?.resume(throwing: Self.gone)
+        drainWaiter = nil
+        if !initialMetadata.isEmpty { initialMetadata = Metadata() }
+        if !trailingMetadata.isEmpty { trailingMetadata = Metadata() }
+        deframer.reset()
+        connection.changed()
+    }
+
+    private static var gone: RPCError { RPCError(.cancelled, "the call is gone") }
+
+    // MARK: Streaming
+
+    /// The next request message; nil at the end.
+    func nextMessage() async throws -> [UInt8]? {
+        let message = try await withCheckedThrowingContinuation { continuation in
+            onLoop { call in
+                call.inbound.next(continuation)
+                call.creditIfRoom()
+            }
+        }
+        return try message.map { try unpacked($0) }
+    }
+
+    /// Sends one reply, given as its bytes, and waits while the client is behind.
+    func send(_ message: [UInt8]) async throws {
+        try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<Void, any Error>) in
+            onLoop { call in call.send(message, continuation) }
+        }
+    }
+
+    private func send(_ message: [UInt8], _ continuation: CheckedContinuation<Void, any Error>) {
+        guard state.isOpen else { return continuation.resume(throwing: Self.gone) }
+        guard drainWaiter == nil else {
+            return continuation.resume(
+                throwing: RPCError(.internalError, "two replies were sent at the same time"))
+        }
+        var frame: [UInt8] = [0, 0, 0, 0, 0]
+        frame += packsReplies ? Gzip.compress(message.rawSpan) : message
+        put(frame: &frame)
+        let limit = loop.limits.responseBufferBytes
+        guard connection.session.unsentBytes(of: stream) > limit else {
+            return continuation.resume()
+        }
+        drainWaiter = continuation
+        connection.session.notifyWhenDrained(stream, below: limit)
+    }
+
+    /// Fewer bytes than the limit are waiting for the client.
+    func drained() {
+        drainWaiter?.resume()
+        drainWaiter = nil
+    }
+}

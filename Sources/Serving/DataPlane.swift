@@ -1,0 +1,164 @@
+package import Logging
+package import NIOCore
+internal import Synchronization
+#if canImport(Glibc)
+internal import Glibc
+#endif
+internal import NIOPosix
+
+/// The loops, their listeners and the connections: what carries the traffic.
+///
+/// The control plane hands it routing snapshots and reads its figures; neither makes a request
+/// wait.
+package final class DataPlane: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+    private let loops: [ServingLoop]
+    private let blocking: BlockingExecutor
+    private let limits: Limits
+    private let log: Logger
+    private let listeners = Listeners()
+
+    /// - Parameter loops: the number of event loops; usually one per core.
+    package init(loops count: Int, limits: Limits, log: Logger) {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
+        let blocking = BlockingExecutor(threads: limits.blockingThreads)
+        self.group = group
+        self.blocking = blocking
+        self.limits = limits
+        self.log = log
+        loops = group.makeIterator().map {
+            ServingLoop($0, blocking: blocking, limits: limits, log: log)
+        }
+    }
+
+    // MARK: Listening
+
+    /// Listens on one socket per loop, all with the same address (SO_REUSEPORT), so that the
+    /// kernel spreads connections over the loops.
+    ///
+    /// - Returns: the address, with the port that was chosen if 0 was asked for.
+    package func listen(
+        host: String, port: Int, services: SystemServices
+    ) async throws -> SocketAddress {
+        var address = try SocketAddress.makeAddressResolvingHost(host, port: port)
+        for loop in loops {
+            let channel = try await bootstrap(loop)
+                .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(
+                            ServerConnection(loop: loop, port: services))
+                    }
+                }
+                .bind(to: address).get()
+            listeners.add(channel)
+            if let bound = channel.localAddress { address = bound }
+        }
+        return address
+    }
+
+    /// Listens on one socket that tells gRPC from plain HTTP/1.1, for the operators' port.
+    package func listenForOperators(
+        host: String, port: Int, services: SystemServices,
+        http: @escaping @Sendable (PlainHTTPRequest) async -> PlainHTTPResponse
+    ) async throws -> SocketAddress {
+        let loop = loops[0]
+        let channel = try await bootstrap(loop)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ProtocolSniffer(loop: loop, services: services, http: http))
+                }
+            }
+            .bind(host: host, port: port).get()
+        listeners.add(channel)
+        guard let address = channel.localAddress else {
+            throw ChannelError.unknownLocalAddress
+        }
+        return address
+    }
+
+    private func bootstrap(_ loop: ServingLoop) -> ServerBootstrap {
+        ServerBootstrap(group: loop.eventLoop)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 16_384, maximum: 65_536))
+    }
+
+    // MARK: Control
+
+    /// Gives every loop the snapshot; returns when all of them use it.
+    package func publish(_ snapshot: RoutingSnapshot) async throws {
+        let installed = loops.map { loop in loop.eventLoop.submit { loop.install(snapshot) } }
+        for future in installed { try await future.get() }
+    }
+
+    /// What all loops have counted until now.
+    package func figures() async throws -> ServingFigures {
+        var sum = ServingFigures()
+        for future in loops.map({ loop in loop.eventLoop.submit { loop.figures } }) {
+            sum.add(try await future.get())
+        }
+        return sum
+    }
+
+    /// Stops listening, lets requests that run finish, for as long as the limit says, and then
+    /// closes what is left.
+    ///
+    /// - Returns: whether everything ended by itself.
+    package func drain() async throws -> Bool {
+        await listeners.close()
+        let timeout = limits.drainTimeout
+        let finished = await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                let ends = self.loops.map { loop in
+                    loop.eventLoop.flatSubmit { loop.drain() }
+                }
+                for end in ends { try? await end.get() }
+                return true
+            }
+            group.addTask {
+                try? await Task.sleep(for: timeout)
+                if Task.isCancelled { return true }
+                await self.closeConnections()
+                return false
+            }
+            let first = await group.next() ?? true
+            group.cancelAll()
+            return first
+        }
+        return finished
+    }
+
+    /// Closes all connections at once.
+    package func closeConnections() async {
+        for loop in loops { try? await loop.eventLoop.submit { loop.closeAll() }.get() }
+    }
+
+    /// Ends the threads. Nothing may be used after it.
+    package func shutDown() async throws {
+        await listeners.close()
+        await closeConnections()
+        try await blocking.shutDown()
+        try await group.shutdownGracefully()
+    }
+}
+
+/// The listening sockets, closed when a drain begins.
+private final class Listeners: Sendable {
+    private let channels = Mutex<[any Channel]>([])
+
+    func add(_ channel: any Channel) { channels.withLock { $0.append(channel) } }
+
+    func close() async {
+        let open = channels.withLock { channels in
+            defer { channels = [] }
+            return channels
+        }
+        for channel in open { try? await channel.close().get() }
+    }
+}

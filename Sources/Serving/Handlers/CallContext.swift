@@ -1,0 +1,48 @@
+public import GRPCWire
+internal import HTTP2Session
+
+/// What a handler knows about its call besides the messages.
+public struct CallContext: Sendable {
+    private let call: ServerCall
+    private let headers: HeaderBlock
+
+    /// When the call ends with DEADLINE_EXCEEDED; nil when the caller set no `grpc-timeout`.
+    public let deadline: ContinuousClock.Instant?
+
+    init(call: ServerCall, headers: HeaderBlock, deadline: ContinuousClock.Instant?) {
+        self.call = call
+        self.headers = headers
+        self.deadline = deadline
+    }
+
+    /// The caller's metadata, shard key included; HTTP/2's and gRPC's own headers are left out.
+    public var metadata: Metadata { Metadata(headers) }
+
+    /// `/pkg.Service/Method`
+    public var path: String { headers.first(.path).map { headers.text($0) } ?? "" }
+
+    /// The value of `x-serve-shard-key`, or nil without one. An empty key is no key.
+    public var shardKey: [UInt8]? {
+        guard let field = headers.first(.shardKey), !field.value.isEmpty else { return nil }
+        return Array(headers.bytes[field.value])
+    }
+
+    /// The endpoint that took the request; empty for Weir's own services.
+    public var endpoint: String { call.target.key.endpoint }
+
+    /// The name of the backend that this handler runs as.
+    public var backend: String { call.target.key.backend }
+
+    /// The caller's address.
+    public var peer: String { call.connection.peer }
+
+    /// Adds response headers. They go out with the first reply, so later calls do nothing.
+    public func addInitialMetadata(_ metadata: Metadata) {
+        call.onLoop { $0.initialMetadata.add(metadata) }
+    }
+
+    /// Adds trailing metadata, sent with the status.
+    public func addTrailingMetadata(_ metadata: Metadata) {
+        call.onLoop { $0.trailingMetadata.add(metadata) }
+    }
+}

@@ -1,0 +1,194 @@
+public import Messages
+
+/// The methods of one gRPC service, each with the Swift code that answers it.
+///
+/// ```swift
+/// Service("helloworld.Greeter")
+///     .unary("SayHello") { (request: Helloworld_HelloRequest, _) in
+///         Helloworld_HelloReply(message: "Hello \(request.name)")
+///     }
+/// ```
+///
+/// A handler starts on the event loop of its connection and must not block it; declare handlers
+/// that do in a `HandlerBackend(blocking: true)`. An error that it throws becomes the status of the
+/// call: an `RPCError` its own, anything else UNKNOWN without details.
+public struct Service: Sendable {
+    /// The full name: package and service.
+    public let name: String
+
+    /// Methods by name.
+    private(set) var methods: [String: MethodHandler] = [:]
+
+    /// A serialized `FileDescriptorSet` for reflection, where the messages don't bring their own.
+    let descriptorSet: [UInt8]?
+
+    /// - Parameters:
+    ///   - name: the full name, for example `helloworld.Greeter`.
+    ///   - descriptorSet: what `protoc --include_imports --descriptor_set_out` wrote. Not needed
+    ///     for messages made by `weir-generate`.
+    public init(_ name: String, descriptorSet: [UInt8]? = nil) {
+        self.name = name
+        self.descriptorSet = descriptorSet
+    }
+
+    /// Adds a method with one request and one reply.
+    public func unary<Request: WireMessage, Reply: WireMessage>(
+        _ method: String,
+        _ handler: @escaping @Sendable (Request, CallContext) async throws -> Reply
+    ) -> Service {
+        adding(
+            method, Request.self, Reply.self,
+            .single { call, payload throws(MessageError) in
+                let request = try Request(serializedBytes: payload)
+                let context = call.makeContext()
+                call.start {
+                    do {
+                        call.complete(with: try await handler(request, context))
+                    } catch {
+                        call.complete(throwing: error)
+                    }
+                }
+            })
+    }
+
+    /// Adds a method with one request and any number of replies.
+    public func serverStreaming<Request: WireMessage, Reply: WireMessage>(
+        _ method: String,
+        _ handler: @escaping @Sendable (Request, ReplyWriter<Reply>, CallContext) async throws ->
+            Void
+    ) -> Service {
+        adding(
+            method, Request.self, Reply.self,
+            .single { call, payload throws(MessageError) in
+                let request = try Request(serializedBytes: payload)
+                let context = call.makeContext()
+                call.start {
+                    do {
+                        try await handler(request, ReplyWriter(call: call), context)
+                        call.complete()
+                    } catch {
+                        call.complete(throwing: error)
+                    }
+                }
+            })
+    }
+
+    /// Adds a method with any number of requests and one reply.
+    public func clientStreaming<Request: WireMessage, Reply: WireMessage>(
+        _ method: String,
+        _ handler: @escaping @Sendable (RequestStream<Request>, CallContext) async throws -> Reply
+    ) -> Service {
+        adding(
+            method, Request.self, Reply.self,
+            .stream { call in
+                let context = call.makeContext()
+                call.start {
+                    do {
+                        call.complete(with: try await handler(RequestStream(call: call), context))
+                    } catch {
+                        call.complete(throwing: error)
+                    }
+                }
+            })
+    }
+
+    /// Adds a method with any number of requests and replies, in any order.
+    public func bidirectional<Request: WireMessage, Reply: WireMessage>(
+        _ method: String,
+        _ handler: @escaping @Sendable (
+            RequestStream<Request>, ReplyWriter<Reply>, CallContext
+        ) async throws -> Void
+    ) -> Service {
+        adding(
+            method, Request.self, Reply.self,
+            .stream { call in
+                let context = call.makeContext()
+                call.start {
+                    do {
+                        try await handler(
+                            RequestStream(call: call), ReplyWriter(call: call), context)
+                        call.complete()
+                    } catch {
+                        call.complete(throwing: error)
+                    }
+                }
+            })
+    }
+
+    private func adding(
+        _ method: String, _ request: any WireMessage.Type, _ reply: any WireMessage.Type,
+        _ entry: MethodHandler.Entry
+    ) -> Service {
+        precondition(methods[method] == nil, "\(name) already has a method \(method)")
+        var service = self
+        service.methods[method] = MethodHandler(request: request, reply: reply, entry: entry)
+        return service
+    }
+
+    /// The `.proto` files of this service as far as they are known.
+    package func addDescriptors(to schema: inout Schema) throws(MessageError) {
+        if let descriptorSet { try schema.add(descriptorSet: descriptorSet) }
+        for (_, method) in methods.sorted(by: { $0.key < $1.key }) {
+            for type in [method.request, method.reply] {
+                if let type = type as? any ProtobufMessage.Type { try schema.add(type._file) }
+            }
+        }
+    }
+}
+
+/// One method, ready to be started.
+struct MethodHandler: Sendable {
+    /// How a call enters its handler.
+    enum Entry: Sendable {
+        /// With the bytes of the only request.
+        case single(@Sendable (ServerCall, RawSpan) throws(MessageError) -> Void)
+        /// Before any request has come.
+        case stream(@Sendable (ServerCall) -> Void)
+    }
+
+    let request: any WireMessage.Type
+    let reply: any WireMessage.Type
+    let entry: Entry
+}
+
+/// A backend that is Swift code in this process.
+public struct HandlerBackend: Sendable {
+    /// The name by which traffic policies call it.
+    public let name: String
+    /// Whether its handlers block their thread, so that they run on threads of their own.
+    public let isBlocking: Bool
+    /// For people.
+    public let description: String
+    package let services: [String: Service]
+
+    /// - Parameters:
+    ///   - name: 1 to 128 of the characters `a-z A-Z 0-9 . _ -`.
+    ///   - blocking: run the handlers on a pool of threads instead of the event loops.
+    public init(
+        _ name: String, blocking: Bool = false, description: String = "", services: Service...
+    ) {
+        self.name = name
+        self.description = description
+        isBlocking = blocking
+        self.services = Dictionary(uniqueKeysWithValues: services.map { ($0.name, $0) })
+    }
+
+    private init(
+        _ name: String, isBlocking: Bool, description: String, services: [String: Service]
+    ) {
+        self.name = name
+        self.isBlocking = isBlocking
+        self.description = description
+        self.services = services
+    }
+
+    /// The same code under another name.
+    package func named(_ name: String, description: String) -> HandlerBackend {
+        HandlerBackend(
+            name, isBlocking: isBlocking, description: description, services: services)
+    }
+
+    func method(_ path: MethodPath) -> MethodHandler? {
+        services[path.service]?.methods[path.method]
+    }
+}

@@ -1,0 +1,141 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Logging
+internal import NIOCore
+internal import TrafficPolicy
+
+/// Everything that one event loop owns: its snapshot, counters, deadlines and connections.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on `eventLoop`.
+final class ServingLoop: @unchecked Sendable {
+    let eventLoop: any EventLoop
+    let executor: LoopExecutor
+    let blocking: BlockingExecutor
+    let limits: Limits
+    let log: Logger
+    let allocator = FreeListAllocator()
+
+    private(set) var snapshot = RoutingSnapshot.empty
+    /// Paths resolved under this snapshot, by port.
+    var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    var random = LoopRandom()
+    var requestsInFlight = 0
+    var blockingCalls = 0
+    var unrouted: UInt64 = 0
+    /// Where replies are framed before the session takes them; reused.
+    var scratch: [UInt8] = []
+
+    private var metricsByKey: [CallKey: CallMetrics] = [:]
+    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var dirty: [ServerConnection] = []
+    private var deadlines: DeadlineWheel<ServerCall>
+    private var wakeAt: UInt64?
+    private var isDraining = false
+    private var whenEmpty: EventLoopPromise<Void>?
+
+    init(_ eventLoop: any EventLoop, blocking: BlockingExecutor, limits: Limits, log: Logger) {
+        self.eventLoop = eventLoop
+        self.blocking = blocking
+        self.limits = limits
+        self.log = log
+        executor = LoopExecutor(eventLoop)
+        deadlines = DeadlineWheel(now: NIODeadline.now().uptimeNanoseconds)
+    }
+
+    /// Takes a new snapshot; requests that have started keep what they were given.
+    func install(_ snapshot: RoutingSnapshot) {
+        self.snapshot = snapshot
+        dataPaths.removeAll(keepingCapacity: true)
+        adminPaths.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Metrics
+
+    func metrics(for key: CallKey) -> CallMetrics {
+        if let known = metricsByKey[key] { return known }
+        let metrics = CallMetrics(key)
+        metricsByKey[key] = metrics
+        return metrics
+    }
+
+    var figures: ServingFigures {
+        var figures = ServingFigures()
+        for (key, metrics) in metricsByKey { figures.calls[key] = metrics.figures }
+        figures.connections = connections.values.count { $0.port.servesEndpoints }
+        figures.unrouted = unrouted
+        return figures
+    }
+
+    // MARK: Connections
+
+    /// False when there are as many as the limit allows.
+    func add(_ connection: ServerConnection) -> Bool {
+        guard connections.count < limits.maxConnectionsPerLoop, !isDraining else { return false }
+        connections[ObjectIdentifier(connection)] = connection
+        return true
+    }
+
+    func remove(_ connection: ServerConnection) {
+        connections[ObjectIdentifier(connection)] = nil
+        if connections.isEmpty, let promise = whenEmpty {
+            whenEmpty = nil
+            promise.succeed()
+        }
+    }
+
+    /// Has what a connection wants to say sent at the end of this turn of the loop, together with
+    /// whatever else comes up until then.
+    func flushSoon(_ connection: ServerConnection) {
+        dirty.append(connection)
+        guard dirty.count == 1 else { return }
+        eventLoop.execute {
+            let connections = self.dirty
+            self.dirty.removeAll(keepingCapacity: true)
+            for connection in connections { connection.flush() }
+        }
+    }
+
+    // MARK: Drain
+
+    /// Asks all clients to go; succeeds when the last connection has closed.
+    func drain() -> EventLoopFuture<Void> {
+        isDraining = true
+        guard !connections.isEmpty else { return eventLoop.makeSucceededVoidFuture() }
+        let promise = whenEmpty ?? eventLoop.makePromise(of: Void.self)
+        whenEmpty = promise
+        for connection in connections.values { connection.drain() }
+        return promise.futureResult
+    }
+
+    /// Closes what is still open; running requests end as CANCELLED.
+    func closeAll() {
+        isDraining = true
+        for connection in connections.values { connection.close() }
+    }
+
+    // MARK: Deadlines
+
+    func setDeadline(_ call: ServerCall, at due: UInt64) -> DeadlineWheel<ServerCall>.Token {
+        wake(at: due)
+        return deadlines.insert(due: due, call)
+    }
+
+    func clearDeadline(_ token: DeadlineWheel<ServerCall>.Token) {
+        deadlines.remove(token)
+    }
+
+    /// Sees to it that the wheel is turned in time.
+    private func wake(at next: UInt64) {
+        guard next < wakeAt ?? .max else { return }
+        wakeAt = next
+        eventLoop.scheduleTask(deadline: .uptimeNanoseconds(next)) {
+            guard self.wakeAt == next else { return }
+            self.wakeAt = nil
+            var expired: [ServerCall] = []
+            self.deadlines.advance(to: NIODeadline.now().uptimeNanoseconds) { expired.append($0) }
+            for call in expired { call.deadlinePassed() }
+            if let next = self.deadlines.nextWake { self.wake(at: next) }
+        }
+    }
+}
