@@ -204,6 +204,10 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
         let target = resolved.choose(shardKey: key, &loop.random)
         let call = newCall(stream, target)
         if let error = request.configure(call, headers) { return call.finish(error) }
+        guard target.isAvailable else {
+            return call.finish(
+                RPCError(.unavailable, "backend '\(target.key.backend)' is not running here"))
+        }
         guard let method = target.method else {
             return call.finish(
                 RPCError(

@@ -165,7 +165,7 @@ public struct HandlerBackend: Sendable {
     ///   - name: 1 to 128 of the characters `a-z A-Z 0-9 . _ -`.
     ///   - blocking: run the handlers on a pool of threads instead of the event loops.
     public init(
-        _ name: String, blocking: Bool = false, description: String = "", services: Service...
+        _ name: String, blocking: Bool = false, description: String = "", services: [Service]
     ) {
         self.name = name
         self.description = description

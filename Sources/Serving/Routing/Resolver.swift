@@ -19,14 +19,18 @@ final class Target {
     let key: CallKey
     let method: MethodHandler?
     let isBlocking: Bool
+    /// False when the backend is not here, as when its code was not compiled in.
+    let isAvailable: Bool
     let metrics: CallMetrics
     /// The trailers of a successful call without trailing metadata of its own.
     let okTrailers: HeaderBlock
 
-    init(key: CallKey, method: MethodHandler?, isBlocking: Bool, metrics: CallMetrics) {
+    init(_ key: CallKey, _ backend: HandlerBackend?, _ method: MethodHandler?, _ metrics: CallMetrics)
+    {
         self.key = key
         self.method = method
-        self.isBlocking = isBlocking
+        isBlocking = backend?.isBlocking ?? false
+        isAvailable = backend != nil
         self.metrics = metrics
         var trailers = HeaderBlock(["grpc-status": "0"])
         Self.appendName(of: key, to: &trailers)
@@ -84,8 +88,7 @@ extension ServingLoop {
         } else if let method = port.backend.method(methodPath) {
             let key = CallKey(
                 endpoint: "", backend: port.backend.name, method: text, isShadow: false)
-            let target = Target(
-                key: key, method: method, isBlocking: false, metrics: metrics(for: key))
+            let target = Target(key, port.backend, method, metrics(for: key))
             resolved = ResolvedPath(
                 path: Array(path), policy: nil, targets: [target], shadows: [])
         } else {
@@ -110,9 +113,7 @@ extension ServingLoop {
             let key = CallKey(
                 endpoint: endpoint.name, backend: name,
                 method: method == nil ? "other" : path.description, isShadow: false)
-            return Target(
-                key: key, method: method, isBlocking: backend?.isBlocking ?? false,
-                metrics: metrics(for: key))
+            return Target(key, backend, method, metrics(for: key))
         }
         let shadows = endpoint.policy.shadows.map { shadow in
             metrics(

@@ -1,4 +1,3 @@
-package import Messages
 package import TrafficPolicy
 
 /// All that the data plane needs to know to route: immutable, one reference per loop, replaced as
@@ -8,37 +7,35 @@ package final class RoutingSnapshot: Sendable {
     package struct Endpoint: Sendable {
         package let name: String
         package let route: Route
+        /// The revision of its latest change.
+        package let revision: UInt64
         package let policy: EndpointPolicy
 
-        package init(name: String, route: Route, policy: EndpointPolicy) {
+        package init(name: String, route: Route, revision: UInt64, policy: EndpointPolicy) {
             self.name = name
             self.route = route
+            self.revision = revision
             self.policy = policy
         }
     }
 
     package let revision: UInt64
     package let backends: [String: HandlerBackend]
-    /// What reflection tells about the backends.
-    package let schema: Schema
     private let endpoints: [Route: Endpoint]
 
     package init(
-        revision: UInt64, endpoints: [Endpoint], backends: [String: HandlerBackend], schema: Schema
+        revision: UInt64, endpoints: some Sequence<Endpoint>, backends: [String: HandlerBackend]
     ) {
         self.revision = revision
         self.backends = backends
-        self.schema = schema
         self.endpoints = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.route, $0) })
     }
 
     package static let empty = RoutingSnapshot(
-        revision: 0, endpoints: [], backends: [:], schema: Schema())
+        revision: 0, endpoints: [], backends: [:])
 
     /// The endpoint for a `:path`: a route for the method wins over one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {
         endpoints[.method(path)] ?? endpoints[.service(path.service)]
     }
-
-    package var allEndpoints: [Endpoint] { endpoints.values.sorted { $0.name < $1.name } }
 }

@@ -3481,7 +3481,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[9] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[10] =
 {
   {
     "endpoint",
@@ -3591,6 +3591,18 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sampled",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStats, sampled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = {
   1,   /* field[1] = backend */
@@ -3599,6 +3611,7 @@ static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = 
   8,   /* field[8] = latency */
   4,   /* field[4] = requests */
   5,   /* field[5] = requests_per_second */
+  9,   /* field[9] = sampled */
   2,   /* field[2] = shadow */
   7,   /* field[7] = statuses */
   3,   /* field[3] = weight */
@@ -3606,7 +3619,7 @@ static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = 
 static const ProtobufCIntRange weir__admin__v1__backend_stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor =
 {
@@ -3616,7 +3629,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor =
   "Weir__Admin__V1__BackendStats",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__BackendStats),
-  9,
+  10,
   weir__admin__v1__backend_stats__field_descriptors,
   weir__admin__v1__backend_stats__field_indices_by_name,
   1,  weir__admin__v1__backend_stats__number_ranges,

@@ -547,10 +547,11 @@ struct  Weir__Admin__V1__BackendStats
   size_t n_statuses;
   Weir__Admin__V1__StatusCount **statuses;
   Weir__Admin__V1__Latency *latency;
+  uint64_t sampled;
 };
 #define WEIR__ADMIN__V1__BACKEND_STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__backend_stats__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, NULL, 0 }
 
 
 struct  Weir__Admin__V1__StatusCount

@@ -1,0 +1,83 @@
+/// The changes that can be asked for; each is one revision.
+extension ControlPlane {
+    @discardableResult
+    package func createBackend(
+        _ name: String, handler: String, description: String, under condition: Condition = .init()
+    ) async throws -> ControlState.Backend {
+        let registered = registeredNames
+        return try await change(condition) { (state) throws(ControlError) in
+            let backend = try state.createBackend(
+                name, handler: handler, description: description, registered: registered)
+            return (backend, .backend(backend))
+        }.answer
+    }
+
+    func updateBackend(
+        _ name: String, handler: String, description: String, under condition: Condition
+    ) async throws -> ControlState.Backend {
+        let registered = registeredNames
+        return try await change(condition) { (state) throws(ControlError) in
+            let backend = try state.updateBackend(
+                name, handler: handler, description: description, registered: registered)
+            return (backend, .backend(backend))
+        }.answer
+    }
+
+    func deleteBackend(_ name: String, under condition: Condition) async throws -> UInt64 {
+        try await change(condition) { (state) throws(ControlError) in
+            try state.deleteBackend(name)
+            return ((), .deletedBackend(name))
+        }.revision
+    }
+
+    @discardableResult
+    package func createEndpoint(
+        _ name: String, route: String, backend: String, under condition: Condition = .init()
+    ) async throws -> ControlState.Endpoint {
+        try await change(condition) { (state) throws(ControlError) in
+            let endpoint = try state.createEndpoint(name, route: route, backend: backend)
+            return (endpoint, .endpoint(endpoint))
+        }.answer
+    }
+
+    func deleteEndpoint(_ name: String, under condition: Condition) async throws -> UInt64 {
+        try await change(condition) { (state) throws(ControlError) in
+            try state.deleteEndpoint(name)
+            return ((), .deletedEndpoint(name))
+        }.revision
+    }
+
+    /// What a change of weights did.
+    package struct TrafficChange: Sendable {
+        package let endpoint: ControlState.Endpoint
+        /// The share of all shard keys, 0 to 1, whose backend changed.
+        package let movedShare: Double
+        /// Whether the affinity map was laid out anew.
+        package let packed: Bool
+        package let revision: UInt64
+    }
+
+    @discardableResult
+    package func setTraffic(
+        _ name: String, _ weights: [(backend: String, weight: Double)],
+        under condition: Condition = .init()
+    ) async throws -> TrafficChange {
+        let (answer, revision) = try await change(condition) { (state) throws(ControlError) in
+            let change = try state.setTraffic(name, weights)
+            return (change, .endpoint(change.endpoint))
+        }
+        return TrafficChange(
+            endpoint: answer.endpoint, movedShare: answer.movedShare, packed: answer.packed,
+            revision: revision)
+    }
+
+    @discardableResult
+    package func setShadow(
+        _ name: String, backend: String, proportion: Double, under condition: Condition = .init()
+    ) async throws -> ControlState.Endpoint {
+        try await change(condition) { (state) throws(ControlError) in
+            let endpoint = try state.setShadow(name, backend: backend, proportion: proportion)
+            return (endpoint, .endpoint(endpoint))
+        }.answer
+    }
+}

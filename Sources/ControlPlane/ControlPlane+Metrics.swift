@@ -1,0 +1,122 @@
+internal import GRPCWire
+package import Serving
+internal import TrafficPolicy
+
+/// `/metrics` and `/healthz` for those who ask over HTTP/1.1.
+extension ControlPlane {
+    package func answer(_ request: PlainHTTPRequest) async -> PlainHTTPResponse {
+        guard request.method == "GET" || request.method == "HEAD" else {
+            return PlainHTTPResponse(status: 405, body: "only GET is answered here\n")
+        }
+        switch request.path {
+        case "/metrics":
+            guard let figures = try? await dataPlane.figures() else {
+                return PlainHTTPResponse(status: 503, body: "the server is shutting down\n")
+            }
+            return PlainHTTPResponse(
+                status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+                body: metrics(figures))
+        case "/healthz":
+            return health.isDraining
+                ? PlainHTTPResponse(status: 503, body: "draining\n")
+                : PlainHTTPResponse(status: 200, body: "ok\n")
+        default:
+            return PlainHTTPResponse(
+                status: 404, body: "nothing here: try /metrics or /healthz\n")
+        }
+    }
+
+    /// Upper bounds in seconds. Source: gRFC A66, "Latency".
+    private static let bounds: [Double] = [
+        0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006,
+        0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16, 0.2,
+        0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 2, 5, 10, 20, 50, 100,
+    ]
+
+    /// Prometheus' text format.
+    private func metrics(_ figures: ServingFigures) -> String {
+        var text = PrometheusText()
+        let calls = figures.calls.filter { !$0.key.endpoint.isEmpty }.sorted {
+            ($0.key.endpoint, $0.key.backend, $0.key.method, $0.key.isShadow ? 1 : 0)
+                < ($1.key.endpoint, $1.key.backend, $1.key.method, $1.key.isShadow ? 1 : 0)
+        }
+        text.family("grpc_server_call_started_total", "counter", "Calls routed to a backend.")
+        for (key, call) in calls where !key.isShadow {
+            text.sample("grpc_server_call_started_total", Self.labels(key), call.started)
+        }
+        text.family(
+            "grpc_server_call_duration_seconds", "histogram",
+            "Time from the request's headers to the end of the response.")
+        for (key, call) in calls {
+            for (code, latency) in call.finished.sorted(by: { $0.code.rawValue < $1.code.rawValue }) {
+                let labels = Self.labels(key) + [("grpc_status", "\(code)")]
+                text.histogram(
+                    "grpc_server_call_duration_seconds", labels, latency, bounds: Self.bounds)
+            }
+        }
+        text.family("weir_requests_in_flight", "gauge", "Calls that have not ended.")
+        for (key, call) in calls where !key.isShadow {
+            text.sample("weir_requests_in_flight", Self.labels(key), max(0, call.inFlight))
+        }
+        text.family(
+            "weir_shadow_sampled_total", "counter", "Requests that a shadow's proportion selected.")
+        for (key, call) in calls where key.isShadow {
+            text.sample("weir_shadow_sampled_total", Self.labels(key), call.sampled)
+        }
+        text.family("weir_traffic_weight", "gauge", "The share of requests that a backend gets.")
+        for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
+            for (backend, weight) in endpoint.weights.weights {
+                text.sample(
+                    "weir_traffic_weight", [("endpoint", endpoint.name), ("backend", backend)],
+                    weight)
+            }
+        }
+        text.family("weir_unrouted_requests_total", "counter", "Requests that no endpoint takes.")
+        text.sample("weir_unrouted_requests_total", [], figures.unrouted)
+        text.family("weir_connections", "gauge", "Open connections on the data port.")
+        text.sample("weir_connections", [], figures.connections)
+        text.family("weir_revision", "gauge", "The revision of the control state that is served.")
+        text.sample("weir_revision", [], state.revision)
+        return text.text
+    }
+
+    private static func labels(_ key: CallKey) -> [(String, String)] {
+        [
+            ("grpc_method", key.method.hasPrefix("/") ? String(key.method.dropFirst()) : key.method),
+            ("endpoint", key.endpoint), ("backend", key.backend), ("shadow", "\(key.isShadow)"),
+        ]
+    }
+}
+
+/// Writes Prometheus' text exposition format, version 0.0.4.
+private struct PrometheusText {
+    private(set) var text = ""
+
+    mutating func family(_ name: String, _ type: String, _ help: String) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    }
+
+    mutating func sample(
+        _ name: String, _ labels: [(String, String)], _ value: some CustomStringConvertible
+    ) {
+        let list = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
+        text += list.isEmpty ? "\(name) \(value)\n" : "\(name){\(list)} \(value)\n"
+    }
+
+    mutating func histogram(
+        _ name: String, _ labels: [(String, String)], _ latency: LatencyHistogram, bounds: [Double]
+    ) {
+        for bound in bounds {
+            let count = latency.count(upTo: UInt64(bound * 1e9))
+            sample("\(name)_bucket", labels + [("le", "\(bound)")], count)
+        }
+        sample("\(name)_bucket", labels + [("le", "+Inf")], latency.count)
+        sample("\(name)_sum", labels, Double(latency.sum) / 1e9)
+        sample("\(name)_count", labels, latency.count)
+    }
+
+    private static func escaped(_ value: String) -> String {
+        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+            .replacing("\n", with: "\\n")
+    }
+}

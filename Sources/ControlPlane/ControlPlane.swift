@@ -1,0 +1,213 @@
+package import Logging
+internal import Messages
+package import Serving
+internal import TrafficPolicy
+
+/// The one place where the control state changes: checks a change, stores it, has every loop of
+/// the data plane use it, and tells the watchers. In this order, one change at a time.
+///
+/// ```
+///   admin RPC -> change(state) -> store.save -> dataPlane.publish -> watchers, answer
+///                   | refused        | failed: nothing has changed
+/// ```
+package actor ControlPlane {
+    package let dataPlane: DataPlane
+    package let health: HealthBoard
+    package let reflection: ReflectionBoard
+    private let store: any StateStore
+    let startedAt = ContinuousClock.now
+    private let log: Logger
+    /// The Swift code that backends can be made of, by name.
+    private let registered: [String: HandlerBackend]
+
+    private(set) var state = ControlState()
+    private(set) var changes = ChangeLog()
+    /// What the data plane routes by, kept so that a change rebuilds only its own endpoint.
+    private var routes: [String: RoutingSnapshot.Endpoint] = [:]
+    /// The description of all backends' services, for reflection.
+    private var schema = ControlPlane.standardSchema
+    /// One change at a time goes through, in order; the actor alone would interleave them at each
+    /// `await`.
+    private var isChanging = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    package init(
+        dataPlane: DataPlane, handlers: [HandlerBackend], store: any StateStore, log: Logger
+    ) {
+        self.dataPlane = dataPlane
+        self.store = store
+        self.log = log
+        health = HealthBoard()
+        reflection = ReflectionBoard()
+        registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })
+    }
+
+    /// Loads the state, adds a backend for each registered handler that has none, and publishes.
+    package func start() async throws {
+        if let stored = try await store.load() { state = stored }
+        for handler in registered.values.sorted(by: { $0.name < $1.name })
+        where state.backends[handler.name] == nil {
+            _ = try await createBackend(
+                handler.name, handler: handler.name, description: handler.description)
+        }
+        describeServices()
+        try await publish()
+    }
+
+    var registeredNames: Set<String> { Set(registered.keys) }
+
+    /// The names of the services that a backend's code answers, sorted.
+    func services(of backend: ControlState.Backend) -> [String] {
+        registered[backend.handler]?.services.keys.sorted() ?? []
+    }
+
+    // MARK: Changing
+
+    /// What a change is made under.
+    package struct Condition: Sendable {
+        package var expectedRevision: UInt64?
+        package var validateOnly: Bool
+
+        package init(expectedRevision: UInt64? = nil, validateOnly: Bool = false) {
+            self.expectedRevision = expectedRevision
+            self.validateOnly = validateOnly
+        }
+    }
+
+    /// Makes a change, or nothing.
+    ///
+    /// - Parameter body: changes the state and names the change; throws when it is refused.
+    /// - Returns: the body's answer, and the revision that the state has, or with `validateOnly`
+    ///   would have.
+    func change<Answer: Sendable>(
+        _ condition: Condition,
+        _ body: @Sendable (inout ControlState) throws(ControlError) -> (Answer, ChangeLog.Change)
+    ) async throws -> (answer: Answer, revision: UInt64) {
+        await enter()
+        defer { leave() }
+        if let expected = condition.expectedRevision, expected != state.revision {
+            throw ControlError.conflict(expected: expected, current: state.revision)
+        }
+        var next = state
+        let (answer, change) = try body(&next)
+        next.revision += 1
+        guard !condition.validateOnly else { return (answer, next.revision) }
+        do {
+            try await store.save(next, replacing: state.revision)
+        } catch {
+            throw ControlError.unavailable("the change could not be stored: \(error)")
+        }
+        state = next
+        switch change {
+        case .backend, .deletedBackend: describeServices()
+        case .endpoint, .deletedEndpoint, .snapshot: break
+        }
+        try await publish()
+        changes.append(change, revision: next.revision)
+        return (answer, next.revision)
+    }
+
+    private func enter() async {
+        guard isChanging else {
+            isChanging = true
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    private func leave() {
+        guard !waiting.isEmpty else {
+            isChanging = false
+            return
+        }
+        waiting.removeFirst().resume()
+    }
+
+    // MARK: Publishing
+
+    /// Gives the state to the data plane, to health and to reflection.
+    private func publish() async throws {
+        var routes: [String: RoutingSnapshot.Endpoint] = [:]
+        for endpoint in state.endpoints.values {
+            if let known = self.routes[endpoint.name], known.revision == endpoint.revision {
+                routes[endpoint.name] = known
+            } else {
+                routes[endpoint.name] = .init(
+                    name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
+                    policy: endpoint.policy)
+            }
+        }
+        self.routes = routes
+        var backends: [String: HandlerBackend] = [:]
+        for backend in state.backends.values {
+            backends[backend.name] = registered[backend.handler]?.named(
+                backend.name, description: backend.description)
+        }
+        try await dataPlane.publish(
+            RoutingSnapshot(
+                revision: state.revision, endpoints: routes.values, backends: backends))
+        tellStandardServices(backends)
+    }
+
+    private func tellStandardServices(_ backends: [String: HandlerBackend]) {
+        var statuses: [String: HealthBoard.Status] = [:]
+        for endpoint in state.endpoints.values {
+            let serves = endpoint.weights.weights.contains { backends[$0.backend] != nil }
+            statuses[endpoint.name] = serves ? .serving : .notServing
+            statuses[endpoint.route.service] = serves ? .serving : .notServing
+        }
+        health.set(statuses)
+
+        let routed = Set(state.endpoints.values.map(\.route.service))
+        reflection.set(
+            schema, services: Self.standardServices + routed.filter { schema.services[$0] != nil })
+    }
+
+    private func describeServices() {
+        schema = Self.standardSchema
+        for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
+            for service in registered[backend.handler]?.services.values.map(\.self) ?? [] {
+                do {
+                    try service.addDescriptors(to: &schema)
+                } catch {
+                    log.error(
+                        "no reflection for a service",
+                        metadata: ["service": "\(service.name)", "error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Health and reflection, which every port answers.
+    static let standardServices = [
+        "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    ]
+
+    static let standardSchema: Schema = schema(of: [
+        Grpc_Health_V1_HealthProto.file, Grpc_Reflection_V1_ReflectionProto.file,
+        Grpc_Reflection_V1alpha_ReflectionProto.file,
+    ])
+
+    static func schema(of files: [ProtoFile]) -> Schema {
+        var schema = Schema()
+        do {
+            for file in files { try schema.add(file) }
+        } catch {
+            preconditionFailure("generated code describes itself: \(error)")
+        }
+        return schema
+    }
+
+    // MARK: Watching
+
+    func watch(from revision: UInt64) throws(ControlError) -> ChangeLog.Subscription {
+        try changes.subscribe(from: revision, state: state)
+    }
+
+    /// Ends all watches, which would keep a drain from finishing.
+    package func endWatches() {
+        changes.endAll()
+        health.endWatches()
+    }
+}

@@ -1,0 +1,74 @@
+internal import Serving
+internal import TrafficPolicy
+
+extension ControlState {
+    /// Adds an endpoint whose requests all go to one backend.
+    mutating func createEndpoint(
+        _ name: String, route text: String, backend: String
+    ) throws(ControlError) -> Endpoint {
+        try Self.check(name: name, field: "name")
+        guard let route = Route(text) else {
+            throw .invalid(
+                "route",
+                "'\(text)' is no route: give a method /pkg.Service/Method or a service /pkg.Service/")
+        }
+        guard endpoints[name] == nil else { throw .taken("endpoint '\(name)'", field: "name") }
+        if let owner = endpoints.values.first(where: { $0.route == route }) {
+            throw .taken("route \(route), by endpoint '\(owner.name)',", field: "route")
+        }
+        _ = try known(backend: backend)
+        let endpoint = Endpoint(
+            name: name, route: route, weights: TrafficWeights(all: backend),
+            map: AffinityMap(owner: backend), revision: revision + 1)
+        endpoints[name] = endpoint
+        return endpoint
+    }
+
+    mutating func deleteEndpoint(_ name: String) throws(ControlError) {
+        _ = try known(endpoint: name)
+        endpoints[name] = nil
+    }
+
+    /// Replaces an endpoint's weights and says what that moves.
+    mutating func setTraffic(
+        _ name: String, _ pairs: [(backend: String, weight: Double)]
+    ) throws(ControlError) -> (endpoint: Endpoint, movedShare: Double, packed: Bool) {
+        var endpoint = try known(endpoint: name)
+        let weights: TrafficWeights
+        do throws(PolicyError) {
+            weights = try TrafficWeights(pairs)
+        } catch {
+            throw .invalid("weights", error.description)
+        }
+        for pair in pairs { _ = try known(backend: pair.backend) }
+        let change = endpoint.map.changed(to: weights, history: endpoint.history)
+        if change.map.fragments != endpoint.map.fragments {
+            endpoint.history = (endpoint.history + [endpoint.map]).suffix(Self.keptMaps)
+        }
+        endpoint.map = change.map
+        endpoint.weights = weights
+        endpoint.revision = revision + 1
+        endpoints[name] = endpoint
+        return (endpoint, change.movedShare, change.packed)
+    }
+
+    /// Adds, changes or, with proportion 0, removes a shadow.
+    mutating func setShadow(
+        _ name: String, backend: String, proportion: Double
+    ) throws(ControlError) -> Endpoint {
+        var endpoint = try known(endpoint: name)
+        guard proportion >= 0, proportion <= 1 else {
+            let error = PolicyError.proportionOutOfRange(backend: backend, value: proportion)
+            throw .invalid("proportion", error.description)
+        }
+        _ = try known(backend: backend)
+        endpoint.shadows.removeAll { $0.backend == backend }
+        if proportion > 0 {
+            endpoint.shadows.append(Shadow(backend: backend, proportion: proportion))
+            endpoint.shadows.sort { $0.backend < $1.backend }
+        }
+        endpoint.revision = revision + 1
+        endpoints[name] = endpoint
+        return endpoint
+    }
+}

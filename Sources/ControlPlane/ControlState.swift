@@ -1,0 +1,90 @@
+package import TrafficPolicy
+package import Serving
+
+/// All that the control plane decides: a value, changed as a whole, numbered by its revision.
+///
+/// The changes are in `ControlState+Backends.swift` and `ControlState+Endpoints.swift`; each checks
+/// everything before it changes anything.
+package struct ControlState: Sendable {
+    /// How many earlier affinity maps an endpoint keeps, so that going back to its weights restores
+    /// them.
+    package static let keptMaps = 64
+
+    /// A named implementation.
+    package struct Backend: Sendable {
+        package let name: String
+        /// The name under which the program registered the Swift code.
+        package var handler: String
+        package var description: String
+        /// The revision of its latest change.
+        package var revision: UInt64
+    }
+
+    /// A share of an endpoint's requests that is copied.
+    package struct Shadow: Sendable, Equatable {
+        package let backend: String
+        package let proportion: Double
+    }
+
+    /// A named entry point with its policy.
+    package struct Endpoint: Sendable {
+        package let name: String
+        package let route: Route
+        package var weights: TrafficWeights
+        package var map: AffinityMap
+        /// Earlier maps, oldest first.
+        package var history: [AffinityMap] = []
+        /// Sorted by backend.
+        package var shadows: [Shadow] = []
+        package var revision: UInt64
+
+        /// What the data plane decides by.
+        package var policy: EndpointPolicy {
+            EndpointPolicy(
+                endpoint: name, map: map, shadows: shadows.map { ($0.backend, $0.proportion) })
+        }
+
+        func names(_ backend: String) -> Bool {
+            weights.weights.contains { $0.backend == backend }
+                || shadows.contains { $0.backend == backend }
+        }
+    }
+
+    package internal(set) var revision: UInt64 = 0
+    package internal(set) var backends: [String: Backend] = [:]
+    package internal(set) var endpoints: [String: Endpoint] = [:]
+
+    package init() {}
+
+    /// Names of the endpoints whose policy or shadow names a backend, sorted.
+    package func endpoints(naming backend: String) -> [String] {
+        endpoints.values.filter { $0.names(backend) }.map(\.name).sorted()
+    }
+
+    static func check(name: String, field: String) throws(ControlError) {
+        let isValid =
+            (1...128).contains(name.utf8.count)
+            && name.utf8.allSatisfy {
+                (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0)
+                    || $0 == 45 || $0 == 46 || $0 == 95
+            }
+        guard isValid else {
+            throw .invalid(
+                field, "'\(name)' is no name: use 1 to 128 of the characters a-z A-Z 0-9 . _ -")
+        }
+    }
+
+    func known(backend name: String) throws(ControlError) -> Backend {
+        guard let backend = backends[name] else {
+            throw .notFound(.backend, name, known: backends.keys.sorted())
+        }
+        return backend
+    }
+
+    func known(endpoint name: String) throws(ControlError) -> Endpoint {
+        guard let endpoint = endpoints[name] else {
+            throw .notFound(.endpoint, name, known: endpoints.keys.sorted())
+        }
+        return endpoint
+    }
+}
