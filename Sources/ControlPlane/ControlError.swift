@@ -1,4 +1,4 @@
-internal import GRPCWire
+package import GRPCWire
 internal import Messages
 
 /// Why a change or a question was refused: a status code, a sentence, and the details that
@@ -83,7 +83,7 @@ package struct ControlError: Error {
     }
 
     /// The error as it goes to the client.
-    var rpcError: RPCError {
+    package var rpcError: RPCError {
         let packed = (try? detail.serializedBytes()) ?? []
         let url = "type.googleapis.com/" + (type(of: detail).messageName ?? "")
         let status = Google_Rpc_Status(

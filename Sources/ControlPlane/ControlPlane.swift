@@ -205,6 +205,9 @@ package actor ControlPlane {
         try changes.subscribe(from: revision, state: state)
     }
 
+    /// From now on every health check says NOT_SERVING.
+    package func drainHealth() { health.drain() }
+
     /// Ends all watches, which would keep a drain from finishing.
     package func endWatches() {
         changes.endAll()

@@ -49,6 +49,20 @@ public struct StatusCode: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension StatusCode {
+    /// The code for a stream that was reset, by its HTTP/2 error code ("Errors" in gRPC's
+    /// `PROTOCOL-HTTP2.md`).
+    package init(http2Error code: UInt32) {
+        switch code {
+        case 0x7: self = .unavailable
+        case 0x8: self = .cancelled
+        case 0xb: self = .resourceExhausted
+        case 0xc: self = .permissionDenied
+        default: self = .internalError
+        }
+    }
+}
+
 /// An RPC that ended with a status other than OK, or the wish of a handler that it does.
 public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
     public var code: StatusCode

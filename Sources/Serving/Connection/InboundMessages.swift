@@ -1,31 +1,38 @@
-internal import GRPCWire
+package import GRPCWire
 
-/// The request messages of a call between the connection and the handler that reads them.
+/// The messages of a call between the connection and whoever reads them.
 ///
 /// ```
 ///                 deliver            next
-///   connection ------------> queue ---------> handler
-///        end --------------> after the last message: nil
+///   connection ------------> queue ---------> reader
+///        end --------------> after the last message: nil, or the error
 ///        cancel -----------> at once: CANCELLED
 /// ```
 ///
-/// While much waits, the client gets no credit for more, so the queue is bounded by that and the
+/// While much waits, the peer gets no credit for more, so the queue is bounded by that and the
 /// stream's window. Compressed messages wait as they came.
-struct InboundMessages {
-    struct Message {
-        let isCompressed: Bool
-        let bytes: [UInt8]
+package struct InboundMessages {
+    package struct Message: Sendable {
+        package let isCompressed: Bool
+        package let bytes: [UInt8]
+
+        package init(isCompressed: Bool, bytes: [UInt8]) {
+            self.isCompressed = isCompressed
+            self.bytes = bytes
+        }
     }
 
-    private enum Ending { case open, ended, cancelled }
+    private enum Ending { case open, ended, failed(RPCError) }
 
     private var queue: [Message] = []
     private var head = 0
     private var ending = Ending.open
     private var waiter: CheckedContinuation<Message?, any Error>?
 
+    package init() {}
+
     /// Bytes that wait to be taken.
-    private(set) var byteCount = 0
+    package private(set) var byteCount = 0
     /// Messages that have come.
     private(set) var received = 0
 
@@ -35,9 +42,9 @@ struct InboundMessages {
         received = 0
     }
 
-    mutating func deliver(_ message: Message) {
+    package mutating func deliver(_ message: Message) {
         received += 1
-        guard ending == .open else { return }
+        guard case .open = ending else { return }
         if let waiter {
             self.waiter = nil
             return waiter.resume(returning: message)
@@ -46,24 +53,24 @@ struct InboundMessages {
         byteCount += message.bytes.count
     }
 
-    /// The client has sent everything.
-    mutating func end() {
-        guard ending == .open else { return }
-        ending = .ended
-        waiter?.resume(returning: nil)
+    /// The peer has sent everything, or nothing more will come because of an error.
+    package mutating func end(failing error: RPCError? = nil) {
+        guard case .open = ending else { return }
+        ending = error.map { .failed($0) } ?? .ended
+        waiter?.resume(with: error.map { .failure($0) } ?? .success(nil))
         waiter = nil
     }
 
     /// The call is over; readers learn it instead of what is left.
-    mutating func cancel() {
-        ending = .cancelled
+    package mutating func cancel() {
         clear()
+        ending = .failed(Self.gone)
         waiter?.resume(throwing: Self.gone)
         waiter = nil
     }
 
     /// Takes a message that is there.
-    mutating func take() -> Message? {
+    package mutating func take() -> Message? {
         guard head < queue.count else { return nil }
         let message = queue[head]
         head += 1
@@ -78,11 +85,11 @@ struct InboundMessages {
     }
 
     /// Resumes the reader with the next message, now or when there is one.
-    mutating func next(_ continuation: CheckedContinuation<Message?, any Error>) {
+    package mutating func next(_ continuation: CheckedContinuation<Message?, any Error>) {
         if let message = take() { return continuation.resume(returning: message) }
         switch ending {
         case .ended: continuation.resume(returning: nil)
-        case .cancelled: continuation.resume(throwing: Self.gone)
+        case .failed(let error): continuation.resume(throwing: error)
         case .open where waiter != nil:
             continuation.resume(
                 throwing: RPCError(.internalError, "two readers wait for the same requests"))

@@ -1,0 +1,37 @@
+/// A TCP address.
+public struct Address: Hashable, Sendable, CustomStringConvertible {
+    /// A name or an IP address; IPv6 without brackets.
+    public let host: String
+    public let port: Int
+
+    public init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    /// Reads `host:port`, `[ipv6]:port` or `:port` (which means 127.0.0.1).
+    public init(_ text: String) throws(AddressError) {
+        guard let colon = text.lastIndex(of: ":"),
+            let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port)
+        else { throw AddressError(text: text) }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            throw AddressError(text: text)
+        }
+        self.init(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
+    }
+
+    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// A text that is no address.
+public struct AddressError: Error, CustomStringConvertible {
+    let text: String
+
+    public var description: String {
+        "'\(text)' is no address: give HOST:PORT with a port from 0 to 65535, "
+            + "for example 127.0.0.1:8000 or [::1]:8000"
+    }
+}

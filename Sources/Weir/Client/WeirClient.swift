@@ -1,0 +1,137 @@
+public import GRPCWire
+internal import HTTP2Session
+public import Messages
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// A gRPC client for any server: one HTTP/2 connection, opened when needed and again after it was
+/// lost.
+public final class WeirClient: Sendable {
+    /// What goes with a call besides its messages.
+    public struct CallOptions: Sendable {
+        public var metadata = Metadata()
+        /// Sent as `x-serve-shard-key`: calls with one key reach one backend.
+        public var shardKey: String?
+        /// How long the call may take; nil means without end.
+        public var timeout: Duration?
+
+        public init(
+            metadata: Metadata = Metadata(), shardKey: String? = nil, timeout: Duration? = nil
+        ) {
+            self.metadata = metadata
+            self.shardKey = shardKey
+            self.timeout = timeout
+        }
+    }
+
+    private let address: Address
+    private let maxMessageBytes: Int
+    private let connection = Mutex<Task<ClientConnection, any Error>?>(nil)
+
+    /// - Parameters:
+    ///   - address: where the server listens, without TLS.
+    ///   - maxMessageBytes: the largest reply accepted.
+    public init(_ address: Address, maxMessageBytes: Int = 4 << 20) {
+        self.address = address
+        self.maxMessageBytes = maxMessageBytes
+    }
+
+    /// Calls a method with one request and one reply.
+    ///
+    /// - Parameter path: `/pkg.Service/Method`.
+    public func unary<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ request: Request, as reply: Reply.Type = Reply.self,
+        _ options: CallOptions = CallOptions()
+    ) async throws -> Reply {
+        let call = try await open(path, options)
+        return try await withTaskCancellationHandler {
+            try await call.send(try request.serializedBytes())
+            call.finish()
+            guard let bytes = try await call.next() else {
+                throw RPCError(.internalError, "the server sent no reply")
+            }
+            guard try await call.next() == nil else {
+                throw RPCError(.internalError, "the server sent more than one reply")
+            }
+            return try Reply(serializedBytes: bytes)
+        } onCancel: {
+            call.cancel()
+        }
+    }
+
+    /// Calls a method with one request and a stream of replies; `receive` gets each of them.
+    public func serverStreaming<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ request: Request, as reply: Reply.Type = Reply.self,
+        _ options: CallOptions = CallOptions(), _ receive: (Reply) async throws -> Void
+    ) async throws {
+        let call = try await open(path, options)
+        try await withTaskCancellationHandler {
+            defer { call.cancel() }
+            try await call.send(try request.serializedBytes())
+            call.finish()
+            while let bytes = try await call.next() {
+                try await receive(try Reply(serializedBytes: bytes))
+            }
+        } onCancel: {
+            call.cancel()
+        }
+    }
+
+    /// Begins a call of any kind, message by message.
+    public func open(
+        _ path: String, _ options: CallOptions = CallOptions()
+    ) async throws -> ClientCall {
+        let connection = try await connected()
+        let headers = Self.headers(path, options, authority: address.description)
+        return try await connection.open(headers, timeout: options.timeout)
+    }
+
+    /// Closes the connection; running calls end as UNAVAILABLE.
+    public func close() async {
+        let task = connection.withLock { task in
+            defer { task = nil }
+            return task
+        }
+        if let connection = try? await task?.value { await connection.close() }
+    }
+
+    private static func headers(
+        _ path: String, _ options: CallOptions, authority: String
+    ) -> HeaderBlock {
+        var headers = HeaderBlock([
+            ":method": "POST", ":scheme": "http", ":path": path, ":authority": authority,
+            "te": "trailers", "content-type": ContentType.grpc, "user-agent": "weir-swift",
+            "grpc-accept-encoding": MessageEncoding.accepted,
+        ])
+        if let timeout = options.timeout {
+            let (seconds, attoseconds) = timeout.components
+            let nanoseconds = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+            let whole = nanoseconds.overflow ? .max : nanoseconds.partialValue
+            headers.append(
+                "grpc-timeout",
+                Timeout.format(nanoseconds: whole == .max ? whole : whole + attoseconds / 1_000_000_000))
+        }
+        if let shardKey = options.shardKey { headers.append("x-serve-shard-key", shardKey) }
+        for field in options.metadata.fields
+        where Metadata.isValid(field) && !Metadata.isReserved(field.name) {
+            headers.append(field.name, field.value)
+        }
+        return headers
+    }
+
+    /// The open connection, or a new one.
+    private func connected() async throws -> ClientConnection {
+        if let task = connection.withLock({ $0 }), let open = try? await task.value, open.isOpen {
+            return open
+        }
+        let (address, limit) = (address, maxMessageBytes)
+        let task = Task { try await ClientConnection.connect(to: address, maxMessageBytes: limit) }
+        connection.withLock { $0 = task }
+        do {
+            return try await task.value
+        } catch {
+            throw RPCError(.unavailable, "no connection to \(address): \(error)")
+        }
+    }
+}

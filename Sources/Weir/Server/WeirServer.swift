@@ -1,0 +1,158 @@
+internal import ControlPlane
+public import GRPCWire
+public import Logging
+internal import NIOCore
+public import Serving
+
+/// A Weir server inside your program: it serves your backends on the data port, and takes orders on
+/// the admin port.
+///
+/// ```swift
+/// let server = WeirServer(backends: [v1, v2])
+/// try await server.start()
+/// try await server.createEndpoint("greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+/// try await server.setTraffic("greeter", ["greeter-v1": 0.9, "greeter-v2": 0.1])
+/// try await server.run()
+/// ```
+public final class WeirServer: Sendable {
+    /// What a server is started with.
+    public struct Configuration: Sendable {
+        /// Where clients call. Port 0 takes a free one.
+        public var data = Address(host: "127.0.0.1", port: 8_000)
+        /// Where operators change traffic.
+        public var admin = Address(host: "127.0.0.1", port: 8_001)
+        /// Event loops, each on a thread of its own; one per core by default.
+        public var loops = System.coreCount
+        public var limits = Limits()
+        public var log = Logger(label: "weir")
+
+        public init() {}
+    }
+
+    /// Where a server listens.
+    public struct Addresses: Sendable {
+        public let data: Address
+        public let admin: Address
+    }
+
+    private let configuration: Configuration
+    private let dataPlane: DataPlane
+    private let controlPlane: ControlPlane
+
+    /// - Parameter backends: the Swift code that this server can route to; each becomes a backend
+    ///   of its own name.
+    public init(_ configuration: Configuration = Configuration(), backends: [HandlerBackend]) {
+        self.configuration = configuration
+        dataPlane = DataPlane(
+            loops: configuration.loops, limits: configuration.limits, log: configuration.log)
+        controlPlane = ControlPlane(
+            dataPlane: dataPlane, handlers: backends, store: MemoryStore(), log: configuration.log)
+    }
+
+    /// Begins to listen, on the admin port first.
+    @discardableResult
+    public func start() async throws -> Addresses {
+        try await controlPlane.start()
+        let controlPlane = controlPlane
+        let admin = try await dataPlane.listenForOperators(
+            host: configuration.admin.host, port: configuration.admin.port,
+            services: SystemServices(backend: controlPlane.adminBackend, servesEndpoints: false)
+        ) { await controlPlane.answer($0) }
+        let data = try await dataPlane.listen(
+            host: configuration.data.host, port: configuration.data.port,
+            services: SystemServices(backend: controlPlane.standardBackend, servesEndpoints: true))
+        return Addresses(
+            data: Address(host: configuration.data.host, port: data.port ?? 0),
+            admin: Address(host: configuration.admin.host, port: admin.port ?? 0))
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains: new requests are refused, running ones finish
+    /// within `Limits.drainTimeout`. A second signal ends the wait.
+    ///
+    /// - Returns: whether everything finished by itself.
+    @discardableResult
+    public func run() async throws -> Bool {
+        let log = configuration.log
+        var signals = Signals([.terminate, .interrupt]).makeAsyncIterator()
+        let first = await signals.next()
+        log.notice("draining", metadata: ["signal": "\(first?.name ?? "none")"])
+        let finished = try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask { try await self.drain() }
+            group.addTask {
+                for await signal in Signals([.terminate, .interrupt]) {
+                    log.notice("ending at once", metadata: ["signal": "\(signal.name)"])
+                    await self.dataPlane.closeConnections()
+                    return false
+                }
+                return true
+            }
+            let finished = try await group.next() ?? true
+            group.cancelAll()
+            return finished
+        }
+        try await shutDown()
+        return finished
+    }
+
+    /// Stops taking connections, tells clients to go elsewhere, and waits for running requests.
+    ///
+    /// - Returns: whether all finished within `Limits.drainTimeout`.
+    public func drain() async throws -> Bool {
+        await controlPlane.drainHealth()
+        await controlPlane.endWatches()
+        return try await dataPlane.drain()
+    }
+
+    /// Closes everything at once and ends the threads.
+    public func shutDown() async throws {
+        await controlPlane.endWatches()
+        try await dataPlane.shutDown()
+    }
+
+    // MARK: Control
+
+    /// Adds an endpoint whose requests all go to one backend.
+    ///
+    /// - Parameter route: a method `/pkg.Service/Method` or a service `/pkg.Service/`.
+    public func createEndpoint(
+        _ name: String, route: String, backend: String
+    ) async throws(RPCError) {
+        try await refusals {
+            _ = try await controlPlane.createEndpoint(name, route: route, backend: backend)
+        }
+    }
+
+    /// Replaces an endpoint's weights; they sum to 1.
+    ///
+    /// - Returns: the share of all shard keys, 0 to 1, whose backend changed.
+    @discardableResult
+    public func setTraffic(
+        _ endpoint: String, _ weights: [String: Double]
+    ) async throws(RPCError) -> Double {
+        try await refusals {
+            try await controlPlane.setTraffic(endpoint, weights.map { ($0.key, $0.value) })
+                .movedShare
+        }
+    }
+
+    /// Adds, changes or, with proportion 0, removes a shadow.
+    public func shadowTraffic(
+        _ endpoint: String, backend: String, proportion: Double
+    ) async throws(RPCError) {
+        try await refusals {
+            _ = try await controlPlane.setShadow(endpoint, backend: backend, proportion: proportion)
+        }
+    }
+
+    private func refusals<Answer>(
+        _ body: () async throws -> Answer
+    ) async throws(RPCError) -> Answer {
+        do {
+            return try await body()
+        } catch let error as ControlError {
+            throw error.rpcError
+        } catch {
+            throw RPCError(.internalError, "\(error)")
+        }
+    }
+}
