@@ -81,9 +81,15 @@ let package = Package(
             ]),
         room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
 
+        // The demo service, generated as a user would: see `make protos`.
+        .target(name: "CHelloWorldProtos", dependencies: ["CProtobufC"]),
+        room("HelloWorld", ["Weir", "CHelloWorldProtos", "CProtobufC"]),
+
         // Executables.
         .executableTarget(
-            name: "WeirCLI", dependencies: ["Weir", arguments, logging], swiftSettings: settings),
+            name: "WeirCLI",
+            dependencies: ["Weir", "HelloWorld", "Messages", "GRPCWire", "Serving", arguments, logging],
+            swiftSettings: settings),
         .executableTarget(
             name: "WeirGenerate", dependencies: ["Messages", arguments], swiftSettings: settings),
 

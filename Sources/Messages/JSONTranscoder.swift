@@ -2,7 +2,7 @@ internal import FoundationEssentials
 
 /// Turns messages into JSON by their description, without generated code: proto3's JSON mapping.
 ///
-/// Fields at their default are left out, as protobuf's own printers do. The reverse is in
+/// Fields at their default are left out unless asked for, as by protobuf's printers. The reverse is in
 /// `JSONTranscoder+Parse.swift`; the well-known types with a form of their own are in
 /// `JSONTranscoder+WellKnown.swift`.
 package struct JSONTranscoder {
@@ -11,7 +11,13 @@ package struct JSONTranscoder {
 
     let schema: Schema
 
-    package init(schema: Schema) { self.schema = schema }
+    /// Whether fields at their default are printed too.
+    private let printsDefaults: Bool
+
+    package init(schema: Schema, printsDefaults: Bool = false) {
+        self.schema = schema
+        self.printsDefaults = printsDefaults
+    }
 
     /// - Parameter message: the full name of the message type.
     package func json(from bytes: [UInt8], message: String) throws(MessageError) -> JSONValue {
@@ -36,8 +42,7 @@ package struct JSONTranscoder {
         let values = try Self.gather(bytes, message)
         var members: [(key: String, value: JSONValue)] = []
         for field in message.fields {
-            guard let found = values[field.number], !found.isEmpty else { continue }
-            if let value = try json(found, field, depth: depth) {
+            if let value = try json(values[field.number] ?? [], field, depth: depth) {
                 members.append((field.jsonName, value))
             }
         }
@@ -70,6 +75,7 @@ package struct JSONTranscoder {
     private func json(
         _ found: [WireReader.Value], _ field: Schema.Field, depth: Int
     ) throws(MessageError) -> JSONValue? {
+        if found.isEmpty, !printsDefaults || field.hasPresence { return nil }
         if field.kind == .message, field.isRepeated,
             let entry = schema.messages[field.typeName], entry.isMapEntry
         {
@@ -80,7 +86,7 @@ package struct JSONTranscoder {
             for value in found { elements.append(try element(value, field, depth: depth)) }
             return .array(elements)
         }
-        guard let last = found.last else { return nil }
+        let last = found.last ?? field.kind.defaultValue
         if field.kind == .message {
             // Occurrences of one message field are merged, which is what joining their bytes does.
             let joined = found.reduce(into: [UInt8]()) { bytes, value in
@@ -89,8 +95,7 @@ package struct JSONTranscoder {
             return try element(.bytes(joined[...]), field, depth: depth)
         }
         let value = try element(last, field, depth: depth)
-        let hasPresence = field.isOptional || field.oneof != nil
-        return hasPresence || !last.isDefault ? value : nil
+        return field.hasPresence || printsDefaults || !last.isDefault ? value : nil
     }
 
     private func map(
@@ -181,6 +186,13 @@ extension Schema.Kind {
 
     fileprivate var defaultValue: WireReader.Value {
         wireType.map { .number(0, $0) } ?? .bytes([])
+    }
+}
+
+extension Schema.Field {
+    /// Whether the field knows unset from its default.
+    fileprivate var hasPresence: Bool {
+        isOptional || oneof != nil || (kind == .message && !isRepeated)
     }
 }
 

@@ -1,0 +1,46 @@
+public import Weir
+
+/// The demo: two versions of gRPC's `helloworld.Greeter`, whose answers differ.
+public enum Greeters {
+    /// The service's full name.
+    public static let service = "helloworld.Greeter"
+
+    /// What `weir serve --demo` serves.
+    public static let all = [
+        backend("greeter-v1", "Says Hello") { "Hello \($0)!" },
+        backend("greeter-v2", "Says Good day") { "Good day, \($0)." },
+    ]
+
+    /// A backend with all four kinds of call, greeting by a function of the name.
+    public static func backend(
+        _ name: String, _ description: String, greet: @escaping @Sendable (String) -> String
+    ) -> HandlerBackend {
+        let service = Service(service)
+            .unary("SayHello") { (request: Helloworld_HelloRequest, _) in
+                Helloworld_HelloReply(message: greet(request.name))
+            }
+            .serverStreaming("SayHelloStreamReply") {
+                (request: Helloworld_HelloRequest, replies: ReplyWriter<Helloworld_HelloReply>, _) in
+                for number in 1...3 {
+                    let message = "\(greet(request.name)) (\(number) of 3)"
+                    try await replies.send(Helloworld_HelloReply(message: message))
+                }
+            }
+            .clientStreaming("SayHelloToAll") {
+                (requests: RequestStream<Helloworld_HelloRequest>, _) in
+                var names: [String] = []
+                for try await request in requests { names.append(request.name) }
+                return Helloworld_HelloReply(message: greet(names.joined(separator: ", ")))
+            }
+            .bidirectional("SayHelloBidiStream") {
+                (
+                    requests: RequestStream<Helloworld_HelloRequest>,
+                    replies: ReplyWriter<Helloworld_HelloReply>, _
+                ) in
+                for try await request in requests {
+                    try await replies.send(Helloworld_HelloReply(message: greet(request.name)))
+                }
+            }
+        return HandlerBackend(name, description: description, services: [service])
+    }
+}

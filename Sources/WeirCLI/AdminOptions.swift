@@ -1,0 +1,94 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Messages
+internal import Weir
+
+/// How commands reach the server, and how they print.
+struct AdminOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The admin address of the server (default: $WEIR_ADMIN, or 127.0.0.1:8001).",
+            valueName: "host:port"))
+    var admin: String?
+
+    @Flag(help: "Print JSON for programs.")
+    var json = false
+
+    /// Calls a method of the admin service.
+    func call<Request: WireMessage, Reply: WireMessage>(
+        _ method: String, _ request: Request, as reply: Reply.Type = Reply.self
+    ) async throws -> Reply {
+        try await reporting {
+            let client = WeirClient(try address)
+            defer { Task { await client.close() } }
+            return try await client.unary(
+                "/weir.admin.v1.Admin/\(method)", request, as: reply,
+                .init(timeout: .seconds(10)))
+        }
+    }
+
+    var address: Address {
+        get throws {
+            let environment = ProcessInfo.processInfo.environment["WEIR_ADMIN"]
+            return try Address(admin ?? environment ?? "127.0.0.1:8001")
+        }
+    }
+
+    /// Prints a message: as JSON, or as the closure does for people.
+    func show<Message: ProtobufMessage>(_ message: Message, _ text: (Message) -> String) throws {
+        print(json ? try Self.json(message) : text(message))
+    }
+
+    /// A message of the admin service as JSON.
+    static func json<Message: ProtobufMessage>(
+        _ message: Message, indent: Int = 2
+    ) throws -> String {
+        var schema = Schema()
+        try schema.add(Message._file)
+        let transcoder = JSONTranscoder(schema: schema, printsDefaults: true)
+        let name = Message.messageName ?? ""
+        return try transcoder.json(from: try message.serializedBytes(), message: name)
+            .text(indent: indent)
+    }
+}
+
+/// Runs a command's work; tells a refusal from a server that isn't there by the exit code.
+func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+    do {
+        return try await body()
+    } catch let error as RPCError {
+        complain("\(error)")
+        throw ExitCode(error.code == .unavailable ? EX_UNAVAILABLE : EXIT_FAILURE)
+    } catch let error as MessageError {
+        complain(error.description)
+        throw ExitCode(EXIT_FAILURE)
+    }
+}
+
+/// Writes a line to standard error.
+func complain(_ text: String) {
+    FileHandle.standardError.write(Data("weir: \(text)\n".utf8))
+}
+
+/// `BACKEND=NUMBER`, as weights and proportions are given.
+struct Assignment: ExpressibleByArgument {
+    let backend: String
+    let value: Double
+
+    init?(argument: String) {
+        guard let equals = argument.lastIndex(of: "="), equals != argument.startIndex,
+            let value = Double(argument[argument.index(after: equals)...])
+        else { return nil }
+        backend = String(argument[..<equals])
+        self.value = value
+    }
+}
+
+/// What changes have in common.
+struct ChangeOptions: ParsableArguments {
+    @Flag(help: "Tell what the change would do, and change nothing.")
+    var dryRun = false
+
+    @Option(help: "Refuse the change unless this is the current revision.")
+    var expectedRevision: UInt64?
+}

@@ -1,0 +1,131 @@
+internal import ArgumentParser
+internal import Foundation
+internal import GRPCWire
+internal import Messages
+internal import Weir
+
+/// `weir call`
+struct CallCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "call", abstract: "Calls a method with JSON, by server reflection.",
+        discussion: """
+            Give --data once for each request message of a client-streaming call. Replies go to \
+            standard output, who answered to standard error.
+            """)
+
+    @Argument(help: "The method: pkg.Service/Method.")
+    var method: String
+
+    @Option(help: ArgumentHelp("A request message as JSON.", valueName: "json"))
+    var data: [String] = []
+
+    @Option(help: "Sent as x-serve-shard-key: the same key reaches the same backend.")
+    var shardKey: String?
+
+    @Option(help: ArgumentHelp("More metadata.", valueName: "name=value"))
+    var metadata: [String] = []
+
+    @Option(help: "Seconds that the call may take.")
+    var timeout = 60.0
+
+    @Option(
+        help: ArgumentHelp(
+            "The data address of the server (default: $WEIR_ADDRESS, or 127.0.0.1:8000).",
+            valueName: "host:port"))
+    var address: String?
+
+    @Flag(help: "Print each reply as one line of JSON.")
+    var json = false
+
+    func validate() throws {
+        guard timeout > 0, timeout.isFinite else {
+            throw ValidationError("--timeout is \(timeout): it must be more than 0")
+        }
+        for item in metadata where !item.contains("=") {
+            throw ValidationError("--metadata '\(item)' is not NAME=VALUE")
+        }
+    }
+
+    func run() async throws {
+        let environment = ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
+        let client = WeirClient(try Address(address ?? environment ?? "127.0.0.1:8000"))
+        try await reporting { try await call(client) }
+        await client.close()
+    }
+
+    private func call(_ client: WeirClient) async throws {
+        let parts = method.split(separator: "/").map(String.init)
+        guard parts.count == 2 else {
+            throw RPCError(.invalidArgument, "'\(method)' is no method: give pkg.Service/Method")
+        }
+        let schema = try await Self.describe(parts[0], client)
+        guard let service = schema.services[parts[0]],
+            let known = service.methods.first(where: { $0.name == parts[1] })
+        else {
+            let names = schema.services[parts[0]]?.methods.map(\.name) ?? []
+            throw RPCError(
+                .unimplemented,
+                "\(parts[0]) has no method '\(parts[1])'; it has \(names.joined(separator: ", "))")
+        }
+        let transcoder = JSONTranscoder(schema: schema)
+        let requests = try requests(for: known, transcoder)
+        let call = try await client.open("/\(parts[0])/\(parts[1])", options)
+        for request in requests { try await call.send(request) }
+        call.finish()
+        while let reply = try await call.next() {
+            print(
+                try transcoder.json(from: reply, message: known.output)
+                    .text(indent: json ? 0 : 2))
+            fflush(nil)
+        }
+        if let backend = await call.trailingMetadata["x-serve-backend"] {
+            complain("answered by \(backend)")
+        }
+    }
+
+    private func requests(
+        for method: Schema.Method, _ transcoder: JSONTranscoder
+    ) throws -> [[UInt8]] {
+        let texts = data.isEmpty && !method.clientStreams ? ["{}"] : data
+        guard texts.count == 1 || method.clientStreams else {
+            throw RPCError(
+                .invalidArgument, "\(method.name) takes one request, --data was given \(texts.count) times")
+        }
+        return try texts.map {
+            try transcoder.bytes(from: try JSONValue(parsing: $0), message: method.input)
+        }
+    }
+
+    private var options: WeirClient.CallOptions {
+        var all = Metadata()
+        for item in metadata {
+            let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            all.add(String(pair[0]), String(pair[1]))
+        }
+        return .init(metadata: all, shardKey: shardKey, timeout: .seconds(timeout))
+    }
+
+    /// Asks the server what a service looks like.
+    private static func describe(_ service: String, _ client: WeirClient) async throws -> Schema {
+        let call = try await client.open(
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            .init(timeout: .seconds(10)))
+        let request = Grpc_Reflection_V1_ServerReflectionRequest(
+            messageRequest: .fileContainingSymbol(service))
+        try await call.send(try request.serializedBytes())
+        call.finish()
+        guard let bytes = try await call.next() else {
+            throw RPCError(.internalError, "reflection gave no answer")
+        }
+        let reply = try Grpc_Reflection_V1_ServerReflectionResponse(serializedBytes: bytes)
+        switch reply.messageResponse {
+        case .fileDescriptorResponse(let files):
+            var schema = Schema()
+            for file in files.fileDescriptorProto { try schema.add(file: file) }
+            return schema
+        case .errorResponse(let error):
+            throw RPCError(StatusCode(rawValue: Int(error.errorCode)), error.errorMessage)
+        default: throw RPCError(.internalError, "reflection gave another answer than asked for")
+        }
+    }
+}

@@ -1,0 +1,83 @@
+internal import ArgumentParser
+internal import Messages
+
+/// `weir endpoint`
+struct EndpointCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "endpoint", abstract: "The entry points and their routes.",
+        subcommands: [List.self, Create.self, Delete.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists all endpoints.")
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let request = Weir_Admin_V1_ListEndpointsRequest()
+            let reply: Weir_Admin_V1_ListEndpointsResponse = try await options.call(
+                "ListEndpoints", request)
+            try options.show(reply) { EndpointCommand.table($0.endpoints) }
+        }
+    }
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Adds an endpoint whose requests all go to one backend.")
+
+        @Argument(help: "The name of the new endpoint.")
+        var name: String
+
+        @Option(help: "A method /pkg.Service/Method or a service /pkg.Service/.")
+        var route: String
+
+        @Option(help: "The backend that gets all requests.")
+        var backend: String
+
+        @OptionGroup var change: ChangeOptions
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let request = Weir_Admin_V1_CreateEndpointRequest(
+                name: name, route: route, backend: backend,
+                expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
+            let reply: Weir_Admin_V1_Endpoint = try await options.call("CreateEndpoint", request)
+            try options.show(reply) { EndpointCommand.table([$0]) }
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes an endpoint; its backends stay.")
+
+        @Argument(help: "The name of the endpoint.")
+        var name: String
+
+        @OptionGroup var change: ChangeOptions
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let request = Weir_Admin_V1_DeleteEndpointRequest(
+                name: name, expectedRevision: change.expectedRevision,
+                validateOnly: change.dryRun)
+            let reply: Weir_Admin_V1_DeleteEndpointResponse = try await options.call(
+                "DeleteEndpoint", request)
+            let done = change.dryRun ? "would be deleted" : "deleted"
+            try options.show(reply) { "endpoint \(name) \(done) (revision \($0.revision))" }
+        }
+    }
+
+    private static func table(_ endpoints: [Weir_Admin_V1_Endpoint]) -> String {
+        var table = Table([
+            ("ENDPOINT", .left), ("ROUTE", .left), ("TRAFFIC", .left), ("SHADOWS", .left),
+        ])
+        for endpoint in endpoints {
+            let weights = endpoint.weights.map { "\($0.backend)=\($0.weight)" }
+            let shadows = endpoint.shadows.map { "\($0.backend)=\($0.proportion)" }
+            table.add([
+                endpoint.name, endpoint.route, weights.joined(separator: " "),
+                shadows.isEmpty ? "-" : shadows.joined(separator: " "),
+            ])
+        }
+        return table.text
+    }
+}

@@ -1,0 +1,38 @@
+internal import ArgumentParser
+internal import Messages
+
+/// `weir explain`
+struct ExplainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain", abstract: "Tells which backend a request gets, and why.")
+
+    @Argument(help: "The path of the request: /pkg.Service/Method.")
+    var path: String
+
+    @Option(help: "The value of x-serve-shard-key.")
+    var shardKey = ""
+
+    @OptionGroup var options: AdminOptions
+
+    func run() async throws {
+        let request = Weir_Admin_V1_ExplainRouteRequest(path: path, shardKey: Array(shardKey.utf8))
+        let reply: Weir_Admin_V1_ExplainRouteResponse = try await options.call(
+            "ExplainRoute", request)
+        try options.show(reply) { reply in
+            var lines = [
+                "endpoint  \(reply.endpoint)",
+                "backend   \(reply.backend.isEmpty ? "by chance" : Style.bold(reply.backend))",
+            ]
+            for shadow in reply.shadows {
+                let copied =
+                    switch shadow.copied {
+                    case true?: "copied"
+                    case false?: "not copied"
+                    case nil: "copied by chance, \(Style.percent(shadow.proportion))"
+                    }
+                lines.append("shadow    \(shadow.backend): \(copied)")
+            }
+            return (lines + ["", reply.explanation]).joined(separator: "\n")
+        }
+    }
+}

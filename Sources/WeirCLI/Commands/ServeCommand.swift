@@ -1,0 +1,110 @@
+internal import ArgumentParser
+internal import Foundation
+internal import HelloWorld
+internal import Logging
+internal import Messages
+internal import Weir
+
+/// `weir serve`
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Serves until SIGTERM or Ctrl-C.",
+        discussion: """
+            The first line of output tells the addresses. On SIGTERM requests that run are \
+            finished; a second signal ends that.
+            """)
+
+    @Option(help: "Where clients call; port 0 takes a free one.")
+    var data = "127.0.0.1:8000"
+
+    @Option(help: "Where operators call.")
+    var admin = "127.0.0.1:8001"
+
+    @Flag(help: "Serve the demo: helloworld.Greeter in two versions.")
+    var demo = false
+
+    @Option(help: "Event loops (default: one per core).")
+    var loops: Int?
+
+    @Option(help: "Seconds that running requests may take after SIGTERM.")
+    var drainTimeout = 30.0
+
+    @Option(help: "The largest request message in bytes.")
+    var maxMessageBytes = 4 << 20
+
+    @Flag(help: "Print the addresses as JSON.")
+    var json = false
+
+    func validate() throws {
+        guard (1...1_024).contains(loops ?? 1) else {
+            throw ValidationError("--loops is \(loops ?? 0): it must be from 1 to 1024")
+        }
+        guard drainTimeout >= 0, drainTimeout.isFinite else {
+            throw ValidationError("--drain-timeout is \(drainTimeout): it must not be negative")
+        }
+        guard (1...Int(Int32.max)).contains(maxMessageBytes) else {
+            throw ValidationError("--max-message-bytes must be from 1 to \(Int32.max)")
+        }
+    }
+
+    func run() async throws {
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var configuration = WeirServer.Configuration()
+        configuration.data = try Address(data)
+        configuration.admin = try Address(admin)
+        if let loops { configuration.loops = loops }
+        configuration.limits.drainTimeout = .seconds(drainTimeout)
+        configuration.limits.maxMessageBytes = maxMessageBytes
+
+        let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
+        let addresses = try await start(server)
+        if demo { try await prepareDemo(server) }
+        announce(addresses)
+        try await server.run()
+    }
+
+    private func start(_ server: WeirServer) async throws -> WeirServer.Addresses {
+        do {
+            return try await server.start()
+        } catch {
+            complain("can't listen on \(data) and \(admin): \(error)")
+            throw ExitCode(EXIT_FAILURE)
+        }
+    }
+
+    private func prepareDemo(_ server: WeirServer) async throws {
+        try await server.createEndpoint(
+            "greeter", route: "/\(Greeters.service)/", backend: "greeter-v1")
+        try await server.setTraffic("greeter", ["greeter-v1": 0.9, "greeter-v2": 0.1])
+    }
+
+    private func announce(_ addresses: WeirServer.Addresses) {
+        if json {
+            let line = JSONValue.object([
+                ("data", .string("\(addresses.data)")), ("admin", .string("\(addresses.admin)")),
+            ])
+            print(line.text(indent: 0))
+        } else {
+            print("weir serves on \(addresses.data), admin on \(addresses.admin)")
+            if demo { print(Self.suggestions(addresses)) }
+        }
+        // A pipe would keep the line back until the buffer is full.
+        fflush(nil)
+    }
+
+    private static func suggestions(_ addresses: WeirServer.Addresses) -> String {
+        let weir = CommandLine.arguments[0]
+        let call = addresses.data.port == 8_000 ? "" : " --address \(addresses.data)"
+        let admin = addresses.admin.port == 8_001 ? "" : " --admin \(addresses.admin)"
+        return """
+
+            The demo splits helloworld.Greeter 0.9 / 0.1 between greeter-v1 and greeter-v2. \
+            In another terminal, try:
+
+              \(weir) call helloworld.Greeter/SayHello --data '{"name": "Ada"}'\(call)
+              \(weir) traffic set greeter greeter-v1=0.5 greeter-v2=0.5\(admin)
+              \(weir) stats --watch\(admin)
+
+            """
+    }
+}

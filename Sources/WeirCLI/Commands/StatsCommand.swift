@@ -1,0 +1,99 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Messages
+internal import Weir
+
+/// `weir stats`
+struct StatsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stats", abstract: "Requests, errors and latencies of each backend.")
+
+    @Argument(help: "Only this endpoint.")
+    var endpoint = ""
+
+    @Flag(help: "Show each interval as it ends, until Ctrl-C.")
+    var watch = false
+
+    @Option(help: "Seconds of an interval, 0.1 to 60.")
+    var interval = 1.0
+
+    @Option(help: "End after this many intervals.")
+    var count: Int?
+
+    @OptionGroup var options: AdminOptions
+
+    func validate() throws {
+        guard (0.1...60).contains(interval) else {
+            throw ValidationError("--interval is \(interval): it must be from 0.1 to 60")
+        }
+        guard count ?? 1 > 0 else { throw ValidationError("--count must be at least 1") }
+    }
+
+    func run() async throws {
+        guard watch else {
+            let request = Weir_Admin_V1_GetStatsRequest(endpoint: endpoint)
+            let reply: Weir_Admin_V1_Stats = try await options.call("GetStats", request)
+            return try options.show(reply) { Self.table($0, isLive: false) }
+        }
+        try await reporting {
+            let client = WeirClient(try options.address)
+            let request = Weir_Admin_V1_WatchStatsRequest(
+                endpoint: endpoint, intervalMs: UInt32(interval * 1_000))
+            var shown = 0
+            do {
+                try await client.serverStreaming(
+                    "/weir.admin.v1.Admin/WatchStats", request, as: Weir_Admin_V1_Stats.self
+                ) { stats in
+                    try draw(stats)
+                    shown += 1
+                    if shown == count { throw Enough() }
+                }
+            } catch is Enough {}
+            await client.close()
+        }
+    }
+
+    private struct Enough: Error {}
+
+    private func draw(_ stats: Weir_Admin_V1_Stats) throws {
+        if options.json {
+            print(try AdminOptions.json(stats, indent: 0))
+        } else {
+            // Home, draw over what is there, clear the rest: no flicker.
+            if Style.isTerminal { print("\u{1b}[H\u{1b}[2J", terminator: "") }
+            print(Self.table(stats, isLive: true))
+            if Style.isTerminal { print(Style.dim("every \(interval) s, Ctrl-C ends")) }
+        }
+        fflush(nil)
+    }
+
+    private static func table(_ stats: Weir_Admin_V1_Stats, isLive: Bool) -> String {
+        var table = Table([
+            ("ENDPOINT", .left), ("BACKEND", .left), ("WEIGHT", .right), ("SHARE", .right),
+            ("", .left), (isLive ? "REQ/S" : "REQUESTS", .right), ("ERRORS", .right),
+            ("IN FLIGHT", .right), ("P50", .right), ("P90", .right), ("P99", .right),
+            ("MAX", .right),
+        ])
+        for row in stats.backends {
+            let peers = stats.backends.filter { $0.endpoint == row.endpoint && !$0.shadow }
+            let all = peers.map(\.requests).reduce(0, +)
+            let part = row.shadow ? row.sampled : row.requests
+            let share = all > 0 ? Double(part) / Double(all) : 0
+            let errors = row.statuses.filter { $0.code != 0 }.map(\.count).reduce(0, +)
+            let latency = row.latency ?? .init()
+            let count = isLive && !row.shadow
+                ? String(format: "%.0f", row.requestsPerSecond) : "\(part)"
+            table.add([
+                row.endpoint, row.backend + (row.shadow ? " (shadow)" : ""), "\(row.weight)",
+                Style.percent(share), Style.bar(share, width: 16), count, "\(errors)",
+                "\(row.inFlight)", Style.latency(latency.p50Us), Style.latency(latency.p90Us),
+                Style.latency(latency.p99Us), Style.latency(latency.maxUs),
+            ])
+        }
+        let span = String(format: "%.1f s", stats.seconds)
+        let footer =
+            "over \(span)  ·  \(stats.connections) connections  ·  \(stats.unrouted) unrouted"
+            + "  ·  revision \(stats.revision)"
+        return table.text + "\n" + Style.dim(footer)
+    }
+}

@@ -1,0 +1,68 @@
+internal import ArgumentParser
+internal import Messages
+
+/// `weir traffic`
+struct TrafficCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "traffic", abstract: "How an endpoint's requests are split.",
+        subcommands: [Show.self, Set.self])
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows an endpoint's weights.")
+
+        @Argument(help: "The name of the endpoint.")
+        var endpoint: String
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let request = Weir_Admin_V1_GetEndpointRequest(name: endpoint)
+            let reply: Weir_Admin_V1_Endpoint = try await options.call("GetEndpoint", request)
+            try options.show(reply, TrafficCommand.table)
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Replaces an endpoint's weights.",
+            discussion: "Backends that are not named get nothing. The weights sum to 1.")
+
+        @Argument(help: "The name of the endpoint.")
+        var endpoint: String
+
+        @Argument(help: ArgumentHelp("A backend and its weight.", valueName: "backend=weight"))
+        var weights: [Assignment]
+
+        @OptionGroup var change: ChangeOptions
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let request = Weir_Admin_V1_SetTrafficRequest(
+                endpoint: endpoint,
+                weights: weights.map { .init(backend: $0.backend, weight: $0.value) },
+                expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
+            let reply: Weir_Admin_V1_SetTrafficResponse = try await options.call(
+                "SetTraffic", request)
+            try options.show(reply) { reply in
+                let moves = change.dryRun ? "would move" : "moved"
+                let packed = reply.packed ? ", because the affinity map was laid out anew" : ""
+                return TrafficCommand.table(reply.endpoint ?? .init())
+                    + "\n\(Style.percent(reply.movedShare)) of all shard keys \(moves)\(packed) "
+                    + (change.dryRun ? "(nothing has changed)" : "(revision \(reply.revision))")
+            }
+        }
+    }
+
+    private static func table(_ endpoint: Weir_Admin_V1_Endpoint) -> String {
+        var table = Table([
+            ("BACKEND", .left), ("WEIGHT", .right), ("", .left), ("INTERVALS", .right),
+        ])
+        for weight in endpoint.weights {
+            let intervals = endpoint.intervals.count { $0.backend == weight.backend }
+            table.add([
+                weight.backend, "\(weight.weight)", Style.bar(weight.weight), "\(intervals)",
+            ])
+        }
+        return "\(Style.bold(endpoint.name)) \(endpoint.route)\n" + table.text
+    }
+}

@@ -1,0 +1,41 @@
+public import SwiftProtobuf
+public import Weir
+
+/// Lets a handler take and give a message of SwiftProtobuf.
+///
+/// ```swift
+/// Service("pkg.Greeter").unary("SayHello") { (request: Proto<Pkg_HelloRequest>, _) in
+///     Proto(Pkg_HelloReply.with { $0.message = "Hello \(request.message.name)" })
+/// }
+/// ```
+@dynamicMemberLookup
+public struct Proto<Message: SwiftProtobuf.Message>: WireMessage {
+    public var message: Message
+
+    public init(_ message: Message) { self.message = message }
+
+    public static var messageName: String? { Message.protoMessageName }
+
+    public init(serializedBytes: RawSpan) throws(MessageError) {
+        do {
+            message = try Message(serializedBytes: RawMessage(serializedBytes: serializedBytes).bytes)
+        } catch {
+            throw MessageError("not a valid \(Message.protoMessageName): \(error)")
+        }
+    }
+
+    public func serialize(appendingTo buffer: inout [UInt8]) throws(MessageError) {
+        do {
+            let bytes: [UInt8] = try message.serializedBytes()
+            buffer += bytes
+        } catch {
+            throw MessageError("a \(Message.protoMessageName) can't be encoded: \(error)")
+        }
+    }
+
+    /// The fields of the message, as if they were this value's own.
+    public subscript<Value>(dynamicMember path: WritableKeyPath<Message, Value>) -> Value {
+        get { message[keyPath: path] }
+        set { message[keyPath: path] = newValue }
+    }
+}
