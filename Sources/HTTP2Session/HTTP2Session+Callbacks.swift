@@ -67,14 +67,11 @@ extension HTTP2Session {
     }
 
     private func beginHeaders(of id: Int32) {
-        if let slot = slot(of: id) {
-            slots[slot].received.removeAll()
-            slots[slot].receivedListBytes = 0
-        } else if role == .server {
-            let stream = openSlot(for: id)
-            slots[stream.slot].receivedListBytes = 0
-            bind(stream)
-        }
+        if slot(of: id) == nil, role == .server { bind(openSlot(for: id)) }
+        guard let slot = slot(of: id) else { return }
+        slots[slot].receivedListBytes = 0
+        // What is there is from an informational response (1xx): only the final one counts.
+        if !slots[slot].hasHeaders { slots[slot].headers.removeAll() }
     }
 
     private func header(
@@ -85,7 +82,11 @@ extension HTTP2Session {
         slots[slot].receivedListBytes += name.count + value.count + 32
         guard slots[slot].receivedListBytes <= limits.maxHeaderListBytes else { return }
         let known = unsafe knownNames.index(of: name)
-        unsafe slots[slot].received.append(name: name, value: value, known: known)
+        if slots[slot].hasHeaders {
+            unsafe slots[slot].trailers.append(name: name, value: value, known: known)
+        } else {
+            unsafe slots[slot].headers.append(name: name, value: value, known: known)
+        }
     }
 
     private func data(of id: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) {
@@ -101,10 +102,16 @@ extension HTTP2Session {
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_HEADERS:
             guard let slot = slot(of: header.stream_id) else { return }
-            slots[slot].remoteEnded = endStream
             let stream = slots[slot].stream
-            let fits = slots[slot].receivedListBytes <= limits.maxHeaderListBytes
-            record(fits ? .headers(stream, endStream: endStream) : .headersTooLarge(stream))
+            slots[slot].remoteEnded = endStream
+            if slots[slot].receivedListBytes > limits.maxHeaderListBytes {
+                record(.headersTooLarge(stream))
+            } else if slots[slot].hasHeaders {
+                record(.trailers(stream))
+            } else if role == .server || !slots[slot].headers.isInformational {
+                slots[slot].hasHeaders = true
+                record(.headers(stream, endStream: endStream))
+            }
         case NGHTTP2_DATA:
             guard endStream, let slot = slot(of: header.stream_id) else { return }
             slots[slot].remoteEnded = true

@@ -22,7 +22,9 @@ internal import CNGHTTP2
     struct Slot {
         var stream: HTTP2Stream
         var isOpen = false
-        var received = HeaderBlock()
+        var headers = HeaderBlock()
+        var trailers = HeaderBlock()
+        var hasHeaders = false
         var receivedListBytes = 0
         var outbound = OutboundBody()
         var remoteEnded = false
@@ -145,9 +147,14 @@ internal import CNGHTTP2
         return nil
     }
 
-    /// The latest header block of a stream.
+    /// The headers that a stream began with.
     package func headers(of stream: HTTP2Stream) -> HeaderBlock {
-        isCurrent(stream) ? slots[stream.slot].received : HeaderBlock()
+        owns(stream) ? slots[stream.slot].headers : HeaderBlock()
+    }
+
+    /// The trailers that a stream ended with.
+    package func trailers(of stream: HTTP2Stream) -> HeaderBlock {
+        owns(stream) ? slots[stream.slot].trailers : HeaderBlock()
     }
 
     /// Credits received body bytes of a stream back to the peer: it may send as many more.
@@ -191,7 +198,12 @@ internal import CNGHTTP2
     }
 
     func isCurrent(_ stream: HTTP2Stream) -> Bool {
-        slots[stream.slot].isOpen && slots[stream.slot].stream.id == stream.id
+        slots[stream.slot].isOpen && owns(stream)
+    }
+
+    /// Whether the slot is still the stream's: until the end of the batch in which it closed.
+    private func owns(_ stream: HTTP2Stream) -> Bool {
+        slots[stream.slot].stream.id == stream.id
     }
 
     func openSlot(for id: Int32) -> HTTP2Stream {
@@ -201,6 +213,7 @@ internal import CNGHTTP2
             slots[index].stream = stream
             slots[index].isOpen = true
             slots[index].remoteEnded = false
+            slots[index].hasHeaders = false
             return stream
         }
         let stream = HTTP2Stream(id: id, slot: slots.count)
@@ -217,7 +230,8 @@ internal import CNGHTTP2
     }
 
     private func release(_ index: Int) {
-        slots[index].received.removeAll()
+        slots[index].headers.removeAll()
+        slots[index].trailers.removeAll()
         slots[index].outbound.reset()
         freeSlots.append(index)
     }

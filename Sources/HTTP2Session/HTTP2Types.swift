@@ -38,8 +38,11 @@ package struct HTTP2ErrorCode: Hashable, Sendable, CustomStringConvertible {
 
 /// What a batch of received or sent bytes amounted to.
 package enum HTTP2Event: Sendable {
-    /// A complete header block; read it with `headers(of:)` before the batch is over.
+    /// The request or final response headers; read them with `headers(of:)` while the stream is open
+    /// or the batch not over.
     case headers(HTTP2Stream, endStream: Bool)
+    /// The trailers, which end the peer's side; read them with `trailers(of:)`.
+    case trailers(HTTP2Stream)
     /// A header block over the limit; its fields were not kept.
     case headersTooLarge(HTTP2Stream)
     /// Body bytes, as a range of the input that `receive` was given. With `endStream` the peer

@@ -72,6 +72,14 @@ package struct HeaderBlock: Sendable {
         fields.first { $0.known == known }
     }
 
+    /// Whether this is a response's header block with a 1xx status, which the final one follows.
+    var isInformational: Bool {
+        guard let field = fields.first, bytes[field.name].elementsEqual(":status".utf8) else {
+            return false
+        }
+        return bytes[field.value].first == UInt8(ascii: "1")
+    }
+
     mutating func append(
         name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>, known: Int
     ) {

@@ -152,6 +152,8 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
         while let event = session.nextEvent() {
             switch event {
             case .headers(let stream, let endStream): begin(stream, endStream: endStream)
+            // Trailers of a request mean nothing in gRPC; only their end does.
+            case .trailers(let stream): call(of: stream)?.receive(RawSpan(), endStream: true)
             case .headersTooLarge(let stream):
                 let limit = loop.limits.maxHeaderListBytes
                 refuse(stream, .resourceExhausted, "the headers are over the limit of \(limit) bytes")
@@ -176,8 +178,6 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
 
     /// A request's headers: checked, routed, and its call begun.
     private func begin(_ stream: HTTP2Stream, endStream: Bool) {
-        // Trailers of a request mean nothing in gRPC; only their end does.
-        if let call = call(of: stream) { return call.receive(RawSpan(), endStream: endStream) }
         let headers = session.headers(of: stream)
         let request = RequestHead(headers)
         guard request.isPost else {

@@ -16,10 +16,9 @@ public final class ClientCall: @unchecked Sendable {
     private var deframer: Deframer
     private var inbound = InboundMessages()
     private var uncredited = 0
-    private var encoding = MessageEncoding.identity
+    private var isPacked = false
     private var initial = Metadata()
     private var trailing = Metadata()
-    private var hasHeaders = false
     private var isEnded = false
     private var drainWaiter: CheckedContinuation<Void, any Error>?
     private var timer: Scheduled<Void>?
@@ -114,18 +113,20 @@ public final class ClientCall: @unchecked Sendable {
 
     func received(_ headers: HeaderBlock, endStream: Bool) {
         guard !isEnded else { return }
-        if !hasHeaders {
-            hasHeaders = true
-            if let error = refusal(headers) { return end(error) }
-            guard endStream else {
-                initial = Metadata(receivedBy: headers)
-                if let name = headers.value("grpc-encoding") {
-                    encoding = MessageEncoding(rawValue: name) ?? .identity
-                }
-                return
-            }
+        if let error = refusal(headers) { return fail(error) }
+        guard !endStream else { return received(trailers: headers) }
+        initial = Metadata(receivedBy: headers)
+        isPacked = headers.value("grpc-encoding") == MessageEncoding.gzip.rawValue
+    }
+
+    func received(trailers: HeaderBlock) {
+        trailing = Metadata(receivedBy: trailers)
+        guard let code = trailers.value("grpc-status").flatMap(Int.init) else {
+            return end(RPCError(.unknown, "the server sent no grpc-status"))
         }
-        if endStream { end(with: headers) }
+        guard code != 0 else { return end(nil) }
+        let message = trailers.value("grpc-message").map(StatusMessage.decode) ?? ""
+        end(RPCError(StatusCode(rawValue: code), message, metadata: trailing))
     }
 
     /// Why a response is not gRPC at all.
@@ -139,20 +140,13 @@ public final class ClientCall: @unchecked Sendable {
             "the server answered HTTP status \(status), content-type \(type)")
     }
 
-    private func end(with trailers: HeaderBlock) {
-        trailing = Metadata(receivedBy: trailers)
-        guard let code = trailers.value("grpc-status").flatMap(Int.init) else {
-            return end(RPCError(.unknown, "the server sent no grpc-status"))
-        }
-        guard code != 0 else { return end(nil) }
-        let message = trailers.value("grpc-message").map(StatusMessage.decode) ?? ""
-        end(RPCError(StatusCode(rawValue: code), message, metadata: trailing))
-    }
-
     func received(_ bytes: RawSpan) {
         guard !isEnded else { return connection.session.consume(bytes.byteCount, of: stream) }
         do {
             try deframer.receive(bytes) { isCompressed, payload in
+                guard !isCompressed || isPacked else {
+                    throw RPCError(.internalError, "a reply is packed without grpc-encoding: gzip")
+                }
                 inbound.deliver(
                     .init(
                         isCompressed: isCompressed,

@@ -168,6 +168,8 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
             switch event {
             case .headers(let stream, let endStream):
                 call(stream)?.received(session.headers(of: stream), endStream: endStream)
+            case .trailers(let stream):
+                call(stream)?.received(trailers: session.trailers(of: stream))
             case .headersTooLarge(let stream):
                 call(stream)?.closed(.internalError)
                 session.reset(stream, .cancel)
