@@ -93,6 +93,10 @@ let package = Package(
         .executableTarget(
             name: "WeirGenerate", dependencies: ["Messages", arguments], swiftSettings: settings),
 
+        // Tests.
+        .executableTarget(
+            name: "FixtureServer", dependencies: ["Weir", "HelloWorld"],
+            path: "Tests/FixtureServer", swiftSettings: settings),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
     ]
 )

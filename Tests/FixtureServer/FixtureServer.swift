@@ -1,0 +1,97 @@
+internal import HelloWorld
+internal import Weir
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// The server that black-box tests and benchmarks call: handlers that echo, wait, fail and stream.
+///
+/// Usage: `FixtureServer [LOOPS]`. Prints `DATA ADMIN`, the two addresses, and serves until SIGTERM.
+@main
+enum FixtureServer {
+    static func main() async throws {
+        var configuration = WeirServer.Configuration()
+        configuration.data = Address(host: "127.0.0.1", port: 0)
+        configuration.admin = Address(host: "127.0.0.1", port: 0)
+        configuration.loops = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 2
+        configuration.limits.drainTimeout = .seconds(5)
+
+        let server = WeirServer(configuration, backends: [raw, blocking, typed])
+        let addresses = try await server.start()
+        try await server.createEndpoint("raw", route: "/test.Raw/", backend: "raw")
+        try await server.createEndpoint("blocking", route: "/test.Blocking/", backend: "blocking")
+        try await server.createEndpoint("typed", route: "/helloworld.Greeter/", backend: "typed")
+        print(addresses.data, addresses.admin)
+        fflush(nil)
+        try await server.run()
+    }
+
+    /// Messages as bytes.
+    static let raw = HandlerBackend(
+        "raw",
+        services: [
+            Service("test.Raw")
+                .unary("Echo") { (request: RawMessage, context) in
+                    context.addTrailingMetadata(context.metadata)
+                    return request
+                }
+                .unary("Wait") { (request: RawMessage, _) in
+                    try await Task.sleep(for: .seconds(60))
+                    return request
+                }
+                .unary("Fail") { (_: RawMessage, _) -> RawMessage in
+                    throw RPCError(
+                        .failedPrecondition, "100 % broken: ü", metadata: ["reason": "asked for"])
+                }
+                .unary("Crash") { (_: RawMessage, _) -> RawMessage in throw Secret() }
+                .unary("Size") { (request: RawMessage, _) in
+                    RawMessage(Array("\(request.bytes.count)".utf8))
+                }
+                .clientStreaming("Upload") { (requests: RequestStream<RawMessage>, _) in
+                    var (count, bytes) = (0, 0)
+                    for try await request in requests {
+                        count += 1
+                        bytes += request.bytes.count
+                    }
+                    return RawMessage(Array("\(count) \(bytes)".utf8))
+                }
+                .serverStreaming("Download") {
+                    (request: RawMessage, replies: ReplyWriter<RawMessage>, _) in
+                    let text = String(decoding: request.bytes, as: UTF8.self)
+                    let numbers = text.split(separator: " ").compactMap { Int($0) }
+                    guard numbers.count == 2 else {
+                        throw RPCError(.invalidArgument, "send COUNT BYTES")
+                    }
+                    let chunk = RawMessage([UInt8](repeating: 0x78, count: numbers[1]))
+                    for _ in 0..<numbers[0] { try await replies.send(chunk) }
+                }
+                .bidirectional("Chat") {
+                    (requests: RequestStream<RawMessage>, replies: ReplyWriter<RawMessage>, _) in
+                    for try await request in requests { try await replies.send(request) }
+                }
+        ])
+
+    /// A handler that blocks its thread.
+    static let blocking = HandlerBackend(
+        "blocking", blocking: true,
+        services: [
+            Service("test.Blocking").unary("Sleep") { (request: RawMessage, _) in
+                usleep(50_000)
+                return request
+            }
+        ])
+
+    /// Messages decoded and encoded by generated code.
+    static let typed = HandlerBackend(
+        "typed",
+        services: [
+            Service("helloworld.Greeter").unary("SayHello") {
+                (request: Helloworld_HelloRequest, _) in
+                Helloworld_HelloReply(message: request.name)
+            }
+        ])
+
+    private struct Secret: Error {
+        let password = "hunter2"
+    }
+}
