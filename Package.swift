@@ -97,6 +97,8 @@ let package = Package(
         .executableTarget(
             name: "FixtureServer", dependencies: ["Weir", "HelloWorld"],
             path: "Tests/FixtureServer", swiftSettings: settings),
+        tests("HTTP2SessionTests", ["HTTP2Session"]),
+        tests("GRPCWireTests", ["GRPCWire"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
     ]
 )

@@ -1,0 +1,93 @@
+# Two commands serve a machine that has only Swift: `make run` and `make test`.
+
+SWIFT ?= swift
+# Dynamic exclusivity checks cost a fifth of a request's time; debug builds, which the tests use,
+# have them.
+RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
+BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev zlib1g-dev pkg-config
+TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv
+BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
+VENV := .venv
+
+.PHONY: deps deps-test deps-bench build run test bench protos check-protos vectors format lint
+
+# Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
+define install
+	@missing=""; for package in $(1); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
+	    || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:$$missing"; \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo="sudo"; \
+	  $$sudo apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+deps:
+	$(call install,$(BUILD_PACKAGES))
+
+deps-test: deps
+	$(call install,$(TEST_PACKAGES))
+
+deps-bench: deps
+	$(call install,$(BENCH_PACKAGES))
+
+build: deps
+	$(SWIFT) build $(RELEASE) --product weir
+
+run: build
+	.build/release/weir serve --demo
+
+test: deps-test $(VENV)/installed
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+	$(MAKE) --no-print-directory check-protos
+	$(VENV)/bin/pytest -q Tests/Python
+
+$(VENV)/installed: Tests/Python/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt
+	touch $@
+
+bench: deps-bench
+	$(SWIFT) build $(RELEASE) --product FixtureServer
+	$(SWIFT) build $(RELEASE) --product PolicyBenchmark
+	python3 Benchmarks/bench.py
+
+# Writes all generated code. Rewrites only what `protos/` says, so `git diff` shows what changed.
+WELL_KNOWN := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
+  struct.proto timestamp.proto wrappers.proto)
+OWN := weir/admin/v1/admin.proto grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto \
+  grpc/reflection/v1alpha/reflection.proto google/rpc/status.proto google/rpc/error_details.proto
+OUT ?= Sources
+
+protos: deps-test
+	$(SWIFT) build --product weir-generate
+	$(MAKE) --no-print-directory generate
+
+.PHONY: generate
+generate:
+	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
+	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility public $(WELL_KNOWN)
+	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
+	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility package $(OWN)
+	.build/debug/weir-generate -I protos --c-out $(OUT)/CHelloWorldProtos \
+	  --swift-out $(OUT)/HelloWorld/Generated helloworld/helloworld.proto
+
+# Fails when the committed generated code is not what `make protos` writes.
+check-protos:
+	@scratch=$$(mktemp -d) && $(MAKE) --no-print-directory -s generate OUT=$$scratch && \
+	for folder in CWeirProtos Messages/Generated CHelloWorldProtos HelloWorld/Generated; do \
+	  diff -r Sources/$$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
+	rm -rf $$scratch; echo "generated code is current"
+
+# Writes the test vectors for clients in other languages.
+vectors: deps
+	WEIR_WRITE_VECTORS=1 $(SWIFT) test --filter AffinityVectorsTests
+
+format:
+	$(SWIFT) format --in-place --recursive Sources Tests Benchmarks Package.swift
+
+lint:
+	$(SWIFT) format lint --strict --recursive Sources Tests Benchmarks Package.swift

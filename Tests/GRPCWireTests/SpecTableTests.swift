@@ -1,0 +1,139 @@
+internal import GRPCWire
+internal import Testing
+
+/// Tables from gRPC's `PROTOCOL-HTTP2.md`, `statuscodes.md` and `http-grpc-status-mapping.md`.
+@Suite struct SpecTableTests {
+    @Test(
+        "A grpc-timeout is 1 to 8 digits and a unit",
+        arguments: [
+            ("1n", 1), ("99999999n", 99_999_999), ("1u", 1_000), ("250m", 250_000_000),
+            ("10S", 10_000_000_000), ("2M", 120_000_000_000), ("1H", 3_600_000_000_000),
+            ("0S", 0), ("99999999H", .max), ("00000001S", 1_000_000_000),
+        ] as [(String, Int64)])
+    func parsesTimeout(text: String, nanoseconds: Int64) {
+        #expect(Timeout.parse(Array(text.utf8)[...]) == nanoseconds)
+    }
+
+    @Test(
+        "What is no grpc-timeout is refused",
+        arguments: ["", "1", "S", "1s", "-1S", "+1S", "1.5S", "123456789S", " 1S", "1S ", "1SS", "1D"])
+    func refusesTimeout(text: String) {
+        #expect(Timeout.parse(Array(text.utf8)[...]) == nil)
+    }
+
+    @Test(
+        "A timeout is written in the finest unit that eight digits hold, never shortened",
+        arguments: [
+            (1, "1n"), (0, "1n"), (-5, "1n"), (99_999_999, "99999999n"), (100_000_000, "100000u"),
+            (100_000_001, "100001u"), (3_600_000_000_000, "3600000m"), (.max, "2562048H"),
+        ] as [(Int64, String)])
+    func formatsTimeout(nanoseconds: Int64, text: String) {
+        #expect(Timeout.format(nanoseconds: nanoseconds) == text)
+        let back = Timeout.parse(Array(text.utf8)[...])
+        #expect(back.map { $0 >= max(1, nanoseconds) } == true)
+    }
+
+    @Test(
+        "A grpc-message is percent-encoded outside 0x20 to 0x7e",
+        arguments: [
+            ("plain text", "plain text"), ("100 %", "100 %25"), ("\t\n", "%09%0A"),
+            ("ü", "%C3%BC"), ("☺", "%E2%98%BA"), ("\u{7f}", "%7F"), ("", ""),
+        ])
+    func encodesStatusMessage(message: String, wire: String) {
+        #expect(StatusMessage.encode(message) == wire)
+        #expect(StatusMessage.decode(wire) == message)
+    }
+
+    @Test(
+        "An invalid escape in a grpc-message stays as it is",
+        arguments: [("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("a%2", "a%2"), ("%41%", "A%")])
+    func keepsInvalidEscapes(wire: String, message: String) {
+        #expect(StatusMessage.decode(wire) == message)
+    }
+
+    @Test(
+        "Binary metadata is read with padding and without, and written without",
+        arguments: [
+            ("", []), ("AA", [0]), ("AA==", [0]), ("AAE", [0, 1]), ("AAE=", [0, 1]),
+            ("AAEC", [0, 1, 2]), ("/+8", [255, 239]),
+        ] as [(String, [UInt8])])
+    func readsBase64(text: String, bytes: [UInt8]) {
+        #expect(Base64.decode(text.utf8) == bytes)
+        #expect(Base64.encode(bytes) == text.filter { $0 != "=" })
+    }
+
+    @Test("What is no base64 is refused", arguments: ["A", "AAAAA", "A=", "A===", "AA=", "AA=A", "*A"])
+    func refusesBase64(text: String) {
+        #expect(Base64.decode(text.utf8) == nil)
+    }
+
+    @Test("Values of a -bin name that were joined by commas come apart")
+    func splitsJoinedBinaryValues() {
+        let metadata: Metadata = ["key-bin": "AA,AQ==, Ag", "key-bin": "Aw"]
+        #expect(metadata.bytes("key-bin") == [[0], [1], [2], [3]])
+        #expect(metadata.values("key-bin").count == 2)
+    }
+
+    @Test(
+        "Reserved headers are no custom metadata",
+        arguments: [
+            (":path", true), ("grpc-timeout", true), ("grpc-status", true), ("te", true),
+            ("content-type", true), ("connection", true), ("x-request-id", false),
+            ("grpc-status-details-bin", false), ("authorization", false),
+        ])
+    func knowsReservedNames(name: String, isReserved: Bool) {
+        #expect(Metadata.isReserved(name) == isReserved)
+    }
+
+    @Test(
+        "A content-type is gRPC's, with a suffix or parameters or without",
+        arguments: [
+            ("application/grpc", true), ("application/grpc+proto", true),
+            ("application/grpc;charset=utf-8", true), ("Application/gRPC+json", true),
+            ("application/grpc-web", false), ("application/grpcx", false),
+            ("application/json", false), ("", false), ("application/grp", false),
+        ])
+    func knowsContentType(value: String, isGRPC: Bool) {
+        #expect(ContentType.isGRPC(Array(value.utf8)[...]) == isGRPC)
+    }
+
+    @Test(
+        "An HTTP status without gRPC becomes a code",
+        arguments: [
+            (400, StatusCode.internalError), (401, .unauthenticated), (403, .permissionDenied),
+            (404, .unimplemented), (429, .unavailable), (502, .unavailable), (503, .unavailable),
+            (504, .unavailable), (500, .unknown), (200, .unknown),
+        ])
+    func mapsHTTPStatus(status: Int, code: StatusCode) {
+        #expect(StatusCode(httpStatus: status) == code)
+    }
+
+    @Test(
+        "A reset stream becomes a code",
+        arguments: [
+            (0x0, StatusCode.internalError), (0x1, .internalError), (0x7, .unavailable),
+            (0x8, .cancelled), (0xb, .resourceExhausted), (0xc, .permissionDenied),
+        ] as [(UInt32, StatusCode)])
+    func mapsHTTP2Error(error: UInt32, code: StatusCode) {
+        #expect(StatusCode(http2Error: error) == code)
+    }
+
+    @Test("The status codes have the numbers and names of the specification")
+    func namesStatusCodes() {
+        #expect(StatusCode.names.count == 17)
+        #expect(StatusCode.ok.description == "OK")
+        #expect(StatusCode.unauthenticated.rawValue == 16)
+        #expect(StatusCode.unauthenticated.description == "UNAUTHENTICATED")
+        #expect(StatusCode(rawValue: 99).description == "CODE_99")
+    }
+
+    @Test(
+        "grpc-accept-encoding lists what may be sent",
+        arguments: [
+            ("gzip", true), ("identity,gzip", true), ("identity, deflate, gzip", true),
+            ("identity", false), ("gzipped", false), ("", false),
+        ])
+    func knowsAcceptedEncodings(value: String, accepts: Bool) {
+        #expect(MessageEncoding.acceptsGzip(value) == accepts)
+    }
+}
