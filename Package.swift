@@ -100,5 +100,9 @@ let package = Package(
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
+        tests("MessagesTests", ["Messages"]),
+        tests("ServingTests", ["Serving", "TrafficPolicy"]),
+        tests("ControlPlaneTests", ["ControlPlane", "GRPCWire", "TrafficPolicy"]),
+        tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),
     ]
 )

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 
-/// A JSON document that keeps the order of its keys and the width of its integers.
+/// A JSON document that keeps the order of its keys and the width of its integers; one that was read
+/// has its keys sorted.
 package enum JSONValue: Sendable {
     case null
     case bool(Bool)
@@ -107,7 +108,7 @@ private struct Parsed: Decodable {
     init(from decoder: any Decoder) throws {
         if let object = try? decoder.container(keyedBy: Key.self) {
             value = .object(
-                try object.allKeys.map {
+                try object.allKeys.sorted { $0.stringValue < $1.stringValue }.map {
                     (key: $0.stringValue, value: try object.decode(Parsed.self, forKey: $0).value)
                 })
             return

@@ -1,0 +1,147 @@
+@testable internal import ControlPlane
+internal import GRPCWire
+internal import Testing
+internal import TrafficPolicy
+
+@Suite struct ControlStateTests {
+    private static let registered: Set<String> = ["v1", "v2", "v3"]
+
+    private func state() throws -> ControlState {
+        var state = ControlState()
+        for name in ["v1", "v2", "v3"] {
+            _ = try state.createBackend(
+                name, handler: name, description: "", registered: Self.registered)
+        }
+        _ = try state.createEndpoint("e", route: "/p.S/", backend: "v1")
+        return state
+    }
+
+    /// Checks that a change is refused with a code, and changes nothing.
+    private func refuses(
+        _ code: StatusCode, _ text: String, _ change: (inout ControlState) throws(ControlError) -> Void
+    ) throws {
+        var state = try state()
+        do throws(ControlError) {
+            try change(&state)
+            Issue.record("not refused: \(text)")
+        } catch {
+            #expect(error.code == code)
+            #expect(error.message.contains(text), "\(error.message)")
+        }
+        let before = try self.state()
+        #expect(state.endpoints.keys == before.endpoints.keys)
+        #expect(state.backends.keys == before.backends.keys)
+        #expect(state.endpoints["e"]?.map == before.endpoints["e"]?.map)
+        #expect(state.endpoints["e"]?.shadows == before.endpoints["e"]?.shadows)
+    }
+
+    @Test("Wrong names, routes and references are refused and leave nothing behind")
+    func refusesBadCreation() throws {
+        try refuses(.invalidArgument, "is no name") { (state) throws(ControlError) in
+            _ = try state.createEndpoint("a b", route: "/x.Y/", backend: "v1")
+        }
+        try refuses(.invalidArgument, "is no name") { (state) throws(ControlError) in
+            _ = try state.createBackend(
+                "", handler: "v1", description: "", registered: Self.registered)
+        }
+        try refuses(.invalidArgument, "is no route") { (state) throws(ControlError) in
+            _ = try state.createEndpoint("f", route: "x.Y", backend: "v1")
+        }
+        try refuses(.alreadyExists, "endpoint 'e' is taken") { (state) throws(ControlError) in
+            _ = try state.createEndpoint("e", route: "/x.Y/", backend: "v1")
+        }
+        try refuses(.alreadyExists, "by endpoint 'e'") { (state) throws(ControlError) in
+            _ = try state.createEndpoint("f", route: "/p.S/", backend: "v1")
+        }
+        try refuses(.notFound, "no backend 'v9'; there are: v1, v2, v3") {
+            (state) throws(ControlError) in
+            _ = try state.createEndpoint("f", route: "/x.Y/", backend: "v9")
+        }
+        try refuses(.alreadyExists, "backend 'v1' is taken") { (state) throws(ControlError) in
+            _ = try state.createBackend(
+                "v1", handler: "v1", description: "", registered: Self.registered)
+        }
+        try refuses(.notFound, "no handler 'v9'") { (state) throws(ControlError) in
+            _ = try state.createBackend(
+                "new", handler: "v9", description: "", registered: Self.registered)
+        }
+    }
+
+    @Test(
+        "Weights that are no policy are refused",
+        arguments: [
+            ([], "no weights given"), ([("v1", 0.5)], "sum to 0.5"),
+            ([("v1", 1.1), ("v2", -0.1)], "must not be negative"),
+            ([("v1", .nan)], "finite"), ([("v1", .infinity)], "finite"),
+            ([("v1", 0.5), ("v1", 0.5)], "named twice"), ([("v1", 0.99999)], "sum to 0.99999"),
+        ] as [([(backend: String, weight: Double)], String)])
+    func refusesBadWeights(weights: [(backend: String, weight: Double)], text: String) throws {
+        try refuses(.invalidArgument, text) { (state) throws(ControlError) in
+            _ = try state.setTraffic("e", weights)
+        }
+    }
+
+    @Test("Unknown endpoints, backends and proportions are refused")
+    func refusesBadTraffic() throws {
+        try refuses(.notFound, "no endpoint 'f'") { (state) throws(ControlError) in
+            _ = try state.setTraffic("f", [("v1", 1)])
+        }
+        try refuses(.notFound, "no backend 'v9'") { (state) throws(ControlError) in
+            _ = try state.setTraffic("e", [("v1", 1), ("v9", 0)])
+        }
+        for proportion in [-0.1, 1.1, .nan, .infinity] {
+            try refuses(.invalidArgument, "proportion") { (state) throws(ControlError) in
+                _ = try state.setShadow("e", backend: "v2", proportion: proportion)
+            }
+        }
+        try refuses(.failedPrecondition, "in use by: e") { (state) throws(ControlError) in
+            try state.deleteBackend("v1")
+        }
+    }
+
+    @Test("A backend of weight 0 is out of the policy and may be deleted")
+    func dropsZeroWeights() throws {
+        var state = try state()
+        _ = try state.setTraffic("e", [("v1", 0.5), ("v2", 0.5)])
+        _ = try state.setTraffic("e", [("v1", 0), ("v2", 1)])
+        try state.deleteBackend("v1")
+        #expect(state.backends["v1"] == nil)
+    }
+
+    @Test("SetTraffic leaves the shadows alone; proportion 0 removes one, even where none is")
+    func keepsShadows() throws {
+        var state = try state()
+        _ = try state.setShadow("e", backend: "v3", proportion: 0.5)
+        _ = try state.setTraffic("e", [("v2", 1)])
+        #expect(state.endpoints["e"]?.shadows == [.init(backend: "v3", proportion: 0.5)])
+        _ = try state.setShadow("e", backend: "v2", proportion: 0)
+        _ = try state.setShadow("e", backend: "v3", proportion: 0)
+        #expect(state.endpoints["e"]?.shadows == [])
+    }
+
+    @Test("Going back to earlier weights brings the earlier map back")
+    func restoresMaps() throws {
+        var state = try state()
+        _ = try state.setTraffic("e", [("v1", 0.9), ("v2", 0.1)])
+        let before = state.endpoints["e"]?.map.intervals
+        let there = try state.setTraffic("e", [("v1", 0.8), ("v2", 0.2)])
+        #expect(abs(there.movedShare - 0.1) < 1e-12)
+        _ = try state.setTraffic("e", [("v1", 0.9), ("v2", 0.1)])
+        #expect(state.endpoints["e"]?.map.intervals == before)
+    }
+}
+
+@Suite struct MemoryStoreTests {
+    @Test("A store replaces only the revision that the writer saw")
+    func comparesAndSwaps() async throws {
+        let store = MemoryStore()
+        #expect(await store.load() == nil)
+        var state = ControlState()
+        state.revision = 1
+        try await store.save(state, replacing: 0)
+        #expect(await store.load()?.revision == 1)
+        await #expect(throws: StateStoreError.conflict(stored: 1)) {
+            try await store.save(state, replacing: 0)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+internal import Messages
+internal import Testing
+
+@Suite struct ProtobufMessageTests {
+    @Test("Every kind of field survives the way to bytes and back")
+    func roundTrips() throws {
+        let endpoint = Weir_Admin_V1_Endpoint(
+            name: "naïve \0 ☺", route: "/a/",
+            weights: [.init(backend: "a", weight: 0.25), .init(backend: "b", weight: .infinity)],
+            intervals: [.init(start: .max, backend: "a"), .init(start: 0, backend: "")],
+            revision: .max)
+        let explained = Weir_Admin_V1_ExplainRouteResponse(
+            point: 0xfeed, shadows: [.init(copied: false), .init(copied: true), .init(copied: nil)])
+        let change = Weir_Admin_V1_WatchResponse(
+            revision: 7, time: .init(seconds: -1, nanos: 5), change: .endpoint(endpoint))
+        #expect(try Weir_Admin_V1_Endpoint(serializedBytes: endpoint.serializedBytes()) == endpoint)
+        let back = try Weir_Admin_V1_ExplainRouteResponse(
+            serializedBytes: explained.serializedBytes())
+        #expect(back == explained)
+        #expect(back.shadows.map(\.copied) == [false, true, nil])
+        #expect(try Weir_Admin_V1_WatchResponse(serializedBytes: change.serializedBytes()) == change)
+    }
+
+    @Test(
+        "A oneof remembers which field is set, even at its default",
+        arguments: [.deletedBackend(""), .deletedEndpoint("x"), .snapshot(.init()), nil]
+            as [Weir_Admin_V1_WatchResponse.OneOf_Change?])
+    func keepsOneof(change: Weir_Admin_V1_WatchResponse.OneOf_Change?) throws {
+        let message = Weir_Admin_V1_WatchResponse(change: change)
+        #expect(
+            try Weir_Admin_V1_WatchResponse(serializedBytes: message.serializedBytes()).change
+                == change)
+    }
+
+    @Test("A map keeps its entries; the bytes don't depend on the order of insertion")
+    func keepsMaps() throws {
+        var one = Google_Rpc_ErrorInfo(reason: "r")
+        var other = Google_Rpc_ErrorInfo(reason: "r")
+        for key in ["a", "b", "c", ""] { one.metadata[key] = "1" }
+        for key in ["", "c", "b", "a"] { other.metadata[key] = "1" }
+        #expect(try one.serializedBytes() == other.serializedBytes())
+        #expect(try Google_Rpc_ErrorInfo(serializedBytes: one.serializedBytes()) == one)
+    }
+
+    @Test("Numbers of an enum without a name are kept")
+    func keepsOpenEnums() throws {
+        let message = Grpc_Health_V1_HealthCheckResponse(status: .init(rawValue: 77))
+        let back = try Grpc_Health_V1_HealthCheckResponse(
+            serializedBytes: message.serializedBytes())
+        #expect(back.status.rawValue == 77)
+    }
+
+    @Test("A message larger than the arena's first chunk survives")
+    func usesMoreChunks() throws {
+        let names = (0..<20_000).map { "backend-\($0)" }
+        let message = Weir_Admin_V1_ListBackendsResponse(backends: names.map { .init(name: $0) })
+        let back = try Weir_Admin_V1_ListBackendsResponse(
+            serializedBytes: message.serializedBytes())
+        #expect(back.backends.map(\.name) == names)
+    }
+
+    @Test(
+        "A malformed message is told apart, with the place",
+        arguments: [
+            ([0x0a], "at byte 1, a number is cut off"),
+            ([0x0a, 0x05, 0x61], "at byte 2, field 1 announces 5 bytes, past the end"),
+            ([0x00, 0x01], "at byte 1, a field key of 0 is no field number and wire type"),
+            ([0x0b, 0x0c], "at byte 1, field 1 is a group, which proto3 does not have"),
+            ([0x0d, 0x01], "at byte 1, field 1 is cut off"),
+        ] as [([UInt8], String)])
+    func diagnosesMalformed(bytes: [UInt8], reason: String) {
+        let error = #expect(throws: MessageError.self) {
+            try Weir_Admin_V1_GetBackendRequest(serializedBytes: bytes)
+        }
+        #expect(error?.description == "not a valid weir.admin.v1.GetBackendRequest: \(reason)")
+    }
+
+    @Test("A string that is not UTF-8 is refused by name")
+    func refusesBadText() {
+        let error = #expect(throws: MessageError.self) {
+            try Weir_Admin_V1_GetBackendRequest(serializedBytes: [0x0a, 0x01, 0xff])
+        }
+        #expect(
+            error?.description == "field weir.admin.v1.GetBackendRequest.name is not valid UTF-8")
+    }
+
+    @Test("Any bytes give a message or an error", arguments: 0..<200)
+    func survivesAnyBytes(seed: Int) {
+        var state = UInt64(seed) &+ 7
+        let bytes = (0..<(seed % 60)).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(truncatingIfNeeded: state >> 40)
+        }
+        do throws(MessageError) {
+            let message = try Weir_Admin_V1_WatchResponse(serializedBytes: bytes)
+            #expect(throws: Never.self) { try message.serializedBytes() }
+        } catch {
+            #expect(!error.description.isEmpty)
+        }
+    }
+
+    @Test("Raw messages are their bytes")
+    func keepsRawBytes() {
+        #expect(RawMessage(serializedBytes: [1, 2, 3].rawSpan) == RawMessage([1, 2, 3]))
+    }
+}

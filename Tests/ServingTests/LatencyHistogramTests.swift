@@ -1,0 +1,63 @@
+@testable internal import Serving
+internal import Testing
+
+@Suite struct LatencyHistogramTests {
+    @Test("Buckets follow each other without gap or overlap")
+    func coversAllValues() {
+        var last = -1
+        for value in UInt64(0)...100_000 {
+            let bucket = LatencyHistogram.bucket(of: value)
+            #expect(bucket == last || bucket == last + 1)
+            #expect(value <= LatencyHistogram.upperBound(of: bucket))
+            if bucket > 0 { #expect(value > LatencyHistogram.upperBound(of: bucket - 1)) }
+            last = bucket
+        }
+    }
+
+    @Test("Quantiles are right to within 1/32", arguments: [0.0, 0.5, 0.9, 0.99, 1.0])
+    func findsQuantiles(quantile: Double) {
+        var histogram = LatencyHistogram()
+        for value in 1...10_000 { histogram.record(nanoseconds: UInt64(value) * 1_000) }
+        let exact = max(1, (quantile * 10_000).rounded(.up)) * 1_000
+        let found = Double(histogram.quantile(quantile))
+        #expect(found >= exact && found <= exact * (1 + 1.0 / 32))
+    }
+
+    @Test("Histograms add up, and their difference is what came between")
+    func addsAndSubtracts() {
+        var one = LatencyHistogram()
+        var other = LatencyHistogram()
+        var both = LatencyHistogram()
+        for value in stride(from: UInt64(1), to: 1 << 40, by: 1 << 33) {
+            one.record(nanoseconds: value)
+            other.record(nanoseconds: value / 1_000)
+            both.record(nanoseconds: value)
+            both.record(nanoseconds: value / 1_000)
+        }
+        var sum = one
+        sum.add(other)
+        #expect(sum == both)
+        let difference = sum.since(one)
+        #expect(difference.count == other.count)
+        #expect(difference.sum == other.sum)
+        #expect(difference.quantile(0.5) == other.quantile(0.5))
+    }
+
+    @Test("Counts up to a bound never fall")
+    func countsUpTo() {
+        var histogram = LatencyHistogram()
+        for value in [5, 50, 500, 5_000, 50_000] as [UInt64] { histogram.record(nanoseconds: value) }
+        #expect(histogram.count(upTo: 4) == 0)
+        #expect(histogram.count(upTo: 5) == 1)
+        #expect(histogram.count(upTo: 600) == 3)
+        #expect(histogram.count(upTo: .max) == 5)
+    }
+
+    @Test("Nothing recorded has quantiles of 0, and the longest durations are kept")
+    func hasEdges() {
+        var histogram = LatencyHistogram()
+        #expect(histogram.quantile(0.99) == 0)
+        histogram.record(nanoseconds: .max)
+        #expect(histogram.quantile(1) == (1 << 41) - 1)
+    }
+}

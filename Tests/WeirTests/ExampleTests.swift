@@ -1,0 +1,182 @@
+internal import HelloWorld
+internal import Logging
+internal import Testing
+internal import Weir
+
+/// The example of README.md, "In your own program"; a test compares the two.
+private func example() async throws {
+    let service = Service("helloworld.Greeter")
+        .unary("SayHello") { (request: Helloworld_HelloRequest, _) in
+            Helloworld_HelloReply(message: "Hello \(request.name)!")
+        }
+    let v1 = HandlerBackend("greeter-v1", services: [service])
+    let v2 = Greeters.backend("greeter-v2", "Says Good day") { "Good day, \($0)." }
+
+    let server = WeirServer(backends: [v1, v2])
+    try await server.start()
+    try await server.createEndpoint("greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+    try await server.setTraffic("greeter", ["greeter-v1": 0.9, "greeter-v2": 0.1])
+    try await server.run()
+}
+
+@Suite(.timeLimit(.minutes(1))) struct WeirServerTests {
+    /// Runs a body against a server on free ports.
+    private func withServer(
+        _ backends: [HandlerBackend], _ limits: Limits = Limits(),
+        _ body: (WeirServer, WeirClient, WeirServer.Addresses) async throws -> Void
+    ) async throws {
+        var configuration = WeirServer.Configuration()
+        configuration.data = Address(host: "127.0.0.1", port: 0)
+        configuration.admin = Address(host: "127.0.0.1", port: 0)
+        configuration.loops = 2
+        configuration.limits = limits
+        configuration.log.logLevel = .critical
+        let server = WeirServer(configuration, backends: backends)
+        let addresses = try await server.start()
+        let client = WeirClient(addresses.data)
+        do {
+            try await body(server, client, addresses)
+        } catch {
+            Issue.record(error)
+        }
+        await client.close()
+        try await server.shutDown()
+    }
+
+    private func hello(
+        _ client: WeirClient, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> String {
+        try await client.unary(
+            "/helloworld.Greeter/SayHello", Helloworld_HelloRequest(name: "Ada"),
+            as: Helloworld_HelloReply.self, options
+        ).message
+    }
+
+    @Test("A program serves its backends and moves traffic between them")
+    func serves() async throws {
+        try await withServer(Greeters.all) { server, client, _ in
+            try await server.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+            #expect(try await hello(client) == "Hello Ada!")
+            let moved = try await server.setTraffic("greeter", ["greeter-v2": 1])
+            #expect(moved == 1)
+            #expect(try await hello(client) == "Good day, Ada.")
+        }
+    }
+
+    @Test("A keyed choice is the same on every loop")
+    func agreesAcrossLoops() async throws {
+        try await withServer(Greeters.all) { server, _, addresses in
+            try await server.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+            try await server.setTraffic("greeter", ["greeter-v1": 0.5, "greeter-v2": 0.5])
+            var answers: [String: Set<String>] = [:]
+            for _ in 0..<8 {
+                let client = WeirClient(addresses.data)
+                for key in 0..<50 {
+                    let answer = try await hello(client, .init(shardKey: "user-\(key)"))
+                    answers["user-\(key)", default: []].insert(answer)
+                }
+                await client.close()
+            }
+            #expect(answers.values.allSatisfy { $0.count == 1 })
+            #expect(Set(answers.values).count == 2)
+        }
+    }
+
+    @Test("An endpoint whose backend has no such method, and a path without endpoint")
+    func answersUnimplemented() async throws {
+        try await withServer(Greeters.all) { server, client, _ in
+            try await server.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+            for path in ["/helloworld.Greeter/Nope", "/other.Service/Method"] {
+                let error = await #expect(throws: RPCError.self) {
+                    try await client.unary(path, RawMessage([]), as: RawMessage.self)
+                }
+                #expect(error?.code == .unimplemented)
+                #expect(error?.message.contains(path) == true)
+            }
+        }
+    }
+
+    @Test("Requests over the limit of requests in flight are refused")
+    func limitsRequestsInFlight() async throws {
+        var limits = Limits()
+        limits.maxRequestsInFlightPerLoop = 2
+        let slow = HandlerBackend(
+            "slow",
+            services: [
+                Service("t.S").bidirectional("Hold") {
+                    (requests: RequestStream<RawMessage>, replies: ReplyWriter<RawMessage>, _) in
+                    try await replies.send(RawMessage([1]))
+                    for try await _ in requests {}
+                }
+            ])
+        try await withServer([slow], limits) { server, client, _ in
+            try await server.createEndpoint("s", route: "/t.S/", backend: "slow")
+            var held: [ClientCall] = []
+            for _ in 0..<2 {
+                let call = try await client.open("/t.S/Hold")
+                #expect(try await call.next() == [1])
+                held.append(call)
+            }
+            let third = try await client.open("/t.S/Hold")
+            let error = await #expect(throws: RPCError.self) { try await third.next() }
+            #expect(error?.code == .resourceExhausted)
+            held[0].finish()
+            #expect(try await held[0].next() == nil)
+            let fourth = try await client.open("/t.S/Hold")
+            #expect(try await fourth.next() == [1])
+            fourth.cancel()
+            held[1].cancel()
+        }
+    }
+
+    @Test("Blocking handlers over their limit are refused, and the loop stays free")
+    func limitsBlockingCalls() async throws {
+        var limits = Limits()
+        limits.maxBlockingCalls = 0
+        let blocking = HandlerBackend(
+            "b", blocking: true,
+            services: [Service("t.S").unary("Do") { (request: RawMessage, _) in request }])
+        try await withServer([blocking], limits) { server, client, _ in
+            try await server.createEndpoint("b", route: "/t.S/", backend: "b")
+            let error = await #expect(throws: RPCError.self) {
+                try await client.unary("/t.S/Do", RawMessage([]), as: RawMessage.self)
+            }
+            #expect(error?.code == .resourceExhausted)
+        }
+    }
+
+    @Test("Refused changes come with a code and say what would be right")
+    func explainsRefusals() async throws {
+        try await withServer(Greeters.all) { server, _, _ in
+            await #expect(throws: RPCError.self) {
+                try await server.createEndpoint("e", route: "nonsense", backend: "greeter-v1")
+            }
+            do throws(RPCError) {
+                try await server.setTraffic("missing", ["a": 1])
+            } catch {
+                #expect(error.code == .notFound)
+                #expect(!error.metadata.bytes("grpc-status-details-bin").isEmpty)
+            }
+        }
+    }
+
+    @Test("The example of the README compiles; it is not run here")
+    func hasExample() {
+        let compiled: () async throws -> Void = example
+        _ = compiled
+    }
+
+    @Test(
+        "Addresses are read, and what is none is refused",
+        arguments: [
+            ("127.0.0.1:80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80"), (":80", "127.0.0.1:80"),
+            ("localhost:0", "localhost:0"), ("::1:80", nil), ("80", nil), ("a:65536", nil),
+            ("a:-1", nil), ("a:b", nil), ("", nil),
+        ])
+    func readsAddresses(text: String, description: String?) {
+        #expect((try? Address(text))?.description == description)
+    }
+}

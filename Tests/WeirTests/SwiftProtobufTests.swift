@@ -1,0 +1,24 @@
+internal import SwiftProtobuf
+internal import Testing
+internal import Weir
+internal import WeirSwiftProtobuf
+
+@Suite struct SwiftProtobufTests {
+    @Test("A SwiftProtobuf message goes in and out of a handler as bytes")
+    func roundTrips() throws {
+        let timestamp = SwiftProtobuf.Google_Protobuf_Timestamp.with { $0.seconds = 5 }
+        let bytes = try Proto(timestamp).serializedBytes()
+        #expect(bytes == [8, 5])
+        let back = try Proto<SwiftProtobuf.Google_Protobuf_Timestamp>(serializedBytes: bytes)
+        #expect(back.seconds == 5)
+        #expect(Proto<SwiftProtobuf.Google_Protobuf_Timestamp>.messageName == "google.protobuf.Timestamp")
+    }
+
+    @Test("Malformed bytes are refused with the message's name")
+    func refuses() {
+        let error = #expect(throws: MessageError.self) {
+            try Proto<SwiftProtobuf.Google_Protobuf_Timestamp>(serializedBytes: [8])
+        }
+        #expect(error?.description.contains("google.protobuf.Timestamp") == true)
+    }
+}
