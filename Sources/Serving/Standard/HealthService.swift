@@ -42,10 +42,12 @@ package final class HealthBoard: Sendable {
 
     /// Ends all watches, which would keep a drain from finishing.
     package func endWatches() {
-        state.withLock { state in
-            for watcher in state.watchers.values { watcher.stream.finish() }
-            state.watchers = [:]
+        let watchers = state.withLock { state in
+            defer { state.watchers = [:] }
+            return state.watchers
         }
+        // Outside of the lock: a stream that ends calls its termination handler, which takes it.
+        for watcher in watchers.values { watcher.stream.finish() }
     }
 
     private func change(_ body: (inout State) -> Void) {

@@ -73,13 +73,14 @@ public final class WeirServer: Sendable {
     @discardableResult
     public func run() async throws -> Bool {
         let log = configuration.log
-        var signals = Signals([.terminate, .interrupt]).makeAsyncIterator()
-        let first = await signals.next()
+        // One sequence for both signals: the second may come before anybody waits for it.
+        let signals = Signals([.terminate, .interrupt])
+        let first = await signals.first { _ in true }
         log.notice("draining", metadata: ["signal": "\(first?.name ?? "none")"])
         let finished = try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { try await self.drain() }
             group.addTask {
-                for await signal in Signals([.terminate, .interrupt]) {
+                for await signal in signals {
                     log.notice("ending at once", metadata: ["signal": "\(signal.name)"])
                     await self.dataPlane.closeConnections()
                     return false
