@@ -109,11 +109,6 @@ def channel(fixture_server):
         yield channel
 
 
-def call(channel, kind, path, **options):
-    """A multi-callable for messages that are bytes."""
-    return getattr(channel, kind)(path, request_serializer=None, response_deserializer=None)
-
-
 @pytest.fixture
 def weir(demo):
     """The command-line tool, aimed at the demo."""
