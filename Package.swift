@@ -93,6 +93,10 @@ let package = Package(
         .executableTarget(
             name: "WeirGenerate", dependencies: ["Messages", arguments], swiftSettings: settings),
 
+        .executableTarget(
+            name: "PolicyBenchmark", dependencies: ["TrafficPolicy"],
+            path: "Benchmarks/PolicyBenchmark", swiftSettings: settings),
+
         // Tests.
         .executableTarget(
             name: "FixtureServer", dependencies: ["Weir", "HelloWorld"],

@@ -11,8 +11,6 @@ internal import Glibc
 ///
 /// Invariant: an arena is used only during `withArena`, by the thread that entered it.
 @safe public struct Arena {
-    /// Small enough for any stack, large enough for most messages.
-    private static let stackBytes = 2_048
     private static let chunkBytes = 16 << 10
     private static let alignment = 16
 
@@ -25,11 +23,12 @@ internal import Glibc
 
     let state: UnsafeMutablePointer<State>
 
-    static func withArena<Result: ~Copyable, Failure: Error>(
-        _ body: (Arena) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        var outcome: Swift.Result<Result, Failure>?
-        unsafe withUnsafeTemporaryAllocation(byteCount: stackBytes, alignment: alignment) { stack in
+    /// Runs the body with a new arena.
+    ///
+    /// Not generic: a call through a protocol would look up metadata for each result type.
+    static func withArena(_ body: (Arena) -> Void) {
+        // 1,024 bytes is the most that Swift puts on the stack.
+        unsafe withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 16) { stack in
             guard let base = stack.baseAddress else { return }
             var state = unsafe State(next: base, end: base + stack.count)
             unsafe withUnsafeMutablePointer(to: &state) { pointer in
@@ -41,18 +40,9 @@ internal import Glibc
                     },
                     free: { _, _ in },
                     allocator_data: UnsafeMutableRawPointer(pointer))
-                do throws(Failure) {
-                    outcome = .success(try body(unsafe Arena(state: pointer)))
-                } catch {
-                    outcome = .failure(error)
-                }
+                body(unsafe Arena(state: pointer))
                 for unsafe chunk in unsafe pointer.pointee.chunks { unsafe free(chunk) }
             }
-        }
-        switch consume outcome {
-        case .success(let result): return result
-        case .failure(let error): throw error
-        case nil: preconditionFailure("a temporary allocation always has a base")
         }
     }
 

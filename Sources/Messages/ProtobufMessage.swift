@@ -14,8 +14,8 @@ public protocol ProtobufMessage: WireMessage, Hashable {
     /// The `.proto` file that declares this message.
     static var _file: ProtoFile { get }
 
-    /// Reads the fields of the C struct, which lives during the call.
-    init(_cMessage: UnsafeRawPointer) throws(MessageError)
+    /// Reads the fields of the C struct, which lives during the call; `self` is at its defaults.
+    mutating func _read(_ cMessage: UnsafeRawPointer) throws(MessageError)
 
     /// Writes the fields to a C struct that was initialised by protobuf-c.
     func _fill(_ cMessage: UnsafeMutableRawPointer, _ arena: Arena)
@@ -41,38 +41,46 @@ public protocol ProtobufMessage: WireMessage, Hashable {
 
 extension ProtobufMessage {
     public init(serializedBytes: RawSpan) throws(MessageError) {
+        self.init()
         let layout = Self._layout
-        self = try Arena.withArena { (arena) throws(MessageError) -> Self in
-            let message = unsafe serializedBytes.withUnsafeBytes { input in
-                unsafe protobuf_c_message_unpack(
+        var failure: MessageError?
+        unsafe serializedBytes.withUnsafeBytes { input in
+            Arena.withArena { arena in
+                let message = unsafe protobuf_c_message_unpack(
                     layout.descriptor, arena.allocator, input.count,
                     input.bindMemory(to: UInt8.self).baseAddress)
+                guard let message = unsafe message else {
+                    failure = MessageError(
+                        "not a valid \(Self.messageName ?? "message"): "
+                            + WireReader.diagnose(unsafe Array(input)))
+                    return
+                }
+                do throws(MessageError) {
+                    // The C message lives in the arena.
+                    try unsafe _read(UnsafeRawPointer(message))
+                } catch {
+                    failure = error
+                }
             }
-            guard let message = unsafe message else {
-                throw MessageError(
-                    "not a valid \(Self.messageName ?? "message"): "
-                        + WireReader.diagnose(RawMessage(serializedBytes: serializedBytes).bytes))
-            }
-            // The C message lives in the arena.
-            return try unsafe Self(_cMessage: UnsafeRawPointer(message))
         }
+        if let failure { throw failure }
     }
 
     public func serialize(appendingTo buffer: inout [UInt8]) {
-        let appended = Arena.withArena { arena in
+        Arena.withArena { arena in
             let message = unsafe _make(in: arena).assumingMemoryBound(to: ProtobufCMessage.self)
             let count = unsafe protobuf_c_message_get_packed_size(message)
+            guard count > 0 else { return }
             let start = buffer.count
-            buffer.reserveCapacity(start + count)
-            for _ in 0..<count { buffer.append(0) }
-            // `count` bytes exist from `start` on.
-            return unsafe buffer.withUnsafeMutableBytes { bytes in
-                guard count > 0, let base = bytes.baseAddress else { return 0 }
-                return unsafe protobuf_c_message_pack(
-                    message, (base + start).assumingMemoryBound(to: UInt8.self)) - count
+            buffer.append(contentsOf: repeatElement(0, count: count))
+            unsafe buffer.withUnsafeMutableBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                // `count` bytes exist from `start` on, and protobuf-c writes what it has told.
+                let written = unsafe protobuf_c_message_pack(
+                    message, (base + start).assumingMemoryBound(to: UInt8.self))
+                precondition(written == count, "protobuf-c wrote another size than it told")
             }
         }
-        precondition(appended == 0, "protobuf-c wrote as much as it announced")
     }
 
     /// For generated code: this message as a C struct in the arena.
@@ -97,5 +105,13 @@ public struct ProtoFile: Sendable {
     public init(base64: String, imports: [ProtoFile]) {
         self.base64 = base64
         self.imports = imports
+    }
+}
+
+extension ProtobufMessage {
+    /// For generated code: a message out of the C struct inside another one.
+    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+        self.init()
+        try unsafe _read(_cMessage)
     }
 }

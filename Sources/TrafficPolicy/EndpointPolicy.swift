@@ -44,6 +44,9 @@ package struct EndpointPolicy: Sendable {
         KeyHash.hash(endpoint, seed: 0)
     }
 
+    /// The number of runs of points with one owner.
+    package var intervalCount: Int { starts.count }
+
     /// The point of a shard key.
     package func point(of key: RawSpan) -> UInt64 {
         KeyHash.hash(key, seed: seed)

@@ -165,7 +165,7 @@ struct MessageCode {
         }
         let unused = "_ = unsafe _cMessage"
         let bind = "let c = unsafe _cMessage.assumingMemoryBound(to: \(cType).self)"
-        return ["\(access) init(_cMessage: UnsafeRawPointer) throws(MessageError) {"]
+        return ["\(access) mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {"]
             + indented([body.isEmpty ? unused : bind] + body) + ["}"]
     }
 

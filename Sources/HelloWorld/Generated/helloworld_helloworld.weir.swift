@@ -29,7 +29,7 @@ public struct Helloworld_HelloRequest: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(helloworld__hello_request__init)
     public static var _file: ProtoFile { Helloworld_HelloworldProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Helloworld__HelloRequest.self)
         do {
             let value = unsafe c.pointee.name
@@ -60,7 +60,7 @@ public struct Helloworld_HelloReply: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(helloworld__hello_reply__init)
     public static var _file: ProtoFile { Helloworld_HelloworldProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Helloworld__HelloReply.self)
         do {
             let value = unsafe c.pointee.message

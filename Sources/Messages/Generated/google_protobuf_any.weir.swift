@@ -32,7 +32,7 @@ public struct Google_Protobuf_Any: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__any__init)
     public static var _file: ProtoFile { Google_Protobuf_AnyProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Any.self)
         do {
             let value = unsafe c.pointee.type_url

@@ -32,7 +32,7 @@ public struct Google_Protobuf_Duration: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__duration__init)
     public static var _file: ProtoFile { Google_Protobuf_DurationProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Duration.self)
         self.seconds = unsafe c.pointee.seconds
         self.nanos = unsafe c.pointee.nanos

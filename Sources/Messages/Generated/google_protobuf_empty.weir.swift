@@ -20,7 +20,7 @@ public struct Google_Protobuf_Empty: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__empty__init)
     public static var _file: ProtoFile { Google_Protobuf_EmptyProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         _ = unsafe _cMessage
     }
 

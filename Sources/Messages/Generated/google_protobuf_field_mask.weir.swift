@@ -28,7 +28,7 @@ public struct Google_Protobuf_FieldMask: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__field_mask__init)
     public static var _file: ProtoFile { Google_Protobuf_FieldMaskProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__FieldMask.self)
         for index in unsafe 0..<c.pointee.n_paths {
             let value = unsafe c.pointee.paths[index]

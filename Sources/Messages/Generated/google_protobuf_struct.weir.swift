@@ -28,7 +28,7 @@ public struct Google_Protobuf_Struct: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__struct__init)
     public static var _file: ProtoFile { Google_Protobuf_StructProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Struct.self)
         for index in unsafe 0..<c.pointee.n_fields {
             guard let entry = unsafe c.pointee.fields[index] else { continue }
@@ -78,7 +78,7 @@ public struct Google_Protobuf_Value: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__value__init)
     public static var _file: ProtoFile { Google_Protobuf_StructProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Value.self)
         switch unsafe Int(c.pointee.kind_case.rawValue) {
         case 1:
@@ -148,7 +148,7 @@ public struct Google_Protobuf_ListValue: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__list_value__init)
     public static var _file: ProtoFile { Google_Protobuf_StructProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__ListValue.self)
         for index in unsafe 0..<c.pointee.n_values {
             guard let value = unsafe c.pointee.values[index] else { continue }

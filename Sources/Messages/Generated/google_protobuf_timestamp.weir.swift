@@ -32,7 +32,7 @@ public struct Google_Protobuf_Timestamp: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__timestamp__init)
     public static var _file: ProtoFile { Google_Protobuf_TimestampProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Timestamp.self)
         self.seconds = unsafe c.pointee.seconds
         self.nanos = unsafe c.pointee.nanos

@@ -28,7 +28,7 @@ public struct Google_Protobuf_DoubleValue: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__double_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__DoubleValue.self)
         self.value = unsafe c.pointee.value
     }
@@ -56,7 +56,7 @@ public struct Google_Protobuf_FloatValue: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__float_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__FloatValue.self)
         self.value = unsafe c.pointee.value
     }
@@ -84,7 +84,7 @@ public struct Google_Protobuf_Int64Value: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__int64_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Int64Value.self)
         self.value = unsafe c.pointee.value
     }
@@ -112,7 +112,7 @@ public struct Google_Protobuf_UInt64Value: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__uint64_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__UInt64Value.self)
         self.value = unsafe c.pointee.value
     }
@@ -140,7 +140,7 @@ public struct Google_Protobuf_Int32Value: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__int32_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__Int32Value.self)
         self.value = unsafe c.pointee.value
     }
@@ -168,7 +168,7 @@ public struct Google_Protobuf_UInt32Value: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__uint32_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__UInt32Value.self)
         self.value = unsafe c.pointee.value
     }
@@ -196,7 +196,7 @@ public struct Google_Protobuf_BoolValue: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__bool_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__BoolValue.self)
         self.value = unsafe c.pointee.value != 0
     }
@@ -224,7 +224,7 @@ public struct Google_Protobuf_StringValue: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__string_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__StringValue.self)
         do {
             let value = unsafe c.pointee.value
@@ -255,7 +255,7 @@ public struct Google_Protobuf_BytesValue: ProtobufMessage {
     public static let _layout = unsafe MessageLayout(google__protobuf__bytes_value__init)
     public static var _file: ProtoFile { Google_Protobuf_WrappersProto.file }
 
-    public init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Protobuf__BytesValue.self)
         do {
             let value = unsafe c.pointee.value

@@ -36,7 +36,7 @@ package struct Google_Rpc_ErrorInfo: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(google__rpc__error_info__init)
     package static var _file: ProtoFile { Google_Rpc_ErrorDetailsProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Rpc__ErrorInfo.self)
         do {
             let value = unsafe c.pointee.reason
@@ -87,7 +87,7 @@ package struct Google_Rpc_BadRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(google__rpc__bad_request__init)
     package static var _file: ProtoFile { Google_Rpc_ErrorDetailsProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Rpc__BadRequest.self)
         for index in unsafe 0..<c.pointee.n_field_violations {
             guard let value = unsafe c.pointee.field_violations[index] else { continue }
@@ -127,7 +127,7 @@ extension Google_Rpc_BadRequest {
         package static let _layout = unsafe MessageLayout(google__rpc__bad_request__field_violation__init)
         package static var _file: ProtoFile { Google_Rpc_ErrorDetailsProto.file }
 
-        package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+        package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
             let c = unsafe _cMessage.assumingMemoryBound(to: Google__Rpc__BadRequest__FieldViolation.self)
             do {
                 let value = unsafe c.pointee.field

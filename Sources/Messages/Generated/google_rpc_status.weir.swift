@@ -36,7 +36,7 @@ package struct Google_Rpc_Status: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(google__rpc__status__init)
     package static var _file: ProtoFile { Google_Rpc_StatusProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Google__Rpc__Status.self)
         self.code = unsafe c.pointee.code
         do {

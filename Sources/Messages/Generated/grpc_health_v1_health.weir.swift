@@ -28,7 +28,7 @@ package struct Grpc_Health_V1_HealthCheckRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__health__v1__health_check_request__init)
     package static var _file: ProtoFile { Grpc_Health_V1_HealthProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Health__V1__HealthCheckRequest.self)
         do {
             let value = unsafe c.pointee.service
@@ -59,7 +59,7 @@ package struct Grpc_Health_V1_HealthCheckResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__health__v1__health_check_response__init)
     package static var _file: ProtoFile { Grpc_Health_V1_HealthProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Health__V1__HealthCheckResponse.self)
         self.status = Grpc_Health_V1_HealthCheckResponse.ServingStatus(rawValue: Int32(truncatingIfNeeded: unsafe c.pointee.status.rawValue))
     }
@@ -97,7 +97,7 @@ package struct Grpc_Health_V1_HealthListRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__health__v1__health_list_request__init)
     package static var _file: ProtoFile { Grpc_Health_V1_HealthProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         _ = unsafe _cMessage
     }
 
@@ -122,7 +122,7 @@ package struct Grpc_Health_V1_HealthListResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__health__v1__health_list_response__init)
     package static var _file: ProtoFile { Grpc_Health_V1_HealthProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Health__V1__HealthListResponse.self)
         for index in unsafe 0..<c.pointee.n_statuses {
             guard let entry = unsafe c.pointee.statuses[index] else { continue }

@@ -40,7 +40,7 @@ package struct Grpc_Reflection_V1_ServerReflectionRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1__server_reflection_request__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1__ServerReflectionRequest.self)
         do {
             let value = unsafe c.pointee.host
@@ -112,7 +112,7 @@ package struct Grpc_Reflection_V1_ExtensionRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1__extension_request__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1__ExtensionRequest.self)
         do {
             let value = unsafe c.pointee.containing_type
@@ -160,7 +160,7 @@ package struct Grpc_Reflection_V1_ServerReflectionResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1__server_reflection_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1__ServerReflectionResponse.self)
         do {
             let value = unsafe c.pointee.valid_host
@@ -229,7 +229,7 @@ package struct Grpc_Reflection_V1_FileDescriptorResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1__file_descriptor_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1__FileDescriptorResponse.self)
         for index in unsafe 0..<c.pointee.n_file_descriptor_proto {
             let value = unsafe c.pointee.file_descriptor_proto[index]
@@ -268,7 +268,7 @@ package struct Grpc_Reflection_V1_ExtensionNumberResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1__extension_number_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1__ExtensionNumberResponse.self)
         do {
             let value = unsafe c.pointee.base_type_name
@@ -308,7 +308,7 @@ package struct Grpc_Reflection_V1_ListServiceResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1__list_service_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1__ListServiceResponse.self)
         for index in unsafe 0..<c.pointee.n_service {
             guard let value = unsafe c.pointee.service[index] else { continue }
@@ -343,7 +343,7 @@ package struct Grpc_Reflection_V1_ServiceResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1__service_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1__ServiceResponse.self)
         do {
             let value = unsafe c.pointee.name
@@ -378,7 +378,7 @@ package struct Grpc_Reflection_V1_ErrorResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1__error_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1__ErrorResponse.self)
         self.errorCode = unsafe c.pointee.error_code
         do {

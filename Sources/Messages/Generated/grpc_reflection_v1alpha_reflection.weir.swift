@@ -40,7 +40,7 @@ package struct Grpc_Reflection_V1alpha_ServerReflectionRequest: ProtobufMessage 
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1alpha__server_reflection_request__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1alpha_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1alpha__ServerReflectionRequest.self)
         do {
             let value = unsafe c.pointee.host
@@ -112,7 +112,7 @@ package struct Grpc_Reflection_V1alpha_ExtensionRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1alpha__extension_request__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1alpha_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1alpha__ExtensionRequest.self)
         do {
             let value = unsafe c.pointee.containing_type
@@ -160,7 +160,7 @@ package struct Grpc_Reflection_V1alpha_ServerReflectionResponse: ProtobufMessage
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1alpha__server_reflection_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1alpha_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1alpha__ServerReflectionResponse.self)
         do {
             let value = unsafe c.pointee.valid_host
@@ -229,7 +229,7 @@ package struct Grpc_Reflection_V1alpha_FileDescriptorResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1alpha__file_descriptor_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1alpha_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1alpha__FileDescriptorResponse.self)
         for index in unsafe 0..<c.pointee.n_file_descriptor_proto {
             let value = unsafe c.pointee.file_descriptor_proto[index]
@@ -268,7 +268,7 @@ package struct Grpc_Reflection_V1alpha_ExtensionNumberResponse: ProtobufMessage 
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1alpha__extension_number_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1alpha_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1alpha__ExtensionNumberResponse.self)
         do {
             let value = unsafe c.pointee.base_type_name
@@ -308,7 +308,7 @@ package struct Grpc_Reflection_V1alpha_ListServiceResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1alpha__list_service_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1alpha_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1alpha__ListServiceResponse.self)
         for index in unsafe 0..<c.pointee.n_service {
             guard let value = unsafe c.pointee.service[index] else { continue }
@@ -343,7 +343,7 @@ package struct Grpc_Reflection_V1alpha_ServiceResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1alpha__service_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1alpha_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1alpha__ServiceResponse.self)
         do {
             let value = unsafe c.pointee.name
@@ -378,7 +378,7 @@ package struct Grpc_Reflection_V1alpha_ErrorResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(grpc__reflection__v1alpha__error_response__init)
     package static var _file: ProtoFile { Grpc_Reflection_V1alpha_ReflectionProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Grpc__Reflection__V1alpha__ErrorResponse.self)
         self.errorCode = unsafe c.pointee.error_code
         do {

@@ -52,7 +52,7 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__backend__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__Backend.self)
         do {
             let value = unsafe c.pointee.name
@@ -121,7 +121,7 @@ package struct Weir_Admin_V1_HandlerKind: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__handler_kind__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__HandlerKind.self)
         do {
             let value = unsafe c.pointee.handler
@@ -156,7 +156,7 @@ package struct Weir_Admin_V1_BackendWeight: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__backend_weight__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__BackendWeight.self)
         do {
             let value = unsafe c.pointee.backend
@@ -193,7 +193,7 @@ package struct Weir_Admin_V1_Shadow: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__shadow__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__Shadow.self)
         do {
             let value = unsafe c.pointee.backend
@@ -230,7 +230,7 @@ package struct Weir_Admin_V1_Interval: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__interval__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__Interval.self)
         self.start = unsafe c.pointee.start
         do {
@@ -283,7 +283,7 @@ package struct Weir_Admin_V1_Endpoint: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__endpoint__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__Endpoint.self)
         do {
             let value = unsafe c.pointee.name
@@ -356,7 +356,7 @@ package struct Weir_Admin_V1_CreateBackendRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__create_backend_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__CreateBackendRequest.self)
         if let value = unsafe c.pointee.backend { self.backend = try unsafe Weir_Admin_V1_Backend(_cMessage: value) }
         if unsafe c.pointee._expected_revision_case.rawValue != 0 {
@@ -404,7 +404,7 @@ package struct Weir_Admin_V1_UpdateBackendRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__update_backend_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__UpdateBackendRequest.self)
         if let value = unsafe c.pointee.backend { self.backend = try unsafe Weir_Admin_V1_Backend(_cMessage: value) }
         if unsafe c.pointee._expected_revision_case.rawValue != 0 {
@@ -452,7 +452,7 @@ package struct Weir_Admin_V1_DeleteBackendRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__delete_backend_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__DeleteBackendRequest.self)
         do {
             let value = unsafe c.pointee.name
@@ -493,7 +493,7 @@ package struct Weir_Admin_V1_DeleteBackendResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__delete_backend_response__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__DeleteBackendResponse.self)
         self.revision = unsafe c.pointee.revision
     }
@@ -521,7 +521,7 @@ package struct Weir_Admin_V1_GetBackendRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__get_backend_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__GetBackendRequest.self)
         do {
             let value = unsafe c.pointee.name
@@ -544,7 +544,7 @@ package struct Weir_Admin_V1_ListBackendsRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__list_backends_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         _ = unsafe _cMessage
     }
 
@@ -573,7 +573,7 @@ package struct Weir_Admin_V1_ListBackendsResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__list_backends_response__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__ListBackendsResponse.self)
         for index in unsafe 0..<c.pointee.n_backends {
             guard let value = unsafe c.pointee.backends[index] else { continue }
@@ -626,7 +626,7 @@ package struct Weir_Admin_V1_CreateEndpointRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__create_endpoint_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__CreateEndpointRequest.self)
         do {
             let value = unsafe c.pointee.name
@@ -685,7 +685,7 @@ package struct Weir_Admin_V1_DeleteEndpointRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__delete_endpoint_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__DeleteEndpointRequest.self)
         do {
             let value = unsafe c.pointee.name
@@ -726,7 +726,7 @@ package struct Weir_Admin_V1_DeleteEndpointResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__delete_endpoint_response__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__DeleteEndpointResponse.self)
         self.revision = unsafe c.pointee.revision
     }
@@ -754,7 +754,7 @@ package struct Weir_Admin_V1_GetEndpointRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__get_endpoint_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__GetEndpointRequest.self)
         do {
             let value = unsafe c.pointee.name
@@ -777,7 +777,7 @@ package struct Weir_Admin_V1_ListEndpointsRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__list_endpoints_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         _ = unsafe _cMessage
     }
 
@@ -806,7 +806,7 @@ package struct Weir_Admin_V1_ListEndpointsResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__list_endpoints_response__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__ListEndpointsResponse.self)
         for index in unsafe 0..<c.pointee.n_endpoints {
             guard let value = unsafe c.pointee.endpoints[index] else { continue }
@@ -855,7 +855,7 @@ package struct Weir_Admin_V1_SetTrafficRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__set_traffic_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__SetTrafficRequest.self)
         do {
             let value = unsafe c.pointee.endpoint
@@ -917,7 +917,7 @@ package struct Weir_Admin_V1_SetTrafficResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__set_traffic_response__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__SetTrafficResponse.self)
         if let value = unsafe c.pointee.endpoint { self.endpoint = try unsafe Weir_Admin_V1_Endpoint(_cMessage: value) }
         self.movedShare = unsafe c.pointee.moved_share
@@ -969,7 +969,7 @@ package struct Weir_Admin_V1_ShadowTrafficRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__shadow_traffic_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__ShadowTrafficRequest.self)
         do {
             let value = unsafe c.pointee.endpoint
@@ -1021,7 +1021,7 @@ package struct Weir_Admin_V1_ExplainRouteRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__explain_route_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__ExplainRouteRequest.self)
         do {
             let value = unsafe c.pointee.path
@@ -1093,7 +1093,7 @@ package struct Weir_Admin_V1_ExplainRouteResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__explain_route_response__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__ExplainRouteResponse.self)
         do {
             let value = unsafe c.pointee.endpoint
@@ -1173,7 +1173,7 @@ package struct Weir_Admin_V1_ShadowDecision: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__shadow_decision__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__ShadowDecision.self)
         do {
             let value = unsafe c.pointee.backend
@@ -1214,7 +1214,7 @@ package struct Weir_Admin_V1_WatchRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__watch_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__WatchRequest.self)
         self.fromRevision = unsafe c.pointee.from_revision
     }
@@ -1258,7 +1258,7 @@ package struct Weir_Admin_V1_WatchResponse: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__watch_response__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__WatchResponse.self)
         self.revision = unsafe c.pointee.revision
         if let value = unsafe c.pointee.time { self.time = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
@@ -1333,7 +1333,7 @@ package struct Weir_Admin_V1_Snapshot: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__snapshot__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__Snapshot.self)
         for index in unsafe 0..<c.pointee.n_backends {
             guard let value = unsafe c.pointee.backends[index] else { continue }
@@ -1377,7 +1377,7 @@ package struct Weir_Admin_V1_GetStatsRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__get_stats_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__GetStatsRequest.self)
         do {
             let value = unsafe c.pointee.endpoint
@@ -1412,7 +1412,7 @@ package struct Weir_Admin_V1_WatchStatsRequest: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__watch_stats_request__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__WatchStatsRequest.self)
         do {
             let value = unsafe c.pointee.endpoint
@@ -1465,7 +1465,7 @@ package struct Weir_Admin_V1_Stats: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__stats__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__Stats.self)
         if let value = unsafe c.pointee.time { self.time = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
         self.seconds = unsafe c.pointee.seconds
@@ -1548,7 +1548,7 @@ package struct Weir_Admin_V1_BackendStats: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__backend_stats__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__BackendStats.self)
         do {
             let value = unsafe c.pointee.endpoint
@@ -1617,7 +1617,7 @@ package struct Weir_Admin_V1_StatusCount: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__status_count__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__StatusCount.self)
         self.code = unsafe c.pointee.code
         do {
@@ -1668,7 +1668,7 @@ package struct Weir_Admin_V1_Latency: ProtobufMessage {
     package static let _layout = unsafe MessageLayout(weir__admin__v1__latency__init)
     package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
 
-    package init(_cMessage: UnsafeRawPointer) throws(MessageError) {
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__Latency.self)
         self.meanUs = unsafe c.pointee.mean_us
         self.p50Us = unsafe c.pointee.p50_us

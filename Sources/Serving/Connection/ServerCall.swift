@@ -161,6 +161,7 @@ final class ServerCall: @unchecked Sendable {
 
     /// Runs the handler: on the loop, at once and up to where it first waits, or on a thread that
     /// it may block.
+    @inline(__always)
     func start(_ operation: sending @escaping @isolated(any) () async -> Void) {
         guard target.isBlocking else {
             task = Task.immediate(executorPreference: loop.executor, operation: operation)
@@ -188,15 +189,21 @@ final class ServerCall: @unchecked Sendable {
 
     /// The handler has returned the only reply.
     func complete(with reply: some WireMessage) {
-        onLoop { call in
-            do throws(MessageError) {
-                try call.sendReply(reply)
-                call.finishOK()
-            } catch {
-                call.finish(RPCError(.internalError, "the reply can't be encoded: \(error)"))
-            }
-            call.handlerEnded()
+        // Said twice, because a closure would cost an allocation where none is needed.
+        guard loop.eventLoop.inEventLoop else {
+            return loop.eventLoop.execute { self.completeOnLoop(with: reply) }
         }
+        completeOnLoop(with: reply)
+    }
+
+    private func completeOnLoop(with reply: some WireMessage) {
+        do throws(MessageError) {
+            try sendReply(reply)
+            finishOK()
+        } catch {
+            finish(RPCError(.internalError, "the reply can't be encoded: \(error)"))
+        }
+        handlerEnded()
     }
 
     /// The handler has returned and sent its replies itself.

@@ -1,0 +1,94 @@
+"""Heap allocations per unary request of a server, in steady state.
+
+Counted in the server's process by a preloaded library, over requests on one connection, one after
+the other. Used by bench.py (release build) and by the tests (debug build).
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+WARM_UP, REQUESTS = 500, 2_000
+PATH = "/helloworld.Greeter/SayHello"
+
+
+class Client:
+    """Just enough HTTP/2 to make the same request again and again."""
+
+    def __init__(self, address):
+        host, port = address.split(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=20)
+        self.stream = self.socket.makefile("rb")
+        self.number = -1
+        self.socket.sendall(
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + self.frame(4, 0, 0, b"")
+            # A window of the connection that all responses fit in.
+            + self.frame(8, 0, 0, struct.pack(">I", 1 << 30)))
+        fields = [
+            (":method", "POST"), (":scheme", "http"), (":path", PATH), (":authority", "a"),
+            ("content-type", "application/grpc"), ("te", "trailers")]
+        # Literal fields that are not indexed, names and values not Huffman-coded.
+        self.headers = b"".join(
+            b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+            for name, value in fields)
+        message = b"\x0a\x40" + b"x" * 64
+        self.body = struct.pack(">BI", 0, len(message)) + message
+
+    @staticmethod
+    def frame(kind, flags, stream, payload):
+        return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) \
+            + struct.pack(">I", stream) + payload
+
+    def request(self):
+        self.number += 2
+        self.socket.sendall(
+            self.frame(1, 0x4, self.number, self.headers)
+            + self.frame(0, 0x1, self.number, self.body))
+        received = b""
+        while True:
+            head = self.stream.read(9)
+            payload = self.stream.read(int.from_bytes(head[:3], "big"))
+            kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big")
+            if kind == 4 and not flags & 1:
+                self.socket.sendall(self.frame(4, 1, 0, b""))
+            if stream == self.number:
+                received += payload if kind == 0 else b""
+                if flags & 1:
+                    assert received == self.body, "the server did not echo"
+                    return
+
+
+def count(process):
+    process.send_signal(signal.SIGUSR1)
+    while True:
+        line = process.stderr.readline()
+        if line.startswith("allocations "):
+            return int(line.split()[1])
+
+
+def measure(server):
+    """Allocations per request of a FixtureServer executable."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = pathlib.Path(folder) / "count_allocations.so"
+        subprocess.run(
+            ["cc", "-O2", "-shared", "-fPIC", "-o", library, HERE / "count_allocations.c"],
+            check=True)
+        process = subprocess.Popen(
+            [server, "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "LD_PRELOAD": str(library)})
+        try:
+            client = Client(process.stdout.readline().split()[0])
+            for _ in range(WARM_UP):
+                client.request()
+            before = count(process)
+            for _ in range(REQUESTS):
+                client.request()
+            return (count(process) - before) / REQUESTS
+        finally:
+            process.terminate()
+            process.wait(20)
