@@ -63,7 +63,9 @@ let package = Package(
         room("HTTP2Session", ["CNGHTTP2"]),
         room("GRPCWire", ["CZlib"]),
         room("Messages", ["CProtobufC", "CWeirProtos"]),
-        room("TrafficPolicy", ["CXXHash"]),
+        .target(
+            name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
+            linkerSettings: [.linkedLibrary("m")]),
 
         // The data plane, the control plane, and what users import.
         room(

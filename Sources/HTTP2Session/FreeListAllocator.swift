@@ -6,8 +6,19 @@ internal import Glibc
 /// Keeps the blocks that nghttp2 frees and hands them out again, so that a stream's bookkeeping
 /// costs no call to the system's allocator once a loop is warm.
 ///
+/// ```
+///   block:  | class (16 bytes) | what nghttp2 gets ...     |   a kept block's first word
+///                              ^ pointer given out             points to the next one
+/// ```
+///
 /// Invariant: an allocator and all sessions that use it belong to one event loop.
 @safe package final class FreeListAllocator {
+    /// The kept blocks of one size class.
+    @unsafe private struct List {
+        var first: UnsafeMutableRawPointer?
+        var count = 0
+    }
+
     /// The most bytes kept per size class.
     private static let keptBytesPerClass = 256 << 10
     /// Size classes are 64 << index bytes, header included; larger blocks go to the system.
@@ -15,78 +26,95 @@ internal import Glibc
     /// In front of each block: its class, keeping malloc's alignment of 16.
     private static let headerBytes = 16
 
-    private var lists: [[UnsafeMutableRawPointer]] =
-        unsafe Array(repeating: [], count: FreeListAllocator.classCount)
+    private let lists: UnsafeMutablePointer<List>
 
-    package init() {}
-
-    deinit {
-        for unsafe list in unsafe lists {
-            for unsafe block in unsafe list { unsafe free(block) }
-        }
+    package init() {
+        unsafe lists = .allocate(capacity: Self.classCount)
+        unsafe lists.initialize(repeating: List(), count: Self.classCount)
     }
 
-    /// The C view of this allocator; it must not outlive it.
+    deinit {
+        for index in 0..<Self.classCount {
+            while let block = unsafe Self.pop(&lists[index]) { unsafe free(block) }
+        }
+        unsafe lists.deallocate()
+    }
+
+    /// The C view of this allocator; it must not outlive it. The functions get the lists, not the
+    /// object, so that they count no references.
     var memory: nghttp2_mem {
         unsafe nghttp2_mem(
-            mem_user_data: Unmanaged.passUnretained(self).toOpaque(),
-            malloc: { size, user in unsafe FreeListAllocator.from(user).allocate(size) },
-            free: { block, user in unsafe FreeListAllocator.from(user).release(block) },
+            mem_user_data: lists,
+            malloc: { size, user in unsafe FreeListAllocator.allocate(size, FreeListAllocator.from(user)) },
+            free: { block, user in unsafe FreeListAllocator.release(block, FreeListAllocator.from(user)) },
             calloc: { count, size, user in
                 let (bytes, overflow) = count.multipliedReportingOverflow(by: size)
-                guard !overflow, let block = unsafe FreeListAllocator.from(user).allocate(bytes)
+                guard !overflow,
+                    let block = unsafe FreeListAllocator.allocate(bytes, FreeListAllocator.from(user))
                 else { return nil }
                 unsafe memset(block, 0, bytes)
                 return unsafe block
             },
             realloc: { block, size, user in
-                unsafe FreeListAllocator.from(user).resize(block, to: size)
+                unsafe FreeListAllocator.resize(block, to: size, FreeListAllocator.from(user))
             })
     }
 
-    private static func from(_ user: UnsafeMutableRawPointer?) -> FreeListAllocator {
-        // nghttp2 hands back the pointer that `memory` gave it, and sessions keep the object alive.
+    private static func from(_ user: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<List> {
+        // nghttp2 hands back the pointer that `memory` gave it.
         guard let user = unsafe user else { preconditionFailure("nghttp2 lost its allocator") }
-        return unsafe Unmanaged<FreeListAllocator>.fromOpaque(user).takeUnretainedValue()
+        return unsafe user.assumingMemoryBound(to: List.self)
     }
 
-    private func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
-        let total = size + Self.headerBytes
-        let index = total <= 64 ? 0 : (total - 1).bitWidth - (total - 1).leadingZeroBitCount - 6
-        guard index < Self.classCount else {
-            return unsafe Self.stamp(malloc(total), index: Self.classCount)
-        }
-        if let block = unsafe lists[index].popLast() { return unsafe Self.stamp(block, index: index) }
-        return unsafe Self.stamp(malloc(64 << index), index: index)
+    private static func pop(_ list: inout List) -> UnsafeMutableRawPointer? {
+        guard let block = unsafe list.first else { return nil }
+        unsafe list.first = block.load(
+            fromByteOffset: headerBytes, as: UnsafeMutableRawPointer?.self)
+        unsafe list.count -= 1
+        return unsafe block
     }
 
-    private func release(_ pointer: UnsafeMutableRawPointer?) {
-        guard let pointer = unsafe pointer else { return }
-        let block = unsafe pointer - Self.headerBytes
-        let index = unsafe block.load(as: Int.self)
-        if index < Self.classCount,
-            unsafe lists[index].count < Self.keptBytesPerClass >> (6 + index)
-        {
-            unsafe lists[index].append(block)
-        } else {
-            unsafe free(block)
-        }
-    }
-
-    private func resize(
-        _ pointer: UnsafeMutableRawPointer?, to size: Int
+    private static func allocate(
+        _ size: Int, _ lists: UnsafeMutablePointer<List>
     ) -> UnsafeMutableRawPointer? {
-        guard let pointer = unsafe pointer else { return unsafe allocate(size) }
-        let block = unsafe pointer - Self.headerBytes
-        let index = unsafe block.load(as: Int.self)
-        if index == Self.classCount {
-            return unsafe Self.stamp(realloc(block, size + Self.headerBytes), index: index)
+        let total = size + headerBytes
+        let index = total <= 64 ? 0 : (total - 1).bitWidth - (total - 1).leadingZeroBitCount - 6
+        guard index < classCount else {
+            return unsafe stamp(malloc(total), index: classCount)
         }
-        let room = (64 << index) - Self.headerBytes
+        // A kept block has its stamp already.
+        if let block = unsafe pop(&lists[index]) { return unsafe block + headerBytes }
+        return unsafe stamp(malloc(64 << index), index: index)
+    }
+
+    private static func release(
+        _ pointer: UnsafeMutableRawPointer?, _ lists: UnsafeMutablePointer<List>
+    ) {
+        guard let pointer = unsafe pointer else { return }
+        let block = unsafe pointer - headerBytes
+        let index = unsafe block.load(as: Int.self)
+        guard index < classCount, unsafe lists[index].count < keptBytesPerClass >> (6 + index) else {
+            return unsafe free(block)
+        }
+        unsafe pointer.storeBytes(of: lists[index].first, as: UnsafeMutableRawPointer?.self)
+        unsafe lists[index].first = block
+        unsafe lists[index].count += 1
+    }
+
+    private static func resize(
+        _ pointer: UnsafeMutableRawPointer?, to size: Int, _ lists: UnsafeMutablePointer<List>
+    ) -> UnsafeMutableRawPointer? {
+        guard let pointer = unsafe pointer else { return unsafe allocate(size, lists) }
+        let block = unsafe pointer - headerBytes
+        let index = unsafe block.load(as: Int.self)
+        if index == classCount {
+            return unsafe stamp(realloc(block, size + headerBytes), index: index)
+        }
+        let room = (64 << index) - headerBytes
         guard size > room else { return unsafe pointer }
-        guard let larger = unsafe allocate(size) else { return nil }
+        guard let larger = unsafe allocate(size, lists) else { return nil }
         unsafe memcpy(larger, pointer, room)
-        unsafe release(pointer)
+        unsafe release(pointer, lists)
         return unsafe larger
     }
 

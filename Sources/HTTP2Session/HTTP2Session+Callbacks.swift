@@ -10,10 +10,8 @@ extension HTTP2Session {
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
-            _, frame, name, nameCount, value, valueCount, _, user in
-            guard let frame = unsafe frame else { return 0 }
+            _, _, name, nameCount, value, valueCount, _, user in
             unsafe HTTP2Session.from(user).header(
-                of: frame.pointee.hd.stream_id,
                 UnsafeBufferPointer(start: name, count: nameCount),
                 UnsafeBufferPointer(start: value, count: valueCount))
             return 0
@@ -68,25 +66,19 @@ extension HTTP2Session {
 
     private func beginHeaders(of id: Int32) {
         if slot(of: id) == nil, role == .server { bind(openSlot(for: id)) }
-        guard let slot = slot(of: id) else { return }
-        slots[slot].receivedListBytes = 0
-        // What is there is from an informational response (1xx): only the final one counts.
-        if !slots[slot].hasHeaders { slots[slot].headers.removeAll() }
+        incoming.removeAll()
+        incomingBytes = 0
+        incomingSlot = slot(of: id) ?? -1
     }
 
     private func header(
-        of id: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
     ) {
-        guard let slot = slot(of: id) else { return }
+        guard incomingSlot >= 0 else { return }
         // RFC 9113 section 6.5.2: 32 bytes of overhead for each field.
-        slots[slot].receivedListBytes += name.count + value.count + 32
-        guard slots[slot].receivedListBytes <= limits.maxHeaderListBytes else { return }
-        let known = unsafe knownNames.index(of: name)
-        if slots[slot].hasHeaders {
-            unsafe slots[slot].trailers.append(name: name, value: value, known: known)
-        } else {
-            unsafe slots[slot].headers.append(name: name, value: value, known: known)
-        }
+        incomingBytes += name.count + value.count + 32
+        guard incomingBytes <= limits.maxHeaderListBytes else { return }
+        unsafe incoming.append(name: name, value: value, known: knownNames.index(of: name))
     }
 
     private func data(of id: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) {
@@ -101,17 +93,7 @@ extension HTTP2Session {
         let endStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_HEADERS:
-            guard let slot = slot(of: header.stream_id) else { return }
-            let stream = slots[slot].stream
-            slots[slot].remoteEnded = endStream
-            if slots[slot].receivedListBytes > limits.maxHeaderListBytes {
-                record(.headersTooLarge(stream))
-            } else if slots[slot].hasHeaders {
-                record(.trailers(stream))
-            } else if role == .server || !slots[slot].headers.isInformational {
-                slots[slot].hasHeaders = true
-                record(.headers(stream, endStream: endStream))
-            }
+            receivedHeaders(of: header.stream_id, endStream: endStream)
         case NGHTTP2_DATA:
             guard endStream, let slot = slot(of: header.stream_id) else { return }
             slots[slot].remoteEnded = true
@@ -130,6 +112,23 @@ extension HTTP2Session {
             record(.pingAcknowledged(UInt64(bigEndian: value)))
         default:
             break
+        }
+    }
+
+    private func receivedHeaders(of id: Int32, endStream: Bool) {
+        guard incomingSlot >= 0, slots[incomingSlot].stream.id == id else { return }
+        let stream = slots[incomingSlot].stream
+        slots[incomingSlot].remoteEnded = endStream
+        if incomingBytes > limits.maxHeaderListBytes {
+            record(.headersTooLarge(stream))
+        } else if slots[incomingSlot].hasHeaders {
+            swap(&slots[incomingSlot].trailers, &incoming)
+            record(.trailers(stream))
+        } else if role == .server || !incoming.isInformational {
+            // An informational response (1xx) is followed by the final one, which alone counts.
+            slots[incomingSlot].hasHeaders = true
+            swap(&slots[incomingSlot].headers, &incoming)
+            record(.headers(stream, endStream: endStream))
         }
     }
 

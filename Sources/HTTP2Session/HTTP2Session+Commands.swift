@@ -1,4 +1,7 @@
 internal import CNGHTTP2
+#if canImport(Glibc)
+internal import Glibc
+#endif
 
 /// What the layer above tells the session to say. Commands for a stream that has closed in the
 /// meantime do nothing: the `closed` event has told, or will tell.
@@ -100,25 +103,32 @@ extension HTTP2Session {
         unsafe nghttp2_session_terminate_session(session, code.rawValue)
     }
 
-    /// Produces the next bytes for the peer, at least `minimum` if there are as many, by calling
-    /// `write` with pieces that are valid during the call.
+    /// The room that `send` needs for one frame of the largest size: its header and 16 KiB.
+    package static let frameRoomBytes = (16 << 10) + 9
+
+    /// Writes the next bytes for the peer to memory: whole frames, as many as fit.
     ///
-    /// - Returns: whether there may be more.
+    /// - Parameter room: at least `frameRoomBytes` long.
+    /// - Returns: how many bytes were written, and whether there may be more.
     package func send(
-        minimum: Int, _ write: (RawSpan) -> Void
-    ) throws(HTTP2SessionError) -> Bool {
-        var produced = 0
-        while produced < minimum {
+        into room: UnsafeMutableRawBufferPointer
+    ) throws(HTTP2SessionError) -> (count: Int, hasMore: Bool) {
+        var written = 0
+        while room.count - written >= Self.frameRoomBytes {
             var data: UnsafePointer<UInt8>?
             let count = unsafe nghttp2_session_mem_send(session, &data)
             guard count >= 0 else {
                 throw .fatal(code: Int32(count), reason: Self.describe(Int32(count)))
             }
-            guard count > 0, let data = unsafe data else { return false }
-            write(unsafe UnsafeRawBufferPointer(start: data, count: count).bytes)
-            produced += count
+            guard count > 0, let data = unsafe data, let base = room.baseAddress else {
+                return (written, false)
+            }
+            // nghttp2 gives one frame a call, or the client's preface, and both fit.
+            precondition(written + count <= room.count, "nghttp2 gave more than a frame")
+            unsafe memcpy(base + written, data, count)
+            written += count
         }
-        return true
+        return (written, true)
     }
 
     // MARK: Bodies

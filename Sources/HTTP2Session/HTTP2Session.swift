@@ -25,7 +25,6 @@ internal import CNGHTTP2
         var headers = HeaderBlock()
         var trailers = HeaderBlock()
         var hasHeaders = false
-        var receivedListBytes = 0
         var outbound = OutboundBody()
         var remoteEnded = false
     }
@@ -42,6 +41,11 @@ internal import CNGHTTP2
     private var events: [HTTP2Event] = []
     private var cursor = 0
     var inputBase: UnsafePointer<UInt8>?
+    /// The header block that is being received; there is never more than one (RFC 9113 section 6.10).
+    var incoming = HeaderBlock()
+    var incomingBytes = 0
+    /// The slot that `incoming` belongs to, or -1.
+    var incomingSlot = -1
     var lastError: String?
     var nameValues: [nghttp2_nv] = unsafe []
 

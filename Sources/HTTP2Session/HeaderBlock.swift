@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
 /// A list of header fields in two flat arrays: no allocation per field.
 ///
 /// Received blocks are reused from stream to stream; keeping a copy is safe (the arrays are
@@ -65,6 +69,20 @@ package struct HeaderBlock: Sendable {
 
     package func name(_ field: Field) -> String {
         String(decoding: bytes[field.name], as: UTF8.self)
+    }
+
+    /// Whether a field's value is exactly these bytes.
+    package func value(of field: Field, equals other: [UInt8]) -> Bool {
+        guard field.value.count == other.count else { return false }
+        // `other.count` bytes exist in both.
+        return unsafe bytes.withUnsafeBufferPointer { mine in
+            unsafe other.withUnsafeBufferPointer { other in
+                guard let left = mine.baseAddress, let right = other.baseAddress else {
+                    return other.isEmpty
+                }
+                return unsafe memcmp(left + field.valueStart, right, other.count) == 0
+            }
+        }
     }
 
     /// The first field with a known name.

@@ -3,27 +3,54 @@ internal import Glibc
 #endif
 
 /// Header names that the layer above asks for by number, so that it need not compare bytes.
-package struct KnownNames: Sendable {
-    private let names: [[UInt8]]
-    /// Candidates by the length of the name, modulo the table's size.
-    private let byLength: [[Int]]
+///
+/// Made once and kept: the names lie in one block of memory, found by their length.
+@safe package final class KnownNames: @unchecked Sendable {
+    // Sendable: nothing changes after init.
+    private let bytes: UnsafeMutablePointer<UInt8>
+    /// For each length, modulo 32: the candidates, as ranges of `entries`.
+    private let candidates: UnsafeMutablePointer<Range<Int>>
+    private let entries: UnsafeMutablePointer<Entry>
+
+    private struct Entry {
+        let index: Int
+        let start: Int
+        let length: Int
+    }
 
     package init(_ names: [String]) {
-        self.names = names.map { Array($0.utf8) }
-        var table = [[Int]](repeating: [], count: 32)
-        for (index, name) in names.enumerated() { table[name.utf8.count & 31].append(index) }
-        byLength = table
+        let total = names.reduce(0) { $0 + $1.utf8.count }
+        unsafe bytes = .allocate(capacity: max(1, total))
+        unsafe entries = .allocate(capacity: max(1, names.count))
+        unsafe candidates = .allocate(capacity: 32)
+        var (start, filled) = (0, 0)
+        for bucket in 0..<32 {
+            let first = filled
+            for (index, name) in names.enumerated() where name.utf8.count & 31 == bucket {
+                for (offset, byte) in name.utf8.enumerated() { unsafe bytes[start + offset] = byte }
+                let entry = Entry(index: index, start: start, length: name.utf8.count)
+                unsafe entries[filled] = entry
+                start += name.utf8.count
+                filled += 1
+            }
+            unsafe candidates[bucket] = first..<filled
+        }
+    }
+
+    deinit {
+        unsafe bytes.deallocate()
+        unsafe entries.deallocate()
+        unsafe candidates.deallocate()
     }
 
     func index(of name: UnsafeBufferPointer<UInt8>) -> Int {
-        for candidate in byLength[name.count & 31] {
-            let known = names[candidate]
-            guard known.count == name.count else { continue }
-            // Both regions are `count` bytes long, checked in the line above.
-            let equal = unsafe known.withUnsafeBytes {
-                unsafe $0.elementsEqual(UnsafeRawBufferPointer(name))
+        guard let base = name.baseAddress else { return -1 }
+        for candidate in unsafe candidates[name.count & 31] {
+            let entry = unsafe entries[candidate]
+            // Both regions are `name.count` bytes long.
+            if entry.length == name.count, unsafe memcmp(bytes + entry.start, base, name.count) == 0 {
+                return entry.index
             }
-            if equal { return candidate }
         }
         return -1
     }

@@ -37,11 +37,9 @@ private final class Pair {
     }
 
     static func output(_ session: HTTP2Session) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        _ = try session.send(minimum: 1 << 20) { span in
-            unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        unsafe try [UInt8](unsafeUninitializedCapacity: 1 << 20) { room, count in
+            count = unsafe try session.send(into: UnsafeMutableRawBufferPointer(room)).count
         }
-        return bytes
     }
 
     private func deliver(

@@ -34,6 +34,8 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var output = ByteBuffer()
     private var isReading = false
+    /// When the read began whose events are handled.
+    private var readTime: UInt64 = 0
     private var isDirty = false
 
     init(loop: ServingLoop, port: SystemServices) {
@@ -65,6 +67,7 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         isReading = true
+        readTime = NIODeadline.now().uptimeNanoseconds
         defer { isReading = false }
         let bytes = buffer.readableBytesSpan
         do throws(HTTP2SessionError) {
@@ -118,7 +121,7 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
             var hasMore = true
             while hasMore, context.channel.isWritable {
                 output.clear()
-                hasMore = try session.send(minimum: Self.writeBytes) { output.writeBytes($0) }
+                hasMore = try session.send(into: &output, room: Self.writeBytes)
                 if output.readableBytes > 0 {
                     context.writeAndFlush(wrapOutboundOut(output), promise: nil)
                 }
@@ -183,15 +186,13 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
         guard request.isPost else {
             return refuseForeign(stream, [":status": "405", "allow": "POST"])
         }
-        guard let contentType = request.contentType,
-            ContentType.isGRPC(headers.bytes[contentType.value])
-        else {
+        guard request.isGRPC else {
             return refuseForeign(stream, [":status": "415", "accept-post": ContentType.grpc])
         }
         guard let path = request.path else {
             return refuse(stream, .internalError, "the request has no :path")
         }
-        guard let resolved = resolve(headers.bytes[path.value]) else {
+        guard let resolved = resolve(path, headers) else {
             loop.unrouted += port.servesEndpoints ? 1 : 0
             return refuse(stream, .unimplemented, "no endpoint takes \(headers.text(path))")
         }
@@ -218,11 +219,11 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
         if endStream { call.receive(RawSpan(), endStream: true) }
     }
 
-    private func resolve(_ path: ArraySlice<UInt8>) -> ResolvedPath? {
-        if lastSnapshot === loop.snapshot, let lastPath, lastPath.path.elementsEqual(path) {
+    private func resolve(_ path: HeaderBlock.Field, _ headers: HeaderBlock) -> ResolvedPath? {
+        if lastSnapshot === loop.snapshot, let lastPath, headers.value(of: path, equals: lastPath.path) {
             return lastPath
         }
-        guard let resolved = loop.resolve(path, on: port) else { return nil }
+        guard let resolved = loop.resolve(headers.bytes[path.value], on: port) else { return nil }
         lastPath = resolved
         lastSnapshot = loop.snapshot
         return resolved
@@ -234,7 +235,7 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
             calls[stream.slot] = ServerCall(self, target: target)
         }
         guard let call = calls[stream.slot] else { preconditionFailure("set in the line above") }
-        call.begin(stream, target: target, at: NIODeadline.now().uptimeNanoseconds)
+        call.begin(stream, target: target, at: readTime)
         return call
     }
 
@@ -260,9 +261,12 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
 
 /// The request headers that decide about a call.
 private struct RequestHead {
+    private static let post = Array("POST".utf8)
+    private static let grpc = Array(ContentType.grpc.utf8)
+
     private(set) var isPost = false
     private(set) var path: HeaderBlock.Field?
-    private(set) var contentType: HeaderBlock.Field?
+    private(set) var isGRPC = false
     private(set) var shardKey: HeaderBlock.Field?
     private var timeout: HeaderBlock.Field?
     private var encoding: HeaderBlock.Field?
@@ -271,9 +275,12 @@ private struct RequestHead {
     init(_ headers: HeaderBlock) {
         for field in headers.fields {
             switch KnownHeader(rawValue: field.known) {
-            case .method: isPost = headers.bytes[field.value].elementsEqual("POST".utf8)
+            case .method: isPost = headers.value(of: field, equals: Self.post)
             case .path: path = field
-            case .contentType: contentType = field
+            case .contentType:
+                isGRPC =
+                    headers.value(of: field, equals: Self.grpc)
+                    || ContentType.isGRPC(headers.bytes[field.value])
             case .shardKey where !field.value.isEmpty && shardKey == nil: shardKey = field
             case .timeout: timeout = field
             case .encoding: encoding = field

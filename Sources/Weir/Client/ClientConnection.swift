@@ -151,7 +151,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
             var hasMore = true
             while hasMore, context.channel.isWritable {
                 var output = context.channel.allocator.buffer(capacity: 1_024)
-                hasMore = try session.send(minimum: Self.writeBytes) { output.writeBytes($0) }
+                hasMore = try session.send(into: &output, room: Self.writeBytes)
                 if output.readableBytes > 0 {
                     context.writeAndFlush(wrapOutboundOut(output), promise: nil)
                 }
