@@ -6,50 +6,58 @@ extension HTTP2Session {
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) {
             _, frame, user in
             guard let frame = unsafe frame else { return 0 }
-            unsafe HTTP2Session.from(user).beginHeaders(of: frame.pointee.hd.stream_id)
+            unsafe HTTP2Session.with(user) { unsafe $0.beginHeaders(of: frame.pointee.hd.stream_id) }
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
             _, _, name, nameCount, value, valueCount, _, user in
-            unsafe HTTP2Session.from(user).header(
-                UnsafeBufferPointer(start: name, count: nameCount),
-                UnsafeBufferPointer(start: value, count: valueCount))
+            unsafe HTTP2Session.with(user) {
+                unsafe $0.header(
+                    UnsafeBufferPointer(start: name, count: nameCount),
+                    UnsafeBufferPointer(start: value, count: valueCount))
+            }
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
             guard let frame = unsafe frame else { return 0 }
-            unsafe HTTP2Session.from(user).received(frame)
+            unsafe HTTP2Session.with(user) { unsafe $0.received(frame) }
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
             _, _, id, data, count, user in
             guard let data = unsafe data else { return 0 }
-            unsafe HTTP2Session.from(user).data(of: id, data, count)
+            unsafe HTTP2Session.with(user) { unsafe $0.data(of: id, data, count) }
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {
             _, id, code, user in
-            unsafe HTTP2Session.from(user).closed(id, code)
+            unsafe HTTP2Session.with(user) { $0.closed(id, code) }
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, user in
             guard let frame = unsafe frame else { return 0 }
-            unsafe HTTP2Session.from(user).sent(frame.pointee.hd)
+            unsafe HTTP2Session.with(user) { unsafe $0.sent(frame.pointee.hd) }
             return 0
         }
         unsafe nghttp2_session_callbacks_set_error_callback2(callbacks) {
             _, _, message, count, user in
             guard let message = unsafe message else { return 0 }
             let bytes = unsafe UnsafeRawBufferPointer(start: message, count: count)
-            unsafe HTTP2Session.from(user).lastError = unsafe String(
-                decoding: bytes, as: UTF8.self)
+            unsafe HTTP2Session.with(user) {
+                $0.lastError = unsafe String(decoding: bytes, as: UTF8.self)
+            }
             return 0
         }
     }
 
-    static func from(_ user: UnsafeMutableRawPointer?) -> HTTP2Session {
+    /// Runs the body with the session that nghttp2 was given. Its caller holds the session, so no
+    /// reference is counted.
+    @inline(__always)
+    static func with<Result>(
+        _ user: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Result
+    ) -> Result {
         guard let user = unsafe user else { preconditionFailure("nghttp2 lost its session") }
-        return unsafe Unmanaged<HTTP2Session>.fromOpaque(user).takeUnretainedValue()
+        return unsafe Unmanaged<HTTP2Session>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
     }
 
     /// The slot of a stream, kept in nghttp2's stream as index + 1.

@@ -139,7 +139,7 @@ extension HTTP2Session {
             guard let buffer = unsafe buffer, let flags = unsafe flags else {
                 return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
             }
-            return unsafe HTTP2Session.from(user).fill(buffer, room, of: id, flags: flags)
+            return unsafe HTTP2Session.with(user) { unsafe $0.fill(buffer, room, of: id, flags: flags) }
         }
     }
 
