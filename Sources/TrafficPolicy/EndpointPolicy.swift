@@ -16,6 +16,7 @@ package struct EndpointPolicy: Sendable {
 
     @usableFromInline let starts: [UInt64]
     @usableFromInline let owners: [Int]
+    @usableFromInline let firstInterval: [Int]
 
     package init(
         endpoint: String, map: AffinityMap, shadows: [(backend: String, proportion: Double)]
@@ -32,7 +33,9 @@ package struct EndpointPolicy: Sendable {
                 backend: $0.backend, proportion: $0.proportion,
                 sampler: Sampler(proportion: $0.proportion, seed: seed ^ salt))
         }
-        starts = intervals.map(\.start)
+        let starts = intervals.map(\.start)
+        self.starts = starts
+        firstInterval = Self.firstIntervals(starts)
         owners = intervals.map { interval in
             backends.firstIndex(of: interval.backend) ?? 0
         }
@@ -54,17 +57,30 @@ package struct EndpointPolicy: Sendable {
 
     /// The index, in `backends`, of the owner of a point.
     ///
-    /// A binary search whose step compiles to a conditional move: no branch depends on the point.
+    /// The point's first byte names the few intervals that come into question; among those, a
+    /// binary search.
     @inlinable
     package func choose(_ point: UInt64) -> Int {
-        var base = 0
-        var count = starts.count
+        let bucket = Int(truncatingIfNeeded: point >> 56)
+        var base = firstInterval[bucket]
+        var count = firstInterval[bucket + 1] - base + 1
         while count > 1 {
             let half = count / 2
             base = starts[base + half] <= point ? base + half : base
             count -= half
         }
         return owners[base]
+    }
+
+    /// For each value of a point's first byte, and one past: the interval of the first such point.
+    private static func firstIntervals(_ starts: [UInt64]) -> [Int] {
+        var interval = 0
+        var table: [Int] = []
+        for byte in UInt64(0)...255 {
+            while interval + 1 < starts.count, starts[interval + 1] <= byte << 56 { interval += 1 }
+            table.append(interval)
+        }
+        return table + [starts.count - 1]
     }
 
     /// Whether a request with this key is copied to a shadow: wholly or not at all, for every
