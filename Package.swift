@@ -71,10 +71,12 @@ let package = Package(
         room(
             "Serving",
             [
-                "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, nioHTTP1,
+                "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix,
+                nioHTTP1,
                 logging,
             ]),
-        room("ControlPlane", ["Serving", "Messages", "GRPCWire", "TrafficPolicy", nioCore, logging]),
+        room(
+            "ControlPlane", ["Serving", "Messages", "GRPCWire", "TrafficPolicy", nioCore, logging]),
         room(
             "Weir",
             [
@@ -90,7 +92,9 @@ let package = Package(
         // Executables.
         .executableTarget(
             name: "WeirCLI",
-            dependencies: ["Weir", "HelloWorld", "Messages", "GRPCWire", "Serving", arguments, logging],
+            dependencies: [
+                "Weir", "HelloWorld", "Messages", "GRPCWire", "Serving", arguments, logging,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "WeirGenerate", dependencies: ["Messages", arguments], swiftSettings: settings),

@@ -1,4 +1,5 @@
 internal import Synchronization
+
 internal import struct FoundationEssentials.Date
 
 /// The latest changes, and those who want to hear of the next ones.

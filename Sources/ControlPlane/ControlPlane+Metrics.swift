@@ -48,7 +48,8 @@ extension ControlPlane {
             "grpc_server_call_duration_seconds", "histogram",
             "Time from the request's headers to the end of the response.")
         for (key, call) in calls {
-            for (code, latency) in call.finished.sorted(by: { $0.code.rawValue < $1.code.rawValue }) {
+            for (code, latency) in call.finished.sorted(by: { $0.code.rawValue < $1.code.rawValue })
+            {
                 let labels = Self.labels(key) + [("grpc_status", "\(code)")]
                 text.histogram(
                     "grpc_server_call_duration_seconds", labels, latency, bounds: Self.bounds)
@@ -82,7 +83,10 @@ extension ControlPlane {
 
     private static func labels(_ key: CallKey) -> [(String, String)] {
         [
-            ("grpc_method", key.method.hasPrefix("/") ? String(key.method.dropFirst()) : key.method),
+            (
+                "grpc_method",
+                key.method.hasPrefix("/") ? String(key.method.dropFirst()) : key.method
+            ),
             ("endpoint", key.endpoint), ("backend", key.backend), ("shadow", "\(key.isShadow)"),
         ]
     }

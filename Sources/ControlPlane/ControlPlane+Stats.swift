@@ -45,10 +45,12 @@ extension ControlPlane {
         // A backend that no request has reached yet is shown too.
         for endpoint in state.endpoints.values {
             for weight in endpoint.weights.weights {
-                rows[Row(endpoint: endpoint.name, backend: weight.backend, isShadow: false)] = .init()
+                rows[Row(endpoint: endpoint.name, backend: weight.backend, isShadow: false)] =
+                    .init()
             }
             for shadow in endpoint.shadows {
-                rows[Row(endpoint: endpoint.name, backend: shadow.backend, isShadow: true)] = .init()
+                rows[Row(endpoint: endpoint.name, backend: shadow.backend, isShadow: true)] =
+                    .init()
             }
         }
         for (key, calls) in figures.calls where !key.endpoint.isEmpty {

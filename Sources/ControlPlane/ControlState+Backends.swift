@@ -4,7 +4,9 @@ extension ControlState {
         _ name: String, handler: String, description: String, registered: Set<String>
     ) throws(ControlError) -> Backend {
         try Self.check(name: name, field: "backend.name")
-        guard backends[name] == nil else { throw .taken("backend '\(name)'", field: "backend.name") }
+        guard backends[name] == nil else {
+            throw .taken("backend '\(name)'", field: "backend.name")
+        }
         try Self.check(handler: handler, registered)
         let backend = Backend(
             name: name, handler: handler, description: description, revision: revision + 1)

@@ -10,7 +10,8 @@ extension ControlState {
         guard let route = Route(text) else {
             throw .invalid(
                 "route",
-                "'\(text)' is no route: give a method /pkg.Service/Method or a service /pkg.Service/")
+                "'\(text)' is no route: give a method /pkg.Service/Method or a service /pkg.Service/"
+            )
         }
         guard endpoints[name] == nil else { throw .taken("endpoint '\(name)'", field: "name") }
         if let owner = endpoints.values.first(where: { $0.route == route }) {

@@ -1,5 +1,5 @@
-package import TrafficPolicy
 package import Serving
+package import TrafficPolicy
 
 /// All that the control plane decides: a value, changed as a whole, numbered by its revision.
 ///

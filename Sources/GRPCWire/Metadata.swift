@@ -5,15 +5,19 @@
 public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     /// One field. For `-bin` names `value` is the base64 text as it is on the wire.
     public struct Field: Hashable, Sendable {
+        /// The name, in lower case.
         public let name: String
+        /// The value as it is on the wire.
         public let value: String
     }
 
     /// All fields in order.
     public private(set) var fields: [Field] = []
 
+    /// No metadata.
     public init() {}
 
+    /// Metadata from a literal; a name may occur more than once.
     public init(dictionaryLiteral pairs: (String, String)...) {
         for (name, value) in pairs { add(name, value) }
     }
@@ -51,6 +55,7 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
             .compactMap { Base64.decode(Array($0.utf8).trimmed) }
     }
 
+    /// Whether there are no fields.
     public var isEmpty: Bool { fields.isEmpty }
 
     /// Whether a name is HTTP/2's or gRPC's own, so that an application may not set it.
@@ -60,7 +65,9 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     }
 
     /// gRPC's own, but part of a status that an application or Weir gives.
-    private static let statusNames: Set<String> = ["grpc-status-details-bin", "grpc-accept-encoding"]
+    private static let statusNames: Set<String> = [
+        "grpc-status-details-bin", "grpc-accept-encoding",
+    ]
 
     private static let reserved: Set<String> = [
         "content-type", "te", "connection", "host", "keep-alive", "proxy-connection",

@@ -1,6 +1,7 @@
 internal import CNGHTTP2
+
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// Keeps the blocks that nghttp2 frees and hands them out again, so that a stream's bookkeeping
@@ -45,12 +46,17 @@ internal import Glibc
     var memory: nghttp2_mem {
         unsafe nghttp2_mem(
             mem_user_data: lists,
-            malloc: { size, user in unsafe FreeListAllocator.allocate(size, FreeListAllocator.from(user)) },
-            free: { block, user in unsafe FreeListAllocator.release(block, FreeListAllocator.from(user)) },
+            malloc: { size, user in
+                unsafe FreeListAllocator.allocate(size, FreeListAllocator.from(user))
+            },
+            free: { block, user in
+                unsafe FreeListAllocator.release(block, FreeListAllocator.from(user))
+            },
             calloc: { count, size, user in
                 let (bytes, overflow) = count.multipliedReportingOverflow(by: size)
                 guard !overflow,
-                    let block = unsafe FreeListAllocator.allocate(bytes, FreeListAllocator.from(user))
+                    let block = unsafe FreeListAllocator.allocate(
+                        bytes, FreeListAllocator.from(user))
                 else { return nil }
                 unsafe memset(block, 0, bytes)
                 return unsafe block
@@ -93,7 +99,8 @@ internal import Glibc
         guard let pointer = unsafe pointer else { return }
         let block = unsafe pointer - headerBytes
         let index = unsafe block.load(as: Int.self)
-        guard index < classCount, unsafe lists[index].count < keptBytesPerClass >> (6 + index) else {
+        guard index < classCount, unsafe lists[index].count < keptBytesPerClass >> (6 + index)
+        else {
             return unsafe free(block)
         }
         unsafe pointer.storeBytes(of: lists[index].first, as: UnsafeMutableRawPointer?.self)

@@ -6,7 +6,9 @@ extension HTTP2Session {
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) {
             _, frame, user in
             guard let frame = unsafe frame else { return 0 }
-            unsafe HTTP2Session.with(user) { unsafe $0.beginHeaders(of: frame.pointee.hd.stream_id) }
+            unsafe HTTP2Session.with(user) {
+                unsafe $0.beginHeaders(of: frame.pointee.hd.stream_id)
+            }
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
@@ -116,7 +118,9 @@ extension HTTP2Session {
             record(.settings)
         case NGHTTP2_PING where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
             let bytes = unsafe frame.pointee.ping.opaque_data
-            let value = unsafe withUnsafeBytes(of: bytes) { unsafe $0.loadUnaligned(as: UInt64.self) }
+            let value = unsafe withUnsafeBytes(of: bytes) {
+                unsafe $0.loadUnaligned(as: UInt64.self)
+            }
             record(.pingAcknowledged(UInt64(bigEndian: value)))
         default:
             break

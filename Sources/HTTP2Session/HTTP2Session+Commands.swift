@@ -1,6 +1,7 @@
 internal import CNGHTTP2
+
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// What the layer above tells the session to say. Commands for a stream that has closed in the
@@ -139,7 +140,9 @@ extension HTTP2Session {
             guard let buffer = unsafe buffer, let flags = unsafe flags else {
                 return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
             }
-            return unsafe HTTP2Session.with(user) { unsafe $0.fill(buffer, room, of: id, flags: flags) }
+            return unsafe HTTP2Session.with(user) {
+                unsafe $0.fill(buffer, room, of: id, flags: flags)
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// Header names that the layer above asks for by number, so that it need not compare bytes.
@@ -48,7 +48,8 @@ internal import Glibc
         for candidate in unsafe candidates[name.count & 31] {
             let entry = unsafe entries[candidate]
             // Both regions are `name.count` bytes long.
-            if entry.length == name.count, unsafe memcmp(bytes + entry.start, base, name.count) == 0 {
+            if entry.length == name.count, unsafe memcmp(bytes + entry.start, base, name.count) == 0
+            {
                 return entry.index
             }
         }

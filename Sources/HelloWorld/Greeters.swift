@@ -20,7 +20,8 @@ public enum Greeters {
                 Helloworld_HelloReply(message: greet(request.name))
             }
             .serverStreaming("SayHelloStreamReply") {
-                (request: Helloworld_HelloRequest, replies: ReplyWriter<Helloworld_HelloReply>, _) in
+                (request: Helloworld_HelloRequest, replies: ReplyWriter<Helloworld_HelloReply>, _)
+                in
                 for number in 1...3 {
                     let message = "\(greet(request.name)) (\(number) of 3)"
                     try await replies.send(Helloworld_HelloReply(message: message))

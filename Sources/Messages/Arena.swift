@@ -1,6 +1,7 @@
 internal import CProtobufC
+
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// The memory of one decode or encode: a bump allocator that starts on the stack.
@@ -41,7 +42,9 @@ internal import Glibc
                     free: { _, _ in },
                     allocator_data: UnsafeMutableRawPointer(pointer))
                 body(unsafe Arena(state: pointer))
-                for unsafe chunk in unsafe pointer.pointee.chunks { unsafe free(chunk) }
+                for index in unsafe pointer.pointee.chunks.indices {
+                    unsafe free(pointer.pointee.chunks[index])
+                }
             }
         }
     }

@@ -17,9 +17,11 @@ extension JSONTranscoder {
         let simple = String(name.dropFirst(Self.prefix.count))
         switch simple {
         case "Timestamp":
-            return .string(Self.text(of: try Google_Protobuf_Timestamp(serializedBytes: Array(bytes))))
+            return .string(
+                Self.text(of: try Google_Protobuf_Timestamp(serializedBytes: Array(bytes))))
         case "Duration":
-            return .string(Self.text(of: try Google_Protobuf_Duration(serializedBytes: Array(bytes))))
+            return .string(
+                Self.text(of: try Google_Protobuf_Duration(serializedBytes: Array(bytes))))
         case "FieldMask":
             let paths = try Google_Protobuf_FieldMask(serializedBytes: Array(bytes)).paths
             return .string(paths.joined(separator: ","))

@@ -40,6 +40,7 @@ public protocol ProtobufMessage: WireMessage, Hashable {
 }
 
 extension ProtobufMessage {
+    /// Decodes a message; what is wrong with it is told by the place in its bytes.
     public init(serializedBytes: RawSpan) throws(MessageError) {
         self.init()
         let layout = Self._layout
@@ -66,6 +67,7 @@ extension ProtobufMessage {
         if let failure { throw failure }
     }
 
+    /// Appends the encoded message.
     public func serialize(appendingTo buffer: inout [UInt8]) {
         Arena.withArena { arena in
             let message = unsafe _make(in: arena).assumingMemoryBound(to: ProtobufCMessage.self)
@@ -102,6 +104,7 @@ public struct ProtoFile: Sendable {
     /// The files that it imports.
     public let imports: [ProtoFile]
 
+    /// A file as the generator describes it.
     public init(base64: String, imports: [ProtoFile]) {
         self.base64 = base64
         self.imports = imports

@@ -29,17 +29,22 @@ extension WireMessage {
 
 /// A message as bytes, neither decoded nor encoded.
 public struct RawMessage: WireMessage, Hashable {
+    /// The message as it is on the wire.
     public var bytes: [UInt8]
 
+    /// A message of these bytes.
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// Nil: bytes have no type.
     public static var messageName: String? { nil }
 
+    /// Copies the bytes.
     public init(serializedBytes: RawSpan) {
         // The span is read within the closure only.
         bytes = unsafe serializedBytes.withUnsafeBytes { unsafe Array($0) }
     }
 
+    /// Appends the bytes.
     public func serialize(appendingTo buffer: inout [UInt8]) { buffer += bytes }
 }
 
@@ -48,6 +53,7 @@ public struct MessageError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The message or field concerned, and what was wrong with it.
     public let description: String
 
+    /// An error with what is wrong.
     public init(_ description: String) { self.description = description }
 }
 

@@ -1,10 +1,11 @@
 package import Logging
 package import NIOCore
-internal import Synchronization
-#if canImport(Glibc)
-internal import Glibc
-#endif
 internal import NIOPosix
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
 
 /// The loops, their listeners and the connections: what carries the traffic.
 ///
@@ -86,7 +87,8 @@ package final class DataPlane: Sendable {
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(
                 .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 16_384, maximum: 65_536))
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 2_048, initial: 16_384, maximum: 65_536))
     }
 
     // MARK: Control

@@ -27,6 +27,7 @@ public struct Limits: Sendable {
     /// How long a drain lets running requests finish.
     public var drainTimeout = Duration.seconds(30)
 
+    /// The defaults.
     public init() {}
 
     var http2: HTTP2Limits {

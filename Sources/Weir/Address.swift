@@ -2,8 +2,10 @@
 public struct Address: Hashable, Sendable, CustomStringConvertible {
     /// A name or an IP address; IPv6 without brackets.
     public let host: String
+    /// 0 to 65535.
     public let port: Int
 
+    /// An address in its two parts.
     public init(host: String, port: Int) {
         self.host = host
         self.port = port
@@ -23,6 +25,7 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
         self.init(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
     }
 
+    /// `host:port`, with brackets around IPv6.
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
@@ -30,6 +33,7 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
 public struct AddressError: Error, CustomStringConvertible {
     let text: String
 
+    /// What was wrong, and what would be right.
     public var description: String {
         "'\(text)' is no address: give HOST:PORT with a port from 0 to 65535, "
             + "for example 127.0.0.1:8000 or [::1]:8000"

@@ -49,7 +49,9 @@ struct Generate: ParsableCommand {
 
         let descriptors = scratch.appending(path: "descriptors").path
         try protoc(
-            protoPaths.map { "-I\($0)" } + ["--include_imports", "--descriptor_set_out=\(descriptors)"])
+            protoPaths.map { "-I\($0)" } + [
+                "--include_imports", "--descriptor_set_out=\(descriptors)",
+            ])
         let bytes = [UInt8](try Data(contentsOf: URL(filePath: descriptors)))
         try generateSwift(try Schema(descriptorSet: bytes))
         try generateC(try ByteStrings.rewrite(descriptorSet: bytes), scratch: scratch)

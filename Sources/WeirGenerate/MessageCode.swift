@@ -55,7 +55,8 @@ struct MessageCode {
             case .field(let field):
                 lines.append("/// Field \(field.number), `\(field.name)`.")
                 lines.append(
-                    "\(access) var \(SwiftName.field(field.name)): \(storedType(field))\(initial(field))")
+                    "\(access) var \(SwiftName.field(field.name)): \(storedType(field))\(initial(field))"
+                )
             case .oneof(_, let name, let fields):
                 lines.append("/// Which field of `oneof \(name)` is set.")
                 lines.append("\(access) enum \(SwiftName.oneof(name)): Hashable, Sendable {")
@@ -153,7 +154,8 @@ struct MessageCode {
                     let label = SwiftName.field(field.name)
                     if field.kind == .message {
                         body.append("    if let value = \(value) {")
-                        body.append("        self.\(property) = .\(label)(\(decode("value", field)))")
+                        body.append(
+                            "        self.\(property) = .\(label)(\(decode("value", field)))")
                         body.append("    }")
                     } else {
                         body.append("    let value = \(value)")
@@ -165,7 +167,9 @@ struct MessageCode {
         }
         let unused = "_ = unsafe _cMessage"
         let bind = "let c = unsafe _cMessage.assumingMemoryBound(to: \(cType).self)"
-        return ["\(access) mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {"]
+        return [
+            "\(access) mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {"
+        ]
             + indented([body.isEmpty ? unused : bind] + body) + ["}"]
     }
 
@@ -177,11 +181,12 @@ struct MessageCode {
                 "for index in unsafe 0..<c.pointee.n_\(CName.field(field.name)) {",
                 "    guard let entry = unsafe \(source)[index] else { continue }",
                 "    let key = unsafe entry.pointee.key",
-            ] + (value.kind == .message
-                ? ["    guard let value = unsafe entry.pointee.value else { continue }"]
-                : ["    let value = unsafe entry.pointee.value"]) + [
-                "    self.\(property)[\(decode("key", key))] = \(decode("value", value))", "}",
             ]
+                + (value.kind == .message
+                    ? ["    guard let value = unsafe entry.pointee.value else { continue }"]
+                    : ["    let value = unsafe entry.pointee.value"]) + [
+                    "    self.\(property)[\(decode("key", key))] = \(decode("value", value))", "}",
+                ]
         }
         if field.isRepeated {
             let element = field.kind == .message ? "guard let value" : "let value"
@@ -193,16 +198,22 @@ struct MessageCode {
             ]
         }
         if field.kind == .message {
-            return ["if let value = unsafe \(source) { self.\(property) = \(decode("value", field)) }"]
+            return [
+                "if let value = unsafe \(source) { self.\(property) = \(decode("value", field)) }"
+            ]
         }
         if field.isOptional {
             return [
                 "if unsafe c.pointee.\(presence(field)).rawValue != 0 {",
-                "    let value = unsafe \(source)", "    self.\(property) = \(decode("value", field))", "}",
+                "    let value = unsafe \(source)",
+                "    self.\(property) = \(decode("value", field))", "}",
             ]
         }
         if field.kind == .string || field.kind == .bytes {
-            return ["do {", "    let value = unsafe \(source)", "    self.\(property) = \(decode("value", field))", "}"]
+            return [
+                "do {", "    let value = unsafe \(source)",
+                "    self.\(property) = \(decode("value", field))", "}",
+            ]
         }
         return ["self.\(property) = \(decode("unsafe \(source)", field))"]
     }
@@ -237,9 +248,11 @@ struct MessageCode {
                 for field in fields {
                     body.append("case .\(SwiftName.field(field.name))(let value):")
                     body.append(
-                        "    unsafe c.pointee.\(CName.lower(name))_case = .init(rawValue: \(field.number))")
+                        "    unsafe c.pointee.\(CName.lower(name))_case = .init(rawValue: \(field.number))"
+                    )
                     body.append(
-                        "    unsafe c.pointee.\(CName.field(field.name)) = \(encode("value", field))")
+                        "    unsafe c.pointee.\(CName.field(field.name)) = \(encode("value", field))"
+                    )
                 }
                 body += ["case nil: break", "}"]
             }
@@ -265,14 +278,17 @@ struct MessageCode {
         }
         if field.isRepeated {
             let element = cElement(field)
-            return pointers(name, element, count: "self.\(property)", direct: field.kind != .message) + [
-                "for (index, value) in self.\(property).enumerated() {",
-                "    unsafe c.pointee.\(name)[index] = \(encode("value", field))", "}",
-            ]
+            return pointers(
+                name, element, count: "self.\(property)", direct: field.kind != .message) + [
+                    "for (index, value) in self.\(property).enumerated() {",
+                    "    unsafe c.pointee.\(name)[index] = \(encode("value", field))", "}",
+                ]
         }
         if isOptional(field) {
             return ["if let value = self.\(property) {"]
-                + (field.kind == .message ? [] : ["    unsafe c.pointee.\(presence(field)) = .init(rawValue: \(field.number))"])
+                + (field.kind == .message
+                    ? []
+                    : ["    unsafe c.pointee.\(presence(field)) = .init(rawValue: \(field.number))"])
                 + ["    unsafe c.pointee.\(name) = \(encode("value", field))", "}"]
         }
         return ["unsafe c.pointee.\(name) = \(encode("self.\(property)", field))"]
@@ -306,7 +322,8 @@ struct MessageCode {
         case .string, .bytes: return "unsafe ProtobufCBinaryData(arena.copy(\(value)))"
         case .bool: return "\(value) ? 1 : 0"
         case .enumeration:
-            return "\(CName.type(field.typeName))(rawValue: .init(truncatingIfNeeded: \(value).rawValue))"
+            return
+                "\(CName.type(field.typeName))(rawValue: .init(truncatingIfNeeded: \(value).rawValue))"
         default: return value
         }
     }

@@ -30,7 +30,8 @@ enum SwiftName {
         let words = name.lowercased().split(separator: "_").map(String.init)
         let simple = enumeration.split(separator: ".").last.map(String.init) ?? enumeration
         let own = CName.lower(simple).split(separator: "_").map(String.init)
-        let rest = words.starts(with: own) && words.count > own.count
+        let rest =
+            words.starts(with: own) && words.count > own.count
             ? Array(words.dropFirst(own.count)) : words
         let joined = camel(rest.joined(separator: "_"), upper: false)
         return joined.first?.isNumber == true ? "_" + joined : quoted(joined)

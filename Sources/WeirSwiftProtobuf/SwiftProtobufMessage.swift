@@ -10,20 +10,26 @@ public import Weir
 /// ```
 @dynamicMemberLookup
 public struct Proto<Message: SwiftProtobuf.Message>: WireMessage {
+    /// The message itself.
     public var message: Message
 
+    /// Wraps a message.
     public init(_ message: Message) { self.message = message }
 
+    /// The full protobuf name.
     public static var messageName: String? { Message.protoMessageName }
 
+    /// Decodes a message; the bytes are valid during the call.
     public init(serializedBytes: RawSpan) throws(MessageError) {
         do {
-            message = try Message(serializedBytes: RawMessage(serializedBytes: serializedBytes).bytes)
+            message = try Message(
+                serializedBytes: RawMessage(serializedBytes: serializedBytes).bytes)
         } catch {
             throw MessageError("not a valid \(Message.protoMessageName): \(error)")
         }
     }
 
+    /// Appends the encoded message.
     public func serialize(appendingTo buffer: inout [UInt8]) throws(MessageError) {
         do {
             let bytes: [UInt8] = try message.serializedBytes()

@@ -1,7 +1,8 @@
-@testable internal import ControlPlane
 internal import GRPCWire
 internal import Testing
 internal import TrafficPolicy
+
+@testable internal import ControlPlane
 
 @Suite struct ControlStateTests {
     private static let registered: Set<String> = ["v1", "v2", "v3"]
@@ -18,7 +19,8 @@ internal import TrafficPolicy
 
     /// Checks that a change is refused with a code, and changes nothing.
     private func refuses(
-        _ code: StatusCode, _ text: String, _ change: (inout ControlState) throws(ControlError) -> Void
+        _ code: StatusCode, _ text: String,
+        _ change: (inout ControlState) throws(ControlError) -> Void
     ) throws {
         var state = try state()
         do throws(ControlError) {

@@ -1,7 +1,8 @@
 internal import HelloWorld
 internal import Weir
+
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// The server that black-box tests and benchmarks call: handlers that echo, wait, fail and stream.

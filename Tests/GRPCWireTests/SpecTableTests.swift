@@ -16,7 +16,9 @@ internal import Testing
 
     @Test(
         "What is no grpc-timeout is refused",
-        arguments: ["", "1", "S", "1s", "-1S", "+1S", "1.5S", "123456789S", " 1S", "1S ", "1SS", "1D"])
+        arguments: [
+            "", "1", "S", "1s", "-1S", "+1S", "1.5S", "123456789S", " 1S", "1S ", "1SS", "1D",
+        ])
     func refusesTimeout(text: String) {
         #expect(Timeout.parse(Array(text.utf8)[...]) == nil)
     }
@@ -62,7 +64,9 @@ internal import Testing
         #expect(Base64.encode(bytes) == text.filter { $0 != "=" })
     }
 
-    @Test("What is no base64 is refused", arguments: ["A", "AAAAA", "A=", "A===", "AA=", "AA=A", "*A"])
+    @Test(
+        "What is no base64 is refused",
+        arguments: ["A", "AAAAA", "A=", "A===", "AA=", "AA=A", "*A"])
     func refusesBase64(text: String) {
         #expect(Base64.decode(text.utf8) == nil)
     }

@@ -1,5 +1,6 @@
-@testable internal import HTTP2Session
 internal import Testing
+
+@testable internal import HTTP2Session
 
 /// A server and a client session, joined by nothing but arrays of bytes.
 private final class Pair {
@@ -47,7 +48,9 @@ private final class Pair {
     ) throws {
         var position = 0
         while position < bytes.count {
-            let end = min(bytes.count, position.addingReportingOverflow(piece).overflow ? bytes.count : position + piece)
+            let end = min(
+                bytes.count,
+                position.addingReportingOverflow(piece).overflow ? bytes.count : position + piece)
             let part = Array(bytes[position..<end])
             try session.receive(part.span.bytesForTest)
             note(drain(session, part))
@@ -62,7 +65,8 @@ private final class Pair {
             case .headers(let stream, let end):
                 let fields = session.headers(of: stream)
                 let list = fields.fields.map { "\(fields.name($0))=\(fields.text($0))" }
-                lines.append("headers \(stream.id) \(list.joined(separator: " "))\(end ? " end" : "")")
+                lines.append(
+                    "headers \(stream.id) \(list.joined(separator: " "))\(end ? " end" : "")")
             case .trailers(let stream):
                 let fields = session.trailers(of: stream)
                 let list = fields.fields.map { "\(fields.name($0))=\(fields.text($0))" }
@@ -108,9 +112,12 @@ extension Span<UInt8> {
         pair.client.write(bytes("hi").span.bytesForTest, to: stream)
         pair.client.finish(stream)
         try pair.run(piece: piece)
-        #expect(pair.serverEvents.first == "headers 1 :method=POST :scheme=http :authority=a :path=/a/b x-key=k")
+        #expect(
+            pair.serverEvents.first
+                == "headers 1 :method=POST :scheme=http :authority=a :path=/a/b x-key=k")
         let body = pair.serverEvents.filter { $0.hasPrefix("data") }
-        #expect(body.map { $0.split(separator: " ").dropFirst(2).first ?? "" }.joined().contains("h"))
+        #expect(
+            body.map { $0.split(separator: " ").dropFirst(2).first ?? "" }.joined().contains("h"))
         #expect(body.last?.hasSuffix("end") == true)
 
         let answer = HTTP2Stream(id: 1, slot: 0)
@@ -205,7 +212,8 @@ extension Span<UInt8> {
         let pair = Pair()
         let stream = try #require(pair.client.request(headers: Self.request))
         try pair.run()
-        pair.server.respond(to: HTTP2Stream(id: 1, slot: 0), headers: Self.response, endStream: true)
+        pair.server.respond(
+            to: HTTP2Stream(id: 1, slot: 0), headers: Self.response, endStream: true)
         try pair.run()
         #expect(pair.clientEvents == ["headers 1 :status=200 end", "closed 1 NO_ERROR"])
         pair.client.write(bytes("late").span.bytesForTest, to: stream)
@@ -230,7 +238,8 @@ extension Span<UInt8> {
             let stream = try #require(pair.client.request(headers: Self.request, endStream: true))
             #expect(stream == HTTP2Stream(id: id, slot: 0))
             try pair.run()
-            pair.server.write(bytes("stale").span.bytesForTest, to: HTTP2Stream(id: id - 2, slot: 0))
+            pair.server.write(
+                bytes("stale").span.bytesForTest, to: HTTP2Stream(id: id - 2, slot: 0))
             pair.server.respond(
                 to: HTTP2Stream(id: id, slot: 0), headers: Self.response, endStream: true)
             try pair.run()
@@ -240,7 +249,9 @@ extension Span<UInt8> {
 
     @Test(
         "First bytes that are no preface are told from other errors",
-        arguments: ["GET / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1}garbage garbage garbage", "PRI * HTTP/1.1"])
+        arguments: [
+            "GET / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1}garbage garbage garbage", "PRI * HTTP/1.1",
+        ])
     func refusesForeignProtocols(text: String) {
         let pair = Pair()
         #expect(throws: HTTP2SessionError.notHTTP2) {

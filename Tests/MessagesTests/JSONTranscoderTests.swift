@@ -20,12 +20,21 @@ internal import Testing
         arguments: [
             ("weir.admin.v1.BackendWeight", #"{"backend":"a\"\n\u0001☺","weight":0.5}"#),
             ("weir.admin.v1.Interval", #"{"start":"18446744073709551615","backend":"b"}"#),
-            ("weir.admin.v1.SetTrafficRequest", #"{"endpoint":"e","weights":[{"backend":"a","weight":1}],"expectedRevision":"0"}"#),
+            (
+                "weir.admin.v1.SetTrafficRequest",
+                #"{"endpoint":"e","weights":[{"backend":"a","weight":1}],"expectedRevision":"0"}"#
+            ),
             ("weir.admin.v1.ShadowDecision", #"{"copied":false}"#),
-            ("weir.admin.v1.WatchResponse", #"{"time":"2026-01-31T12:00:00.500Z","deletedBackend":""}"#),
+            (
+                "weir.admin.v1.WatchResponse",
+                #"{"time":"2026-01-31T12:00:00.500Z","deletedBackend":""}"#
+            ),
             ("weir.admin.v1.ExplainRouteRequest", #"{"shardKey":"AQI="}"#),
             ("google.rpc.ErrorInfo", #"{"metadata":{"a":"1","b":"2"}}"#),
-            ("google.rpc.Status", #"{"code":-5,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"r"}]}"#),
+            (
+                "google.rpc.Status",
+                #"{"code":-5,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"r"}]}"#
+            ),
             ("grpc.health.v1.HealthCheckResponse", #"{"status":"SERVING"}"#),
             ("google.protobuf.Duration", #""-1.500s""#),
             ("google.protobuf.Duration", #""3s""#),

@@ -18,7 +18,8 @@ internal import Testing
             serializedBytes: explained.serializedBytes())
         #expect(back == explained)
         #expect(back.shadows.map(\.copied) == [false, true, nil])
-        #expect(try Weir_Admin_V1_WatchResponse(serializedBytes: change.serializedBytes()) == change)
+        #expect(
+            try Weir_Admin_V1_WatchResponse(serializedBytes: change.serializedBytes()) == change)
     }
 
     @Test(

@@ -1,5 +1,6 @@
-@testable internal import Serving
 internal import Testing
+
+@testable internal import Serving
 
 @Suite struct DeadlineWheelTests {
     private static let tick: UInt64 = 1 << 20

@@ -1,5 +1,6 @@
-@testable internal import Serving
 internal import Testing
+
+@testable internal import Serving
 
 @Suite struct LatencyHistogramTests {
     @Test("Buckets follow each other without gap or overlap")
@@ -46,7 +47,9 @@ internal import Testing
     @Test("Counts up to a bound never fall")
     func countsUpTo() {
         var histogram = LatencyHistogram()
-        for value in [5, 50, 500, 5_000, 50_000] as [UInt64] { histogram.record(nanoseconds: value) }
+        for value in [5, 50, 500, 5_000, 50_000] as [UInt64] {
+            histogram.record(nanoseconds: value)
+        }
         #expect(histogram.count(upTo: 4) == 0)
         #expect(histogram.count(upTo: 5) == 1)
         #expect(histogram.count(upTo: 600) == 3)

@@ -15,7 +15,9 @@ internal import TrafficPolicy
 
     @Test(
         "Anything else is no route",
-        arguments: ["", "/", "//", "pkg.Service/Method", "/a/b/c", "/a", "/a//", "/a b/c", "/a/b?c", "/ü/"])
+        arguments: [
+            "", "/", "//", "pkg.Service/Method", "/a/b/c", "/a", "/a//", "/a b/c", "/a/b?c", "/ü/",
+        ])
     func refuses(text: String) {
         #expect(Route(text) == nil)
     }

@@ -34,7 +34,10 @@ internal import TrafficPolicy
         let steps: [(String, [[String: Double]])] = [
             (
                 "greeter",
-                [["v1": 0.9, "v2": 0.1], ["v1": 0.8, "v2": 0.2], ["v1": 0.5, "v2": 0.5], ["v2": 1]]
+                [
+                    ["v1": 0.9, "v2": 0.1], ["v1": 0.8, "v2": 0.2], ["v1": 0.5, "v2": 0.5],
+                    ["v2": 1],
+                ]
             ),
             (
                 "modell-ü",

@@ -11,7 +11,9 @@ internal import WeirSwiftProtobuf
         #expect(bytes == [8, 5])
         let back = try Proto<SwiftProtobuf.Google_Protobuf_Timestamp>(serializedBytes: bytes)
         #expect(back.seconds == 5)
-        #expect(Proto<SwiftProtobuf.Google_Protobuf_Timestamp>.messageName == "google.protobuf.Timestamp")
+        #expect(
+            Proto<SwiftProtobuf.Google_Protobuf_Timestamp>.messageName
+                == "google.protobuf.Timestamp")
     }
 
     @Test("Malformed bytes are refused with the message's name")

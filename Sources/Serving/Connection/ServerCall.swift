@@ -65,7 +65,9 @@ final class ServerCall: @unchecked Sendable {
     }
 
     func makeContext() -> CallContext {
-        let left = due.map { Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
+        let left = due.map {
+            Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds)
+        }
         return CallContext(
             call: self, headers: connection.session.headers(of: stream),
             deadline: left.map { ContinuousClock.now + .nanoseconds($0) })
@@ -124,7 +126,8 @@ final class ServerCall: @unchecked Sendable {
             throw error == .notGzip
                 ? RPCError(.internalError, "a message is marked as gzip but is not valid gzip")
                 : RPCError(
-                    .resourceExhausted, "a message unpacks to more than the limit of \(limit) bytes")
+                    .resourceExhausted, "a message unpacks to more than the limit of \(limit) bytes"
+                )
         }
     }
 
@@ -172,7 +175,8 @@ final class ServerCall: @unchecked Sendable {
             let limit = loop.limits.maxBlockingCalls
             return finish(
                 RPCError(
-                    .resourceExhausted, "\(limit) calls of blocking handlers are running or waiting"))
+                    .resourceExhausted, "\(limit) calls of blocking handlers are running or waiting"
+                ))
         }
         loop.blockingCalls += 1
         task = Task(executorPreference: loop.blocking, operation: operation)

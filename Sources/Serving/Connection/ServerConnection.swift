@@ -159,7 +159,8 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
             case .trailers(let stream): call(of: stream)?.receive(RawSpan(), endStream: true)
             case .headersTooLarge(let stream):
                 let limit = loop.limits.maxHeaderListBytes
-                refuse(stream, .resourceExhausted, "the headers are over the limit of \(limit) bytes")
+                refuse(
+                    stream, .resourceExhausted, "the headers are over the limit of \(limit) bytes")
             case .data(let stream, let range, let endStream):
                 receivedBytes += range.count
                 call(of: stream)?.receive(input.extracting(range), endStream: endStream)
@@ -220,7 +221,9 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func resolve(_ path: HeaderBlock.Field, _ headers: HeaderBlock) -> ResolvedPath? {
-        if lastSnapshot === loop.snapshot, let lastPath, headers.value(of: path, equals: lastPath.path) {
+        if lastSnapshot === loop.snapshot, let lastPath,
+            headers.value(of: path, equals: lastPath.path)
+        {
             return lastPath
         }
         guard let resolved = loop.resolve(headers.bytes[path.value], on: port) else { return nil }
@@ -298,7 +301,8 @@ private struct RequestHead {
             guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
                 return RPCError(
                     .internalError,
-                    "grpc-timeout '\(headers.text(timeout))' is not 1 to 8 digits and a unit of HMSmun")
+                    "grpc-timeout '\(headers.text(timeout))' is not 1 to 8 digits and a unit of HMSmun"
+                )
             }
             call.setDeadline(timeout: nanoseconds)
         }

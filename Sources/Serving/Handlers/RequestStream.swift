@@ -1,15 +1,17 @@
-public import Messages
 internal import GRPCWire
+public import Messages
 
 /// The requests of a client-streaming or bidirectional call, in order. Reading is what lets the
 /// client send more: at most one window of bytes waits here. For one reader at a time.
 public struct RequestStream<Request: WireMessage>: AsyncSequence, Sendable {
+    /// The type of the requests.
     public typealias Element = Request
 
     private let call: ServerCall
 
     init(call: ServerCall) { self.call = call }
 
+    /// The requests from the first one that nobody has taken.
     public func makeAsyncIterator() -> Iterator { Iterator(call: call) }
 
     /// Takes the requests one by one.

@@ -54,7 +54,8 @@ public struct Service: Sendable {
     /// Adds a method with one request and any number of replies.
     public func serverStreaming<Request: WireMessage, Reply: WireMessage>(
         _ method: String,
-        _ handler: @escaping @Sendable (Request, ReplyWriter<Reply>, CallContext) async throws ->
+        _ handler:
+            @escaping @Sendable (Request, ReplyWriter<Reply>, CallContext) async throws ->
             Void
     ) -> Service {
         adding(
@@ -95,9 +96,10 @@ public struct Service: Sendable {
     /// Adds a method with any number of requests and replies, in any order.
     public func bidirectional<Request: WireMessage, Reply: WireMessage>(
         _ method: String,
-        _ handler: @escaping @Sendable (
-            RequestStream<Request>, ReplyWriter<Reply>, CallContext
-        ) async throws -> Void
+        _ handler:
+            @escaping @Sendable (
+                RequestStream<Request>, ReplyWriter<Reply>, CallContext
+            ) async throws -> Void
     ) -> Service {
         adding(
             method, Request.self, Reply.self,

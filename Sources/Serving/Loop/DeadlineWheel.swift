@@ -73,7 +73,8 @@ struct DeadlineWheel<Payload> {
             var index = heads[Int(step & UInt64(Self.slotCount - 1))]
             while index >= 0 {
                 let next = entries[index].next
-                if Self.firing(entries[index].due) <= current, let payload = entries[index].payload {
+                if Self.firing(entries[index].due) <= current, let payload = entries[index].payload
+                {
                     unlink(index)
                     expired.append(payload)
                 }

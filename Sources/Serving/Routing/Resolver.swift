@@ -25,8 +25,9 @@ final class Target {
     /// The trailers of a successful call without trailing metadata of its own.
     let okTrailers: HeaderBlock
 
-    init(_ key: CallKey, _ backend: HandlerBackend?, _ method: MethodHandler?, _ metrics: CallMetrics)
-    {
+    init(
+        _ key: CallKey, _ backend: HandlerBackend?, _ method: MethodHandler?, _ metrics: CallMetrics
+    ) {
         self.key = key
         self.method = method
         isBlocking = backend?.isBlocking ?? false

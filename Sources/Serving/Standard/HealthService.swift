@@ -99,7 +99,8 @@ extension Service {
             }
             .unary("List") { (_: Grpc_Health_V1_HealthListRequest, _) in
                 Grpc_Health_V1_HealthListResponse(
-                    statuses: board.all.mapValues { Grpc_Health_V1_HealthCheckResponse(status: $0) })
+                    statuses: board.all.mapValues { Grpc_Health_V1_HealthCheckResponse(status: $0) }
+                )
             }
             .serverStreaming("Watch") {
                 (

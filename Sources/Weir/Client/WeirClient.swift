@@ -10,12 +10,14 @@ internal import Synchronization
 public final class WeirClient: Sendable {
     /// What goes with a call besides its messages.
     public struct CallOptions: Sendable {
+        /// Custom metadata; reserved names are left out.
         public var metadata = Metadata()
         /// Sent as `x-serve-shard-key`: calls with one key reach one backend.
         public var shardKey: String?
         /// How long the call may take; nil means without end.
         public var timeout: Duration?
 
+        /// Options; none are set by default.
         public init(
             metadata: Metadata = Metadata(), shardKey: String? = nil, timeout: Duration? = nil
         ) {
@@ -110,7 +112,8 @@ public final class WeirClient: Sendable {
             let whole = nanoseconds.overflow ? .max : nanoseconds.partialValue
             headers.append(
                 "grpc-timeout",
-                Timeout.format(nanoseconds: whole == .max ? whole : whole + attoseconds / 1_000_000_000))
+                Timeout.format(
+                    nanoseconds: whole == .max ? whole : whole + attoseconds / 1_000_000_000))
         }
         if let shardKey = options.shardKey { headers.append("x-serve-shard-key", shardKey) }
         for field in options.metadata.fields

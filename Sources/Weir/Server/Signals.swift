@@ -1,6 +1,7 @@
 internal import Dispatch
+
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// POSIX signals as a sequence; while it is iterated, they don't end the process.
@@ -17,14 +18,16 @@ struct Signals: AsyncSequence {
 
     init(_ signals: [Signal]) {
         stream = AsyncStream { continuation in
-            let sources = Sources(signals.map { item in
-                // The default action, ending the process, is replaced by the source.
-                signal(item.number, SIG_IGN)
-                let source = DispatchSource.makeSignalSource(signal: item.number, queue: .global())
-                source.setEventHandler { continuation.yield(item) }
-                source.resume()
-                return source
-            })
+            let sources = Sources(
+                signals.map { item in
+                    // The default action, ending the process, is replaced by the source.
+                    signal(item.number, SIG_IGN)
+                    let source = DispatchSource.makeSignalSource(
+                        signal: item.number, queue: .global())
+                    source.setEventHandler { continuation.yield(item) }
+                    source.resume()
+                    return source
+                })
             continuation.onTermination = { _ in sources.cancel() }
         }
     }

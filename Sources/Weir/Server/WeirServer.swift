@@ -23,15 +23,20 @@ public final class WeirServer: Sendable {
         public var admin = Address(host: "127.0.0.1", port: 8_001)
         /// Event loops, each on a thread of its own; one per core by default.
         public var loops = System.coreCount
+        /// The bounds of the data plane.
         public var limits = Limits()
+        /// Where the server tells what happens to it.
         public var log = Logger(label: "weir")
 
+        /// The defaults.
         public init() {}
     }
 
     /// Where a server listens.
     public struct Addresses: Sendable {
+        /// Where clients call.
         public let data: Address
+        /// Where operators call.
         public let admin: Address
     }
 

@@ -89,7 +89,8 @@ struct CallCommand: AsyncParsableCommand {
         let texts = data.isEmpty && !method.clientStreams ? ["{}"] : data
         guard texts.count == 1 || method.clientStreams else {
             throw RPCError(
-                .invalidArgument, "\(method.name) takes one request, --data was given \(texts.count) times")
+                .invalidArgument,
+                "\(method.name) takes one request, --data was given \(texts.count) times")
         }
         return try texts.map {
             try transcoder.bytes(from: try JSONValue(parsing: $0), message: method.input)

@@ -34,7 +34,8 @@ struct ShadowCommand: ParsableCommand {
                         shadow.backend, "\(shadow.proportion)", Style.bar(shadow.proportion),
                     ])
                 }
-                return "\(Style.bold(endpoint.name)) shadows:\(endpoint.shadows.isEmpty ? " " : "\n")"
+                return
+                    "\(Style.bold(endpoint.name)) shadows:\(endpoint.shadows.isEmpty ? " " : "\n")"
                     + table.text + (change.dryRun ? "\n(nothing has changed)" : "")
             }
         }

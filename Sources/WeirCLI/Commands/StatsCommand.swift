@@ -81,7 +81,8 @@ struct StatsCommand: AsyncParsableCommand {
             let share = all > 0 ? Double(part) / Double(all) : 0
             let errors = row.statuses.filter { $0.code != 0 }.map(\.count).reduce(0, +)
             let latency = row.latency ?? .init()
-            let count = isLive && !row.shadow
+            let count =
+                isLive && !row.shadow
                 ? String(format: "%.0f", row.requestsPerSecond) : "\(part)"
             table.add([
                 row.endpoint, row.backend + (row.shadow ? " (shadow)" : ""), "\(row.weight)",
