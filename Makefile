@@ -9,7 +9,7 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 
-.PHONY: deps deps-test deps-bench build run test bench protos check-protos vectors format lint
+.PHONY: deps deps-test deps-bench build run test asan bench protos check-protos vectors format lint
 
 # Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
 define install
@@ -49,6 +49,11 @@ $(VENV)/installed: Tests/Python/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt
 	touch $@
+
+# The modules with C memory under AddressSanitizer; XCTest's own leak is left out.
+asan: deps
+	LSAN_OPTIONS=suppressions=Tests/leaks.supp $(SWIFT) test --scratch-path .build-asan \
+	  --sanitize=address --filter "MessagesTests|HTTP2SessionTests|GRPCWireTests|ServingTests"
 
 bench: deps-bench
 	$(SWIFT) build $(RELEASE) --product FixtureServer

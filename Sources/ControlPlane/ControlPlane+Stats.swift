@@ -13,7 +13,7 @@ extension ControlPlane {
         return report(figures, seconds: seconds, endpoint: endpoint)
     }
 
-    /// The figures of each interval as it ends, until `send` throws.
+    /// The figures of each interval as it ends, until `send` throws or a drain begins.
     func watchStats(
         endpoint: String, every interval: Duration,
         _ send: (Weir_Admin_V1_Stats) async throws -> Void
@@ -21,7 +21,7 @@ extension ControlPlane {
         if !endpoint.isEmpty { _ = try state.known(endpoint: endpoint) }
         var before = try await dataPlane.figures()
         var start = ContinuousClock.now
-        while true {
+        while !health.isDraining {
             try await Task.sleep(until: start + interval, clock: .continuous)
             let now = try await dataPlane.figures()
             let end = ContinuousClock.now

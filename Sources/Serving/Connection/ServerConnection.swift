@@ -32,7 +32,6 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
     private var lastPath: ResolvedPath?
     private var lastSnapshot: RoutingSnapshot?
     private var context: ChannelHandlerContext?
-    private var output = ByteBuffer()
     private var isReading = false
     /// When the read began whose events are handled.
     private var readTime: UInt64 = 0
@@ -120,10 +119,12 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
         do throws(HTTP2SessionError) {
             var hasMore = true
             while hasMore, context.channel.isWritable {
-                output.clear()
-                hasMore = try session.send(into: &output, room: Self.writeBytes)
-                if output.readableBytes > 0 {
-                    context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+                // The buffer is the loop's: an idle connection holds none. While the socket still
+                // has the last bytes, clearing makes a new one.
+                loop.output.clear()
+                hasMore = try session.send(into: &loop.output, room: Self.writeBytes)
+                if loop.output.readableBytes > 0 {
+                    context.writeAndFlush(wrapOutboundOut(loop.output), promise: nil)
                 }
                 drainEvents(RawSpan())
             }

@@ -25,6 +25,8 @@ final class ServingLoop: @unchecked Sendable {
     var unrouted: UInt64 = 0
     /// Where replies are framed before the session takes them; reused.
     var scratch: [UInt8] = []
+    /// What a connection is about to write; reused.
+    var output = ByteBuffer()
 
     private var metricsByKey: [CallKey: CallMetrics] = [:]
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
