@@ -30,7 +30,7 @@ struct AdminOptions: ParsableArguments {
     var address: Address {
         get throws {
             let environment = ProcessInfo.processInfo.environment["WEIR_ADMIN"]
-            return try Address(admin ?? environment ?? "127.0.0.1:8001")
+            return try Address(argument: admin ?? environment ?? "127.0.0.1:8001")
         }
     }
 
@@ -49,6 +49,17 @@ struct AdminOptions: ParsableArguments {
         let name = Message.messageName ?? ""
         return try transcoder.json(from: try message.serializedBytes(), message: name)
             .text(indent: indent)
+    }
+}
+
+extension Address {
+    /// An address given as an argument; what is none is wrong usage.
+    init(argument: String) throws {
+        do throws(AddressError) {
+            self = try Address(argument)
+        } catch {
+            throw ValidationError(error.description)
+        }
     }
 }
 

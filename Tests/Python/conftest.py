@@ -11,7 +11,8 @@ import grpc
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = ROOT / ".build" / "debug"
+# The debug build, unless another folder is named.
+BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
 SECONDS = 20
 
 

@@ -123,13 +123,6 @@ public final class WeirClient: Sendable {
         return headers
     }
 
-    /// The system's own words, where NIO wraps them.
-    private static func reason(_ error: any Error) -> String {
-        guard let error = error as? NIOConnectionError else { return "\(error)" }
-        if let first = error.connectionErrors.first?.error as? IOError { return first.description }
-        return error.dnsAError == nil ? "\(error)" : "the host is not known"
-    }
-
     /// The open connection, or a new one.
     private func connected() async throws -> ClientConnection {
         if let task = connection.withLock({ $0 }), let open = try? await task.value, open.isOpen {
@@ -141,7 +134,7 @@ public final class WeirClient: Sendable {
         do {
             return try await task.value
         } catch {
-            throw RPCError(.unavailable, "no connection to \(address): \(Self.reason(error))")
+            throw RPCError(.unavailable, "no connection to \(address): \(systemReason(error))")
         }
     }
 }

@@ -48,7 +48,7 @@ struct CallCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
-        let client = WeirClient(try Address(address ?? environment ?? "127.0.0.1:8000"))
+        let client = WeirClient(try Address(argument: address ?? environment ?? "127.0.0.1:8000"))
         try await reporting { try await call(client) }
         await client.close()
     }

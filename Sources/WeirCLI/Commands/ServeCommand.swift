@@ -50,8 +50,8 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var configuration = WeirServer.Configuration()
-        configuration.data = try Address(data)
-        configuration.admin = try Address(admin)
+        configuration.data = try Address(argument: data)
+        configuration.admin = try Address(argument: admin)
         if let loops { configuration.loops = loops }
         configuration.limits.drainTimeout = .seconds(drainTimeout)
         configuration.limits.maxMessageBytes = maxMessageBytes
@@ -67,7 +67,7 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             return try await server.start()
         } catch {
-            complain("can't listen on \(data) and \(admin): \(error)")
+            complain("can't listen on \(data) and \(admin): \(systemReason(error))")
             throw ExitCode(EXIT_FAILURE)
         }
     }
