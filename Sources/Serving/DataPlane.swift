@@ -19,8 +19,10 @@ package final class DataPlane: Sendable {
     private let log: Logger
     private let listeners = Listeners()
 
-    /// - Parameter loops: the number of event loops; usually one per core.
-    package init(loops count: Int, limits: Limits, log: Logger) {
+    /// - Parameters:
+    ///   - loops: the number of event loops; usually one per core.
+    ///   - namesBackends: whether responses say who answered, in `x-serve-backend`.
+    package init(loops count: Int, limits: Limits, namesBackends: Bool, log: Logger) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let blocking = BlockingExecutor(threads: limits.blockingThreads)
         self.group = group
@@ -28,7 +30,8 @@ package final class DataPlane: Sendable {
         self.limits = limits
         self.log = log
         loops = group.makeIterator().map {
-            ServingLoop($0, blocking: blocking, limits: limits, log: log)
+            ServingLoop(
+                $0, blocking: blocking, limits: limits, namesBackends: namesBackends, log: log)
         }
     }
 

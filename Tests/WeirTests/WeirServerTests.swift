@@ -1,7 +1,9 @@
 internal import HelloWorld
 internal import Logging
+internal import SwiftProtobuf
 internal import Testing
 internal import Weir
+internal import WeirSwiftProtobuf
 
 /// The example of README.md, "In your own program"; a test compares the two.
 private func example() async throws {
@@ -22,7 +24,7 @@ private func example() async throws {
 @Suite(.timeLimit(.minutes(1))) struct WeirServerTests {
     /// Runs a body against a server on free ports.
     private func withServer(
-        _ backends: [HandlerBackend], _ limits: Limits = Limits(),
+        _ backends: [HandlerBackend], _ limits: Limits = Limits(), namesBackends: Bool = true,
         _ body: (WeirServer, WeirClient, WeirServer.Addresses) async throws -> Void
     ) async throws {
         var configuration = WeirServer.Configuration()
@@ -30,6 +32,7 @@ private func example() async throws {
         configuration.admin = Address(host: "127.0.0.1", port: 0)
         configuration.loops = 2
         configuration.limits = limits
+        configuration.namesBackends = namesBackends
         configuration.log.logLevel = .critical
         let server = WeirServer(configuration, backends: backends)
         let addresses = try await server.start()
@@ -145,6 +148,58 @@ private func example() async throws {
                 try await client.unary("/t.S/Do", RawMessage([]), as: RawMessage.self)
             }
             #expect(error?.code == .resourceExhausted)
+        }
+    }
+
+    @Test("Responses say who answered, unless that is switched off", arguments: [true, false])
+    func namesBackends(isOn: Bool) async throws {
+        try await withServer(Greeters.all, namesBackends: isOn) { server, client, _ in
+            try await server.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+            let call = try await client.open("/helloworld.Greeter/SayHello")
+            try await call.send([])
+            call.finish()
+            while try await call.next() != nil {}
+            let name = await call.trailingMetadata["x-serve-backend"]
+            #expect(name == (isOn ? "greeter-v1" : nil))
+        }
+    }
+
+    @Test("Connections over the limit of a loop are closed, and the others go on")
+    func limitsConnections() async throws {
+        var limits = Limits()
+        limits.maxConnectionsPerLoop = 0
+        try await withServer(Greeters.all, limits) { server, client, _ in
+            try await server.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+            let error = await #expect(throws: RPCError.self) { try await hello(client) }
+            #expect(error?.code == .unavailable)
+        }
+        limits.maxConnectionsPerLoop = 1
+        try await withServer(Greeters.all, limits) { server, client, _ in
+            try await server.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+            #expect(try await hello(client) == "Hello Ada!")
+        }
+    }
+
+    @Test("A handler takes and gives messages of SwiftProtobuf")
+    func servesSwiftProtobuf() async throws {
+        typealias Time = Proto<SwiftProtobuf.Google_Protobuf_Timestamp>
+        let clock = HandlerBackend(
+            "clock",
+            services: [
+                Service("t.Clock").unary("Later") { (request: Time, _) in
+                    var reply = request
+                    reply.seconds += 1
+                    return reply
+                }
+            ])
+        try await withServer([clock]) { server, client, _ in
+            try await server.createEndpoint("clock", route: "/t.Clock/", backend: "clock")
+            let reply = try await client.unary(
+                "/t.Clock/Later", Time(.with { $0.seconds = 41 }), as: Time.self)
+            #expect(reply.seconds == 42)
         }
     }
 

@@ -316,7 +316,7 @@ final class ServerCall: @unchecked Sendable {
         if !error.message.isEmpty {
             trailers.append("grpc-message", StatusMessage.encode(error.message))
         }
-        Target.appendName(of: target.key, to: &trailers)
+        target.appendName(to: &trailers)
         trailers.append(trailingMetadata)
         trailers.append(error.metadata)
         switch state.finish() {

@@ -12,6 +12,7 @@ final class ServingLoop: @unchecked Sendable {
     let executor: LoopExecutor
     let blocking: BlockingExecutor
     let limits: Limits
+    let namesBackends: Bool
     let log: Logger
     let allocator = FreeListAllocator()
 
@@ -36,10 +37,14 @@ final class ServingLoop: @unchecked Sendable {
     private var isDraining = false
     private var whenEmpty: EventLoopPromise<Void>?
 
-    init(_ eventLoop: any EventLoop, blocking: BlockingExecutor, limits: Limits, log: Logger) {
+    init(
+        _ eventLoop: any EventLoop, blocking: BlockingExecutor, limits: Limits, namesBackends: Bool,
+        log: Logger
+    ) {
         self.eventLoop = eventLoop
         self.blocking = blocking
         self.limits = limits
+        self.namesBackends = namesBackends
         self.log = log
         executor = LoopExecutor(eventLoop)
         deadlines = DeadlineWheel(now: NIODeadline.now().uptimeNanoseconds)

@@ -22,25 +22,25 @@ final class Target {
     /// False when the backend is not here, as when its code was not compiled in.
     let isAvailable: Bool
     let metrics: CallMetrics
+    /// Whether the caller is told who answered, by `x-serve-backend`.
+    private let isNamed: Bool
     /// The trailers of a successful call without trailing metadata of its own.
-    let okTrailers: HeaderBlock
+    private(set) var okTrailers = HeaderBlock(["grpc-status": "0"])
 
     init(
-        _ key: CallKey, _ backend: HandlerBackend?, _ method: MethodHandler?, _ metrics: CallMetrics
+        _ metrics: CallMetrics, _ backend: HandlerBackend?, _ method: MethodHandler?, isNamed: Bool
     ) {
-        self.key = key
+        key = metrics.key
         self.method = method
         isBlocking = backend?.isBlocking ?? false
         isAvailable = backend != nil
         self.metrics = metrics
-        var trailers = HeaderBlock(["grpc-status": "0"])
-        Self.appendName(of: key, to: &trailers)
-        okTrailers = trailers
+        self.isNamed = isNamed
+        appendName(to: &okTrailers)
     }
 
-    /// `x-serve-backend` tells the caller who answered; Weir's own services don't say.
-    static func appendName(of key: CallKey, to trailers: inout HeaderBlock) {
-        if !key.endpoint.isEmpty { trailers.append("x-serve-backend", key.backend) }
+    func appendName(to trailers: inout HeaderBlock) {
+        if isNamed { trailers.append("x-serve-backend", key.backend) }
     }
 }
 
@@ -89,7 +89,7 @@ extension ServingLoop {
         } else if let method = port.backend.method(methodPath) {
             let key = CallKey(
                 endpoint: "", backend: port.backend.name, method: text, isShadow: false)
-            let target = Target(key, port.backend, method, metrics(for: key))
+            let target = Target(metrics(for: key), port.backend, method, isNamed: false)
             resolved = ResolvedPath(
                 path: Array(path), policy: nil, targets: [target], shadows: [])
         } else {
@@ -108,18 +108,20 @@ extension ServingLoop {
     private func resolved(
         _ path: MethodPath, _ endpoint: RoutingSnapshot.Endpoint, path bytes: [UInt8]
     ) -> ResolvedPath {
-        let targets = endpoint.policy.backends.map { name in
-            let backend = snapshot.backends[name]
-            let method = backend?.method(path)
+        let methods = endpoint.policy.backends.map { snapshot.backends[$0]?.method(path) }
+        // Clients can make up methods, so what no backend has is counted under one name.
+        let isKnown = methods.contains { $0 != nil }
+        let label = isKnown ? path.description : "other"
+        let targets = zip(endpoint.policy.backends, methods).map { name, method in
             let key = CallKey(
-                endpoint: endpoint.name, backend: name,
-                method: method == nil ? "other" : path.description, isShadow: false)
-            return Target(key, backend, method, metrics(for: key))
+                endpoint: endpoint.name, backend: name, method: label, isShadow: false)
+            return Target(
+                metrics(for: key), snapshot.backends[name], method, isNamed: namesBackends)
         }
         let shadows = endpoint.policy.shadows.map { shadow in
             metrics(
                 for: CallKey(
-                    endpoint: endpoint.name, backend: shadow.backend, method: path.description,
+                    endpoint: endpoint.name, backend: shadow.backend, method: label,
                     isShadow: true))
         }
         return ResolvedPath(

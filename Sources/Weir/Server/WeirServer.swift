@@ -23,6 +23,8 @@ public final class WeirServer: Sendable {
         public var admin = Address(host: "127.0.0.1", port: 8_001)
         /// Event loops, each on a thread of its own; one per core by default.
         public var loops = System.coreCount
+        /// Whether responses say who answered, in the trailing metadata `x-serve-backend`.
+        public var namesBackends = true
         /// The bounds of the data plane.
         public var limits = Limits()
         /// Where the server tells what happens to it.
@@ -49,7 +51,8 @@ public final class WeirServer: Sendable {
     public init(_ configuration: Configuration = Configuration(), backends: [HandlerBackend]) {
         self.configuration = configuration
         dataPlane = DataPlane(
-            loops: configuration.loops, limits: configuration.limits, log: configuration.log)
+            loops: configuration.loops, limits: configuration.limits,
+            namesBackends: configuration.namesBackends, log: configuration.log)
         controlPlane = ControlPlane(
             dataPlane: dataPlane, handlers: backends, store: MemoryStore(), log: configuration.log)
     }

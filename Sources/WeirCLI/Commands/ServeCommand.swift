@@ -23,6 +23,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "Serve the demo: helloworld.Greeter in two versions.")
     var demo = false
 
+    @Flag(help: "Don't tell callers who answered (x-serve-backend).")
+    var hideBackends = false
+
     @Option(help: "Event loops (default: one per core).")
     var loops: Int?
 
@@ -52,6 +55,7 @@ struct ServeCommand: AsyncParsableCommand {
         var configuration = WeirServer.Configuration()
         configuration.data = try Address(argument: data)
         configuration.admin = try Address(argument: admin)
+        configuration.namesBackends = !hideBackends
         if let loops { configuration.loops = loops }
         configuration.limits.drainTimeout = .seconds(drainTimeout)
         configuration.limits.maxMessageBytes = maxMessageBytes
