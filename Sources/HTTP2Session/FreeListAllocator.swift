@@ -22,8 +22,10 @@ internal import CNGHTTP2
 
     /// The most bytes kept per size class.
     private static let keptBytesPerClass = 256 << 10
-    /// Size classes are 64 << index bytes, header included; larger blocks go to the system.
-    private static let classCount = 8
+    /// Size classes are 64 << index bytes, header included: up to 1 KiB, which holds what a stream
+    /// needs. Larger blocks, which live as long as a connection, come from the system, which does
+    /// not round them up.
+    private static let classCount = 5
     /// In front of each block: its class, keeping malloc's alignment of 16.
     private static let headerBytes = 16
 
