@@ -78,6 +78,7 @@ package struct Deframer: Sendable {
 
     /// Forgets an incomplete message.
     package mutating func reset() {
+        guard !isIdle else { return }
         prefix = nil
         pending.removeAll(keepingCapacity: pending.capacity <= 64 << 10)
     }

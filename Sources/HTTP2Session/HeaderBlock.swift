@@ -58,6 +58,8 @@ package struct HeaderBlock: Sendable {
     }
 
     package mutating func removeAll() {
+        // Emptying an empty array is not free.
+        guard !fields.isEmpty else { return }
         bytes.removeAll(keepingCapacity: true)
         fields.removeAll(keepingCapacity: true)
     }

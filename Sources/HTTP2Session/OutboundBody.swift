@@ -38,7 +38,7 @@ struct OutboundBody {
             }
             head += taken
         }
-        if head == bytes.count {
+        if head == bytes.count, head > 0 {
             bytes.removeAll(keepingCapacity: bytes.capacity <= 64 << 10)
             head = 0
         } else if head > 64 << 10 {
@@ -49,7 +49,7 @@ struct OutboundBody {
     }
 
     mutating func reset() {
-        bytes.removeAll(keepingCapacity: bytes.capacity <= 64 << 10)
+        if !bytes.isEmpty { bytes.removeAll(keepingCapacity: bytes.capacity <= 64 << 10) }
         head = 0
         hasEnded = false
         trailers = nil

@@ -103,11 +103,12 @@ internal import CProtobufC
     public static func text(
         _ data: UnsafeMutablePointer<UInt8>?, _ count: Int, field: StaticString
     ) throws(MessageError) -> String {
+        // The C message, which lives in the arena, holds `count` bytes at `data`.
         let bytes = unsafe UnsafeBufferPointer(start: data, count: count)
-        guard let text = unsafe String(validating: bytes, as: UTF8.self) else {
+        guard let text = try? UTF8Span(validating: unsafe bytes.span) else {
             throw MessageError("field \(field) is not valid UTF-8")
         }
-        return text
+        return String(copying: text)
     }
 
     /// Bytes out of a C message.

@@ -98,6 +98,7 @@ package struct InboundMessages {
     }
 
     private mutating func clear() {
+        guard !queue.isEmpty else { return }
         queue.removeAll(keepingCapacity: queue.capacity <= 256)
         head = 0
         byteCount = 0
