@@ -59,10 +59,13 @@ struct StatsCommand: AsyncParsableCommand {
         if options.json {
             print(try AdminOptions.json(stats, indent: 0))
         } else {
-            // Home, draw over what is there, clear the rest: no flicker.
-            if Style.isTerminal { print("\u{1b}[H\u{1b}[2J", terminator: "") }
-            print(Self.table(stats, isLive: true))
-            if Style.isTerminal { print(Style.dim("every \(interval) s, Ctrl-C ends")) }
+            var text = Self.table(stats, isLive: true)
+            if Style.isTerminal {
+                text += "\n" + Style.dim("every \(interval) s, Ctrl-C ends")
+                // Home, draw over what is there, clear the rest: no flicker.
+                text = "\u{1b}[H" + text.replacing("\n", with: "\u{1b}[K\n") + "\u{1b}[K\n\u{1b}[J"
+            }
+            print(text, terminator: Style.isTerminal ? "" : "\n")
         }
         fflush(nil)
     }
