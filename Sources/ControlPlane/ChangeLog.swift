@@ -38,19 +38,16 @@ struct ChangeLog {
     /// The changes after a revision, then those to come; from 0 the whole state first.
     func subscribe(from revision: UInt64, state: ControlState) throws(ControlError) -> Subscription
     {
-        var first: [Entry]
-        if revision == 0 {
-            first = [
-                Entry(revision: state.revision, time: Date(), change: .snapshot(state))
-            ]
-        } else {
-            let oldest = (entries.first?.revision ?? state.revision + 1) - 1
-            guard revision >= oldest, revision <= state.revision else {
-                throw .revisionGone(revision, kept: oldest...state.revision)
-            }
-            first = entries.filter { $0.revision > revision }
+        guard revision > 0 else {
+            let snapshot = Entry(
+                revision: state.revision, time: Date(), change: .snapshot(state))
+            return watchers.add(startingWith: [snapshot])
         }
-        return watchers.add(startingWith: first)
+        let oldest = (entries.first?.revision ?? state.revision + 1) - 1
+        guard revision >= oldest, revision <= state.revision else {
+            throw .revisionGone(revision, kept: oldest...state.revision)
+        }
+        return watchers.add(startingWith: entries.drop { $0.revision <= revision })
     }
 
     func endAll() { watchers.endAll() }
@@ -64,7 +61,7 @@ struct ChangeLog {
 
         private let state = Mutex(State())
 
-        func add(startingWith first: [Entry]) -> Subscription {
+        func add(startingWith first: some Sequence<Entry>) -> Subscription {
             let limit = ChangeLog.keptChanges + ChangeLog.maxWaiting
             return Subscription(bufferingPolicy: .bufferingOldest(limit)) { stream in
                 for entry in first { stream.yield(entry) }

@@ -92,7 +92,8 @@ def demo():
     """`weir serve --demo`, new for each test."""
     server = start_demo()
     yield server
-    assert server.stop() == 0
+    code = server.stop()
+    assert code == 0, server.process.stderr.read()[-30000:]
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +102,8 @@ def fixture_server():
     server = Server([BUILD / "FixtureServer"])
     server.data, server.admin = server.first_line.split()
     yield server
-    assert server.stop() == 0
+    code = server.stop()
+    assert code == 0, server.process.stderr.read()[-30000:]
 
 
 @pytest.fixture
