@@ -66,6 +66,7 @@ WELL_KNOWN := $(addprefix google/protobuf/,any.proto duration.proto empty.proto 
 OWN := weir/admin/v1/admin.proto grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto \
   grpc/reflection/v1alpha/reflection.proto google/rpc/status.proto google/rpc/error_details.proto
 OUT ?= Sources
+TESTS_OUT ?= Tests
 
 protos: deps-test
 	$(SWIFT) build --product weir-generate
@@ -79,12 +80,17 @@ generate:
 	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility package $(OWN)
 	.build/debug/weir-generate -I protos --c-out $(OUT)/CHelloWorldProtos \
 	  --swift-out $(OUT)/HelloWorld/Generated helloworld/helloworld.proto
+	.build/debug/weir-generate -I Tests/Protos -I /usr/include --c-out $(TESTS_OUT)/CEverything \
+	  --swift-out $(TESTS_OUT)/MessagesTests/Generated --runtime Messages --visibility package \
+	  everything.proto
 
 # Fails when the committed generated code is not what `make protos` writes.
 check-protos:
-	@scratch=$$(mktemp -d) && $(MAKE) --no-print-directory -s generate OUT=$$scratch && \
-	for folder in CWeirProtos Messages/Generated CHelloWorldProtos HelloWorld/Generated; do \
-	  diff -r Sources/$$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
+	@scratch=$$(mktemp -d) && \
+	$(MAKE) --no-print-directory -s generate OUT=$$scratch/Sources TESTS_OUT=$$scratch/Tests && \
+	for folder in $(addprefix Sources/,CWeirProtos Messages/Generated CHelloWorldProtos \
+	    HelloWorld/Generated) $(addprefix Tests/,CEverything MessagesTests/Generated); do \
+	  diff -r $$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
 	rm -rf $$scratch; echo "generated code is current"
 
 # Writes the test vectors for clients in other languages.

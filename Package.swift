@@ -110,7 +110,10 @@ let package = Package(
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
-        tests("MessagesTests", ["Messages"]),
+        .target(
+            name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
+            path: "Tests/CEverything"),
+        tests("MessagesTests", ["Messages", "CEverything", "CProtobufC"]),
         tests("ServingTests", ["Serving", "TrafficPolicy"]),
         tests("ControlPlaneTests", ["ControlPlane", "GRPCWire", "TrafficPolicy"]),
         tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),

@@ -178,7 +178,7 @@ struct MessageCode {
         let source = "c.pointee.\(CName.field(field.name))"
         if let entry = mapEntry(field), let key = entry.field(1), let value = entry.field(2) {
             return [
-                "for index in unsafe 0..<c.pointee.n_\(CName.field(field.name)) {",
+                "for index in unsafe 0..<c.pointee.\(CName.count(field.name)) {",
                 "    guard let entry = unsafe \(source)[index] else { continue }",
                 "    let key = unsafe entry.pointee.key",
             ]
@@ -192,7 +192,7 @@ struct MessageCode {
             let element = field.kind == .message ? "guard let value" : "let value"
             let end = field.kind == .message ? " else { continue }" : ""
             return [
-                "for index in unsafe 0..<c.pointee.n_\(CName.field(field.name)) {",
+                "for index in unsafe 0..<c.pointee.\(CName.count(field.name)) {",
                 "    \(element) = unsafe \(source)[index]\(end)",
                 "    self.\(property).append(\(decode("value", field)))", "}",
             ]
@@ -267,8 +267,10 @@ struct MessageCode {
         let name = CName.field(field.name)
         if let entry = mapEntry(field), let key = entry.field(1), let value = entry.field(2) {
             let type = CName.type(entry.fullName)
-            return pointers(name, type, count: "self.\(property)") + [
-                "for (index, entry) in self.\(property).sorted(by: { $0.key < $1.key }).enumerated() {",
+            // In order, so that equal messages have equal bytes.
+            let order = key.kind == .bool ? "!$0.key && $1.key" : "$0.key < $1.key"
+            return pointers(field, type, count: "self.\(property)") + [
+                "for (index, entry) in self.\(property).sorted(by: { \(order) }).enumerated() {",
                 "    let target = unsafe arena.zeroed(\(type).self)",
                 "    unsafe \(CName.function(entry.fullName))__init(target)",
                 "    unsafe target.pointee.key = \(encode("entry.key", key))",
@@ -279,7 +281,7 @@ struct MessageCode {
         if field.isRepeated {
             let element = cElement(field)
             return pointers(
-                name, element, count: "self.\(property)", direct: field.kind != .message) + [
+                field, element, count: "self.\(property)", direct: field.kind != .message) + [
                     "for (index, value) in self.\(property).enumerated() {",
                     "    unsafe c.pointee.\(name)[index] = \(encode("value", field))", "}",
                 ]
@@ -295,12 +297,12 @@ struct MessageCode {
     }
 
     private func pointers(
-        _ name: String, _ type: String, count: String, direct: Bool = false
+        _ field: Schema.Field, _ type: String, count: String, direct: Bool = false
     ) -> [String] {
         let element = direct ? type : "UnsafeMutablePointer<\(type)>?"
         return [
-            "unsafe c.pointee.n_\(name) = \(count).count",
-            "unsafe c.pointee.\(name) = arena.zeroed((\(element)).self, count: \(count).count)",
+            "unsafe c.pointee.\(CName.count(field.name)) = \(count).count",
+            "unsafe c.pointee.\(CName.field(field.name)) = arena.zeroed((\(element)).self, count: \(count).count)",
         ]
     }
 

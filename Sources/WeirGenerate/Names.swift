@@ -44,8 +44,12 @@ enum SwiftName {
     }
 
     private static func quoted(_ name: String) -> String {
-        keywords.contains(name) ? "`\(name)`" : name
+        if taken.contains(name) { return name + "_" }
+        return keywords.contains(name) ? "`\(name)`" : name
     }
+
+    /// Names that mean something else as a member, quoted or not.
+    private static let taken: Set<String> = ["self", "Self", "init", "Type", "hashValue"]
 }
 
 /// How protobuf-c spells names.
@@ -74,7 +78,14 @@ enum CName {
 
     static func field(_ name: String) -> String {
         let lowered = name.lowercased()
+        // As a member of a C struct these would be Swift's own.
+        if lowered == "self" || lowered == "init" { return "`\(lowered)`" }
         return keywords.contains(lowered) ? lowered + "_" : lowered
+    }
+
+    /// The member that counts the elements of a repeated field.
+    static func count(_ name: String) -> String {
+        "n_" + field(name).replacing("`", with: "")
     }
 
     /// `HandlerKind` → `handler_kind`: an underscore before a capital that follows none.
