@@ -72,11 +72,9 @@ let package = Package(
             "Serving",
             [
                 "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix,
-                nioHTTP1,
-                logging,
+                nioHTTP1, logging,
             ]),
-        room(
-            "ControlPlane", ["Serving", "Messages", "GRPCWire", "TrafficPolicy", nioCore, logging]),
+        room("ControlPlane", ["Serving", "Messages", "GRPCWire", "TrafficPolicy", logging]),
         room(
             "Weir",
             [
