@@ -73,6 +73,8 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
             try session.receive(bytes)
         } catch {
             drainEvents(bytes)
+            // nghttp2 has queued a GOAWAY that says why.
+            if case .fatal = error { flush() }
             return broken(error)
         }
         drainEvents(bytes)
@@ -99,7 +101,6 @@ final class ServerConnection: ChannelInboundHandler, @unchecked Sendable {
     private func broken(_ error: HTTP2SessionError) {
         loop.log.notice(
             "closing connection", metadata: ["peer": "\(peer)", "reason": "\(error)"])
-        if case .fatal = error { flush() }
         close()
     }
 
