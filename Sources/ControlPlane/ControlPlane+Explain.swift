@@ -10,12 +10,10 @@ extension ControlPlane {
         guard let path = MethodPath(text) else {
             throw .invalid("path", "'\(text)' is no gRPC path: it must be /pkg.Service/Method")
         }
-        let byRoute = Dictionary(
-            uniqueKeysWithValues: state.endpoints.values.map { ($0.route, $0) })
-        guard let endpoint = byRoute[.method(path)] ?? byRoute[.service(path.service)] else {
-            throw .noRoute(text)
-        }
-        let policy = endpoint.policy
+        guard let routed = snapshot.endpoint(for: path),
+            let endpoint = state.endpoints[routed.name]
+        else { throw .noRoute(text) }
+        let policy = routed.policy
         var answer = Weir_Admin_V1_ExplainRouteResponse(
             endpoint: endpoint.name, route: endpoint.route.description,
             weights: Weir_Admin_V1_Endpoint(endpoint).weights, revision: state.revision)

@@ -22,8 +22,8 @@ package actor ControlPlane {
 
     private(set) var state = ControlState()
     private(set) var changes = ChangeLog()
-    /// What the data plane routes by, kept so that a change rebuilds only its own endpoint.
-    private var routes: [String: RoutingSnapshot.Endpoint] = [:]
+    /// What the data plane routes by.
+    private(set) var snapshot = RoutingSnapshot.empty
     /// The description of all backends' services, for reflection.
     private var schema = ControlPlane.standardSchema
     /// One change at a time goes through, in order; the actor alone would interleave them at each
@@ -127,25 +127,25 @@ package actor ControlPlane {
 
     /// Gives the state to the data plane, to health and to reflection.
     private func publish() async throws {
-        var routes: [String: RoutingSnapshot.Endpoint] = [:]
-        for endpoint in state.endpoints.values {
-            if let known = self.routes[endpoint.name], known.revision == endpoint.revision {
-                routes[endpoint.name] = known
-            } else {
-                routes[endpoint.name] = .init(
-                    name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
-                    policy: endpoint.policy)
+        let endpoints = state.endpoints.values.map { endpoint in
+            // Only what has changed is made anew; no two changes have one revision.
+            if let known = snapshot.endpoint(with: endpoint.route),
+                known.revision == endpoint.revision
+            {
+                return known
             }
+            return RoutingSnapshot.Endpoint(
+                name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
+                policy: endpoint.policy)
         }
-        self.routes = routes
         var backends: [String: HandlerBackend] = [:]
         for backend in state.backends.values {
             backends[backend.name] = registered[backend.handler]?.named(
                 backend.name, description: backend.description)
         }
-        try await dataPlane.publish(
-            RoutingSnapshot(
-                revision: state.revision, endpoints: routes.values, backends: backends))
+        snapshot = RoutingSnapshot(
+            revision: state.revision, endpoints: endpoints, backends: backends)
+        try await dataPlane.publish(snapshot)
         tellStandardServices(backends)
     }
 

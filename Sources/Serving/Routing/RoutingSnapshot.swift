@@ -34,6 +34,9 @@ package final class RoutingSnapshot: Sendable {
     package static let empty = RoutingSnapshot(
         revision: 0, endpoints: [], backends: [:])
 
+    /// The endpoint with exactly this route.
+    package func endpoint(with route: Route) -> Endpoint? { endpoints[route] }
+
     /// The endpoint for a `:path`: a route for the method wins over one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {
         endpoints[.method(path)] ?? endpoints[.service(path.service)]
