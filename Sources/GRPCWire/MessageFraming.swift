@@ -47,12 +47,22 @@ package struct MessagePrefix: Equatable, Sendable {
     }
 
     package var bytes: [UInt8] {
+        var bytes = Self.room
+        write(to: &bytes)
+        return bytes
+    }
+
+    /// The place of a prefix in front of a payload that is still to be written.
+    package static let room = [UInt8](repeating: 0, count: byteCount)
+
+    /// Writes the prefix over the first five bytes of a frame.
+    package func write(to frame: inout [UInt8]) {
         let length = UInt32(length)
-        return [
-            isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: length >> 24),
-            UInt8(truncatingIfNeeded: length >> 16), UInt8(truncatingIfNeeded: length >> 8),
-            UInt8(truncatingIfNeeded: length),
-        ]
+        frame[0] = isCompressed ? 1 : 0
+        frame[1] = UInt8(truncatingIfNeeded: length >> 24)
+        frame[2] = UInt8(truncatingIfNeeded: length >> 16)
+        frame[3] = UInt8(truncatingIfNeeded: length >> 8)
+        frame[4] = UInt8(truncatingIfNeeded: length)
     }
 }
 

@@ -1,5 +1,5 @@
-internal import GRPCWire
-internal import HTTP2Session
+package import GRPCWire
+package import HTTP2Session
 
 /// The request headers that the data plane reads, by number.
 enum KnownHeader: Int, CaseIterable {
@@ -32,7 +32,7 @@ extension HeaderBlock {
 extension Metadata {
     /// The custom fields of a header block. A caller's `x-serve-shadow` is left out: only Weir
     /// says what is a shadow.
-    init(_ headers: HeaderBlock) {
+    package init(_ headers: HeaderBlock) {
         self.init()
         for field in headers.fields {
             if field.known >= 0, field.known != KnownHeader.shardKey.rawValue { continue }
@@ -45,7 +45,7 @@ extension Metadata {
 
 extension HeaderBlock {
     /// Appends custom metadata, leaving out what may not be sent.
-    mutating func append(_ metadata: Metadata) {
+    package mutating func append(_ metadata: Metadata) {
         for field in metadata.fields
         where Metadata.isValid(field) && !Metadata.isReserved(field.name) {
             append(field.name, field.value)

@@ -259,20 +259,19 @@ final class ServerCall: @unchecked Sendable {
             frame.removeAll(keepingCapacity: frame.capacity <= 64 << 10)
             loop.scratch = frame
         }
-        frame.append(contentsOf: [0, 0, 0, 0, 0])
+        frame += MessagePrefix.room
         try reply.serialize(appendingTo: &frame)
-        if packsReplies { frame = [0, 0, 0, 0, 0] + Gzip.compress(frame.rawSpan.extracting(5...)) }
+        if packsReplies {
+            let payload = Gzip.compress(frame.rawSpan.extracting(MessagePrefix.byteCount...))
+            frame = MessagePrefix.room + payload
+        }
         put(frame: &frame)
     }
 
     /// Sends a serialized reply whose first five bytes are left for the prefix.
     private func put(frame: inout [UInt8]) {
-        let length = UInt32(frame.count - MessagePrefix.byteCount)
-        frame[0] = packsReplies ? 1 : 0
-        frame[1] = UInt8(truncatingIfNeeded: length >> 24)
-        frame[2] = UInt8(truncatingIfNeeded: length >> 16)
-        frame[3] = UInt8(truncatingIfNeeded: length >> 8)
-        frame[4] = UInt8(truncatingIfNeeded: length)
+        let length = frame.count - MessagePrefix.byteCount
+        MessagePrefix(isCompressed: packsReplies, length: length).write(to: &frame)
         switch state.send() {
         case .sendHeadersAndMessage:
             connection.session.respond(to: stream, headers: responseHeaders())
@@ -399,7 +398,7 @@ final class ServerCall: @unchecked Sendable {
             return continuation.resume(
                 throwing: RPCError(.internalError, "two replies were sent at the same time"))
         }
-        var frame: [UInt8] = [0, 0, 0, 0, 0]
+        var frame = MessagePrefix.room
         frame += packsReplies ? Gzip.compress(message.rawSpan) : message
         put(frame: &frame)
         let limit = loop.limits.responseBufferBytes

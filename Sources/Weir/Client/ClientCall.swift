@@ -115,12 +115,12 @@ public final class ClientCall: @unchecked Sendable {
         guard !isEnded else { return }
         if let error = refusal(headers) { return fail(error) }
         guard !endStream else { return received(trailers: headers) }
-        initial = Metadata(receivedBy: headers)
+        initial = Metadata(headers)
         isPacked = headers.value("grpc-encoding") == MessageEncoding.gzip.rawValue
     }
 
     func received(trailers: HeaderBlock) {
-        trailing = Metadata(receivedBy: trailers)
+        trailing = Metadata(trailers)
         guard let code = trailers.value("grpc-status").flatMap(Int.init) else {
             return end(RPCError(.unknown, "the server sent no grpc-status"))
         }
@@ -200,15 +200,5 @@ public final class ClientCall: @unchecked Sendable {
 extension HeaderBlock {
     fileprivate func value(_ name: String) -> String? {
         fields.first { bytes[$0.name].elementsEqual(name.utf8) }.map { text($0) }
-    }
-}
-
-extension Metadata {
-    /// The custom fields of a response.
-    fileprivate init(receivedBy headers: HeaderBlock) {
-        self.init()
-        for field in headers.fields where !Metadata.isReserved(headers.name(field)) {
-            add(headers.name(field), headers.text(field))
-        }
     }
 }

@@ -116,10 +116,7 @@ public final class WeirClient: Sendable {
                     nanoseconds: whole == .max ? whole : whole + attoseconds / 1_000_000_000))
         }
         if let shardKey = options.shardKey { headers.append("x-serve-shard-key", shardKey) }
-        for field in options.metadata.fields
-        where Metadata.isValid(field) && !Metadata.isReserved(field.name) {
-            headers.append(field.name, field.value)
-        }
+        headers.append(options.metadata)
         return headers
     }
 
