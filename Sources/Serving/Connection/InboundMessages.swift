@@ -32,7 +32,9 @@ package struct InboundMessages {
     package init() {}
 
     /// Bytes that wait to be taken.
-    package private(set) var byteCount = 0
+    private var byteCount = 0
+    /// Body bytes for which the peer has got no credit.
+    private var uncredited = 0
     /// Messages that have come.
     private(set) var received = 0
 
@@ -40,6 +42,18 @@ package struct InboundMessages {
     mutating func reset() {
         ending = .open
         received = 0
+        uncredited = 0
+    }
+
+    /// Body bytes have come, whether or not they complete a message.
+    package mutating func arrived(_ bytes: Int) { uncredited += bytes }
+
+    /// The credit to give the peer now: for all that has come, but none while more than `limit` bytes
+    /// wait to be taken.
+    package mutating func takeCredit(limit: Int) -> Int {
+        guard byteCount <= limit else { return 0 }
+        defer { uncredited = 0 }
+        return uncredited
     }
 
     package mutating func deliver(_ message: Message) {

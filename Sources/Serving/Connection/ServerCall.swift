@@ -29,8 +29,6 @@ final class ServerCall: @unchecked Sendable {
     var acceptsGzip = false
     private var deframer: Deframer
     var inbound = InboundMessages()
-    /// Request bytes for which the client has got no credit.
-    private var uncredited = 0
     private var drainWaiter: CheckedContinuation<Void, any Error>?
 
     private var loop: ServingLoop { connection.loop }
@@ -50,7 +48,6 @@ final class ServerCall: @unchecked Sendable {
         requestEncoding = .identity
         acceptsGzip = false
         inbound.reset()
-        uncredited = 0
         isCounted = true
         loop.requestsInFlight += 1
         target.metrics.figures.started += 1
@@ -87,7 +84,7 @@ final class ServerCall: @unchecked Sendable {
         }
         do {
             try deframer.receive(bytes) { try accept($0, $1) }
-            uncredited += bytes.byteCount
+            inbound.arrived(bytes.byteCount)
             creditIfRoom()
             if endStream { try endRequest(method) }
         } catch {
@@ -133,9 +130,9 @@ final class ServerCall: @unchecked Sendable {
 
     /// Lets the client send as many bytes as have come, unless enough wait for the handler.
     private func creditIfRoom() {
-        guard uncredited > 0, inbound.byteCount <= loop.limits.streamWindowBytes else { return }
-        connection.session.consume(uncredited, of: stream)
-        uncredited = 0
+        let credit = inbound.takeCredit(limit: loop.limits.streamWindowBytes)
+        guard credit > 0 else { return }
+        connection.session.consume(credit, of: stream)
         connection.changed()
     }
 

@@ -15,7 +15,6 @@ public final class ClientCall: @unchecked Sendable {
     let stream: HTTP2Stream
     private var deframer: Deframer
     private var inbound = InboundMessages()
-    private var uncredited = 0
     private var isPacked = false
     private var initial = Metadata()
     private var trailing = Metadata()
@@ -152,7 +151,7 @@ public final class ClientCall: @unchecked Sendable {
                         isCompressed: isCompressed,
                         bytes: RawMessage(serializedBytes: payload).bytes))
             }
-            uncredited += bytes.byteCount
+            inbound.arrived(bytes.byteCount)
             creditIfRoom()
         } catch FramingError.tooLarge(let bytes, let limit) {
             let text = "\(FramingError.tooLarge(bytes: bytes, limit: limit))"
@@ -168,9 +167,9 @@ public final class ClientCall: @unchecked Sendable {
     }
 
     private func creditIfRoom() {
-        guard uncredited > 0, inbound.byteCount <= Self.bufferBytes else { return }
-        connection.session.consume(uncredited, of: stream)
-        uncredited = 0
+        let credit = inbound.takeCredit(limit: Self.bufferBytes)
+        guard credit > 0 else { return }
+        connection.session.consume(credit, of: stream)
         connection.changed()
     }
 
