@@ -12,6 +12,8 @@ import struct
 import subprocess
 import tempfile
 
+from frames import PREFACE, frame, header_block, read_frame
+
 HERE = pathlib.Path(__file__).resolve().parent
 WARM_UP, REQUESTS = 500, 2_000
 PATH = "/helloworld.Greeter/SayHello"
@@ -25,37 +27,25 @@ class Client:
         self.socket = socket.create_connection((host, int(port)), timeout=20)
         self.stream = self.socket.makefile("rb")
         self.number = -1
-        self.socket.sendall(
-            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + self.frame(4, 0, 0, b"")
-            # A window of the connection that all responses fit in.
-            + self.frame(8, 0, 0, struct.pack(">I", 1 << 30)))
-        fields = [
+        # A window of the connection that all responses fit in.
+        window = frame(8, 0, 0, struct.pack(">I", 1 << 30))
+        self.socket.sendall(PREFACE + frame(4, 0, 0) + window)
+        self.headers = header_block([
             (":method", "POST"), (":scheme", "http"), (":path", PATH), (":authority", "a"),
-            ("content-type", "application/grpc"), ("te", "trailers")]
-        # Literal fields that are not indexed, names and values not Huffman-coded.
-        self.headers = b"".join(
-            b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-            for name, value in fields)
+            ("content-type", "application/grpc"), ("te", "trailers")])
         message = b"\x0a\x40" + b"x" * 64
         self.body = struct.pack(">BI", 0, len(message)) + message
-
-    @staticmethod
-    def frame(kind, flags, stream, payload):
-        return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) \
-            + struct.pack(">I", stream) + payload
 
     def request(self):
         self.number += 2
         self.socket.sendall(
-            self.frame(1, 0x4, self.number, self.headers)
-            + self.frame(0, 0x1, self.number, self.body))
+            frame(1, 0x4, self.number, self.headers)
+            + frame(0, 0x1, self.number, self.body))
         received = b""
         while True:
-            head = self.stream.read(9)
-            payload = self.stream.read(int.from_bytes(head[:3], "big"))
-            kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big")
+            kind, flags, stream, payload = read_frame(self.stream)
             if kind == 4 and not flags & 1:
-                self.socket.sendall(self.frame(4, 1, 0, b""))
+                self.socket.sendall(frame(4, 1, 0))
             if stream == self.number:
                 received += payload if kind == 0 else b""
                 if flags & 1:

@@ -14,6 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # The debug build, unless another folder is named.
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
 SECONDS = 20
+# For the frames and the counting of allocations that benchmarks use too.
+sys.path.insert(0, str(ROOT / "Benchmarks"))
 
 
 def _generate(folder):

@@ -1,12 +1,8 @@
 """Heap allocations per request: a threshold that nobody raises by accident."""
 
-import sys
+import count_allocations
 
-from conftest import BUILD, ROOT
-
-sys.path.insert(0, str(ROOT / "Benchmarks"))
-
-import count_allocations  # noqa: E402
+from conftest import BUILD
 
 # A debug build; `make bench` holds the release build to 6.
 DEBUG_THRESHOLD = 200

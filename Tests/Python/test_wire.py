@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 
+import frames
 import grpc
 import pytest
 
@@ -192,13 +193,11 @@ def test_headers_over_the_limit(channel):
 class Peer:
     """An HTTP/2 client that says just what it is told."""
 
-    PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
     def __init__(self, address, window=None):
         host, port = address.split(":")
         self.socket = socket.create_connection((host, int(port)), timeout=10)
         settings = struct.pack(">HI", 4, window) if window is not None else b""
-        self.socket.sendall(self.PREFACE)
+        self.socket.sendall(frames.PREFACE)
         self.send(4, 0, 0, settings)
 
     def __enter__(self):
@@ -208,16 +207,12 @@ class Peer:
         self.socket.close()
 
     def send(self, kind, flags, stream, payload=b""):
-        head = struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
-        self.socket.sendall(head + payload)
+        self.socket.sendall(frames.frame(kind, flags, stream, payload))
 
     def request(self, stream, path, body=None, content_type="application/grpc", method="POST"):
         fields = [(":method", method), (":scheme", "http"), (":path", path), (":authority", "a"),
                   ("content-type", content_type), ("te", "trailers")]
-        # Literal fields that are not indexed, names and values not Huffman-coded.
-        block = b"".join(
-            b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-            for name, value in fields)
+        block = frames.header_block(fields)
         self.send(1, 0x4 | (0x1 if body is None else 0), stream, block)
         if body is not None:
             self.send(0, 0x1, stream, body)
@@ -225,11 +220,8 @@ class Peer:
     def frames(self):
         """Frames as they come, until the connection ends."""
         stream = self.socket.makefile("rb")
-        while head := stream.read(9):
-            if len(head) < 9:
-                return
-            length = int.from_bytes(head[:3], "big")
-            yield head[3], head[4], int.from_bytes(head[5:], "big"), stream.read(length)
+        while found := frames.read_frame(stream):
+            yield found
 
     def response(self, stream):
         """Header blocks and body until the stream ends."""
