@@ -6,16 +6,10 @@ internal import TrafficPolicy
 /// The control state in the words of `admin.proto`.
 extension ControlPlane {
     func message(_ backend: ControlState.Backend) -> Weir_Admin_V1_Backend {
-        Weir_Admin_V1_Backend(
-            name: backend.name, kind: .handler(.init(handler: backend.handler)),
-            description: backend.description, services: services(of: backend),
-            endpoints: state.endpoints(naming: backend.name), revision: backend.revision)
-    }
-
-    var backendList: Weir_Admin_V1_ListBackendsResponse {
-        Weir_Admin_V1_ListBackendsResponse(
-            backends: state.backends.values.sorted { $0.name < $1.name }.map { message($0) },
-            revision: state.revision)
+        var message = Weir_Admin_V1_Backend(backend)
+        message.services = services(of: backend)
+        message.endpoints = state.endpoints(naming: backend.name)
+        return message
     }
 
     func message(_ entry: ChangeLog.Entry) -> Weir_Admin_V1_WatchResponse {

@@ -32,20 +32,16 @@ extension ControlPlane {
     private nonisolated func addingChanges(_ service: Service) -> Service {
         service
             .refusing("CreateBackend") { (request: Weir_Admin_V1_CreateBackendRequest) in
-                let asked = request.backend ?? .init()
                 let backend = try await self.createBackend(
-                    asked.name, handler: try Self.handler(of: asked),
-                    description: asked.description,
+                    try ControlState.Backend(request.backend ?? .init()),
                     under: .init(request.expectedRevision, request.validateOnly))
-                return await self.message(backend)
+                return try await self.messageWithStatus(backend)
             }
             .refusing("UpdateBackend") { (request: Weir_Admin_V1_UpdateBackendRequest) in
-                let asked = request.backend ?? .init()
                 let backend = try await self.updateBackend(
-                    asked.name, handler: try Self.handler(of: asked),
-                    description: asked.description,
+                    try ControlState.Backend(request.backend ?? .init()),
                     under: .init(request.expectedRevision, request.validateOnly))
-                return await self.message(backend)
+                return try await self.messageWithStatus(backend)
             }
             .refusing("DeleteBackend") { (request: Weir_Admin_V1_DeleteBackendRequest) in
                 let revision = try await self.deleteBackend(
@@ -82,10 +78,10 @@ extension ControlPlane {
     private nonisolated func addingQuestions(_ service: Service) -> Service {
         service
             .refusing("GetBackend") { (request: Weir_Admin_V1_GetBackendRequest) in
-                await self.message(try await self.state.known(backend: request.name))
+                try await self.messageWithStatus(try await self.state.known(backend: request.name))
             }
             .refusing("ListBackends") { (_: Weir_Admin_V1_ListBackendsRequest) in
-                await self.backendList
+                try await self.backendList()
             }
             .refusing("GetEndpoint") { (request: Weir_Admin_V1_GetEndpointRequest) in
                 Weir_Admin_V1_Endpoint(try await self.state.known(endpoint: request.name))
@@ -122,13 +118,6 @@ extension ControlPlane {
                     }
                 }
             }
-    }
-
-    private static func handler(of backend: Weir_Admin_V1_Backend) throws(ControlError) -> String {
-        guard case .handler(let kind) = backend.kind else {
-            throw .invalid("backend.kind", "not set; set backend.handler")
-        }
-        return kind.handler
     }
 
     private static func interval(_ milliseconds: UInt32) throws(ControlError) -> Duration {

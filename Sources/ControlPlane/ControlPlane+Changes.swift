@@ -2,23 +2,21 @@
 extension ControlPlane {
     @discardableResult
     package func createBackend(
-        _ name: String, handler: String, description: String, under condition: Condition = .init()
+        _ draft: ControlState.Backend, under condition: Condition = .init()
     ) async throws -> ControlState.Backend {
         let registered = registeredNames
         return try await change(condition) { (state) throws(ControlError) in
-            let backend = try state.createBackend(
-                name, handler: handler, description: description, registered: registered)
+            let backend = try state.createBackend(draft, registered: registered)
             return (backend, .backend(backend))
         }.answer
     }
 
     func updateBackend(
-        _ name: String, handler: String, description: String, under condition: Condition
+        _ draft: ControlState.Backend, under condition: Condition
     ) async throws -> ControlState.Backend {
         let registered = registeredNames
         return try await change(condition) { (state) throws(ControlError) in
-            let backend = try state.updateBackend(
-                name, handler: handler, description: description, registered: registered)
+            let backend = try state.updateBackend(draft, registered: registered)
             return (backend, .backend(backend))
         }.answer
     }

@@ -77,8 +77,6 @@ extension ControlPlane {
             row.isShadow
             ? endpoint?.shadows.first { $0.backend == row.backend }?.proportion
             : endpoint?.weights.weights.first { $0.backend == row.backend }?.weight
-        let latency = figures.latency
-        let microseconds = { (quantile: Double) in Double(latency.quantile(quantile)) / 1_000 }
         return Weir_Admin_V1_BackendStats(
             endpoint: row.endpoint, backend: row.backend, shadow: row.isShadow,
             weight: weight ?? 0, requests: figures.started,
@@ -89,9 +87,7 @@ extension ControlPlane {
                     code: UInt32($0.code.rawValue), name: $0.code.description,
                     count: $0.latency.count)
             },
-            latency: .init(
-                meanUs: latency.mean / 1_000, p50Us: microseconds(0.5), p90Us: microseconds(0.9),
-                p99Us: microseconds(0.99), maxUs: Double(latency.maximum) / 1_000),
+            latency: .init(figures.latency),
             sampled: figures.sampled)
     }
 

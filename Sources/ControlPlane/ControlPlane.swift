@@ -24,12 +24,17 @@ package actor ControlPlane {
     private(set) var changes = ChangeLog()
     /// What the data plane routes by.
     private(set) var snapshot = RoutingSnapshot.empty
+    /// The backends of replicas, as they run here.
+    private(set) var running: RunningBackends
     /// The description of all backends' services, for reflection.
     private var schema = ControlPlane.standardSchema
     /// One change at a time goes through, in order; the actor alone would interleave them at each
     /// `await`.
     private var isChanging = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
+    /// Says when a backend has become usable or stopped being so.
+    private let availability: AsyncStream<Void>
+    private var watchOfAvailability: Task<Void, Never>?
 
     package init(
         dataPlane: DataPlane, handlers: [HandlerBackend], store: any StateStore, log: Logger
@@ -40,6 +45,10 @@ package actor ControlPlane {
         health = HealthBoard()
         reflection = ReflectionBoard()
         registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })
+        let (changes, changed) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        running = RunningBackends(log: log) { changed.yield() }
+        availability = changes
     }
 
     /// Loads the state, adds a backend for each registered handler that has none, and publishes.
@@ -47,18 +56,35 @@ package actor ControlPlane {
         if let stored = try await store.load() { state = stored }
         for handler in registered.values.sorted(by: { $0.name < $1.name })
         where state.backends[handler.name] == nil {
-            _ = try await createBackend(
-                handler.name, handler: handler.name, description: handler.description)
+            try await createBackend(
+                .init(
+                    name: handler.name, kind: .handler(handler.name),
+                    description: handler.description))
         }
         describeServices()
         try await publish()
+        let availability = availability
+        watchOfAvailability = Task { [weak self] in
+            for await _ in availability { await self?.tellStandardServices() }
+        }
+    }
+
+    /// Stops worker processes; returns when they have ended.
+    package func stopBackends() async {
+        watchOfAvailability?.cancel()
+        await running.takeAll().stop()
     }
 
     var registeredNames: Set<String> { Set(registered.keys) }
 
     /// The names of the services that a backend's code answers, sorted.
     func services(of backend: ControlState.Backend) -> [String] {
-        registered[backend.handler]?.services.keys.sorted() ?? []
+        switch backend.kind {
+        case .handler(let name): registered[name]?.services.keys.sorted() ?? []
+        case .upstream, .worker:
+            // What can't be read was refused when the backend was created.
+            (try? Schema(descriptorSet: backend.descriptorSet))?.services.keys.sorted() ?? []
+        }
     }
 
     // MARK: Changing
@@ -138,21 +164,43 @@ package actor ControlPlane {
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
                 policy: endpoint.policy)
         }
-        var backends: [String: HandlerBackend] = [:]
-        for backend in state.backends.values {
-            backends[backend.name] = registered[backend.handler]?.named(
-                backend.name, description: backend.description)
-        }
         snapshot = RoutingSnapshot(
-            revision: state.revision, endpoints: endpoints, backends: backends)
+            revision: state.revision, endpoints: endpoints, backends: runBackends())
         try await dataPlane.publish(snapshot)
-        tellStandardServices(backends)
+        tellStandardServices()
     }
 
-    private func tellStandardServices(_ backends: [String: HandlerBackend]) {
+    /// What answers for each backend on this server.
+    private func runBackends() -> [String: RoutingSnapshot.Backend] {
+        var backends: [String: RoutingSnapshot.Backend] = [:]
+        var sets: [ReplicaSet] = []
+        for backend in state.backends.values {
+            if case .handler(let name) = backend.kind {
+                backends[backend.name] = registered[name].map {
+                    .handler($0.named(backend.name, description: backend.description))
+                }
+            } else if let set = running.run(backend) {
+                sets.append(set)
+                backends[backend.name] = .replicas(set)
+            }
+        }
+        running.keep(sets)
+        return backends
+    }
+
+    /// Whether a backend can be expected to answer.
+    private func isUsable(_ backend: String) -> Bool {
+        switch snapshot.backends[backend] {
+        case .handler: true
+        case .replicas(let set): set.isUsable
+        case nil: false
+        }
+    }
+
+    private func tellStandardServices() {
         var statuses: [String: HealthBoard.Status] = [:]
         for endpoint in state.endpoints.values {
-            let serves = endpoint.weights.weights.contains { backends[$0.backend] != nil }
+            let serves = endpoint.weights.weights.contains { isUsable($0.backend) }
             statuses[endpoint.name] = serves ? .serving : .notServing
             statuses[endpoint.route.service] = serves ? .serving : .notServing
         }
@@ -166,14 +214,18 @@ package actor ControlPlane {
     private func describeServices() {
         schema = Self.standardSchema
         for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
-            for service in registered[backend.handler]?.services.values.map(\.self) ?? [] {
-                do {
-                    try service.addDescriptors(to: &schema)
-                } catch {
-                    log.error(
-                        "no reflection for a service",
-                        metadata: ["service": "\(service.name)", "error": "\(error)"])
+            do {
+                switch backend.kind {
+                case .handler(let name):
+                    for service in registered[name]?.services.values.map(\.self) ?? [] {
+                        try service.addDescriptors(to: &schema)
+                    }
+                case .upstream, .worker: try schema.add(descriptorSet: backend.descriptorSet)
                 }
+            } catch {
+                log.error(
+                    "no reflection for a backend",
+                    metadata: ["backend": "\(backend.name)", "error": "\(error)"])
             }
         }
     }

@@ -1,29 +1,39 @@
 extension ControlState {
-    /// Adds a backend made of registered Swift code.
+    /// Adds a backend.
+    ///
+    /// - Parameter registered: the names of the Swift code that there is.
     mutating func createBackend(
-        _ name: String, handler: String, description: String, registered: Set<String>
+        _ draft: Backend, registered: Set<String>
     ) throws(ControlError) -> Backend {
-        try Self.check(name: name, field: "backend.name")
-        guard backends[name] == nil else {
-            throw .taken("backend '\(name)'", field: "backend.name")
+        try Self.check(name: draft.name, field: "backend.name")
+        guard backends[draft.name] == nil else {
+            throw .taken("backend '\(draft.name)'", field: "backend.name")
         }
-        try Self.check(handler: handler, registered)
-        let backend = Backend(
-            name: name, handler: handler, description: description, revision: revision + 1)
-        backends[name] = backend
-        return backend
+        return try put(draft, registered)
     }
 
-    /// Replaces what a backend is made of.
+    /// Replaces what a backend is.
     mutating func updateBackend(
-        _ name: String, handler: String, description: String, registered: Set<String>
+        _ draft: Backend, registered: Set<String>
     ) throws(ControlError) -> Backend {
-        var backend = try known(backend: name)
-        try Self.check(handler: handler, registered)
-        backend.handler = handler
-        backend.description = description
+        _ = try known(backend: draft.name)
+        return try put(draft, registered)
+    }
+
+    private mutating func put(
+        _ draft: Backend, _ registered: Set<String>
+    ) throws(ControlError) -> Backend {
+        if case .handler(let handler) = draft.kind {
+            guard !handler.isEmpty else {
+                throw .invalid("backend.handler.handler", "no handler named")
+            }
+            guard registered.contains(handler) else {
+                throw .notFound(.handler, handler, known: registered.sorted())
+            }
+        }
+        var backend = draft
         backend.revision = revision + 1
-        backends[name] = backend
+        backends[backend.name] = backend
         return backend
     }
 
@@ -33,16 +43,5 @@ extension ControlState {
         let users = endpoints(naming: name)
         guard users.isEmpty else { throw .inUse(backend: name, endpoints: users) }
         backends[name] = nil
-    }
-
-    private static func check(
-        handler: String, _ registered: Set<String>
-    ) throws(ControlError) {
-        guard !handler.isEmpty else {
-            throw .invalid("backend.handler.handler", "no handler named")
-        }
-        guard registered.contains(handler) else {
-            throw .notFound(.handler, handler, known: registered.sorted())
-        }
     }
 }

@@ -12,12 +12,30 @@ package struct ControlState: Sendable {
 
     /// A named implementation.
     package struct Backend: Sendable {
+        package enum Kind: Sendable, Equatable {
+            /// Swift code, by the name under which the program registered it.
+            case handler(String)
+            /// gRPC servers that run by themselves.
+            case upstream([ReplicaAddress], UpstreamTLS?)
+            /// Processes that Weir runs.
+            case worker(WorkerSpec)
+        }
+
         package let name: String
-        /// The name under which the program registered the Swift code.
-        package var handler: String
-        package var description: String
+        package var kind: Kind
+        package var description = ""
+        /// How its replicas are treated; of no meaning for a handler.
+        package var options = BackendOptions()
+        /// A serialized `FileDescriptorSet` for reflection; handlers bring their own.
+        package var descriptorSet: [UInt8] = []
         /// The revision of its latest change.
-        package var revision: UInt64
+        package var revision: UInt64 = 0
+
+        package init(name: String, kind: Kind, description: String = "") {
+            self.name = name
+            self.kind = kind
+            self.description = description
+        }
     }
 
     /// A share of an endpoint's requests that is copied.

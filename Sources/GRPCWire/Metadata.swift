@@ -66,7 +66,7 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
 
     /// gRPC's own, but part of a status that an application or Weir gives.
     private static let statusNames: Set<String> = [
-        "grpc-status-details-bin", "grpc-accept-encoding",
+        "grpc-status-details-bin", "grpc-accept-encoding", "grpc-retry-pushback-ms",
     ]
 
     private static let reserved: Set<String> = [

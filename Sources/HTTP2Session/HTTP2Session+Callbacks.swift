@@ -153,6 +153,9 @@ extension HTTP2Session {
     /// A server that has answered in full before the request ended asks the client to stop
     /// sending, without calling that an error (RFC 9113 section 8.1).
     private func sent(_ header: nghttp2_frame_hd) {
+        if header.type == UInt8(NGHTTP2_HEADERS.rawValue) {
+            lastSentID = max(lastSentID, header.stream_id)
+        }
         let endStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         let mayEnd =
             header.type == UInt8(NGHTTP2_HEADERS.rawValue)

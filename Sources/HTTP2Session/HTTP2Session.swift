@@ -47,6 +47,8 @@ internal import CNGHTTP2
     /// The slot that `incoming` belongs to, or -1.
     var incomingSlot = -1
     var lastError: String?
+    /// The highest stream whose headers have been handed to the socket; a client sends them in order.
+    var lastSentID: Int32 = 0
     var nameValues: [nghttp2_nv] = unsafe []
 
     /// The number of streams that are open.
@@ -187,6 +189,15 @@ internal import CNGHTTP2
         unsafe nghttp2_session_get_remote_settings(
             session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
     }
+
+    /// Whether our side of a stream has not ended yet, as far as the socket has been told.
+    package func isSending(_ stream: HTTP2Stream) -> Bool {
+        guard isCurrent(stream) else { return false }
+        return unsafe nghttp2_session_get_stream_local_close(session, stream.id) == 0
+    }
+
+    /// Whether a client's request has begun to go out on the stream of a slot.
+    package func wasSent(slot: Int) -> Bool { slots[slot].stream.id <= lastSentID }
 
     // MARK: Slots
 

@@ -57,6 +57,36 @@ package struct HeaderBlock: Sendable {
         }
     }
 
+    /// A set of known names, by number.
+    package struct KnownSet: Sendable {
+        fileprivate var bits: UInt64 = 0
+
+        package init(_ numbers: some Sequence<Int>) {
+            for number in numbers { bits |= 1 << UInt64(number) }
+        }
+
+        fileprivate func contains(_ number: Int) -> Bool {
+            number >= 0 && bits & (1 << UInt64(number)) != 0
+        }
+    }
+
+    /// Appends the fields of another block but for those with certain known names.
+    package mutating func append(_ other: HeaderBlock, except excluded: KnownSet) {
+        fields.reserveCapacity(fields.count + other.fields.count)
+        bytes.reserveCapacity(bytes.count + other.bytes.count)
+        // Every field lies within the bytes of its own block.
+        unsafe other.bytes.withUnsafeBufferPointer { source in
+            for field in other.fields where !excluded.contains(field.known) {
+                let start = bytes.count
+                unsafe bytes.append(
+                    contentsOf: UnsafeBufferPointer(
+                        rebasing: source[field.nameStart..<field.valueEnd]))
+                let middle = start + field.valueStart - field.nameStart
+                note(start, middle, known: field.known)
+            }
+        }
+    }
+
     package mutating func removeAll() {
         // Emptying an empty array is not free.
         guard !fields.isEmpty else { return }

@@ -63,4 +63,10 @@ extension [UInt8] {
         @_lifetime(borrow self)
         get { unsafe span.bytes }
     }
+
+    /// Appends a span's bytes.
+    package mutating func append(_ bytes: RawSpan) {
+        // The span is read within the closure only.
+        unsafe bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
+    }
 }

@@ -14,6 +14,11 @@ public struct Limits: Sendable {
     public var blockingThreads = 8
     /// Response bytes buffered for a stream before `send` waits for the client.
     public var responseBufferBytes = 64 << 10
+    /// Bytes of a forwarded call that wait for its receiver before its sender gets no more credit, for
+    /// each direction; at most one window more can be on its way.
+    public var forwardBufferBytes = 64 << 10
+    /// Request bytes kept until the response begins, so that a forwarded request can be sent again.
+    public var retryBufferBytes = 64 << 10
     /// Streams that one connection may have open at once.
     public var maxConcurrentStreams = 256
     /// Request bytes of one stream that a client may send ahead of the handler.

@@ -33,6 +33,7 @@ struct Table {
 /// Colours and controls, only where a terminal shows them.
 enum Style {
     static let isTerminal = isatty(STDOUT_FILENO) == 1
+    static let isErrorTerminal = isatty(STDERR_FILENO) == 1
 
     private static let hasColour =
         isTerminal && ProcessInfo.processInfo.environment["NO_COLOR"] == nil

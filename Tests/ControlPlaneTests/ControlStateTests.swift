@@ -11,7 +11,7 @@ internal import TrafficPolicy
         var state = ControlState()
         for name in ["v1", "v2", "v3"] {
             _ = try state.createBackend(
-                name, handler: name, description: "", registered: Self.registered)
+                .init(name: name, kind: .handler(name)), registered: Self.registered)
         }
         _ = try state.createEndpoint("e", route: "/p.S/", backend: "v1")
         return state
@@ -44,7 +44,7 @@ internal import TrafficPolicy
         }
         try refuses(.invalidArgument, "is no name") { (state) throws(ControlError) in
             _ = try state.createBackend(
-                "", handler: "v1", description: "", registered: Self.registered)
+                .init(name: "", kind: .handler("v1")), registered: Self.registered)
         }
         try refuses(.invalidArgument, "is no route") { (state) throws(ControlError) in
             _ = try state.createEndpoint("f", route: "x.Y", backend: "v1")
@@ -61,11 +61,11 @@ internal import TrafficPolicy
         }
         try refuses(.alreadyExists, "backend 'v1' is taken") { (state) throws(ControlError) in
             _ = try state.createBackend(
-                "v1", handler: "v1", description: "", registered: Self.registered)
+                .init(name: "v1", kind: .handler("v1")), registered: Self.registered)
         }
         try refuses(.notFound, "no handler 'v9'") { (state) throws(ControlError) in
             _ = try state.createBackend(
-                "new", handler: "v9", description: "", registered: Self.registered)
+                .init(name: "new", kind: .handler("v9")), registered: Self.registered)
         }
     }
 

@@ -7,8 +7,8 @@ internal import CWeirProtos
 /// `weir/admin/v1/admin.proto`, as reflection serves it.
 package enum Weir_Admin_V1_AdminProto {
     package static let file = ProtoFile(
-        base64: "Chl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvEg13ZWlyLmFkbWluLnYxGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvItUBCgdCYWNrZW5kEhIKBG5hbWUYASABKAlSBG5hbWUSNgoHaGFuZGxlchgCIAEoCzIaLndlaXIuYWRtaW4udjEuSGFuZGxlcktpbmRIAFIHaGFuZGxlchIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SGgoIc2VydmljZXMYBCADKAlSCHNlcnZpY2VzEhwKCWVuZHBvaW50cxgFIAMoCVIJZW5kcG9pbnRzEhoKCHJldmlzaW9uGAYgASgEUghyZXZpc2lvbkIGCgRraW5kIicKC0hhbmRsZXJLaW5kEhgKB2hhbmRsZXIYASABKAlSB2hhbmRsZXIiQQoNQmFja2VuZFdlaWdodBIYCgdiYWNrZW5kGAEgASgJUgdiYWNrZW5kEhYKBndlaWdodBgCIAEoAVIGd2VpZ2h0IkIKBlNoYWRvdxIYCgdiYWNrZW5kGAEgASgJUgdiYWNrZW5kEh4KCnByb3BvcnRpb24YAiABKAFSCnByb3BvcnRpb24iOgoISW50ZXJ2YWwSFAoFc3RhcnQYASABKAZSBXN0YXJ0EhgKB2JhY2tlbmQYAiABKAlSB2JhY2tlbmQi8AEKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLwoHc2hhZG93cxgEIAMoCzIVLndlaXIuYWRtaW4udjEuU2hhZG93UgdzaGFkb3dzEjUKCWludGVydmFscxgFIAMoCzIXLndlaXIuYWRtaW4udjEuSW50ZXJ2YWxSCWludGVydmFscxIaCghyZXZpc2lvbhgGIAEoBFIIcmV2aXNpb24itQEKFENyZWF0ZUJhY2tlbmRSZXF1ZXN0EjAKB2JhY2tlbmQYASABKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSB2JhY2tlbmQSMAoRZXhwZWN0ZWRfcmV2aXNpb24YAiABKARIAFIQZXhwZWN0ZWRSZXZpc2lvbogBARIjCg12YWxpZGF0ZV9vbmx5GAMgASgIUgx2YWxpZGF0ZU9ubHlCFAoSX2V4cGVjdGVkX3JldmlzaW9uIrUBChRVcGRhdGVCYWNrZW5kUmVxdWVzdBIwCgdiYWNrZW5kGAEgASgLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUgdiYWNrZW5kEjAKEWV4cGVjdGVkX3JldmlzaW9uGAIgASgESABSEGV4cGVjdGVkUmV2aXNpb26IAQESIwoNdmFsaWRhdGVfb25seRgDIAEoCFIMdmFsaWRhdGVPbmx5QhQKEl9leHBlY3RlZF9yZXZpc2lvbiKXAQoURGVsZXRlQmFja2VuZFJlcXVlc3QSEgoEbmFtZRgBIAEoCVIEbmFtZRIwChFleHBlY3RlZF9yZXZpc2lvbhgCIAEoBEgAUhBleHBlY3RlZFJldmlzaW9uiAEBEiMKDXZhbGlkYXRlX29ubHkYAyABKAhSDHZhbGlkYXRlT25seUIUChJfZXhwZWN0ZWRfcmV2aXNpb24iMwoVRGVsZXRlQmFja2VuZFJlc3BvbnNlEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbiInChFHZXRCYWNrZW5kUmVxdWVzdBISCgRuYW1lGAEgASgJUgRuYW1lIhUKE0xpc3RCYWNrZW5kc1JlcXVlc3QiZgoUTGlzdEJhY2tlbmRzUmVzcG9uc2USMgoIYmFja2VuZHMYASADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEhoKCHJldmlzaW9uGAIgASgEUghyZXZpc2lvbiLIAQoVQ3JlYXRlRW5kcG9pbnRSZXF1ZXN0EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEhgKB2JhY2tlbmQYAyABKAlSB2JhY2tlbmQSMAoRZXhwZWN0ZWRfcmV2aXNpb24YBCABKARIAFIQZXhwZWN0ZWRSZXZpc2lvbogBARIjCg12YWxpZGF0ZV9vbmx5GAUgASgIUgx2YWxpZGF0ZU9ubHlCFAoSX2V4cGVjdGVkX3JldmlzaW9uIpgBChVEZWxldGVFbmRwb2ludFJlcXVlc3QSEgoEbmFtZRgBIAEoCVIEbmFtZRIwChFleHBlY3RlZF9yZXZpc2lvbhgCIAEoBEgAUhBleHBlY3RlZFJldmlzaW9uiAEBEiMKDXZhbGlkYXRlX29ubHkYAyABKAhSDHZhbGlkYXRlT25seUIUChJfZXhwZWN0ZWRfcmV2aXNpb24iNAoWRGVsZXRlRW5kcG9pbnRSZXNwb25zZRIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24iKAoSR2V0RW5kcG9pbnRSZXF1ZXN0EhIKBG5hbWUYASABKAlSBG5hbWUiFgoUTGlzdEVuZHBvaW50c1JlcXVlc3QiagoVTGlzdEVuZHBvaW50c1Jlc3BvbnNlEjUKCWVuZHBvaW50cxgBIAMoCzIXLndlaXIuYWRtaW4udjEuRW5kcG9pbnRSCWVuZHBvaW50cxIaCghyZXZpc2lvbhgCIAEoBFIIcmV2aXNpb24i1AEKEVNldFRyYWZmaWNSZXF1ZXN0EhoKCGVuZHBvaW50GAEgASgJUghlbmRwb2ludBI2Cgd3ZWlnaHRzGAIgAygLMhwud2Vpci5hZG1pbi52MS5CYWNrZW5kV2VpZ2h0Ugd3ZWlnaHRzEjAKEWV4cGVjdGVkX3JldmlzaW9uGAMgASgESABSEGV4cGVjdGVkUmV2aXNpb26IAQESIwoNdmFsaWRhdGVfb25seRgEIAEoCFIMdmFsaWRhdGVPbmx5QhQKEl9leHBlY3RlZF9yZXZpc2lvbiKeAQoSU2V0VHJhZmZpY1Jlc3BvbnNlEjMKCGVuZHBvaW50GAEgASgLMhcud2Vpci5hZG1pbi52MS5FbmRwb2ludFIIZW5kcG9pbnQSHwoLbW92ZWRfc2hhcmUYAiABKAFSCm1vdmVkU2hhcmUSFgoGcGFja2VkGAMgASgIUgZwYWNrZWQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uItkBChRTaGFkb3dUcmFmZmljUmVxdWVzdBIaCghlbmRwb2ludBgBIAEoCVIIZW5kcG9pbnQSGAoHYmFja2VuZBgCIAEoCVIHYmFja2VuZBIeCgpwcm9wb3J0aW9uGAMgASgBUgpwcm9wb3J0aW9uEjAKEWV4cGVjdGVkX3JldmlzaW9uGAQgASgESABSEGV4cGVjdGVkUmV2aXNpb26IAQESIwoNdmFsaWRhdGVfb25seRgFIAEoCFIMdmFsaWRhdGVPbmx5QhQKEl9leHBlY3RlZF9yZXZpc2lvbiJGChNFeHBsYWluUm91dGVSZXF1ZXN0EhIKBHBhdGgYASABKAlSBHBhdGgSGwoJc2hhcmRfa2V5GAIgASgMUghzaGFyZEtleSLzAgoURXhwbGFpblJvdXRlUmVzcG9uc2USGgoIZW5kcG9pbnQYASABKAlSCGVuZHBvaW50EhQKBXJvdXRlGAIgASgJUgVyb3V0ZRIUCgVwb2ludBgDIAEoBlIFcG9pbnQSJQoOaW50ZXJ2YWxfZmlyc3QYBCABKAZSDWludGVydmFsRmlyc3QSIwoNaW50ZXJ2YWxfbGFzdBgFIAEoBlIMaW50ZXJ2YWxMYXN0EhgKB2JhY2tlbmQYBiABKAlSB2JhY2tlbmQSNgoHd2VpZ2h0cxgHIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxI3CgdzaGFkb3dzGAggAygLMh0ud2Vpci5hZG1pbi52MS5TaGFkb3dEZWNpc2lvblIHc2hhZG93cxIgCgtleHBsYW5hdGlvbhgJIAEoCVILZXhwbGFuYXRpb24SGgoIcmV2aXNpb24YCiABKARSCHJldmlzaW9uInIKDlNoYWRvd0RlY2lzaW9uEhgKB2JhY2tlbmQYASABKAlSB2JhY2tlbmQSHgoKcHJvcG9ydGlvbhgCIAEoAVIKcHJvcG9ydGlvbhIbCgZjb3BpZWQYAyABKAhIAFIGY29waWVkiAEBQgkKB19jb3BpZWQiMwoMV2F0Y2hSZXF1ZXN0EiMKDWZyb21fcmV2aXNpb24YASABKARSDGZyb21SZXZpc2lvbiLfAgoNV2F0Y2hSZXNwb25zZRIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SLgoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSNQoIc25hcHNob3QYAyABKAsyFy53ZWlyLmFkbWluLnYxLlNuYXBzaG90SABSCHNuYXBzaG90EjIKB2JhY2tlbmQYBCABKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRIAFIHYmFja2VuZBIpCg9kZWxldGVkX2JhY2tlbmQYBSABKAlIAFIOZGVsZXRlZEJhY2tlbmQSNQoIZW5kcG9pbnQYBiABKAsyFy53ZWlyLmFkbWluLnYxLkVuZHBvaW50SABSCGVuZHBvaW50EisKEGRlbGV0ZWRfZW5kcG9pbnQYByABKAlIAFIPZGVsZXRlZEVuZHBvaW50QggKBmNoYW5nZSJ1CghTbmFwc2hvdBIyCghiYWNrZW5kcxgBIAMoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZFIIYmFja2VuZHMSNQoJZW5kcG9pbnRzGAIgAygLMhcud2Vpci5hZG1pbi52MS5FbmRwb2ludFIJZW5kcG9pbnRzIi0KD0dldFN0YXRzUmVxdWVzdBIaCghlbmRwb2ludBgBIAEoCVIIZW5kcG9pbnQiUAoRV2F0Y2hTdGF0c1JlcXVlc3QSGgoIZW5kcG9pbnQYASABKAlSCGVuZHBvaW50Eh8KC2ludGVydmFsX21zGAIgASgNUgppbnRlcnZhbE1zIuQBCgVTdGF0cxIuCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIYCgdzZWNvbmRzGAIgASgBUgdzZWNvbmRzEjcKCGJhY2tlbmRzGAMgAygLMhsud2Vpci5hZG1pbi52MS5CYWNrZW5kU3RhdHNSCGJhY2tlbmRzEhoKCHJldmlzaW9uGAQgASgEUghyZXZpc2lvbhIgCgtjb25uZWN0aW9ucxgFIAEoBFILY29ubmVjdGlvbnMSGgoIdW5yb3V0ZWQYBiABKARSCHVucm91dGVkIuECCgxCYWNrZW5kU3RhdHMSGgoIZW5kcG9pbnQYASABKAlSCGVuZHBvaW50EhgKB2JhY2tlbmQYAiABKAlSB2JhY2tlbmQSFgoGc2hhZG93GAMgASgIUgZzaGFkb3cSFgoGd2VpZ2h0GAQgASgBUgZ3ZWlnaHQSGgoIcmVxdWVzdHMYBSABKARSCHJlcXVlc3RzEi4KE3JlcXVlc3RzX3Blcl9zZWNvbmQYBiABKAFSEXJlcXVlc3RzUGVyU2Vjb25kEhsKCWluX2ZsaWdodBgHIAEoBFIIaW5GbGlnaHQSNgoIc3RhdHVzZXMYCCADKAsyGi53ZWlyLmFkbWluLnYxLlN0YXR1c0NvdW50UghzdGF0dXNlcxIwCgdsYXRlbmN5GAkgASgLMhYud2Vpci5hZG1pbi52MS5MYXRlbmN5UgdsYXRlbmN5EhgKB3NhbXBsZWQYCiABKARSB3NhbXBsZWQiSwoLU3RhdHVzQ291bnQSEgoEY29kZRgBIAEoDVIEY29kZRISCgRuYW1lGAIgASgJUgRuYW1lEhQKBWNvdW50GAMgASgEUgVjb3VudCJ+CgdMYXRlbmN5EhcKB21lYW5fdXMYASABKAFSBm1lYW5VcxIVCgZwNTBfdXMYAiABKAFSBXA1MFVzEhUKBnA5MF91cxgDIAEoAVIFcDkwVXMSFQoGcDk5X3VzGAQgASgBUgVwOTlVcxIVCgZtYXhfdXMYBSABKAFSBW1heFVzMsIJCgVBZG1pbhJMCg1DcmVhdGVCYWNrZW5kEiMud2Vpci5hZG1pbi52MS5DcmVhdGVCYWNrZW5kUmVxdWVzdBoWLndlaXIuYWRtaW4udjEuQmFja2VuZBJMCg1VcGRhdGVCYWNrZW5kEiMud2Vpci5hZG1pbi52MS5VcGRhdGVCYWNrZW5kUmVxdWVzdBoWLndlaXIuYWRtaW4udjEuQmFja2VuZBJaCg1EZWxldGVCYWNrZW5kEiMud2Vpci5hZG1pbi52MS5EZWxldGVCYWNrZW5kUmVxdWVzdBokLndlaXIuYWRtaW4udjEuRGVsZXRlQmFja2VuZFJlc3BvbnNlEkYKCkdldEJhY2tlbmQSIC53ZWlyLmFkbWluLnYxLkdldEJhY2tlbmRSZXF1ZXN0GhYud2Vpci5hZG1pbi52MS5CYWNrZW5kElcKDExpc3RCYWNrZW5kcxIiLndlaXIuYWRtaW4udjEuTGlzdEJhY2tlbmRzUmVxdWVzdBojLndlaXIuYWRtaW4udjEuTGlzdEJhY2tlbmRzUmVzcG9uc2USTwoOQ3JlYXRlRW5kcG9pbnQSJC53ZWlyLmFkbWluLnYxLkNyZWF0ZUVuZHBvaW50UmVxdWVzdBoXLndlaXIuYWRtaW4udjEuRW5kcG9pbnQSXQoORGVsZXRlRW5kcG9pbnQSJC53ZWlyLmFkbWluLnYxLkRlbGV0ZUVuZHBvaW50UmVxdWVzdBolLndlaXIuYWRtaW4udjEuRGVsZXRlRW5kcG9pbnRSZXNwb25zZRJJCgtHZXRFbmRwb2ludBIhLndlaXIuYWRtaW4udjEuR2V0RW5kcG9pbnRSZXF1ZXN0Ghcud2Vpci5hZG1pbi52MS5FbmRwb2ludBJaCg1MaXN0RW5kcG9pbnRzEiMud2Vpci5hZG1pbi52MS5MaXN0RW5kcG9pbnRzUmVxdWVzdBokLndlaXIuYWRtaW4udjEuTGlzdEVuZHBvaW50c1Jlc3BvbnNlElEKClNldFRyYWZmaWMSIC53ZWlyLmFkbWluLnYxLlNldFRyYWZmaWNSZXF1ZXN0GiEud2Vpci5hZG1pbi52MS5TZXRUcmFmZmljUmVzcG9uc2USTQoNU2hhZG93VHJhZmZpYxIjLndlaXIuYWRtaW4udjEuU2hhZG93VHJhZmZpY1JlcXVlc3QaFy53ZWlyLmFkbWluLnYxLkVuZHBvaW50ElcKDEV4cGxhaW5Sb3V0ZRIiLndlaXIuYWRtaW4udjEuRXhwbGFpblJvdXRlUmVxdWVzdBojLndlaXIuYWRtaW4udjEuRXhwbGFpblJvdXRlUmVzcG9uc2USRAoFV2F0Y2gSGy53ZWlyLmFkbWluLnYxLldhdGNoUmVxdWVzdBocLndlaXIuYWRtaW4udjEuV2F0Y2hSZXNwb25zZTABEkAKCEdldFN0YXRzEh4ud2Vpci5hZG1pbi52MS5HZXRTdGF0c1JlcXVlc3QaFC53ZWlyLmFkbWluLnYxLlN0YXRzEkYKCldhdGNoU3RhdHMSIC53ZWlyLmFkbWluLnYxLldhdGNoU3RhdHNSZXF1ZXN0GhQud2Vpci5hZG1pbi52MS5TdGF0czABYgZwcm90bzM=",
-        imports: [Google_Protobuf_TimestampProto.file])
+        base64: "Chl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvEg13ZWlyLmFkbWluLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8i2wMKB0JhY2tlbmQSEgoEbmFtZRgBIAEoCVIEbmFtZRI2CgdoYW5kbGVyGAIgASgLMhoud2Vpci5hZG1pbi52MS5IYW5kbGVyS2luZEgAUgdoYW5kbGVyEjkKCHVwc3RyZWFtGAcgASgLMhsud2Vpci5hZG1pbi52MS5VcHN0cmVhbUtpbmRIAFIIdXBzdHJlYW0SMwoGd29ya2VyGAggASgLMhkud2Vpci5hZG1pbi52MS5Xb3JrZXJLaW5kSABSBndvcmtlchIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SGgoIc2VydmljZXMYBCADKAlSCHNlcnZpY2VzEhwKCWVuZHBvaW50cxgFIAMoCVIJZW5kcG9pbnRzEhoKCHJldmlzaW9uGAYgASgEUghyZXZpc2lvbhI3CgdvcHRpb25zGAkgASgLMh0ud2Vpci5hZG1pbi52MS5CYWNrZW5kT3B0aW9uc1IHb3B0aW9ucxIlCg5kZXNjcmlwdG9yX3NldBgKIAEoDFINZGVzY3JpcHRvclNldBI0CgZzdGF0dXMYCyABKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRTdGF0dXNSBnN0YXR1c0IGCgRraW5kIicKC0hhbmRsZXJLaW5kEhgKB2hhbmRsZXIYASABKAlSB2hhbmRsZXIiWgoMVXBzdHJlYW1LaW5kEhwKCWFkZHJlc3NlcxgBIAMoCVIJYWRkcmVzc2VzEiwKA3RscxgCIAEoCzIaLndlaXIuYWRtaW4udjEuVXBzdHJlYW1UbHNSA3RscyKNAQoLVXBzdHJlYW1UbHMSFwoHY2FfZmlsZRgBIAEoCVIGY2FGaWxlEikKEGNlcnRpZmljYXRlX2ZpbGUYAiABKAlSD2NlcnRpZmljYXRlRmlsZRIZCghrZXlfZmlsZRgDIAEoCVIHa2V5RmlsZRIfCgtzZXJ2ZXJfbmFtZRgEIAEoCVIKc2VydmVyTmFtZSL7AgoKV29ya2VyS2luZBIYCgdjb21tYW5kGAEgAygJUgdjb21tYW5kEhoKCHJlcGxpY2FzGAIgASgNUghyZXBsaWNhcxJMCgtlbnZpcm9ubWVudBgDIAMoCzIqLndlaXIuYWRtaW4udjEuV29ya2VyS2luZC5FbnZpcm9ubWVudEVudHJ5UgtlbnZpcm9ubWVudBIrChF3b3JraW5nX2RpcmVjdG9yeRgEIAEoCVIQd29ya2luZ0RpcmVjdG9yeRI+Cg1zdGFydF90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgxzdGFydFRpbWVvdXQSPAoMZ3JhY2VfcGVyaW9kGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgtncmFjZVBlcmlvZBo+ChBFbnZpcm9ubWVudEVudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgJUgV2YWx1ZToCOAEitwcKDkJhY2tlbmRPcHRpb25zEjMKFm1heF9yZXF1ZXN0c19pbl9mbGlnaHQYASABKA1SE21heFJlcXVlc3RzSW5GbGlnaHQSNwoYbWF4X3JlcXVlc3RzX3Blcl9yZXBsaWNhGAIgASgNUhVtYXhSZXF1ZXN0c1BlclJlcGxpY2ESNQoUbWF4X3dhaXRpbmdfcmVxdWVzdHMYAyABKA1IAFISbWF4V2FpdGluZ1JlcXVlc3RziAEBEjwKDHdhaXRfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblILd2FpdFRpbWVvdXQSKQoQcmVwbGljYV9hZmZpbml0eRgFIAEoCFIPcmVwbGljYUFmZmluaXR5EjEKBXJldHJ5GAYgASgLMhsud2Vpci5hZG1pbi52MS5SZXRyeU9wdGlvbnNSBXJldHJ5EkQKDGhlYWx0aF9jaGVjaxgHIAEoCzIhLndlaXIuYWRtaW4udjEuSGVhbHRoQ2hlY2tPcHRpb25zUgtoZWFsdGhDaGVjaxJKChFvdXRsaWVyX2RldGVjdGlvbhgIIAEoCzIdLndlaXIuYWRtaW4udjEuT3V0bGllck9wdGlvbnNSEG91dGxpZXJEZXRlY3Rpb24SQgoPY29ubmVjdF90aW1lb3V0GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUg5jb25uZWN0VGltZW91dBI8CgxpZGxlX3RpbWVvdXQYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SC2lkbGVUaW1lb3V0EkgKEmtlZXBhbGl2ZV9pbnRlcnZhbBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIRa2VlcGFsaXZlSW50ZXJ2YWwSRgoRa2VlcGFsaXZlX3RpbWVvdXQYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SEGtlZXBhbGl2ZVRpbWVvdXQSQgobbWF4X2Nvbm5lY3Rpb25zX3Blcl9yZXBsaWNhGA0gASgNSAFSGG1heENvbm5lY3Rpb25zUGVyUmVwbGljYYgBARIcCglhdXRob3JpdHkYDiABKAlSCWF1dGhvcml0eRIjCg1mb3J3YXJkZWRfZm9yGA8gASgIUgxmb3J3YXJkZWRGb3JCFwoVX21heF93YWl0aW5nX3JlcXVlc3RzQh4KHF9tYXhfY29ubmVjdGlvbnNfcGVyX3JlcGxpY2Ei1QIKDFJldHJ5T3B0aW9ucxIUCgVjb2RlcxgBIAMoCVIFY29kZXMSJgoMbWF4X2F0dGVtcHRzGAIgASgNSABSC21heEF0dGVtcHRziAEBEj4KDWluaXRpYWxfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SDGluaXRpYWxEZWxheRI2CgltYXhfZGVsYXkYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SCG1heERlbGF5EiYKDGJ1ZGdldF9zaGFyZRgFIAEoAUgBUgtidWRnZXRTaGFyZYgBARIvChFidWRnZXRfcGVyX3NlY29uZBgGIAEoAUgCUg9idWRnZXRQZXJTZWNvbmSIAQFCDwoNX21heF9hdHRlbXB0c0IPCg1fYnVkZ2V0X3NoYXJlQhQKEl9idWRnZXRfcGVyX3NlY29uZCKwAgoSSGVhbHRoQ2hlY2tPcHRpb25zEjUKCGludGVydmFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUghpbnRlcnZhbBIzCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgd0aW1lb3V0EhgKB3NlcnZpY2UYAyABKAlSB3NlcnZpY2USMAoRaGVhbHRoeV90aHJlc2hvbGQYBCABKA1IAFIQaGVhbHRoeVRocmVzaG9sZIgBARI0ChN1bmhlYWx0aHlfdGhyZXNob2xkGAUgASgNSAFSEnVuaGVhbHRoeVRocmVzaG9sZIgBAUIUChJfaGVhbHRoeV90aHJlc2hvbGRCFgoUX3VuaGVhbHRoeV90aHJlc2hvbGQi3gMKDk91dGxpZXJPcHRpb25zEjYKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNSABSE2NvbnNlY3V0aXZlRmFpbHVyZXOIAQESKAoNZmFpbHVyZV9zaGFyZRgCIAEoAUgBUgxmYWlsdXJlU2hhcmWIAQESLgoQbWluaW11bV9yZXF1ZXN0cxgDIAEoDUgCUg9taW5pbXVtUmVxdWVzdHOIAQESNQoIaW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SCGludGVydmFsEj4KDWJhc2VfZWplY3Rpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SDGJhc2VFamVjdGlvbhI8CgxtYXhfZWplY3Rpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SC21heEVqZWN0aW9uEi8KEW1heF9lamVjdGVkX3NoYXJlGAcgASgBSANSD21heEVqZWN0ZWRTaGFyZYgBAUIXChVfY29uc2VjdXRpdmVfZmFpbHVyZXNCEAoOX2ZhaWx1cmVfc2hhcmVCEwoRX21pbmltdW1fcmVxdWVzdHNCFAoSX21heF9lamVjdGVkX3NoYXJlIr8DCg1SZXBsaWNhU3RhdHVzEhIKBG5hbWUYASABKAlSBG5hbWUSMQoFc3RhdGUYAiABKA4yGy53ZWlyLmFkbWluLnYxLlJlcGxpY2FTdGF0ZVIFc3RhdGUSIAoLY29ubmVjdGlvbnMYAyABKA1SC2Nvbm5lY3Rpb25zEhsKCWluX2ZsaWdodBgEIAEoDVIIaW5GbGlnaHQSGgoIcmVxdWVzdHMYBSABKARSCHJlcXVlc3RzEiMKDXN1Y2Nlc3Nfc2hhcmUYBiABKAFSDHN1Y2Nlc3NTaGFyZRIwCgdsYXRlbmN5GAcgASgLMhYud2Vpci5hZG1pbi52MS5MYXRlbmN5UgdsYXRlbmN5EiEKDGxhc3RfZmFpbHVyZRgIIAEoCVILbGFzdEZhaWx1cmUSRgoRbGFzdF9mYWlsdXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9sYXN0RmFpbHVyZVRpbWUSHAoJZWplY3Rpb25zGAogASgEUgllamVjdGlvbnMSEAoDcGlkGAsgASgDUgNwaWQSGgoIcmVzdGFydHMYDCABKARSCHJlc3RhcnRzIqgDCg1CYWNrZW5kU3RhdHVzEhYKBnVzYWJsZRgBIAEoCFIGdXNhYmxlEhgKB3Byb2JsZW0YAiABKAlSB3Byb2JsZW0SOAoIcmVwbGljYXMYAyADKAsyHC53ZWlyLmFkbWluLnYxLlJlcGxpY2FTdGF0dXNSCHJlcGxpY2FzEhsKCWluX2ZsaWdodBgEIAEoBFIIaW5GbGlnaHQSGAoHd2FpdGluZxgFIAEoBFIHd2FpdGluZxIhCgxjaXJjdWl0X29wZW4YBiABKAhSC2NpcmN1aXRPcGVuEikKEGNpcmN1aXRfb3BlbmluZ3MYByABKARSD2NpcmN1aXRPcGVuaW5ncxI0CgdyZWZ1c2VkGAggAygLMhoud2Vpci5hZG1pbi52MS5TdGF0dXNDb3VudFIHcmVmdXNlZBIYCgdyZXRyaWVzGAkgASgEUgdyZXRyaWVzEi8KE3RyYW5zcGFyZW50X3JldHJpZXMYCiABKARSEnRyYW5zcGFyZW50UmV0cmllcxIlCg5yZXRyaWVzX2RlbmllZBgLIAEoBFINcmV0cmllc0RlbmllZCJBCg1CYWNrZW5kV2VpZ2h0EhgKB2JhY2tlbmQYASABKAlSB2JhY2tlbmQSFgoGd2VpZ2h0GAIgASgBUgZ3ZWlnaHQiQgoGU2hhZG93EhgKB2JhY2tlbmQYASABKAlSB2JhY2tlbmQSHgoKcHJvcG9ydGlvbhgCIAEoAVIKcHJvcG9ydGlvbiI6CghJbnRlcnZhbBIUCgVzdGFydBgBIAEoBlIFc3RhcnQSGAoHYmFja2VuZBgCIAEoCVIHYmFja2VuZCLwAQoIRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSNgoHd2VpZ2h0cxgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxIvCgdzaGFkb3dzGAQgAygLMhUud2Vpci5hZG1pbi52MS5TaGFkb3dSB3NoYWRvd3MSNQoJaW50ZXJ2YWxzGAUgAygLMhcud2Vpci5hZG1pbi52MS5JbnRlcnZhbFIJaW50ZXJ2YWxzEhoKCHJldmlzaW9uGAYgASgEUghyZXZpc2lvbiK1AQoUQ3JlYXRlQmFja2VuZFJlcXVlc3QSMAoHYmFja2VuZBgBIAEoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZFIHYmFja2VuZBIwChFleHBlY3RlZF9yZXZpc2lvbhgCIAEoBEgAUhBleHBlY3RlZFJldmlzaW9uiAEBEiMKDXZhbGlkYXRlX29ubHkYAyABKAhSDHZhbGlkYXRlT25seUIUChJfZXhwZWN0ZWRfcmV2aXNpb24itQEKFFVwZGF0ZUJhY2tlbmRSZXF1ZXN0EjAKB2JhY2tlbmQYASABKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSB2JhY2tlbmQSMAoRZXhwZWN0ZWRfcmV2aXNpb24YAiABKARIAFIQZXhwZWN0ZWRSZXZpc2lvbogBARIjCg12YWxpZGF0ZV9vbmx5GAMgASgIUgx2YWxpZGF0ZU9ubHlCFAoSX2V4cGVjdGVkX3JldmlzaW9uIpcBChREZWxldGVCYWNrZW5kUmVxdWVzdBISCgRuYW1lGAEgASgJUgRuYW1lEjAKEWV4cGVjdGVkX3JldmlzaW9uGAIgASgESABSEGV4cGVjdGVkUmV2aXNpb26IAQESIwoNdmFsaWRhdGVfb25seRgDIAEoCFIMdmFsaWRhdGVPbmx5QhQKEl9leHBlY3RlZF9yZXZpc2lvbiIzChVEZWxldGVCYWNrZW5kUmVzcG9uc2USGgoIcmV2aXNpb24YASABKARSCHJldmlzaW9uIicKEUdldEJhY2tlbmRSZXF1ZXN0EhIKBG5hbWUYASABKAlSBG5hbWUiFQoTTGlzdEJhY2tlbmRzUmVxdWVzdCJmChRMaXN0QmFja2VuZHNSZXNwb25zZRIyCghiYWNrZW5kcxgBIAMoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZFIIYmFja2VuZHMSGgoIcmV2aXNpb24YAiABKARSCHJldmlzaW9uIsgBChVDcmVhdGVFbmRwb2ludFJlcXVlc3QSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSGAoHYmFja2VuZBgDIAEoCVIHYmFja2VuZBIwChFleHBlY3RlZF9yZXZpc2lvbhgEIAEoBEgAUhBleHBlY3RlZFJldmlzaW9uiAEBEiMKDXZhbGlkYXRlX29ubHkYBSABKAhSDHZhbGlkYXRlT25seUIUChJfZXhwZWN0ZWRfcmV2aXNpb24imAEKFURlbGV0ZUVuZHBvaW50UmVxdWVzdBISCgRuYW1lGAEgASgJUgRuYW1lEjAKEWV4cGVjdGVkX3JldmlzaW9uGAIgASgESABSEGV4cGVjdGVkUmV2aXNpb26IAQESIwoNdmFsaWRhdGVfb25seRgDIAEoCFIMdmFsaWRhdGVPbmx5QhQKEl9leHBlY3RlZF9yZXZpc2lvbiI0ChZEZWxldGVFbmRwb2ludFJlc3BvbnNlEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbiIoChJHZXRFbmRwb2ludFJlcXVlc3QSEgoEbmFtZRgBIAEoCVIEbmFtZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJqChVMaXN0RW5kcG9pbnRzUmVzcG9uc2USNQoJZW5kcG9pbnRzGAEgAygLMhcud2Vpci5hZG1pbi52MS5FbmRwb2ludFIJZW5kcG9pbnRzEhoKCHJldmlzaW9uGAIgASgEUghyZXZpc2lvbiLUAQoRU2V0VHJhZmZpY1JlcXVlc3QSGgoIZW5kcG9pbnQYASABKAlSCGVuZHBvaW50EjYKB3dlaWdodHMYAiADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSMAoRZXhwZWN0ZWRfcmV2aXNpb24YAyABKARIAFIQZXhwZWN0ZWRSZXZpc2lvbogBARIjCg12YWxpZGF0ZV9vbmx5GAQgASgIUgx2YWxpZGF0ZU9ubHlCFAoSX2V4cGVjdGVkX3JldmlzaW9uIp4BChJTZXRUcmFmZmljUmVzcG9uc2USMwoIZW5kcG9pbnQYASABKAsyFy53ZWlyLmFkbWluLnYxLkVuZHBvaW50UghlbmRwb2ludBIfCgttb3ZlZF9zaGFyZRgCIAEoAVIKbW92ZWRTaGFyZRIWCgZwYWNrZWQYAyABKAhSBnBhY2tlZBIaCghyZXZpc2lvbhgEIAEoBFIIcmV2aXNpb24i2QEKFFNoYWRvd1RyYWZmaWNSZXF1ZXN0EhoKCGVuZHBvaW50GAEgASgJUghlbmRwb2ludBIYCgdiYWNrZW5kGAIgASgJUgdiYWNrZW5kEh4KCnByb3BvcnRpb24YAyABKAFSCnByb3BvcnRpb24SMAoRZXhwZWN0ZWRfcmV2aXNpb24YBCABKARIAFIQZXhwZWN0ZWRSZXZpc2lvbogBARIjCg12YWxpZGF0ZV9vbmx5GAUgASgIUgx2YWxpZGF0ZU9ubHlCFAoSX2V4cGVjdGVkX3JldmlzaW9uIkYKE0V4cGxhaW5Sb3V0ZVJlcXVlc3QSEgoEcGF0aBgBIAEoCVIEcGF0aBIbCglzaGFyZF9rZXkYAiABKAxSCHNoYXJkS2V5IvMCChRFeHBsYWluUm91dGVSZXNwb25zZRIaCghlbmRwb2ludBgBIAEoCVIIZW5kcG9pbnQSFAoFcm91dGUYAiABKAlSBXJvdXRlEhQKBXBvaW50GAMgASgGUgVwb2ludBIlCg5pbnRlcnZhbF9maXJzdBgEIAEoBlINaW50ZXJ2YWxGaXJzdBIjCg1pbnRlcnZhbF9sYXN0GAUgASgGUgxpbnRlcnZhbExhc3QSGAoHYmFja2VuZBgGIAEoCVIHYmFja2VuZBI2Cgd3ZWlnaHRzGAcgAygLMhwud2Vpci5hZG1pbi52MS5CYWNrZW5kV2VpZ2h0Ugd3ZWlnaHRzEjcKB3NoYWRvd3MYCCADKAsyHS53ZWlyLmFkbWluLnYxLlNoYWRvd0RlY2lzaW9uUgdzaGFkb3dzEiAKC2V4cGxhbmF0aW9uGAkgASgJUgtleHBsYW5hdGlvbhIaCghyZXZpc2lvbhgKIAEoBFIIcmV2aXNpb24icgoOU2hhZG93RGVjaXNpb24SGAoHYmFja2VuZBgBIAEoCVIHYmFja2VuZBIeCgpwcm9wb3J0aW9uGAIgASgBUgpwcm9wb3J0aW9uEhsKBmNvcGllZBgDIAEoCEgAUgZjb3BpZWSIAQFCCQoHX2NvcGllZCIzCgxXYXRjaFJlcXVlc3QSIwoNZnJvbV9yZXZpc2lvbhgBIAEoBFIMZnJvbVJldmlzaW9uIt8CCg1XYXRjaFJlc3BvbnNlEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRI1CghzbmFwc2hvdBgDIAEoCzIXLndlaXIuYWRtaW4udjEuU25hcHNob3RIAFIIc25hcHNob3QSMgoHYmFja2VuZBgEIAEoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZEgAUgdiYWNrZW5kEikKD2RlbGV0ZWRfYmFja2VuZBgFIAEoCUgAUg5kZWxldGVkQmFja2VuZBI1CghlbmRwb2ludBgGIAEoCzIXLndlaXIuYWRtaW4udjEuRW5kcG9pbnRIAFIIZW5kcG9pbnQSKwoQZGVsZXRlZF9lbmRwb2ludBgHIAEoCUgAUg9kZWxldGVkRW5kcG9pbnRCCAoGY2hhbmdlInUKCFNuYXBzaG90EjIKCGJhY2tlbmRzGAEgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxI1CgllbmRwb2ludHMYAiADKAsyFy53ZWlyLmFkbWluLnYxLkVuZHBvaW50UgllbmRwb2ludHMiLQoPR2V0U3RhdHNSZXF1ZXN0EhoKCGVuZHBvaW50GAEgASgJUghlbmRwb2ludCJQChFXYXRjaFN0YXRzUmVxdWVzdBIaCghlbmRwb2ludBgBIAEoCVIIZW5kcG9pbnQSHwoLaW50ZXJ2YWxfbXMYAiABKA1SCmludGVydmFsTXMi5AEKBVN0YXRzEi4KBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgR0aW1lEhgKB3NlY29uZHMYAiABKAFSB3NlY29uZHMSNwoIYmFja2VuZHMYAyADKAsyGy53ZWlyLmFkbWluLnYxLkJhY2tlbmRTdGF0c1IIYmFja2VuZHMSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uEiAKC2Nvbm5lY3Rpb25zGAUgASgEUgtjb25uZWN0aW9ucxIaCgh1bnJvdXRlZBgGIAEoBFIIdW5yb3V0ZWQi4QIKDEJhY2tlbmRTdGF0cxIaCghlbmRwb2ludBgBIAEoCVIIZW5kcG9pbnQSGAoHYmFja2VuZBgCIAEoCVIHYmFja2VuZBIWCgZzaGFkb3cYAyABKAhSBnNoYWRvdxIWCgZ3ZWlnaHQYBCABKAFSBndlaWdodBIaCghyZXF1ZXN0cxgFIAEoBFIIcmVxdWVzdHMSLgoTcmVxdWVzdHNfcGVyX3NlY29uZBgGIAEoAVIRcmVxdWVzdHNQZXJTZWNvbmQSGwoJaW5fZmxpZ2h0GAcgASgEUghpbkZsaWdodBI2CghzdGF0dXNlcxgIIAMoCzIaLndlaXIuYWRtaW4udjEuU3RhdHVzQ291bnRSCHN0YXR1c2VzEjAKB2xhdGVuY3kYCSABKAsyFi53ZWlyLmFkbWluLnYxLkxhdGVuY3lSB2xhdGVuY3kSGAoHc2FtcGxlZBgKIAEoBFIHc2FtcGxlZCJLCgtTdGF0dXNDb3VudBISCgRjb2RlGAEgASgNUgRjb2RlEhIKBG5hbWUYAiABKAlSBG5hbWUSFAoFY291bnQYAyABKARSBWNvdW50In4KB0xhdGVuY3kSFwoHbWVhbl91cxgBIAEoAVIGbWVhblVzEhUKBnA1MF91cxgCIAEoAVIFcDUwVXMSFQoGcDkwX3VzGAMgASgBUgVwOTBVcxIVCgZwOTlfdXMYBCABKAFSBXA5OVVzEhUKBm1heF91cxgFIAEoAVIFbWF4VXMq0AEKDFJlcGxpY2FTdGF0ZRIdChlSRVBMSUNBX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWUkVQTElDQV9TVEFURV9TVEFSVElORxABEhwKGFJFUExJQ0FfU1RBVEVfQ09OTkVDVElORxACEhcKE1JFUExJQ0FfU1RBVEVfUkVBRFkQAxIbChdSRVBMSUNBX1NUQVRFX1VOSEVBTFRIWRAEEhkKFVJFUExJQ0FfU1RBVEVfRUpFQ1RFRBAFEhYKElJFUExJQ0FfU1RBVEVfRE9XThAGMsIJCgVBZG1pbhJMCg1DcmVhdGVCYWNrZW5kEiMud2Vpci5hZG1pbi52MS5DcmVhdGVCYWNrZW5kUmVxdWVzdBoWLndlaXIuYWRtaW4udjEuQmFja2VuZBJMCg1VcGRhdGVCYWNrZW5kEiMud2Vpci5hZG1pbi52MS5VcGRhdGVCYWNrZW5kUmVxdWVzdBoWLndlaXIuYWRtaW4udjEuQmFja2VuZBJaCg1EZWxldGVCYWNrZW5kEiMud2Vpci5hZG1pbi52MS5EZWxldGVCYWNrZW5kUmVxdWVzdBokLndlaXIuYWRtaW4udjEuRGVsZXRlQmFja2VuZFJlc3BvbnNlEkYKCkdldEJhY2tlbmQSIC53ZWlyLmFkbWluLnYxLkdldEJhY2tlbmRSZXF1ZXN0GhYud2Vpci5hZG1pbi52MS5CYWNrZW5kElcKDExpc3RCYWNrZW5kcxIiLndlaXIuYWRtaW4udjEuTGlzdEJhY2tlbmRzUmVxdWVzdBojLndlaXIuYWRtaW4udjEuTGlzdEJhY2tlbmRzUmVzcG9uc2USTwoOQ3JlYXRlRW5kcG9pbnQSJC53ZWlyLmFkbWluLnYxLkNyZWF0ZUVuZHBvaW50UmVxdWVzdBoXLndlaXIuYWRtaW4udjEuRW5kcG9pbnQSXQoORGVsZXRlRW5kcG9pbnQSJC53ZWlyLmFkbWluLnYxLkRlbGV0ZUVuZHBvaW50UmVxdWVzdBolLndlaXIuYWRtaW4udjEuRGVsZXRlRW5kcG9pbnRSZXNwb25zZRJJCgtHZXRFbmRwb2ludBIhLndlaXIuYWRtaW4udjEuR2V0RW5kcG9pbnRSZXF1ZXN0Ghcud2Vpci5hZG1pbi52MS5FbmRwb2ludBJaCg1MaXN0RW5kcG9pbnRzEiMud2Vpci5hZG1pbi52MS5MaXN0RW5kcG9pbnRzUmVxdWVzdBokLndlaXIuYWRtaW4udjEuTGlzdEVuZHBvaW50c1Jlc3BvbnNlElEKClNldFRyYWZmaWMSIC53ZWlyLmFkbWluLnYxLlNldFRyYWZmaWNSZXF1ZXN0GiEud2Vpci5hZG1pbi52MS5TZXRUcmFmZmljUmVzcG9uc2USTQoNU2hhZG93VHJhZmZpYxIjLndlaXIuYWRtaW4udjEuU2hhZG93VHJhZmZpY1JlcXVlc3QaFy53ZWlyLmFkbWluLnYxLkVuZHBvaW50ElcKDEV4cGxhaW5Sb3V0ZRIiLndlaXIuYWRtaW4udjEuRXhwbGFpblJvdXRlUmVxdWVzdBojLndlaXIuYWRtaW4udjEuRXhwbGFpblJvdXRlUmVzcG9uc2USRAoFV2F0Y2gSGy53ZWlyLmFkbWluLnYxLldhdGNoUmVxdWVzdBocLndlaXIuYWRtaW4udjEuV2F0Y2hSZXNwb25zZTABEkAKCEdldFN0YXRzEh4ud2Vpci5hZG1pbi52MS5HZXRTdGF0c1JlcXVlc3QaFC53ZWlyLmFkbWluLnYxLlN0YXRzEkYKCldhdGNoU3RhdHMSIC53ZWlyLmFkbWluLnYxLldhdGNoU3RhdHNSZXF1ZXN0GhQud2Vpci5hZG1pbi52MS5TdGF0czABYgZwcm90bzM=",
+        imports: [Google_Protobuf_DurationProto.file, Google_Protobuf_TimestampProto.file])
 }
 
 /// `weir.admin.v1.Backend`
@@ -18,6 +18,8 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
     /// Which field of `oneof kind` is set.
     package enum OneOf_Kind: Hashable, Sendable {
         case handler(Weir_Admin_V1_HandlerKind)
+        case upstream(Weir_Admin_V1_UpstreamKind)
+        case worker(Weir_Admin_V1_WorkerKind)
     }
     /// `oneof kind`
     package var kind: OneOf_Kind?
@@ -29,6 +31,12 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
     package var endpoints: [String] = []
     /// Field 6, `revision`.
     package var revision: UInt64 = 0
+    /// Field 9, `options`.
+    package var options: Weir_Admin_V1_BackendOptions?
+    /// Field 10, `descriptor_set`.
+    package var descriptorSet: [UInt8] = []
+    /// Field 11, `status`.
+    package var status: Weir_Admin_V1_BackendStatus?
 
     package init() {}
 
@@ -38,7 +46,10 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
         description: String = "",
         services: [String] = [],
         endpoints: [String] = [],
-        revision: UInt64 = 0
+        revision: UInt64 = 0,
+        options: Weir_Admin_V1_BackendOptions? = nil,
+        descriptorSet: [UInt8] = [],
+        status: Weir_Admin_V1_BackendStatus? = nil
     ) {
         self.name = name
         self.kind = kind
@@ -46,6 +57,9 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
         self.services = services
         self.endpoints = endpoints
         self.revision = revision
+        self.options = options
+        self.descriptorSet = descriptorSet
+        self.status = status
     }
 
     package static var messageName: String? { "weir.admin.v1.Backend" }
@@ -63,6 +77,14 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
             if let value = unsafe c.pointee.handler {
                 self.kind = .handler(try unsafe Weir_Admin_V1_HandlerKind(_cMessage: value))
             }
+        case 7:
+            if let value = unsafe c.pointee.upstream {
+                self.kind = .upstream(try unsafe Weir_Admin_V1_UpstreamKind(_cMessage: value))
+            }
+        case 8:
+            if let value = unsafe c.pointee.worker {
+                self.kind = .worker(try unsafe Weir_Admin_V1_WorkerKind(_cMessage: value))
+            }
         default: break
         }
         do {
@@ -78,6 +100,12 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
             self.endpoints.append(try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.Backend.endpoints"))
         }
         self.revision = unsafe c.pointee.revision
+        if let value = unsafe c.pointee.options { self.options = try unsafe Weir_Admin_V1_BackendOptions(_cMessage: value) }
+        do {
+            let value = unsafe c.pointee.descriptor_set
+            self.descriptorSet = unsafe Arena.bytes(value.data, value.len)
+        }
+        if let value = unsafe c.pointee.status { self.status = try unsafe Weir_Admin_V1_BackendStatus(_cMessage: value) }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -87,6 +115,12 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
         case .handler(let value):
             unsafe c.pointee.kind_case = .init(rawValue: 2)
             unsafe c.pointee.handler = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__HandlerKind.self)
+        case .upstream(let value):
+            unsafe c.pointee.kind_case = .init(rawValue: 7)
+            unsafe c.pointee.upstream = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__UpstreamKind.self)
+        case .worker(let value):
+            unsafe c.pointee.kind_case = .init(rawValue: 8)
+            unsafe c.pointee.worker = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__WorkerKind.self)
         case nil: break
         }
         unsafe c.pointee.description = unsafe ProtobufCBinaryData(arena.copy(self.description))
@@ -101,6 +135,13 @@ package struct Weir_Admin_V1_Backend: ProtobufMessage {
             unsafe c.pointee.endpoints[index] = unsafe ProtobufCBinaryData(arena.copy(value))
         }
         unsafe c.pointee.revision = self.revision
+        if let value = self.options {
+            unsafe c.pointee.options = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__BackendOptions.self)
+        }
+        unsafe c.pointee.descriptor_set = unsafe ProtobufCBinaryData(arena.copy(self.descriptorSet))
+        if let value = self.status {
+            unsafe c.pointee.status = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__BackendStatus.self)
+        }
     }
 }
 
@@ -132,6 +173,796 @@ package struct Weir_Admin_V1_HandlerKind: ProtobufMessage {
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__HandlerKind.self)
         unsafe c.pointee.handler = unsafe ProtobufCBinaryData(arena.copy(self.handler))
+    }
+}
+
+/// `weir.admin.v1.UpstreamKind`
+package struct Weir_Admin_V1_UpstreamKind: ProtobufMessage {
+    /// Field 1, `addresses`.
+    package var addresses: [String] = []
+    /// Field 2, `tls`.
+    package var tls: Weir_Admin_V1_UpstreamTls?
+
+    package init() {}
+
+    package init(
+        addresses: [String] = [],
+        tls: Weir_Admin_V1_UpstreamTls? = nil
+    ) {
+        self.addresses = addresses
+        self.tls = tls
+    }
+
+    package static var messageName: String? { "weir.admin.v1.UpstreamKind" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__upstream_kind__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__UpstreamKind.self)
+        for index in unsafe 0..<c.pointee.n_addresses {
+            let value = unsafe c.pointee.addresses[index]
+            self.addresses.append(try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.UpstreamKind.addresses"))
+        }
+        if let value = unsafe c.pointee.tls { self.tls = try unsafe Weir_Admin_V1_UpstreamTls(_cMessage: value) }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__UpstreamKind.self)
+        unsafe c.pointee.n_addresses = self.addresses.count
+        unsafe c.pointee.addresses = arena.zeroed((ProtobufCBinaryData).self, count: self.addresses.count)
+        for (index, value) in self.addresses.enumerated() {
+            unsafe c.pointee.addresses[index] = unsafe ProtobufCBinaryData(arena.copy(value))
+        }
+        if let value = self.tls {
+            unsafe c.pointee.tls = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__UpstreamTls.self)
+        }
+    }
+}
+
+/// `weir.admin.v1.UpstreamTls`
+package struct Weir_Admin_V1_UpstreamTls: ProtobufMessage {
+    /// Field 1, `ca_file`.
+    package var caFile: String = ""
+    /// Field 2, `certificate_file`.
+    package var certificateFile: String = ""
+    /// Field 3, `key_file`.
+    package var keyFile: String = ""
+    /// Field 4, `server_name`.
+    package var serverName: String = ""
+
+    package init() {}
+
+    package init(
+        caFile: String = "",
+        certificateFile: String = "",
+        keyFile: String = "",
+        serverName: String = ""
+    ) {
+        self.caFile = caFile
+        self.certificateFile = certificateFile
+        self.keyFile = keyFile
+        self.serverName = serverName
+    }
+
+    package static var messageName: String? { "weir.admin.v1.UpstreamTls" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__upstream_tls__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__UpstreamTls.self)
+        do {
+            let value = unsafe c.pointee.ca_file
+            self.caFile = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.UpstreamTls.ca_file")
+        }
+        do {
+            let value = unsafe c.pointee.certificate_file
+            self.certificateFile = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.UpstreamTls.certificate_file")
+        }
+        do {
+            let value = unsafe c.pointee.key_file
+            self.keyFile = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.UpstreamTls.key_file")
+        }
+        do {
+            let value = unsafe c.pointee.server_name
+            self.serverName = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.UpstreamTls.server_name")
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__UpstreamTls.self)
+        unsafe c.pointee.ca_file = unsafe ProtobufCBinaryData(arena.copy(self.caFile))
+        unsafe c.pointee.certificate_file = unsafe ProtobufCBinaryData(arena.copy(self.certificateFile))
+        unsafe c.pointee.key_file = unsafe ProtobufCBinaryData(arena.copy(self.keyFile))
+        unsafe c.pointee.server_name = unsafe ProtobufCBinaryData(arena.copy(self.serverName))
+    }
+}
+
+/// `weir.admin.v1.WorkerKind`
+package struct Weir_Admin_V1_WorkerKind: ProtobufMessage {
+    /// Field 1, `command`.
+    package var command: [String] = []
+    /// Field 2, `replicas`.
+    package var replicas: UInt32 = 0
+    /// Field 3, `environment`.
+    package var environment: [String: String] = [:]
+    /// Field 4, `working_directory`.
+    package var workingDirectory: String = ""
+    /// Field 5, `start_timeout`.
+    package var startTimeout: Google_Protobuf_Duration?
+    /// Field 6, `grace_period`.
+    package var gracePeriod: Google_Protobuf_Duration?
+
+    package init() {}
+
+    package init(
+        command: [String] = [],
+        replicas: UInt32 = 0,
+        environment: [String: String] = [:],
+        workingDirectory: String = "",
+        startTimeout: Google_Protobuf_Duration? = nil,
+        gracePeriod: Google_Protobuf_Duration? = nil
+    ) {
+        self.command = command
+        self.replicas = replicas
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+        self.startTimeout = startTimeout
+        self.gracePeriod = gracePeriod
+    }
+
+    package static var messageName: String? { "weir.admin.v1.WorkerKind" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__worker_kind__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__WorkerKind.self)
+        for index in unsafe 0..<c.pointee.n_command {
+            let value = unsafe c.pointee.command[index]
+            self.command.append(try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.WorkerKind.command"))
+        }
+        self.replicas = unsafe c.pointee.replicas
+        for index in unsafe 0..<c.pointee.n_environment {
+            guard let entry = unsafe c.pointee.environment[index] else { continue }
+            let key = unsafe entry.pointee.key
+            let value = unsafe entry.pointee.value
+            self.environment[try unsafe Arena.text(key.data, key.len, field: "weir.admin.v1.WorkerKind.key")] = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.WorkerKind.value")
+        }
+        do {
+            let value = unsafe c.pointee.working_directory
+            self.workingDirectory = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.WorkerKind.working_directory")
+        }
+        if let value = unsafe c.pointee.start_timeout { self.startTimeout = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.grace_period { self.gracePeriod = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__WorkerKind.self)
+        unsafe c.pointee.n_command = self.command.count
+        unsafe c.pointee.command = arena.zeroed((ProtobufCBinaryData).self, count: self.command.count)
+        for (index, value) in self.command.enumerated() {
+            unsafe c.pointee.command[index] = unsafe ProtobufCBinaryData(arena.copy(value))
+        }
+        unsafe c.pointee.replicas = self.replicas
+        unsafe c.pointee.n_environment = self.environment.count
+        unsafe c.pointee.environment = arena.zeroed((UnsafeMutablePointer<Weir__Admin__V1__WorkerKind__EnvironmentEntry>?).self, count: self.environment.count)
+        for (index, entry) in self.environment.sorted(by: { $0.key < $1.key }).enumerated() {
+            let target = unsafe arena.zeroed(Weir__Admin__V1__WorkerKind__EnvironmentEntry.self)
+            unsafe weir__admin__v1__worker_kind__environment_entry__init(target)
+            unsafe target.pointee.key = unsafe ProtobufCBinaryData(arena.copy(entry.key))
+            unsafe target.pointee.value = unsafe ProtobufCBinaryData(arena.copy(entry.value))
+            unsafe c.pointee.environment[index] = target
+        }
+        unsafe c.pointee.working_directory = unsafe ProtobufCBinaryData(arena.copy(self.workingDirectory))
+        if let value = self.startTimeout {
+            unsafe c.pointee.start_timeout = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.gracePeriod {
+            unsafe c.pointee.grace_period = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+    }
+}
+
+/// `weir.admin.v1.BackendOptions`
+package struct Weir_Admin_V1_BackendOptions: ProtobufMessage {
+    /// Field 1, `max_requests_in_flight`.
+    package var maxRequestsInFlight: UInt32 = 0
+    /// Field 2, `max_requests_per_replica`.
+    package var maxRequestsPerReplica: UInt32 = 0
+    /// Field 3, `max_waiting_requests`.
+    package var maxWaitingRequests: UInt32?
+    /// Field 4, `wait_timeout`.
+    package var waitTimeout: Google_Protobuf_Duration?
+    /// Field 5, `replica_affinity`.
+    package var replicaAffinity: Bool = false
+    /// Field 6, `retry`.
+    package var retry: Weir_Admin_V1_RetryOptions?
+    /// Field 7, `health_check`.
+    package var healthCheck: Weir_Admin_V1_HealthCheckOptions?
+    /// Field 8, `outlier_detection`.
+    package var outlierDetection: Weir_Admin_V1_OutlierOptions?
+    /// Field 9, `connect_timeout`.
+    package var connectTimeout: Google_Protobuf_Duration?
+    /// Field 10, `idle_timeout`.
+    package var idleTimeout: Google_Protobuf_Duration?
+    /// Field 11, `keepalive_interval`.
+    package var keepaliveInterval: Google_Protobuf_Duration?
+    /// Field 12, `keepalive_timeout`.
+    package var keepaliveTimeout: Google_Protobuf_Duration?
+    /// Field 13, `max_connections_per_replica`.
+    package var maxConnectionsPerReplica: UInt32?
+    /// Field 14, `authority`.
+    package var authority: String = ""
+    /// Field 15, `forwarded_for`.
+    package var forwardedFor: Bool = false
+
+    package init() {}
+
+    package init(
+        maxRequestsInFlight: UInt32 = 0,
+        maxRequestsPerReplica: UInt32 = 0,
+        maxWaitingRequests: UInt32? = nil,
+        waitTimeout: Google_Protobuf_Duration? = nil,
+        replicaAffinity: Bool = false,
+        retry: Weir_Admin_V1_RetryOptions? = nil,
+        healthCheck: Weir_Admin_V1_HealthCheckOptions? = nil,
+        outlierDetection: Weir_Admin_V1_OutlierOptions? = nil,
+        connectTimeout: Google_Protobuf_Duration? = nil,
+        idleTimeout: Google_Protobuf_Duration? = nil,
+        keepaliveInterval: Google_Protobuf_Duration? = nil,
+        keepaliveTimeout: Google_Protobuf_Duration? = nil,
+        maxConnectionsPerReplica: UInt32? = nil,
+        authority: String = "",
+        forwardedFor: Bool = false
+    ) {
+        self.maxRequestsInFlight = maxRequestsInFlight
+        self.maxRequestsPerReplica = maxRequestsPerReplica
+        self.maxWaitingRequests = maxWaitingRequests
+        self.waitTimeout = waitTimeout
+        self.replicaAffinity = replicaAffinity
+        self.retry = retry
+        self.healthCheck = healthCheck
+        self.outlierDetection = outlierDetection
+        self.connectTimeout = connectTimeout
+        self.idleTimeout = idleTimeout
+        self.keepaliveInterval = keepaliveInterval
+        self.keepaliveTimeout = keepaliveTimeout
+        self.maxConnectionsPerReplica = maxConnectionsPerReplica
+        self.authority = authority
+        self.forwardedFor = forwardedFor
+    }
+
+    package static var messageName: String? { "weir.admin.v1.BackendOptions" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__backend_options__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__BackendOptions.self)
+        self.maxRequestsInFlight = unsafe c.pointee.max_requests_in_flight
+        self.maxRequestsPerReplica = unsafe c.pointee.max_requests_per_replica
+        if unsafe c.pointee._max_waiting_requests_case.rawValue != 0 {
+            let value = unsafe c.pointee.max_waiting_requests
+            self.maxWaitingRequests = value
+        }
+        if let value = unsafe c.pointee.wait_timeout { self.waitTimeout = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        self.replicaAffinity = unsafe c.pointee.replica_affinity != 0
+        if let value = unsafe c.pointee.retry { self.retry = try unsafe Weir_Admin_V1_RetryOptions(_cMessage: value) }
+        if let value = unsafe c.pointee.health_check { self.healthCheck = try unsafe Weir_Admin_V1_HealthCheckOptions(_cMessage: value) }
+        if let value = unsafe c.pointee.outlier_detection { self.outlierDetection = try unsafe Weir_Admin_V1_OutlierOptions(_cMessage: value) }
+        if let value = unsafe c.pointee.connect_timeout { self.connectTimeout = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.idle_timeout { self.idleTimeout = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.keepalive_interval { self.keepaliveInterval = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.keepalive_timeout { self.keepaliveTimeout = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if unsafe c.pointee._max_connections_per_replica_case.rawValue != 0 {
+            let value = unsafe c.pointee.max_connections_per_replica
+            self.maxConnectionsPerReplica = value
+        }
+        do {
+            let value = unsafe c.pointee.authority
+            self.authority = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.BackendOptions.authority")
+        }
+        self.forwardedFor = unsafe c.pointee.forwarded_for != 0
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__BackendOptions.self)
+        unsafe c.pointee.max_requests_in_flight = self.maxRequestsInFlight
+        unsafe c.pointee.max_requests_per_replica = self.maxRequestsPerReplica
+        if let value = self.maxWaitingRequests {
+            unsafe c.pointee._max_waiting_requests_case = .init(rawValue: 3)
+            unsafe c.pointee.max_waiting_requests = value
+        }
+        if let value = self.waitTimeout {
+            unsafe c.pointee.wait_timeout = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        unsafe c.pointee.replica_affinity = self.replicaAffinity ? 1 : 0
+        if let value = self.retry {
+            unsafe c.pointee.retry = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__RetryOptions.self)
+        }
+        if let value = self.healthCheck {
+            unsafe c.pointee.health_check = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__HealthCheckOptions.self)
+        }
+        if let value = self.outlierDetection {
+            unsafe c.pointee.outlier_detection = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__OutlierOptions.self)
+        }
+        if let value = self.connectTimeout {
+            unsafe c.pointee.connect_timeout = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.idleTimeout {
+            unsafe c.pointee.idle_timeout = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.keepaliveInterval {
+            unsafe c.pointee.keepalive_interval = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.keepaliveTimeout {
+            unsafe c.pointee.keepalive_timeout = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.maxConnectionsPerReplica {
+            unsafe c.pointee._max_connections_per_replica_case = .init(rawValue: 13)
+            unsafe c.pointee.max_connections_per_replica = value
+        }
+        unsafe c.pointee.authority = unsafe ProtobufCBinaryData(arena.copy(self.authority))
+        unsafe c.pointee.forwarded_for = self.forwardedFor ? 1 : 0
+    }
+}
+
+/// `weir.admin.v1.RetryOptions`
+package struct Weir_Admin_V1_RetryOptions: ProtobufMessage {
+    /// Field 1, `codes`.
+    package var codes: [String] = []
+    /// Field 2, `max_attempts`.
+    package var maxAttempts: UInt32?
+    /// Field 3, `initial_delay`.
+    package var initialDelay: Google_Protobuf_Duration?
+    /// Field 4, `max_delay`.
+    package var maxDelay: Google_Protobuf_Duration?
+    /// Field 5, `budget_share`.
+    package var budgetShare: Double?
+    /// Field 6, `budget_per_second`.
+    package var budgetPerSecond: Double?
+
+    package init() {}
+
+    package init(
+        codes: [String] = [],
+        maxAttempts: UInt32? = nil,
+        initialDelay: Google_Protobuf_Duration? = nil,
+        maxDelay: Google_Protobuf_Duration? = nil,
+        budgetShare: Double? = nil,
+        budgetPerSecond: Double? = nil
+    ) {
+        self.codes = codes
+        self.maxAttempts = maxAttempts
+        self.initialDelay = initialDelay
+        self.maxDelay = maxDelay
+        self.budgetShare = budgetShare
+        self.budgetPerSecond = budgetPerSecond
+    }
+
+    package static var messageName: String? { "weir.admin.v1.RetryOptions" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__retry_options__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__RetryOptions.self)
+        for index in unsafe 0..<c.pointee.n_codes {
+            let value = unsafe c.pointee.codes[index]
+            self.codes.append(try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.RetryOptions.codes"))
+        }
+        if unsafe c.pointee._max_attempts_case.rawValue != 0 {
+            let value = unsafe c.pointee.max_attempts
+            self.maxAttempts = value
+        }
+        if let value = unsafe c.pointee.initial_delay { self.initialDelay = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.max_delay { self.maxDelay = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if unsafe c.pointee._budget_share_case.rawValue != 0 {
+            let value = unsafe c.pointee.budget_share
+            self.budgetShare = value
+        }
+        if unsafe c.pointee._budget_per_second_case.rawValue != 0 {
+            let value = unsafe c.pointee.budget_per_second
+            self.budgetPerSecond = value
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__RetryOptions.self)
+        unsafe c.pointee.n_codes = self.codes.count
+        unsafe c.pointee.codes = arena.zeroed((ProtobufCBinaryData).self, count: self.codes.count)
+        for (index, value) in self.codes.enumerated() {
+            unsafe c.pointee.codes[index] = unsafe ProtobufCBinaryData(arena.copy(value))
+        }
+        if let value = self.maxAttempts {
+            unsafe c.pointee._max_attempts_case = .init(rawValue: 2)
+            unsafe c.pointee.max_attempts = value
+        }
+        if let value = self.initialDelay {
+            unsafe c.pointee.initial_delay = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.maxDelay {
+            unsafe c.pointee.max_delay = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.budgetShare {
+            unsafe c.pointee._budget_share_case = .init(rawValue: 5)
+            unsafe c.pointee.budget_share = value
+        }
+        if let value = self.budgetPerSecond {
+            unsafe c.pointee._budget_per_second_case = .init(rawValue: 6)
+            unsafe c.pointee.budget_per_second = value
+        }
+    }
+}
+
+/// `weir.admin.v1.HealthCheckOptions`
+package struct Weir_Admin_V1_HealthCheckOptions: ProtobufMessage {
+    /// Field 1, `interval`.
+    package var interval: Google_Protobuf_Duration?
+    /// Field 2, `timeout`.
+    package var timeout: Google_Protobuf_Duration?
+    /// Field 3, `service`.
+    package var service: String = ""
+    /// Field 4, `healthy_threshold`.
+    package var healthyThreshold: UInt32?
+    /// Field 5, `unhealthy_threshold`.
+    package var unhealthyThreshold: UInt32?
+
+    package init() {}
+
+    package init(
+        interval: Google_Protobuf_Duration? = nil,
+        timeout: Google_Protobuf_Duration? = nil,
+        service: String = "",
+        healthyThreshold: UInt32? = nil,
+        unhealthyThreshold: UInt32? = nil
+    ) {
+        self.interval = interval
+        self.timeout = timeout
+        self.service = service
+        self.healthyThreshold = healthyThreshold
+        self.unhealthyThreshold = unhealthyThreshold
+    }
+
+    package static var messageName: String? { "weir.admin.v1.HealthCheckOptions" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__health_check_options__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__HealthCheckOptions.self)
+        if let value = unsafe c.pointee.interval { self.interval = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.timeout { self.timeout = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        do {
+            let value = unsafe c.pointee.service
+            self.service = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.HealthCheckOptions.service")
+        }
+        if unsafe c.pointee._healthy_threshold_case.rawValue != 0 {
+            let value = unsafe c.pointee.healthy_threshold
+            self.healthyThreshold = value
+        }
+        if unsafe c.pointee._unhealthy_threshold_case.rawValue != 0 {
+            let value = unsafe c.pointee.unhealthy_threshold
+            self.unhealthyThreshold = value
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__HealthCheckOptions.self)
+        if let value = self.interval {
+            unsafe c.pointee.interval = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.timeout {
+            unsafe c.pointee.timeout = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        unsafe c.pointee.service = unsafe ProtobufCBinaryData(arena.copy(self.service))
+        if let value = self.healthyThreshold {
+            unsafe c.pointee._healthy_threshold_case = .init(rawValue: 4)
+            unsafe c.pointee.healthy_threshold = value
+        }
+        if let value = self.unhealthyThreshold {
+            unsafe c.pointee._unhealthy_threshold_case = .init(rawValue: 5)
+            unsafe c.pointee.unhealthy_threshold = value
+        }
+    }
+}
+
+/// `weir.admin.v1.OutlierOptions`
+package struct Weir_Admin_V1_OutlierOptions: ProtobufMessage {
+    /// Field 1, `consecutive_failures`.
+    package var consecutiveFailures: UInt32?
+    /// Field 2, `failure_share`.
+    package var failureShare: Double?
+    /// Field 3, `minimum_requests`.
+    package var minimumRequests: UInt32?
+    /// Field 4, `interval`.
+    package var interval: Google_Protobuf_Duration?
+    /// Field 5, `base_ejection`.
+    package var baseEjection: Google_Protobuf_Duration?
+    /// Field 6, `max_ejection`.
+    package var maxEjection: Google_Protobuf_Duration?
+    /// Field 7, `max_ejected_share`.
+    package var maxEjectedShare: Double?
+
+    package init() {}
+
+    package init(
+        consecutiveFailures: UInt32? = nil,
+        failureShare: Double? = nil,
+        minimumRequests: UInt32? = nil,
+        interval: Google_Protobuf_Duration? = nil,
+        baseEjection: Google_Protobuf_Duration? = nil,
+        maxEjection: Google_Protobuf_Duration? = nil,
+        maxEjectedShare: Double? = nil
+    ) {
+        self.consecutiveFailures = consecutiveFailures
+        self.failureShare = failureShare
+        self.minimumRequests = minimumRequests
+        self.interval = interval
+        self.baseEjection = baseEjection
+        self.maxEjection = maxEjection
+        self.maxEjectedShare = maxEjectedShare
+    }
+
+    package static var messageName: String? { "weir.admin.v1.OutlierOptions" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__outlier_options__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__OutlierOptions.self)
+        if unsafe c.pointee._consecutive_failures_case.rawValue != 0 {
+            let value = unsafe c.pointee.consecutive_failures
+            self.consecutiveFailures = value
+        }
+        if unsafe c.pointee._failure_share_case.rawValue != 0 {
+            let value = unsafe c.pointee.failure_share
+            self.failureShare = value
+        }
+        if unsafe c.pointee._minimum_requests_case.rawValue != 0 {
+            let value = unsafe c.pointee.minimum_requests
+            self.minimumRequests = value
+        }
+        if let value = unsafe c.pointee.interval { self.interval = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.base_ejection { self.baseEjection = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.max_ejection { self.maxEjection = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if unsafe c.pointee._max_ejected_share_case.rawValue != 0 {
+            let value = unsafe c.pointee.max_ejected_share
+            self.maxEjectedShare = value
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__OutlierOptions.self)
+        if let value = self.consecutiveFailures {
+            unsafe c.pointee._consecutive_failures_case = .init(rawValue: 1)
+            unsafe c.pointee.consecutive_failures = value
+        }
+        if let value = self.failureShare {
+            unsafe c.pointee._failure_share_case = .init(rawValue: 2)
+            unsafe c.pointee.failure_share = value
+        }
+        if let value = self.minimumRequests {
+            unsafe c.pointee._minimum_requests_case = .init(rawValue: 3)
+            unsafe c.pointee.minimum_requests = value
+        }
+        if let value = self.interval {
+            unsafe c.pointee.interval = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.baseEjection {
+            unsafe c.pointee.base_ejection = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.maxEjection {
+            unsafe c.pointee.max_ejection = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.maxEjectedShare {
+            unsafe c.pointee._max_ejected_share_case = .init(rawValue: 7)
+            unsafe c.pointee.max_ejected_share = value
+        }
+    }
+}
+
+/// `weir.admin.v1.ReplicaStatus`
+package struct Weir_Admin_V1_ReplicaStatus: ProtobufMessage {
+    /// Field 1, `name`.
+    package var name: String = ""
+    /// Field 2, `state`.
+    package var state: Weir_Admin_V1_ReplicaState = Weir_Admin_V1_ReplicaState(rawValue: 0)
+    /// Field 3, `connections`.
+    package var connections: UInt32 = 0
+    /// Field 4, `in_flight`.
+    package var inFlight: UInt32 = 0
+    /// Field 5, `requests`.
+    package var requests: UInt64 = 0
+    /// Field 6, `success_share`.
+    package var successShare: Double = 0
+    /// Field 7, `latency`.
+    package var latency: Weir_Admin_V1_Latency?
+    /// Field 8, `last_failure`.
+    package var lastFailure: String = ""
+    /// Field 9, `last_failure_time`.
+    package var lastFailureTime: Google_Protobuf_Timestamp?
+    /// Field 10, `ejections`.
+    package var ejections: UInt64 = 0
+    /// Field 11, `pid`.
+    package var pid: Int64 = 0
+    /// Field 12, `restarts`.
+    package var restarts: UInt64 = 0
+
+    package init() {}
+
+    package init(
+        name: String = "",
+        state: Weir_Admin_V1_ReplicaState = Weir_Admin_V1_ReplicaState(rawValue: 0),
+        connections: UInt32 = 0,
+        inFlight: UInt32 = 0,
+        requests: UInt64 = 0,
+        successShare: Double = 0,
+        latency: Weir_Admin_V1_Latency? = nil,
+        lastFailure: String = "",
+        lastFailureTime: Google_Protobuf_Timestamp? = nil,
+        ejections: UInt64 = 0,
+        pid: Int64 = 0,
+        restarts: UInt64 = 0
+    ) {
+        self.name = name
+        self.state = state
+        self.connections = connections
+        self.inFlight = inFlight
+        self.requests = requests
+        self.successShare = successShare
+        self.latency = latency
+        self.lastFailure = lastFailure
+        self.lastFailureTime = lastFailureTime
+        self.ejections = ejections
+        self.pid = pid
+        self.restarts = restarts
+    }
+
+    package static var messageName: String? { "weir.admin.v1.ReplicaStatus" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__replica_status__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__ReplicaStatus.self)
+        do {
+            let value = unsafe c.pointee.name
+            self.name = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.ReplicaStatus.name")
+        }
+        self.state = Weir_Admin_V1_ReplicaState(rawValue: Int32(truncatingIfNeeded: unsafe c.pointee.state.rawValue))
+        self.connections = unsafe c.pointee.connections
+        self.inFlight = unsafe c.pointee.in_flight
+        self.requests = unsafe c.pointee.requests
+        self.successShare = unsafe c.pointee.success_share
+        if let value = unsafe c.pointee.latency { self.latency = try unsafe Weir_Admin_V1_Latency(_cMessage: value) }
+        do {
+            let value = unsafe c.pointee.last_failure
+            self.lastFailure = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.ReplicaStatus.last_failure")
+        }
+        if let value = unsafe c.pointee.last_failure_time { self.lastFailureTime = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        self.ejections = unsafe c.pointee.ejections
+        self.pid = unsafe c.pointee.pid
+        self.restarts = unsafe c.pointee.restarts
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__ReplicaStatus.self)
+        unsafe c.pointee.name = unsafe ProtobufCBinaryData(arena.copy(self.name))
+        unsafe c.pointee.state = Weir__Admin__V1__ReplicaState(rawValue: .init(truncatingIfNeeded: self.state.rawValue))
+        unsafe c.pointee.connections = self.connections
+        unsafe c.pointee.in_flight = self.inFlight
+        unsafe c.pointee.requests = self.requests
+        unsafe c.pointee.success_share = self.successShare
+        if let value = self.latency {
+            unsafe c.pointee.latency = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__Latency.self)
+        }
+        unsafe c.pointee.last_failure = unsafe ProtobufCBinaryData(arena.copy(self.lastFailure))
+        if let value = self.lastFailureTime {
+            unsafe c.pointee.last_failure_time = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Timestamp.self)
+        }
+        unsafe c.pointee.ejections = self.ejections
+        unsafe c.pointee.pid = self.pid
+        unsafe c.pointee.restarts = self.restarts
+    }
+}
+
+/// `weir.admin.v1.BackendStatus`
+package struct Weir_Admin_V1_BackendStatus: ProtobufMessage {
+    /// Field 1, `usable`.
+    package var usable: Bool = false
+    /// Field 2, `problem`.
+    package var problem: String = ""
+    /// Field 3, `replicas`.
+    package var replicas: [Weir_Admin_V1_ReplicaStatus] = []
+    /// Field 4, `in_flight`.
+    package var inFlight: UInt64 = 0
+    /// Field 5, `waiting`.
+    package var waiting: UInt64 = 0
+    /// Field 6, `circuit_open`.
+    package var circuitOpen: Bool = false
+    /// Field 7, `circuit_openings`.
+    package var circuitOpenings: UInt64 = 0
+    /// Field 8, `refused`.
+    package var refused: [Weir_Admin_V1_StatusCount] = []
+    /// Field 9, `retries`.
+    package var retries: UInt64 = 0
+    /// Field 10, `transparent_retries`.
+    package var transparentRetries: UInt64 = 0
+    /// Field 11, `retries_denied`.
+    package var retriesDenied: UInt64 = 0
+
+    package init() {}
+
+    package init(
+        usable: Bool = false,
+        problem: String = "",
+        replicas: [Weir_Admin_V1_ReplicaStatus] = [],
+        inFlight: UInt64 = 0,
+        waiting: UInt64 = 0,
+        circuitOpen: Bool = false,
+        circuitOpenings: UInt64 = 0,
+        refused: [Weir_Admin_V1_StatusCount] = [],
+        retries: UInt64 = 0,
+        transparentRetries: UInt64 = 0,
+        retriesDenied: UInt64 = 0
+    ) {
+        self.usable = usable
+        self.problem = problem
+        self.replicas = replicas
+        self.inFlight = inFlight
+        self.waiting = waiting
+        self.circuitOpen = circuitOpen
+        self.circuitOpenings = circuitOpenings
+        self.refused = refused
+        self.retries = retries
+        self.transparentRetries = transparentRetries
+        self.retriesDenied = retriesDenied
+    }
+
+    package static var messageName: String? { "weir.admin.v1.BackendStatus" }
+    package static let _layout = unsafe MessageLayout(weir__admin__v1__backend_status__init)
+    package static var _file: ProtoFile { Weir_Admin_V1_AdminProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__BackendStatus.self)
+        self.usable = unsafe c.pointee.usable != 0
+        do {
+            let value = unsafe c.pointee.problem
+            self.problem = try unsafe Arena.text(value.data, value.len, field: "weir.admin.v1.BackendStatus.problem")
+        }
+        for index in unsafe 0..<c.pointee.n_replicas {
+            guard let value = unsafe c.pointee.replicas[index] else { continue }
+            self.replicas.append(try unsafe Weir_Admin_V1_ReplicaStatus(_cMessage: value))
+        }
+        self.inFlight = unsafe c.pointee.in_flight
+        self.waiting = unsafe c.pointee.waiting
+        self.circuitOpen = unsafe c.pointee.circuit_open != 0
+        self.circuitOpenings = unsafe c.pointee.circuit_openings
+        for index in unsafe 0..<c.pointee.n_refused {
+            guard let value = unsafe c.pointee.refused[index] else { continue }
+            self.refused.append(try unsafe Weir_Admin_V1_StatusCount(_cMessage: value))
+        }
+        self.retries = unsafe c.pointee.retries
+        self.transparentRetries = unsafe c.pointee.transparent_retries
+        self.retriesDenied = unsafe c.pointee.retries_denied
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Admin__V1__BackendStatus.self)
+        unsafe c.pointee.usable = self.usable ? 1 : 0
+        unsafe c.pointee.problem = unsafe ProtobufCBinaryData(arena.copy(self.problem))
+        unsafe c.pointee.n_replicas = self.replicas.count
+        unsafe c.pointee.replicas = arena.zeroed((UnsafeMutablePointer<Weir__Admin__V1__ReplicaStatus>?).self, count: self.replicas.count)
+        for (index, value) in self.replicas.enumerated() {
+            unsafe c.pointee.replicas[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__ReplicaStatus.self)
+        }
+        unsafe c.pointee.in_flight = self.inFlight
+        unsafe c.pointee.waiting = self.waiting
+        unsafe c.pointee.circuit_open = self.circuitOpen ? 1 : 0
+        unsafe c.pointee.circuit_openings = self.circuitOpenings
+        unsafe c.pointee.n_refused = self.refused.count
+        unsafe c.pointee.refused = arena.zeroed((UnsafeMutablePointer<Weir__Admin__V1__StatusCount>?).self, count: self.refused.count)
+        for (index, value) in self.refused.enumerated() {
+            unsafe c.pointee.refused[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__StatusCount.self)
+        }
+        unsafe c.pointee.retries = self.retries
+        unsafe c.pointee.transparent_retries = self.transparentRetries
+        unsafe c.pointee.retries_denied = self.retriesDenied
     }
 }
 
@@ -1685,6 +2516,28 @@ package struct Weir_Admin_V1_Latency: ProtobufMessage {
         unsafe c.pointee.p99_us = self.p99Us
         unsafe c.pointee.max_us = self.maxUs
     }
+}
+
+/// `weir.admin.v1.ReplicaState`; numbers without a name are kept.
+package struct Weir_Admin_V1_ReplicaState: RawRepresentable, Hashable, Sendable {
+    package var rawValue: Int32
+
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+
+    /// `REPLICA_STATE_UNSPECIFIED`
+    package static let unspecified = Self(rawValue: 0)
+    /// `REPLICA_STATE_STARTING`
+    package static let starting = Self(rawValue: 1)
+    /// `REPLICA_STATE_CONNECTING`
+    package static let connecting = Self(rawValue: 2)
+    /// `REPLICA_STATE_READY`
+    package static let ready = Self(rawValue: 3)
+    /// `REPLICA_STATE_UNHEALTHY`
+    package static let unhealthy = Self(rawValue: 4)
+    /// `REPLICA_STATE_EJECTED`
+    package static let ejected = Self(rawValue: 5)
+    /// `REPLICA_STATE_DOWN`
+    package static let down = Self(rawValue: 6)
 }
 
 extension ProtobufCBinaryData {

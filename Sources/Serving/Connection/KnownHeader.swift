@@ -1,10 +1,15 @@
 package import GRPCWire
 package import HTTP2Session
 
-/// The request headers that the data plane reads, by number.
+/// The header names that the data plane knows, by number.
 enum KnownHeader: Int, CaseIterable {
+    // Read in requests.
     case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow
-    case scheme, authority, te
+    case scheme, authority, te, forwardedFor, previousAttempts
+    // Read in responses.
+    case status, grpcStatus, grpcMessage, retryPushback, backend
+    // About one connection only (RFC 9113 section 8.2.2), or about a length that HTTP/2 tells itself.
+    case connection, host, keepAlive, proxyConnection, transferEncoding, upgrade, contentLength
 
     var name: String {
         switch self {
@@ -19,6 +24,20 @@ enum KnownHeader: Int, CaseIterable {
         case .scheme: ":scheme"
         case .authority: ":authority"
         case .te: "te"
+        case .forwardedFor: "x-forwarded-for"
+        case .previousAttempts: "grpc-previous-rpc-attempts"
+        case .status: ":status"
+        case .grpcStatus: "grpc-status"
+        case .grpcMessage: "grpc-message"
+        case .retryPushback: "grpc-retry-pushback-ms"
+        case .backend: "x-serve-backend"
+        case .connection: "connection"
+        case .host: "host"
+        case .keepAlive: "keep-alive"
+        case .proxyConnection: "proxy-connection"
+        case .transferEncoding: "transfer-encoding"
+        case .upgrade: "upgrade"
+        case .contentLength: "content-length"
         }
     }
 
@@ -35,7 +54,7 @@ extension Metadata {
     package init(_ headers: HeaderBlock) {
         self.init()
         for field in headers.fields {
-            if field.known >= 0, field.known != KnownHeader.shardKey.rawValue { continue }
+            if field.known == KnownHeader.shadow.rawValue { continue }
             let name = headers.name(field)
             guard !Metadata.isReserved(name) else { continue }
             add(name, headers.text(field))

@@ -1,43 +1,54 @@
 internal import GRPCWire
 internal import HTTP2Session
-internal import Logging
-internal import Messages
 internal import NIOCore
 
-/// One call, from its headers to its status. Reused for later calls of the same stream slot once
-/// nothing refers to it any more.
+/// One call, from its headers to its status: the half that faces the client. What answers it is a
+/// subclass, `HandlerCall` or `ForwardedCall`.
+///
+/// Reused for later calls of the same stream slot once nothing refers to it any more.
 ///
 /// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
-/// What handlers may call from elsewhere goes through `onLoop` or `nextMessage` and `send`, which
-/// see to that.
-final class ServerCall: @unchecked Sendable {
+class ServerCall: @unchecked Sendable {
     let connection: ServerConnection
     private(set) var target: Target
     private(set) var stream = HTTP2Stream(id: 0, slot: 0)
-    private(set) var state = ServerCallState()
+    var state = ServerCallState()
     private var startedAt: UInt64 = 0
-    private var due: UInt64?
+    /// When the deadline passes, in nanoseconds of the loop's clock.
+    private(set) var due: UInt64?
     private var deadline: DeadlineWheel<ServerCall>.Token?
-    private var task: Task<Void, Never>?
     private var isCounted = false
 
-    var initialMetadata = Metadata()
-    var trailingMetadata = Metadata()
-
-    /// What the request body is packed with, and whether the response may be packed too.
-    var requestEncoding = MessageEncoding.identity
-    var acceptsGzip = false
-    private var deframer: Deframer
-    var inbound = InboundMessages()
-    private var drainWaiter: CheckedContinuation<Void, any Error>?
-
-    private var loop: ServingLoop { connection.loop }
+    var loop: ServingLoop { connection.loop }
 
     init(_ connection: ServerConnection, target: Target) {
         self.connection = connection
         self.target = target
-        deframer = Deframer(limit: connection.loop.limits.maxMessageBytes)
     }
+
+    // MARK: For subclasses
+
+    /// The call begins.
+    func start(_ request: RequestHead) {}
+
+    /// Body bytes from the client.
+    func receive(_ bytes: RawSpan, endStream: Bool) {}
+
+    /// Fewer bytes than asked for are waiting for the client.
+    func responseDrained() {}
+
+    /// The status is known or the client has gone: let go of whoever still works on the call.
+    func release() {}
+
+    /// What begins the response to a call that Weir ends itself.
+    var responseHeaders: HeaderBlock { Self.plainHeaders }
+
+    /// Custom trailers of a status that Weir sends itself.
+    var addedTrailers: Metadata { Metadata() }
+
+    static let plainHeaders = HeaderBlock([":status": "200", "content-type": ContentType.grpc])
+
+    // MARK: Beginning
 
     /// Makes a used call new. Its parts were cleared when it ended.
     func begin(_ stream: HTTP2Stream, target: Target, at now: UInt64) {
@@ -45,9 +56,6 @@ final class ServerCall: @unchecked Sendable {
         self.target = target
         state = ServerCallState()
         startedAt = now
-        requestEncoding = .identity
-        acceptsGzip = false
-        inbound.reset()
         isCounted = true
         loop.requestsInFlight += 1
         target.metrics.figures.started += 1
@@ -61,255 +69,24 @@ final class ServerCall: @unchecked Sendable {
         deadline = loop.setDeadline(self, at: due)
     }
 
-    func makeContext() -> CallContext {
-        let left = due.map {
-            Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds)
-        }
-        return CallContext(
-            call: self, headers: connection.session.headers(of: stream),
-            deadline: left.map { ContinuousClock.now + .nanoseconds($0) })
+    /// Nanoseconds until the deadline; nil without one.
+    var timeLeft: Int64? {
+        due.map { Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
     }
 
-    // MARK: Requests
+    // MARK: Ending
 
-    /// Body bytes from the client.
-    func receive(_ bytes: RawSpan, endStream: Bool) {
-        guard state.isOpen, let method = target.method else {
-            return connection.session.consume(bytes.byteCount, of: stream)
-        }
-        if endStream, case .single(let start) = method.entry, deframer.isIdle,
-            inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes)
-        {
-            return enter(start, payload)
-        }
-        do {
-            try deframer.receive(bytes) { try accept($0, $1) }
-            inbound.arrived(bytes.byteCount)
-            creditIfRoom()
-            if endStream { try endRequest(method) }
-        } catch {
-            fail(with: error)
-        }
-    }
-
-    private func accept(_ isCompressed: Bool, _ payload: RawSpan) throws {
-        guard !isCompressed || requestEncoding == .gzip else {
-            throw RPCError(
-                .internalError, "a message is marked as compressed but grpc-encoding is not set")
-        }
-        if case .single = target.method?.entry, inbound.received == 1 {
-            throw RPCError(.internalError, "the method takes one request message, more were sent")
-        }
-        inbound.deliver(
-            .init(isCompressed: isCompressed, bytes: RawMessage(serializedBytes: payload).bytes))
-    }
-
-    private func endRequest(_ method: MethodHandler) throws {
-        try deframer.finish()
-        guard case .single(let start) = method.entry else { return inbound.end() }
-        guard let message = inbound.take() else {
-            throw RPCError(.internalError, "the method takes one request message, none was sent")
-        }
-        let payload = try unpacked(message)
-        enter(start, payload.rawSpan)
-    }
-
-    private func unpacked(_ message: InboundMessages.Message) throws(RPCError) -> [UInt8] {
-        guard message.isCompressed else { return message.bytes }
-        let limit = loop.limits.maxMessageBytes
-        do throws(Gzip.Failure) {
-            return try Gzip.decompress(message.bytes.rawSpan, limit: limit)
-        } catch {
-            throw error == .notGzip
-                ? RPCError(.internalError, "a message is marked as gzip but is not valid gzip")
-                : RPCError(
-                    .resourceExhausted, "a message unpacks to more than the limit of \(limit) bytes"
-                )
-        }
-    }
-
-    /// Lets the client send as many bytes as have come, unless enough wait for the handler.
-    private func creditIfRoom() {
-        let credit = inbound.takeCredit(limit: loop.limits.streamWindowBytes)
-        guard credit > 0 else { return }
-        connection.session.consume(credit, of: stream)
-        connection.changed()
-    }
-
-    private func enter(
-        _ start: (ServerCall, RawSpan) throws(MessageError) -> Void, _ payload: RawSpan
-    ) {
-        do throws(MessageError) {
-            try start(self, payload)
-        } catch {
-            finish(RPCError(.invalidArgument, error.description))
-        }
-    }
-
-    private func fail(with error: any Error) {
-        switch error {
-        case let error as RPCError: finish(error)
-        case FramingError.tooLarge(let bytes, let limit):
-            finish(
-                RPCError(
-                    .resourceExhausted, "\(FramingError.tooLarge(bytes: bytes, limit: limit))"))
-        default: finish(RPCError(.internalError, "\(error)"))
-        }
-    }
-
-    // MARK: The handler
-
-    /// Runs the handler: on the loop, at once and up to where it first waits, or on a thread that
-    /// it may block.
-    ///
-    /// `Success` is always `Void`; as a type parameter it lets the closure be made in the form that
-    /// `Task` takes, which saves wrapping it twice.
-    @inline(__always)
-    func start<Success: Sendable>(
-        _ operation: sending @escaping @isolated(any) () async -> Success
-    ) {
-        guard target.isBlocking else {
-            let started = Task.immediate(executorPreference: loop.executor, operation: operation)
-            if state.isOpen { task = started as? Task<Void, Never> }
-            return
-        }
-        guard loop.blockingCalls < loop.limits.maxBlockingCalls else {
-            let limit = loop.limits.maxBlockingCalls
-            return finish(
-                RPCError(
-                    .resourceExhausted, "\(limit) calls of blocking handlers are running or waiting"
-                ))
-        }
-        loop.blockingCalls += 1
-        let started = Task(executorPreference: loop.blocking, operation: operation)
-        task = started as? Task<Void, Never>
-    }
-
-    /// Runs the closure on the loop: now when this is the loop.
-    func onLoop(_ body: @escaping @Sendable (ServerCall) -> Void) {
-        if loop.eventLoop.inEventLoop {
-            body(self)
-        } else {
-            loop.eventLoop.execute { body(self) }
-        }
-    }
-
-    /// The handler has returned the only reply.
-    func complete(with reply: some WireMessage) {
-        // Said twice, because a closure would cost an allocation where none is needed.
-        guard loop.eventLoop.inEventLoop else {
-            return loop.eventLoop.execute { self.completeOnLoop(with: reply) }
-        }
-        completeOnLoop(with: reply)
-    }
-
-    private func completeOnLoop(with reply: some WireMessage) {
-        do throws(MessageError) {
-            try sendReply(reply)
-            finishOK()
-        } catch {
-            finish(RPCError(.internalError, "the reply can't be encoded: \(error)"))
-        }
-        handlerEnded()
-    }
-
-    /// The handler has returned and sent its replies itself.
-    func complete() {
-        onLoop { call in
-            call.finishOK()
-            call.handlerEnded()
-        }
-    }
-
-    /// The handler has thrown.
-    func complete(throwing error: any Error) {
-        onLoop { call in
-            switch error {
-            case let error as RPCError: call.finish(error)
-            case is CancellationError: call.finish(RPCError(.cancelled, "the call was cancelled"))
-            default: call.finish(RPCError(.unknown, "the handler failed"))
-            }
-            if !(error is RPCError), !(error is CancellationError) {
-                call.loop.log.error(
-                    "a handler failed",
-                    metadata: [
-                        "method": "\(call.target.key.method)",
-                        "backend": "\(call.target.key.backend)", "error": "\(error)",
-                    ])
-            }
-            call.handlerEnded()
-        }
-    }
-
-    private func handlerEnded() {
-        if target.isBlocking { loop.blockingCalls -= 1 }
-        task = nil
-    }
-
-    // MARK: The response
-
-    private func sendReply(_ reply: some WireMessage) throws(MessageError) {
-        guard state.isOpen else { return }
-        var frame = loop.scratch
-        loop.scratch = []
-        defer {
-            frame.removeAll(keepingCapacity: frame.capacity <= 64 << 10)
-            loop.scratch = frame
-        }
-        frame += MessagePrefix.room
-        try reply.serialize(appendingTo: &frame)
-        if packsReplies {
-            let payload = Gzip.compress(frame.rawSpan.extracting(MessagePrefix.byteCount...))
-            frame = MessagePrefix.room + payload
-        }
-        put(frame: &frame)
-    }
-
-    /// Sends a serialized reply whose first five bytes are left for the prefix.
-    private func put(frame: inout [UInt8]) {
-        let length = frame.count - MessagePrefix.byteCount
-        MessagePrefix(isCompressed: packsReplies, length: length).write(to: &frame)
-        switch state.send() {
-        case .sendHeadersAndMessage:
-            connection.session.respond(to: stream, headers: responseHeaders())
-            connection.session.write(frame.rawSpan, to: stream)
-        case .sendMessage: connection.session.write(frame.rawSpan, to: stream)
-        case .drop: break
-        }
-        connection.changed()
-    }
-
-    /// A client that packs its requests gets packed replies, if it says that it takes them.
-    private var packsReplies: Bool { requestEncoding == .gzip && acceptsGzip }
-
-    private static let plainHeaders = HeaderBlock([
-        ":status": "200", "content-type": ContentType.grpc,
-    ])
-
-    private func responseHeaders() -> HeaderBlock {
-        guard packsReplies || !initialMetadata.isEmpty else { return Self.plainHeaders }
-        var headers = Self.plainHeaders
-        if packsReplies { headers.append("grpc-encoding", MessageEncoding.gzip.rawValue) }
-        headers.append(initialMetadata)
-        return headers
-    }
-
-    private func finishOK() {
+    /// Ends the call with trailers that tell its status, headers first if none have gone out.
+    func end(_ code: StatusCode, trailers: HeaderBlock) {
         switch state.finish() {
-        case .sendTrailers where trailingMetadata.isEmpty:
-            connection.session.finish(stream, trailers: target.okTrailers)
-        case .sendTrailers:
-            var trailers = target.okTrailers
-            trailers.append(trailingMetadata)
-            connection.session.finish(stream, trailers: trailers)
+        case .sendTrailers: connection.session.finish(stream, trailers: trailers)
         case .sendTrailersOnly:
-            var headers = responseHeaders()
-            headers.append(target.okTrailers)
-            headers.append(trailingMetadata)
+            var headers = responseHeaders
+            headers.append(trailers)
             connection.session.respond(to: stream, headers: headers, endStream: true)
         case .drop: return
         }
-        ended(.ok)
+        ended(code)
     }
 
     /// Ends the call with a status other than OK.
@@ -319,18 +96,9 @@ final class ServerCall: @unchecked Sendable {
             trailers.append("grpc-message", StatusMessage.encode(error.message))
         }
         target.appendName(to: &trailers)
-        trailers.append(trailingMetadata)
+        trailers.append(addedTrailers)
         trailers.append(error.metadata)
-        switch state.finish() {
-        case .sendTrailers: connection.session.finish(stream, trailers: trailers)
-        case .sendTrailersOnly:
-            var headers = responseHeaders()
-            headers.append(trailers)
-            connection.session.respond(to: stream, headers: headers, endStream: true)
-        case .drop: return
-        }
-        ended(error.code)
-        task?.cancel()
+        end(error.code, trailers: trailers)
     }
 
     func deadlinePassed() {
@@ -340,9 +108,7 @@ final class ServerCall: @unchecked Sendable {
 
     /// The stream is gone: the client has reset it or hung up, or all has been said.
     func streamClosed() {
-        guard case .cancelHandler = state.closed() else { return }
-        ended(.cancelled)
-        task?.cancel()
+        if case .cancelHandler = state.closed() { ended(.cancelled) }
     }
 
     /// The status is known: what is counted is counted, and nobody waits any more.
@@ -357,58 +123,7 @@ final class ServerCall: @unchecked Sendable {
             target.metrics.figures.inFlight -= 1
             target.metrics.figures.record(code, nanoseconds: now &- startedAt)
         }
-        inbound.cancel()
-        drainWaiter?.resume(throwing: Self.gone)
-        drainWaiter = nil
-        if !initialMetadata.isEmpty { initialMetadata = Metadata() }
-        if !trailingMetadata.isEmpty { trailingMetadata = Metadata() }
-        deframer.reset()
+        release()
         connection.changed()
-    }
-
-    private static var gone: RPCError { RPCError(.cancelled, "the call is gone") }
-
-    // MARK: Streaming
-
-    /// The next request message; nil at the end.
-    func nextMessage() async throws -> [UInt8]? {
-        let message = try await withCheckedThrowingContinuation { continuation in
-            onLoop { call in
-                call.inbound.next(continuation)
-                call.creditIfRoom()
-            }
-        }
-        return try message.map { try unpacked($0) }
-    }
-
-    /// Sends one reply, given as its bytes, and waits while the client is behind.
-    func send(_ message: [UInt8]) async throws {
-        try await withCheckedThrowingContinuation {
-            (continuation: CheckedContinuation<Void, any Error>) in
-            onLoop { call in call.send(message, continuation) }
-        }
-    }
-
-    private func send(_ message: [UInt8], _ continuation: CheckedContinuation<Void, any Error>) {
-        guard state.isOpen else { return continuation.resume(throwing: Self.gone) }
-        guard drainWaiter == nil else {
-            return continuation.resume(
-                throwing: RPCError(.internalError, "two replies were sent at the same time"))
-        }
-        var frame = MessagePrefix.room
-        frame += packsReplies ? Gzip.compress(message.rawSpan) : message
-        put(frame: &frame)
-        let limit = loop.limits.responseBufferBytes
-        guard connection.session.unsentBytes(of: stream) > limit else {
-            return continuation.resume()
-        }
-        drainWaiter = continuation
-        connection.session.notifyWhenDrained(stream, below: limit)
-    }
-
-    /// Fewer bytes than the limit are waiting for the client.
-    func drained() {
-        drainWaiter?.resume()
-        drainWaiter = nil
     }
 }

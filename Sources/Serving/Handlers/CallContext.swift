@@ -3,13 +3,13 @@ internal import HTTP2Session
 
 /// What a handler knows about its call besides the messages.
 public struct CallContext: Sendable {
-    private let call: ServerCall
+    private let call: HandlerCall
     private let headers: HeaderBlock
 
     /// When the call ends with DEADLINE_EXCEEDED; nil when the caller set no `grpc-timeout`.
     public let deadline: ContinuousClock.Instant?
 
-    init(call: ServerCall, headers: HeaderBlock, deadline: ContinuousClock.Instant?) {
+    init(call: HandlerCall, headers: HeaderBlock, deadline: ContinuousClock.Instant?) {
         self.call = call
         self.headers = headers
         self.deadline = deadline

@@ -7,18 +7,18 @@ public struct RequestStream<Request: WireMessage>: AsyncSequence, Sendable {
     /// The type of the requests.
     public typealias Element = Request
 
-    private let call: ServerCall
+    private let call: HandlerCall
 
-    init(call: ServerCall) { self.call = call }
+    init(call: HandlerCall) { self.call = call }
 
     /// The requests from the first one that nobody has taken.
     public func makeAsyncIterator() -> Iterator { Iterator(call: call) }
 
     /// Takes the requests one by one.
     public struct Iterator: AsyncIteratorProtocol {
-        private let call: ServerCall
+        private let call: HandlerCall
 
-        fileprivate init(call: ServerCall) { self.call = call }
+        fileprivate init(call: HandlerCall) { self.call = call }
 
         /// The next request; nil when the client has sent all of them.
         ///
@@ -37,9 +37,9 @@ public struct RequestStream<Request: WireMessage>: AsyncSequence, Sendable {
 
 /// Sends the replies of a server-streaming or bidirectional call.
 public struct ReplyWriter<Reply: WireMessage>: Sendable {
-    private let call: ServerCall
+    private let call: HandlerCall
 
-    init(call: ServerCall) { self.call = call }
+    init(call: HandlerCall) { self.call = call }
 
     /// Sends a reply; waits while more than the limit is buffered because the client reads slowly.
     ///

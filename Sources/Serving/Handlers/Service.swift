@@ -143,9 +143,9 @@ struct MethodHandler: Sendable {
     /// How a call enters its handler.
     enum Entry: Sendable {
         /// With the bytes of the only request.
-        case single(@Sendable (ServerCall, RawSpan) throws(MessageError) -> Void)
+        case single(@Sendable (HandlerCall, RawSpan) throws(MessageError) -> Void)
         /// Before any request has come.
-        case stream(@Sendable (ServerCall) -> Void)
+        case stream(@Sendable (HandlerCall) -> Void)
     }
 
     let request: any WireMessage.Type

@@ -1,5 +1,4 @@
 internal import GRPCWire
-internal import HTTP2Session
 internal import Logging
 internal import NIOCore
 internal import TrafficPolicy
@@ -14,24 +13,26 @@ final class ServingLoop: @unchecked Sendable {
     let limits: Limits
     let namesBackends: Bool
     let log: Logger
-    let allocator = FreeListAllocator()
+    /// What all its HTTP/2 connections share, to clients and to upstreams.
+    let shared: ConnectionLoop
 
     private(set) var snapshot = RoutingSnapshot.empty
     /// Paths resolved under this snapshot, by port.
     var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
     var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    /// The connections to the backends of replicas.
+    private(set) var pools: [ObjectIdentifier: BackendPool] = [:]
     var random = LoopRandom()
     var requestsInFlight = 0
     var blockingCalls = 0
     var unrouted: UInt64 = 0
     /// Where replies are framed before the session takes them; reused.
     var scratch: [UInt8] = []
-    /// What a connection is about to write; reused.
-    var output = ByteBuffer()
 
     private var metricsByKey: [CallKey: CallMetrics] = [:]
+    /// Methods of backends of replicas that are counted under their own names.
+    private var countedMethods: Set<String> = []
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
-    private var dirty: [ServerConnection] = []
     private var deadlines: DeadlineWheel<ServerCall>
     private var wakeAt: UInt64?
     private var isDraining = false
@@ -47,14 +48,32 @@ final class ServingLoop: @unchecked Sendable {
         self.namesBackends = namesBackends
         self.log = log
         executor = LoopExecutor(eventLoop)
+        shared = ConnectionLoop(eventLoop)
         deadlines = DeadlineWheel(now: NIODeadline.now().uptimeNanoseconds)
     }
 
     /// Takes a new snapshot; requests that have started keep what they were given.
     func install(_ snapshot: RoutingSnapshot) {
         self.snapshot = snapshot
+        installPools(snapshot.replicaSets)
         dataPaths.removeAll(keepingCapacity: true)
         adminPaths.removeAll(keepingCapacity: true)
+    }
+
+    private func installPools(_ sets: [ReplicaSet]) {
+        var gone = pools
+        for set in sets {
+            let id = ObjectIdentifier(set)
+            gone[id] = nil
+            guard pools[id] == nil else { continue }
+            let pool = BackendPool(self, set)
+            pools[id] = pool
+            pool.open()
+        }
+        for (id, pool) in gone {
+            pools[id] = nil
+            pool.retire()
+        }
     }
 
     // MARK: Metrics
@@ -66,11 +85,18 @@ final class ServingLoop: @unchecked Sendable {
         return metrics
     }
 
+    /// Whether a method is counted under its own name, which at most `maxRememberedPaths` are.
+    func isCounted(method: String) -> Bool {
+        if countedMethods.count < limits.maxRememberedPaths { countedMethods.insert(method) }
+        return countedMethods.contains(method)
+    }
+
     var figures: ServingFigures {
         var figures = ServingFigures()
         for (key, metrics) in metricsByKey { figures.calls[key] = metrics.figures }
         figures.connections = connections.values.count { $0.port.servesEndpoints }
         figures.unrouted = unrouted
+        for pool in pools.values { figures.pools[pool.set.name] = pool.allFigures }
         return figures
     }
 
@@ -91,18 +117,6 @@ final class ServingLoop: @unchecked Sendable {
         }
     }
 
-    /// Has what a connection wants to say sent at the end of this turn of the loop, together with
-    /// whatever else comes up until then.
-    func flushSoon(_ connection: ServerConnection) {
-        dirty.append(connection)
-        guard dirty.count == 1 else { return }
-        eventLoop.execute {
-            let connections = self.dirty
-            self.dirty.removeAll(keepingCapacity: true)
-            for connection in connections { connection.flush() }
-        }
-    }
-
     // MARK: Drain
 
     /// Asks all clients to go; succeeds when the last connection has closed.
@@ -119,6 +133,7 @@ final class ServingLoop: @unchecked Sendable {
     func closeAll() {
         isDraining = true
         for connection in connections.values { connection.close() }
+        installPools([])
     }
 
     // MARK: Deadlines

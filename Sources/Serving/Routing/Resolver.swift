@@ -14,29 +14,45 @@ package struct SystemServices: Sendable {
     }
 }
 
+/// A method of Swift code, and where it runs.
+struct Handler {
+    let method: MethodHandler
+    let isBlocking: Bool
+}
+
+/// What answers the requests of a target.
+enum Answerer {
+    case handler(Handler)
+    case replicas(BackendPool)
+    /// Nothing does: the backend is not here, or has no such method.
+    case nobody(RPCError)
+}
+
 /// One backend as one path of one endpoint reaches it. Confined to its loop.
 final class Target {
     let key: CallKey
-    let method: MethodHandler?
-    let isBlocking: Bool
-    /// False when the backend is not here, as when its code was not compiled in.
-    let isAvailable: Bool
+    let answerer: Answerer
     let metrics: CallMetrics
     /// Whether the caller is told who answered, by `x-serve-backend`.
     private let isNamed: Bool
     /// The trailers of a successful call without trailing metadata of its own.
     private(set) var okTrailers = HeaderBlock(["grpc-status": "0"])
 
-    init(
-        _ metrics: CallMetrics, _ backend: HandlerBackend?, _ method: MethodHandler?, isNamed: Bool
-    ) {
+    init(_ metrics: CallMetrics, _ answerer: Answerer, isNamed: Bool) {
         key = metrics.key
-        self.method = method
-        isBlocking = backend?.isBlocking ?? false
-        isAvailable = backend != nil
+        self.answerer = answerer
         self.metrics = metrics
         self.isNamed = isNamed
         appendName(to: &okTrailers)
+    }
+
+    /// A used call if it is of the right kind, or a new one.
+    func call(_ used: ServerCall?, _ connection: ServerConnection) -> ServerCall {
+        switch answerer {
+        case .handler: used as? HandlerCall ?? HandlerCall(connection, target: self)
+        case .replicas: used as? ForwardedCall ?? ForwardedCall(connection, target: self)
+        case .nobody: ServerCall(connection, target: self)
+        }
     }
 
     func appendName(to trailers: inout HeaderBlock) {
@@ -89,7 +105,9 @@ extension ServingLoop {
         } else if let method = port.backend.method(methodPath) {
             let key = CallKey(
                 endpoint: "", backend: port.backend.name, method: text, isShadow: false)
-            let target = Target(metrics(for: key), port.backend, method, isNamed: false)
+            let target = Target(
+                metrics(for: key), .handler(Handler(method: method, isBlocking: false)),
+                isNamed: false)
             resolved = ResolvedPath(
                 path: Array(path), policy: nil, targets: [target], shadows: [])
         } else {
@@ -108,15 +126,12 @@ extension ServingLoop {
     private func resolved(
         _ path: MethodPath, _ endpoint: RoutingSnapshot.Endpoint, path bytes: [UInt8]
     ) -> ResolvedPath {
-        let methods = endpoint.policy.backends.map { snapshot.backends[$0]?.method(path) }
-        // Clients can make up methods, so what no backend has is counted under one name.
-        let isKnown = methods.contains { $0 != nil }
-        let label = isKnown ? path.description : "other"
-        let targets = zip(endpoint.policy.backends, methods).map { name, method in
+        let answerers = endpoint.policy.backends.map { answerer(path, backend: $0) }
+        let label = label(path, endpoint.route, answerers)
+        let targets = zip(endpoint.policy.backends, answerers).map { name, answerer in
             let key = CallKey(
                 endpoint: endpoint.name, backend: name, method: label, isShadow: false)
-            return Target(
-                metrics(for: key), snapshot.backends[name], method, isNamed: namesBackends)
+            return Target(metrics(for: key), answerer, isNamed: namesBackends)
         }
         let shadows = endpoint.policy.shadows.map { shadow in
             metrics(
@@ -126,5 +141,38 @@ extension ServingLoop {
         }
         return ResolvedPath(
             path: bytes, policy: endpoint.policy, targets: targets, shadows: shadows)
+    }
+
+    private func answerer(_ path: MethodPath, backend name: String) -> Answerer {
+        switch snapshot.backends[name] {
+        case .handler(let backend):
+            guard let method = backend.method(path) else {
+                return .nobody(
+                    RPCError(.unimplemented, "backend '\(name)' has no method \(path)"))
+            }
+            return .handler(Handler(method: method, isBlocking: backend.isBlocking))
+        case .replicas(let set):
+            guard let pool = pools[ObjectIdentifier(set)] else {
+                preconditionFailure("a snapshot's pools are made when it is installed")
+            }
+            return .replicas(pool)
+        case nil:
+            return .nobody(RPCError(.unavailable, "backend '\(name)' is not running here"))
+        }
+    }
+
+    /// Under which name the calls of a path are counted. Clients can make up methods, so what no
+    /// handler has, and for replicas what goes beyond a bound, is counted under one name.
+    private func label(_ path: MethodPath, _ route: Route, _ answerers: [Answerer]) -> String {
+        let text = path.description
+        if case .method = route { return text }
+        for answerer in answerers {
+            switch answerer {
+            case .handler: return text
+            case .replicas where isCounted(method: text): return text
+            case .replicas, .nobody: continue
+            }
+        }
+        return "other"
     }
 }

@@ -19,15 +19,26 @@ package final class RoutingSnapshot: Sendable {
         }
     }
 
+    /// What answers under a backend's name.
+    package enum Backend: Sendable {
+        case handler(HandlerBackend)
+        case replicas(ReplicaSet)
+    }
+
     package let revision: UInt64
-    package let backends: [String: HandlerBackend]
+    package let backends: [String: Backend]
+    /// The backends of replicas.
+    let replicaSets: [ReplicaSet]
     private let endpoints: [Route: Endpoint]
 
     package init(
-        revision: UInt64, endpoints: some Sequence<Endpoint>, backends: [String: HandlerBackend]
+        revision: UInt64, endpoints: some Sequence<Endpoint>, backends: [String: Backend]
     ) {
         self.revision = revision
         self.backends = backends
+        replicaSets = backends.values.compactMap {
+            if case .replicas(let set) = $0 { set } else { nil }
+        }
         self.endpoints = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.route, $0) })
     }
 

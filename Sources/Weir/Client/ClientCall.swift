@@ -1,18 +1,20 @@
 public import GRPCWire
-internal import HTTP2Session
+package import HTTP2Session
 internal import Messages
 internal import NIOCore
-internal import Serving
+package import Serving
 
 /// One call of a client, message by message. Messages are given and taken as bytes.
 ///
 /// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
-public final class ClientCall: @unchecked Sendable {
+public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     /// Bytes buffered before `send` waits.
     private static let bufferBytes = 64 << 10
 
     private let connection: ClientConnection
-    let stream: HTTP2Stream
+    /// Set before the call is handed out.
+    private var stream = HTTP2Stream(id: 0, slot: 0)
+    private let maxMessageBytes: Int
     private var deframer: Deframer
     private var inbound = InboundMessages()
     private var isPacked = false
@@ -22,14 +24,21 @@ public final class ClientCall: @unchecked Sendable {
     private var drainWaiter: CheckedContinuation<Void, any Error>?
     private var timer: Scheduled<Void>?
 
-    init(_ connection: ClientConnection, _ stream: HTTP2Stream, timeout: Duration?) {
+    /// Opens a stream and begins a call on it; on the loop of the connection.
+    init(
+        _ connection: ClientConnection, _ headers: HeaderBlock, timeout: Duration?,
+        maxMessageBytes: Int
+    ) throws(RPCError) {
         self.connection = connection
+        self.maxMessageBytes = maxMessageBytes
+        deframer = Deframer(limit: maxMessageBytes)
+        guard let stream = connection.open(headers, owner: self) else {
+            throw RPCError(.unavailable, "the connection takes no more calls")
+        }
         self.stream = stream
-        deframer = Deframer(limit: connection.maxMessageBytes)
         guard let timeout else { return }
-        timer = connection.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
-            self.end(RPCError(.deadlineExceeded, "the deadline has passed"))
-            self.connection.reset(self.stream)
+        timer = connection.shared.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
+            self.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
         }
     }
 
@@ -67,7 +76,7 @@ public final class ClientCall: @unchecked Sendable {
         }
         guard let message, message.isCompressed else { return message?.bytes }
         do {
-            return try Gzip.decompress(message.bytes.rawSpan, limit: connection.maxMessageBytes)
+            return try Gzip.decompress(message.bytes.rawSpan, limit: maxMessageBytes)
         } catch {
             throw RPCError(.internalError, "a reply can't be unpacked: \(error)")
         }
@@ -77,8 +86,7 @@ public final class ClientCall: @unchecked Sendable {
     public func cancel() {
         onLoop { call in
             guard !call.isEnded else { return }
-            call.end(RPCError(.cancelled, "the call was cancelled"))
-            call.connection.reset(call.stream)
+            call.fail(RPCError(.cancelled, "the call was cancelled"))
         }
     }
 
@@ -101,45 +109,34 @@ public final class ClientCall: @unchecked Sendable {
     }
 
     private func onLoop(_ body: @escaping @Sendable (ClientCall) -> Void) {
-        if connection.eventLoop.inEventLoop {
+        if connection.shared.eventLoop.inEventLoop {
             body(self)
         } else {
-            connection.eventLoop.execute { body(self) }
+            connection.shared.eventLoop.execute { body(self) }
         }
     }
 
     // MARK: From the connection
 
-    func received(_ headers: HeaderBlock, endStream: Bool) {
+    package func received(headers: HeaderBlock, endStream: Bool) {
         guard !isEnded else { return }
-        if let error = refusal(headers) { return fail(error) }
+        let response = ResponseHead(headers)
+        if let error = response.refusal("the server") { return fail(error) }
         guard !endStream else { return received(trailers: headers) }
         initial = Metadata(headers)
-        isPacked = headers.value("grpc-encoding") == MessageEncoding.gzip.rawValue
+        isPacked = response.encoding == MessageEncoding.gzip.rawValue
     }
 
-    func received(trailers: HeaderBlock) {
+    package func received(trailers: HeaderBlock) {
         trailing = Metadata(trailers)
-        guard let code = trailers.value("grpc-status").flatMap(Int.init) else {
+        let response = ResponseHead(trailers)
+        guard let code = response.code else {
             return end(RPCError(.unknown, "the server sent no grpc-status"))
         }
-        guard code != 0 else { return end(nil) }
-        let message = trailers.value("grpc-message").map(StatusMessage.decode) ?? ""
-        end(RPCError(StatusCode(rawValue: code), message, metadata: trailing))
+        end(code == .ok ? nil : RPCError(code, response.message, metadata: trailing))
     }
 
-    /// Why a response is not gRPC at all.
-    private func refusal(_ headers: HeaderBlock) -> RPCError? {
-        let status = headers.value(":status").flatMap(Int.init) ?? 0
-        let type = headers.value("content-type") ?? "none"
-        if status == 200, ContentType.isGRPC(Array(type.utf8)[...]) { return nil }
-        if headers.value("grpc-status") != nil { return nil }
-        return RPCError(
-            StatusCode(httpStatus: status),
-            "the server answered HTTP status \(status), content-type \(type)")
-    }
-
-    func received(_ bytes: RawSpan) {
+    package func received(body bytes: RawSpan, endStream: Bool) {
         guard !isEnded else { return connection.session.consume(bytes.byteCount, of: stream) }
         do {
             try deframer.receive(bytes) { isCompressed, payload in
@@ -153,6 +150,7 @@ public final class ClientCall: @unchecked Sendable {
             }
             inbound.arrived(bytes.byteCount)
             creditIfRoom()
+            if endStream { end(RPCError(.unknown, "the server sent no grpc-status")) }
         } catch FramingError.tooLarge(let bytes, let limit) {
             let text = "\(FramingError.tooLarge(bytes: bytes, limit: limit))"
             fail(RPCError(.resourceExhausted, text))
@@ -163,7 +161,7 @@ public final class ClientCall: @unchecked Sendable {
 
     private func fail(_ error: RPCError) {
         end(error)
-        connection.reset(stream)
+        connection.cancel(stream)
     }
 
     private func creditIfRoom() {
@@ -173,17 +171,17 @@ public final class ClientCall: @unchecked Sendable {
         connection.changed()
     }
 
-    func drained() {
+    package func requestDrained() {
         drainWaiter?.resume()
         drainWaiter = nil
     }
 
-    func closed(_ code: HTTP2ErrorCode) {
-        end(RPCError(StatusCode(http2Error: code.rawValue), "the stream was reset: \(code)"))
-    }
-
-    func connectionLost() {
-        end(RPCError(.unavailable, "the connection was lost"))
+    package func failed(_ failure: StreamFailure) {
+        switch failure {
+        case .reset(let code):
+            end(RPCError(StatusCode(http2Error: code.rawValue), "the stream was reset: \(code)"))
+        case .unprocessed(let why), .lost(let why): end(RPCError(.unavailable, why))
+        }
     }
 
     private func end(_ error: RPCError?) {
@@ -192,12 +190,6 @@ public final class ClientCall: @unchecked Sendable {
         timer?.cancel()
         timer = nil
         inbound.end(failing: error)
-        drained()
-    }
-}
-
-extension HeaderBlock {
-    fileprivate func value(_ name: String) -> String? {
-        fields.first { bytes[$0.name].elementsEqual(name.utf8) }.map { text($0) }
+        requestDrained()
     }
 }

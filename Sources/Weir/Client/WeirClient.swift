@@ -29,7 +29,7 @@ public final class WeirClient: Sendable {
 
     private let address: Address
     private let maxMessageBytes: Int
-    private let connection = Mutex<Task<ClientConnection, any Error>?>(nil)
+    private let connection = Mutex<Task<ClientLink, any Error>?>(nil)
 
     /// - Parameters:
     ///   - address: where the server listens, without TLS.
@@ -86,7 +86,8 @@ public final class WeirClient: Sendable {
     ) async throws -> ClientCall {
         let connection = try await connected()
         let headers = Self.headers(path, options, authority: address.description)
-        return try await connection.open(headers, timeout: options.timeout)
+        return try await connection.open(
+            headers, timeout: options.timeout, maxMessageBytes: maxMessageBytes)
     }
 
     /// Closes the connection; running calls end as UNAVAILABLE.
@@ -121,17 +122,17 @@ public final class WeirClient: Sendable {
     }
 
     /// The open connection, or a new one.
-    private func connected() async throws -> ClientConnection {
+    private func connected() async throws -> ClientLink {
         if let task = connection.withLock({ $0 }), let open = try? await task.value, open.isOpen {
             return open
         }
-        let (address, limit) = (address, maxMessageBytes)
-        let task = Task { try await ClientConnection.connect(to: address, maxMessageBytes: limit) }
+        let address = address
+        let task = Task { try await ClientLink.connect(to: address) }
         connection.withLock { $0 = task }
         do {
             return try await task.value
-        } catch {
-            throw RPCError(.unavailable, "no connection to \(address): \(systemReason(error))")
+        } catch let error as RPCError {
+            throw RPCError(error.code, "no connection to \(address): \(error.message)")
         }
     }
 }

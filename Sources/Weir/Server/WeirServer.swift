@@ -115,6 +115,8 @@ public final class WeirServer: Sendable {
     /// Closes everything at once and ends the threads.
     public func shutDown() async throws {
         await controlPlane.endWatches()
+        await dataPlane.closeConnections()
+        await controlPlane.stopBackends()
         try await dataPlane.shutDown()
     }
 

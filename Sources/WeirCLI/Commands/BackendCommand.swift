@@ -5,7 +5,7 @@ internal import Messages
 struct BackendCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backend", abstract: "The implementations that answer requests.",
-        subcommands: [List.self, Create.self, Delete.self])
+        subcommands: [List.self, Show.self, Create.self, Update.self, Delete.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists all backends.")
@@ -20,30 +20,75 @@ struct BackendCommand: ParsableCommand {
         }
     }
 
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows a backend and how its replicas fare.")
+
+        @Argument(help: "The name of the backend.")
+        var name: String
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let request = Weir_Admin_V1_GetBackendRequest(name: name)
+            let reply: Weir_Admin_V1_Backend = try await options.call("GetBackend", request)
+            try options.show(reply) { BackendText.page($0) }
+        }
+    }
+
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Adds a backend made of Swift code in the server.")
+            abstract: "Adds a backend: upstream servers, worker processes or Swift code.",
+            discussion: """
+                Examples:
+                  weir backend create model-v2 --upstream 10.0.0.7:50051,10.0.0.8:50051
+                  weir backend create model-v3 --worker 'python3 -m my_model' --replicas 2
+                  weir backend create model-v4 -f model-v4.yaml
+                """)
 
         @Argument(help: "The name of the new backend.")
         var name: String
 
-        @Option(help: "The name under which the program registered the code.")
-        var handler: String
-
-        @Option(help: "A note for people.")
-        var description = ""
-
+        @OptionGroup var spec: BackendOptionsGroup
         @OptionGroup var change: ChangeOptions
+        @OptionGroup var wait: WaitOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            let backend = Weir_Admin_V1_Backend(
-                name: name, kind: .handler(.init(handler: handler)), description: description)
+            var backend = Weir_Admin_V1_Backend(name: name)
+            try spec.apply(to: &backend)
             let request = Weir_Admin_V1_CreateBackendRequest(
                 backend: backend, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun)
             let reply: Weir_Admin_V1_Backend = try await options.call("CreateBackend", request)
-            try options.show(reply) { BackendCommand.table([$0]) }
+            try await wait.show(reply, change, options)
+        }
+    }
+
+    struct Update: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Changes a backend; what is not given stays.",
+            discussion: """
+                Worker processes are replaced one by one, each when its successor is healthy.
+                """)
+
+        @Argument(help: "The name of the backend.")
+        var name: String
+
+        @OptionGroup var spec: BackendOptionsGroup
+        @OptionGroup var change: ChangeOptions
+        @OptionGroup var wait: WaitOptions
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            var backend: Weir_Admin_V1_Backend = try await options.call(
+                "GetBackend", Weir_Admin_V1_GetBackendRequest(name: name))
+            try spec.apply(to: &backend)
+            let request = Weir_Admin_V1_UpdateBackendRequest(
+                backend: backend, expectedRevision: change.expectedRevision,
+                validateOnly: change.dryRun)
+            let reply: Weir_Admin_V1_Backend = try await options.call("UpdateBackend", request)
+            try await wait.show(reply, change, options)
         }
     }
 
@@ -70,12 +115,13 @@ struct BackendCommand: ParsableCommand {
 
     private static func table(_ backends: [Weir_Admin_V1_Backend]) -> String {
         var table = Table([
-            ("BACKEND", .left), ("KIND", .left), ("SERVICES", .left), ("ENDPOINTS", .left),
-            ("DESCRIPTION", .left),
+            ("BACKEND", .left), ("KIND", .left), ("READY", .right), ("SERVICES", .left),
+            ("ENDPOINTS", .left), ("DESCRIPTION", .left),
         ])
         for backend in backends {
             table.add([
-                backend.name, "handler", backend.services.joined(separator: ", "),
+                backend.name, BackendText.kind(backend), BackendText.ready(backend),
+                backend.services.isEmpty ? "-" : backend.services.joined(separator: ", "),
                 backend.endpoints.isEmpty ? "-" : backend.endpoints.joined(separator: ", "),
                 backend.description,
             ])

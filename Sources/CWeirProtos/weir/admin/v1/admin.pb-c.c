@@ -97,6 +97,417 @@ void   weir__admin__v1__handler_kind__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__handler_kind__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__upstream_kind__init
+                     (Weir__Admin__V1__UpstreamKind         *message)
+{
+  static const Weir__Admin__V1__UpstreamKind init_value = WEIR__ADMIN__V1__UPSTREAM_KIND__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__upstream_kind__get_packed_size
+                     (const Weir__Admin__V1__UpstreamKind *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__upstream_kind__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__upstream_kind__pack
+                     (const Weir__Admin__V1__UpstreamKind *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__upstream_kind__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__upstream_kind__pack_to_buffer
+                     (const Weir__Admin__V1__UpstreamKind *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__upstream_kind__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__UpstreamKind *
+       weir__admin__v1__upstream_kind__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__UpstreamKind *)
+     protobuf_c_message_unpack (&weir__admin__v1__upstream_kind__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__upstream_kind__free_unpacked
+                     (Weir__Admin__V1__UpstreamKind *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__upstream_kind__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__upstream_tls__init
+                     (Weir__Admin__V1__UpstreamTls         *message)
+{
+  static const Weir__Admin__V1__UpstreamTls init_value = WEIR__ADMIN__V1__UPSTREAM_TLS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__upstream_tls__get_packed_size
+                     (const Weir__Admin__V1__UpstreamTls *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__upstream_tls__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__upstream_tls__pack
+                     (const Weir__Admin__V1__UpstreamTls *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__upstream_tls__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__upstream_tls__pack_to_buffer
+                     (const Weir__Admin__V1__UpstreamTls *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__upstream_tls__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__UpstreamTls *
+       weir__admin__v1__upstream_tls__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__UpstreamTls *)
+     protobuf_c_message_unpack (&weir__admin__v1__upstream_tls__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__upstream_tls__free_unpacked
+                     (Weir__Admin__V1__UpstreamTls *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__upstream_tls__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__worker_kind__environment_entry__init
+                     (Weir__Admin__V1__WorkerKind__EnvironmentEntry         *message)
+{
+  static const Weir__Admin__V1__WorkerKind__EnvironmentEntry init_value = WEIR__ADMIN__V1__WORKER_KIND__ENVIRONMENT_ENTRY__INIT;
+  *message = init_value;
+}
+void   weir__admin__v1__worker_kind__init
+                     (Weir__Admin__V1__WorkerKind         *message)
+{
+  static const Weir__Admin__V1__WorkerKind init_value = WEIR__ADMIN__V1__WORKER_KIND__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__worker_kind__get_packed_size
+                     (const Weir__Admin__V1__WorkerKind *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__worker_kind__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__worker_kind__pack
+                     (const Weir__Admin__V1__WorkerKind *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__worker_kind__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__worker_kind__pack_to_buffer
+                     (const Weir__Admin__V1__WorkerKind *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__worker_kind__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__WorkerKind *
+       weir__admin__v1__worker_kind__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__WorkerKind *)
+     protobuf_c_message_unpack (&weir__admin__v1__worker_kind__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__worker_kind__free_unpacked
+                     (Weir__Admin__V1__WorkerKind *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__worker_kind__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__backend_options__init
+                     (Weir__Admin__V1__BackendOptions         *message)
+{
+  static const Weir__Admin__V1__BackendOptions init_value = WEIR__ADMIN__V1__BACKEND_OPTIONS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__backend_options__get_packed_size
+                     (const Weir__Admin__V1__BackendOptions *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__backend_options__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__backend_options__pack
+                     (const Weir__Admin__V1__BackendOptions *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__backend_options__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__backend_options__pack_to_buffer
+                     (const Weir__Admin__V1__BackendOptions *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__backend_options__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__BackendOptions *
+       weir__admin__v1__backend_options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__BackendOptions *)
+     protobuf_c_message_unpack (&weir__admin__v1__backend_options__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__backend_options__free_unpacked
+                     (Weir__Admin__V1__BackendOptions *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__backend_options__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__retry_options__init
+                     (Weir__Admin__V1__RetryOptions         *message)
+{
+  static const Weir__Admin__V1__RetryOptions init_value = WEIR__ADMIN__V1__RETRY_OPTIONS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__retry_options__get_packed_size
+                     (const Weir__Admin__V1__RetryOptions *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__retry_options__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__retry_options__pack
+                     (const Weir__Admin__V1__RetryOptions *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__retry_options__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__retry_options__pack_to_buffer
+                     (const Weir__Admin__V1__RetryOptions *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__retry_options__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RetryOptions *
+       weir__admin__v1__retry_options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RetryOptions *)
+     protobuf_c_message_unpack (&weir__admin__v1__retry_options__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__retry_options__free_unpacked
+                     (Weir__Admin__V1__RetryOptions *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__retry_options__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__health_check_options__init
+                     (Weir__Admin__V1__HealthCheckOptions         *message)
+{
+  static const Weir__Admin__V1__HealthCheckOptions init_value = WEIR__ADMIN__V1__HEALTH_CHECK_OPTIONS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__health_check_options__get_packed_size
+                     (const Weir__Admin__V1__HealthCheckOptions *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__health_check_options__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__health_check_options__pack
+                     (const Weir__Admin__V1__HealthCheckOptions *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__health_check_options__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__health_check_options__pack_to_buffer
+                     (const Weir__Admin__V1__HealthCheckOptions *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__health_check_options__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__HealthCheckOptions *
+       weir__admin__v1__health_check_options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__HealthCheckOptions *)
+     protobuf_c_message_unpack (&weir__admin__v1__health_check_options__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__health_check_options__free_unpacked
+                     (Weir__Admin__V1__HealthCheckOptions *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__health_check_options__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__outlier_options__init
+                     (Weir__Admin__V1__OutlierOptions         *message)
+{
+  static const Weir__Admin__V1__OutlierOptions init_value = WEIR__ADMIN__V1__OUTLIER_OPTIONS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__outlier_options__get_packed_size
+                     (const Weir__Admin__V1__OutlierOptions *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__outlier_options__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__outlier_options__pack
+                     (const Weir__Admin__V1__OutlierOptions *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__outlier_options__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__outlier_options__pack_to_buffer
+                     (const Weir__Admin__V1__OutlierOptions *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__outlier_options__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__OutlierOptions *
+       weir__admin__v1__outlier_options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__OutlierOptions *)
+     protobuf_c_message_unpack (&weir__admin__v1__outlier_options__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__outlier_options__free_unpacked
+                     (Weir__Admin__V1__OutlierOptions *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__outlier_options__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__replica_status__init
+                     (Weir__Admin__V1__ReplicaStatus         *message)
+{
+  static const Weir__Admin__V1__ReplicaStatus init_value = WEIR__ADMIN__V1__REPLICA_STATUS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__replica_status__get_packed_size
+                     (const Weir__Admin__V1__ReplicaStatus *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__replica_status__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__replica_status__pack
+                     (const Weir__Admin__V1__ReplicaStatus *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__replica_status__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__replica_status__pack_to_buffer
+                     (const Weir__Admin__V1__ReplicaStatus *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__replica_status__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ReplicaStatus *
+       weir__admin__v1__replica_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ReplicaStatus *)
+     protobuf_c_message_unpack (&weir__admin__v1__replica_status__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__replica_status__free_unpacked
+                     (Weir__Admin__V1__ReplicaStatus *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__replica_status__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__backend_status__init
+                     (Weir__Admin__V1__BackendStatus         *message)
+{
+  static const Weir__Admin__V1__BackendStatus init_value = WEIR__ADMIN__V1__BACKEND_STATUS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__backend_status__get_packed_size
+                     (const Weir__Admin__V1__BackendStatus *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__backend_status__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__backend_status__pack
+                     (const Weir__Admin__V1__BackendStatus *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__backend_status__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__backend_status__pack_to_buffer
+                     (const Weir__Admin__V1__BackendStatus *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__backend_status__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__BackendStatus *
+       weir__admin__v1__backend_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__BackendStatus *)
+     protobuf_c_message_unpack (&weir__admin__v1__backend_status__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__backend_status__free_unpacked
+                     (Weir__Admin__V1__BackendStatus *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__backend_status__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__backend_weight__init
                      (Weir__Admin__V1__BackendWeight         *message)
 {
@@ -1537,7 +1948,7 @@ void   weir__admin__v1__latency__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__latency__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptors[11] =
 {
   {
     "name",
@@ -1611,19 +2022,84 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "upstream",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__Backend, kind_case),
+    offsetof(Weir__Admin__V1__Backend, upstream),
+    &weir__admin__v1__upstream_kind__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__Backend, kind_case),
+    offsetof(Weir__Admin__V1__Backend, worker),
+    &weir__admin__v1__worker_kind__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "options",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Backend, options),
+    &weir__admin__v1__backend_options__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "descriptor_set",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Backend, descriptor_set),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Backend, status),
+    &weir__admin__v1__backend_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend__field_indices_by_name[] = {
   2,   /* field[2] = description */
+  9,   /* field[9] = descriptor_set */
   4,   /* field[4] = endpoints */
   1,   /* field[1] = handler */
   0,   /* field[0] = name */
+  8,   /* field[8] = options */
   5,   /* field[5] = revision */
   3,   /* field[3] = services */
+  10,   /* field[10] = status */
+  6,   /* field[6] = upstream */
+  7,   /* field[7] = worker */
 };
 static const ProtobufCIntRange weir__admin__v1__backend__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor =
 {
@@ -1633,7 +2109,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor =
   "Weir__Admin__V1__Backend",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Backend),
-  6,
+  11,
   weir__admin__v1__backend__field_descriptors,
   weir__admin__v1__backend__field_indices_by_name,
   1,  weir__admin__v1__backend__number_ranges,
@@ -1676,6 +2152,1166 @@ const ProtobufCMessageDescriptor weir__admin__v1__handler_kind__descriptor =
   weir__admin__v1__handler_kind__field_indices_by_name,
   1,  weir__admin__v1__handler_kind__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__handler_kind__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__upstream_kind__field_descriptors[2] =
+{
+  {
+    "addresses",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__UpstreamKind, n_addresses),
+    offsetof(Weir__Admin__V1__UpstreamKind, addresses),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tls",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__UpstreamKind, tls),
+    &weir__admin__v1__upstream_tls__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__upstream_kind__field_indices_by_name[] = {
+  0,   /* field[0] = addresses */
+  1,   /* field[1] = tls */
+};
+static const ProtobufCIntRange weir__admin__v1__upstream_kind__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__upstream_kind__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.UpstreamKind",
+  "UpstreamKind",
+  "Weir__Admin__V1__UpstreamKind",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__UpstreamKind),
+  2,
+  weir__admin__v1__upstream_kind__field_descriptors,
+  weir__admin__v1__upstream_kind__field_indices_by_name,
+  1,  weir__admin__v1__upstream_kind__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__upstream_kind__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__upstream_tls__field_descriptors[4] =
+{
+  {
+    "ca_file",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__UpstreamTls, ca_file),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "certificate_file",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__UpstreamTls, certificate_file),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key_file",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__UpstreamTls, key_file),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "server_name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__UpstreamTls, server_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__upstream_tls__field_indices_by_name[] = {
+  0,   /* field[0] = ca_file */
+  1,   /* field[1] = certificate_file */
+  2,   /* field[2] = key_file */
+  3,   /* field[3] = server_name */
+};
+static const ProtobufCIntRange weir__admin__v1__upstream_tls__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__upstream_tls__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.UpstreamTls",
+  "UpstreamTls",
+  "Weir__Admin__V1__UpstreamTls",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__UpstreamTls),
+  4,
+  weir__admin__v1__upstream_tls__field_descriptors,
+  weir__admin__v1__upstream_tls__field_indices_by_name,
+  1,  weir__admin__v1__upstream_tls__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__upstream_tls__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__worker_kind__environment_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WorkerKind__EnvironmentEntry, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WorkerKind__EnvironmentEntry, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__worker_kind__environment_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange weir__admin__v1__worker_kind__environment_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__worker_kind__environment_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.WorkerKind.EnvironmentEntry",
+  "EnvironmentEntry",
+  "Weir__Admin__V1__WorkerKind__EnvironmentEntry",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__WorkerKind__EnvironmentEntry),
+  2,
+  weir__admin__v1__worker_kind__environment_entry__field_descriptors,
+  weir__admin__v1__worker_kind__environment_entry__field_indices_by_name,
+  1,  weir__admin__v1__worker_kind__environment_entry__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__worker_kind__environment_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__worker_kind__field_descriptors[6] =
+{
+  {
+    "command",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__WorkerKind, n_command),
+    offsetof(Weir__Admin__V1__WorkerKind, command),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replicas",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WorkerKind, replicas),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "environment",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__WorkerKind, n_environment),
+    offsetof(Weir__Admin__V1__WorkerKind, environment),
+    &weir__admin__v1__worker_kind__environment_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "working_directory",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WorkerKind, working_directory),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start_timeout",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WorkerKind, start_timeout),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "grace_period",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WorkerKind, grace_period),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__worker_kind__field_indices_by_name[] = {
+  0,   /* field[0] = command */
+  2,   /* field[2] = environment */
+  5,   /* field[5] = grace_period */
+  1,   /* field[1] = replicas */
+  4,   /* field[4] = start_timeout */
+  3,   /* field[3] = working_directory */
+};
+static const ProtobufCIntRange weir__admin__v1__worker_kind__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__worker_kind__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.WorkerKind",
+  "WorkerKind",
+  "Weir__Admin__V1__WorkerKind",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__WorkerKind),
+  6,
+  weir__admin__v1__worker_kind__field_descriptors,
+  weir__admin__v1__worker_kind__field_indices_by_name,
+  1,  weir__admin__v1__worker_kind__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__worker_kind__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__backend_options__field_descriptors[15] =
+{
+  {
+    "max_requests_in_flight",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, max_requests_in_flight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_requests_per_replica",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, max_requests_per_replica),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_waiting_requests",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Admin__V1__BackendOptions, _max_waiting_requests_case),
+    offsetof(Weir__Admin__V1__BackendOptions, max_waiting_requests),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wait_timeout",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, wait_timeout),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replica_affinity",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, replica_affinity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retry",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, retry),
+    &weir__admin__v1__retry_options__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "health_check",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, health_check),
+    &weir__admin__v1__health_check_options__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outlier_detection",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, outlier_detection),
+    &weir__admin__v1__outlier_options__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "connect_timeout",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, connect_timeout),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idle_timeout",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, idle_timeout),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keepalive_interval",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, keepalive_interval),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keepalive_timeout",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, keepalive_timeout),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_connections_per_replica",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Admin__V1__BackendOptions, _max_connections_per_replica_case),
+    offsetof(Weir__Admin__V1__BackendOptions, max_connections_per_replica),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "authority",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, authority),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "forwarded_for",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendOptions, forwarded_for),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__backend_options__field_indices_by_name[] = {
+  13,   /* field[13] = authority */
+  8,   /* field[8] = connect_timeout */
+  14,   /* field[14] = forwarded_for */
+  6,   /* field[6] = health_check */
+  9,   /* field[9] = idle_timeout */
+  10,   /* field[10] = keepalive_interval */
+  11,   /* field[11] = keepalive_timeout */
+  12,   /* field[12] = max_connections_per_replica */
+  0,   /* field[0] = max_requests_in_flight */
+  1,   /* field[1] = max_requests_per_replica */
+  2,   /* field[2] = max_waiting_requests */
+  7,   /* field[7] = outlier_detection */
+  4,   /* field[4] = replica_affinity */
+  5,   /* field[5] = retry */
+  3,   /* field[3] = wait_timeout */
+};
+static const ProtobufCIntRange weir__admin__v1__backend_options__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 15 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__backend_options__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.BackendOptions",
+  "BackendOptions",
+  "Weir__Admin__V1__BackendOptions",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__BackendOptions),
+  15,
+  weir__admin__v1__backend_options__field_descriptors,
+  weir__admin__v1__backend_options__field_indices_by_name,
+  1,  weir__admin__v1__backend_options__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__backend_options__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__retry_options__field_descriptors[6] =
+{
+  {
+    "codes",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__RetryOptions, n_codes),
+    offsetof(Weir__Admin__V1__RetryOptions, codes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_attempts",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Admin__V1__RetryOptions, _max_attempts_case),
+    offsetof(Weir__Admin__V1__RetryOptions, max_attempts),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "initial_delay",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RetryOptions, initial_delay),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_delay",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RetryOptions, max_delay),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "budget_share",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__RetryOptions, _budget_share_case),
+    offsetof(Weir__Admin__V1__RetryOptions, budget_share),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "budget_per_second",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__RetryOptions, _budget_per_second_case),
+    offsetof(Weir__Admin__V1__RetryOptions, budget_per_second),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__retry_options__field_indices_by_name[] = {
+  5,   /* field[5] = budget_per_second */
+  4,   /* field[4] = budget_share */
+  0,   /* field[0] = codes */
+  2,   /* field[2] = initial_delay */
+  1,   /* field[1] = max_attempts */
+  3,   /* field[3] = max_delay */
+};
+static const ProtobufCIntRange weir__admin__v1__retry_options__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__retry_options__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RetryOptions",
+  "RetryOptions",
+  "Weir__Admin__V1__RetryOptions",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RetryOptions),
+  6,
+  weir__admin__v1__retry_options__field_descriptors,
+  weir__admin__v1__retry_options__field_indices_by_name,
+  1,  weir__admin__v1__retry_options__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__retry_options__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__health_check_options__field_descriptors[5] =
+{
+  {
+    "interval",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HealthCheckOptions, interval),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timeout",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HealthCheckOptions, timeout),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "service",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HealthCheckOptions, service),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "healthy_threshold",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Admin__V1__HealthCheckOptions, _healthy_threshold_case),
+    offsetof(Weir__Admin__V1__HealthCheckOptions, healthy_threshold),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unhealthy_threshold",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Admin__V1__HealthCheckOptions, _unhealthy_threshold_case),
+    offsetof(Weir__Admin__V1__HealthCheckOptions, unhealthy_threshold),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__health_check_options__field_indices_by_name[] = {
+  3,   /* field[3] = healthy_threshold */
+  0,   /* field[0] = interval */
+  2,   /* field[2] = service */
+  1,   /* field[1] = timeout */
+  4,   /* field[4] = unhealthy_threshold */
+};
+static const ProtobufCIntRange weir__admin__v1__health_check_options__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__health_check_options__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.HealthCheckOptions",
+  "HealthCheckOptions",
+  "Weir__Admin__V1__HealthCheckOptions",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__HealthCheckOptions),
+  5,
+  weir__admin__v1__health_check_options__field_descriptors,
+  weir__admin__v1__health_check_options__field_indices_by_name,
+  1,  weir__admin__v1__health_check_options__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__health_check_options__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__outlier_options__field_descriptors[7] =
+{
+  {
+    "consecutive_failures",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Admin__V1__OutlierOptions, _consecutive_failures_case),
+    offsetof(Weir__Admin__V1__OutlierOptions, consecutive_failures),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure_share",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__OutlierOptions, _failure_share_case),
+    offsetof(Weir__Admin__V1__OutlierOptions, failure_share),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "minimum_requests",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Admin__V1__OutlierOptions, _minimum_requests_case),
+    offsetof(Weir__Admin__V1__OutlierOptions, minimum_requests),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "interval",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__OutlierOptions, interval),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "base_ejection",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__OutlierOptions, base_ejection),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_ejection",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__OutlierOptions, max_ejection),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_ejected_share",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__OutlierOptions, _max_ejected_share_case),
+    offsetof(Weir__Admin__V1__OutlierOptions, max_ejected_share),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__outlier_options__field_indices_by_name[] = {
+  4,   /* field[4] = base_ejection */
+  0,   /* field[0] = consecutive_failures */
+  1,   /* field[1] = failure_share */
+  3,   /* field[3] = interval */
+  6,   /* field[6] = max_ejected_share */
+  5,   /* field[5] = max_ejection */
+  2,   /* field[2] = minimum_requests */
+};
+static const ProtobufCIntRange weir__admin__v1__outlier_options__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__outlier_options__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.OutlierOptions",
+  "OutlierOptions",
+  "Weir__Admin__V1__OutlierOptions",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__OutlierOptions),
+  7,
+  weir__admin__v1__outlier_options__field_descriptors,
+  weir__admin__v1__outlier_options__field_indices_by_name,
+  1,  weir__admin__v1__outlier_options__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__outlier_options__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__replica_status__field_descriptors[12] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, state),
+    &weir__admin__v1__replica_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "connections",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, connections),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_flight",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, in_flight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, requests),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "success_share",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, success_share),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "latency",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, latency),
+    &weir__admin__v1__latency__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_failure",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, last_failure),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_failure_time",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, last_failure_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ejections",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, ejections),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pid",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, pid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restarts",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, restarts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__replica_status__field_indices_by_name[] = {
+  2,   /* field[2] = connections */
+  9,   /* field[9] = ejections */
+  3,   /* field[3] = in_flight */
+  7,   /* field[7] = last_failure */
+  8,   /* field[8] = last_failure_time */
+  6,   /* field[6] = latency */
+  0,   /* field[0] = name */
+  10,   /* field[10] = pid */
+  4,   /* field[4] = requests */
+  11,   /* field[11] = restarts */
+  1,   /* field[1] = state */
+  5,   /* field[5] = success_share */
+};
+static const ProtobufCIntRange weir__admin__v1__replica_status__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 12 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__replica_status__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ReplicaStatus",
+  "ReplicaStatus",
+  "Weir__Admin__V1__ReplicaStatus",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ReplicaStatus),
+  12,
+  weir__admin__v1__replica_status__field_descriptors,
+  weir__admin__v1__replica_status__field_indices_by_name,
+  1,  weir__admin__v1__replica_status__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__replica_status__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__backend_status__field_descriptors[11] =
+{
+  {
+    "usable",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, usable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problem",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, problem),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replicas",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__BackendStatus, n_replicas),
+    offsetof(Weir__Admin__V1__BackendStatus, replicas),
+    &weir__admin__v1__replica_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_flight",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, in_flight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, waiting),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "circuit_open",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, circuit_open),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "circuit_openings",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, circuit_openings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__BackendStatus, n_refused),
+    offsetof(Weir__Admin__V1__BackendStatus, refused),
+    &weir__admin__v1__status_count__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, retries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transparent_retries",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, transparent_retries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries_denied",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, retries_denied),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__backend_status__field_indices_by_name[] = {
+  5,   /* field[5] = circuit_open */
+  6,   /* field[6] = circuit_openings */
+  3,   /* field[3] = in_flight */
+  1,   /* field[1] = problem */
+  7,   /* field[7] = refused */
+  2,   /* field[2] = replicas */
+  8,   /* field[8] = retries */
+  10,   /* field[10] = retries_denied */
+  9,   /* field[9] = transparent_retries */
+  0,   /* field[0] = usable */
+  4,   /* field[4] = waiting */
+};
+static const ProtobufCIntRange weir__admin__v1__backend_status__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__backend_status__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.BackendStatus",
+  "BackendStatus",
+  "Weir__Admin__V1__BackendStatus",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__BackendStatus),
+  11,
+  weir__admin__v1__backend_status__field_descriptors,
+  weir__admin__v1__backend_status__field_indices_by_name,
+  1,  weir__admin__v1__backend_status__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__backend_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__backend_weight__field_descriptors[2] =
@@ -3789,6 +5425,44 @@ const ProtobufCMessageDescriptor weir__admin__v1__latency__descriptor =
   1,  weir__admin__v1__latency__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__latency__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue weir__admin__v1__replica_state__enum_values_by_number[7] =
+{
+  { "REPLICA_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_UNSPECIFIED", 0 },
+  { "REPLICA_STATE_STARTING", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_STARTING", 1 },
+  { "REPLICA_STATE_CONNECTING", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_CONNECTING", 2 },
+  { "REPLICA_STATE_READY", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_READY", 3 },
+  { "REPLICA_STATE_UNHEALTHY", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_UNHEALTHY", 4 },
+  { "REPLICA_STATE_EJECTED", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_EJECTED", 5 },
+  { "REPLICA_STATE_DOWN", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_DOWN", 6 },
+};
+static const ProtobufCIntRange weir__admin__v1__replica_state__value_ranges[] = {
+{0, 0},{0, 7}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__replica_state__enum_values_by_name[7] =
+{
+  { "REPLICA_STATE_CONNECTING", 2 },
+  { "REPLICA_STATE_DOWN", 6 },
+  { "REPLICA_STATE_EJECTED", 5 },
+  { "REPLICA_STATE_READY", 3 },
+  { "REPLICA_STATE_STARTING", 1 },
+  { "REPLICA_STATE_UNHEALTHY", 4 },
+  { "REPLICA_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__replica_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ReplicaState",
+  "ReplicaState",
+  "Weir__Admin__V1__ReplicaState",
+  "weir.admin.v1",
+  7,
+  weir__admin__v1__replica_state__enum_values_by_number,
+  7,
+  weir__admin__v1__replica_state__enum_values_by_name,
+  1,
+  weir__admin__v1__replica_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[15] =
 {

@@ -1,0 +1,166 @@
+package import HTTP2Session
+package import NIOCore
+
+/// Joins a socket and an HTTP/2 session; what clients and servers have in common.
+///
+/// ```
+///   socket --channelRead--> HTTP2Session --events--> handle(_:_:) of the subclass
+///          <----flush------              <-commands, then changed()
+/// ```
+///
+/// Everything that one read causes goes out in one write. While the socket takes no more, nothing
+/// is produced, so a peer that doesn't read costs no more than its streams' buffers.
+///
+/// `@unchecked Sendable`: confined to the event loop of its channel.
+package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
+    package typealias InboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
+
+    /// Bytes produced per write while there is more to say.
+    private static let writeBytes = 64 << 10
+
+    package let shared: ConnectionLoop
+    package let session: HTTP2Session
+    /// The peer's address.
+    package private(set) var peer = ""
+    /// Its IP address; nil for a Unix socket.
+    private(set) var peerAddress: String?
+    /// When the read began whose events are handled: nanoseconds of the loop's clock.
+    private(set) var readTime: UInt64 = 0
+    private var context: ChannelHandlerContext?
+    private var isReading = false
+    private var isDirty = false
+    /// Body bytes of this read, on all streams.
+    private var receivedBytes = 0
+
+    init(_ shared: ConnectionLoop, role: HTTP2Session.Role, limits: HTTP2Limits) {
+        self.shared = shared
+        session = HTTP2Session(
+            role: role, limits: limits, allocator: shared.allocator,
+            knownNames: KnownHeader.names)
+    }
+
+    // MARK: For subclasses
+
+    /// The socket is connected.
+    func opened() {}
+
+    /// Something happened; data events name ranges of the input.
+    func handle(_ event: HTTP2Event, _ input: RawSpan) {}
+
+    /// The peer does not speak HTTP/2, or broke its rules; the socket is closed next.
+    func broken(_ error: HTTP2SessionError) {}
+
+    /// The socket reports an error; it is closed next.
+    func failed(_ error: any Error) {}
+
+    /// The socket is closed: nothing more happens.
+    func closed() {}
+
+    // MARK: The channel
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { begin(context) }
+    }
+
+    package func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard self.context == nil else { return }
+        self.context = context
+        peer = context.remoteAddress.map { "\($0)" } ?? "unknown"
+        peerAddress = context.remoteAddress?.ipAddress
+        opened()
+        changed()
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        closed()
+        context.fireChannelInactive()
+    }
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        isReading = true
+        readTime = NIODeadline.now().uptimeNanoseconds
+        defer { isReading = false }
+        let bytes = buffer.readableBytesSpan
+        do throws(HTTP2SessionError) {
+            try session.receive(bytes)
+        } catch {
+            drainEvents(bytes)
+            // nghttp2 has queued a GOAWAY that says why.
+            if case .fatal = error { flush() }
+            return end(error)
+        }
+        drainEvents(bytes)
+        session.consumeConnection(receivedBytes)
+        receivedBytes = 0
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        flush()
+        context.fireChannelReadComplete()
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { flush() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        failed(error)
+        context.close(promise: nil)
+    }
+
+    private func drainEvents(_ input: RawSpan) {
+        while let event = session.nextEvent() {
+            if case .data(_, let range, _) = event { receivedBytes += range.count }
+            handle(event, input)
+        }
+    }
+
+    private func end(_ error: HTTP2SessionError) {
+        broken(error)
+        close()
+    }
+
+    // MARK: Output
+
+    /// Something is to be sent: with the read that caused it, or at the end of this turn.
+    package func changed() {
+        guard !isReading, !isDirty, context != nil else { return }
+        isDirty = true
+        shared.flushSoon(self)
+    }
+
+    /// Writes what the session has to say, as far as the socket takes it.
+    func flush() {
+        isDirty = false
+        guard let context else { return }
+        do throws(HTTP2SessionError) {
+            var hasMore = true
+            while hasMore, context.channel.isWritable {
+                // While the socket still has the last bytes, clearing makes a new buffer.
+                shared.output.clear()
+                hasMore = try session.send(into: &shared.output, room: Self.writeBytes)
+                if shared.output.readableBytes > 0 {
+                    context.writeAndFlush(wrapOutboundOut(shared.output), promise: nil)
+                }
+                drainEvents(RawSpan())
+            }
+        } catch {
+            return end(error)
+        }
+        if !session.isActive { close() }
+    }
+
+    /// Closes the socket.
+    package func close() {
+        context?.close(promise: nil)
+    }
+}

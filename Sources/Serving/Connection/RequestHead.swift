@@ -1,0 +1,55 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Messages
+internal import TrafficPolicy
+
+/// The request headers that decide about a call.
+struct RequestHead {
+    private static let post = Array("POST".utf8)
+    private static let grpc = Array(ContentType.grpc.utf8)
+
+    private let headers: HeaderBlock
+    private(set) var isPost = false
+    private(set) var path: HeaderBlock.Field?
+    private(set) var isGRPC = false
+    private(set) var timeout: HeaderBlock.Field?
+    private var shardKey: HeaderBlock.Field?
+    private var encodingField: HeaderBlock.Field?
+    private var acceptEncoding: HeaderBlock.Field?
+
+    init(_ headers: HeaderBlock) {
+        self.headers = headers
+        for field in headers.fields {
+            switch KnownHeader(rawValue: field.known) {
+            case .method: isPost = headers.value(of: field, equals: Self.post)
+            case .path: path = field
+            case .contentType:
+                isGRPC =
+                    headers.value(of: field, equals: Self.grpc)
+                    || ContentType.isGRPC(headers.bytes[field.value])
+            case .shardKey where !field.value.isEmpty && shardKey == nil: shardKey = field
+            case .timeout: timeout = field
+            case .encoding: encodingField = field
+            case .acceptEncoding: acceptEncoding = field
+            default: break
+            }
+        }
+    }
+
+    /// The bytes of the shard key; none without one.
+    var shardKeyBytes: RawSpan {
+        @_lifetime(borrow self)
+        get { headers.bytes.rawSpan.extracting(shardKey?.value ?? 0..<0) }
+    }
+
+    /// The point of the shard key on a ring of replicas.
+    var replicaPoint: UInt64? { shardKey == nil ? nil : HashRing.point(of: shardKeyBytes) }
+
+    /// `grpc-encoding`.
+    var encoding: String? { encodingField.map { headers.text($0) } }
+
+    /// Whether `grpc-accept-encoding` names gzip.
+    var acceptsGzip: Bool {
+        acceptEncoding.map { MessageEncoding.acceptsGzip(headers.text($0)) } ?? false
+    }
+}

@@ -1,0 +1,341 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Logging
+internal import Messages
+internal import NIOCore
+
+/// A call that Swift code in this process answers.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+/// What handlers may call from elsewhere goes through `onLoop` or `nextMessage` and `send`, which
+/// see to that.
+final class HandlerCall: ServerCall, @unchecked Sendable {
+    private var task: Task<Void, Never>?
+    private var handler: Handler?
+
+    var initialMetadata = Metadata()
+    var trailingMetadata = Metadata()
+
+    /// What the request body is packed with, and whether the response may be packed too.
+    private var requestEncoding = MessageEncoding.identity
+    private var acceptsGzip = false
+    private var deframer: Deframer
+    private var inbound = InboundMessages()
+    private var drainWaiter: CheckedContinuation<Void, any Error>?
+
+    override init(_ connection: ServerConnection, target: Target) {
+        deframer = Deframer(limit: connection.loop.limits.maxMessageBytes)
+        super.init(connection, target: target)
+    }
+
+    override func start(_ request: RequestHead) {
+        guard case .handler(let handler) = target.answerer else { return }
+        self.handler = handler
+        inbound.reset()
+        acceptsGzip = request.acceptsGzip
+        requestEncoding = .identity
+        if let name = request.encoding {
+            guard let known = MessageEncoding(rawValue: name) else {
+                return finish(
+                    RPCError(
+                        .unimplemented, "grpc-encoding '\(name)' is not supported",
+                        metadata: ["grpc-accept-encoding": MessageEncoding.accepted]))
+            }
+            requestEncoding = known
+        }
+        if case .stream(let start) = handler.method.entry { start(self) }
+    }
+
+    func makeContext() -> CallContext {
+        CallContext(
+            call: self, headers: connection.session.headers(of: stream),
+            deadline: timeLeft.map { ContinuousClock.now + .nanoseconds($0) })
+    }
+
+    // MARK: Requests
+
+    override func receive(_ bytes: RawSpan, endStream: Bool) {
+        guard state.isOpen, let method = handler?.method else {
+            return connection.session.consume(bytes.byteCount, of: stream)
+        }
+        if endStream, case .single(let start) = method.entry, deframer.isIdle,
+            inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes)
+        {
+            return enter(start, payload)
+        }
+        do {
+            try deframer.receive(bytes) { try accept($0, $1) }
+            inbound.arrived(bytes.byteCount)
+            creditIfRoom()
+            if endStream { try endRequest(method) }
+        } catch {
+            fail(with: error)
+        }
+    }
+
+    private func accept(_ isCompressed: Bool, _ payload: RawSpan) throws {
+        guard !isCompressed || requestEncoding == .gzip else {
+            throw RPCError(
+                .internalError, "a message is marked as compressed but grpc-encoding is not set")
+        }
+        if case .single = handler?.method.entry, inbound.received == 1 {
+            throw RPCError(.internalError, "the method takes one request message, more were sent")
+        }
+        inbound.deliver(
+            .init(isCompressed: isCompressed, bytes: RawMessage(serializedBytes: payload).bytes))
+    }
+
+    private func endRequest(_ method: MethodHandler) throws {
+        try deframer.finish()
+        guard case .single(let start) = method.entry else { return inbound.end() }
+        guard let message = inbound.take() else {
+            throw RPCError(.internalError, "the method takes one request message, none was sent")
+        }
+        let payload = try unpacked(message)
+        enter(start, payload.rawSpan)
+    }
+
+    private func unpacked(_ message: InboundMessages.Message) throws(RPCError) -> [UInt8] {
+        guard message.isCompressed else { return message.bytes }
+        let limit = loop.limits.maxMessageBytes
+        do throws(Gzip.Failure) {
+            return try Gzip.decompress(message.bytes.rawSpan, limit: limit)
+        } catch {
+            throw error == .notGzip
+                ? RPCError(.internalError, "a message is marked as gzip but is not valid gzip")
+                : RPCError(
+                    .resourceExhausted, "a message unpacks to more than the limit of \(limit) bytes"
+                )
+        }
+    }
+
+    /// Lets the client send as many bytes as have come, unless enough wait for the handler.
+    private func creditIfRoom() {
+        let credit = inbound.takeCredit(limit: loop.limits.streamWindowBytes)
+        guard credit > 0 else { return }
+        connection.session.consume(credit, of: stream)
+        connection.changed()
+    }
+
+    private func enter(
+        _ start: (HandlerCall, RawSpan) throws(MessageError) -> Void, _ payload: RawSpan
+    ) {
+        do throws(MessageError) {
+            try start(self, payload)
+        } catch {
+            finish(RPCError(.invalidArgument, error.description))
+        }
+    }
+
+    private func fail(with error: any Error) {
+        switch error {
+        case let error as RPCError: finish(error)
+        case FramingError.tooLarge(let bytes, let limit):
+            finish(
+                RPCError(
+                    .resourceExhausted, "\(FramingError.tooLarge(bytes: bytes, limit: limit))"))
+        default: finish(RPCError(.internalError, "\(error)"))
+        }
+    }
+
+    // MARK: The handler
+
+    /// Runs the handler: on the loop, at once and up to where it first waits, or on a thread that
+    /// it may block.
+    ///
+    /// `Success` is always `Void`; as a type parameter it lets the closure be made in the form that
+    /// `Task` takes, which saves wrapping it twice.
+    @inline(__always)
+    func start<Success: Sendable>(
+        _ operation: sending @escaping @isolated(any) () async -> Success
+    ) {
+        guard isBlocking else {
+            let started = Task.immediate(executorPreference: loop.executor, operation: operation)
+            if state.isOpen { task = started as? Task<Void, Never> }
+            return
+        }
+        guard loop.blockingCalls < loop.limits.maxBlockingCalls else {
+            let limit = loop.limits.maxBlockingCalls
+            return finish(
+                RPCError(
+                    .resourceExhausted, "\(limit) calls of blocking handlers are running or waiting"
+                ))
+        }
+        loop.blockingCalls += 1
+        let started = Task(executorPreference: loop.blocking, operation: operation)
+        task = started as? Task<Void, Never>
+    }
+
+    private var isBlocking: Bool { handler?.isBlocking ?? false }
+
+    /// Runs the closure on the loop: now when this is the loop.
+    func onLoop(_ body: @escaping @Sendable (HandlerCall) -> Void) {
+        if loop.eventLoop.inEventLoop {
+            body(self)
+        } else {
+            loop.eventLoop.execute { body(self) }
+        }
+    }
+
+    /// The handler has returned the only reply.
+    func complete(with reply: some WireMessage) {
+        // Said twice, because a closure would cost an allocation where none is needed.
+        guard loop.eventLoop.inEventLoop else {
+            return loop.eventLoop.execute { self.completeOnLoop(with: reply) }
+        }
+        completeOnLoop(with: reply)
+    }
+
+    private func completeOnLoop(with reply: some WireMessage) {
+        handlerEnded()
+        do throws(MessageError) {
+            try sendReply(reply)
+            finishOK()
+        } catch {
+            finish(RPCError(.internalError, "the reply can't be encoded: \(error)"))
+        }
+    }
+
+    /// The handler has returned and sent its replies itself.
+    func complete() {
+        onLoop { call in
+            call.handlerEnded()
+            call.finishOK()
+        }
+    }
+
+    /// The handler has thrown.
+    func complete(throwing error: any Error) {
+        onLoop { call in
+            call.handlerEnded()
+            switch error {
+            case let error as RPCError: call.finish(error)
+            case is CancellationError: call.finish(RPCError(.cancelled, "the call was cancelled"))
+            default: call.finish(RPCError(.unknown, "the handler failed"))
+            }
+            if !(error is RPCError), !(error is CancellationError) {
+                call.loop.log.error(
+                    "a handler failed",
+                    metadata: [
+                        "method": "\(call.target.key.method)",
+                        "backend": "\(call.target.key.backend)", "error": "\(error)",
+                    ])
+            }
+        }
+    }
+
+    private func handlerEnded() {
+        if isBlocking { loop.blockingCalls -= 1 }
+        task = nil
+    }
+
+    // MARK: The response
+
+    private func sendReply(_ reply: some WireMessage) throws(MessageError) {
+        guard state.isOpen else { return }
+        var frame = loop.scratch
+        loop.scratch = []
+        defer {
+            frame.removeAll(keepingCapacity: frame.capacity <= 64 << 10)
+            loop.scratch = frame
+        }
+        frame += MessagePrefix.room
+        try reply.serialize(appendingTo: &frame)
+        if packsReplies {
+            let payload = Gzip.compress(frame.rawSpan.extracting(MessagePrefix.byteCount...))
+            frame = MessagePrefix.room + payload
+        }
+        put(frame: &frame)
+    }
+
+    /// Sends a serialized reply whose first five bytes are left for the prefix.
+    private func put(frame: inout [UInt8]) {
+        let length = frame.count - MessagePrefix.byteCount
+        MessagePrefix(isCompressed: packsReplies, length: length).write(to: &frame)
+        switch state.send() {
+        case .sendHeadersAndMessage:
+            connection.session.respond(to: stream, headers: responseHeaders)
+            connection.session.write(frame.rawSpan, to: stream)
+        case .sendMessage: connection.session.write(frame.rawSpan, to: stream)
+        case .drop: break
+        }
+        connection.changed()
+    }
+
+    /// A client that packs its requests gets packed replies, if it says that it takes them.
+    private var packsReplies: Bool { requestEncoding == .gzip && acceptsGzip }
+
+    override var responseHeaders: HeaderBlock {
+        guard packsReplies || !initialMetadata.isEmpty else { return Self.plainHeaders }
+        var headers = Self.plainHeaders
+        if packsReplies { headers.append("grpc-encoding", MessageEncoding.gzip.rawValue) }
+        headers.append(initialMetadata)
+        return headers
+    }
+
+    override var addedTrailers: Metadata { trailingMetadata }
+
+    private func finishOK() {
+        guard !trailingMetadata.isEmpty else { return end(.ok, trailers: target.okTrailers) }
+        var trailers = target.okTrailers
+        trailers.append(trailingMetadata)
+        end(.ok, trailers: trailers)
+    }
+
+    override func release() {
+        task?.cancel()
+        task = nil
+        inbound.cancel()
+        drainWaiter?.resume(throwing: Self.gone)
+        drainWaiter = nil
+        if !initialMetadata.isEmpty { initialMetadata = Metadata() }
+        if !trailingMetadata.isEmpty { trailingMetadata = Metadata() }
+        deframer.reset()
+    }
+
+    private static var gone: RPCError { RPCError(.cancelled, "the call is gone") }
+
+    // MARK: Streaming
+
+    /// The next request message; nil at the end.
+    func nextMessage() async throws -> [UInt8]? {
+        let message = try await withCheckedThrowingContinuation { continuation in
+            onLoop { call in
+                call.inbound.next(continuation)
+                call.creditIfRoom()
+            }
+        }
+        return try message.map { try unpacked($0) }
+    }
+
+    /// Sends one reply, given as its bytes, and waits while the client is behind.
+    func send(_ message: [UInt8]) async throws {
+        try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<Void, any Error>) in
+            onLoop { call in call.send(message, continuation) }
+        }
+    }
+
+    private func send(_ message: [UInt8], _ continuation: CheckedContinuation<Void, any Error>) {
+        guard state.isOpen else { return continuation.resume(throwing: Self.gone) }
+        guard drainWaiter == nil else {
+            return continuation.resume(
+                throwing: RPCError(.internalError, "two replies were sent at the same time"))
+        }
+        var frame = MessagePrefix.room
+        frame += packsReplies ? Gzip.compress(message.rawSpan) : message
+        put(frame: &frame)
+        let limit = loop.limits.responseBufferBytes
+        guard connection.session.unsentBytes(of: stream) > limit else {
+            return continuation.resume()
+        }
+        drainWaiter = continuation
+        connection.session.notifyWhenDrained(stream, below: limit)
+    }
+
+    /// Fewer bytes than the limit are waiting for the client.
+    override func responseDrained() {
+        drainWaiter?.resume()
+        drainWaiter = nil
+    }
+}

@@ -1,0 +1,384 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+internal import TrafficPolicy
+
+/// A backend of replicas as one loop uses it: the choice of a replica, the requests that wait, and the
+/// budget for retries.
+///
+/// ```
+///   ForwardedCall --submit--> place: limits, choice --> Lease --> a stream
+///                               |  no slot, no connection yet
+///                               v
+///                             waiting line --pump, when a slot or a connection is there--> place
+///                               |  too long, too many
+///                               v
+///                             RESOURCE_EXHAUSTED or UNAVAILABLE
+/// ```
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the loop.
+final class BackendPool: @unchecked Sendable {
+    /// A request's place on a connection; to be given back once.
+    struct Lease {
+        let member: LoopReplica
+        let connection: ClientConnection
+        let startedAt: UInt64
+    }
+
+    private enum Placement {
+        case lease(Lease)
+        /// A slot or a connection may come.
+        case wait
+        case refuse(RPCError)
+    }
+
+    unowned let loop: ServingLoop
+    let set: ReplicaSet
+    private(set) var options: BackendOptions
+    private var tls: LoadedTLS?
+    /// The first pseudo-headers of every request.
+    private(set) var requestPrefix = HeaderBlock()
+    private(set) var figures = PoolFigures()
+    private var budget: RetryBudget
+    private var ring: HashRing?
+    private var isResolving = true
+    private var members: [LoopReplica] = []
+    /// The members that requests may go to, by index.
+    private var candidates: [Int] = []
+    private var isCandidate: [Bool] = []
+    private var line = WaitingLine<ForwardedCall>()
+    private var lineTimer: Scheduled<Void>?
+    private var isPumping = false
+    private var warden: ReplicaWarden?
+    private var upkeep: RepeatedTask?
+
+    init(_ loop: ServingLoop, _ set: ReplicaSet) {
+        self.loop = loop
+        self.set = set
+        options = set.membership.options
+        budget = RetryBudget(
+            share: options.retry.budgetShare, perSecond: options.retry.budgetPerSecond,
+            now: NIODeadline.now().uptimeNanoseconds)
+    }
+
+    /// Begins to connect.
+    func open() {
+        if set.register(self) { warden = ReplicaWarden(self) }
+        refresh()
+        warden?.start()
+        upkeep = loop.eventLoop.scheduleRepeatedTask(
+            initialDelay: .seconds(1), delay: .seconds(1)
+        ) { _ in
+            for member in self.members { member.tend(self.options) }
+        }
+    }
+
+    /// The backend is gone: what waits is refused, what runs finishes.
+    func retire() {
+        set.unregister(self)
+        warden?.stop()
+        upkeep?.cancel()
+        for member in members { member.retire() }
+        members = []
+        isResolving = false
+        chooseCandidates()
+        pump()
+        lineTimer?.cancel()
+    }
+
+    var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+
+    /// A random number from 0 to 1.
+    func randomShare() -> Double { Double.random(in: 0..<1, using: &loop.random) }
+
+    // MARK: Members
+
+    /// Takes over what has changed in the set.
+    func refresh() {
+        let membership = set.membership
+        if membership.options.retry != options.retry {
+            budget = RetryBudget(
+                share: membership.options.retry.budgetShare,
+                perSecond: membership.options.retry.budgetPerSecond, now: now)
+        }
+        let intervalChanged = membership.options != options
+        options = membership.options
+        ring = membership.ring
+        isResolving = membership.isResolving
+        tls = membership.tls
+        requestPrefix = HeaderBlock([
+            ":method": "POST", ":scheme": membership.tls == nil ? "http" : "https",
+        ])
+        let known = members
+        members = membership.replicas.map { replica in
+            known.first { $0.replica === replica } ?? LoopReplica(replica, pool: self)
+        }
+        for member in known where !members.contains(where: { $0 === member }) {
+            figures.retired.add(member.figures)
+            member.retire()
+        }
+        for member in members where !known.contains(where: { $0 === member }) {
+            member.connectIfIdle()
+        }
+        if intervalChanged { warden?.restart() }
+        chooseCandidates()
+        pump()
+    }
+
+    /// A connection of a member has come or gone.
+    func memberChanged(_ member: LoopReplica) {
+        if member.isReady { warden?.memberIsReady(member) }
+        set.reconsider()
+        chooseCandidates()
+        pump()
+    }
+
+    /// Ready and healthy members that are not ejected; in panic, when all are ejected, the ejected too.
+    private func chooseCandidates() {
+        let checks = options.health.isOn
+        let ready = members.indices.filter { index in
+            members[index].isReady
+                && (!checks
+                    || members[index].replica.verdict.load(ordering: .relaxed) == .serving)
+        }
+        let admitted = ready.filter { !members[$0].replica.isEjected.load(ordering: .relaxed) }
+        candidates = admitted.isEmpty ? ready : admitted
+        isCandidate = members.indices.map { candidates.contains($0) }
+    }
+
+    var allMembers: [LoopReplica] { members }
+
+    /// How to connect to a replica.
+    func connectionOptions(for replica: Replica) -> ClientConnection.Options {
+        var connection = ClientConnection.Options()
+        connection.tls = tls?.connection(to: replica.host)
+        connection.connectTimeout = options.connectTimeout
+        connection.limits = loop.limits.http2
+        return connection
+    }
+
+    // MARK: Requests
+
+    /// Sends a request on, now or when there is room; the call hears of it.
+    func submit(_ call: ForwardedCall) {
+        guard line.isEmpty else { return wait(call) }
+        switch place(call) {
+        case .lease(let lease): call.begin(on: lease)
+        case .wait: wait(call)
+        case .refuse(let error): refuse(call, error)
+        }
+    }
+
+    /// A request that waits is given up.
+    func leave(_ ticket: WaitingLine<ForwardedCall>.Ticket) {
+        let before = line.count
+        line.remove(ticket)
+        if line.count < before { set.waiting.subtract(1, ordering: .relaxed) }
+    }
+
+    /// Gives a place back and keeps what came of it.
+    ///
+    /// - Parameters:
+    ///   - code: nil when the caller gave up.
+    ///   - failure: what tells against the replica.
+    func giveBack(_ lease: Lease, _ code: StatusCode?, failure: String?) {
+        lease.member.release()
+        set.inFlight.subtract(1, ordering: .relaxed)
+        lease.member.figures.inFlight -= 1
+        if let code {
+            let time = now
+            lease.member.figures.record(code, nanoseconds: time &- lease.startedAt)
+            let row = lease.member.replica.finished(failure: failure)
+            let limit = options.outliers.consecutiveFailures
+            if limit > 0, row >= limit, let failure {
+                set.eject(
+                    lease.member.replica, at: time,
+                    because: "\(row) failures in a row, the last one: \(failure)")
+            }
+        }
+        guard set.waiting.load(ordering: .relaxed) > 0 else { return }
+        if line.isEmpty { set.tellWaiting(except: self) } else { pump() }
+    }
+
+    /// A request goes to another replica because none has seen it.
+    func noteTransparentRetry() { figures.transparentRetries += 1 }
+
+    /// Whether the budget has a retry left; takes it.
+    func takeRetry() -> Bool {
+        guard budget.take(at: now) else {
+            figures.retriesDenied += 1
+            return false
+        }
+        figures.retries += 1
+        return true
+    }
+
+    private func place(_ call: ForwardedCall) -> Placement {
+        guard !candidates.isEmpty else { return waitForConnection() }
+        let limit = options.maxRequestsInFlight
+        let count = set.inFlight.add(1, ordering: .relaxed).newValue
+        if limit == 0 || count <= limit, let lease = choose(call) {
+            budget.requestBegan()
+            figures.isCircuitOpen = false
+            return .lease(lease)
+        }
+        set.inFlight.subtract(1, ordering: .relaxed)
+        return .wait
+    }
+
+    /// Nobody can be asked now: whether that may change by itself soon.
+    private func waitForConnection() -> Placement {
+        for member in members { member.connectIfIdle() }
+        let checks = options.health.isOn
+        let mayCome = isResolving
+            || members.contains { member in
+                member.isConnecting
+                    || checks && member.isReady
+                        && member.replica.verdict.load(ordering: .relaxed) == .unknown
+            }
+        if mayCome { return .wait }
+        return .refuse(
+            RPCError(
+                .unavailable, "backend '\(set.name)' has no usable replica: \(set.problem)"))
+    }
+
+    // MARK: The choice
+
+    private func choose(_ call: ForwardedCall) -> Lease? {
+        if let ring, let point = call.replicaPoint {
+            let total = set.inFlight.load(ordering: .relaxed)
+            let bound = HashRing.loadBound(inFlight: total, replicas: candidates.count)
+            let owner = ring.owner(of: point) { index in
+                index < members.count && isCandidate[index]
+                    && members[index].replica.requestsInFlight < bound
+                    && members[index].replica !== call.failedReplica
+            }
+            if let owner, let lease = lease(owner) { return lease }
+        } else if let lease = lease(lessLoaded(avoiding: call.failedReplica)) {
+            return lease
+        }
+        // Rare: that one is full, or was tried before.
+        let byLoad = candidates.sorted {
+            members[$0].replica.requestsInFlight < members[$1].replica.requestsInFlight
+        }
+        for index in byLoad where members[index].replica !== call.failedReplica {
+            if let lease = lease(index) { return lease }
+        }
+        // The one that failed before is better than none.
+        return byLoad.lazy.compactMap { self.lease($0) }.first
+    }
+
+    /// The one with fewer requests of two random candidates (Mitzenmacher, "The Power of Two Choices in
+    /// Randomized Load Balancing", 2001).
+    private func lessLoaded(avoiding failed: Replica?) -> Int {
+        let count = UInt32(candidates.count)
+        guard count > 1 else { return candidates[0] }
+        let draw = loop.random.next()
+        let first = Self.scaled(UInt32(truncatingIfNeeded: draw), count)
+        var second = Self.scaled(UInt32(truncatingIfNeeded: draw >> 32), count - 1)
+        if second >= first { second += 1 }
+        let (left, right) = (candidates[Int(first)], candidates[Int(second)])
+        if members[left].replica === failed { return right }
+        if members[right].replica === failed { return left }
+        return members[left].replica.requestsInFlight <= members[right].replica.requestsInFlight
+            ? left : right
+    }
+
+    /// A random number below `bound` out of 32 random bits.
+    private static func scaled(_ bits: UInt32, _ bound: UInt32) -> UInt32 {
+        UInt32(truncatingIfNeeded: UInt64(bits) &* UInt64(bound) >> 32)
+    }
+
+    private func lease(_ index: Int) -> Lease? {
+        let member = members[index]
+        guard let connection = member.connectionWithRoom(), member.reserve() else { return nil }
+        member.figures.started += 1
+        member.figures.inFlight += 1
+        return Lease(member: member, connection: connection, startedAt: now)
+    }
+
+    // MARK: Waiting
+
+    private func wait(_ call: ForwardedCall) {
+        guard line.count < options.maxWaitingRequests else {
+            return refuse(
+                call,
+                RPCError(
+                    .resourceExhausted,
+                    "backend '\(set.name)' is full: \(line.count) requests wait already"))
+        }
+        set.waiting.add(1, ordering: .relaxed)
+        call.waits(line.append(call), until: now + options.waitTimeout.wholeNanoseconds)
+        scheduleTimeout()
+    }
+
+    private func refuse(_ call: ForwardedCall, _ error: RPCError) {
+        if !figures.isCircuitOpen {
+            figures.isCircuitOpen = true
+            figures.circuitOpenings += 1
+        }
+        figures.refused[error.code, default: 0] += 1
+        call.refused(error)
+    }
+
+    /// Lets requests that wait go on, as far as there is room for them.
+    func pump() {
+        guard !line.isEmpty, !isPumping else { return }
+        isPumping = true
+        defer { isPumping = false }
+        while let call = line.first {
+            switch place(call) {
+            case .wait: return
+            case .lease(let lease):
+                takeFirst()
+                call.begin(on: lease)
+            case .refuse(let error):
+                takeFirst()
+                refuse(call, error)
+            }
+        }
+    }
+
+    private func takeFirst() {
+        line.removeFirst()
+        set.waiting.subtract(1, ordering: .relaxed)
+    }
+
+    /// All wait equally long, so the first in the line is the first whose time is over.
+    private func scheduleTimeout() {
+        guard lineTimer == nil, let first = line.first else { return }
+        lineTimer = loop.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(first.waitsUntil)) {
+            self.lineTimer = nil
+            self.refuseOverdue()
+            self.scheduleTimeout()
+        }
+    }
+
+    private func refuseOverdue() {
+        let time = now
+        while let call = line.first, call.waitsUntil <= time {
+            takeFirst()
+            let text = "a request to backend '\(set.name)' waited \(options.waitTimeout)"
+            refuse(
+                call,
+                candidates.isEmpty
+                    ? RPCError(.unavailable, "\(text) for a connection: \(set.problem)")
+                    : RPCError(.resourceExhausted, "\(text) for a slot"))
+        }
+    }
+
+    // MARK: Figures
+
+    /// What was counted until now, with the replicas by name.
+    var allFigures: PoolFigures {
+        var all = figures
+        all.waiting = line.count
+        // A worker and its successor have one name for a while.
+        for member in members {
+            all.replicas[member.replica.name, default: CallFigures()].add(member.figures)
+        }
+        return all
+    }
+}

@@ -1,0 +1,37 @@
+/// When to try to connect again: gRPC's `connection-backoff.md`.
+///
+/// Times are nanoseconds of any monotonic clock.
+struct Backoff {
+    static let initial: UInt64 = 1_000_000_000
+    static let multiplier = 1.6
+    static let jitter = 0.2
+    static let maximum: UInt64 = 120_000_000_000
+
+    private var delay = Backoff.initial
+    private var startedAt: UInt64?
+    /// No attempt before this.
+    private(set) var retryAt: UInt64 = 0
+
+    /// Whether the next attempt must wait.
+    func isWaiting(at now: UInt64) -> Bool { now < retryAt }
+
+    mutating func attemptStarted(at now: UInt64) { startedAt = now }
+
+    /// The attempt failed, or its connection did not live as long as the delay: the next one waits,
+    /// counted from the start of the last one.
+    ///
+    /// - Parameter random: 0 to 1.
+    mutating func failed(at now: UInt64, random: Double) {
+        let spread = 1 + Self.jitter * (2 * random - 1)
+        retryAt = max(now, (startedAt ?? now) + UInt64(Double(delay) * spread))
+        delay = min(Self.maximum, UInt64(Double(delay) * Self.multiplier))
+    }
+
+    /// A connection that was ready has ended.
+    mutating func lost(at now: UInt64, random: Double) {
+        guard let startedAt, now >= startedAt + Self.initial else {
+            return failed(at: now, random: random)
+        }
+        self = Backoff()
+    }
+}

@@ -1,0 +1,352 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Messages
+internal import NIOCore
+internal import TrafficPolicy
+
+/// A call that a replica answers: its bytes are passed through, undecoded, both ways.
+///
+/// ```
+///               submit           lease             response headers
+///   (new) --------------> waiting -----> attempting ---------------> committed --> ended
+///                           ^                |  refused, failed,
+///                           |                v  retryable status
+///                           '--- pausing <---'
+/// ```
+///
+/// Until the call is committed, what the client has sent is kept for another attempt, as far as the
+/// limit allows. Flow control is coupled: whoever sends gets credit only while less than
+/// `Limits.forwardBufferBytes` waits for the other side.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+final class ForwardedCall: ServerCall, @unchecked Sendable {
+    /// How often a request that no replica has seen is sent again.
+    private static let maxTransparentRetries = 5
+
+    private enum Phase {
+        case idle
+        case waiting(WaitingLine<ForwardedCall>.Ticket)
+        case attempting(BackendPool.Lease, HTTP2Stream)
+        case pausing(Scheduled<Void>)
+    }
+
+    private var pool: BackendPool?
+    private var phase = Phase.idle
+    private var isCommitted = false
+    private var requestEnded = false
+    private var request = ReplayBuffer()
+    /// Attempts that a replica may have seen.
+    private var attempts = 0
+    private var transparentRetries = 0
+    /// Request bytes for which the client has got no credit.
+    private var owedToClient = 0
+    /// Response bytes for which the replica has got no credit.
+    private var owedToReplica = 0
+
+    /// Where the replica of the last attempt failed, so that the next one goes elsewhere.
+    private(set) var failedReplica: Replica?
+    /// The point of the shard key on the ring of replicas; nil without a key.
+    private(set) var replicaPoint: UInt64?
+    /// When waiting ends, in nanoseconds of the loop's clock.
+    private(set) var waitsUntil: UInt64 = 0
+
+    private var limits: Limits { loop.limits }
+
+    // MARK: The client
+
+    override func start(_ request: RequestHead) {
+        guard case .replicas(let pool) = target.answerer else { return }
+        self.pool = pool
+        isCommitted = false
+        requestEnded = false
+        self.request.reset()
+        attempts = 0
+        transparentRetries = 0
+        owedToClient = 0
+        failedReplica = nil
+        replicaPoint = pool.options.replicaAffinity ? request.replicaPoint : nil
+        pool.submit(self)
+    }
+
+    override func receive(_ bytes: RawSpan, endStream: Bool) {
+        guard state.isOpen else { return connection.session.consume(bytes.byteCount, of: stream) }
+        requestEnded = requestEnded || endStream
+        owedToClient += bytes.byteCount
+        guard case .attempting(let lease, let upstream) = phase else {
+            return request.append(bytes, limit: nil)
+        }
+        if !isCommitted {
+            request.append(bytes, limit: limits.retryBufferBytes)
+        }
+        if bytes.byteCount > 0 { lease.connection.write(bytes, to: upstream) }
+        if endStream {
+            lease.connection.finish(upstream)
+        } else {
+            creditClient(lease, upstream)
+        }
+    }
+
+    /// Lets the client send more, unless enough waits for the replica.
+    private func creditClient(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
+        guard owedToClient > 0, !requestEnded else { return }
+        let limit = limits.forwardBufferBytes
+        guard lease.connection.session.unsentBytes(of: upstream) <= limit else {
+            return lease.connection.session.notifyWhenDrained(upstream, below: limit)
+        }
+        connection.session.consume(owedToClient, of: stream)
+        owedToClient = 0
+        connection.changed()
+    }
+
+    override func responseDrained() { creditReplica() }
+
+    override func release() {
+        leave()
+        request.reset()
+        pool = nil
+    }
+
+    /// Gives up whatever goes on for this call.
+    private func leave() {
+        switch phase {
+        case .idle: break
+        case .waiting(let ticket): pool?.leave(ticket)
+        case .pausing(let timer): timer.cancel()
+        case .attempting(let lease, let upstream):
+            phase = .idle
+            lease.connection.cancel(upstream)
+            pool?.giveBack(lease, nil, failure: nil)
+        }
+        phase = .idle
+    }
+
+    // MARK: The pool
+
+    func waits(_ ticket: WaitingLine<ForwardedCall>.Ticket, until time: UInt64) {
+        phase = .waiting(ticket)
+        waitsUntil = time
+    }
+
+    /// No replica can be had.
+    func refused(_ error: RPCError) {
+        phase = .idle
+        finish(error)
+    }
+
+    /// Sends the request, as far as it has come, to a replica.
+    func begin(on lease: BackendPool.Lease) {
+        attempts += 1
+        guard let upstream = lease.connection.open(requestHeaders(), owner: self) else {
+            phase = .idle
+            pool?.giveBack(lease, nil, failure: nil)
+            return retryUnprocessed("the connection takes no more streams")
+        }
+        phase = .attempting(lease, upstream)
+        owedToReplica = 0
+        if !request.bytes.isEmpty {
+            lease.connection.write(request.bytes.rawSpan, to: upstream)
+            if request.bytes.count > limits.retryBufferBytes { request.drop() }
+        }
+        if requestEnded {
+            lease.connection.finish(upstream)
+        } else {
+            creditClient(lease, upstream)
+        }
+    }
+
+    /// Not passed on: HTTP/2's and this hop's own, what is written anew, and what callers may not say.
+    private static let notForwarded = HeaderBlock.KnownSet(
+        ([
+            .method, .scheme, .te, .timeout, .shadow, .backend, .previousAttempts, .forwardedFor,
+            .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
+            .contentLength,
+        ] as [KnownHeader]).map(\.rawValue))
+    private static let notForwardedWithAuthority = HeaderBlock.KnownSet(
+        ([
+            .method, .scheme, .te, .timeout, .shadow, .backend, .previousAttempts, .forwardedFor,
+            .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
+            .contentLength, .authority,
+        ] as [KnownHeader]).map(\.rawValue))
+
+    private func requestHeaders() -> HeaderBlock {
+        guard let pool else { return HeaderBlock() }
+        let client = connection.session.headers(of: stream)
+        var headers = pool.requestPrefix
+        if pool.options.authority.isEmpty, client.first(.authority) != nil {
+            headers.append(client, except: Self.notForwarded)
+        } else {
+            let host = client.first(.host).map { client.text($0) } ?? "weir"
+            headers.append(
+                ":authority", pool.options.authority.isEmpty ? host : pool.options.authority)
+            headers.append(client, except: Self.notForwardedWithAuthority)
+        }
+        headers.append("te", "trailers")
+        if let left = timeLeft { headers.append("grpc-timeout", Timeout.format(nanoseconds: left)) }
+        if attempts > 1 { headers.append("grpc-previous-rpc-attempts", "\(attempts - 1)") }
+        appendForwardedFor(client, to: &headers)
+        return headers
+    }
+
+    /// Passes `x-forwarded-for` on, with the caller's address behind it if so configured.
+    private func appendForwardedFor(_ client: HeaderBlock, to headers: inout HeaderBlock) {
+        var addresses = client.fields.filter { $0.known == KnownHeader.forwardedFor.rawValue }
+            .map { client.text($0) }
+        if pool?.options.addsForwardedFor == true, let address = connection.peerAddress {
+            addresses.append(address)
+        }
+        if !addresses.isEmpty {
+            headers.append("x-forwarded-for", addresses.joined(separator: ", "))
+        }
+    }
+}
+
+// MARK: - The replica
+
+extension ForwardedCall: ClientStreamOwner {
+    /// Not passed back: this hop's own, and who answered, which Weir says itself.
+    private static let notReturned = HeaderBlock.KnownSet(
+        ([
+            .status, .backend, .connection, .keepAlive, .proxyConnection, .transferEncoding,
+            .upgrade, .contentLength,
+        ] as [KnownHeader]).map(\.rawValue))
+    /// The same for trailers that come in the headers.
+    private static let notReturnedInTrailers = HeaderBlock.KnownSet(
+        ([
+            .status, .contentType, .backend, .connection, .keepAlive, .proxyConnection,
+            .transferEncoding, .upgrade, .contentLength,
+        ] as [KnownHeader]).map(\.rawValue))
+    private static let ok = HeaderBlock([":status": "200"])
+
+    func received(headers: HeaderBlock, endStream: Bool) {
+        let head = ResponseHead(headers)
+        if let error = head.refusal("backend '\(target.key.backend)'") {
+            if !endStream { cancelUpstream() }
+            return attemptEnded(error, failure: error.message)
+        }
+        guard !endStream else { return ended(headers, head) }
+        isCommitted = true
+        request.drop()
+        guard case .sendHeadersAndMessage = state.send() else { return }
+        var response = Self.ok
+        response.append(headers, except: Self.notReturned)
+        connection.session.respond(to: stream, headers: response)
+        connection.changed()
+    }
+
+    func received(body: RawSpan, endStream: Bool) {
+        guard state.isOpen, isCommitted else { return }
+        connection.session.write(body, to: stream)
+        connection.changed()
+        owedToReplica += body.byteCount
+        guard !endStream else {
+            return attemptEnded(
+                RPCError(
+                    .unknown, "backend '\(target.key.backend)' ended the response without a status"),
+                failure: "a response without grpc-status")
+        }
+        creditReplica()
+    }
+
+    func received(trailers: HeaderBlock) { ended(trailers, ResponseHead(trailers)) }
+
+    func requestDrained() {
+        guard case .attempting(let lease, let upstream) = phase else { return }
+        creditClient(lease, upstream)
+    }
+
+    /// Lets the replica send more, unless enough waits for the client.
+    private func creditReplica() {
+        guard case .attempting(let lease, let upstream) = phase, owedToReplica > 0 else { return }
+        let limit = limits.forwardBufferBytes
+        guard connection.session.unsentBytes(of: stream) <= limit else {
+            return connection.session.notifyWhenDrained(stream, below: limit)
+        }
+        lease.connection.session.consume(owedToReplica, of: upstream)
+        owedToReplica = 0
+        lease.connection.changed()
+    }
+
+    /// The replica has told the status, in trailers or in headers that are the whole response.
+    private func ended(_ trailers: HeaderBlock, _ head: ResponseHead) {
+        let code = head.code ?? .unknown
+        giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
+        if code != .ok, retry(code, pushback: head.pushback) { return }
+        var response = HeaderBlock()
+        response.append(trailers, except: Self.notReturnedInTrailers)
+        if head.code == nil { response.append("grpc-status", "\(code.rawValue)") }
+        target.appendName(to: &response)
+        end(code, trailers: response)
+    }
+
+    func failed(_ failure: StreamFailure) {
+        switch failure {
+        case .unprocessed(let why):
+            giveBack(nil, failure: nil)
+            retryUnprocessed(why)
+        case .reset(let code) where isCommitted:
+            let status = StatusCode(http2Error: code.rawValue)
+            attemptEnded(
+                RPCError(status, "backend '\(target.key.backend)': \(failure.description)"),
+                failure: failure.description)
+        case .reset, .lost:
+            attemptEnded(
+                RPCError(.unavailable, "backend '\(target.key.backend)': \(failure.description)"),
+                failure: failure.description)
+        }
+    }
+
+    private func cancelUpstream() {
+        guard case .attempting(let lease, let upstream) = phase else { return }
+        lease.connection.cancel(upstream)
+    }
+
+    /// The attempt came to nothing: another one, or the call fails.
+    private func attemptEnded(_ error: RPCError, failure: String) {
+        giveBack(error.code, failure: failure)
+        if !retry(error.code, pushback: nil) { finish(error) }
+    }
+
+    private func giveBack(_ code: StatusCode?, failure: String?) {
+        guard case .attempting(let lease, _) = phase else { return }
+        phase = .idle
+        if failure != nil || code == nil { failedReplica = lease.member.replica }
+        pool?.giveBack(lease, code, failure: failure)
+    }
+
+    // MARK: Retries
+
+    /// Sends a request again that no replica has seen.
+    private func retryUnprocessed(_ why: String) {
+        attempts -= 1
+        guard let pool, !isCommitted, request.isWhole,
+            transparentRetries < Self.maxTransparentRetries
+        else {
+            return finish(RPCError(.unavailable, "backend '\(target.key.backend)': \(why)"))
+        }
+        transparentRetries += 1
+        pool.noteTransparentRetry()
+        pool.submit(self)
+    }
+
+    /// Sends a request again after a status, if that may be.
+    ///
+    /// - Parameter pushback: milliseconds that the replica asks for; negative for never.
+    private func retry(_ code: StatusCode, pushback: Int?) -> Bool {
+        guard let pool, !isCommitted, request.isWhole, state.isOpen else { return false }
+        let policy = pool.options.retry
+        guard policy.codes.contains(code), attempts < policy.maxAttempts, pushback ?? 0 >= 0 else {
+            return false
+        }
+        let bound = policy.delayBound(before: attempts + 1)
+        let delay = pushback.map { Int64($0) * 1_000_000 }
+            ?? Int64(Double(bound.wholeNanoseconds) * pool.randomShare())
+        if let left = timeLeft, left <= delay { return false }
+        guard pool.takeRetry() else { return false }
+        phase = .pausing(
+            loop.eventLoop.scheduleTask(in: .nanoseconds(delay)) {
+                self.phase = .idle
+                pool.submit(self)
+            })
+        return true
+    }
+}

@@ -1,0 +1,86 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Messages
+internal import NIOCore
+
+/// One `grpc.health.v1.Health/Check` on a connection.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the loop of the connection.
+final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
+    private let done: @Sendable (String?) -> Void
+    private var timer: Scheduled<Void>?
+    private var deframer = Deframer(limit: 4 << 10)
+    private var answer: String? = "an empty answer"
+    private var isDone = false
+
+    private init(_ done: @escaping @Sendable (String?) -> Void) { self.done = done }
+
+    /// - Parameter done: gets what is wrong, or nil when the server serves or has no such service.
+    static func run(
+        on connection: ClientConnection, _ options: BackendOptions,
+        _ done: @escaping @Sendable (String?) -> Void
+    ) {
+        let probe = HealthProbe(done)
+        let settings = options.health
+        let authority = options.authority.isEmpty ? "weir" : options.authority
+        let headers = HeaderBlock([
+            ":method": "POST", ":scheme": "http", ":path": "/grpc.health.v1.Health/Check",
+            ":authority": authority, "te": "trailers", "content-type": ContentType.grpc,
+            "user-agent": "weir-health-check",
+            "grpc-timeout": Timeout.format(
+                nanoseconds: Int64(clamping: settings.timeout.wholeNanoseconds)),
+        ])
+        let request = Grpc_Health_V1_HealthCheckRequest(service: settings.service)
+        guard let bytes = try? request.serializedBytes(),
+            let stream = connection.open(headers, owner: probe)
+        else { return probe.end("the connection takes no stream") }
+        let prefix = MessagePrefix(isCompressed: false, length: bytes.count).bytes
+        connection.write((prefix + bytes).rawSpan, to: stream)
+        connection.finish(stream)
+        probe.timer = connection.shared.eventLoop.scheduleTask(
+            in: TimeAmount(settings.timeout)
+        ) {
+            connection.cancel(stream)
+            probe.end("no answer within \(settings.timeout)")
+        }
+    }
+
+    func received(headers: HeaderBlock, endStream: Bool) {
+        if let error = ResponseHead(headers).refusal("the server") { return end("\(error)") }
+        if endStream { received(trailers: headers) }
+    }
+
+    func received(body: RawSpan, endStream: Bool) {
+        do {
+            try deframer.receive(body) { _, payload in
+                let reply = try Grpc_Health_V1_HealthCheckResponse(serializedBytes: payload)
+                answer = reply.status == .serving ? nil : "the status is \(reply.status)"
+            }
+        } catch {
+            answer = "the answer can't be read"
+        }
+        if endStream { end("no grpc-status") }
+    }
+
+    func received(trailers: HeaderBlock) {
+        let head = ResponseHead(trailers)
+        switch head.code {
+        case .ok: end(answer)
+        case .unimplemented: end(nil)
+        case let code?: end("\(RPCError(code, head.message))")
+        case nil: end("no grpc-status")
+        }
+    }
+
+    func requestDrained() {}
+
+    func failed(_ failure: StreamFailure) { end(failure.description) }
+
+    private func end(_ failure: String?) {
+        guard !isDone else { return }
+        isDone = true
+        timer?.cancel()
+        timer = nil
+        done(failure)
+    }
+}

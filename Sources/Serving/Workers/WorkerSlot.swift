@@ -1,0 +1,141 @@
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+
+/// One of a worker backend's processes, kept running: a process that ends is followed by another one.
+///
+/// ```
+///   start --> listening --> healthy: in the set --> ended: out of the set --.
+///     ^          | too late: stopped                                        |
+///     '----------'------------------- after the backoff -------------------'
+/// ```
+final class WorkerSlot: Sendable {
+    private struct Facts {
+        var process: WorkerProcess?
+        var restarts: UInt64 = 0
+        var lastFailure: String?
+        var backoff = Backoff()
+    }
+
+    let name: String
+    let spec: WorkerSpec
+    private let set: ReplicaSet
+    private let log: Logger
+    private let makeSocket: @Sendable () -> String
+    private let facts = Mutex(Facts())
+    private let task = Mutex<Task<Void, Never>?>(nil)
+
+    /// - Parameter makeSocket: gives a path that no process has used.
+    init(
+        name: String, spec: WorkerSpec, set: ReplicaSet, log: Logger,
+        makeSocket: @escaping @Sendable () -> String
+    ) {
+        self.name = name
+        self.spec = spec
+        self.set = set
+        self.log = log
+        self.makeSocket = makeSocket
+    }
+
+    /// What the slot is doing, for people.
+    var status: WorkerStatus {
+        facts.withLock { facts in
+            WorkerStatus(
+                name: name, pid: facts.process?.pid.map(Int64.init), restarts: facts.restarts,
+                isStarting: facts.process?.state == .starting, lastFailure: facts.lastFailure)
+        }
+    }
+
+    var isHealthy: Bool { facts.withLock { $0.process?.state == .healthy } }
+
+    func start() {
+        task.withLock { $0 = Task { await self.keep() } }
+    }
+
+    /// Stops the process: new requests go elsewhere, running ones get the grace period, then SIGTERM, then
+    /// SIGKILL. Returns when it has ended.
+    func stop() async {
+        if let replica = facts.withLock({ $0.process?.replica }) {
+            set.remove(replica)
+            let end = ContinuousClock.now + spec.gracePeriod
+            while replica.requestsInFlight > 0, ContinuousClock.now < end {
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        let task = task.withLock { $0 }
+        task?.cancel()
+        await task?.value
+    }
+
+    private func keep() async {
+        while !Task.isCancelled {
+            facts.withLock { $0.backoff.attemptStarted(at: NIODeadline.now().uptimeNanoseconds) }
+            let ending = await runOnce()
+            guard !Task.isCancelled else { return }
+            log.warning("worker ended", metadata: ["worker": "\(name)", "how": "\(ending)"])
+            let wait = facts.withLock { facts in
+                facts.lastFailure = ending
+                facts.restarts += 1
+                let now = NIODeadline.now().uptimeNanoseconds
+                facts.backoff.failed(at: now, random: .random(in: 0...1))
+                return facts.backoff.retryAt - now
+            }
+            try? await Task.sleep(for: .nanoseconds(Int64(clamping: wait)))
+        }
+    }
+
+    /// Runs one process to its end.
+    private func runOnce() async -> String {
+        let process: WorkerProcess
+        do {
+            process = try WorkerProcess(name: name, socket: makeSocket(), spec: spec, log: log)
+        } catch {
+            return "could not be started: \(error)"
+        }
+        facts.withLock { $0.process = process }
+        defer { set.remove(process.replica) }
+        return await withTaskGroup(of: String?.self) { group in
+            group.addTask { await process.run() }
+            group.addTask { await self.introduce(process) }
+            // The first word is how it ended, or that it is late; then the rest is stopped.
+            var ending = "ended"
+            for await word in group {
+                guard let word else { continue }
+                ending = word
+                break
+            }
+            group.cancelAll()
+            return ending
+        }
+    }
+
+    /// Adds the process to the backend once it listens, and tells when it is healthy.
+    ///
+    /// - Returns: why it must be stopped; nil when it need not.
+    private func introduce(_ process: WorkerProcess) async -> String? {
+        let start = ContinuousClock.now
+        if await process.listens(within: spec.startTimeout) {
+            set.add(process.replica)
+            while !Task.isCancelled, ContinuousClock.now < start + spec.startTimeout {
+                if set.isServing(process.replica) {
+                    process.becameHealthy()
+                    facts.withLock { $0.backoff = Backoff() }
+                    log.notice("worker is healthy", metadata: ["worker": "\(name)"])
+                    return nil
+                }
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        return process.state == .starting && !Task.isCancelled
+            ? "was not healthy within \(spec.startTimeout)" : nil
+    }
+}
+
+/// What one slot of a worker backend is doing.
+package struct WorkerStatus: Sendable {
+    package let name: String
+    package let pid: Int64?
+    package let restarts: UInt64
+    package let isStarting: Bool
+    package let lastFailure: String?
+}

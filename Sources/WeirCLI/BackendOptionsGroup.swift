@@ -1,0 +1,283 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Messages
+internal import Weir
+internal import Yams
+
+/// What a backend is, and how it is treated: the everyday options, and a file for all of them.
+struct BackendOptionsGroup: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "gRPC servers: HOST:PORT, [IPV6]:PORT or unix:/PATH, separated by commas.",
+            valueName: "address,..."))
+    var upstream: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A program that serves gRPC on the Unix socket $WEIR_WORKER_SOCKET; Weir runs it.",
+            valueName: "command"))
+    var worker: String?
+
+    @Option(help: "Processes of a worker backend.")
+    var replicas: UInt32?
+
+    @Option(help: "Swift code in the server, by the name under which the program registered it.")
+    var handler: String?
+
+    @Option(
+        name: [.customShort("f"), .long],
+        help: ArgumentHelp(
+            "Read a backend from a YAML or JSON file, in the terms of admin.proto; '-' for standard "
+                + "input. Other options go over it.",
+            valueName: "file"))
+    var file: String?
+
+    @Option(help: "Requests that the backend works on at once; 0 for no limit. More wait.")
+    var maxRequests: UInt32?
+
+    @Option(help: "The same for each replica.")
+    var maxRequestsPerReplica: UInt32?
+
+    @Flag(inversion: .prefixedNo, help: "Same shard key, same replica.")
+    var replicaAffinity: Bool?
+
+    @Option(
+        help: ArgumentHelp(
+            "Send requests again that fail with these statuses; 'none' for no retries.",
+            valueName: "code,..."))
+    var retry: String?
+
+    @Option(help: "Seconds between health checks; 0 for none.")
+    var healthInterval: Double?
+
+    @Option(help: "Talk TLS to upstreams; PEM file of the authorities, or 'system'.")
+    var tlsCa: String?
+
+    @Option(help: "PEM file of the certificate shown to upstreams.")
+    var tlsCertificate: String?
+
+    @Option(help: "PEM file of its key.")
+    var tlsKey: String?
+
+    @Option(help: "The name that the upstream's certificate must bear.")
+    var tlsServerName: String?
+
+    @Option(help: "A file written by protoc --include_imports --descriptor_set_out, for reflection.")
+    var descriptorSet: String?
+
+    @Option(help: "A note for people.")
+    var description: String?
+
+    func validate() throws {
+        let kinds = [upstream, worker, handler].count { $0 != nil }
+        guard kinds <= 1 else {
+            throw ValidationError("give one of --upstream, --worker and --handler")
+        }
+        if let interval = healthInterval, !(0...86_400).contains(interval) {
+            throw ValidationError("--health-interval is \(interval): it must be from 0 to 86400")
+        }
+    }
+
+    /// Puts what was given into a backend.
+    func apply(to backend: inout Weir_Admin_V1_Backend) throws {
+        if let file { backend = try Self.read(file, name: backend.name) }
+        try applyKind(to: &backend)
+        if let description { backend.description = description }
+        if let descriptorSet {
+            backend.descriptorSet = Array(try Self.contents(of: descriptorSet))
+        }
+        var options = backend.options ?? .init()
+        if let maxRequests { options.maxRequestsInFlight = maxRequests }
+        if let maxRequestsPerReplica { options.maxRequestsPerReplica = maxRequestsPerReplica }
+        if let replicaAffinity { options.replicaAffinity = replicaAffinity }
+        if let retry {
+            options.retry = options.retry ?? .init()
+            options.retry?.codes =
+                retry == "none" ? [] : retry.split(separator: ",").map { $0.uppercased() }
+        }
+        if let healthInterval {
+            options.healthCheck = options.healthCheck ?? .init()
+            let seconds = healthInterval.rounded(.down)
+            options.healthCheck?.interval = .init(
+                seconds: Int64(seconds), nanos: Int32((healthInterval - seconds) * 1e9))
+        }
+        if backend.options != nil || options != .init() { backend.options = options }
+    }
+
+    private func applyKind(to backend: inout Weir_Admin_V1_Backend) throws {
+        if let handler { backend.kind = .handler(.init(handler: handler)) }
+        if let worker {
+            var kind = Weir_Admin_V1_WorkerKind()
+            if case .worker(let known) = backend.kind { kind = known }
+            kind.command = try ShellWords.split(worker)
+            backend.kind = .worker(kind)
+        }
+        if let replicas {
+            guard case .worker(var kind) = backend.kind else {
+                throw ValidationError("--replicas is for backends with --worker")
+            }
+            kind.replicas = replicas
+            backend.kind = .worker(kind)
+        }
+        if let upstream {
+            var kind = Weir_Admin_V1_UpstreamKind()
+            if case .upstream(let known) = backend.kind { kind = known }
+            kind.addresses = upstream.split(separator: ",").map(String.init)
+            backend.kind = .upstream(kind)
+        }
+        try applyTLS(to: &backend)
+    }
+
+    private func applyTLS(to backend: inout Weir_Admin_V1_Backend) throws {
+        guard tlsCa != nil || tlsCertificate != nil || tlsKey != nil || tlsServerName != nil else {
+            return
+        }
+        guard case .upstream(var kind) = backend.kind else {
+            throw ValidationError("the --tls options are for backends with --upstream")
+        }
+        var tls = kind.tls ?? .init()
+        // The server reads the files, perhaps from another directory than this one.
+        if let tlsCa { tls.caFile = tlsCa == "system" ? "" : Self.absolute(tlsCa) }
+        if let tlsCertificate { tls.certificateFile = Self.absolute(tlsCertificate) }
+        if let tlsKey { tls.keyFile = Self.absolute(tlsKey) }
+        if let tlsServerName { tls.serverName = tlsServerName }
+        kind.tls = tls
+        backend.kind = .upstream(kind)
+    }
+
+    private static func absolute(_ path: String) -> String {
+        URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+
+    private static func contents(of file: String) throws -> Data {
+        do {
+            return file == "-"
+                ? FileHandle.standardInput.readDataToEndOfFile()
+                : try Data(contentsOf: URL(fileURLWithPath: file))
+        } catch {
+            throw ValidationError("can't read '\(file)': \(error.localizedDescription)")
+        }
+    }
+
+    /// A backend from a file; its name is the argument's.
+    private static func read(_ file: String, name: String) throws -> Weir_Admin_V1_Backend {
+        let text = String(decoding: try contents(of: file), as: UTF8.self)
+        do {
+            guard let node = try Yams.compose(yaml: text) else {
+                throw ValidationError("'\(file)' is empty")
+            }
+            var schema = Schema()
+            try schema.add(Weir_Admin_V1_Backend._file)
+            let transcoder = JSONTranscoder(schema: schema)
+            let bytes = try transcoder.bytes(
+                from: try JSONValue(yaml: node), message: Weir_Admin_V1_Backend.messageName ?? "")
+            var backend = try Weir_Admin_V1_Backend(serializedBytes: bytes)
+            guard backend.name.isEmpty || backend.name == name else {
+                throw ValidationError("'\(file)' is about backend '\(backend.name)', not '\(name)'")
+            }
+            backend.name = name
+            return backend
+        } catch let error as YamlError {
+            throw ValidationError("'\(file)' is no YAML: \(error)")
+        } catch let error as MessageError {
+            throw ValidationError("'\(file)': \(error.description)")
+        }
+    }
+}
+
+extension JSONValue {
+    /// YAML as the JSON that means the same; what looks like no number or boolean is a string.
+    fileprivate init(yaml node: Node) throws {
+        switch node {
+        case .mapping(let mapping):
+            self = .object(
+                try mapping.map { pair in
+                    guard let key = pair.key.string else {
+                        let line = pair.key.mark?.line ?? 0
+                        throw MessageError("line \(line): a key must be a string")
+                    }
+                    return (key, try JSONValue(yaml: pair.value))
+                })
+        case .sequence(let sequence): self = .array(try sequence.map { try JSONValue(yaml: $0) })
+        case .scalar(let scalar):
+            // Quoted scalars are strings whatever they look like.
+            guard scalar.style == .plain || scalar.style == .any else {
+                self = .string(scalar.string)
+                return
+            }
+            if node.null != nil {
+                self = .null
+            } else if let flag = node.bool {
+                self = .bool(flag)
+            } else if let number = node.int {
+                self = .integer(Int64(number))
+            } else if let number = node.float {
+                self = .number(number)
+            } else {
+                self = .string(scalar.string)
+            }
+        case .alias(let alias):
+            throw MessageError("line \(alias.mark?.line ?? 0): aliases are not supported")
+        }
+    }
+}
+
+/// Waiting for a changed backend to come up.
+struct WaitOptions: ParsableArguments {
+    @Option(help: "Seconds to wait for the replicas to be ready; 0 not to wait.")
+    var wait = 10.0
+
+    /// Prints the backend, when its replicas have settled.
+    func show(
+        _ backend: Weir_Admin_V1_Backend, _ change: ChangeOptions, _ options: AdminOptions
+    ) async throws {
+        var backend = backend
+        let end = Date().addingTimeInterval(wait)
+        while !change.dryRun, !BackendText.isSettled(backend), Date() < end {
+            if Style.isErrorTerminal {
+                FileHandle.standardError.write(
+                    Data("\r\(backend.name): \(BackendText.ready(backend)) replicas ready".utf8))
+            }
+            try await Task.sleep(for: .milliseconds(100))
+            backend = try await options.call(
+                "GetBackend", Weir_Admin_V1_GetBackendRequest(name: backend.name))
+        }
+        if Style.isErrorTerminal { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+        try options.show(backend) { BackendText.page($0) }
+    }
+}
+
+/// Splits a command as a POSIX shell splits words; nothing is expanded.
+enum ShellWords {
+    static func split(_ text: String) throws -> [String] {
+        var words: [String] = []
+        var word: String?
+        var quote: Character?
+        var isEscaped = false
+        for character in text {
+            if isEscaped {
+                // Within double quotes a backslash only escapes what is special there.
+                if quote == "\"", character != "\"", character != "\\" { word?.append("\\") }
+                word = (word ?? "") + String(character)
+                isEscaped = false
+            } else if character == "\\", quote != "'" {
+                word = word ?? ""
+                isEscaped = true
+            } else if let open = quote {
+                if character == open { quote = nil } else { word = (word ?? "") + String(character) }
+            } else if character == "'" || character == "\"" {
+                quote = character
+                word = word ?? ""
+            } else if character.isWhitespace {
+                if let complete = word { words.append(complete) }
+                word = nil
+            } else {
+                word = (word ?? "") + String(character)
+            }
+        }
+        if let quote { throw ValidationError("--worker has a \(quote) that is not closed") }
+        if isEscaped { throw ValidationError("--worker ends in a backslash") }
+        if let word { words.append(word) }
+        return words
+    }
+}

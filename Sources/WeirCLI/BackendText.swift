@@ -1,0 +1,121 @@
+internal import Foundation
+internal import Messages
+internal import Weir
+
+/// A backend for people.
+enum BackendText {
+    static func kind(_ backend: Weir_Admin_V1_Backend) -> String {
+        switch backend.kind {
+        case .handler: "handler"
+        case .upstream(let upstream): upstream.tls == nil ? "upstream" : "upstream (TLS)"
+        case .worker: "worker"
+        case nil: "?"
+        }
+    }
+
+    /// How many replicas are ready, of how many; `-` for a handler.
+    static func ready(_ backend: Weir_Admin_V1_Backend) -> String {
+        guard let status = backend.status else { return "-" }
+        let ready = status.replicas.count { $0.state == .ready }
+        return "\(ready)/\(status.replicas.count)"
+    }
+
+    /// Whether nothing is about to change by itself.
+    static func isSettled(_ backend: Weir_Admin_V1_Backend) -> Bool {
+        guard let status = backend.status else { return true }
+        if case .worker(let worker) = backend.kind {
+            return status.replicas.count { $0.state == .ready } == Int(worker.replicas)
+        }
+        return !status.replicas.isEmpty
+            && !status.replicas.contains { $0.state == .connecting || $0.state == .starting }
+    }
+
+    /// Everything about a backend.
+    static func page(_ backend: Weir_Admin_V1_Backend) -> String {
+        var lines = [
+            ("backend", "\(backend.name) (\(kind(backend)), revision \(backend.revision))")
+        ]
+        if !backend.description.isEmpty { lines.append(("about", backend.description)) }
+        switch backend.kind {
+        case .handler(let handler): lines.append(("handler", handler.handler))
+        case .upstream(let upstream):
+            lines.append(("addresses", upstream.addresses.joined(separator: ", ")))
+        case .worker(let worker):
+            lines.append(("command", worker.command.joined(separator: " ")))
+        case nil: break
+        }
+        lines.append((
+            "endpoints",
+            backend.endpoints.isEmpty ? "-" : backend.endpoints.joined(separator: ", ")
+        ))
+        guard let status = backend.status else { return text(lines) }
+        lines.append(("state", state(status)))
+        lines.append(("requests", requests(status)))
+        return text(lines) + "\n\n" + replicas(status)
+    }
+
+    private static func state(_ status: Weir_Admin_V1_BackendStatus) -> String {
+        let word = status.usable ? "usable" : "NOT USABLE"
+        let circuit = status.circuitOpen ? ", circuit open" : ""
+        return word + circuit + (status.problem.isEmpty ? "" : ": \(status.problem)")
+    }
+
+    private static func requests(_ status: Weir_Admin_V1_BackendStatus) -> String {
+        let refused = status.refused.map { "\($0.count) refused with \($0.name)" }
+        let parts =
+            ["\(status.inFlight) in flight", "\(status.waiting) waiting"] + refused
+            + ["\(status.retries + status.transparentRetries) sent again"]
+        let denied = status.retriesDenied > 0 ? ["\(status.retriesDenied) over the budget"] : []
+        let openings =
+            status.circuitOpenings > 0 ? ["circuit opened \(status.circuitOpenings) times"] : []
+        return (parts + denied + openings).joined(separator: ", ")
+    }
+
+    private static func replicas(_ status: Weir_Admin_V1_BackendStatus) -> String {
+        let isWorker = status.replicas.contains { $0.pid != 0 || $0.restarts != 0 }
+        var columns: [(title: String, alignment: Table.Alignment)] = [
+            ("REPLICA", .left), ("STATE", .left), ("CONNS", .right), ("IN FLIGHT", .right),
+            ("REQUESTS", .right), ("OK", .right), ("P50", .right), ("P99", .right),
+        ]
+        if isWorker { columns += [("PID", .right), ("RESTARTS", .right)] }
+        columns.append(("LAST FAILURE", .left))
+        var table = Table(columns)
+        for replica in status.replicas {
+            let latency = replica.latency ?? .init()
+            var cells = [
+                replica.name, state(replica), "\(replica.connections)", "\(replica.inFlight)",
+                "\(replica.requests)",
+                replica.requests > 0 ? Style.percent(replica.successShare) : "-",
+                Style.latency(latency.p50Us), Style.latency(latency.p99Us),
+            ]
+            if isWorker { cells += [replica.pid == 0 ? "-" : "\(replica.pid)", "\(replica.restarts)"] }
+            table.add(cells + [failure(replica)])
+        }
+        return table.text
+    }
+
+    private static func state(_ replica: Weir_Admin_V1_ReplicaStatus) -> String {
+        switch replica.state {
+        case .starting: "starting"
+        case .connecting: "connecting"
+        case .ready: "ready"
+        case .unhealthy: "unhealthy"
+        case .ejected: "ejected"
+        case .down: "down"
+        default: "?"
+        }
+    }
+
+    private static func failure(_ replica: Weir_Admin_V1_ReplicaStatus) -> String {
+        guard !replica.lastFailure.isEmpty else { return "-" }
+        guard let time = replica.lastFailureTime else { return replica.lastFailure }
+        let seconds = max(0, Int(Date().timeIntervalSince1970) - Int(time.seconds))
+        let age = seconds < 120 ? "\(seconds) s" : "\(seconds / 60) min"
+        return "\(replica.lastFailure) (\(age) ago)"
+    }
+
+    private static func text(_ lines: [(name: String, value: String)]) -> String {
+        lines.map { $0.name.padding(toLength: 11, withPad: " ", startingAt: 0) + $0.value }
+            .joined(separator: "\n")
+    }
+}

@@ -1,0 +1,187 @@
+"""A grpcio server of gRPC's interop service, and of a raw service that tests steer by their requests.
+
+Usage: interop_server.py STUBS [ADDRESS]. Serves on ADDRESS, on the Unix socket that Weir names, or on a free
+port; prints the port. Environment: NAME is told in trailing metadata, HEALTH is serving, not-serving or
+none, DELAY delays the start, CRASH ends the process after so many seconds.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent import futures
+
+import grpc
+
+sys.path.insert(0, sys.argv[1])
+
+from grpc.testing import messages_pb2, test_pb2_grpc  # noqa: E402
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: E402
+
+NAME = os.environ.get("NAME", "server")
+
+
+def echo_metadata(context):
+    sent = dict(context.invocation_metadata())
+    if "x-grpc-test-echo-initial" in sent:
+        context.send_initial_metadata(
+            [("x-grpc-test-echo-initial", sent["x-grpc-test-echo-initial"])])
+    trailing = [("x-name", NAME), ("x-pid", str(os.getpid()))]
+    key = "x-grpc-test-echo-trailing-bin"
+    if key in sent:
+        trailing.append((key, sent[key]))
+    context.set_trailing_metadata(trailing)
+
+
+def payload(size):
+    return messages_pb2.Payload(body=b"\0" * size)
+
+
+def answer_status(request, context):
+    if request.HasField("response_status"):
+        context.set_code(
+            next(code for code in grpc.StatusCode
+                 if code.value[0] == request.response_status.code))
+        context.set_details(request.response_status.message)
+
+
+class TestService(test_pb2_grpc.TestServiceServicer):
+    def EmptyCall(self, request, context):
+        echo_metadata(context)
+        return request
+
+    def UnaryCall(self, request, context):
+        echo_metadata(context)
+        if request.response_compressed.value:
+            context.set_compression(grpc.Compression.Gzip)
+        answer_status(request, context)
+        return messages_pb2.SimpleResponse(payload=payload(request.response_size))
+
+    def StreamingOutputCall(self, request, context):
+        for parameters in request.response_parameters:
+            time.sleep(parameters.interval_us / 1e6)
+            yield messages_pb2.StreamingOutputCallResponse(payload=payload(parameters.size))
+
+    def StreamingInputCall(self, requests, context):
+        size = sum(len(request.payload.body) for request in requests)
+        return messages_pb2.StreamingInputCallResponse(aggregated_payload_size=size)
+
+    def FullDuplexCall(self, requests, context):
+        echo_metadata(context)
+        for request in requests:
+            for parameters in request.response_parameters:
+                time.sleep(parameters.interval_us / 1e6)
+                yield messages_pb2.StreamingOutputCallResponse(payload=payload(parameters.size))
+            answer_status(request, context)
+
+
+class Raw(grpc.GenericRpcHandler):
+    """Methods of /test.Raw/, with bytes as messages."""
+
+    def __init__(self):
+        self.cancelled = 0
+        self.failures = 0
+
+    def service(self, details):
+        method = details.method.rsplit("/", 1)[1]
+        handler = {
+            "Name": grpc.unary_unary_rpc_method_handler(self.name),
+            "Metadata": grpc.unary_unary_rpc_method_handler(self.metadata),
+            "FailTwice": grpc.unary_unary_rpc_method_handler(self.fail_twice),
+            "Fail": grpc.unary_unary_rpc_method_handler(self.fail),
+            "Sleep": grpc.unary_unary_rpc_method_handler(self.sleep),
+            "Cancelled": grpc.unary_unary_rpc_method_handler(
+                lambda request, context: str(self.cancelled).encode()),
+            "Flood": grpc.unary_stream_rpc_method_handler(self.flood),
+            "Swallow": grpc.stream_unary_rpc_method_handler(self.swallow),
+            "Stall": grpc.stream_unary_rpc_method_handler(self.stall),
+        }
+        return handler.get(method)
+
+    def name(self, request, context):
+        time.sleep(float(request or b"0"))
+        return f"{NAME} {os.getpid()}".encode()
+
+    def metadata(self, request, context):
+        lines = [f"{key}={value}" for key, value in context.invocation_metadata()]
+        left = context.time_remaining()
+        lines.append(f"left={left if left is None or left < 1e6 else None}")
+        lines.append(f"peer={context.peer()}")
+        return "\n".join(lines).encode()
+
+    def fail_twice(self, request, context):
+        attempts = dict(context.invocation_metadata()).get("grpc-previous-rpc-attempts", "0")
+        if int(attempts) < 2:
+            pushback = request.decode()
+            if pushback:
+                context.set_trailing_metadata([("grpc-retry-pushback-ms", pushback)])
+            context.abort(grpc.StatusCode.UNAVAILABLE, f"attempt {attempts}")
+        return attempts.encode()
+
+    def fail(self, request, context):
+        self.failures += 1
+        context.abort(grpc.StatusCode.UNAVAILABLE, "always")
+
+    def sleep(self, request, context):
+        context.add_callback(self.ended)
+        time.sleep(float(request))
+        return request
+
+    def ended(self):
+        self.cancelled += 1
+
+    def flood(self, request, context):
+        count, size = map(int, request.split())
+        for _ in range(count):
+            yield b"x" * size
+
+    def swallow(self, requests, context):
+        return str(sum(len(request) for request in requests)).encode()
+
+    def stall(self, requests, context):
+        next(requests)
+        time.sleep(3)
+        return str(1 + sum(1 for _ in requests)).encode()
+
+
+def main():
+    time.sleep(float(os.environ.get("DELAY", "0")))
+    server = grpc.server(
+        futures.ThreadPoolExecutor(32), options=[("grpc.so_reuseport", 0)])
+    test_pb2_grpc.add_TestServiceServicer_to_server(TestService(), server)
+
+    class Generic(Raw):
+        def service(self, details):
+            return Raw.service(self, details) if "/test.Raw/" in details.method else None
+
+    server.add_generic_rpc_handlers([Generic()])
+    state = os.environ.get("HEALTH", "serving")
+    if state != "none":
+        checks = health.HealthServicer()
+        checks.set("", health_pb2.HealthCheckResponse.SERVING if state == "serving"
+                   else health_pb2.HealthCheckResponse.NOT_SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+        # Switched by a signal.
+        signal.signal(signal.SIGUSR1, lambda *_: checks.set(
+            "", health_pb2.HealthCheckResponse.NOT_SERVING))
+        signal.signal(signal.SIGUSR2, lambda *_: checks.set(
+            "", health_pb2.HealthCheckResponse.SERVING))
+    socket = os.environ.get("WEIR_WORKER_SOCKET")
+    address = sys.argv[2] if len(sys.argv) > 2 else f"unix:{socket}" if socket else "127.0.0.1:0"
+    port = server.add_insecure_port(address)
+    server.start()
+    print(port, flush=True)
+    crash = os.environ.get("CRASH")
+    if crash:
+        time.sleep(float(crash))
+        print("crashing as asked", flush=True)
+        os._exit(3)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    while not stopped.wait(0.2):
+        pass
+    server.stop(2).wait()
+
+
+main()
