@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import grpc
 import pytest
@@ -24,6 +25,9 @@ def _generate(folder):
         "weir/admin/v1/admin.proto",
         "google/rpc/status.proto",
         "google/rpc/error_details.proto",
+        "grpc/testing/empty.proto",
+        "grpc/testing/messages.proto",
+        "grpc/testing/test.proto",
     ]
     import grpc_tools
 
@@ -33,8 +37,9 @@ def _generate(folder):
          f"--python_out={folder}", f"--grpc_python_out={folder}", *files],
         check=True,
     )
-    # `google` is a namespace package of protobuf's own, so ours join it by path.
+    # `google` and `grpc` are packages of others, so ours join them by path.
     import google.rpc  # noqa: F401
+    import grpc.testing  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +49,16 @@ def stubs(tmp_path_factory):
     import google
 
     google.__path__.append(str(folder / "google"))
+    grpc.__path__.append(str(folder / "grpc"))
     _generate(folder)
     from helloworld import helloworld_pb2, helloworld_pb2_grpc
     from weir.admin.v1 import admin_pb2, admin_pb2_grpc
     from google.rpc import error_details_pb2, status_pb2
+    from grpc.testing import empty_pb2, messages_pb2, test_pb2_grpc
 
     class Stubs:
+        path = folder
+        empty, messages, interop_grpc = empty_pb2, messages_pb2, test_pb2_grpc
         hello, hello_grpc = helloworld_pb2, helloworld_pb2_grpc
         admin, admin_grpc = admin_pb2, admin_pb2_grpc
         status, details = status_pb2, error_details_pb2
@@ -60,8 +69,8 @@ def stubs(tmp_path_factory):
 class Server:
     """A server process; stopped by its own id."""
 
-    def __init__(self, command):
-        environment = {**os.environ, "NO_COLOR": "1"}
+    def __init__(self, command, environment=None):
+        environment = {**os.environ, "NO_COLOR": "1", **(environment or {})}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         self.first_line = self.process.stdout.readline()
@@ -80,13 +89,86 @@ class Server:
         return grpc.insecure_channel(address)
 
 
-def start_demo(*options):
+def start_weir(*options):
     server = Server(
-        [BUILD / "weir", "serve", "--demo", "--json", "--data", "127.0.0.1:0",
-         "--admin", "127.0.0.1:0", *options])
+        [BUILD / "weir", "serve", "--json", "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+         *options])
     addresses = json.loads(server.first_line)
     server.data, server.admin = addresses["data"], addresses["admin"]
     return server
+
+
+def start_demo(*options):
+    return start_weir("--demo", *options)
+
+
+class Mesh:
+    """A running Weir, upstream servers behind it, and the tool."""
+
+    def __init__(self, stubs):
+        self.stubs = stubs
+        self.weir = start_weir()
+        self.upstreams = []
+        self.channel = grpc.insecure_channel(self.weir.data)
+        self.admin = stubs.admin_grpc.AdminStub(grpc.insecure_channel(self.weir.admin))
+
+    def upstream(self, address=None, **environment):
+        """An interop server; `server.address` is where it listens."""
+        arguments = [sys.executable, ROOT / "Tests/Python/interop_server.py", self.stubs.path]
+        server = Server(
+            list(map(str, arguments + ([address] if address else []))), environment)
+        server.address = address or f"127.0.0.1:{server.first_line.strip()}"
+        self.upstreams.append(server)
+        return server
+
+    def tool(self, *arguments, check=True):
+        environment = {
+            **os.environ, "WEIR_ADMIN": self.weir.admin, "WEIR_ADDRESS": self.weir.data,
+            "NO_COLOR": "1"}
+        run = subprocess.run(
+            [BUILD / "weir", *map(str, arguments)], capture_output=True, text=True,
+            env=environment, timeout=60)
+        assert not check or run.returncode == 0, run.stdout + run.stderr
+        return run
+
+    def backend(self, name, *options):
+        return self.tool("backend", "create", name, *options)
+
+    def endpoint(self, name, route, backend):
+        self.tool("endpoint", "create", name, "--route", route, "--backend", backend)
+
+    def raw(self, *addresses, options=(), name="raw"):
+        """A backend of upstreams, with an endpoint for /test.Raw/."""
+        self.backend(name, "--upstream", ",".join(addresses), *options)
+        self.endpoint(name, "/test.Raw/", name)
+
+    def status(self, name):
+        request = self.stubs.admin.GetBackendRequest(name=name)
+        return self.admin.GetBackend(request, timeout=10).status
+
+    def wait_for(self, name, condition, seconds=SECONDS):
+        """Asks for a backend's status until the condition holds."""
+        end = time.monotonic() + seconds
+        while not condition(status := self.status(name)):
+            assert time.monotonic() < end, str(status)
+            time.sleep(0.05)
+        return status
+
+    def stop(self):
+        self.channel.close()
+        code = self.weir.stop()
+        for server in self.upstreams:
+            server.process.kill()
+            server.process.wait(SECONDS)
+        return code
+
+
+@pytest.fixture
+def mesh(stubs):
+    mesh = Mesh(stubs)
+    yield mesh
+    code = mesh.stop()
+    assert code == 0, mesh.weir.process.stderr.read()[-30000:]
 
 
 @pytest.fixture

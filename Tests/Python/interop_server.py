@@ -15,6 +15,7 @@ from concurrent import futures
 import grpc
 
 sys.path.insert(0, sys.argv[1])
+grpc.__path__.append(os.path.join(sys.argv[1], "grpc"))
 
 from grpc.testing import messages_pb2, test_pb2_grpc  # noqa: E402
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: E402
