@@ -13,7 +13,6 @@ import grpc
 import pytest
 
 RAW = "/test.Raw/"
-DOWN = [state for state in (6,)]
 READY, UNHEALTHY, EJECTED = 3, 4, 5
 
 
@@ -399,6 +398,8 @@ def tls_server(certificates):
 
     class Echo(grpc.GenericRpcHandler):
         def service(self, details):
+            if not details.method.startswith(RAW):
+                return None
             return grpc.unary_unary_rpc_method_handler(
                 lambda request, context: str(
                     context.auth_context().get("x509_common_name")).encode())
@@ -422,7 +423,9 @@ def test_mutual_tls_towards_an_upstream(mesh, tls_server, certificates):
 
 def test_a_certificate_of_another_name_is_not_taken(mesh, tls_server, certificates):
     mesh.raw(tls_server, options=[
-        "--tls-ca", certificates / "ca.pem", "--tls-server-name", "other.internal", "--wait", "1"])
+        "--tls-ca", certificates / "ca.pem", "--tls-certificate", certificates / "client.pem",
+        "--tls-key", certificates / "client.key", "--tls-server-name", "other.internal",
+        "--wait", "1"])
     error = failure(lambda: call(mesh, "Name"))
     assert error.code() == grpc.StatusCode.UNAVAILABLE
     assert "certificate" in error.details().lower(), error.details()

@@ -92,6 +92,8 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
     package private(set) var failure = "the connection was closed"
     weak var owner: (any ClientConnectionOwner)?
     private var owners: [(any ClientStreamOwner)?] = []
+    /// Streams whose owners have not heard of their end.
+    private var ownedStreams = 0
     private var timer: Scheduled<Void>?
     /// When bytes last came, in nanoseconds of the loop's clock.
     private(set) var lastReceived = NIODeadline.now().uptimeNanoseconds
@@ -168,6 +170,7 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
         else { return nil }
         while owners.count <= stream.slot { owners.append(nil) }
         owners[stream.slot] = owner
+        ownedStreams += 1
         changed()
         return stream
     }
@@ -186,8 +189,7 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
 
     /// Gives the stream up; its owner hears no more of it.
     package func cancel(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode = .cancel) {
-        guard stream.slot < owners.count, owners[stream.slot] != nil else { return }
-        owners[stream.slot] = nil
+        guard release(stream) != nil else { return }
         session.reset(stream, code)
         changed()
     }
@@ -221,7 +223,9 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
     }
 
     private func closeWhenDrained() {
-        if state == .draining, session.openStreams == 0 { shutDown("drained") }
+        // The session may know more than the owners have heard: events wait to be handled.
+        guard state == .draining, session.openStreams == 0, ownedStreams == 0 else { return }
+        shutDown("drained")
     }
 
     private func set(_ new: State) {
@@ -238,6 +242,7 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
         set(.closed)
         let open = owners
         owners = []
+        ownedStreams = 0
         for (slot, owner) in open.enumerated() {
             guard let owner else { continue }
             owner.failed(
@@ -310,8 +315,9 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
     }
 
     private func release(_ stream: HTTP2Stream) -> (any ClientStreamOwner)? {
-        guard stream.slot < owners.count else { return nil }
-        defer { owners[stream.slot] = nil }
-        return owners[stream.slot]
+        guard stream.slot < owners.count, let owner = owners[stream.slot] else { return nil }
+        owners[stream.slot] = nil
+        ownedStreams -= 1
+        return owner
     }
 }

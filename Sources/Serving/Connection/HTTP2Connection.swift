@@ -30,6 +30,7 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var isReading = false
     private var isDirty = false
+    private var isDraining = false
     /// Body bytes of this read, on all streams.
     private var receivedBytes = 0
 
@@ -118,6 +119,11 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func drainEvents(_ input: RawSpan) {
+        // Handling an event may flush, which comes here again: the loop outside sees to what follows, with
+        // the input that its events are about.
+        guard !isDraining else { return }
+        isDraining = true
+        defer { isDraining = false }
         while let event = session.nextEvent() {
             if case .data(_, let range, _) = event { receivedBytes += range.count }
             handle(event, input)

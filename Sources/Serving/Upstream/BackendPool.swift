@@ -119,9 +119,7 @@ final class BackendPool: @unchecked Sendable {
             figures.retired.add(member.figures)
             member.retire()
         }
-        for member in members where !known.contains(where: { $0 === member }) {
-            member.connectIfIdle()
-        }
+        for member in members { member.connectIfPossible() }
         if intervalChanged { warden?.restart() }
         chooseCandidates()
         pump()
@@ -230,13 +228,15 @@ final class BackendPool: @unchecked Sendable {
 
     /// Nobody can be asked now: whether that may change by itself soon.
     private func waitForConnection() -> Placement {
-        for member in members { member.connectIfIdle() }
+        for member in members { member.connectIfPossible() }
         let checks = options.health.isOn
         let mayCome = isResolving
             || members.contains { member in
+                // Ready and not unhealthy, but no candidate: a first check is under way, or its good
+                // result is on its way to this loop.
                 member.isConnecting
                     || checks && member.isReady
-                        && member.replica.verdict.load(ordering: .relaxed) == .unknown
+                        && member.replica.verdict.load(ordering: .relaxed) != .notServing
             }
         if mayCome { return .wait }
         return .refuse(
@@ -288,7 +288,7 @@ final class BackendPool: @unchecked Sendable {
 
     /// A random number below `bound` out of 32 random bits.
     private static func scaled(_ bits: UInt32, _ bound: UInt32) -> UInt32 {
-        UInt32(truncatingIfNeeded: UInt64(bits) &* UInt64(bound) >> 32)
+        UInt32(truncatingIfNeeded: (UInt64(bits) &* UInt64(bound)) >> 32)
     }
 
     private func lease(_ index: Int) -> Lease? {

@@ -15,6 +15,11 @@ struct Backoff {
     /// Whether the next attempt must wait.
     func isWaiting(at now: UInt64) -> Bool { now < retryAt }
 
+    /// Whether there may be an attempt before `retryAt`, on the news that the peer can be reached.
+    func allowsEarlyAttempt(at now: UInt64) -> Bool {
+        now >= (startedAt ?? 0) + Self.initial / 10
+    }
+
     mutating func attemptStarted(at now: UInt64) { startedAt = now }
 
     /// The attempt failed, or its connection did not live as long as the delay: the next one waits,

@@ -70,9 +70,16 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
 
     // MARK: Connecting
 
-    /// Connects, unless that is going on or has to wait.
-    func connectIfIdle() {
-        if isIdle { connect() }
+    /// Connects, unless that is going on or has to wait. Once another loop has reached the replica,
+    /// nothing is to be waited for.
+    func connectIfPossible() {
+        if isIdle { return connect() }
+        guard retry != nil, replica.connections.load(ordering: .relaxed) > 0,
+            backoff.allowsEarlyAttempt(at: pool.now)
+        else { return }
+        retry?.cancel()
+        retry = nil
+        connect()
     }
 
     private func connect() {
@@ -90,8 +97,9 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         case .connecting: return
         case .ready:
             entries[index].isReady = true
-            replica.connections.add(1, ordering: .relaxed)
             replica.connected()
+            let count = replica.connections.add(1, ordering: .relaxed).newValue
+            if count == 1 { pool.set.tellPools() }
         case .draining:
             notReady(index)
             if !isReady, !isConnecting { connect() }
