@@ -55,10 +55,15 @@ asan: deps
 	LSAN_OPTIONS=suppressions=Tests/leaks.supp $(SWIFT) test --scratch-path .build-asan \
 	  --sanitize=address --filter "MessagesTests|HTTP2SessionTests|GRPCWireTests|ServingTests"
 
-bench: deps-bench
+bench: deps-bench $(VENV)/bench-installed
 	$(SWIFT) build $(RELEASE) --product FixtureServer
+	$(SWIFT) build $(RELEASE) --product weir
 	$(SWIFT) build $(RELEASE) --product PolicyBenchmark
-	python3 Benchmarks/bench.py
+	$(VENV)/bin/python Benchmarks/bench.py
+
+$(VENV)/bench-installed: Benchmarks/requirements.txt $(VENV)/installed
+	$(VENV)/bin/pip install -q -r Benchmarks/requirements.txt
+	touch $@
 
 # Writes all generated code. Rewrites only what `protos/` says, so `git diff` shows what changed.
 WELL_KNOWN := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \

@@ -120,7 +120,8 @@ let package = Package(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),
         tests("MessagesTests", ["Messages", "CEverything", "CProtobufC"]),
-        tests("ServingTests", ["Serving", "TrafficPolicy"]),
+        tests(
+            "ServingTests", ["Serving", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages"]),
         tests("ControlPlaneTests", ["ControlPlane", "GRPCWire", "TrafficPolicy"]),
         tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),
     ]

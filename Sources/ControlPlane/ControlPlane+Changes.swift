@@ -1,3 +1,5 @@
+internal import Messages
+
 /// The changes that can be asked for; each is one revision.
 extension ControlPlane {
     @discardableResult
@@ -9,6 +11,19 @@ extension ControlPlane {
             let backend = try state.createBackend(draft, registered: registered)
             return (backend, .backend(backend))
         }.answer
+    }
+
+    /// Adds a backend of plaintext upstreams with the default options.
+    package func createUpstream(_ name: String, addresses: [String]) async throws {
+        try await createBackend(
+            try .init(.init(name: name, kind: .upstream(.init(addresses: addresses)))))
+    }
+
+    /// Adds a worker backend with the default options.
+    package func createWorkers(_ name: String, command: [String], replicas: Int) async throws {
+        let worker = Weir_Admin_V1_WorkerKind(
+            command: command, replicas: UInt32(clamping: max(1, replicas)))
+        try await createBackend(try .init(.init(name: name, kind: .worker(worker))))
     }
 
     func updateBackend(

@@ -27,7 +27,7 @@ extension ControlPlane {
     }
 
     /// Upper bounds in seconds. Source: gRFC A66, "Latency".
-    private static let bounds: [Double] = [
+    static let latencyBounds: [Double] = [
         0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006,
         0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16, 0.2,
         0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 2, 5, 10, 20, 50, 100,
@@ -52,7 +52,7 @@ extension ControlPlane {
             {
                 let labels = Self.labels(key) + [("grpc_status", "\(code)")]
                 text.histogram(
-                    "grpc_server_call_duration_seconds", labels, latency, bounds: Self.bounds)
+                    "grpc_server_call_duration_seconds", labels, latency, bounds: Self.latencyBounds)
             }
         }
         text.family("weir_requests_in_flight", "gauge", "Calls that have not ended.")
@@ -72,6 +72,7 @@ extension ControlPlane {
                     weight)
             }
         }
+        addBackends(to: &text, figures)
         text.family("weir_unrouted_requests_total", "counter", "Requests that no endpoint takes.")
         text.sample("weir_unrouted_requests_total", [], figures.unrouted)
         text.family("weir_connections", "gauge", "Open connections on the data port.")
@@ -89,38 +90,5 @@ extension ControlPlane {
             ),
             ("endpoint", key.endpoint), ("backend", key.backend), ("shadow", "\(key.isShadow)"),
         ]
-    }
-}
-
-/// Writes Prometheus' text exposition format, version 0.0.4.
-private struct PrometheusText {
-    private(set) var text = ""
-
-    mutating func family(_ name: String, _ type: String, _ help: String) {
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-    }
-
-    mutating func sample(
-        _ name: String, _ labels: [(String, String)], _ value: some CustomStringConvertible
-    ) {
-        let list = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
-        text += list.isEmpty ? "\(name) \(value)\n" : "\(name){\(list)} \(value)\n"
-    }
-
-    mutating func histogram(
-        _ name: String, _ labels: [(String, String)], _ latency: LatencyHistogram, bounds: [Double]
-    ) {
-        for bound in bounds {
-            let count = latency.count(upTo: UInt64(bound * 1e9))
-            sample("\(name)_bucket", labels + [("le", "\(bound)")], count)
-        }
-        sample("\(name)_bucket", labels + [("le", "+Inf")], latency.count)
-        sample("\(name)_sum", labels, Double(latency.sum) / 1e9)
-        sample("\(name)_count", labels, latency.count)
-    }
-
-    private static func escaped(_ value: String) -> String {
-        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
-            .replacing("\n", with: "\\n")
     }
 }

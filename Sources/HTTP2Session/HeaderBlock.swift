@@ -29,12 +29,14 @@ package struct HeaderBlock: Sendable {
     }
 
     /// Appends a field; the name must be in lower case.
-    package mutating func append(_ name: String, _ value: String) {
+    ///
+    /// - Parameter known: the name's number among the known names, where somebody will ask for it.
+    package mutating func append(_ name: String, _ value: String, known: Int = -1) {
         let start = bytes.count
         bytes.append(contentsOf: name.utf8)
         let middle = bytes.count
         bytes.append(contentsOf: value.utf8)
-        note(start, middle, known: -1)
+        note(start, middle, known: known)
     }
 
     /// Appends a field whose value is raw bytes.

@@ -133,6 +133,27 @@ public final class WeirServer: Sendable {
         }
     }
 
+    /// Adds a backend of gRPC servers that run by themselves.
+    ///
+    /// - Parameter addresses: `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`; plaintext.
+    public func createBackend(_ name: String, upstream addresses: [String]) async throws(RPCError) {
+        try await refusals {
+            try await controlPlane.createUpstream(name, addresses: addresses)
+        }
+    }
+
+    /// Adds a backend of processes that this program starts, watches and restarts. Each serves gRPC on the
+    /// Unix socket named by its environment variable `WEIR_WORKER_SOCKET`.
+    ///
+    /// - Parameter command: the program and its arguments.
+    public func createBackend(
+        _ name: String, worker command: [String], replicas: Int = 1
+    ) async throws(RPCError) {
+        try await refusals {
+            try await controlPlane.createWorkers(name, command: command, replicas: replicas)
+        }
+    }
+
     /// Replaces an endpoint's weights; they sum to 1.
     ///
     /// - Returns: the share of all shard keys, 0 to 1, whose backend changed.

@@ -1,0 +1,109 @@
+internal import GRPCWire
+internal import Serving
+
+/// Metrics of backends of replicas.
+extension ControlPlane {
+    func addBackends(to text: inout PrometheusText, _ figures: ServingFigures) {
+        let backends = running.all.sorted { $0.key < $1.key }.map { name, running in
+            BackendSample(
+                name: name, running: running, pool: figures.pools[name] ?? PoolFigures())
+        }
+        addRequests(to: &text, backends)
+        addReplicas(to: &text, backends)
+    }
+
+    private struct BackendSample {
+        let name: String
+        let running: RunningBackends.Running
+        let pool: PoolFigures
+
+        var label: (String, String) { ("backend", name) }
+    }
+
+    private func addRequests(to text: inout PrometheusText, _ backends: [BackendSample]) {
+        func gauge(_ name: String, _ help: String, _ value: (BackendSample) -> Int) {
+            text.family(name, "gauge", help)
+            for backend in backends { text.sample(name, [backend.label], value(backend)) }
+        }
+        func counter(
+            _ name: String, _ help: String, _ value: (BackendSample) -> [([(String, String)], UInt64)]
+        ) {
+            text.family(name, "counter", help)
+            for backend in backends {
+                for (labels, count) in value(backend) {
+                    text.sample(name, [backend.label] + labels, count)
+                }
+            }
+        }
+        gauge("weir_backend_usable", "1 while some replica can be expected to answer.") {
+            $0.running.set.isUsable ? 1 : 0
+        }
+        gauge("weir_backend_waiting_requests", "Requests that wait for a slot or a connection.") {
+            $0.pool.waiting
+        }
+        gauge("weir_backend_circuit_open", "1 while the latest request was refused.") {
+            $0.pool.isCircuitOpen ? 1 : 0
+        }
+        counter("weir_backend_circuit_openings_total", "How often refusing began.") {
+            [([], $0.pool.circuitOpenings)]
+        }
+        counter("weir_backend_refused_requests_total", "Refused without asking a replica.") {
+            $0.pool.refused.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+                ([("grpc_status", "\($0.key)")], $0.value)
+            }
+        }
+        counter("weir_backend_retries_total", "Requests sent again: for a status, or unseen.") {
+            [
+                ([("kind", "status")], $0.pool.retries),
+                ([("kind", "transparent")], $0.pool.transparentRetries),
+            ]
+        }
+        counter("weir_backend_retries_denied_total", "Retries over the budget.") {
+            [([], $0.pool.retriesDenied)]
+        }
+    }
+
+    private func addReplicas(to text: inout PrometheusText, _ backends: [BackendSample]) {
+        func gauge(_ name: String, _ help: String, _ value: (ReplicaStatus) -> Int) {
+            text.family(name, "gauge", help)
+            for backend in backends {
+                for replica in backend.running.set.statuses {
+                    text.sample(name, [backend.label, ("replica", replica.name)], value(replica))
+                }
+            }
+        }
+        gauge("weir_replica_ready", "1 while the replica gets requests.") {
+            $0.state == .ready ? 1 : 0
+        }
+        gauge("weir_replica_connections", "Open connections.", \.connections)
+        gauge("weir_replica_requests_in_flight", "Requests that have not ended.", \.inFlight)
+        text.family("weir_replica_ejections_total", "counter", "Ejections for failures.")
+        for backend in backends {
+            for replica in backend.running.set.statuses {
+                text.sample(
+                    "weir_replica_ejections_total", [backend.label, ("replica", replica.name)],
+                    replica.ejections)
+            }
+        }
+        text.family("weir_worker_restarts_total", "counter", "Processes started again.")
+        for backend in backends {
+            for worker in backend.running.workers?.statuses ?? [] {
+                text.sample(
+                    "weir_worker_restarts_total", [backend.label, ("replica", worker.name)],
+                    worker.restarts)
+            }
+        }
+        let name = "grpc_client_attempt_duration_seconds"
+        text.family(name, "histogram", "Time from sending a request to a replica to its status.")
+        for backend in backends {
+            for (replica, calls) in backend.pool.replicas.sorted(by: { $0.key < $1.key }) {
+                for (code, latency) in calls.finished {
+                    text.histogram(
+                        name,
+                        [backend.label, ("replica", replica), ("grpc_status", "\(code)")],
+                        latency, bounds: Self.latencyBounds)
+                }
+            }
+        }
+    }
+}

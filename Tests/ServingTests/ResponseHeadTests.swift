@@ -1,0 +1,57 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Testing
+
+@testable internal import Serving
+
+@Suite struct ResponseHeadTests {
+    private func head(_ fields: KeyValuePairs<String, String>) -> ResponseHead {
+        ResponseHead(receivedHeaders(fields))
+    }
+
+    @Test("A status, its message and the wish not to be asked again are read")
+    func readsStatus() {
+        let head = head([
+            ":status": "200", "content-type": "application/grpc+proto", "grpc-status": "14",
+            "grpc-message": "a%20b", "grpc-retry-pushback-ms": "250",
+        ])
+        #expect(head.code == .unavailable)
+        #expect(head.message == "a b")
+        #expect(head.pushback == 250)
+        #expect(head.refusal("x") == nil)
+    }
+
+    @Test("A pushback that is no number means never", arguments: ["-1", "soon", ""])
+    func readsPushback(text: String) {
+        #expect((head(["grpc-retry-pushback-ms": text]).pushback ?? 0) < 0)
+    }
+
+    @Test(
+        "A status that is no number is none", arguments: ["", "x", "-1", "1234567890", "1 "])
+    func refusesStatus(text: String) {
+        #expect(head(["grpc-status": text]).code == nil)
+    }
+
+    @Test(
+        "What is not gRPC is refused with a status by HTTP's",
+        arguments: [
+            ("503", "application/grpc", StatusCode.unavailable),
+            ("404", "text/html", .unimplemented), ("200", "text/html", .unknown),
+            ("401", "application/json", .unauthenticated),
+        ])
+    func refusesOthers(status: String, type: String, code: StatusCode) {
+        let error = head([":status": status, "content-type": type]).refusal("the server")
+        #expect(error?.code == code)
+        #expect(error?.message.contains(status) == true)
+    }
+}
+
+/// A block with the numbers of known names, as a session hands it out.
+private func receivedHeaders(_ fields: KeyValuePairs<String, String>) -> HeaderBlock {
+    var block = HeaderBlock()
+    for (name, value) in fields {
+        let known = KnownHeader.allCases.first { $0.name == name }
+        block.append(name, value, known: known?.rawValue ?? -1)
+    }
+    return block
+}
