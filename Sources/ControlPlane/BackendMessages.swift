@@ -279,7 +279,8 @@ private struct Field {
     ) throws(ControlError) {
         guard let asked else { return }
         let given = Duration(
-            secondsComponent: asked.seconds, attosecondsComponent: Int64(asked.nanos) * 1_000_000_000)
+            secondsComponent: asked.seconds,
+            attosecondsComponent: Int64(asked.nanos) * 1_000_000_000)
         let least = orZero ? Duration.zero : .milliseconds(1)
         guard given >= least, asked.seconds <= Self.maxSeconds else {
             throw .invalid(

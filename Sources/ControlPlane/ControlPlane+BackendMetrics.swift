@@ -26,7 +26,8 @@ extension ControlPlane {
             for backend in backends { text.sample(name, [backend.label], value(backend)) }
         }
         func counter(
-            _ name: String, _ help: String, _ value: (BackendSample) -> [([(String, String)], UInt64)]
+            _ name: String, _ help: String,
+            _ value: (BackendSample) -> [([(String, String)], UInt64)]
         ) {
             text.family(name, "counter", help)
             for backend in backends {

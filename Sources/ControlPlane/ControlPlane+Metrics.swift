@@ -52,7 +52,8 @@ extension ControlPlane {
             {
                 let labels = Self.labels(key) + [("grpc_status", "\(code)")]
                 text.histogram(
-                    "grpc_server_call_duration_seconds", labels, latency, bounds: Self.latencyBounds)
+                    "grpc_server_call_duration_seconds", labels, latency, bounds: Self.latencyBounds
+                )
             }
         }
         text.family("weir_requests_in_flight", "gauge", "Calls that have not ended.")

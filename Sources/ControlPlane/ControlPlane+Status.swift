@@ -25,7 +25,8 @@ extension ControlPlane {
             revision: state.revision)
     }
 
-    private func status(of name: String, _ figures: ServingFigures) -> Weir_Admin_V1_BackendStatus? {
+    private func status(of name: String, _ figures: ServingFigures) -> Weir_Admin_V1_BackendStatus?
+    {
         guard let running = running.all[name] else { return nil }
         let pool = figures.pools[name] ?? PoolFigures()
         let usable = running.set.isUsable

@@ -39,7 +39,8 @@ struct RunningBackends {
         }
         if let running, running.revision == backend.revision { return running.set }
 
-        let set = running?.set
+        let set =
+            running?.set
             ?? ReplicaSet(
                 name: backend.name, options: backend.options, log: log, onChange: onChange)
         let workers =

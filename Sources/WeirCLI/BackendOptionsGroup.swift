@@ -62,7 +62,8 @@ struct BackendOptionsGroup: ParsableArguments {
     @Option(help: "The name that the upstream's certificate must bear.")
     var tlsServerName: String?
 
-    @Option(help: "A file written by protoc --include_imports --descriptor_set_out, for reflection.")
+    @Option(
+        help: "A file written by protoc --include_imports --descriptor_set_out, for reflection.")
     var descriptorSet: String?
 
     @Option(help: "A note for people.")
@@ -264,7 +265,11 @@ enum ShellWords {
                 word = word ?? ""
                 isEscaped = true
             } else if let open = quote {
-                if character == open { quote = nil } else { word = (word ?? "") + String(character) }
+                if character == open {
+                    quote = nil
+                } else {
+                    word = (word ?? "") + String(character)
+                }
             } else if character == "'" || character == "\"" {
                 quote = character
                 word = word ?? ""

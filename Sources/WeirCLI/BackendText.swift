@@ -44,10 +44,11 @@ enum BackendText {
             lines.append(("command", worker.command.joined(separator: " ")))
         case nil: break
         }
-        lines.append((
-            "endpoints",
-            backend.endpoints.isEmpty ? "-" : backend.endpoints.joined(separator: ", ")
-        ))
+        lines.append(
+            (
+                "endpoints",
+                backend.endpoints.isEmpty ? "-" : backend.endpoints.joined(separator: ", ")
+            ))
         guard let status = backend.status else { return text(lines) }
         lines.append(("state", state(status)))
         lines.append(("requests", requests(status)))
@@ -88,7 +89,9 @@ enum BackendText {
                 replica.requests > 0 ? Style.percent(replica.successShare) : "-",
                 Style.latency(latency.p50Us), Style.latency(latency.p99Us),
             ]
-            if isWorker { cells += [replica.pid == 0 ? "-" : "\(replica.pid)", "\(replica.restarts)"] }
+            if isWorker {
+                cells += [replica.pid == 0 ? "-" : "\(replica.pid)", "\(replica.restarts)"]
+            }
             table.add(cells + [failure(replica)])
         }
         return table.text

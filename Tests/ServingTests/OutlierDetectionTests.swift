@@ -44,7 +44,9 @@ internal import Testing
 
     @Test(
         "The share of failures counts from the smallest number of requests on",
-        arguments: [(50, 50, true), (43, 50, true), (42, 50, false), (49, 49, false), (0, 100, false)])
+        arguments: [
+            (50, 50, true), (43, 50, true), (42, 50, false), (49, 49, false), (0, 100, false),
+        ])
     func judgesShares(failures: Int, requests: Int, isOutlier: Bool) {
         #expect(
             OutlierDetection().isOutlier(failures: failures, requests: requests) == isOutlier)

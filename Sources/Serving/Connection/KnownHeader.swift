@@ -42,6 +42,16 @@ enum KnownHeader: Int, CaseIterable {
     }
 
     static let names = KnownNames(allCases.map(\.name))
+
+    /// What is about one connection only, so that a proxy doesn't pass it on.
+    static let hopByHop: [KnownHeader] = [
+        .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
+        .contentLength,
+    ]
+
+    static func set(_ headers: [KnownHeader]) -> HeaderBlock.KnownSet {
+        HeaderBlock.KnownSet(headers.map(\.rawValue))
+    }
 }
 
 extension HeaderBlock {

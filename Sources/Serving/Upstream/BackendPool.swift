@@ -230,7 +230,8 @@ final class BackendPool: @unchecked Sendable {
     private func waitForConnection() -> Placement {
         for member in members { member.connectIfPossible() }
         let checks = options.health.isOn
-        let mayCome = isResolving
+        let mayCome =
+            isResolving
             || members.contains { member in
                 // Ready and not unhealthy, but no candidate: a first check is under way, or its good
                 // result is on its way to this loop.

@@ -143,9 +143,10 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
         }
         phase = .attempting(lease, upstream)
         owedToReplica = 0
-        if !request.bytes.isEmpty {
-            lease.connection.write(request.bytes.rawSpan, to: upstream)
-            if request.bytes.count > limits.retryBufferBytes { request.drop() }
+        let kept = request.bytes
+        if !kept.isEmpty {
+            lease.connection.write(kept.rawSpan, to: upstream)
+            if kept.count > limits.retryBufferBytes { request.drop() }
         }
         if requestEnded {
             lease.connection.finish(upstream)
@@ -154,19 +155,13 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
         }
     }
 
-    /// Not passed on: HTTP/2's and this hop's own, what is written anew, and what callers may not say.
-    private static let notForwarded = HeaderBlock.KnownSet(
-        ([
+    /// Not passed on: this hop's own, what is written anew, and what callers may not say.
+    private static let written: [KnownHeader] =
+        KnownHeader.hopByHop + [
             .method, .scheme, .te, .timeout, .shadow, .backend, .previousAttempts, .forwardedFor,
-            .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
-            .contentLength,
-        ] as [KnownHeader]).map(\.rawValue))
-    private static let notForwardedWithAuthority = HeaderBlock.KnownSet(
-        ([
-            .method, .scheme, .te, .timeout, .shadow, .backend, .previousAttempts, .forwardedFor,
-            .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
-            .contentLength, .authority,
-        ] as [KnownHeader]).map(\.rawValue))
+        ]
+    private static let notForwarded = KnownHeader.set(written)
+    private static let notForwardedWithAuthority = KnownHeader.set(written + [.authority])
 
     private func requestHeaders() -> HeaderBlock {
         guard let pool else { return HeaderBlock() }
@@ -182,7 +177,10 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
         }
         headers.append("te", "trailers")
         if let left = timeLeft { headers.append("grpc-timeout", Timeout.format(nanoseconds: left)) }
-        if attempts > 1 { headers.append("grpc-previous-rpc-attempts", "\(attempts - 1)") }
+        let before = client.first(.previousAttempts).flatMap { Int(client.text($0)) } ?? 0
+        if before + attempts > 1 {
+            headers.append("grpc-previous-rpc-attempts", "\(before + attempts - 1)")
+        }
         appendForwardedFor(client, to: &headers)
         return headers
     }
@@ -204,17 +202,10 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
 
 extension ForwardedCall: ClientStreamOwner {
     /// Not passed back: this hop's own, and who answered, which Weir says itself.
-    private static let notReturned = HeaderBlock.KnownSet(
-        ([
-            .status, .backend, .connection, .keepAlive, .proxyConnection, .transferEncoding,
-            .upgrade, .contentLength,
-        ] as [KnownHeader]).map(\.rawValue))
+    private static let notReturned = KnownHeader.set(KnownHeader.hopByHop + [.status, .backend])
     /// The same for trailers that come in the headers.
-    private static let notReturnedInTrailers = HeaderBlock.KnownSet(
-        ([
-            .status, .contentType, .backend, .connection, .keepAlive, .proxyConnection,
-            .transferEncoding, .upgrade, .contentLength,
-        ] as [KnownHeader]).map(\.rawValue))
+    private static let notReturnedInTrailers = KnownHeader.set(
+        KnownHeader.hopByHop + [.status, .backend, .contentType])
     private static let ok = HeaderBlock([":status": "200"])
 
     func received(headers: HeaderBlock, endStream: Bool) {
@@ -338,7 +329,8 @@ extension ForwardedCall: ClientStreamOwner {
             return false
         }
         let bound = policy.delayBound(before: attempts + 1)
-        let delay = pushback.map { Int64($0) * 1_000_000 }
+        let delay =
+            pushback.map { Int64($0) * 1_000_000 }
             ?? Int64(Double(bound.wholeNanoseconds) * pool.randomShare())
         if let left = timeLeft, left <= delay { return false }
         guard pool.takeRetry() else { return false }

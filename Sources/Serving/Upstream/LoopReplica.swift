@@ -50,7 +50,9 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     /// A connection that takes another stream. When all are full, a further one is begun.
     func connectionWithRoom() -> ClientConnection? {
         if let entry = entries.first(where: { $0.connection.hasRoom }) { return entry.connection }
-        if isReady, !isConnecting, entries.count < pool.options.maxConnectionsPerReplica { connect() }
+        if isReady, !isConnecting, entries.count < pool.options.maxConnectionsPerReplica {
+            connect()
+        }
         return nil
     }
 
@@ -92,7 +94,9 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     }
 
     func changed(_ connection: ClientConnection) {
-        guard let index = entries.firstIndex(where: { $0.connection === connection }) else { return }
+        guard let index = entries.firstIndex(where: { $0.connection === connection }) else {
+            return
+        }
         switch connection.state {
         case .connecting: return
         case .ready:
@@ -122,7 +126,8 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         notReady(index)
         entries.remove(at: index)
         if connection.wantsFewerPings { keepaliveFactor = min(keepaliveFactor * 2, 1_024) }
-        guard !isRetired, entries.isEmpty else { return }
+        // One that drains is of no use to new requests.
+        guard !isRetired, !isReady, !isConnecting, retry == nil else { return }
         if connection.servedStreams > 0 {
             backoff = Backoff()
         } else {

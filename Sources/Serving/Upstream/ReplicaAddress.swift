@@ -46,7 +46,8 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
         } else if bare == host, Self.isHostName(host) {
             self = .name(String(host), port: port)
         } else {
-            throw Invalid(description: "'\(text)': '\(host)' is neither a host name nor an IP address")
+            throw Invalid(
+                description: "'\(text)': '\(host)' is neither a host name nor an IP address")
         }
     }
 

@@ -123,7 +123,8 @@ package final class ReplicaSet: Sendable {
     /// Makes the replicas follow the addresses; those that stay are kept as they are.
     private static func arrange(_ state: inout State) {
         let known = Dictionary(
-            state.membership.replicas.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+            state.membership.replicas.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }
+        )
         var replicas: [Replica] = []
         for address in state.addresses {
             if let socket = address.socketAddress {
@@ -206,7 +207,8 @@ package final class ReplicaSet: Sendable {
     func reconsider() {
         let changed = state.withLock { state in
             let checks = state.membership.options.health.isOn
-            let usable = state.membership.isResolving
+            let usable =
+                state.membership.isResolving
                 || state.membership.replicas.contains {
                     $0.isReachable
                         && !(checks && $0.verdict.load(ordering: .relaxed) == .notServing)

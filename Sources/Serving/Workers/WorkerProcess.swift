@@ -1,4 +1,5 @@
 internal import Logging
+internal import Messages
 internal import NIOCore
 internal import NIOPosix
 internal import Subprocess
@@ -69,11 +70,13 @@ final class WorkerProcess: Sendable {
                 let pid = execution.processIdentifier.value
                 facts.withLock { $0.pid = pid }
                 log.notice("worker started", metadata: ["pid": "\(pid)"])
-                for try await line in execution.standardOutput.strings(
-                    separatedBy: .lineBreaks, bufferingPolicy: .unbounded)
-                {
-                    log.info("\(line)")
+                var lines = OutputLines()
+                for try await buffer in execution.standardOutput {
+                    var bytes: [UInt8] = []
+                    bytes.append(buffer.bytes)
+                    lines.append(bytes) { log.info("\($0)") }
                 }
+                lines.finish { log.info("\($0)") }
             }
             ending =
                 switch result.terminationStatus {

@@ -1,0 +1,28 @@
+/// Cuts a process's output into lines. A line longer than the bound comes in pieces.
+struct OutputLines {
+    static let maxLineBytes = 16 << 10
+
+    private var line: [UInt8] = []
+
+    mutating func append(_ bytes: [UInt8], _ emit: (String) -> Void) {
+        for byte in bytes {
+            if byte == UInt8(ascii: "\n") {
+                flush(emit)
+            } else {
+                line.append(byte)
+                if line.count == Self.maxLineBytes { flush(emit) }
+            }
+        }
+    }
+
+    /// Emits what has no end of line.
+    mutating func finish(_ emit: (String) -> Void) {
+        if !line.isEmpty { flush(emit) }
+    }
+
+    private mutating func flush(_ emit: (String) -> Void) {
+        if line.last == UInt8(ascii: "\r") { line.removeLast() }
+        emit(String(decoding: line, as: UTF8.self))
+        line.removeAll(keepingCapacity: true)
+    }
+}
