@@ -9,6 +9,11 @@ internal import CNGHTTP2
 extension HTTP2Session {
     /// Starts the response of a stream; `endStream` makes it headers only.
     package func respond(to stream: HTTP2Stream, headers: HeaderBlock, endStream: Bool = false) {
+        respond(to: stream, headers: HeaderParts(headers), endStream: endStream)
+    }
+
+    /// The same with headers in parts.
+    package func respond(to stream: HTTP2Stream, headers: HeaderParts, endStream: Bool = false) {
         guard isCurrent(stream) else { return }
         unsafe withNameValues(headers) { fields in
             if endStream {
@@ -23,7 +28,7 @@ extension HTTP2Session {
     }
 
     /// Opens a stream towards a server, or nil when the connection takes no more.
-    package func request(headers: HeaderBlock, endStream: Bool = false) -> HTTP2Stream? {
+    package func request(headers: HeaderParts, endStream: Bool = false) -> HTTP2Stream? {
         let slot = openSlot(for: 0).slot
         let id = unsafe withNameValues(headers) { fields in
             let tag = unsafe UnsafeMutableRawPointer(bitPattern: slot + 1)
@@ -53,7 +58,18 @@ extension HTTP2Session {
     /// Ends our side of the stream after what was written, with trailers if there are any.
     package func finish(_ stream: HTTP2Stream, trailers: HeaderBlock? = nil) {
         guard isCurrent(stream) else { return }
-        slots[stream.slot].outbound.end(trailers: trailers)
+        if let trailers { slots[stream.slot].outbound.trailers.append(trailers) }
+        slots[stream.slot].outbound.end()
+        wake(stream)
+    }
+
+    /// The same with trailers in parts.
+    package func finish(_ stream: HTTP2Stream, trailers: HeaderParts) {
+        guard isCurrent(stream) else { return }
+        slots[stream.slot].outbound.trailers.append(trailers.first)
+        slots[stream.slot].outbound.trailers.append(trailers.passed, except: trailers.excluded)
+        slots[stream.slot].outbound.trailers.append(trailers.last)
+        slots[stream.slot].outbound.end()
         wake(stream)
     }
 
@@ -163,9 +179,9 @@ extension HTTP2Session {
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         }
         unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-        if let trailers = slots[slot].outbound.takeTrailers() {
+        if !slots[slot].outbound.trailers.fields.isEmpty {
             unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-            unsafe withNameValues(trailers) { fields in
+            unsafe withNameValues(HeaderParts(slots[slot].outbound.trailers)) { fields in
                 _ = unsafe nghttp2_submit_trailer(session, id, fields.baseAddress, fields.count)
             }
         }
@@ -180,21 +196,36 @@ extension HTTP2Session {
 
     /// Runs the body with the fields as nghttp2 takes them. nghttp2 copies what it keeps.
     private func withNameValues<Result>(
-        _ headers: HeaderBlock, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result
+        _ headers: HeaderParts, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result
     ) -> Result {
-        unsafe headers.bytes.withUnsafeBufferPointer { bytes in
-            unsafe nameValues.removeAll(keepingCapacity: true)
-            if let base = bytes.baseAddress {
-                let start = unsafe UnsafeMutablePointer(mutating: base)
-                for field in headers.fields {
-                    unsafe nameValues.append(
-                        nghttp2_nv(
-                            name: start + field.nameStart, value: start + field.valueStart,
-                            namelen: field.name.count, valuelen: field.value.count,
-                            flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+        unsafe nameValues.removeAll(keepingCapacity: true)
+        // The pointers into the three parts are used while all of them are held.
+        return unsafe headers.first.bytes.withUnsafeBufferPointer { first in
+            unsafe headers.passed.bytes.withUnsafeBufferPointer { passed in
+                unsafe headers.last.bytes.withUnsafeBufferPointer { last in
+                    unsafe appendNameValues(headers.first.fields, first, except: nil)
+                    unsafe appendNameValues(
+                        headers.passed.fields, passed, except: headers.excluded)
+                    unsafe appendNameValues(headers.last.fields, last, except: nil)
+                    return unsafe nameValues.withUnsafeBufferPointer(body)
                 }
             }
-            return unsafe nameValues.withUnsafeBufferPointer(body)
+        }
+    }
+
+    private func appendNameValues(
+        _ fields: [HeaderBlock.Field], _ bytes: UnsafeBufferPointer<UInt8>,
+        except excluded: HeaderBlock.KnownSet?
+    ) {
+        guard let base = bytes.baseAddress else { return }
+        let start = unsafe UnsafeMutablePointer(mutating: base)
+        for field in fields {
+            if let excluded, excluded.contains(field.known) { continue }
+            unsafe nameValues.append(
+                nghttp2_nv(
+                    name: start + field.nameStart, value: start + field.valueStart,
+                    namelen: field.name.count, valuelen: field.value.count,
+                    flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
         }
     }
 }

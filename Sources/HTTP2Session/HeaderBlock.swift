@@ -67,7 +67,7 @@ package struct HeaderBlock: Sendable {
             for number in numbers { bits |= 1 << UInt64(number) }
         }
 
-        fileprivate func contains(_ number: Int) -> Bool {
+        func contains(_ number: Int) -> Bool {
             number >= 0 && bits & (1 << UInt64(number)) != 0
         }
     }
@@ -145,5 +145,38 @@ package struct HeaderBlock: Sendable {
     private mutating func note(_ start: Int, _ middle: Int, known: Int) {
         fields.append(
             Field(nameStart: start, valueStart: middle, valueEnd: bytes.count, known: known))
+    }
+}
+
+/// Headers to be sent that are made of three blocks, in order; of the middle one some are left out. So
+/// what is passed on is not copied first.
+package struct HeaderParts: Sendable {
+    let first: HeaderBlock
+    let passed: HeaderBlock
+    let excluded: HeaderBlock.KnownSet
+    let last: HeaderBlock
+
+    private static let none = HeaderBlock()
+    private static let nothing = HeaderBlock.KnownSet([])
+
+    package init(_ block: HeaderBlock) {
+        self.init(block, passing: Self.none, except: Self.nothing, Self.none)
+    }
+
+    /// The same behind another block.
+    package func following(_ block: HeaderBlock) -> HeaderParts {
+        var joined = block
+        joined.append(first)
+        return HeaderParts(joined, passing: passed, except: excluded, last)
+    }
+
+    package init(
+        _ first: HeaderBlock, passing passed: HeaderBlock, except excluded: HeaderBlock.KnownSet,
+        _ last: HeaderBlock
+    ) {
+        self.first = first
+        self.passed = passed
+        self.excluded = excluded
+        self.last = last
     }
 }

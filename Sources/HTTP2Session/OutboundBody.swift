@@ -3,7 +3,8 @@ struct OutboundBody {
     private(set) var bytes: [UInt8] = []
     private var head = 0
     private(set) var hasEnded = false
-    private(set) var trailers: HeaderBlock?
+    /// What ends the body instead of its last bytes; the storage is reused.
+    var trailers = HeaderBlock()
     /// nghttp2 was told that there is nothing to send; it must be woken.
     var isDeferred = false
     /// Tell when fewer than this many bytes are left; nil when nobody waits.
@@ -16,15 +17,7 @@ struct OutboundBody {
         unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
     }
 
-    mutating func end(trailers: HeaderBlock?) {
-        hasEnded = true
-        self.trailers = trailers
-    }
-
-    mutating func takeTrailers() -> HeaderBlock? {
-        defer { trailers = nil }
-        return trailers
-    }
+    mutating func end() { hasEnded = true }
 
     /// Moves up to `room` bytes to the destination.
     mutating func take(into destination: UnsafeMutablePointer<UInt8>, room: Int) -> Int {
@@ -52,7 +45,7 @@ struct OutboundBody {
         if !bytes.isEmpty { bytes.removeAll(keepingCapacity: bytes.capacity <= 64 << 10) }
         head = 0
         hasEnded = false
-        trailers = nil
+        trailers.removeAll()
         isDeferred = false
         drainMark = nil
     }

@@ -108,7 +108,7 @@ extension Span<UInt8> {
     @Test("A request and its answer arrive as events", arguments: [Int.max, 1, 7])
     func carriesRequestAndResponse(piece: Int) throws {
         let pair = Pair()
-        let stream = try #require(pair.client.request(headers: Self.request))
+        let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
         pair.client.write(bytes("hi").span.bytesForTest, to: stream)
         pair.client.finish(stream)
         try pair.run(piece: piece)
@@ -138,7 +138,7 @@ extension Span<UInt8> {
     @Test("Headers and trailers that arrive in one batch stay apart")
     func keepsHeadersFromTrailers() throws {
         let pair = Pair()
-        _ = pair.client.request(headers: Self.request, endStream: true)
+        _ = pair.client.request(headers: HeaderParts(Self.request), endStream: true)
         try pair.run()
         let stream = HTTP2Stream(id: 1, slot: 0)
         pair.server.respond(to: stream, headers: Self.response)
@@ -151,7 +151,7 @@ extension Span<UInt8> {
     func couplesFlowControl() throws {
         let pair = Pair { $0.streamWindowBytes = 65_535 }
         pair.credits = false
-        let stream = try #require(pair.client.request(headers: Self.request))
+        let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
         pair.client.write([UInt8](repeating: 120, count: 100_000).span.bytesForTest, to: stream)
         pair.client.finish(stream)
         try pair.run()
@@ -165,7 +165,7 @@ extension Span<UInt8> {
     @Test("A writer is told once when its buffer has drained")
     func tellsWhenDrained() throws {
         let pair = Pair()
-        let stream = try #require(pair.client.request(headers: Self.request))
+        let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
         pair.client.write([UInt8](repeating: 120, count: 50_000).span.bytesForTest, to: stream)
         pair.client.notifyWhenDrained(stream, below: 1_000)
         try pair.run()
@@ -180,7 +180,7 @@ extension Span<UInt8> {
             let pair = Pair { $0.maxHeaderListBytes = own + 500 }
             var headers = Self.request
             headers.append("x", String(repeating: "v", count: 500 - 33 + extra))
-            _ = pair.client.request(headers: headers, endStream: true)
+            _ = pair.client.request(headers: HeaderParts(headers), endStream: true)
             try pair.run()
             #expect(pair.serverEvents.contains("too large 1") == tooLarge)
             #expect(pair.serverEvents.contains { $0.hasPrefix("headers") } == !tooLarge)
@@ -190,7 +190,7 @@ extension Span<UInt8> {
     @Test("A drain lets known streams finish, then refuses new ones")
     func drains() throws {
         let pair = Pair()
-        _ = pair.client.request(headers: Self.request)
+        _ = pair.client.request(headers: HeaderParts(Self.request))
         try pair.run()
         pair.server.announceShutdown()
         pair.server.ping(7)
@@ -210,7 +210,7 @@ extension Span<UInt8> {
     @Test("An answer before the request has ended resets the stream without an error")
     func endsEarly() throws {
         let pair = Pair()
-        let stream = try #require(pair.client.request(headers: Self.request))
+        let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
         try pair.run()
         pair.server.respond(
             to: HTTP2Stream(id: 1, slot: 0), headers: Self.response, endStream: true)
@@ -224,7 +224,7 @@ extension Span<UInt8> {
     @Test("A reset reaches the other side with its code")
     func resets() throws {
         let pair = Pair()
-        let stream = try #require(pair.client.request(headers: Self.request))
+        let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
         try pair.run()
         pair.client.reset(stream, .cancel)
         try pair.run()
@@ -235,7 +235,7 @@ extension Span<UInt8> {
     func reusesSlots() throws {
         let pair = Pair()
         for id in stride(from: Int32(1), through: 9, by: 2) {
-            let stream = try #require(pair.client.request(headers: Self.request, endStream: true))
+            let stream = try #require(pair.client.request(headers: HeaderParts(Self.request), endStream: true))
             #expect(stream == HTTP2Stream(id: id, slot: 0))
             try pair.run()
             pair.server.write(
@@ -267,7 +267,7 @@ extension Span<UInt8> {
         }
         try pair.run()
         for _ in 0..<50 {
-            let stream = try #require(pair.client.request(headers: Self.request, endStream: true))
+            let stream = try #require(pair.client.request(headers: HeaderParts(Self.request), endStream: true))
             _ = try? pair.run()
             pair.client.reset(stream, .cancel)
             _ = try? pair.run()
@@ -293,7 +293,7 @@ extension Span<UInt8> {
     @Test("A session survives any input without crashing", arguments: 0..<40)
     func survivesMutations(seed: Int) throws {
         let source = Pair()
-        let stream = try #require(source.client.request(headers: Self.request))
+        let stream = try #require(source.client.request(headers: HeaderParts(Self.request)))
         source.client.write(bytes("some body").span.bytesForTest, to: stream)
         source.client.finish(stream)
         var input = try Pair.output(source.client)

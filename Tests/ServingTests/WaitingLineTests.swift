@@ -1,3 +1,4 @@
+internal import Messages
 internal import Testing
 
 @testable internal import Serving

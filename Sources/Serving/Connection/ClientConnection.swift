@@ -164,7 +164,7 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
 
     /// Opens a stream; nil when the connection takes no more.
     package func open(
-        _ headers: HeaderBlock, endStream: Bool = false, owner: any ClientStreamOwner
+        _ headers: HeaderParts, endStream: Bool = false, owner: any ClientStreamOwner
     ) -> HTTP2Stream? {
         guard state == .ready, let stream = session.request(headers: headers, endStream: endStream)
         else { return nil }

@@ -77,13 +77,12 @@ class ServerCall: @unchecked Sendable {
     // MARK: Ending
 
     /// Ends the call with trailers that tell its status, headers first if none have gone out.
-    func end(_ code: StatusCode, trailers: HeaderBlock) {
+    func end(_ code: StatusCode, trailers: HeaderParts) {
         switch state.finish() {
         case .sendTrailers: connection.session.finish(stream, trailers: trailers)
         case .sendTrailersOnly:
-            var headers = responseHeaders
-            headers.append(trailers)
-            connection.session.respond(to: stream, headers: headers, endStream: true)
+            connection.session.respond(
+                to: stream, headers: trailers.following(responseHeaders), endStream: true)
         case .drop: return
         }
         ended(code)
@@ -98,7 +97,7 @@ class ServerCall: @unchecked Sendable {
         target.appendName(to: &trailers)
         trailers.append(addedTrailers)
         trailers.append(error.metadata)
-        end(error.code, trailers: trailers)
+        end(error.code, trailers: HeaderParts(trailers))
     }
 
     func deadlinePassed() {

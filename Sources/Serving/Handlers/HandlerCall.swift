@@ -276,10 +276,10 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     override var addedTrailers: Metadata { trailingMetadata }
 
     private func finishOK() {
-        guard !trailingMetadata.isEmpty else { return end(.ok, trailers: target.okTrailers) }
+        guard !trailingMetadata.isEmpty else { return end(.ok, trailers: HeaderParts(target.okTrailers)) }
         var trailers = target.okTrailers
         trailers.append(trailingMetadata)
-        end(.ok, trailers: trailers)
+        end(.ok, trailers: HeaderParts(trailers))
     }
 
     override func release() {

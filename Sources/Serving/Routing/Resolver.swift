@@ -37,6 +37,8 @@ final class Target {
     private let isNamed: Bool
     /// The trailers of a successful call without trailing metadata of its own.
     private(set) var okTrailers = HeaderBlock(["grpc-status": "0"])
+    /// The trailer that names who answered, or none.
+    private(set) var nameTrailers = HeaderBlock()
 
     init(_ metrics: CallMetrics, _ answerer: Answerer, isNamed: Bool) {
         key = metrics.key
@@ -44,6 +46,7 @@ final class Target {
         self.metrics = metrics
         self.isNamed = isNamed
         appendName(to: &okTrailers)
+        appendName(to: &nameTrailers)
     }
 
     /// A used call if it is of the right kind, or a new one.

@@ -294,10 +294,13 @@ final class BackendPool: @unchecked Sendable {
 
     private func lease(_ index: Int) -> Lease? {
         let member = members[index]
-        guard let connection = member.connectionWithRoom(), member.reserve() else { return nil }
+        let time = now
+        guard let connection = member.connectionWithRoom(), member.reserve(at: time) else {
+            return nil
+        }
         member.figures.started += 1
         member.figures.inFlight += 1
-        return Lease(member: member, connection: connection, startedAt: now)
+        return Lease(member: member, connection: connection, startedAt: time)
     }
 
     // MARK: Waiting

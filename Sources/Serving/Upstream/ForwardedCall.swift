@@ -135,10 +135,11 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
 
     /// Sends the request, as far as it has come, to a replica.
     func begin(on lease: BackendPool.Lease) {
+        guard let pool else { return }
         attempts += 1
-        guard let upstream = lease.connection.open(requestHeaders(), owner: self) else {
+        guard let upstream = lease.connection.open(requestHeaders(pool), owner: self) else {
             phase = .idle
-            pool?.giveBack(lease, nil, failure: nil)
+            pool.giveBack(lease, nil, failure: nil)
             return retryUnprocessed("the connection takes no more streams")
         }
         phase = .attempting(lease, upstream)
@@ -163,33 +164,44 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
     private static let notForwarded = KnownHeader.set(written)
     private static let notForwardedWithAuthority = KnownHeader.set(written + [.authority])
 
-    private func requestHeaders() -> HeaderBlock {
-        guard let pool else { return HeaderBlock() }
+    private static let te = HeaderBlock(["te": "trailers"])
+
+    private func requestHeaders(_ pool: BackendPool) -> HeaderParts {
         let client = connection.session.headers(of: stream)
-        var headers = pool.requestPrefix
+        let last = addedHeaders(client, pool)
         if pool.options.authority.isEmpty, client.first(.authority) != nil {
-            headers.append(client, except: Self.notForwarded)
-        } else {
-            let host = client.first(.host).map { client.text($0) } ?? "weir"
-            headers.append(
-                ":authority", pool.options.authority.isEmpty ? host : pool.options.authority)
-            headers.append(client, except: Self.notForwardedWithAuthority)
+            return HeaderParts(
+                pool.requestPrefix, passing: client, except: Self.notForwarded, last)
         }
-        headers.append("te", "trailers")
+        var prefix = pool.requestPrefix
+        let host = client.first(.host).map { client.text($0) } ?? "weir"
+        prefix.append(
+            ":authority", pool.options.authority.isEmpty ? host : pool.options.authority)
+        return HeaderParts(
+            prefix, passing: client, except: Self.notForwardedWithAuthority, last)
+    }
+
+    /// What is written anew.
+    private func addedHeaders(_ client: HeaderBlock, _ pool: BackendPool) -> HeaderBlock {
+        var headers = Self.te
         if let left = timeLeft { headers.append("grpc-timeout", Timeout.format(nanoseconds: left)) }
         let before = client.first(.previousAttempts).flatMap { Int(client.text($0)) } ?? 0
         if before + attempts > 1 {
             headers.append("grpc-previous-rpc-attempts", "\(before + attempts - 1)")
         }
-        appendForwardedFor(client, to: &headers)
+        if pool.options.addsForwardedFor || client.first(.forwardedFor) != nil {
+            appendForwardedFor(client, pool, to: &headers)
+        }
         return headers
     }
 
     /// Passes `x-forwarded-for` on, with the caller's address behind it if so configured.
-    private func appendForwardedFor(_ client: HeaderBlock, to headers: inout HeaderBlock) {
+    private func appendForwardedFor(
+        _ client: HeaderBlock, _ pool: BackendPool, to headers: inout HeaderBlock
+    ) {
         var addresses = client.fields.filter { $0.known == KnownHeader.forwardedFor.rawValue }
             .map { client.text($0) }
-        if pool?.options.addsForwardedFor == true, let address = connection.peerAddress {
+        if pool.options.addsForwardedFor, let address = connection.peerAddress {
             addresses.append(address)
         }
         if !addresses.isEmpty {
@@ -207,6 +219,8 @@ extension ForwardedCall: ClientStreamOwner {
     private static let notReturnedInTrailers = KnownHeader.set(
         KnownHeader.hopByHop + [.status, .backend, .contentType])
     private static let ok = HeaderBlock([":status": "200"])
+    private static let none = HeaderBlock()
+    private static let unknown = HeaderBlock(["grpc-status": "2"])
 
     func received(headers: HeaderBlock, endStream: Bool) {
         let head = ResponseHead(headers)
@@ -218,9 +232,10 @@ extension ForwardedCall: ClientStreamOwner {
         isCommitted = true
         request.drop()
         guard case .sendHeadersAndMessage = state.send() else { return }
-        var response = Self.ok
-        response.append(headers, except: Self.notReturned)
-        connection.session.respond(to: stream, headers: response)
+        connection.session.respond(
+            to: stream,
+            headers: HeaderParts(
+                Self.ok, passing: headers, except: Self.notReturned, Self.none))
         connection.changed()
     }
 
@@ -262,11 +277,11 @@ extension ForwardedCall: ClientStreamOwner {
         let code = head.code ?? .unknown
         giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback) { return }
-        var response = HeaderBlock()
-        response.append(trailers, except: Self.notReturnedInTrailers)
-        if head.code == nil { response.append("grpc-status", "\(code.rawValue)") }
-        target.appendName(to: &response)
-        end(code, trailers: response)
+        end(
+            code,
+            trailers: HeaderParts(
+                head.code == nil ? Self.unknown : Self.none, passing: trailers,
+                except: Self.notReturnedInTrailers, target.nameTrailers))
     }
 
     func failed(_ failure: StreamFailure) {

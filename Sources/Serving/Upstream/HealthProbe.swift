@@ -32,7 +32,7 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
         ])
         let request = Grpc_Health_V1_HealthCheckRequest(service: settings.service)
         guard let bytes = try? request.serializedBytes(),
-            let stream = connection.open(headers, owner: probe)
+            let stream = connection.open(HeaderParts(headers), owner: probe)
         else { return probe.end("the connection takes no stream") }
         let prefix = MessagePrefix(isCompressed: false, length: bytes.count).bytes
         connection.write((prefix + bytes).rawSpan, to: stream)

@@ -57,11 +57,11 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     }
 
     /// Counts one request more; false when that would be over the limit.
-    func reserve() -> Bool {
+    func reserve(at now: UInt64) -> Bool {
         let limit = pool.options.maxRequestsPerReplica
         let count = replica.inFlight.add(1, ordering: .relaxed).newValue
         guard limit > 0, count > limit else {
-            lastUsed = pool.now
+            lastUsed = now
             return true
         }
         release()

@@ -32,7 +32,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         self.connection = connection
         self.maxMessageBytes = maxMessageBytes
         deframer = Deframer(limit: maxMessageBytes)
-        guard let stream = connection.open(headers, owner: self) else {
+        guard let stream = connection.open(HeaderParts(headers), owner: self) else {
             throw RPCError(.unavailable, "the connection takes no more calls")
         }
         self.stream = stream
