@@ -110,7 +110,8 @@ class Mesh:
         self.weir = start_weir()
         self.upstreams = []
         self.channel = grpc.insecure_channel(self.weir.data)
-        self.admin = stubs.admin_grpc.AdminStub(grpc.insecure_channel(self.weir.admin))
+        self.admin_channel = grpc.insecure_channel(self.weir.admin)
+        self.admin = stubs.admin_grpc.AdminStub(self.admin_channel)
 
     def upstream(self, address=None, **environment):
         """An interop server; `server.address` is where it listens."""
@@ -155,7 +156,9 @@ class Mesh:
         return status
 
     def stop(self):
+        # An idle grpcio channel sees a GOAWAY only when its backup poller runs, every five seconds.
         self.channel.close()
+        self.admin_channel.close()
         code = self.weir.stop()
         for server in self.upstreams:
             server.process.kill()

@@ -13,10 +13,10 @@ internal import Testing
         for seconds in [30, 60, 90] as [UInt64] {
             record.eject(at: now, settings)
             #expect(record.ejectedUntil == now + seconds * second)
-            #expect(!record.readmit(at: now + seconds * second - 1))
+            let early = record.readmit(at: now + seconds * second - 1)
             now += seconds * second
-            #expect(record.readmit(at: now))
-            #expect(!record.readmit(at: now))
+            let (inTime, again) = (record.readmit(at: now), record.readmit(at: now))
+            #expect(!early && inTime && !again)
         }
         for _ in 0..<2 { record.forgive() }
         record.eject(at: now, settings)

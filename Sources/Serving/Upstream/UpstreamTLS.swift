@@ -7,7 +7,8 @@ package struct UpstreamTLS: Sendable, Equatable {
     /// PEM files of Weir's own certificate, chain included, and key; empty for none.
     package var certificateFile = ""
     package var keyFile = ""
-    /// What the server's certificate must be made out to; empty for the host of the address.
+    /// What the server's certificate must be made out to, if not to its IP address; empty for the host of
+    /// the address.
     package var serverName = ""
 
     package init() {}
