@@ -235,7 +235,8 @@ extension Span<UInt8> {
     func reusesSlots() throws {
         let pair = Pair()
         for id in stride(from: Int32(1), through: 9, by: 2) {
-            let stream = try #require(pair.client.request(headers: HeaderParts(Self.request), endStream: true))
+            let stream = try #require(
+                pair.client.request(headers: HeaderParts(Self.request), endStream: true))
             #expect(stream == HTTP2Stream(id: id, slot: 0))
             try pair.run()
             pair.server.write(
@@ -267,7 +268,8 @@ extension Span<UInt8> {
         }
         try pair.run()
         for _ in 0..<50 {
-            let stream = try #require(pair.client.request(headers: HeaderParts(Self.request), endStream: true))
+            let stream = try #require(
+                pair.client.request(headers: HeaderParts(Self.request), endStream: true))
             _ = try? pair.run()
             pair.client.reset(stream, .cancel)
             _ = try? pair.run()

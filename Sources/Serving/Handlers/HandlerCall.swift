@@ -276,7 +276,9 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     override var addedTrailers: Metadata { trailingMetadata }
 
     private func finishOK() {
-        guard !trailingMetadata.isEmpty else { return end(.ok, trailers: HeaderParts(target.okTrailers)) }
+        guard !trailingMetadata.isEmpty else {
+            return end(.ok, trailers: HeaderParts(target.okTrailers))
+        }
         var trailers = target.okTrailers
         trailers.append(trailingMetadata)
         end(.ok, trailers: HeaderParts(trailers))
