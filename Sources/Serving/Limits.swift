@@ -2,7 +2,8 @@ internal import HTTP2Session
 
 /// Every bound of the data plane, in one place. Sizes are in bytes.
 public struct Limits: Sendable {
-    /// The largest request message, before and after decompression; over it RESOURCE_EXHAUSTED.
+    /// The largest request message to a handler, before and after decompression; over it
+    /// RESOURCE_EXHAUSTED. What is passed through to a replica is bounded by that one's own limit.
     public var maxMessageBytes = 4 << 20
     /// Requests that one loop (one core) works on at once; over it RESOURCE_EXHAUSTED.
     public var maxRequestsInFlightPerLoop = 20_000

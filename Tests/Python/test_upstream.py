@@ -111,7 +111,8 @@ def test_unix_sockets(mesh, tmp_path):
 
 def test_names_are_resolved(mesh):
     port = mesh.upstream(NAME="named").address.rsplit(":", 1)[1]
-    mesh.raw(f"localhost:{port}")
+    mesh.raw(f"127.0.0.1:{port}")
+    mesh.tool("backend", "update", "raw", "--upstream", f"localhost:{port}")
     assert call(mesh, "Name").startswith(b"named")
     assert mesh.status("raw").replicas[0].name == f"localhost:{port} (127.0.0.1)"
     mesh.backend("lost", "--upstream", "no-such-host.invalid:1", "--wait", "0")
@@ -270,6 +271,15 @@ def test_health_checks_take_a_replica_out_and_back(mesh):
     os.kill(a.process.pid, signal.SIGUSR2)
     mesh.wait_for("raw", lambda status: status.usable)
     assert set(counts(mesh, 40)) == {"a"}
+
+
+def test_checks_that_are_switched_on_later_begin_at_once(mesh):
+    mesh.raw(mesh.upstream().address, options=["--health-interval", "0"])
+    call(mesh, "Name")
+    mesh.tool("backend", "update", "raw", "--health-interval", "60")
+    began = time.monotonic()
+    call(mesh, "Name")
+    assert time.monotonic() - began < 2
 
 
 def test_a_server_without_the_health_service_counts_as_healthy(mesh):

@@ -103,7 +103,7 @@ final class BackendPool: @unchecked Sendable {
                 share: membership.options.retry.budgetShare,
                 perSecond: membership.options.retry.budgetPerSecond, now: now)
         }
-        let intervalChanged = membership.options != options
+        let optionsChanged = membership.options != options
         options = membership.options
         ring = membership.ring
         isResolving = membership.isResolving
@@ -120,7 +120,7 @@ final class BackendPool: @unchecked Sendable {
             member.retire()
         }
         for member in members { member.connectIfPossible() }
-        if intervalChanged { warden?.restart() }
+        warden?.refresh(optionsChanged: optionsChanged)
         chooseCandidates()
         pump()
     }

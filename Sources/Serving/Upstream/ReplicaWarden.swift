@@ -15,6 +15,8 @@ final class ReplicaWarden: @unchecked Sendable {
     private var tasks: [RepeatedTask] = []
     private var nextResolve: Scheduled<Void>?
     private var isStopped = false
+    /// The names that were looked up last.
+    private var names: [ReplicaAddress] = []
     /// Replicas whose health is being asked for.
     private var probed: Set<ObjectIdentifier> = []
 
@@ -22,16 +24,17 @@ final class ReplicaWarden: @unchecked Sendable {
 
     private var set: ReplicaSet { pool.set }
 
-    func start() {
-        schedule()
-        resolve()
-    }
+    func start() { refresh(optionsChanged: true) }
 
-    /// Intervals or addresses have changed.
-    func restart() {
-        for task in tasks { task.cancel() }
-        schedule()
-        resolve()
+    /// Looks at what has changed in the set.
+    func refresh(optionsChanged: Bool) {
+        if optionsChanged {
+            for task in tasks { task.cancel() }
+            schedule()
+            // Checks may have been off until now.
+            for member in pool.allMembers where member.isReady { memberIsReady(member) }
+        }
+        if set.names != names { resolve() }
     }
 
     func stop() {
@@ -93,7 +96,7 @@ final class ReplicaWarden: @unchecked Sendable {
     private func resolve() {
         nextResolve?.cancel()
         nextResolve = nil
-        let names = set.names
+        names = set.names
         guard !names.isEmpty, !isStopped else { return }
         let loop = pool.loop.eventLoop
         for name in names {
