@@ -13,8 +13,9 @@ REFUSED_STREAM = 7
 class FrameServer:
     """Calls `answer(connection, stream)` for each complete request, on the connection's thread."""
 
-    def __init__(self, answer, greeting=None, max_streams=None):
+    def __init__(self, answer, greeting=None, max_streams=None, answers_pings=True):
         self.answer, self.greeting, self.max_streams = answer, greeting, max_streams
+        self.answers_pings = answers_pings
         self.requests = self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
@@ -58,7 +59,7 @@ class Connection:
                 kind, flags, number, _ = found
                 if kind == SETTINGS and not flags & ACK:
                     self.send(SETTINGS, ACK, 0)
-                elif kind == PING and not flags & ACK:
+                elif kind == PING and not flags & ACK and self.server.answers_pings:
                     self.send(PING, ACK, 0, found[3])
                 elif kind == HEADERS:
                     self.open += 1

@@ -259,3 +259,39 @@ def test_many_calls_at_once_keep_their_answers_apart(mesh):
 
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         assert all(pool.map(one, range(1000)))
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_connection_that_answers_no_keepalive_ping_is_given_up(mesh, tmp_path, answers):
+    def answer(connection, stream):
+        # Long enough for several pings, without a thread that waits.
+        if answers:
+            threading.Timer(3, connection.reply, [stream]).start()
+
+    server = FrameServer(answer, answers_pings=answers)
+    file = tmp_path / "backend.yaml"
+    file.write_text(
+        f"upstream: {{addresses: ['{server.address}']}}\n"
+        "options:\n  health_check: {interval: 0s}\n"
+        "  keepalive_interval: 0.2s\n  keepalive_timeout: 0.2s\n")
+    mesh.backend("raw", "-f", file)
+    mesh.endpoint("raw", RAW, "raw")
+    if answers:
+        assert call(mesh, "Name") == b"ok"
+    else:
+        error = failure(lambda: call(mesh, "Name"))
+        assert error.code() == grpc.StatusCode.UNAVAILABLE
+        assert "keepalive" in error.details()
+    server.close()
+
+
+def test_connections_that_are_not_used_are_closed_and_opened_again(mesh, tmp_path):
+    upstream = mesh.upstream()
+    file = tmp_path / "backend.yaml"
+    file.write_text(
+        f"upstream: {{addresses: ['{upstream.address}']}}\noptions: {{idle_timeout: 1s}}\n")
+    mesh.backend("raw", "-f", file)
+    mesh.endpoint("raw", RAW, "raw")
+    mesh.wait_for("raw", lambda status: status.replicas[0].connections == 0)
+    assert call(mesh, "Name")
+    assert mesh.status("raw").replicas[0].connections > 0

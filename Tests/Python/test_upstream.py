@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
+import urllib.request
 
 import grpc
 import pytest
@@ -476,3 +478,34 @@ def test_show_tells_about_each_replica(mesh):
     assert "ready" in up and "100.00 %" in up
     assert "down" in down and "Connection refused" in down
     assert "1/2" in mesh.tool("backend", "list").stdout
+
+
+def test_a_descriptor_set_gives_reflection_for_an_upstream(mesh, tmp_path):
+    from conftest import ROOT
+
+    file = tmp_path / "set.bin"
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'protos'}", "--include_imports",
+         f"--descriptor_set_out={file}", "grpc/testing/test.proto"], check=True)
+    mesh.backend("interop", "--upstream", mesh.upstream().address, "--descriptor-set", file)
+    mesh.endpoint("interop", "/grpc.testing.TestService/", "interop")
+    run = mesh.tool("call", "grpc.testing.TestService/UnaryCall", "--data", '{"responseSize": 3}',
+                    "--json")
+    assert run.stdout == '{"payload":{"body":"AAAA"}}\n'
+    assert "grpc.testing.TestService" in mesh.tool("backend", "list").stdout
+    file.write_bytes(b"nonsense")
+    run = mesh.tool("backend", "create", "b", "--upstream", "127.0.0.1:1", "--descriptor-set", file,
+                    check=False)
+    assert run.returncode == 1 and "backend.descriptor_set" in run.stderr
+
+
+def test_metrics_tell_about_backends_and_replicas(mesh):
+    upstream = mesh.upstream()
+    mesh.raw(upstream.address)
+    counts(mesh, 7)
+    with urllib.request.urlopen(f"http://{mesh.weir.admin}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    replica = f'backend="raw",replica="{upstream.address}"'
+    assert 'weir_backend_usable{backend="raw"} 1' in lines
+    assert f"weir_replica_ready{{{replica}}} 1" in lines
+    assert f'grpc_client_attempt_duration_seconds_count{{{replica},grpc_status="OK"}} 7' in lines

@@ -76,7 +76,10 @@ def test_a_crash_loop_is_slowed_down_and_told(mesh):
     assert not status.usable
     assert 1 <= status.replicas[0].restarts <= 4
     assert status.replicas[0].last_failure == "exited with code 7"
-    assert failure(lambda: call(mesh, "Name")).code() == grpc.StatusCode.UNAVAILABLE
+    assert "raw#0 exited with code 7" in status.problem
+    error = failure(lambda: call(mesh, "Name"))
+    assert error.code() == grpc.StatusCode.UNAVAILABLE
+    assert "raw#0 exited with code 7" in error.details()
 
 
 def test_a_program_that_is_not_there_is_told(mesh):

@@ -67,6 +67,25 @@ private func example() async throws {
         }
     }
 
+    @Test("A program puts other servers behind its endpoints")
+    func servesUpstreams() async throws {
+        try await withServer([Greeters.backend("inner", "Answers") { "Inner \($0)" }]) {
+            inner, _, innerAddresses in
+            try await inner.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "inner")
+            try await withServer([]) { server, client, _ in
+                try await server.createBackend("up", upstream: ["\(innerAddresses.data)"])
+                try await server.createEndpoint(
+                    "greeter", route: "/helloworld.Greeter/", backend: "up")
+                for _ in 0..<20 { #expect(try await hello(client) == "Inner Ada") }
+                let error = await #expect(throws: RPCError.self) {
+                    try await server.createBackend("bad", upstream: ["nowhere"])
+                }
+                #expect(error?.code == .invalidArgument)
+            }
+        }
+    }
+
     @Test("A keyed choice is the same on every loop")
     func agreesAcrossLoops() async throws {
         try await withServer(Greeters.all) { server, _, addresses in

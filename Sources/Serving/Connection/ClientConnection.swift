@@ -207,11 +207,12 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
     /// Ends the connection: open streams fail as lost.
     package func shutDown(_ reason: String) {
         guard state != .closed else { return }
-        if state != .connecting {
+        let wasConnected = state != .connecting
+        end(reason)
+        if wasConnected {
             session.terminate(.noError)
             flush()
         }
-        end(reason)
         close()
     }
 

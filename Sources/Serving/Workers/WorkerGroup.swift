@@ -27,6 +27,7 @@ package final class WorkerGroup: Sendable {
         var log = log
         log[metadataKey: "backend"] = "\(set.name)"
         self.log = log
+        set.isUnusable(because: "no process is healthy yet")
     }
 
     /// What the slots are doing, in their order.

@@ -72,6 +72,7 @@ final class WorkerSlot: Sendable {
             facts.withLock { $0.backoff.attemptStarted(at: NIODeadline.now().uptimeNanoseconds) }
             let ending = await runOnce()
             guard !Task.isCancelled else { return }
+            set.isUnusable(because: "\(name) \(ending)")
             log.warning("worker ended", metadata: ["worker": "\(name)", "how": "\(ending)"])
             let wait = facts.withLock { facts in
                 facts.lastFailure = ending
