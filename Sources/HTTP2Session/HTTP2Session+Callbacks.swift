@@ -63,13 +63,20 @@ extension HTTP2Session {
     }
 
     /// The slot of a stream, kept in nghttp2's stream as index + 1.
+    ///
+    /// Frames come in runs for one stream, so the last answer is tried before nghttp2's table.
     func slot(of id: Int32) -> Int? {
+        if lastSlot < slots.count, slots[lastSlot].stream.id == id, slots[lastSlot].isOpen {
+            return lastSlot
+        }
         let data = unsafe nghttp2_session_get_stream_user_data(session, id)
         guard let data = unsafe data else { return nil }
-        return Int(bitPattern: data) - 1
+        lastSlot = Int(bitPattern: data) - 1
+        return lastSlot
     }
 
     func bind(_ stream: HTTP2Stream) {
+        lastSlot = stream.slot
         unsafe nghttp2_session_set_stream_user_data(
             session, stream.id, UnsafeMutableRawPointer(bitPattern: stream.slot + 1))
     }

@@ -36,6 +36,8 @@ internal import CNGHTTP2
     private(set) var session: OpaquePointer?
 
     var slots: [Slot] = []
+    /// The slot that was looked up last; it may have been reused since.
+    var lastSlot = 0
     private var freeSlots: [Int] = []
     private var closedSlots: [Int] = []
     private var events: [HTTP2Event] = []

@@ -50,12 +50,14 @@ package struct HeaderBlock: Sendable {
 
     /// Appends the fields of another block.
     package mutating func append(_ other: HeaderBlock) {
+        guard !other.fields.isEmpty else { return }
+        let offset = bytes.count
+        bytes.append(contentsOf: other.bytes)
         for field in other.fields {
-            let start = bytes.count
-            bytes.append(contentsOf: other.bytes[field.name])
-            let middle = bytes.count
-            bytes.append(contentsOf: other.bytes[field.value])
-            note(start, middle, known: field.known)
+            fields.append(
+                Field(
+                    nameStart: offset + field.nameStart, valueStart: offset + field.valueStart,
+                    valueEnd: offset + field.valueEnd, known: field.known))
         }
     }
 
@@ -74,8 +76,7 @@ package struct HeaderBlock: Sendable {
 
     /// Appends the fields of another block but for those with certain known names.
     package mutating func append(_ other: HeaderBlock, except excluded: KnownSet) {
-        fields.reserveCapacity(fields.count + other.fields.count)
-        bytes.reserveCapacity(bytes.count + other.bytes.count)
+        guard !other.fields.isEmpty else { return }
         // Every field lies within the bytes of its own block.
         unsafe other.bytes.withUnsafeBufferPointer { source in
             for field in other.fields where !excluded.contains(field.known) {
