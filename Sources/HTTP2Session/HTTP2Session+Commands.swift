@@ -69,8 +69,7 @@ extension HTTP2Session {
         slots[stream.slot].outbound.trailers.append(trailers.first)
         slots[stream.slot].outbound.trailers.append(trailers.passed, except: trailers.excluded)
         slots[stream.slot].outbound.trailers.append(trailers.last)
-        slots[stream.slot].outbound.end()
-        wake(stream)
+        finish(stream)
     }
 
     /// Ends the stream at once, both ways.

@@ -12,9 +12,6 @@ struct Backoff {
     /// No attempt before this.
     private(set) var retryAt: UInt64 = 0
 
-    /// Whether the next attempt must wait.
-    func isWaiting(at now: UInt64) -> Bool { now < retryAt }
-
     /// Whether there may be an attempt before `retryAt`, on the news that the peer can be reached.
     func allowsEarlyAttempt(at now: UInt64) -> Bool {
         now >= (startedAt ?? 0) + Self.initial / 10
