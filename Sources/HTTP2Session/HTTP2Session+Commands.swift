@@ -55,6 +55,13 @@ extension HTTP2Session {
         wake(stream)
     }
 
+    /// Appends body bytes that others hold too; they are shared until they are sent.
+    package func write(shared bytes: [UInt8], to stream: HTTP2Stream) {
+        guard isCurrent(stream) else { return }
+        slots[stream.slot].outbound.append(shared: bytes)
+        wake(stream)
+    }
+
     /// Ends our side of the stream after what was written, with trailers if there are any.
     package func finish(_ stream: HTTP2Stream, trailers: HeaderBlock? = nil) {
         guard isCurrent(stream) else { return }

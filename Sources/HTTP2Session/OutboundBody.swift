@@ -1,7 +1,20 @@
 /// The unsent body of one stream: bytes, then perhaps trailers, then the end.
+///
+/// ```
+///   bytes [ sent | own bytes ]  parts [ bytes held with others ][ ... ]
+///                head
+/// ```
 struct OutboundBody {
-    private(set) var bytes: [UInt8] = []
+    /// Shared pieces up to this size are copied, which costs less than holding them.
+    private static let smallPieceBytes = 2 << 10
+    private static let keptCapacity = 64 << 10
+
+    private var bytes: [UInt8] = []
     private var head = 0
+    /// What follows `bytes`, oldest first.
+    private var parts: [[UInt8]] = []
+    private var nextPart = 0
+    private var partBytes = 0
     private(set) var hasEnded = false
     /// What ends the body instead of its last bytes; the storage is reused.
     var trailers = HeaderBlock()
@@ -10,18 +23,57 @@ struct OutboundBody {
     /// Tell when fewer than this many bytes are left; nil when nobody waits.
     var drainMark: Int?
 
-    var count: Int { bytes.count - head }
+    var count: Int { bytes.count - head + partBytes }
 
     mutating func append(_ span: RawSpan) {
+        guard partBytes == 0 else {
+            // The span is read within the closure only.
+            return append(part: unsafe span.withUnsafeBytes { unsafe Array($0) })
+        }
         // The span is read within the closure only.
         unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    /// Appends bytes that others hold too: they are not copied unless they are few.
+    mutating func append(shared piece: [UInt8]) {
+        if partBytes == 0, piece.count <= Self.smallPieceBytes {
+            bytes += piece
+        } else {
+            append(part: piece)
+        }
+    }
+
+    private mutating func append(part: [UInt8]) {
+        guard !part.isEmpty else { return }
+        parts.append(part)
+        partBytes += part.count
     }
 
     mutating func end() { hasEnded = true }
 
     /// Moves up to `room` bytes to the destination.
     mutating func take(into destination: UnsafeMutablePointer<UInt8>, room: Int) -> Int {
-        let taken = min(room, count)
+        var taken = unsafe takeOwn(into: destination, room: room)
+        while taken < room, nextPart < parts.count {
+            // The part takes the place of the bytes, which have all gone.
+            bytes = parts[nextPart]
+            parts[nextPart] = []
+            partBytes -= bytes.count
+            nextPart += 1
+            // `taken` is less than `room`, so the destination goes on.
+            taken += unsafe takeOwn(into: destination + taken, room: room - taken)
+        }
+        if nextPart == parts.count, nextPart > 0 {
+            parts.removeAll(keepingCapacity: true)
+            nextPart = 0
+        }
+        return taken
+    }
+
+    private mutating func takeOwn(
+        into destination: UnsafeMutablePointer<UInt8>, room: Int
+    ) -> Int {
+        let taken = min(room, bytes.count - head)
         if taken > 0 {
             // `taken` bytes exist from `head` on, and `room` at the destination.
             unsafe bytes.withUnsafeBufferPointer { source in
@@ -32,18 +84,25 @@ struct OutboundBody {
             head += taken
         }
         if head == bytes.count, head > 0 {
-            bytes.removeAll(keepingCapacity: bytes.capacity <= 64 << 10)
-            head = 0
-        } else if head > 64 << 10 {
+            clearOwn()
+        } else if head > Self.keptCapacity, partBytes == 0 {
             bytes.removeFirst(head)
             head = 0
         }
         return taken
     }
 
-    mutating func reset() {
-        if !bytes.isEmpty { bytes.removeAll(keepingCapacity: bytes.capacity <= 64 << 10) }
+    private mutating func clearOwn() {
+        bytes.removeAll(keepingCapacity: bytes.capacity <= Self.keptCapacity)
         head = 0
+    }
+
+    mutating func reset() {
+        if !bytes.isEmpty { clearOwn() }
+        head = 0
+        parts.removeAll()
+        nextPart = 0
+        partBytes = 0
         hasEnded = false
         trailers.removeAll()
         isDeferred = false

@@ -184,14 +184,14 @@ extension Schema.Kind {
         }
     }
 
-    fileprivate var defaultValue: WireReader.Value {
+    var defaultValue: WireReader.Value {
         wireType.map { .number(0, $0) } ?? .bytes([])
     }
 }
 
 extension Schema.Field {
     /// Whether the field knows unset from its default.
-    fileprivate var hasPresence: Bool {
+    var hasPresence: Bool {
         isOptional || oneof != nil || (kind == .message && !isRepeated)
     }
 }

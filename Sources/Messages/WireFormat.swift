@@ -11,7 +11,7 @@ package enum WireType: Int, Sendable {
 /// Reads protobuf's wire format field by field, without knowing the message.
 package struct WireReader {
     /// One field: its number and its value as it was on the wire.
-    package enum Value {
+    package enum Value: Equatable {
         case number(UInt64, WireType)
         case bytes(ArraySlice<UInt8>)
     }

@@ -15,6 +15,8 @@ package final class DataPlane: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let loops: [ServingLoop]
     private let blocking: BlockingExecutor
+    private let blockingForShadows: BlockingExecutor
+    private let comparer: Comparer
     private let limits: Limits
     private let log: Logger
     private let listeners = Listeners()
@@ -26,12 +28,18 @@ package final class DataPlane: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let blocking = BlockingExecutor(threads: limits.blockingThreads)
         self.group = group
+        let blockingForShadows = BlockingExecutor(threads: limits.shadowThreads)
+        let comparer = Comparer(
+            limit: limits.maxPendingComparisons, maxMessageBytes: limits.maxMessageBytes)
         self.blocking = blocking
+        self.blockingForShadows = blockingForShadows
+        self.comparer = comparer
         self.limits = limits
         self.log = log
         loops = group.makeIterator().map {
             ServingLoop(
-                $0, blocking: blocking, limits: limits, namesBackends: namesBackends, log: log)
+                $0, blocking: blocking, blockingForShadows: blockingForShadows,
+                comparer: comparer, limits: limits, namesBackends: namesBackends, log: log)
         }
     }
 
@@ -149,6 +157,8 @@ package final class DataPlane: Sendable {
         await listeners.close()
         await closeConnections()
         try await blocking.shutDown()
+        try await blockingForShadows.shutDown()
+        comparer.stop()
         try await group.shutdownGracefully()
     }
 }

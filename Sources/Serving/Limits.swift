@@ -20,6 +20,14 @@ public struct Limits: Sendable {
     public var forwardBufferBytes = 64 << 10
     /// Request bytes kept until the response begins, so that a forwarded request can be sent again.
     public var retryBufferBytes = 64 << 10
+    /// Bytes of each of two answers that are compared field by field; of longer ones a hash is compared.
+    public var comparedBodyBytes = 256 << 10
+    /// Pairs of answers that wait to be looked into; further ones are counted as not compared.
+    public var maxPendingComparisons = 256
+    /// Bytes of shadows' responses that one loop reads in a millisecond, on average.
+    public var shadowBytesPerMillisecond = 128 << 10
+    /// Threads for `blocking` handlers that answer copies.
+    public var shadowThreads = 2
     /// Streams that one connection may have open at once.
     public var maxConcurrentStreams = 256
     /// Request bytes of one stream that a client may send ahead of the handler.

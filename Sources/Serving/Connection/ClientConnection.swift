@@ -181,6 +181,12 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
         changed()
     }
 
+    /// Appends request bytes that others hold too.
+    func write(shared bytes: [UInt8], to stream: HTTP2Stream) {
+        session.write(shared: bytes, to: stream)
+        changed()
+    }
+
     /// The request is complete.
     package func finish(_ stream: HTTP2Stream) {
         session.finish(stream)

@@ -1,15 +1,20 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Messages
 internal import NIOCore
 
-/// One call, from its headers to its status: the half that faces the client. What answers it is a
-/// subclass, `HandlerCall` or `ForwardedCall`.
+/// One call, from its headers to its status: the half that faces the client, or, for a copy of a call, the
+/// `ShadowCopy` in its place. What answers it is a subclass, `HandlerCall` or `ForwardedCall`.
 ///
 /// Reused for later calls of the same stream slot once nothing refers to it any more.
 ///
 /// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
 class ServerCall: @unchecked Sendable {
     let connection: ServerConnection
+    /// Who makes the call, if it is not the client of the connection.
+    let copy: ShadowCopy?
+    /// Makes copies of this call, while it runs.
+    private var mirror: Mirror?
     private(set) var target: Target
     private(set) var stream = HTTP2Stream(id: 0, slot: 0)
     var state = ServerCallState()
@@ -21,9 +26,10 @@ class ServerCall: @unchecked Sendable {
 
     var loop: ServingLoop { connection.loop }
 
-    init(_ connection: ServerConnection, target: Target) {
+    init(_ connection: ServerConnection, target: Target, copy: ShadowCopy?) {
         self.connection = connection
         self.target = target
+        self.copy = copy
     }
 
     // MARK: For subclasses
@@ -33,6 +39,11 @@ class ServerCall: @unchecked Sendable {
 
     /// Body bytes from the client.
     func receive(_ bytes: RawSpan, endStream: Bool) {}
+
+    /// The same bytes for a copy, which holds them together with others.
+    func receive(shared bytes: [UInt8], endStream: Bool) {
+        receive(bytes.rawSpan, endStream: endStream)
+    }
 
     /// Fewer bytes than asked for are waiting for the client.
     func responseDrained() {}
@@ -57,35 +68,99 @@ class ServerCall: @unchecked Sendable {
         state = ServerCallState()
         startedAt = now
         isCounted = true
-        loop.requestsInFlight += 1
+        if copy == nil { loop.requestsInFlight += 1 }
         target.metrics.figures.started += 1
         target.metrics.figures.inFlight += 1
     }
 
     func setDeadline(timeout nanoseconds: Int64) {
         let (due, overflow) = startedAt.addingReportingOverflow(UInt64(max(0, nanoseconds)))
-        guard !overflow else { return }
+        if !overflow { setDeadline(at: due) }
+    }
+
+    func setDeadline(at due: UInt64) {
         self.due = due
         deadline = loop.setDeadline(self, at: due)
     }
+
+    /// Has copies made of the call from here on.
+    func copied(by mirror: Mirror) { self.mirror = mirror }
 
     /// Nanoseconds until the deadline; nil without one.
     var timeLeft: Int64? {
         due.map { Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
     }
 
+    // MARK: The request
+
+    /// The request's headers.
+    final var requestHeaders: HeaderBlock {
+        copy?.mirror.headers ?? connection.session.headers(of: stream)
+    }
+
+    /// Request bytes have come from the client.
+    final func requestArrived(_ bytes: RawSpan, endStream: Bool) {
+        mirror?.received(bytes, endStream: endStream)
+        receive(bytes, endStream: endStream)
+    }
+
+    /// Lets the client send as many bytes more.
+    final func creditRequest(_ bytes: Int) {
+        if let copy { return copy.credit(bytes) }
+        connection.session.consume(bytes, of: stream)
+        connection.changed()
+    }
+
+    // MARK: The response
+
+    /// Begins the response.
+    final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
+        mirror?.responded(encoding: encoding())
+        if let copy { return copy.responded(encoding: encoding()) }
+        connection.session.respond(to: stream, headers: headers)
+        connection.changed()
+    }
+
+    /// Appends bytes to the response.
+    final func sendBody(_ bytes: RawSpan) {
+        mirror?.wrote(bytes)
+        if let copy { return copy.wrote(bytes) }
+        connection.session.write(bytes, to: stream)
+        connection.changed()
+    }
+
+    /// Whether no more than `limit` response bytes wait for the client; if not, `responseDrained` is called
+    /// when that has changed.
+    final func takesMore(limit: Int) -> Bool {
+        if let copy {
+            if copy.takesMore() { return true }
+            copy.waitForRoom()
+            return false
+        }
+        if connection.session.unsentBytes(of: stream) <= limit { return true }
+        connection.session.notifyWhenDrained(stream, below: limit)
+        return false
+    }
+
     // MARK: Ending
 
     /// Ends the call with trailers that tell its status, headers first if none have gone out.
-    func end(_ code: StatusCode, trailers: HeaderParts) {
-        switch state.finish() {
-        case .sendTrailers: connection.session.finish(stream, trailers: trailers)
-        case .sendTrailersOnly:
-            connection.session.respond(
-                to: stream, headers: trailers.following(responseHeaders), endStream: true)
-        case .drop: return
+    ///
+    /// - Parameter message: the status's message.
+    func end(
+        _ code: StatusCode, message: @autoclosure () -> String = "", trailers: HeaderParts
+    ) {
+        let action = state.finish()
+        guard action != .drop else { return }
+        if copy == nil {
+            if action == .sendTrailers {
+                connection.session.finish(stream, trailers: trailers)
+            } else {
+                connection.session.respond(
+                    to: stream, headers: trailers.following(responseHeaders), endStream: true)
+            }
         }
-        ended(code)
+        ended(code, message())
     }
 
     /// Ends the call with a status other than OK.
@@ -97,7 +172,7 @@ class ServerCall: @unchecked Sendable {
         target.appendName(to: &trailers)
         trailers.append(addedTrailers)
         trailers.append(error.metadata)
-        end(error.code, trailers: HeaderParts(trailers))
+        end(error.code, message: error.message, trailers: HeaderParts(trailers))
     }
 
     func deadlinePassed() {
@@ -107,22 +182,27 @@ class ServerCall: @unchecked Sendable {
 
     /// The stream is gone: the client has reset it or hung up, or all has been said.
     func streamClosed() {
-        if case .cancelHandler = state.closed() { ended(.cancelled) }
+        if case .cancelHandler = state.closed() { ended(.cancelled, "", byCaller: true) }
     }
 
     /// The status is known: what is counted is counted, and nobody waits any more.
-    private func ended(_ code: StatusCode) {
+    private func ended(
+        _ code: StatusCode, _ message: @autoclosure () -> String, byCaller: Bool = false
+    ) {
         if let deadline { loop.clearDeadline(deadline) }
         deadline = nil
         due = nil
         if isCounted {
             isCounted = false
-            loop.requestsInFlight -= 1
-            let now = NIODeadline.now().uptimeNanoseconds
+            if copy == nil { loop.requestsInFlight -= 1 }
+            let nanoseconds = NIODeadline.now().uptimeNanoseconds &- startedAt
             target.metrics.figures.inFlight -= 1
-            target.metrics.figures.record(code, nanoseconds: now &- startedAt)
+            target.metrics.figures.record(code, nanoseconds: nanoseconds)
+            mirror?.ended(code, message(), nanoseconds: nanoseconds, byCaller: byCaller)
+            mirror = nil
+            copy?.ended(code, message(), nanoseconds: nanoseconds)
         }
         release()
-        connection.changed()
+        if copy == nil { connection.changed() }
     }
 }

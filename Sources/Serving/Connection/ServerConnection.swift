@@ -57,12 +57,12 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         switch event {
         case .headers(let stream, let endStream): begin(stream, endStream: endStream)
         // Trailers of a request mean nothing in gRPC; only their end does.
-        case .trailers(let stream): call(of: stream)?.receive(RawSpan(), endStream: true)
+        case .trailers(let stream): call(of: stream)?.requestArrived(RawSpan(), endStream: true)
         case .headersTooLarge(let stream):
             let limit = loop.limits.maxHeaderListBytes
             refuse(stream, .resourceExhausted, "the headers are over the limit of \(limit) bytes")
         case .data(let stream, let range, let endStream):
-            call(of: stream)?.receive(input.extracting(range), endStream: endStream)
+            call(of: stream)?.requestArrived(input.extracting(range), endStream: endStream)
         case .drained(let stream): call(of: stream)?.responseDrained()
         case .closed(let stream, _): call(of: stream)?.streamClosed()
         case .pingAcknowledged(Self.drainPing):
@@ -99,8 +99,8 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
             return refuse(
                 stream, .resourceExhausted, "\(loop.requestsInFlight) requests are in flight")
         }
-        let target = resolved.choose(shardKey: request.shardKeyBytes, &loop.random)
-        let call = newCall(stream, target)
+        let choice = resolved.choose(shardKey: request.shardKeyBytes, &loop.random)
+        let call = newCall(stream, choice.target)
         if let timeout = request.timeout {
             guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
                 let text = headers.text(timeout)
@@ -111,9 +111,12 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
             }
             call.setDeadline(timeout: nanoseconds)
         }
-        if case .nobody(let error) = target.answerer { return call.finish(error) }
+        if choice.isCopied, let mirror = Mirror(call, resolved, choice) {
+            call.copied(by: mirror)
+        }
+        if case .nobody(let error) = choice.target.answerer { return call.finish(error) }
         call.start(request)
-        if endStream { call.receive(RawSpan(), endStream: true) }
+        if endStream { call.requestArrived(RawSpan(), endStream: true) }
     }
 
     private func resolve(_ path: HeaderBlock.Field, _ headers: HeaderBlock) -> ResolvedPath? {

@@ -16,7 +16,15 @@ public struct CallContext: Sendable {
     }
 
     /// The caller's metadata, shard key included; HTTP/2's and gRPC's own headers are left out.
-    public var metadata: Metadata { Metadata(headers) }
+    public var metadata: Metadata {
+        var metadata = Metadata(headers)
+        if isShadow { metadata.add(KnownHeader.shadow.name, "1") }
+        return metadata
+    }
+
+    /// Whether this is a copy of a call, whose answer goes to nobody; its metadata says so too, by
+    /// `x-serve-shadow: 1`.
+    public var isShadow: Bool { call.copy != nil }
 
     /// `/pkg.Service/Method`
     public var path: String { headers.first(.path).map { headers.text($0) } ?? "" }

@@ -23,9 +23,9 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     private var inbound = InboundMessages()
     private var drainWaiter: CheckedContinuation<Void, any Error>?
 
-    override init(_ connection: ServerConnection, target: Target) {
+    override init(_ connection: ServerConnection, target: Target, copy: ShadowCopy?) {
         deframer = Deframer(limit: connection.loop.limits.maxMessageBytes)
-        super.init(connection, target: target)
+        super.init(connection, target: target, copy: copy)
     }
 
     override func start(_ request: RequestHead) {
@@ -48,7 +48,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     func makeContext() -> CallContext {
         CallContext(
-            call: self, headers: connection.session.headers(of: stream),
+            call: self, headers: requestHeaders,
             deadline: timeLeft.map { ContinuousClock.now + .nanoseconds($0) })
     }
 
@@ -56,7 +56,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     override func receive(_ bytes: RawSpan, endStream: Bool) {
         guard state.isOpen, let method = handler?.method else {
-            return connection.session.consume(bytes.byteCount, of: stream)
+            return creditRequest(bytes.byteCount)
         }
         if endStream, case .single(let start) = method.entry, deframer.isIdle,
             inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes)
@@ -112,9 +112,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     /// Lets the client send as many bytes as have come, unless enough wait for the handler.
     private func creditIfRoom() {
         let credit = inbound.takeCredit(limit: loop.limits.streamWindowBytes)
-        guard credit > 0 else { return }
-        connection.session.consume(credit, of: stream)
-        connection.changed()
+        if credit > 0 { creditRequest(credit) }
     }
 
     private func enter(
@@ -141,7 +139,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     // MARK: The handler
 
     /// Runs the handler: on the loop, at once and up to where it first waits, or on a thread that
-    /// it may block.
+    /// it may block. Copies run elsewhere, so that a slow candidate doesn't hold up the loop.
     ///
     /// `Success` is always `Void`; as a type parameter it lets the closure be made in the form that
     /// `Task` takes, which saves wrapping it twice.
@@ -149,6 +147,14 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     func start<Success: Sendable>(
         _ operation: sending @escaping @isolated(any) () async -> Success
     ) {
+        if copy != nil {
+            let executor: any TaskExecutor =
+                isBlocking ? loop.blockingForShadows : globalConcurrentExecutor
+            let started = Task(
+                executorPreference: executor, priority: .utility, operation: operation)
+            task = started as? Task<Void, Never>
+            return
+        }
         guard isBlocking else {
             let started = Task.immediate(executorPreference: loop.executor, operation: operation)
             if state.isOpen { task = started as? Task<Void, Never> }
@@ -225,7 +231,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     }
 
     private func handlerEnded() {
-        if isBlocking { loop.blockingCalls -= 1 }
+        if isBlocking, copy == nil { loop.blockingCalls -= 1 }
         task = nil
     }
 
@@ -254,12 +260,12 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         MessagePrefix(isCompressed: packsReplies, length: length).write(to: &frame)
         switch state.send() {
         case .sendHeadersAndMessage:
-            connection.session.respond(to: stream, headers: responseHeaders)
-            connection.session.write(frame.rawSpan, to: stream)
-        case .sendMessage: connection.session.write(frame.rawSpan, to: stream)
+            let encoding = packsReplies ? MessageEncoding.gzip : .identity
+            sendHeaders(HeaderParts(responseHeaders), encoding: encoding.rawValue)
+            sendBody(frame.rawSpan)
+        case .sendMessage: sendBody(frame.rawSpan)
         case .drop: break
         }
-        connection.changed()
     }
 
     /// A client that packs its requests gets packed replies, if it says that it takes them.
@@ -327,16 +333,15 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         var frame = MessagePrefix.room
         frame += packsReplies ? Gzip.compress(message.rawSpan) : message
         put(frame: &frame)
-        let limit = loop.limits.responseBufferBytes
-        guard connection.session.unsentBytes(of: stream) > limit else {
-            return continuation.resume()
-        }
+        // A copy may have been given up for its length.
+        guard state.isOpen else { return continuation.resume(throwing: Self.gone) }
+        if takesMore(limit: loop.limits.responseBufferBytes) { return continuation.resume() }
         drainWaiter = continuation
-        connection.session.notifyWhenDrained(stream, below: limit)
     }
 
     /// Fewer bytes than the limit are waiting for the client.
     override func responseDrained() {
+        guard drainWaiter != nil, takesMore(limit: loop.limits.responseBufferBytes) else { return }
         drainWaiter?.resume()
         drainWaiter = nil
     }

@@ -10,6 +10,10 @@ final class ServingLoop: @unchecked Sendable {
     let eventLoop: any EventLoop
     let executor: LoopExecutor
     let blocking: BlockingExecutor
+    /// For copies, which must not take threads from calls that somebody waits for.
+    let blockingForShadows: BlockingExecutor
+    let comparer: Comparer
+    let shadowQueue: ShadowQueue
     let limits: Limits
     let namesBackends: Bool
     let log: Logger
@@ -30,6 +34,7 @@ final class ServingLoop: @unchecked Sendable {
     var scratch: [UInt8] = []
 
     private var metricsByKey: [CallKey: CallMetrics] = [:]
+    private var tallies: [ObjectIdentifier: ShadowTally] = [:]
     /// Methods of backends of replicas that are counted under their own names.
     private var countedMethods: Set<String> = []
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
@@ -39,11 +44,16 @@ final class ServingLoop: @unchecked Sendable {
     private var whenEmpty: EventLoopPromise<Void>?
 
     init(
-        _ eventLoop: any EventLoop, blocking: BlockingExecutor, limits: Limits, namesBackends: Bool,
-        log: Logger
+        _ eventLoop: any EventLoop, blocking: BlockingExecutor,
+        blockingForShadows: BlockingExecutor, comparer: Comparer, limits: Limits,
+        namesBackends: Bool, log: Logger
     ) {
         self.eventLoop = eventLoop
         self.blocking = blocking
+        self.blockingForShadows = blockingForShadows
+        self.comparer = comparer
+        shadowQueue = ShadowQueue(
+            eventLoop, bytesPerMillisecond: limits.shadowBytesPerMillisecond)
         self.limits = limits
         self.namesBackends = namesBackends
         self.log = log
@@ -56,6 +66,8 @@ final class ServingLoop: @unchecked Sendable {
     func install(_ snapshot: RoutingSnapshot) {
         self.snapshot = snapshot
         installPools(snapshot.replicaSets)
+        let accounts = Set(snapshot.shadowAccounts.map { ObjectIdentifier($0) })
+        tallies = tallies.filter { accounts.contains($0.key) }
         dataPaths.removeAll(keepingCapacity: true)
         adminPaths.removeAll(keepingCapacity: true)
     }
@@ -85,6 +97,13 @@ final class ServingLoop: @unchecked Sendable {
         return metrics
     }
 
+    func tally(for account: ShadowAccount) -> ShadowTally {
+        if let known = tallies[ObjectIdentifier(account)] { return known }
+        let tally = ShadowTally(account)
+        tallies[ObjectIdentifier(account)] = tally
+        return tally
+    }
+
     /// Whether a method is counted under its own name, which at most `maxRememberedPaths` are.
     func isCounted(method: String) -> Bool {
         if countedMethods.count < limits.maxRememberedPaths { countedMethods.insert(method) }
@@ -96,6 +115,7 @@ final class ServingLoop: @unchecked Sendable {
         for (key, metrics) in metricsByKey { figures.calls[key] = metrics.figures }
         figures.connections = connections.values.count { $0.port.servesEndpoints }
         figures.unrouted = unrouted
+        for tally in tallies.values { figures.shadows[tally.account.key] = tally.figures }
         for pool in pools.values { figures.pools[pool.set.name] = pool.allFigures }
         return figures
     }

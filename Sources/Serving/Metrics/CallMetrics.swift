@@ -84,6 +84,7 @@ package struct ServingFigures: Sendable {
     package var calls: [CallKey: CallFigures] = [:]
     /// Backends of replicas by name.
     package var pools: [String: PoolFigures] = [:]
+    package var shadows: [ShadowAccount.Key: ShadowFigures] = [:]
     package var connections = 0
     /// Requests whose path no endpoint takes.
     package var unrouted: UInt64 = 0
@@ -93,6 +94,7 @@ package struct ServingFigures: Sendable {
     mutating func add(_ other: ServingFigures) {
         for (key, figures) in other.calls { calls[key, default: CallFigures()].add(figures) }
         for (name, figures) in other.pools { pools[name, default: PoolFigures()].add(figures) }
+        for (key, figures) in other.shadows { shadows[key, default: ShadowFigures()].add(figures) }
         connections += other.connections
         unrouted += other.unrouted
     }

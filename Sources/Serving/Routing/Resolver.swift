@@ -50,11 +50,17 @@ final class Target {
     }
 
     /// A used call if it is of the right kind, or a new one.
-    func call(_ used: ServerCall?, _ connection: ServerConnection) -> ServerCall {
+    ///
+    /// - Parameter copy: who makes the call, if it is not the connection's client.
+    func call(
+        _ used: ServerCall?, _ connection: ServerConnection, copy: ShadowCopy? = nil
+    ) -> ServerCall {
         switch answerer {
-        case .handler: used as? HandlerCall ?? HandlerCall(connection, target: self)
-        case .replicas: used as? ForwardedCall ?? ForwardedCall(connection, target: self)
-        case .nobody: ServerCall(connection, target: self)
+        case .handler:
+            used as? HandlerCall ?? HandlerCall(connection, target: self, copy: copy)
+        case .replicas:
+            used as? ForwardedCall ?? ForwardedCall(connection, target: self, copy: copy)
+        case .nobody: ServerCall(connection, target: self, copy: copy)
         }
     }
 
@@ -69,28 +75,62 @@ final class ResolvedPath {
     /// Nil for Weir's own services, which have one target.
     let policy: EndpointPolicy?
     let targets: [Target]
-    let shadows: [CallMetrics]
+    let shadows: [ShadowTarget]
+    /// Second copies to show what differs anyway.
+    let noise: Noise?
 
-    init(path: [UInt8], policy: EndpointPolicy?, targets: [Target], shadows: [CallMetrics]) {
+    /// For each target another one that counts as a shadow.
+    struct Noise {
+        let targets: [ShadowTarget]
+        let threshold: UInt64
+    }
+
+    init(
+        path: [UInt8], policy: EndpointPolicy?, targets: [Target], shadows: [ShadowTarget] = [],
+        noise: Noise? = nil
+    ) {
         self.path = path
         self.policy = policy
         self.targets = targets
         self.shadows = shadows
+        self.noise = noise
+    }
+
+    /// What was decided about a request.
+    struct Choice {
+        let index: Int
+        let target: Target
+        /// The shadows that it is sampled for, a bit for each.
+        private(set) var sampled: UInt64 = 0
+
+        init(_ path: ResolvedPath, _ index: Int) {
+            self.index = index
+            target = path.targets[index]
+        }
+
+        var isCopied: Bool { sampled != 0 }
+
+        func isSampled(_ shadow: Int) -> Bool { sampled & 1 << UInt64(shadow) != 0 }
+
+        fileprivate mutating func sample(_ shadow: Int) { sampled |= 1 << UInt64(shadow) }
     }
 
     /// The target of a request, and which shadows it is sampled for.
-    func choose(shardKey: RawSpan, _ random: inout LoopRandom) -> Target {
-        guard let policy else { return targets[0] }
-        if shardKey.byteCount > 0 {
-            for index in shadows.indices where policy.isShadowed(index, key: shardKey) {
-                shadows[index].figures.sampled += 1
-            }
-            return targets[policy.choose(policy.point(of: shardKey))]
+    func choose(shardKey: RawSpan, _ random: inout LoopRandom) -> Choice {
+        guard let policy else { return Choice(self, 0) }
+        let hasKey = shardKey.byteCount > 0
+        let point = hasKey ? policy.point(of: shardKey) : random.next()
+        var choice = Choice(self, policy.choose(point))
+        for index in shadows.indices {
+            let isSampled =
+                hasKey
+                ? policy.isShadowed(index, key: shardKey)
+                : policy.isShadowed(index, using: &random)
+            guard isSampled else { continue }
+            shadows[index].target.metrics.figures.sampled += 1
+            choice.sample(index)
         }
-        for index in shadows.indices where policy.isShadowed(index, using: &random) {
-            shadows[index].figures.sampled += 1
-        }
-        return targets[policy.choose(random.next())]
+        return choice
     }
 }
 
@@ -111,8 +151,7 @@ extension ServingLoop {
             let target = Target(
                 metrics(for: key), .handler(Handler(method: method, isBlocking: false)),
                 isNamed: false)
-            resolved = ResolvedPath(
-                path: Array(path), policy: nil, targets: [target], shadows: [])
+            resolved = ResolvedPath(path: Array(path), policy: nil, targets: [target])
         } else {
             return nil
         }
@@ -136,14 +175,25 @@ extension ServingLoop {
                 endpoint: endpoint.name, backend: name, method: label, isShadow: false)
             return Target(metrics(for: key), answerer, isNamed: namesBackends)
         }
-        let shadows = endpoint.policy.shadows.map { shadow in
-            metrics(
-                for: CallKey(
-                    endpoint: endpoint.name, backend: shadow.backend, method: label,
-                    isShadow: true))
+        func shadowTarget(_ shadow: Shadow, _ backend: String, _ answerer: Answerer) -> ShadowTarget
+        {
+            let key = CallKey(
+                endpoint: endpoint.name, backend: backend, method: label, isShadow: true)
+            return ShadowTarget(
+                target: Target(metrics(for: key), answerer, isNamed: false), shadow: shadow,
+                tally: tally(for: shadow.account))
+        }
+        let shadows = zip(endpoint.policy.shadows, endpoint.shadows.shadows).map {
+            shadowTarget($1, $0.backend, answerer(path, backend: $0.backend))
+        }
+        let noise = endpoint.shadows.noise.map { shadow in
+            ResolvedPath.Noise(
+                targets: zip(endpoint.policy.backends, answerers).map {
+                    shadowTarget(shadow, $0, $1)
+                }, threshold: endpoint.shadows.noiseThreshold)
         }
         return ResolvedPath(
-            path: bytes, policy: endpoint.policy, targets: targets, shadows: shadows)
+            path: bytes, policy: endpoint.policy, targets: targets, shadows: shadows, noise: noise)
     }
 
     private func answerer(_ path: MethodPath, backend name: String) -> Answerer {

@@ -10,12 +10,17 @@ package final class RoutingSnapshot: Sendable {
         /// The revision of its latest change.
         package let revision: UInt64
         package let policy: EndpointPolicy
+        package let shadows: EndpointShadows
 
-        package init(name: String, route: Route, revision: UInt64, policy: EndpointPolicy) {
+        package init(
+            name: String, route: Route, revision: UInt64, policy: EndpointPolicy,
+            shadows: EndpointShadows
+        ) {
             self.name = name
             self.route = route
             self.revision = revision
             self.policy = policy
+            self.shadows = shadows
         }
     }
 
@@ -29,15 +34,20 @@ package final class RoutingSnapshot: Sendable {
     package let backends: [String: Backend]
     /// The backends of replicas.
     let replicaSets: [ReplicaSet]
+    /// What the endpoints' shadows use.
+    let shadowAccounts: [ShadowAccount]
     private let endpoints: [Route: Endpoint]
 
     package init(
-        revision: UInt64, endpoints: some Sequence<Endpoint>, backends: [String: Backend]
+        revision: UInt64, endpoints: some Collection<Endpoint>, backends: [String: Backend]
     ) {
         self.revision = revision
         self.backends = backends
         replicaSets = backends.values.compactMap {
             if case .replicas(let set) = $0 { set } else { nil }
+        }
+        shadowAccounts = endpoints.flatMap { endpoint in
+            (endpoint.shadows.shadows + [endpoint.shadows.noise].compactMap(\.self)).map(\.account)
         }
         self.endpoints = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.route, $0) })
     }

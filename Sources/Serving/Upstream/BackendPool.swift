@@ -161,11 +161,25 @@ final class BackendPool: @unchecked Sendable {
 
     /// Sends a request on, now or when there is room; the call hears of it.
     func submit(_ call: ForwardedCall) {
+        if call.copy != nil { return submitCopy(call) }
         guard line.isEmpty else { return wait(call) }
         switch place(call) {
         case .lease(let lease): call.begin(on: lease)
         case .wait: wait(call)
         case .refuse(let error): refuse(call, error)
+        }
+    }
+
+    /// Sends a copy on now or not at all: it neither waits nor takes a place from those who do.
+    private func submitCopy(_ call: ForwardedCall) {
+        switch line.isEmpty ? place(call) : .wait {
+        case .lease(let lease): call.begin(on: lease)
+        case .refuse(let error): call.refused(error)
+        case .wait:
+            call.refused(
+                candidates.isEmpty
+                    ? RPCError(.unavailable, "backend '\(set.name)' is not connected yet")
+                    : RPCError(.resourceExhausted, "backend '\(set.name)' is full"))
         }
     }
 

@@ -64,12 +64,14 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
         transparentRetries = 0
         owedToClient = 0
         failedReplica = nil
+        // A copy is never sent again, so nothing is kept for that.
+        if copy != nil { self.request.drop() }
         replicaPoint = pool.options.replicaAffinity ? request.replicaPoint : nil
         pool.submit(self)
     }
 
     override func receive(_ bytes: RawSpan, endStream: Bool) {
-        guard state.isOpen else { return connection.session.consume(bytes.byteCount, of: stream) }
+        guard state.isOpen else { return creditRequest(bytes.byteCount) }
         requestEnded = requestEnded || endStream
         owedToClient += bytes.byteCount
         guard case .attempting(let lease, let upstream) = phase else {
@@ -79,23 +81,38 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
             request.append(bytes, limit: limits.retryBufferBytes)
         }
         if bytes.byteCount > 0 { lease.connection.write(bytes, to: upstream) }
-        if endStream {
-            lease.connection.finish(upstream)
-        } else {
-            creditClient(lease, upstream)
+        passedOn(lease, upstream, endStream: endStream)
+    }
+
+    /// A copy has its replica from the start, or has ended.
+    override func receive(shared bytes: [UInt8], endStream: Bool) {
+        guard state.isOpen, case .attempting(let lease, let upstream) = phase else {
+            return creditRequest(bytes.count)
         }
+        requestEnded = requestEnded || endStream
+        owedToClient += bytes.count
+        lease.connection.write(shared: bytes, to: upstream)
+        passedOn(lease, upstream, endStream: endStream)
+    }
+
+    private func passedOn(
+        _ lease: BackendPool.Lease, _ upstream: HTTP2Stream, endStream: Bool
+    ) {
+        if endStream { lease.connection.finish(upstream) }
+        creditClient(lease, upstream)
     }
 
     /// Lets the client send more, unless enough waits for the replica.
     private func creditClient(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
-        guard owedToClient > 0, !requestEnded else { return }
+        // At the end of the request only a copy needs to know what the replica has taken.
+        guard owedToClient > 0, !requestEnded || copy != nil else { return }
         let limit = limits.forwardBufferBytes
         guard lease.connection.session.unsentBytes(of: upstream) <= limit else {
             return lease.connection.session.notifyWhenDrained(upstream, below: limit)
         }
-        connection.session.consume(owedToClient, of: stream)
+        let bytes = owedToClient
         owedToClient = 0
-        connection.changed()
+        creditRequest(bytes)
     }
 
     override func responseDrained() { creditReplica() }
@@ -130,7 +147,8 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
     /// No replica can be had.
     func refused(_ error: RPCError) {
         phase = .idle
-        finish(error)
+        guard let copy else { return finish(error) }
+        copy.drop(error.code == .unavailable ? .noReplica : .inFlight, error)
     }
 
     /// Sends the request, as far as it has come, to a replica.
@@ -167,7 +185,7 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
     private static let te = HeaderBlock(["te": "trailers"])
 
     private func requestHeaders(_ pool: BackendPool) -> HeaderParts {
-        let client = connection.session.headers(of: stream)
+        let client = requestHeaders
         let last = addedHeaders(client, pool)
         if pool.options.authority.isEmpty, client.first(.authority) != nil {
             return HeaderParts(
@@ -184,6 +202,7 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
     /// What is written anew.
     private func addedHeaders(_ client: HeaderBlock, _ pool: BackendPool) -> HeaderBlock {
         var headers = Self.te
+        if copy != nil { headers.append(KnownHeader.shadow.name, "1") }
         if let left = timeLeft { headers.append("grpc-timeout", Timeout.format(nanoseconds: left)) }
         let before = client.first(.previousAttempts).flatMap { Int(client.text($0)) } ?? 0
         if before + attempts > 1 {
@@ -232,17 +251,14 @@ extension ForwardedCall: ClientStreamOwner {
         isCommitted = true
         request.drop()
         guard case .sendHeadersAndMessage = state.send() else { return }
-        connection.session.respond(
-            to: stream,
-            headers: HeaderParts(
-                Self.ok, passing: headers, except: Self.notReturned, Self.none))
-        connection.changed()
+        sendHeaders(
+            HeaderParts(Self.ok, passing: headers, except: Self.notReturned, Self.none),
+            encoding: head.encoding ?? MessageEncoding.identity.rawValue)
     }
 
     func received(body: RawSpan, endStream: Bool) {
         guard state.isOpen, isCommitted else { return }
-        connection.session.write(body, to: stream)
-        connection.changed()
+        sendBody(body)
         owedToReplica += body.byteCount
         guard !endStream else {
             return attemptEnded(
@@ -263,10 +279,7 @@ extension ForwardedCall: ClientStreamOwner {
     /// Lets the replica send more, unless enough waits for the client.
     private func creditReplica() {
         guard case .attempting(let lease, let upstream) = phase, owedToReplica > 0 else { return }
-        let limit = limits.forwardBufferBytes
-        guard connection.session.unsentBytes(of: stream) <= limit else {
-            return connection.session.notifyWhenDrained(stream, below: limit)
-        }
+        guard takesMore(limit: limits.forwardBufferBytes) else { return }
         lease.connection.session.consume(owedToReplica, of: upstream)
         owedToReplica = 0
         lease.connection.changed()
@@ -278,7 +291,7 @@ extension ForwardedCall: ClientStreamOwner {
         giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback) { return }
         end(
-            code,
+            code, message: head.message,
             trailers: HeaderParts(
                 head.code == nil ? Self.unknown : Self.none, passing: trailers,
                 except: Self.notReturnedInTrailers, target.nameTrailers))
@@ -324,11 +337,11 @@ extension ForwardedCall: ClientStreamOwner {
     /// Sends a request again that no replica has seen.
     private func retryUnprocessed(_ why: String) {
         attempts -= 1
+        let error = RPCError(.unavailable, "backend '\(target.key.backend)': \(why)")
+        if let copy { return copy.drop(.noReplica, error) }
         guard let pool, !isCommitted, request.isWhole,
             transparentRetries < Self.maxTransparentRetries
-        else {
-            return finish(RPCError(.unavailable, "backend '\(target.key.backend)': \(why)"))
-        }
+        else { return finish(error) }
         transparentRetries += 1
         pool.noteTransparentRetry()
         pool.submit(self)

@@ -1,0 +1,318 @@
+/// Which differences between two messages count.
+///
+/// Paths are proto field names joined by dots, `items.price`; `[]` behind repeated fields and maps may
+/// be written or left out. A rule for a field holds for everything below it.
+package struct DiffRules: Sendable, Equatable {
+    /// How far numbers may lie apart: by an amount, or by a share of the larger one.
+    package struct Tolerance: Sendable, Equatable {
+        package let absolute: Double
+        package let relative: Double
+
+        package init(absolute: Double, relative: Double) {
+            self.absolute = absolute
+            self.relative = relative
+        }
+
+        func allows(_ left: Double, _ right: Double) -> Bool {
+            let distance = abs(left - right)
+            return distance <= absolute || distance <= relative * max(abs(left), abs(right))
+        }
+    }
+
+    private let ignored: Set<String>
+    private let tolerances: [String: Tolerance]
+
+    package init(ignored: [String] = [], tolerances: [String: Tolerance] = [:]) {
+        self.ignored = Set(ignored.map(Self.normalized))
+        self.tolerances = Dictionary(
+            tolerances.map { (Self.normalized($0.key), $0.value) }, uniquingKeysWith: { $1 })
+    }
+
+    /// A path without the marks of repetition.
+    package static func normalized(_ path: String) -> String {
+        path.replacing("[]", with: "")
+    }
+
+    /// Whether differences in a field are of no interest.
+    package func ignores(_ path: String) -> Bool {
+        !ignored.isEmpty && ignored.contains(Self.normalized(path))
+    }
+
+    /// The tolerance for a field or for what it lies in.
+    func tolerance(_ path: String) -> Tolerance? {
+        guard !tolerances.isEmpty else { return nil }
+        var prefix = Self.normalized(path)[...]
+        while true {
+            if let found = tolerances[String(prefix)] { return found }
+            guard let dot = prefix.lastIndex(of: ".") else { return nil }
+            prefix = prefix[..<dot]
+        }
+    }
+}
+
+/// Compares two messages field by field, by the description of their type.
+///
+/// What is equal in the sense of proto3 is equal: the order of fields and map entries, packed or not, a
+/// default that was written or left out. Fields that the description does not have are compared by
+/// number.
+package struct MessageDiff {
+    /// One field that differs.
+    package struct Difference: Sendable, Equatable {
+        /// The field, for example `items[].price`; `#17` is a field without a name.
+        package let path: String
+        /// The very element: `items[3].price`, `labels["de"]`.
+        package let place: String
+        /// The two values as JSON, or `absent`.
+        package let left: String
+        package let right: String
+
+        package init(path: String, place: String, left: String, right: String) {
+            self.path = path
+            self.place = place
+            self.left = left
+            self.right = right
+        }
+    }
+
+    /// Where in a message a field lies.
+    private struct Location {
+        var path: String
+        var place: String
+
+        func member(_ name: String) -> Location {
+            Location(
+                path: path.isEmpty ? name : "\(path).\(name)",
+                place: place.isEmpty ? name : "\(place).\(name)")
+        }
+
+        func element(_ key: String) -> Location {
+            Location(path: path + "[]", place: "\(place)[\(key)]")
+        }
+    }
+
+    private static let absent = "absent"
+
+    private let transcoder: JSONTranscoder
+    private let rules: DiffRules
+    private let limit: Int
+    package private(set) var differences: [Difference] = []
+
+    /// - Parameter limit: the most differences that are kept of one pair.
+    package init(schema: Schema, rules: DiffRules = DiffRules(), limit: Int = 64) {
+        transcoder = JSONTranscoder(schema: schema)
+        self.rules = rules
+        self.limit = limit
+    }
+
+    /// Adds what differs between two messages of one type. Throws when one of them is not of the type.
+    package mutating func compare(
+        _ left: [UInt8], _ right: [UInt8], message: String
+    ) throws(MessageError) {
+        try messages(left[...], right[...], message, Location(path: "", place: ""), depth: 0)
+    }
+
+    private mutating func note(_ location: Location, _ left: String, _ right: String) {
+        guard differences.count < limit else { return }
+        let path = location.path.isEmpty ? "." : location.path
+        let place = location.place.isEmpty ? "." : location.place
+        differences.append(Difference(path: path, place: place, left: left, right: right))
+    }
+
+    private mutating func messages(
+        _ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>, _ name: String,
+        _ location: Location, depth: Int
+    ) throws(MessageError) {
+        guard left != right else { return }
+        if let first = try transcoder.wellKnownJSON(left, name, depth: depth),
+            let second = try transcoder.wellKnownJSON(right, name, depth: depth)
+        {
+            return values(first, second, location)
+        }
+        guard depth < JSONTranscoder.maximumDepth else {
+            throw MessageError("\(name) nests deeper than \(JSONTranscoder.maximumDepth) messages")
+        }
+        let message = try transcoder.description(of: name)
+        let first = try JSONTranscoder.gather(left, message)
+        let second = try JSONTranscoder.gather(right, message)
+        for field in message.fields {
+            let place = location.member(field.name)
+            guard !rules.ignores(place.path) else { continue }
+            try compare(
+                first[field.number] ?? [], second[field.number] ?? [], field, place, depth: depth)
+        }
+        try compareUnknown(left, right, message, location)
+    }
+
+    private mutating func compare(
+        _ left: [WireReader.Value], _ right: [WireReader.Value], _ field: Schema.Field,
+        _ location: Location, depth: Int
+    ) throws(MessageError) {
+        if left.isEmpty, right.isEmpty { return }
+        if let entry = entry(of: field) {
+            return try maps(left, right, entry, location, depth: depth)
+        }
+        if field.isRepeated { return try lists(left, right, field, location, depth: depth) }
+        guard field.hasPresence, left.isEmpty != right.isEmpty else {
+            let first = Self.single(left, field)
+            let second = Self.single(right, field)
+            return try elements(first, second, field, location, depth: depth)
+        }
+        let there = try text(Self.single(left.isEmpty ? right : left, field), field, depth: depth)
+        note(location, left.isEmpty ? Self.absent : there, left.isEmpty ? there : Self.absent)
+    }
+
+    private func entry(of field: Schema.Field) -> Schema.Message? {
+        guard field.kind == .message, field.isRepeated,
+            let entry = transcoder.schema.messages[field.typeName], entry.isMapEntry
+        else { return nil }
+        return entry
+    }
+
+    /// The value of a field that is not repeated: the last one counts, messages are merged.
+    private static func single(
+        _ found: [WireReader.Value], _ field: Schema.Field
+    ) -> WireReader.Value {
+        guard field.kind == .message, found.count > 1 else {
+            return found.last ?? field.kind.defaultValue
+        }
+        return .bytes(found.flatMap { $0.bytes ?? [] }[...])
+    }
+
+    private mutating func lists(
+        _ left: [WireReader.Value], _ right: [WireReader.Value], _ field: Schema.Field,
+        _ location: Location, depth: Int
+    ) throws(MessageError) {
+        if left.count != right.count {
+            note(location, "\(left.count) elements", "\(right.count) elements")
+        }
+        for (index, pair) in zip(left, right).enumerated() {
+            try elements(pair.0, pair.1, field, location.element("\(index)"), depth: depth)
+        }
+    }
+
+    private mutating func maps(
+        _ left: [WireReader.Value], _ right: [WireReader.Value], _ entry: Schema.Message,
+        _ location: Location, depth: Int
+    ) throws(MessageError) {
+        guard let value = entry.field(2) else { return }
+        let first = try entries(left, entry, depth: depth)
+        let second = try entries(right, entry, depth: depth)
+        for key in Set(first.keys).union(second.keys).sorted() {
+            let place = location.element(key)
+            switch (first[key], second[key]) {
+            case (let left?, let right?):
+                try elements(left, right, value, place, depth: depth)
+            case (let left?, nil):
+                note(place, try text(left, value, depth: depth), Self.absent)
+            case (nil, let right?):
+                note(place, Self.absent, try text(right, value, depth: depth))
+            case (nil, nil): break
+            }
+        }
+    }
+
+    private func entries(
+        _ found: [WireReader.Value], _ entry: Schema.Message, depth: Int
+    ) throws(MessageError) -> [String: WireReader.Value] {
+        guard let keyField = entry.field(1), let valueField = entry.field(2) else { return [:] }
+        var entries: [String: WireReader.Value] = [:]
+        for case .bytes(let bytes) in found {
+            let values = try JSONTranscoder.gather(bytes, entry)
+            let key = values[1]?.last ?? keyField.kind.defaultValue
+            entries[try text(key, keyField, depth: depth)] =
+                values[2]?.last ?? valueField.kind.defaultValue
+        }
+        return entries
+    }
+
+    private mutating func elements(
+        _ left: WireReader.Value, _ right: WireReader.Value, _ field: Schema.Field,
+        _ location: Location, depth: Int
+    ) throws(MessageError) {
+        guard left != right else { return }
+        if field.kind == .message, transcoder.schema.messages[field.typeName] != nil,
+            case .bytes(let first) = left, case .bytes(let second) = right
+        {
+            return try messages(first, second, field.typeName, location, depth: depth + 1)
+        }
+        values(
+            try transcoder.element(left, field, depth: depth),
+            try transcoder.element(right, field, depth: depth), location,
+            areNumbers: field.kind != .enumeration && field.kind.wireType != nil)
+    }
+
+    /// - Parameter areNumbers: whether strings are numbers that JSON's mapping writes so.
+    private mutating func values(
+        _ left: JSONValue, _ right: JSONValue, _ location: Location, areNumbers: Bool = false
+    ) {
+        if let first = left.double(inText: areNumbers),
+            let second = right.double(inText: areNumbers)
+        {
+            // -0 is 0, and NaN is what it was.
+            if first == second || first.isNaN && second.isNaN { return }
+            if rules.tolerance(location.path)?.allows(first, second) == true { return }
+        }
+        let (first, second) = (left.text(indent: 0), right.text(indent: 0))
+        if first != second { note(location, first, second) }
+    }
+
+    private func text(
+        _ value: WireReader.Value, _ field: Schema.Field, depth: Int
+    ) throws(MessageError) -> String {
+        try transcoder.element(value, field, depth: depth).text(indent: 0)
+    }
+
+    /// Compares the fields that the description does not have.
+    private mutating func compareUnknown(
+        _ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>, _ message: Schema.Message,
+        _ location: Location
+    ) throws(MessageError) {
+        let first = try Self.unknown(left, message)
+        let second = try Self.unknown(right, message)
+        for number in Set(first.keys).union(second.keys).sorted() {
+            let place = location.member("#\(number)")
+            guard !rules.ignores(place.path), first[number] != second[number] else { continue }
+            note(place, Self.text(first[number]), Self.text(second[number]))
+        }
+    }
+
+    private static func unknown(
+        _ bytes: ArraySlice<UInt8>, _ message: Schema.Message
+    ) throws(MessageError) -> [Int: [WireReader.Value]] {
+        var values: [Int: [WireReader.Value]] = [:]
+        var reader = WireReader(bytes)
+        while let (number, value) = try reader.next() {
+            if message.field(number) == nil { values[number, default: []].append(value) }
+        }
+        return values
+    }
+
+    private static func text(_ values: [WireReader.Value]?) -> String {
+        guard let values else { return absent }
+        let texts = values.map { value in
+            switch value {
+            case .number(let bits, _): "\(bits)"
+            case .bytes(let bytes): "\(bytes.count) bytes"
+            }
+        }
+        return texts.joined(separator: ", ")
+    }
+}
+
+extension WireReader.Value {
+    fileprivate var bytes: ArraySlice<UInt8>? {
+        if case .bytes(let bytes) = self { bytes } else { nil }
+    }
+}
+
+extension JSONValue {
+    fileprivate func double(inText: Bool) -> Double? {
+        switch self {
+        case .string(let text) where inText: Double(text)
+        case .integer(let value): Double(value)
+        case .unsigned(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,126 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Messages
+internal import NIOCore
+
+/// The copies of one call: takes what the client sends and what it is answered, and hands it to the copies
+/// when the loop has nothing more urgent to do.
+///
+/// ```
+///   client --> ServerCall --tap--> Mirror ==ShadowQueue==> ShadowCopy --> a call of the shadow's backend
+///                  |                 |                         |
+///                  '----response-----'------- compared --------'
+/// ```
+///
+/// The call itself never waits for a mirror. Bytes are held once, by all copies together. Confined to its
+/// loop.
+final class Mirror {
+    let connection: ServerConnection
+    /// The request's headers.
+    let headers: HeaderBlock
+    /// The path as it is counted.
+    let method: String
+    /// When the caller's deadline passes; nil without one.
+    let due: UInt64?
+    private var copies: [ShadowCopy] = []
+    /// Request bytes that the copies have not been given yet.
+    private var pending: [[UInt8]] = []
+    private var isRequestComplete = false
+    private var isQueued = false
+    /// What the caller is answered.
+    private(set) var response = RecordedResponse()
+    /// The caller has hung up: there is no whole answer to compare with.
+    private(set) var isAbandoned = false
+
+    private var loop: ServingLoop { connection.loop }
+
+    /// A mirror for a call that shadows were sampled for; nil when no copy may be made.
+    init?(_ call: ServerCall, _ path: ResolvedPath, _ choice: ResolvedPath.Choice) {
+        connection = call.connection
+        headers = call.requestHeaders
+        method = call.target.key.method
+        due = call.due
+        for index in path.shadows.indices where choice.isSampled(index) {
+            add(path.shadows[index], primary: call.target)
+        }
+        guard !copies.isEmpty else { return nil }
+        if let noise = path.noise, loop.random.next() < noise.threshold {
+            copy(to: noise.targets[choice.index])
+        }
+        enqueue()
+    }
+
+    private func add(_ shadow: ShadowTarget, primary: Target) {
+        if shadow.target.key.backend == primary.key.backend, !shadow.shadow.includesOwn {
+            return shadow.tally.figures.skipOwn()
+        }
+        if case .nobody(let error) = shadow.target.answerer, error.code == .unavailable {
+            return shadow.tally.figures.drop(.noReplica)
+        }
+        copy(to: shadow)
+    }
+
+    private func copy(to shadow: ShadowTarget) {
+        guard shadow.shadow.account.begin(limit: shadow.shadow.limits.maxRequestsInFlight) else {
+            return shadow.tally.figures.drop(.inFlight)
+        }
+        copies.append(ShadowCopy(shadow, of: self))
+    }
+
+    // MARK: What the call hears and says
+
+    /// Request bytes from the client.
+    func received(_ bytes: RawSpan, endStream: Bool) {
+        isRequestComplete = isRequestComplete || endStream
+        if bytes.byteCount > 0, copies.contains(where: \.isOpen) {
+            let piece = RawMessage(serializedBytes: bytes).bytes
+            for copy in copies { copy.hold(request: piece.count) }
+            pending.append(piece)
+        }
+        enqueue()
+    }
+
+    /// The response begins.
+    func responded(encoding: String) { response.encoding = encoding }
+
+    /// Response bytes to the client.
+    func wrote(_ bytes: RawSpan) {
+        response.append(bytes, limit: loop.limits.comparedBodyBytes)
+        if response.isWhole, !copies.allSatisfy({ $0.hold(answer: bytes.byteCount) }) {
+            response.dropBody()
+        }
+        // Copies that were ahead may go on.
+        for copy in copies where copy.isAhead { loop.shadowQueue.wake(copy) }
+    }
+
+    /// The status is known, or the caller has hung up.
+    func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64, byCaller: Bool) {
+        response.end(code, message, nanoseconds: nanoseconds)
+        isAbandoned = byCaller
+        for copy in copies {
+            // The rest of the request will never come.
+            if byCaller, !isRequestComplete { copy.abandon() }
+            copy.primaryEnded()
+        }
+        enqueue()
+    }
+
+    // MARK: The copies
+
+    private func enqueue() {
+        guard !isQueued else { return }
+        isQueued = true
+        loop.shadowQueue.add(self)
+    }
+
+    /// Lets the copies have what has come.
+    func pump() {
+        isQueued = false
+        let pieces = pending
+        pending.removeAll()
+        for copy in copies { copy.take(pieces, isComplete: isRequestComplete) }
+    }
+
+    /// A copy is done with.
+    func remove(_ copy: ShadowCopy) { copies.removeAll { $0 === copy } }
+}
