@@ -37,10 +37,11 @@ extension Weir_Admin_V1_Endpoint {
             name: endpoint.name, route: endpoint.route.description,
             weights: endpoint.weights.weights.map { .init(backend: $0.backend, weight: $0.weight) },
             shadows: endpoint.shadows.map {
-                .init(backend: $0.backend, proportion: $0.proportion)
+                .init(
+                    backend: $0.backend, proportion: $0.proportion, options: .init($0.options))
             },
             intervals: endpoint.map.intervals.map { .init(start: $0.start, backend: $0.backend) },
-            revision: endpoint.revision)
+            revision: endpoint.revision, comparison: .init(endpoint.comparison))
     }
 }
 

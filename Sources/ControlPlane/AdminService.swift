@@ -65,13 +65,25 @@ extension ControlPlane {
                     under: .init(request.expectedRevision, request.validateOnly))
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
-                    packed: change.packed, revision: change.revision)
+                    packed: change.packed, revision: change.revision, warnings: change.warnings)
             }
             .refusing("ShadowTraffic") { (request: Weir_Admin_V1_ShadowTrafficRequest) in
                 let endpoint = try await self.setShadow(
                     request.endpoint, backend: request.backend, proportion: request.proportion,
+                    options: try request.options.map(ControlState.Shadow.Options.init),
                     under: .init(request.expectedRevision, request.validateOnly))
                 return Weir_Admin_V1_Endpoint(endpoint)
+            }
+            .refusing("SetShadowComparison") {
+                (request: Weir_Admin_V1_SetShadowComparisonRequest) in
+                let endpoint = try await self.setComparison(
+                    request.endpoint, try ControlState.Comparison(request.comparison ?? .init()),
+                    under: .init(request.expectedRevision, request.validateOnly))
+                return Weir_Admin_V1_Endpoint(endpoint)
+            }
+            .refusing("ResetShadowReport") { (request: Weir_Admin_V1_ResetShadowReportRequest) in
+                try await self.resetShadowReport(request.endpoint, backend: request.backend)
+                return Weir_Admin_V1_ResetShadowReportResponse()
             }
     }
 
@@ -91,6 +103,9 @@ extension ControlPlane {
             }
             .refusing("ExplainRoute") { (request: Weir_Admin_V1_ExplainRouteRequest) in
                 try await self.explain(path: request.path, shardKey: request.shardKey)
+            }
+            .refusing("GetShadowReport") { (request: Weir_Admin_V1_GetShadowReportRequest) in
+                try await self.shadowReports(request.endpoint, backend: request.backend)
             }
             .refusing("GetStats") { (request: Weir_Admin_V1_GetStatsRequest) in
                 try await self.stats(endpoint: request.endpoint)

@@ -121,8 +121,8 @@ extension WorkerSpec {
         }
         environment = message.environment
         workingDirectory = message.workingDirectory
-        try Field("backend.worker.start_timeout").set(&startTimeout, message.startTimeout)
-        try Field("backend.worker.grace_period").set(
+        try RequestField("backend.worker.start_timeout").set(&startTimeout, message.startTimeout)
+        try RequestField("backend.worker.grace_period").set(
             &gracePeriod, message.gracePeriod, orZero: true)
     }
 }
@@ -142,16 +142,18 @@ extension BackendOptions {
         let path = "backend.options"
         maxRequestsInFlight = Int(message.maxRequestsInFlight)
         maxRequestsPerReplica = Int(message.maxRequestsPerReplica)
-        try Field("\(path).max_waiting_requests").set(
+        try RequestField("\(path).max_waiting_requests").set(
             &maxWaitingRequests, message.maxWaitingRequests, 0...100_000)
-        try Field("\(path).wait_timeout").set(&waitTimeout, message.waitTimeout)
+        try RequestField("\(path).wait_timeout").set(&waitTimeout, message.waitTimeout)
         replicaAffinity = message.replicaAffinity
-        try Field("\(path).connect_timeout").set(&connectTimeout, message.connectTimeout)
-        try Field("\(path).idle_timeout").set(&idleTimeout, message.idleTimeout, orZero: true)
-        try Field("\(path).keepalive_interval").set(
+        try RequestField("\(path).connect_timeout").set(&connectTimeout, message.connectTimeout)
+        try RequestField("\(path).idle_timeout").set(
+            &idleTimeout, message.idleTimeout, orZero: true)
+        try RequestField("\(path).keepalive_interval").set(
             &keepaliveInterval, message.keepaliveInterval, orZero: true)
-        try Field("\(path).keepalive_timeout").set(&keepaliveTimeout, message.keepaliveTimeout)
-        try Field("\(path).max_connections_per_replica").set(
+        try RequestField("\(path).keepalive_timeout").set(
+            &keepaliveTimeout, message.keepaliveTimeout)
+        try RequestField("\(path).max_connections_per_replica").set(
             &maxConnectionsPerReplica, message.maxConnectionsPerReplica, 1...1_000)
         guard message.authority.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
             throw .invalid("\(path).authority", "'\(message.authority)' is not printable ASCII")
@@ -196,11 +198,12 @@ extension RetryPolicy {
             }
             codes.insert(StatusCode(rawValue: number))
         }
-        try Field("\(path).max_attempts").set(&maxAttempts, message.maxAttempts, 1...10)
-        try Field("\(path).initial_delay").set(&initialDelay, message.initialDelay, orZero: true)
-        try Field("\(path).max_delay").set(&maxDelay, message.maxDelay, orZero: true)
-        try Field("\(path).budget_share").set(&budgetShare, message.budgetShare, 0...10)
-        try Field("\(path).budget_per_second").set(
+        try RequestField("\(path).max_attempts").set(&maxAttempts, message.maxAttempts, 1...10)
+        try RequestField("\(path).initial_delay").set(
+            &initialDelay, message.initialDelay, orZero: true)
+        try RequestField("\(path).max_delay").set(&maxDelay, message.maxDelay, orZero: true)
+        try RequestField("\(path).budget_share").set(&budgetShare, message.budgetShare, 0...10)
+        try RequestField("\(path).budget_per_second").set(
             &budgetPerSecond, message.budgetPerSecond, 0...RetryPolicy.maxPerSecond)
     }
 }
@@ -219,12 +222,12 @@ extension HealthCheck {
     fileprivate init(_ message: Weir_Admin_V1_HealthCheckOptions) throws(ControlError) {
         self.init()
         let path = "backend.options.health_check"
-        try Field("\(path).interval").set(&interval, message.interval, orZero: true)
-        try Field("\(path).timeout").set(&timeout, message.timeout)
+        try RequestField("\(path).interval").set(&interval, message.interval, orZero: true)
+        try RequestField("\(path).timeout").set(&timeout, message.timeout)
         service = message.service
-        try Field("\(path).healthy_threshold").set(
+        try RequestField("\(path).healthy_threshold").set(
             &healthyThreshold, message.healthyThreshold, 1...100)
-        try Field("\(path).unhealthy_threshold").set(
+        try RequestField("\(path).unhealthy_threshold").set(
             &unhealthyThreshold, message.unhealthyThreshold, 1...100)
     }
 }
@@ -242,15 +245,16 @@ extension OutlierDetection {
     fileprivate init(_ message: Weir_Admin_V1_OutlierOptions) throws(ControlError) {
         self.init()
         let path = "backend.options.outlier_detection"
-        try Field("\(path).consecutive_failures").set(
+        try RequestField("\(path).consecutive_failures").set(
             &consecutiveFailures, message.consecutiveFailures, 0...1_000_000)
-        try Field("\(path).failure_share").set(&failureShare, message.failureShare, 0...1)
-        try Field("\(path).minimum_requests").set(
+        try RequestField("\(path).failure_share").set(&failureShare, message.failureShare, 0...1)
+        try RequestField("\(path).minimum_requests").set(
             &minimumRequests, message.minimumRequests, 1...1_000_000)
-        try Field("\(path).interval").set(&interval, message.interval)
-        try Field("\(path).base_ejection").set(&baseEjection, message.baseEjection)
-        try Field("\(path).max_ejection").set(&maxEjection, message.maxEjection)
-        try Field("\(path).max_ejected_share").set(&maxEjectedShare, message.maxEjectedShare, 0...1)
+        try RequestField("\(path).interval").set(&interval, message.interval)
+        try RequestField("\(path).base_ejection").set(&baseEjection, message.baseEjection)
+        try RequestField("\(path).max_ejection").set(&maxEjection, message.maxEjection)
+        try RequestField("\(path).max_ejected_share").set(
+            &maxEjectedShare, message.maxEjectedShare, 0...1)
     }
 }
 
@@ -262,60 +266,5 @@ extension Weir_Admin_V1_OutlierOptions {
             minimumRequests: UInt32(settings.minimumRequests), interval: .init(settings.interval),
             baseEjection: .init(settings.baseEjection), maxEjection: .init(settings.maxEjection),
             maxEjectedShare: settings.maxEjectedShare)
-    }
-}
-
-/// A field of a request: takes a value that is set, and says what is wrong with it.
-private struct Field {
-    /// The longest duration that may be asked for: a week.
-    private static let maxSeconds: Int64 = 604_800
-
-    private let path: String
-
-    init(_ path: String) { self.path = path }
-
-    func set(
-        _ value: inout Duration, _ asked: Google_Protobuf_Duration?, orZero: Bool = false
-    ) throws(ControlError) {
-        guard let asked else { return }
-        let given = Duration(
-            secondsComponent: asked.seconds,
-            attosecondsComponent: Int64(asked.nanos) * 1_000_000_000)
-        let least = orZero ? Duration.zero : .milliseconds(1)
-        guard given >= least, asked.seconds <= Self.maxSeconds else {
-            throw .invalid(
-                path,
-                "is \(given); it must be from \(orZero ? "0 s" : "1 ms") to \(Self.maxSeconds) s")
-        }
-        value = given
-    }
-
-    func set(
-        _ value: inout Int, _ asked: UInt32?, _ range: ClosedRange<Int>
-    ) throws(ControlError) {
-        guard let asked else { return }
-        guard range.contains(Int(asked)) else {
-            throw .invalid(
-                path, "is \(asked); it must be from \(range.lowerBound) to \(range.upperBound)")
-        }
-        value = Int(asked)
-    }
-
-    func set(
-        _ value: inout Double, _ asked: Double?, _ range: ClosedRange<Double>
-    ) throws(ControlError) {
-        guard let asked else { return }
-        guard range.contains(asked) else {
-            throw .invalid(
-                path, "is \(asked); it must be from \(range.lowerBound) to \(range.upperBound)")
-        }
-        value = asked
-    }
-}
-
-extension Google_Protobuf_Duration {
-    fileprivate init(_ duration: Duration) {
-        let (seconds, attoseconds) = duration.components
-        self.init(seconds: seconds, nanos: Int32(attoseconds / 1_000_000_000))
     }
 }

@@ -4,7 +4,7 @@ internal import Messages
 /// Why a change or a question was refused: a status code, a sentence, and the details that
 /// programs read (`google.rpc.BadRequest` or `ErrorInfo`).
 package struct ControlError: Error {
-    enum Kind: String { case backend, endpoint, handler }
+    enum Kind: String { case backend, endpoint, handler, shadow }
 
     let code: StatusCode
     let message: String

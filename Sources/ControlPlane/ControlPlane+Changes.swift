@@ -68,6 +68,8 @@ extension ControlPlane {
         /// Whether the affinity map was laid out anew.
         package let packed: Bool
         package let revision: UInt64
+        /// What speaks against it.
+        package let warnings: [String]
     }
 
     @discardableResult
@@ -76,20 +78,34 @@ extension ControlPlane {
         under condition: Condition = .init()
     ) async throws -> TrafficChange {
         let (answer, revision) = try await change(condition) { (state) throws(ControlError) in
+            let before = try state.known(endpoint: name).weights
             let change = try state.setTraffic(name, weights)
-            return (change, .endpoint(change.endpoint))
+            return ((change: change, before: before), .endpoint(change.endpoint))
         }
+        let change = answer.change
         return TrafficChange(
-            endpoint: answer.endpoint, movedShare: answer.movedShare, packed: answer.packed,
-            revision: revision)
+            endpoint: change.endpoint, movedShare: change.movedShare, packed: change.packed,
+            revision: revision,
+            warnings: try await shadowWarnings(change.endpoint, before: answer.before))
     }
 
     @discardableResult
     package func setShadow(
-        _ name: String, backend: String, proportion: Double, under condition: Condition = .init()
+        _ name: String, backend: String, proportion: Double,
+        options: ControlState.Shadow.Options? = nil, under condition: Condition = .init()
     ) async throws -> ControlState.Endpoint {
         try await change(condition) { (state) throws(ControlError) in
-            let endpoint = try state.setShadow(name, backend: backend, proportion: proportion)
+            let endpoint = try state.setShadow(
+                name, backend: backend, proportion: proportion, options: options)
+            return (endpoint, .endpoint(endpoint))
+        }.answer
+    }
+
+    func setComparison(
+        _ name: String, _ comparison: ControlState.Comparison, under condition: Condition
+    ) async throws -> ControlState.Endpoint {
+        try await change(condition) { (state) throws(ControlError) in
+            let endpoint = try state.setComparison(name, comparison)
             return (endpoint, .endpoint(endpoint))
         }.answer
     }

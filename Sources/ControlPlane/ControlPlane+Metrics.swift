@@ -41,7 +41,7 @@ extension ControlPlane {
                 < ($1.key.endpoint, $1.key.backend, $1.key.method, $1.key.isShadow ? 1 : 0)
         }
         text.family("grpc_server_call_started_total", "counter", "Calls routed to a backend.")
-        for (key, call) in calls where !key.isShadow {
+        for (key, call) in calls {
             text.sample("grpc_server_call_started_total", Self.labels(key), call.started)
         }
         text.family(
@@ -57,7 +57,7 @@ extension ControlPlane {
             }
         }
         text.family("weir_requests_in_flight", "gauge", "Calls that have not ended.")
-        for (key, call) in calls where !key.isShadow {
+        for (key, call) in calls {
             text.sample("weir_requests_in_flight", Self.labels(key), max(0, call.inFlight))
         }
         text.family(
@@ -65,6 +65,7 @@ extension ControlPlane {
         for (key, call) in calls where key.isShadow {
             text.sample("weir_shadow_sampled_total", Self.labels(key), call.sampled)
         }
+        addShadows(to: &text, figures)
         text.family("weir_traffic_weight", "gauge", "The share of requests that a backend gets.")
         for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
             for (backend, weight) in endpoint.weights.weights {

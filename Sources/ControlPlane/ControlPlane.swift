@@ -18,7 +18,7 @@ package actor ControlPlane {
     let startedAt = ContinuousClock.now
     private let log: Logger
     /// The Swift code that backends can be made of, by name.
-    private let registered: [String: HandlerBackend]
+    let registered: [String: HandlerBackend]
 
     private(set) var state = ControlState()
     private(set) var changes = ChangeLog()
@@ -26,6 +26,8 @@ package actor ControlPlane {
     private(set) var snapshot = RoutingSnapshot.empty
     /// The backends of replicas, as they run here.
     private(set) var running: RunningBackends
+    /// What the shadows of the endpoints use, and have found.
+    private(set) var shadows = RunningShadows()
     /// The description of all backends' services, for reflection.
     private var schema = ControlPlane.standardSchema
     /// One change at a time goes through, in order; the actor alone would interleave them at each
@@ -154,6 +156,7 @@ package actor ControlPlane {
     /// Gives the state to the data plane, to health and to reflection.
     private func publish() async throws {
         let endpoints = state.endpoints.values.map { endpoint in
+            shadows.setRules(endpoint, state) { compared(by: endpoint, $0) }
             // Only what has changed is made anew; no two changes have one revision.
             if let known = snapshot.endpoint(with: endpoint.route),
                 known.revision == endpoint.revision
@@ -162,8 +165,9 @@ package actor ControlPlane {
             }
             return RoutingSnapshot.Endpoint(
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
-                policy: endpoint.policy)
+                policy: endpoint.policy, shadows: shadows.run(endpoint))
         }
+        shadows.keep(state)
         snapshot = RoutingSnapshot(
             revision: state.revision, endpoints: endpoints, backends: runBackends())
         try await dataPlane.publish(snapshot)

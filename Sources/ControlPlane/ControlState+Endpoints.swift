@@ -54,8 +54,10 @@ extension ControlState {
     }
 
     /// Adds, changes or, with proportion 0, removes a shadow.
+    ///
+    /// - Parameter options: nil for what the shadow has.
     mutating func setShadow(
-        _ name: String, backend: String, proportion: Double
+        _ name: String, backend: String, proportion: Double, options: Shadow.Options? = nil
     ) throws(ControlError) -> Endpoint {
         var endpoint = try known(endpoint: name)
         guard proportion >= 0, proportion <= 1 else {
@@ -63,11 +65,29 @@ extension ControlState {
             throw .invalid("proportion", error.description)
         }
         _ = try known(backend: backend)
+        let known = endpoint.shadows.first { $0.backend == backend }
         endpoint.shadows.removeAll { $0.backend == backend }
         if proportion > 0 {
-            endpoint.shadows.append(Shadow(backend: backend, proportion: proportion))
+            guard endpoint.shadows.count < Self.maxShadows else {
+                throw .invalid("backend", "an endpoint can have \(Self.maxShadows) shadows")
+            }
+            endpoint.shadows.append(
+                Shadow(
+                    backend: backend, proportion: proportion,
+                    options: options ?? known?.options ?? .init()))
             endpoint.shadows.sort { $0.backend < $1.backend }
         }
+        endpoint.revision = revision + 1
+        endpoints[name] = endpoint
+        return endpoint
+    }
+
+    /// Replaces how answers of shadows are compared.
+    mutating func setComparison(
+        _ name: String, _ comparison: Comparison
+    ) throws(ControlError) -> Endpoint {
+        var endpoint = try known(endpoint: name)
+        endpoint.comparison = comparison
         endpoint.revision = revision + 1
         endpoints[name] = endpoint
         return endpoint

@@ -1,3 +1,4 @@
+package import Messages
 package import Serving
 package import TrafficPolicy
 
@@ -9,6 +10,8 @@ package struct ControlState: Sendable {
     /// How many earlier affinity maps an endpoint keeps, so that going back to its weights restores
     /// them.
     package static let keptMaps = 64
+    /// Shadows of one endpoint.
+    package static let maxShadows = 32
 
     /// A named implementation.
     package struct Backend: Sendable {
@@ -40,8 +43,32 @@ package struct ControlState: Sendable {
 
     /// A share of an endpoint's requests that is copied.
     package struct Shadow: Sendable, Equatable {
+        /// The settings that an operator can choose beside the proportion.
+        package struct Options: Sendable, Equatable {
+            package var limits = ShadowLimits()
+            /// Whether requests that the backend itself answers are copied to it too.
+            package var includesOwn = false
+
+            package init() {}
+        }
+
         package let backend: String
         package let proportion: Double
+        package var options = Options()
+    }
+
+    /// How the answers of an endpoint's shadows are compared with those of its callers.
+    package struct Comparison: Sendable, Equatable {
+        package var ignoredFields: [String] = []
+        package var tolerances: [String: DiffRules.Tolerance] = [:]
+        package var redactedFields: [String] = []
+        package var redactedMetadata: [String] = []
+        /// The share of copied requests that goes to the caller's own backend a second time.
+        package var noiseProportion = 0.0
+        /// The share of answers that may differ in a good report.
+        package var allowedShare = 0.001
+
+        package init() {}
     }
 
     /// A named entry point with its policy.
@@ -54,6 +81,7 @@ package struct ControlState: Sendable {
         package var history: [AffinityMap] = []
         /// Sorted by backend.
         package var shadows: [Shadow] = []
+        package var comparison = Comparison()
         package var revision: UInt64
 
         /// What the data plane decides by.

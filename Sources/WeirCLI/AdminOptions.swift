@@ -95,6 +95,14 @@ struct Assignment: ExpressibleByArgument {
     }
 }
 
+extension Google_Protobuf_Duration {
+    /// Seconds as they are given on the command line.
+    init(seconds: Double) {
+        let whole = seconds.rounded(.down)
+        self.init(seconds: Int64(whole), nanos: Int32((seconds - whole) * 1e9))
+    }
+}
+
 /// What changes have in common.
 struct ChangeOptions: ParsableArguments {
     @Flag(help: "Tell what the change would do, and change nothing.")

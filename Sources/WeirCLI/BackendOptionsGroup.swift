@@ -98,9 +98,7 @@ struct BackendOptionsGroup: ParsableArguments {
         }
         if let healthInterval {
             options.healthCheck = options.healthCheck ?? .init()
-            let seconds = healthInterval.rounded(.down)
-            options.healthCheck?.interval = .init(
-                seconds: Int64(seconds), nanos: Int32((healthInterval - seconds) * 1e9))
+            options.healthCheck?.interval = .init(seconds: healthInterval)
         }
         if backend.options != nil || options != .init() { backend.options = options }
     }

@@ -41,6 +41,19 @@ enum Style {
     static func dim(_ text: String) -> String { wrap(text, "2") }
     static func bold(_ text: String) -> String { wrap(text, "1") }
 
+    /// Red for bad news.
+    static func verdict(_ text: String, isBad: Bool) -> String { wrap(text, isBad ? "1;31" : "1") }
+
+    /// Prints a page; one that will be drawn again in so many seconds is drawn over the last one.
+    static func draw(_ page: String, again interval: Double?) {
+        guard let interval, isTerminal else { return print(page) }
+        let text = page + "\n" + dim("every \(interval) s, Ctrl-C ends")
+        // Home, draw over what is there, clear the rest: no flicker.
+        print(
+            "\u{1b}[H" + text.replacing("\n", with: "\u{1b}[K\n") + "\u{1b}[K\n\u{1b}[J",
+            terminator: "")
+    }
+
     private static func wrap(_ text: String, _ code: String) -> String {
         hasColour ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
     }

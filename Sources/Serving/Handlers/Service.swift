@@ -190,6 +190,18 @@ public struct HandlerBackend: Sendable {
             name, isBlocking: isBlocking, description: description, services: services)
     }
 
+    /// The names of the responses' types by path, where they have one.
+    package var replyTypes: [String: String] {
+        var types: [String: String] = [:]
+        for service in services.values {
+            for (name, method) in service.methods {
+                let path = MethodPath(service: service.name, method: name)
+                types[path.description] = method.reply.messageName
+            }
+        }
+        return types
+    }
+
     func method(_ path: MethodPath) -> MethodHandler? {
         services[path.service]?.methods[path.method]
     }

@@ -51,6 +51,7 @@ final class Mirror {
     }
 
     private func add(_ shadow: ShadowTarget, primary: Target) {
+        shadow.tally.figures.select()
         if shadow.target.key.backend == primary.key.backend, !shadow.shadow.includesOwn {
             return shadow.tally.figures.skipOwn()
         }

@@ -10,7 +10,9 @@ package struct ShadowFigures: Sendable {
 
     /// Copies given up or not made, by `ShadowDrop`.
     private var drops = [UInt64](repeating: 0, count: ShadowDrop.allCases.count)
-    /// Copies that the shadow's backend was going to answer itself.
+    /// Requests that the proportion selected.
+    package private(set) var selected: UInt64 = 0
+    /// Those that the shadow's backend was going to answer itself.
     package private(set) var own: UInt64 = 0
     /// Pairs of answers by their statuses.
     package private(set) var statuses: [Statuses: UInt64] = [:]
@@ -32,6 +34,8 @@ package struct ShadowFigures: Sendable {
 
     mutating func drop(_ reason: ShadowDrop) { drops[reason.rawValue] += 1 }
 
+    mutating func select() { selected += 1 }
+
     mutating func skipOwn() { own += 1 }
 
     mutating func countUnpaired() { unpaired += 1 }
@@ -50,6 +54,7 @@ package struct ShadowFigures: Sendable {
 
     mutating func add(_ other: ShadowFigures) {
         for index in drops.indices { drops[index] += other.drops[index] }
+        selected += other.selected
         own += other.own
         for (pair, count) in other.statuses { statuses[pair, default: 0] += count }
         equal += other.equal

@@ -1,15 +1,32 @@
 internal import ArgumentParser
+internal import Foundation
 internal import Messages
+internal import Weir
 
 /// `weir shadow`
 struct ShadowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "shadow", abstract: "Which backends get copies of an endpoint's requests.",
-        subcommands: [Set.self])
+        commandName: "shadow",
+        abstract: "Which backends get copies of an endpoint's requests, and what they answer.",
+        subcommands: [List.self, Set.self, Compare.self, Report.self, Reset.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows an endpoint's shadows.")
+
+        @Argument(help: "The name of the endpoint.")
+        var endpoint: String
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            try options.show(try await ShadowCommand.endpoint(endpoint, options), ShadowText.list)
+        }
+    }
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Adds, changes or, with proportion 0, removes a shadow.")
+            abstract: "Adds, changes or, with proportion 0, removes a shadow.",
+            discussion: "Options that are not given stay as they are.")
 
         @Argument(help: "The name of the endpoint.")
         var endpoint: String
@@ -19,25 +36,232 @@ struct ShadowCommand: ParsableCommand {
                 "A backend and the share of requests, 0 to 1.", valueName: "backend=proportion"))
         var shadow: Assignment
 
+        @Option(help: "Copies that the backend works on at once; further ones are dropped.")
+        var maxInFlight: UInt32?
+
+        @Option(help: "Bytes held for all copies.")
+        var maxBytes: UInt64?
+
+        @Option(help: "Bytes held for one copy.")
+        var maxBytesPerCopy: UInt64?
+
+        @Option(help: "Seconds after which a copy is given up.")
+        var timeout: Double?
+
+        @Flag(
+            inversion: .prefixedNo,
+            help: "Also copy requests that the backend answers itself, since it has weight too.")
+        var includeOwn: Bool?
+
+        @OptionGroup var change: ChangeOptions
+        @OptionGroup var options: AdminOptions
+
+        func validate() throws {
+            if let timeout, !(0.001...604_800).contains(timeout) {
+                throw ValidationError("--timeout is \(timeout): it must be from 0.001 to 604800")
+            }
+        }
+
+        func run() async throws {
+            var request = Weir_Admin_V1_ShadowTrafficRequest(
+                endpoint: endpoint, backend: shadow.backend, proportion: shadow.value,
+                expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
+            if givesOptions { request.options = applied(to: try await currentOptions()) }
+            let reply: Weir_Admin_V1_Endpoint = try await options.call("ShadowTraffic", request)
+            try options.show(reply) {
+                ShadowText.list($0) + (change.dryRun ? "\n(nothing has changed)" : "")
+            }
+        }
+
+        private var givesOptions: Bool {
+            maxInFlight != nil || maxBytes != nil || maxBytesPerCopy != nil || timeout != nil
+                || includeOwn != nil
+        }
+
+        private func currentOptions() async throws -> Weir_Admin_V1_ShadowOptions {
+            let current = try await ShadowCommand.endpoint(endpoint, options)
+            return current.shadows.first { $0.backend == shadow.backend }?.options ?? .init()
+        }
+
+        private func applied(
+            to current: Weir_Admin_V1_ShadowOptions
+        ) -> Weir_Admin_V1_ShadowOptions {
+            var options = current
+            if let maxInFlight { options.maxRequestsInFlight = maxInFlight }
+            if let maxBytes { options.maxBufferedBytes = maxBytes }
+            if let maxBytesPerCopy { options.maxBufferedBytesPerCopy = maxBytesPerCopy }
+            if let timeout { options.timeout = .init(seconds: timeout) }
+            if let includeOwn { options.includeOwn = includeOwn }
+            return options
+        }
+    }
+
+    struct Compare: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Replaces how answers of shadows are compared with those of callers.",
+            discussion: """
+                A field is named by its path in the response message, for example items.price; a rule \
+                holds for everything in it. ':status', ':message', ':count' (of messages) and ':bytes' \
+                name what is no field. What is not given is back at its default.
+                """)
+
+        @Argument(help: "The name of the endpoint.")
+        var endpoint: String
+
+        @Option(help: ArgumentHelp("A field that may differ.", valueName: "field"))
+        var ignore: [String] = []
+
+        @Option(
+            help: ArgumentHelp(
+                "How far a number may be off: by an amount, or by a share as in 'score=1%'.",
+                valueName: "field=amount"))
+        var tolerance: [ToleranceArgument] = []
+
+        @Option(help: ArgumentHelp("A field whose values are not kept.", valueName: "field"))
+        var redact: [String] = []
+
+        @Option(help: ArgumentHelp("Metadata whose values are not kept.", valueName: "name"))
+        var redactMetadata: [String] = []
+
+        @Option(
+            help: """
+                The share of copied requests, 0 to 1, that the caller's own backend gets a second time, to \
+                learn what differs anyway.
+                """)
+        var noise = 0.0
+
+        @Option(help: "The share of answers, 0 to 1, that may differ in a good report.")
+        var allowed: Double?
+
         @OptionGroup var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            let request = Weir_Admin_V1_ShadowTrafficRequest(
-                endpoint: endpoint, backend: shadow.backend, proportion: shadow.value,
+            let request = Weir_Admin_V1_SetShadowComparisonRequest(
+                endpoint: endpoint,
+                comparison: .init(
+                    ignoredFields: ignore, tolerances: tolerance.map(\.message),
+                    redactedFields: redact, redactedMetadata: redactMetadata,
+                    noiseProportion: noise, allowedShare: allowed),
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
-            let reply: Weir_Admin_V1_Endpoint = try await options.call("ShadowTraffic", request)
-            try options.show(reply) { endpoint in
-                var table = Table([("SHADOW", .left), ("PROPORTION", .right), ("", .left)])
-                for shadow in endpoint.shadows {
-                    table.add([
-                        shadow.backend, "\(shadow.proportion)", Style.bar(shadow.proportion),
-                    ])
-                }
-                return
-                    "\(Style.bold(endpoint.name)) shadows:\(endpoint.shadows.isEmpty ? " " : "\n")"
-                    + table.text + (change.dryRun ? "\n(nothing has changed)" : "")
+            let reply: Weir_Admin_V1_Endpoint = try await options.call(
+                "SetShadowComparison", request)
+            try options.show(reply) {
+                ShadowText.list($0) + (change.dryRun ? "\n(nothing has changed)" : "")
             }
+        }
+    }
+
+    struct Report: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract:
+                "Tells how shadows do, and what differs between their answers and the callers'.",
+            discussion: "Exit code 2: a report is bad.")
+
+        /// Tells a script that a report is bad.
+        static let badReport = ExitCode(2)
+
+        @Argument(help: "The name of the endpoint.")
+        var endpoint: String
+
+        @Argument(help: "Only this shadow.")
+        var backend = ""
+
+        @Flag(help: "Show it again and again, until Ctrl-C.")
+        var watch = false
+
+        @Option(help: "Seconds between two reports, 0.1 to 60.")
+        var interval = 1.0
+
+        @Option(help: "End after this many reports.")
+        var count: Int?
+
+        @Flag(help: "Show pairs of answers that differ.")
+        var samples = false
+
+        @OptionGroup var options: AdminOptions
+
+        func validate() throws {
+            guard (0.1...60).contains(interval) else {
+                throw ValidationError("--interval is \(interval): it must be from 0.1 to 60")
+            }
+            guard count ?? 1 > 0 else { throw ValidationError("--count must be at least 1") }
+        }
+
+        func run() async throws {
+            let request = Weir_Admin_V1_GetShadowReportRequest(endpoint: endpoint, backend: backend)
+            var shown = 0
+            while true {
+                let reply: Weir_Admin_V1_GetShadowReportResponse = try await options.call(
+                    "GetShadowReport", request)
+                try show(reply)
+                shown += 1
+                guard watch, shown != count else {
+                    if reply.reports.contains(where: { ShadowText.isBad($0.verdict) }) {
+                        throw Self.badReport
+                    }
+                    return
+                }
+                try await Task.sleep(for: .seconds(interval))
+            }
+        }
+
+        private func show(_ reply: Weir_Admin_V1_GetShadowReportResponse) throws {
+            if options.json {
+                print(try AdminOptions.json(reply, indent: watch ? 0 : 2))
+            } else {
+                let pairs = samples ? ShadowText.samples(reply) : ""
+                Style.draw(
+                    ShadowText.page(reply) + (pairs.isEmpty ? "" : "\n\n" + pairs),
+                    again: watch ? interval : nil)
+            }
+            fflush(nil)
+        }
+    }
+
+    struct Reset: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Begins shadow reports anew.")
+
+        @Argument(help: "The name of the endpoint.")
+        var endpoint: String
+
+        @Argument(help: "Only this shadow.")
+        var backend = ""
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let request = Weir_Admin_V1_ResetShadowReportRequest(
+                endpoint: endpoint, backend: backend)
+            let reply: Weir_Admin_V1_ResetShadowReportResponse = try await options.call(
+                "ResetShadowReport", request)
+            try options.show(reply) { _ in "the report begins anew" }
+        }
+    }
+
+    private static func endpoint(
+        _ name: String, _ options: AdminOptions
+    ) async throws -> Weir_Admin_V1_Endpoint {
+        try await options.call("GetEndpoint", Weir_Admin_V1_GetEndpointRequest(name: name))
+    }
+}
+
+/// `FIELD=AMOUNT` or `FIELD=SHARE%`.
+struct ToleranceArgument: ExpressibleByArgument {
+    let message: Weir_Admin_V1_FieldTolerance
+
+    init?(argument: String) {
+        guard let equals = argument.lastIndex(of: "="), equals != argument.startIndex else {
+            return nil
+        }
+        let field = String(argument[..<equals])
+        let amount = argument[argument.index(after: equals)...]
+        if amount.hasSuffix("%") {
+            guard let share = Double(amount.dropLast()) else { return nil }
+            message = .init(field: field, relative: share / 100)
+        } else {
+            guard let number = Double(amount) else { return nil }
+            message = .init(field: field, absolute: number)
         }
     }
 }

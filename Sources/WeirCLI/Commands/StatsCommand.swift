@@ -59,13 +59,7 @@ struct StatsCommand: AsyncParsableCommand {
         if options.json {
             print(try AdminOptions.json(stats, indent: 0))
         } else {
-            var text = Self.table(stats, isLive: true)
-            if Style.isTerminal {
-                text += "\n" + Style.dim("every \(interval) s, Ctrl-C ends")
-                // Home, draw over what is there, clear the rest: no flicker.
-                text = "\u{1b}[H" + text.replacing("\n", with: "\u{1b}[K\n") + "\u{1b}[K\n\u{1b}[J"
-            }
-            print(text, terminator: Style.isTerminal ? "" : "\n")
+            Style.draw(Self.table(stats, isLive: true), again: interval)
         }
         fflush(nil)
     }
@@ -80,13 +74,11 @@ struct StatsCommand: AsyncParsableCommand {
         for row in stats.backends {
             let peers = stats.backends.filter { $0.endpoint == row.endpoint && !$0.shadow }
             let all = peers.map(\.requests).reduce(0, +)
-            let part = row.shadow ? row.sampled : row.requests
-            let share = all > 0 ? Double(part) / Double(all) : 0
+            let share = all > 0 ? Double(row.requests) / Double(all) : 0
             let errors = row.statuses.filter { $0.code != 0 }.map(\.count).reduce(0, +)
             let latency = row.latency ?? .init()
             let count =
-                isLive && !row.shadow
-                ? String(format: "%.0f", row.requestsPerSecond) : "\(part)"
+                isLive ? String(format: "%.0f", row.requestsPerSecond) : "\(row.requests)"
             table.add([
                 row.endpoint, row.backend + (row.shadow ? " (shadow)" : ""), "\(row.weight)",
                 Style.percent(share), Style.bar(share, width: 16), count, "\(errors)",

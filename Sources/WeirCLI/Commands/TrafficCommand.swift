@@ -43,6 +43,7 @@ struct TrafficCommand: ParsableCommand {
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
             let reply: Weir_Admin_V1_SetTrafficResponse = try await options.call(
                 "SetTraffic", request)
+            for warning in reply.warnings { complain("warning: \(warning)") }
             try options.show(reply) { reply in
                 let moves = change.dryRun ? "would move" : "moved"
                 let packed = reply.packed ? ", because the affinity map was laid out anew" : ""

@@ -598,6 +598,141 @@ void   weir__admin__v1__shadow__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__shadow__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__shadow_options__init
+                     (Weir__Admin__V1__ShadowOptions         *message)
+{
+  static const Weir__Admin__V1__ShadowOptions init_value = WEIR__ADMIN__V1__SHADOW_OPTIONS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__shadow_options__get_packed_size
+                     (const Weir__Admin__V1__ShadowOptions *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_options__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__shadow_options__pack
+                     (const Weir__Admin__V1__ShadowOptions *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_options__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__shadow_options__pack_to_buffer
+                     (const Weir__Admin__V1__ShadowOptions *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_options__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ShadowOptions *
+       weir__admin__v1__shadow_options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ShadowOptions *)
+     protobuf_c_message_unpack (&weir__admin__v1__shadow_options__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__shadow_options__free_unpacked
+                     (Weir__Admin__V1__ShadowOptions *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__shadow_options__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__shadow_comparison__init
+                     (Weir__Admin__V1__ShadowComparison         *message)
+{
+  static const Weir__Admin__V1__ShadowComparison init_value = WEIR__ADMIN__V1__SHADOW_COMPARISON__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__shadow_comparison__get_packed_size
+                     (const Weir__Admin__V1__ShadowComparison *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_comparison__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__shadow_comparison__pack
+                     (const Weir__Admin__V1__ShadowComparison *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_comparison__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__shadow_comparison__pack_to_buffer
+                     (const Weir__Admin__V1__ShadowComparison *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_comparison__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ShadowComparison *
+       weir__admin__v1__shadow_comparison__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ShadowComparison *)
+     protobuf_c_message_unpack (&weir__admin__v1__shadow_comparison__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__shadow_comparison__free_unpacked
+                     (Weir__Admin__V1__ShadowComparison *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__shadow_comparison__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__field_tolerance__init
+                     (Weir__Admin__V1__FieldTolerance         *message)
+{
+  static const Weir__Admin__V1__FieldTolerance init_value = WEIR__ADMIN__V1__FIELD_TOLERANCE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__field_tolerance__get_packed_size
+                     (const Weir__Admin__V1__FieldTolerance *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_tolerance__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__field_tolerance__pack
+                     (const Weir__Admin__V1__FieldTolerance *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_tolerance__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__field_tolerance__pack_to_buffer
+                     (const Weir__Admin__V1__FieldTolerance *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_tolerance__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__FieldTolerance *
+       weir__admin__v1__field_tolerance__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__FieldTolerance *)
+     protobuf_c_message_unpack (&weir__admin__v1__field_tolerance__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__field_tolerance__free_unpacked
+                     (Weir__Admin__V1__FieldTolerance *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__field_tolerance__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__interval__init
                      (Weir__Admin__V1__Interval         *message)
 {
@@ -1406,6 +1541,546 @@ void   weir__admin__v1__shadow_traffic_request__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &weir__admin__v1__shadow_traffic_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__set_shadow_comparison_request__init
+                     (Weir__Admin__V1__SetShadowComparisonRequest         *message)
+{
+  static const Weir__Admin__V1__SetShadowComparisonRequest init_value = WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__set_shadow_comparison_request__get_packed_size
+                     (const Weir__Admin__V1__SetShadowComparisonRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_shadow_comparison_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__set_shadow_comparison_request__pack
+                     (const Weir__Admin__V1__SetShadowComparisonRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_shadow_comparison_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__set_shadow_comparison_request__pack_to_buffer
+                     (const Weir__Admin__V1__SetShadowComparisonRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_shadow_comparison_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__SetShadowComparisonRequest *
+       weir__admin__v1__set_shadow_comparison_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__SetShadowComparisonRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__set_shadow_comparison_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__set_shadow_comparison_request__free_unpacked
+                     (Weir__Admin__V1__SetShadowComparisonRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__set_shadow_comparison_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_shadow_report_request__init
+                     (Weir__Admin__V1__GetShadowReportRequest         *message)
+{
+  static const Weir__Admin__V1__GetShadowReportRequest init_value = WEIR__ADMIN__V1__GET_SHADOW_REPORT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_shadow_report_request__get_packed_size
+                     (const Weir__Admin__V1__GetShadowReportRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_shadow_report_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_shadow_report_request__pack
+                     (const Weir__Admin__V1__GetShadowReportRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_shadow_report_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_shadow_report_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetShadowReportRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_shadow_report_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetShadowReportRequest *
+       weir__admin__v1__get_shadow_report_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetShadowReportRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_shadow_report_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_shadow_report_request__free_unpacked
+                     (Weir__Admin__V1__GetShadowReportRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_shadow_report_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_shadow_report_response__init
+                     (Weir__Admin__V1__GetShadowReportResponse         *message)
+{
+  static const Weir__Admin__V1__GetShadowReportResponse init_value = WEIR__ADMIN__V1__GET_SHADOW_REPORT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_shadow_report_response__get_packed_size
+                     (const Weir__Admin__V1__GetShadowReportResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_shadow_report_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_shadow_report_response__pack
+                     (const Weir__Admin__V1__GetShadowReportResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_shadow_report_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_shadow_report_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetShadowReportResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_shadow_report_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetShadowReportResponse *
+       weir__admin__v1__get_shadow_report_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetShadowReportResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_shadow_report_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_shadow_report_response__free_unpacked
+                     (Weir__Admin__V1__GetShadowReportResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_shadow_report_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__reset_shadow_report_request__init
+                     (Weir__Admin__V1__ResetShadowReportRequest         *message)
+{
+  static const Weir__Admin__V1__ResetShadowReportRequest init_value = WEIR__ADMIN__V1__RESET_SHADOW_REPORT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__reset_shadow_report_request__get_packed_size
+                     (const Weir__Admin__V1__ResetShadowReportRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__reset_shadow_report_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__reset_shadow_report_request__pack
+                     (const Weir__Admin__V1__ResetShadowReportRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__reset_shadow_report_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__reset_shadow_report_request__pack_to_buffer
+                     (const Weir__Admin__V1__ResetShadowReportRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__reset_shadow_report_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ResetShadowReportRequest *
+       weir__admin__v1__reset_shadow_report_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ResetShadowReportRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__reset_shadow_report_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__reset_shadow_report_request__free_unpacked
+                     (Weir__Admin__V1__ResetShadowReportRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__reset_shadow_report_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__reset_shadow_report_response__init
+                     (Weir__Admin__V1__ResetShadowReportResponse         *message)
+{
+  static const Weir__Admin__V1__ResetShadowReportResponse init_value = WEIR__ADMIN__V1__RESET_SHADOW_REPORT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__reset_shadow_report_response__get_packed_size
+                     (const Weir__Admin__V1__ResetShadowReportResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__reset_shadow_report_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__reset_shadow_report_response__pack
+                     (const Weir__Admin__V1__ResetShadowReportResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__reset_shadow_report_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__reset_shadow_report_response__pack_to_buffer
+                     (const Weir__Admin__V1__ResetShadowReportResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__reset_shadow_report_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ResetShadowReportResponse *
+       weir__admin__v1__reset_shadow_report_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ResetShadowReportResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__reset_shadow_report_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__reset_shadow_report_response__free_unpacked
+                     (Weir__Admin__V1__ResetShadowReportResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__reset_shadow_report_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__shadow_report__init
+                     (Weir__Admin__V1__ShadowReport         *message)
+{
+  static const Weir__Admin__V1__ShadowReport init_value = WEIR__ADMIN__V1__SHADOW_REPORT__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__shadow_report__get_packed_size
+                     (const Weir__Admin__V1__ShadowReport *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_report__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__shadow_report__pack
+                     (const Weir__Admin__V1__ShadowReport *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_report__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__shadow_report__pack_to_buffer
+                     (const Weir__Admin__V1__ShadowReport *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_report__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ShadowReport *
+       weir__admin__v1__shadow_report__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ShadowReport *)
+     protobuf_c_message_unpack (&weir__admin__v1__shadow_report__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__shadow_report__free_unpacked
+                     (Weir__Admin__V1__ShadowReport *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__shadow_report__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__shadow_drops__init
+                     (Weir__Admin__V1__ShadowDrops         *message)
+{
+  static const Weir__Admin__V1__ShadowDrops init_value = WEIR__ADMIN__V1__SHADOW_DROPS__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__shadow_drops__get_packed_size
+                     (const Weir__Admin__V1__ShadowDrops *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_drops__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__shadow_drops__pack
+                     (const Weir__Admin__V1__ShadowDrops *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_drops__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__shadow_drops__pack_to_buffer
+                     (const Weir__Admin__V1__ShadowDrops *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__shadow_drops__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ShadowDrops *
+       weir__admin__v1__shadow_drops__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ShadowDrops *)
+     protobuf_c_message_unpack (&weir__admin__v1__shadow_drops__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__shadow_drops__free_unpacked
+                     (Weir__Admin__V1__ShadowDrops *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__shadow_drops__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__field_difference__init
+                     (Weir__Admin__V1__FieldDifference         *message)
+{
+  static const Weir__Admin__V1__FieldDifference init_value = WEIR__ADMIN__V1__FIELD_DIFFERENCE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__field_difference__get_packed_size
+                     (const Weir__Admin__V1__FieldDifference *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_difference__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__field_difference__pack
+                     (const Weir__Admin__V1__FieldDifference *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_difference__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__field_difference__pack_to_buffer
+                     (const Weir__Admin__V1__FieldDifference *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_difference__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__FieldDifference *
+       weir__admin__v1__field_difference__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__FieldDifference *)
+     protobuf_c_message_unpack (&weir__admin__v1__field_difference__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__field_difference__free_unpacked
+                     (Weir__Admin__V1__FieldDifference *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__field_difference__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__value_pair__init
+                     (Weir__Admin__V1__ValuePair         *message)
+{
+  static const Weir__Admin__V1__ValuePair init_value = WEIR__ADMIN__V1__VALUE_PAIR__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__value_pair__get_packed_size
+                     (const Weir__Admin__V1__ValuePair *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__value_pair__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__value_pair__pack
+                     (const Weir__Admin__V1__ValuePair *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__value_pair__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__value_pair__pack_to_buffer
+                     (const Weir__Admin__V1__ValuePair *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__value_pair__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ValuePair *
+       weir__admin__v1__value_pair__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ValuePair *)
+     protobuf_c_message_unpack (&weir__admin__v1__value_pair__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__value_pair__free_unpacked
+                     (Weir__Admin__V1__ValuePair *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__value_pair__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__status_pair__init
+                     (Weir__Admin__V1__StatusPair         *message)
+{
+  static const Weir__Admin__V1__StatusPair init_value = WEIR__ADMIN__V1__STATUS_PAIR__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__status_pair__get_packed_size
+                     (const Weir__Admin__V1__StatusPair *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__status_pair__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__status_pair__pack
+                     (const Weir__Admin__V1__StatusPair *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__status_pair__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__status_pair__pack_to_buffer
+                     (const Weir__Admin__V1__StatusPair *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__status_pair__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__StatusPair *
+       weir__admin__v1__status_pair__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__StatusPair *)
+     protobuf_c_message_unpack (&weir__admin__v1__status_pair__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__status_pair__free_unpacked
+                     (Weir__Admin__V1__StatusPair *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__status_pair__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__difference_sample__init
+                     (Weir__Admin__V1__DifferenceSample         *message)
+{
+  static const Weir__Admin__V1__DifferenceSample init_value = WEIR__ADMIN__V1__DIFFERENCE_SAMPLE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__difference_sample__get_packed_size
+                     (const Weir__Admin__V1__DifferenceSample *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__difference_sample__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__difference_sample__pack
+                     (const Weir__Admin__V1__DifferenceSample *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__difference_sample__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__difference_sample__pack_to_buffer
+                     (const Weir__Admin__V1__DifferenceSample *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__difference_sample__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__DifferenceSample *
+       weir__admin__v1__difference_sample__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__DifferenceSample *)
+     protobuf_c_message_unpack (&weir__admin__v1__difference_sample__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__difference_sample__free_unpacked
+                     (Weir__Admin__V1__DifferenceSample *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__difference_sample__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__metadata_entry__init
+                     (Weir__Admin__V1__MetadataEntry         *message)
+{
+  static const Weir__Admin__V1__MetadataEntry init_value = WEIR__ADMIN__V1__METADATA_ENTRY__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__metadata_entry__get_packed_size
+                     (const Weir__Admin__V1__MetadataEntry *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__metadata_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__metadata_entry__pack
+                     (const Weir__Admin__V1__MetadataEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__metadata_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__metadata_entry__pack_to_buffer
+                     (const Weir__Admin__V1__MetadataEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__metadata_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__MetadataEntry *
+       weir__admin__v1__metadata_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__MetadataEntry *)
+     protobuf_c_message_unpack (&weir__admin__v1__metadata_entry__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__metadata_entry__free_unpacked
+                     (Weir__Admin__V1__MetadataEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__metadata_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   weir__admin__v1__explain_route_request__init
@@ -3365,7 +4040,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend_weight__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__backend_weight__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__shadow__field_descriptors[2] =
+static const ProtobufCFieldDescriptor weir__admin__v1__shadow__field_descriptors[3] =
 {
   {
     "backend",
@@ -3391,15 +4066,28 @@ static const ProtobufCFieldDescriptor weir__admin__v1__shadow__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "options",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Shadow, options),
+    &weir__admin__v1__shadow_options__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__shadow__field_indices_by_name[] = {
   0,   /* field[0] = backend */
+  2,   /* field[2] = options */
   1,   /* field[1] = proportion */
 };
 static const ProtobufCIntRange weir__admin__v1__shadow__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__shadow__descriptor =
 {
@@ -3409,11 +4097,268 @@ const ProtobufCMessageDescriptor weir__admin__v1__shadow__descriptor =
   "Weir__Admin__V1__Shadow",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Shadow),
-  2,
+  3,
   weir__admin__v1__shadow__field_descriptors,
   weir__admin__v1__shadow__field_indices_by_name,
   1,  weir__admin__v1__shadow__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__shadow__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__shadow_options__field_descriptors[5] =
+{
+  {
+    "max_requests_in_flight",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Admin__V1__ShadowOptions, _max_requests_in_flight_case),
+    offsetof(Weir__Admin__V1__ShadowOptions, max_requests_in_flight),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_buffered_bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__ShadowOptions, _max_buffered_bytes_case),
+    offsetof(Weir__Admin__V1__ShadowOptions, max_buffered_bytes),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_buffered_bytes_per_copy",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__ShadowOptions, _max_buffered_bytes_per_copy_case),
+    offsetof(Weir__Admin__V1__ShadowOptions, max_buffered_bytes_per_copy),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timeout",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowOptions, timeout),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "include_own",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowOptions, include_own),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__shadow_options__field_indices_by_name[] = {
+  4,   /* field[4] = include_own */
+  1,   /* field[1] = max_buffered_bytes */
+  2,   /* field[2] = max_buffered_bytes_per_copy */
+  0,   /* field[0] = max_requests_in_flight */
+  3,   /* field[3] = timeout */
+};
+static const ProtobufCIntRange weir__admin__v1__shadow_options__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__shadow_options__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ShadowOptions",
+  "ShadowOptions",
+  "Weir__Admin__V1__ShadowOptions",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ShadowOptions),
+  5,
+  weir__admin__v1__shadow_options__field_descriptors,
+  weir__admin__v1__shadow_options__field_indices_by_name,
+  1,  weir__admin__v1__shadow_options__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__shadow_options__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__shadow_comparison__field_descriptors[6] =
+{
+  {
+    "ignored_fields",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__ShadowComparison, n_ignored_fields),
+    offsetof(Weir__Admin__V1__ShadowComparison, ignored_fields),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tolerances",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ShadowComparison, n_tolerances),
+    offsetof(Weir__Admin__V1__ShadowComparison, tolerances),
+    &weir__admin__v1__field_tolerance__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "redacted_fields",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__ShadowComparison, n_redacted_fields),
+    offsetof(Weir__Admin__V1__ShadowComparison, redacted_fields),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "redacted_metadata",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__ShadowComparison, n_redacted_metadata),
+    offsetof(Weir__Admin__V1__ShadowComparison, redacted_metadata),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "noise_proportion",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowComparison, noise_proportion),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "allowed_share",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__ShadowComparison, _allowed_share_case),
+    offsetof(Weir__Admin__V1__ShadowComparison, allowed_share),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__shadow_comparison__field_indices_by_name[] = {
+  5,   /* field[5] = allowed_share */
+  0,   /* field[0] = ignored_fields */
+  4,   /* field[4] = noise_proportion */
+  2,   /* field[2] = redacted_fields */
+  3,   /* field[3] = redacted_metadata */
+  1,   /* field[1] = tolerances */
+};
+static const ProtobufCIntRange weir__admin__v1__shadow_comparison__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ShadowComparison",
+  "ShadowComparison",
+  "Weir__Admin__V1__ShadowComparison",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ShadowComparison),
+  6,
+  weir__admin__v1__shadow_comparison__field_descriptors,
+  weir__admin__v1__shadow_comparison__field_indices_by_name,
+  1,  weir__admin__v1__shadow_comparison__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__shadow_comparison__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__field_tolerance__field_descriptors[3] =
+{
+  {
+    "field",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldTolerance, field),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "absolute",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldTolerance, absolute),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "relative",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldTolerance, relative),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__field_tolerance__field_indices_by_name[] = {
+  1,   /* field[1] = absolute */
+  0,   /* field[0] = field */
+  2,   /* field[2] = relative */
+};
+static const ProtobufCIntRange weir__admin__v1__field_tolerance__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.FieldTolerance",
+  "FieldTolerance",
+  "Weir__Admin__V1__FieldTolerance",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__FieldTolerance),
+  3,
+  weir__admin__v1__field_tolerance__field_descriptors,
+  weir__admin__v1__field_tolerance__field_indices_by_name,
+  1,  weir__admin__v1__field_tolerance__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__field_tolerance__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__interval__field_descriptors[2] =
@@ -3467,7 +4412,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__interval__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[7] =
 {
   {
     "name",
@@ -3541,8 +4486,21 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "comparison",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Endpoint, comparison),
+    &weir__admin__v1__shadow_comparison__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
+  6,   /* field[6] = comparison */
   4,   /* field[4] = intervals */
   0,   /* field[0] = name */
   5,   /* field[5] = revision */
@@ -3553,7 +4511,7 @@ static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
 {
@@ -3563,7 +4521,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   "Weir__Admin__V1__Endpoint",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Endpoint),
-  6,
+  7,
   weir__admin__v1__endpoint__field_descriptors,
   weir__admin__v1__endpoint__field_indices_by_name,
   1,  weir__admin__v1__endpoint__number_ranges,
@@ -4283,7 +5241,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descripto
   (ProtobufCMessageInit) weir__admin__v1__set_traffic_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_response__field_descriptors[5] =
 {
   {
     "endpoint",
@@ -4333,17 +5291,30 @@ static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_response__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warnings",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__SetTrafficResponse, n_warnings),
+    offsetof(Weir__Admin__V1__SetTrafficResponse, warnings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__set_traffic_response__field_indices_by_name[] = {
   0,   /* field[0] = endpoint */
   1,   /* field[1] = moved_share */
   2,   /* field[2] = packed */
   3,   /* field[3] = revision */
+  4,   /* field[4] = warnings */
 };
 static const ProtobufCIntRange weir__admin__v1__set_traffic_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor =
 {
@@ -4353,14 +5324,14 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descript
   "Weir__Admin__V1__SetTrafficResponse",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__SetTrafficResponse),
-  4,
+  5,
   weir__admin__v1__set_traffic_response__field_descriptors,
   weir__admin__v1__set_traffic_response__field_indices_by_name,
   1,  weir__admin__v1__set_traffic_response__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__set_traffic_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__shadow_traffic_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor weir__admin__v1__shadow_traffic_request__field_descriptors[6] =
 {
   {
     "endpoint",
@@ -4422,18 +5393,31 @@ static const ProtobufCFieldDescriptor weir__admin__v1__shadow_traffic_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "options",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowTrafficRequest, options),
+    &weir__admin__v1__shadow_options__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__shadow_traffic_request__field_indices_by_name[] = {
   1,   /* field[1] = backend */
   0,   /* field[0] = endpoint */
   3,   /* field[3] = expected_revision */
+  5,   /* field[5] = options */
   2,   /* field[2] = proportion */
   4,   /* field[4] = validate_only */
 };
 static const ProtobufCIntRange weir__admin__v1__shadow_traffic_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor =
 {
@@ -4443,11 +5427,1019 @@ const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descri
   "Weir__Admin__V1__ShadowTrafficRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ShadowTrafficRequest),
-  5,
+  6,
   weir__admin__v1__shadow_traffic_request__field_descriptors,
   weir__admin__v1__shadow_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__shadow_traffic_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__shadow_traffic_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__set_shadow_comparison_request__field_descriptors[4] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetShadowComparisonRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "comparison",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetShadowComparisonRequest, comparison),
+    &weir__admin__v1__shadow_comparison__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__SetShadowComparisonRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__SetShadowComparisonRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetShadowComparisonRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__set_shadow_comparison_request__field_indices_by_name[] = {
+  1,   /* field[1] = comparison */
+  0,   /* field[0] = endpoint */
+  2,   /* field[2] = expected_revision */
+  3,   /* field[3] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__set_shadow_comparison_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__set_shadow_comparison_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.SetShadowComparisonRequest",
+  "SetShadowComparisonRequest",
+  "Weir__Admin__V1__SetShadowComparisonRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__SetShadowComparisonRequest),
+  4,
+  weir__admin__v1__set_shadow_comparison_request__field_descriptors,
+  weir__admin__v1__set_shadow_comparison_request__field_indices_by_name,
+  1,  weir__admin__v1__set_shadow_comparison_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__set_shadow_comparison_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_shadow_report_request__field_descriptors[2] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetShadowReportRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backend",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetShadowReportRequest, backend),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_shadow_report_request__field_indices_by_name[] = {
+  1,   /* field[1] = backend */
+  0,   /* field[0] = endpoint */
+};
+static const ProtobufCIntRange weir__admin__v1__get_shadow_report_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_shadow_report_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetShadowReportRequest",
+  "GetShadowReportRequest",
+  "Weir__Admin__V1__GetShadowReportRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetShadowReportRequest),
+  2,
+  weir__admin__v1__get_shadow_report_request__field_descriptors,
+  weir__admin__v1__get_shadow_report_request__field_indices_by_name,
+  1,  weir__admin__v1__get_shadow_report_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_shadow_report_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_shadow_report_response__field_descriptors[2] =
+{
+  {
+    "reports",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__GetShadowReportResponse, n_reports),
+    offsetof(Weir__Admin__V1__GetShadowReportResponse, reports),
+    &weir__admin__v1__shadow_report__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetShadowReportResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_shadow_report_response__field_indices_by_name[] = {
+  0,   /* field[0] = reports */
+  1,   /* field[1] = revision */
+};
+static const ProtobufCIntRange weir__admin__v1__get_shadow_report_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_shadow_report_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetShadowReportResponse",
+  "GetShadowReportResponse",
+  "Weir__Admin__V1__GetShadowReportResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetShadowReportResponse),
+  2,
+  weir__admin__v1__get_shadow_report_response__field_descriptors,
+  weir__admin__v1__get_shadow_report_response__field_indices_by_name,
+  1,  weir__admin__v1__get_shadow_report_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_shadow_report_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__reset_shadow_report_request__field_descriptors[2] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ResetShadowReportRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backend",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ResetShadowReportRequest, backend),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__reset_shadow_report_request__field_indices_by_name[] = {
+  1,   /* field[1] = backend */
+  0,   /* field[0] = endpoint */
+};
+static const ProtobufCIntRange weir__admin__v1__reset_shadow_report_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__reset_shadow_report_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ResetShadowReportRequest",
+  "ResetShadowReportRequest",
+  "Weir__Admin__V1__ResetShadowReportRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ResetShadowReportRequest),
+  2,
+  weir__admin__v1__reset_shadow_report_request__field_descriptors,
+  weir__admin__v1__reset_shadow_report_request__field_indices_by_name,
+  1,  weir__admin__v1__reset_shadow_report_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__reset_shadow_report_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define weir__admin__v1__reset_shadow_report_response__field_descriptors NULL
+#define weir__admin__v1__reset_shadow_report_response__field_indices_by_name NULL
+#define weir__admin__v1__reset_shadow_report_response__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__reset_shadow_report_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ResetShadowReportResponse",
+  "ResetShadowReportResponse",
+  "Weir__Admin__V1__ResetShadowReportResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ResetShadowReportResponse),
+  0,
+  weir__admin__v1__reset_shadow_report_response__field_descriptors,
+  weir__admin__v1__reset_shadow_report_response__field_indices_by_name,
+  0,  weir__admin__v1__reset_shadow_report_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__reset_shadow_report_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__shadow_report__field_descriptors[24] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backend",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, backend),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "proportion",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, proportion),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, since),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verdict",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, verdict),
+    &weir__admin__v1__shadow_verdict__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "explanation",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, explanation),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "selected",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, selected),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "own",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, own),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drops",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ShadowReport, n_drops),
+    offsetof(Weir__Admin__V1__ShadowReport, drops),
+    &weir__admin__v1__shadow_drops__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unpaired",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, unpaired),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overload",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, overload),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pending",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, pending),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "compared",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, compared),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "equal",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, equal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "differing",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, differing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "differing_beyond_noise",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, differing_beyond_noise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "noise_compared",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, noise_compared),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fields",
+    18,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ShadowReport, n_fields),
+    offsetof(Weir__Admin__V1__ShadowReport, fields),
+    &weir__admin__v1__field_difference__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "statuses",
+    19,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ShadowReport, n_statuses),
+    offsetof(Weir__Admin__V1__ShadowReport, statuses),
+    &weir__admin__v1__status_pair__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "primary_latency",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, primary_latency),
+    &weir__admin__v1__latency__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shadow_latency",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, shadow_latency),
+    &weir__admin__v1__latency__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "samples",
+    22,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ShadowReport, n_samples),
+    offsetof(Weir__Admin__V1__ShadowReport, samples),
+    &weir__admin__v1__difference_sample__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_flight",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, in_flight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "buffered_bytes",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowReport, buffered_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__shadow_report__field_indices_by_name[] = {
+  1,   /* field[1] = backend */
+  23,   /* field[23] = buffered_bytes */
+  12,   /* field[12] = compared */
+  14,   /* field[14] = differing */
+  15,   /* field[15] = differing_beyond_noise */
+  8,   /* field[8] = drops */
+  0,   /* field[0] = endpoint */
+  13,   /* field[13] = equal */
+  5,   /* field[5] = explanation */
+  17,   /* field[17] = fields */
+  22,   /* field[22] = in_flight */
+  16,   /* field[16] = noise_compared */
+  10,   /* field[10] = overload */
+  7,   /* field[7] = own */
+  11,   /* field[11] = pending */
+  19,   /* field[19] = primary_latency */
+  2,   /* field[2] = proportion */
+  21,   /* field[21] = samples */
+  6,   /* field[6] = selected */
+  20,   /* field[20] = shadow_latency */
+  3,   /* field[3] = since */
+  18,   /* field[18] = statuses */
+  9,   /* field[9] = unpaired */
+  4,   /* field[4] = verdict */
+};
+static const ProtobufCIntRange weir__admin__v1__shadow_report__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 24 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__shadow_report__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ShadowReport",
+  "ShadowReport",
+  "Weir__Admin__V1__ShadowReport",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ShadowReport),
+  24,
+  weir__admin__v1__shadow_report__field_descriptors,
+  weir__admin__v1__shadow_report__field_indices_by_name,
+  1,  weir__admin__v1__shadow_report__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__shadow_report__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__shadow_drops__field_descriptors[2] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowDrops, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowDrops, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__shadow_drops__field_indices_by_name[] = {
+  1,   /* field[1] = count */
+  0,   /* field[0] = reason */
+};
+static const ProtobufCIntRange weir__admin__v1__shadow_drops__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__shadow_drops__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ShadowDrops",
+  "ShadowDrops",
+  "Weir__Admin__V1__ShadowDrops",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ShadowDrops),
+  2,
+  weir__admin__v1__shadow_drops__field_descriptors,
+  weir__admin__v1__shadow_drops__field_indices_by_name,
+  1,  weir__admin__v1__shadow_drops__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__shadow_drops__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__field_difference__field_descriptors[7] =
+{
+  {
+    "method",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldDifference, method),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "field",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldDifference, field),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldDifference, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "share",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldDifference, share),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "noise_share",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldDifference, noise_share),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "noise",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldDifference, noise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "example",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldDifference, example),
+    &weir__admin__v1__value_pair__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__field_difference__field_indices_by_name[] = {
+  2,   /* field[2] = count */
+  6,   /* field[6] = example */
+  1,   /* field[1] = field */
+  0,   /* field[0] = method */
+  5,   /* field[5] = noise */
+  4,   /* field[4] = noise_share */
+  3,   /* field[3] = share */
+};
+static const ProtobufCIntRange weir__admin__v1__field_difference__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__field_difference__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.FieldDifference",
+  "FieldDifference",
+  "Weir__Admin__V1__FieldDifference",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__FieldDifference),
+  7,
+  weir__admin__v1__field_difference__field_descriptors,
+  weir__admin__v1__field_difference__field_indices_by_name,
+  1,  weir__admin__v1__field_difference__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__field_difference__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__value_pair__field_descriptors[3] =
+{
+  {
+    "place",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ValuePair, place),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "primary",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ValuePair, primary),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shadow",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ValuePair, shadow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__value_pair__field_indices_by_name[] = {
+  0,   /* field[0] = place */
+  1,   /* field[1] = primary */
+  2,   /* field[2] = shadow */
+};
+static const ProtobufCIntRange weir__admin__v1__value_pair__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__value_pair__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ValuePair",
+  "ValuePair",
+  "Weir__Admin__V1__ValuePair",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ValuePair),
+  3,
+  weir__admin__v1__value_pair__field_descriptors,
+  weir__admin__v1__value_pair__field_indices_by_name,
+  1,  weir__admin__v1__value_pair__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__value_pair__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__status_pair__field_descriptors[3] =
+{
+  {
+    "primary",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StatusPair, primary),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shadow",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StatusPair, shadow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StatusPair, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__status_pair__field_indices_by_name[] = {
+  2,   /* field[2] = count */
+  0,   /* field[0] = primary */
+  1,   /* field[1] = shadow */
+};
+static const ProtobufCIntRange weir__admin__v1__status_pair__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__status_pair__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.StatusPair",
+  "StatusPair",
+  "Weir__Admin__V1__StatusPair",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__StatusPair),
+  3,
+  weir__admin__v1__status_pair__field_descriptors,
+  weir__admin__v1__status_pair__field_indices_by_name,
+  1,  weir__admin__v1__status_pair__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__status_pair__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__difference_sample__field_descriptors[4] =
+{
+  {
+    "time",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__DifferenceSample, time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__DifferenceSample, method),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "metadata",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__DifferenceSample, n_metadata),
+    offsetof(Weir__Admin__V1__DifferenceSample, metadata),
+    &weir__admin__v1__metadata_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "differences",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__DifferenceSample, n_differences),
+    offsetof(Weir__Admin__V1__DifferenceSample, differences),
+    &weir__admin__v1__value_pair__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__difference_sample__field_indices_by_name[] = {
+  3,   /* field[3] = differences */
+  2,   /* field[2] = metadata */
+  1,   /* field[1] = method */
+  0,   /* field[0] = time */
+};
+static const ProtobufCIntRange weir__admin__v1__difference_sample__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__difference_sample__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.DifferenceSample",
+  "DifferenceSample",
+  "Weir__Admin__V1__DifferenceSample",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__DifferenceSample),
+  4,
+  weir__admin__v1__difference_sample__field_descriptors,
+  weir__admin__v1__difference_sample__field_indices_by_name,
+  1,  weir__admin__v1__difference_sample__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__difference_sample__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__metadata_entry__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__MetadataEntry, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__MetadataEntry, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__metadata_entry__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange weir__admin__v1__metadata_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.MetadataEntry",
+  "MetadataEntry",
+  "Weir__Admin__V1__MetadataEntry",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__MetadataEntry),
+  2,
+  weir__admin__v1__metadata_entry__field_descriptors,
+  weir__admin__v1__metadata_entry__field_indices_by_name,
+  1,  weir__admin__v1__metadata_entry__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__metadata_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__explain_route_request__field_descriptors[2] =
@@ -5464,7 +7456,43 @@ const ProtobufCEnumDescriptor weir__admin__v1__replica_state__descriptor =
   weir__admin__v1__replica_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[15] =
+static const ProtobufCEnumValue weir__admin__v1__shadow_verdict__enum_values_by_number[6] =
+{
+  { "SHADOW_VERDICT_UNSPECIFIED", "WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNSPECIFIED", 0 },
+  { "SHADOW_VERDICT_TOO_FEW", "WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_TOO_FEW", 1 },
+  { "SHADOW_VERDICT_FIT", "WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_FIT", 2 },
+  { "SHADOW_VERDICT_DIFFERS", "WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_DIFFERS", 3 },
+  { "SHADOW_VERDICT_LATE", "WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_LATE", 4 },
+  { "SHADOW_VERDICT_UNREACHABLE", "WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNREACHABLE", 5 },
+};
+static const ProtobufCIntRange weir__admin__v1__shadow_verdict__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__shadow_verdict__enum_values_by_name[6] =
+{
+  { "SHADOW_VERDICT_DIFFERS", 3 },
+  { "SHADOW_VERDICT_FIT", 2 },
+  { "SHADOW_VERDICT_LATE", 4 },
+  { "SHADOW_VERDICT_TOO_FEW", 1 },
+  { "SHADOW_VERDICT_UNREACHABLE", 5 },
+  { "SHADOW_VERDICT_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__shadow_verdict__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ShadowVerdict",
+  "ShadowVerdict",
+  "Weir__Admin__V1__ShadowVerdict",
+  "weir.admin.v1",
+  6,
+  weir__admin__v1__shadow_verdict__enum_values_by_number,
+  6,
+  weir__admin__v1__shadow_verdict__enum_values_by_name,
+  1,
+  weir__admin__v1__shadow_verdict__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[18] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -5477,6 +7505,9 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "ListEndpoints", &weir__admin__v1__list_endpoints_request__descriptor, &weir__admin__v1__list_endpoints_response__descriptor },
   { "SetTraffic", &weir__admin__v1__set_traffic_request__descriptor, &weir__admin__v1__set_traffic_response__descriptor },
   { "ShadowTraffic", &weir__admin__v1__shadow_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
+  { "SetShadowComparison", &weir__admin__v1__set_shadow_comparison_request__descriptor, &weir__admin__v1__endpoint__descriptor },
+  { "GetShadowReport", &weir__admin__v1__get_shadow_report_request__descriptor, &weir__admin__v1__get_shadow_report_response__descriptor },
+  { "ResetShadowReport", &weir__admin__v1__reset_shadow_report_request__descriptor, &weir__admin__v1__reset_shadow_report_response__descriptor },
   { "ExplainRoute", &weir__admin__v1__explain_route_request__descriptor, &weir__admin__v1__explain_route_response__descriptor },
   { "Watch", &weir__admin__v1__watch_request__descriptor, &weir__admin__v1__watch_response__descriptor },
   { "GetStats", &weir__admin__v1__get_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
@@ -5487,17 +7518,20 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   5,        /* CreateEndpoint */
   2,        /* DeleteBackend */
   6,        /* DeleteEndpoint */
-  11,        /* ExplainRoute */
+  14,        /* ExplainRoute */
   3,        /* GetBackend */
   7,        /* GetEndpoint */
-  13,        /* GetStats */
+  12,        /* GetShadowReport */
+  16,        /* GetStats */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
+  13,        /* ResetShadowReport */
+  11,        /* SetShadowComparison */
   9,        /* SetTraffic */
   10,        /* ShadowTraffic */
   1,        /* UpdateBackend */
-  12,        /* Watch */
-  14         /* WatchStats */
+  15,        /* Watch */
+  17         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -5506,7 +7540,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  15,
+  18,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -5598,13 +7632,37 @@ void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
+                                                   const Weir__Admin__V1__SetShadowComparisonRequest *input,
+                                                   Weir__Admin__V1__Endpoint_Closure closure,
+                                                   void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
+                                               const Weir__Admin__V1__GetShadowReportRequest *input,
+                                               Weir__Admin__V1__GetShadowReportResponse_Closure closure,
+                                               void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
+                                                 const Weir__Admin__V1__ResetShadowReportRequest *input,
+                                                 Weir__Admin__V1__ResetShadowReportResponse_Closure closure,
+                                                 void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
                                            Weir__Admin__V1__ExplainRouteResponse_Closure closure,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
@@ -5612,7 +7670,7 @@ void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -5620,7 +7678,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -5628,7 +7686,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

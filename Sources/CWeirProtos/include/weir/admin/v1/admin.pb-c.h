@@ -31,6 +31,9 @@ typedef struct Weir__Admin__V1__ReplicaStatus Weir__Admin__V1__ReplicaStatus;
 typedef struct Weir__Admin__V1__BackendStatus Weir__Admin__V1__BackendStatus;
 typedef struct Weir__Admin__V1__BackendWeight Weir__Admin__V1__BackendWeight;
 typedef struct Weir__Admin__V1__Shadow Weir__Admin__V1__Shadow;
+typedef struct Weir__Admin__V1__ShadowOptions Weir__Admin__V1__ShadowOptions;
+typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparison;
+typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
 typedef struct Weir__Admin__V1__CreateBackendRequest Weir__Admin__V1__CreateBackendRequest;
@@ -49,6 +52,18 @@ typedef struct Weir__Admin__V1__ListEndpointsResponse Weir__Admin__V1__ListEndpo
 typedef struct Weir__Admin__V1__SetTrafficRequest Weir__Admin__V1__SetTrafficRequest;
 typedef struct Weir__Admin__V1__SetTrafficResponse Weir__Admin__V1__SetTrafficResponse;
 typedef struct Weir__Admin__V1__ShadowTrafficRequest Weir__Admin__V1__ShadowTrafficRequest;
+typedef struct Weir__Admin__V1__SetShadowComparisonRequest Weir__Admin__V1__SetShadowComparisonRequest;
+typedef struct Weir__Admin__V1__GetShadowReportRequest Weir__Admin__V1__GetShadowReportRequest;
+typedef struct Weir__Admin__V1__GetShadowReportResponse Weir__Admin__V1__GetShadowReportResponse;
+typedef struct Weir__Admin__V1__ResetShadowReportRequest Weir__Admin__V1__ResetShadowReportRequest;
+typedef struct Weir__Admin__V1__ResetShadowReportResponse Weir__Admin__V1__ResetShadowReportResponse;
+typedef struct Weir__Admin__V1__ShadowReport Weir__Admin__V1__ShadowReport;
+typedef struct Weir__Admin__V1__ShadowDrops Weir__Admin__V1__ShadowDrops;
+typedef struct Weir__Admin__V1__FieldDifference Weir__Admin__V1__FieldDifference;
+typedef struct Weir__Admin__V1__ValuePair Weir__Admin__V1__ValuePair;
+typedef struct Weir__Admin__V1__StatusPair Weir__Admin__V1__StatusPair;
+typedef struct Weir__Admin__V1__DifferenceSample Weir__Admin__V1__DifferenceSample;
+typedef struct Weir__Admin__V1__MetadataEntry Weir__Admin__V1__MetadataEntry;
 typedef struct Weir__Admin__V1__ExplainRouteRequest Weir__Admin__V1__ExplainRouteRequest;
 typedef struct Weir__Admin__V1__ExplainRouteResponse Weir__Admin__V1__ExplainRouteResponse;
 typedef struct Weir__Admin__V1__ShadowDecision Weir__Admin__V1__ShadowDecision;
@@ -75,6 +90,15 @@ typedef enum _Weir__Admin__V1__ReplicaState {
   WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_DOWN = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__REPLICA_STATE)
 } Weir__Admin__V1__ReplicaState;
+typedef enum _Weir__Admin__V1__ShadowVerdict {
+  WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_TOO_FEW = 1,
+  WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_FIT = 2,
+  WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_DIFFERS = 3,
+  WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_LATE = 4,
+  WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNREACHABLE = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_VERDICT)
+} Weir__Admin__V1__ShadowVerdict;
 
 /* --- messages --- */
 
@@ -402,10 +426,92 @@ struct  Weir__Admin__V1__Shadow
   ProtobufCMessage base;
   ProtobufCBinaryData backend;
   double proportion;
+  Weir__Admin__V1__ShadowOptions *options;
 };
 #define WEIR__ADMIN__V1__SHADOW__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow__descriptor) \
-    , {0,NULL}, 0 }
+    , {0,NULL}, 0, NULL }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_REQUESTS_IN_FLIGHT__NOT_SET = 0,
+  WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_REQUESTS_IN_FLIGHT_MAX_REQUESTS_IN_FLIGHT = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_REQUESTS_IN_FLIGHT__CASE)
+} Weir__Admin__V1__ShadowOptions__MaxRequestsInFlightCase;
+
+typedef enum {
+  WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_BUFFERED_BYTES__NOT_SET = 0,
+  WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_BUFFERED_BYTES_MAX_BUFFERED_BYTES = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_BUFFERED_BYTES__CASE)
+} Weir__Admin__V1__ShadowOptions__MaxBufferedBytesCase;
+
+typedef enum {
+  WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_BUFFERED_BYTES_PER_COPY__NOT_SET = 0,
+  WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_BUFFERED_BYTES_PER_COPY_MAX_BUFFERED_BYTES_PER_COPY = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_BUFFERED_BYTES_PER_COPY__CASE)
+} Weir__Admin__V1__ShadowOptions__MaxBufferedBytesPerCopyCase;
+
+struct  Weir__Admin__V1__ShadowOptions
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Duration *timeout;
+  protobuf_c_boolean include_own;
+  Weir__Admin__V1__ShadowOptions__MaxRequestsInFlightCase _max_requests_in_flight_case;
+  union {
+    uint32_t max_requests_in_flight;
+  };
+  Weir__Admin__V1__ShadowOptions__MaxBufferedBytesCase _max_buffered_bytes_case;
+  union {
+    uint64_t max_buffered_bytes;
+  };
+  Weir__Admin__V1__ShadowOptions__MaxBufferedBytesPerCopyCase _max_buffered_bytes_per_copy_case;
+  union {
+    uint64_t max_buffered_bytes_per_copy;
+  };
+};
+#define WEIR__ADMIN__V1__SHADOW_OPTIONS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow_options__descriptor) \
+    , NULL, 0, WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_REQUESTS_IN_FLIGHT__NOT_SET, {0}, WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_BUFFERED_BYTES__NOT_SET, {0}, WEIR__ADMIN__V1__SHADOW_OPTIONS___MAX_BUFFERED_BYTES_PER_COPY__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__SHADOW_COMPARISON___ALLOWED_SHARE__NOT_SET = 0,
+  WEIR__ADMIN__V1__SHADOW_COMPARISON___ALLOWED_SHARE_ALLOWED_SHARE = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_COMPARISON___ALLOWED_SHARE__CASE)
+} Weir__Admin__V1__ShadowComparison__AllowedShareCase;
+
+struct  Weir__Admin__V1__ShadowComparison
+{
+  ProtobufCMessage base;
+  size_t n_ignored_fields;
+  ProtobufCBinaryData *ignored_fields;
+  size_t n_tolerances;
+  Weir__Admin__V1__FieldTolerance **tolerances;
+  size_t n_redacted_fields;
+  ProtobufCBinaryData *redacted_fields;
+  size_t n_redacted_metadata;
+  ProtobufCBinaryData *redacted_metadata;
+  double noise_proportion;
+  Weir__Admin__V1__ShadowComparison__AllowedShareCase _allowed_share_case;
+  union {
+    double allowed_share;
+  };
+};
+#define WEIR__ADMIN__V1__SHADOW_COMPARISON__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow_comparison__descriptor) \
+    , 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0, WEIR__ADMIN__V1__SHADOW_COMPARISON___ALLOWED_SHARE__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__FieldTolerance
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData field;
+  double absolute;
+  double relative;
+};
+#define WEIR__ADMIN__V1__FIELD_TOLERANCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__field_tolerance__descriptor) \
+    , {0,NULL}, 0, 0 }
 
 
 struct  Weir__Admin__V1__Interval
@@ -431,10 +537,11 @@ struct  Weir__Admin__V1__Endpoint
   size_t n_intervals;
   Weir__Admin__V1__Interval **intervals;
   uint64_t revision;
+  Weir__Admin__V1__ShadowComparison *comparison;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0 }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL }
 
 
 typedef enum {
@@ -656,10 +763,12 @@ struct  Weir__Admin__V1__SetTrafficResponse
   double moved_share;
   protobuf_c_boolean packed;
   uint64_t revision;
+  size_t n_warnings;
+  ProtobufCBinaryData *warnings;
 };
 #define WEIR__ADMIN__V1__SET_TRAFFIC_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_traffic_response__descriptor) \
-    , NULL, 0, 0, 0 }
+    , NULL, 0, 0, 0, 0,NULL }
 
 
 typedef enum {
@@ -675,6 +784,7 @@ struct  Weir__Admin__V1__ShadowTrafficRequest
   ProtobufCBinaryData backend;
   double proportion;
   protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ShadowOptions *options;
   Weir__Admin__V1__ShadowTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -682,7 +792,186 @@ struct  Weir__Admin__V1__ShadowTrafficRequest
 };
 #define WEIR__ADMIN__V1__SHADOW_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow_traffic_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, WEIR__ADMIN__V1__SHADOW_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, NULL, WEIR__ADMIN__V1__SHADOW_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__SetShadowComparisonRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__SetShadowComparisonRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  Weir__Admin__V1__ShadowComparison *comparison;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__SetShadowComparisonRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_shadow_comparison_request__descriptor) \
+    , {0,NULL}, NULL, 0, WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__GetShadowReportRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  ProtobufCBinaryData backend;
+};
+#define WEIR__ADMIN__V1__GET_SHADOW_REPORT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_shadow_report_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Weir__Admin__V1__GetShadowReportResponse
+{
+  ProtobufCMessage base;
+  size_t n_reports;
+  Weir__Admin__V1__ShadowReport **reports;
+  uint64_t revision;
+};
+#define WEIR__ADMIN__V1__GET_SHADOW_REPORT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_shadow_report_response__descriptor) \
+    , 0,NULL, 0 }
+
+
+struct  Weir__Admin__V1__ResetShadowReportRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  ProtobufCBinaryData backend;
+};
+#define WEIR__ADMIN__V1__RESET_SHADOW_REPORT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__reset_shadow_report_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Weir__Admin__V1__ResetShadowReportResponse
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__RESET_SHADOW_REPORT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__reset_shadow_report_response__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__ShadowReport
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  ProtobufCBinaryData backend;
+  double proportion;
+  Google__Protobuf__Timestamp *since;
+  Weir__Admin__V1__ShadowVerdict verdict;
+  ProtobufCBinaryData explanation;
+  uint64_t selected;
+  uint64_t own;
+  size_t n_drops;
+  Weir__Admin__V1__ShadowDrops **drops;
+  uint64_t unpaired;
+  uint64_t overload;
+  uint64_t pending;
+  uint64_t compared;
+  uint64_t equal;
+  uint64_t differing;
+  uint64_t differing_beyond_noise;
+  uint64_t noise_compared;
+  size_t n_fields;
+  Weir__Admin__V1__FieldDifference **fields;
+  size_t n_statuses;
+  Weir__Admin__V1__StatusPair **statuses;
+  Weir__Admin__V1__Latency *primary_latency;
+  Weir__Admin__V1__Latency *shadow_latency;
+  size_t n_samples;
+  Weir__Admin__V1__DifferenceSample **samples;
+  uint64_t in_flight;
+  uint64_t buffered_bytes;
+};
+#define WEIR__ADMIN__V1__SHADOW_REPORT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow_report__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, NULL, WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNSPECIFIED, {0,NULL}, 0, 0, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, 0, 0 }
+
+
+struct  Weir__Admin__V1__ShadowDrops
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData reason;
+  uint64_t count;
+};
+#define WEIR__ADMIN__V1__SHADOW_DROPS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow_drops__descriptor) \
+    , {0,NULL}, 0 }
+
+
+struct  Weir__Admin__V1__FieldDifference
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData method;
+  ProtobufCBinaryData field;
+  uint64_t count;
+  double share;
+  double noise_share;
+  protobuf_c_boolean noise;
+  Weir__Admin__V1__ValuePair *example;
+};
+#define WEIR__ADMIN__V1__FIELD_DIFFERENCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__field_difference__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, NULL }
+
+
+struct  Weir__Admin__V1__ValuePair
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData place;
+  ProtobufCBinaryData primary;
+  ProtobufCBinaryData shadow;
+};
+#define WEIR__ADMIN__V1__VALUE_PAIR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__value_pair__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Weir__Admin__V1__StatusPair
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData primary;
+  ProtobufCBinaryData shadow;
+  uint64_t count;
+};
+#define WEIR__ADMIN__V1__STATUS_PAIR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__status_pair__descriptor) \
+    , {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Weir__Admin__V1__DifferenceSample
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *time;
+  ProtobufCBinaryData method;
+  size_t n_metadata;
+  Weir__Admin__V1__MetadataEntry **metadata;
+  size_t n_differences;
+  Weir__Admin__V1__ValuePair **differences;
+};
+#define WEIR__ADMIN__V1__DIFFERENCE_SAMPLE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__difference_sample__descriptor) \
+    , NULL, {0,NULL}, 0,NULL, 0,NULL }
+
+
+struct  Weir__Admin__V1__MetadataEntry
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData value;
+};
+#define WEIR__ADMIN__V1__METADATA_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__metadata_entry__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 struct  Weir__Admin__V1__ExplainRouteRequest
@@ -1123,6 +1412,63 @@ Weir__Admin__V1__Shadow *
 void   weir__admin__v1__shadow__free_unpacked
                      (Weir__Admin__V1__Shadow *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ShadowOptions methods */
+void   weir__admin__v1__shadow_options__init
+                     (Weir__Admin__V1__ShadowOptions         *message);
+size_t weir__admin__v1__shadow_options__get_packed_size
+                     (const Weir__Admin__V1__ShadowOptions   *message);
+size_t weir__admin__v1__shadow_options__pack
+                     (const Weir__Admin__V1__ShadowOptions   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__shadow_options__pack_to_buffer
+                     (const Weir__Admin__V1__ShadowOptions   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ShadowOptions *
+       weir__admin__v1__shadow_options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__shadow_options__free_unpacked
+                     (Weir__Admin__V1__ShadowOptions *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ShadowComparison methods */
+void   weir__admin__v1__shadow_comparison__init
+                     (Weir__Admin__V1__ShadowComparison         *message);
+size_t weir__admin__v1__shadow_comparison__get_packed_size
+                     (const Weir__Admin__V1__ShadowComparison   *message);
+size_t weir__admin__v1__shadow_comparison__pack
+                     (const Weir__Admin__V1__ShadowComparison   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__shadow_comparison__pack_to_buffer
+                     (const Weir__Admin__V1__ShadowComparison   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ShadowComparison *
+       weir__admin__v1__shadow_comparison__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__shadow_comparison__free_unpacked
+                     (Weir__Admin__V1__ShadowComparison *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__FieldTolerance methods */
+void   weir__admin__v1__field_tolerance__init
+                     (Weir__Admin__V1__FieldTolerance         *message);
+size_t weir__admin__v1__field_tolerance__get_packed_size
+                     (const Weir__Admin__V1__FieldTolerance   *message);
+size_t weir__admin__v1__field_tolerance__pack
+                     (const Weir__Admin__V1__FieldTolerance   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__field_tolerance__pack_to_buffer
+                     (const Weir__Admin__V1__FieldTolerance   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__FieldTolerance *
+       weir__admin__v1__field_tolerance__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__field_tolerance__free_unpacked
+                     (Weir__Admin__V1__FieldTolerance *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__Interval methods */
 void   weir__admin__v1__interval__init
                      (Weir__Admin__V1__Interval         *message);
@@ -1465,6 +1811,234 @@ Weir__Admin__V1__ShadowTrafficRequest *
 void   weir__admin__v1__shadow_traffic_request__free_unpacked
                      (Weir__Admin__V1__ShadowTrafficRequest *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__SetShadowComparisonRequest methods */
+void   weir__admin__v1__set_shadow_comparison_request__init
+                     (Weir__Admin__V1__SetShadowComparisonRequest         *message);
+size_t weir__admin__v1__set_shadow_comparison_request__get_packed_size
+                     (const Weir__Admin__V1__SetShadowComparisonRequest   *message);
+size_t weir__admin__v1__set_shadow_comparison_request__pack
+                     (const Weir__Admin__V1__SetShadowComparisonRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__set_shadow_comparison_request__pack_to_buffer
+                     (const Weir__Admin__V1__SetShadowComparisonRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__SetShadowComparisonRequest *
+       weir__admin__v1__set_shadow_comparison_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__set_shadow_comparison_request__free_unpacked
+                     (Weir__Admin__V1__SetShadowComparisonRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetShadowReportRequest methods */
+void   weir__admin__v1__get_shadow_report_request__init
+                     (Weir__Admin__V1__GetShadowReportRequest         *message);
+size_t weir__admin__v1__get_shadow_report_request__get_packed_size
+                     (const Weir__Admin__V1__GetShadowReportRequest   *message);
+size_t weir__admin__v1__get_shadow_report_request__pack
+                     (const Weir__Admin__V1__GetShadowReportRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_shadow_report_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetShadowReportRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetShadowReportRequest *
+       weir__admin__v1__get_shadow_report_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_shadow_report_request__free_unpacked
+                     (Weir__Admin__V1__GetShadowReportRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetShadowReportResponse methods */
+void   weir__admin__v1__get_shadow_report_response__init
+                     (Weir__Admin__V1__GetShadowReportResponse         *message);
+size_t weir__admin__v1__get_shadow_report_response__get_packed_size
+                     (const Weir__Admin__V1__GetShadowReportResponse   *message);
+size_t weir__admin__v1__get_shadow_report_response__pack
+                     (const Weir__Admin__V1__GetShadowReportResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_shadow_report_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetShadowReportResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetShadowReportResponse *
+       weir__admin__v1__get_shadow_report_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_shadow_report_response__free_unpacked
+                     (Weir__Admin__V1__GetShadowReportResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ResetShadowReportRequest methods */
+void   weir__admin__v1__reset_shadow_report_request__init
+                     (Weir__Admin__V1__ResetShadowReportRequest         *message);
+size_t weir__admin__v1__reset_shadow_report_request__get_packed_size
+                     (const Weir__Admin__V1__ResetShadowReportRequest   *message);
+size_t weir__admin__v1__reset_shadow_report_request__pack
+                     (const Weir__Admin__V1__ResetShadowReportRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__reset_shadow_report_request__pack_to_buffer
+                     (const Weir__Admin__V1__ResetShadowReportRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ResetShadowReportRequest *
+       weir__admin__v1__reset_shadow_report_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__reset_shadow_report_request__free_unpacked
+                     (Weir__Admin__V1__ResetShadowReportRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ResetShadowReportResponse methods */
+void   weir__admin__v1__reset_shadow_report_response__init
+                     (Weir__Admin__V1__ResetShadowReportResponse         *message);
+size_t weir__admin__v1__reset_shadow_report_response__get_packed_size
+                     (const Weir__Admin__V1__ResetShadowReportResponse   *message);
+size_t weir__admin__v1__reset_shadow_report_response__pack
+                     (const Weir__Admin__V1__ResetShadowReportResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__reset_shadow_report_response__pack_to_buffer
+                     (const Weir__Admin__V1__ResetShadowReportResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ResetShadowReportResponse *
+       weir__admin__v1__reset_shadow_report_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__reset_shadow_report_response__free_unpacked
+                     (Weir__Admin__V1__ResetShadowReportResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ShadowReport methods */
+void   weir__admin__v1__shadow_report__init
+                     (Weir__Admin__V1__ShadowReport         *message);
+size_t weir__admin__v1__shadow_report__get_packed_size
+                     (const Weir__Admin__V1__ShadowReport   *message);
+size_t weir__admin__v1__shadow_report__pack
+                     (const Weir__Admin__V1__ShadowReport   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__shadow_report__pack_to_buffer
+                     (const Weir__Admin__V1__ShadowReport   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ShadowReport *
+       weir__admin__v1__shadow_report__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__shadow_report__free_unpacked
+                     (Weir__Admin__V1__ShadowReport *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ShadowDrops methods */
+void   weir__admin__v1__shadow_drops__init
+                     (Weir__Admin__V1__ShadowDrops         *message);
+size_t weir__admin__v1__shadow_drops__get_packed_size
+                     (const Weir__Admin__V1__ShadowDrops   *message);
+size_t weir__admin__v1__shadow_drops__pack
+                     (const Weir__Admin__V1__ShadowDrops   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__shadow_drops__pack_to_buffer
+                     (const Weir__Admin__V1__ShadowDrops   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ShadowDrops *
+       weir__admin__v1__shadow_drops__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__shadow_drops__free_unpacked
+                     (Weir__Admin__V1__ShadowDrops *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__FieldDifference methods */
+void   weir__admin__v1__field_difference__init
+                     (Weir__Admin__V1__FieldDifference         *message);
+size_t weir__admin__v1__field_difference__get_packed_size
+                     (const Weir__Admin__V1__FieldDifference   *message);
+size_t weir__admin__v1__field_difference__pack
+                     (const Weir__Admin__V1__FieldDifference   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__field_difference__pack_to_buffer
+                     (const Weir__Admin__V1__FieldDifference   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__FieldDifference *
+       weir__admin__v1__field_difference__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__field_difference__free_unpacked
+                     (Weir__Admin__V1__FieldDifference *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ValuePair methods */
+void   weir__admin__v1__value_pair__init
+                     (Weir__Admin__V1__ValuePair         *message);
+size_t weir__admin__v1__value_pair__get_packed_size
+                     (const Weir__Admin__V1__ValuePair   *message);
+size_t weir__admin__v1__value_pair__pack
+                     (const Weir__Admin__V1__ValuePair   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__value_pair__pack_to_buffer
+                     (const Weir__Admin__V1__ValuePair   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ValuePair *
+       weir__admin__v1__value_pair__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__value_pair__free_unpacked
+                     (Weir__Admin__V1__ValuePair *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__StatusPair methods */
+void   weir__admin__v1__status_pair__init
+                     (Weir__Admin__V1__StatusPair         *message);
+size_t weir__admin__v1__status_pair__get_packed_size
+                     (const Weir__Admin__V1__StatusPair   *message);
+size_t weir__admin__v1__status_pair__pack
+                     (const Weir__Admin__V1__StatusPair   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__status_pair__pack_to_buffer
+                     (const Weir__Admin__V1__StatusPair   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__StatusPair *
+       weir__admin__v1__status_pair__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__status_pair__free_unpacked
+                     (Weir__Admin__V1__StatusPair *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__DifferenceSample methods */
+void   weir__admin__v1__difference_sample__init
+                     (Weir__Admin__V1__DifferenceSample         *message);
+size_t weir__admin__v1__difference_sample__get_packed_size
+                     (const Weir__Admin__V1__DifferenceSample   *message);
+size_t weir__admin__v1__difference_sample__pack
+                     (const Weir__Admin__V1__DifferenceSample   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__difference_sample__pack_to_buffer
+                     (const Weir__Admin__V1__DifferenceSample   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__DifferenceSample *
+       weir__admin__v1__difference_sample__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__difference_sample__free_unpacked
+                     (Weir__Admin__V1__DifferenceSample *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__MetadataEntry methods */
+void   weir__admin__v1__metadata_entry__init
+                     (Weir__Admin__V1__MetadataEntry         *message);
+size_t weir__admin__v1__metadata_entry__get_packed_size
+                     (const Weir__Admin__V1__MetadataEntry   *message);
+size_t weir__admin__v1__metadata_entry__pack
+                     (const Weir__Admin__V1__MetadataEntry   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__metadata_entry__pack_to_buffer
+                     (const Weir__Admin__V1__MetadataEntry   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__MetadataEntry *
+       weir__admin__v1__metadata_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__metadata_entry__free_unpacked
+                     (Weir__Admin__V1__MetadataEntry *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__ExplainRouteRequest methods */
 void   weir__admin__v1__explain_route_request__init
                      (Weir__Admin__V1__ExplainRouteRequest         *message);
@@ -1737,6 +2311,15 @@ typedef void (*Weir__Admin__V1__BackendWeight_Closure)
 typedef void (*Weir__Admin__V1__Shadow_Closure)
                  (const Weir__Admin__V1__Shadow *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__ShadowOptions_Closure)
+                 (const Weir__Admin__V1__ShadowOptions *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ShadowComparison_Closure)
+                 (const Weir__Admin__V1__ShadowComparison *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__FieldTolerance_Closure)
+                 (const Weir__Admin__V1__FieldTolerance *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__Interval_Closure)
                  (const Weir__Admin__V1__Interval *message,
                   void *closure_data);
@@ -1790,6 +2373,42 @@ typedef void (*Weir__Admin__V1__SetTrafficResponse_Closure)
                   void *closure_data);
 typedef void (*Weir__Admin__V1__ShadowTrafficRequest_Closure)
                  (const Weir__Admin__V1__ShadowTrafficRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__SetShadowComparisonRequest_Closure)
+                 (const Weir__Admin__V1__SetShadowComparisonRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetShadowReportRequest_Closure)
+                 (const Weir__Admin__V1__GetShadowReportRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetShadowReportResponse_Closure)
+                 (const Weir__Admin__V1__GetShadowReportResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ResetShadowReportRequest_Closure)
+                 (const Weir__Admin__V1__ResetShadowReportRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ResetShadowReportResponse_Closure)
+                 (const Weir__Admin__V1__ResetShadowReportResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ShadowReport_Closure)
+                 (const Weir__Admin__V1__ShadowReport *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ShadowDrops_Closure)
+                 (const Weir__Admin__V1__ShadowDrops *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__FieldDifference_Closure)
+                 (const Weir__Admin__V1__FieldDifference *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ValuePair_Closure)
+                 (const Weir__Admin__V1__ValuePair *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__StatusPair_Closure)
+                 (const Weir__Admin__V1__StatusPair *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__DifferenceSample_Closure)
+                 (const Weir__Admin__V1__DifferenceSample *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__MetadataEntry_Closure)
+                 (const Weir__Admin__V1__MetadataEntry *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__ExplainRouteRequest_Closure)
                  (const Weir__Admin__V1__ExplainRouteRequest *message,
@@ -1878,6 +2497,18 @@ struct Weir__Admin__V1__Admin_Service
                          const Weir__Admin__V1__ShadowTrafficRequest *input,
                          Weir__Admin__V1__Endpoint_Closure closure,
                          void *closure_data);
+  void (*set_shadow_comparison)(Weir__Admin__V1__Admin_Service *service,
+                                const Weir__Admin__V1__SetShadowComparisonRequest *input,
+                                Weir__Admin__V1__Endpoint_Closure closure,
+                                void *closure_data);
+  void (*get_shadow_report)(Weir__Admin__V1__Admin_Service *service,
+                            const Weir__Admin__V1__GetShadowReportRequest *input,
+                            Weir__Admin__V1__GetShadowReportResponse_Closure closure,
+                            void *closure_data);
+  void (*reset_shadow_report)(Weir__Admin__V1__Admin_Service *service,
+                              const Weir__Admin__V1__ResetShadowReportRequest *input,
+                              Weir__Admin__V1__ResetShadowReportResponse_Closure closure,
+                              void *closure_data);
   void (*explain_route)(Weir__Admin__V1__Admin_Service *service,
                         const Weir__Admin__V1__ExplainRouteRequest *input,
                         Weir__Admin__V1__ExplainRouteResponse_Closure closure,
@@ -1913,6 +2544,9 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## list_endpoints,\
       function_prefix__ ## set_traffic,\
       function_prefix__ ## shadow_traffic,\
+      function_prefix__ ## set_shadow_comparison,\
+      function_prefix__ ## get_shadow_report,\
+      function_prefix__ ## reset_shadow_report,\
       function_prefix__ ## explain_route,\
       function_prefix__ ## watch,\
       function_prefix__ ## get_stats,\
@@ -1961,6 +2595,18 @@ void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             const Weir__Admin__V1__ShadowTrafficRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
                                             void *closure_data);
+void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
+                                                   const Weir__Admin__V1__SetShadowComparisonRequest *input,
+                                                   Weir__Admin__V1__Endpoint_Closure closure,
+                                                   void *closure_data);
+void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
+                                               const Weir__Admin__V1__GetShadowReportRequest *input,
+                                               Weir__Admin__V1__GetShadowReportResponse_Closure closure,
+                                               void *closure_data);
+void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
+                                                 const Weir__Admin__V1__ResetShadowReportRequest *input,
+                                                 Weir__Admin__V1__ResetShadowReportResponse_Closure closure,
+                                                 void *closure_data);
 void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
                                            Weir__Admin__V1__ExplainRouteResponse_Closure closure,
@@ -1981,6 +2627,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    weir__admin__v1__replica_state__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__shadow_verdict__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__handler_kind__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__upstream_kind__descriptor;
@@ -1995,6 +2642,9 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__replica_status__descrip
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend_status__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend_weight__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_options__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__create_backend_request__descriptor;
@@ -2013,6 +2663,18 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__set_shadow_comparison_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_shadow_report_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_shadow_report_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__reset_shadow_report_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__reset_shadow_report_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_report__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_drops__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__field_difference__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__value_pair__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__status_pair__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__difference_sample__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__explain_route_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__explain_route_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_decision__descriptor;

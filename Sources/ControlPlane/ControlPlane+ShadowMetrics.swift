@@ -1,0 +1,59 @@
+internal import Serving
+
+/// Metrics of shadows. Counters begin anew with the report.
+extension ControlPlane {
+    func addShadows(to text: inout PrometheusText, _ figures: ServingFigures) {
+        let samples = state.endpoints.values.sorted { $0.name < $1.name }.flatMap { endpoint in
+            endpoint.shadows.compactMap { shadow in
+                shadows.account(endpoint: endpoint.name, backend: shadow.backend).map { account in
+                    ShadowSample(
+                        account: account,
+                        findings: findings(endpoint, shadow, figures))
+                }
+            }
+        }
+        func family(
+            _ name: String, _ type: String, _ help: String,
+            _ values: (ShadowSample) -> [([(String, String)], UInt64)]
+        ) {
+            text.family(name, type, help)
+            for shadow in samples {
+                for (labels, value) in values(shadow) {
+                    text.sample(name, shadow.labels + labels, value)
+                }
+            }
+        }
+        family("weir_shadow_dropped_total", "counter", "Copies not made or given up.") { shadow in
+            ShadowDrop.allCases.map {
+                ([("reason", $0.name)], shadow.findings.figures.dropped($0))
+            }
+        }
+        family("weir_shadow_compared_total", "counter", "Pairs of answers that were compared.") {
+            [
+                ([("result", "equal")], $0.findings.equal),
+                ([("result", "differing")], $0.findings.differing),
+            ]
+        }
+        family("weir_shadow_not_compared_total", "counter", "Answers that were not compared.") {
+            [
+                ([("reason", "unpaired")], $0.findings.figures.unpaired),
+                ([("reason", "overload")], $0.findings.figures.overload),
+            ]
+        }
+        family(
+            "weir_shadow_differing_beyond_noise", "gauge", "Pairs that differ beyond noise."
+        ) { [([], $0.findings.differingBeyondNoise)] }
+        family("weir_shadow_buffered_bytes", "gauge", "Bytes held for copies.") {
+            [([], UInt64(max(0, $0.account.bufferedBytes)))]
+        }
+    }
+
+    private struct ShadowSample {
+        let account: ShadowAccount
+        let findings: ShadowFindings
+
+        var labels: [(String, String)] {
+            [("endpoint", account.key.endpoint), ("backend", account.key.backend)]
+        }
+    }
+}
