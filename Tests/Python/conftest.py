@@ -28,13 +28,20 @@ def _generate(folder):
         "grpc/testing/empty.proto",
         "grpc/testing/messages.proto",
         "grpc/testing/test.proto",
+        "catalog.proto",
     ]
     import grpc_tools
 
     include = pathlib.Path(grpc_tools.__file__).parent / "_proto"
     subprocess.run(
-        [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'protos'}", f"-I{include}",
-         f"--python_out={folder}", f"--grpc_python_out={folder}", *files],
+        [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'protos'}",
+         f"-I{ROOT / 'Tests/Protos'}", f"-I{include}", f"--python_out={folder}",
+         f"--grpc_python_out={folder}", *files],
+        check=True,
+    )
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'Tests/Protos'}", f"-I{include}",
+         "--include_imports", f"--descriptor_set_out={folder / 'catalog.binpb'}", "catalog.proto"],
         check=True,
     )
     # `google` and `grpc` are packages of others, so ours join them by path.
@@ -53,11 +60,15 @@ def stubs(tmp_path_factory):
     _generate(folder)
     from helloworld import helloworld_pb2, helloworld_pb2_grpc
     from weir.admin.v1 import admin_pb2, admin_pb2_grpc
+    import catalog_pb2
+    import catalog_pb2_grpc
     from google.rpc import error_details_pb2, status_pb2
     from grpc.testing import empty_pb2, messages_pb2, test_pb2_grpc
 
     class Stubs:
         path = folder
+        catalog, catalog_grpc = catalog_pb2, catalog_pb2_grpc
+        catalog_descriptors = folder / "catalog.binpb"
         empty, messages, interop_grpc = empty_pb2, messages_pb2, test_pb2_grpc
         hello, hello_grpc = helloworld_pb2, helloworld_pb2_grpc
         admin, admin_grpc = admin_pb2, admin_pb2_grpc

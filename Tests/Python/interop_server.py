@@ -2,7 +2,9 @@
 
 Usage: interop_server.py STUBS [ADDRESS]. Serves on ADDRESS, on the Unix socket that Weir names, or on a free
 port; prints the port. Environment: NAME is told in trailing metadata, HEALTH is serving, not-serving or
-none, DELAY delays the start, CRASH ends the process after so many seconds.
+none, DELAY delays the start, CRASH ends the process after so many seconds. CENTS, SCORE and TOKEN are told in
+the answers of the catalog, ANSWERS is how many its list has, FAILS a status that it answers instead. PARTS is how
+many parts of 64 KiB Parts sends, STALLS how many seconds Swallow waits before it reads.
 """
 
 import os
@@ -17,6 +19,8 @@ import grpc
 sys.path.insert(0, sys.argv[1])
 grpc.__path__.append(os.path.join(sys.argv[1], "grpc"))
 
+import catalog_pb2  # noqa: E402
+import catalog_pb2_grpc  # noqa: E402
 from grpc.testing import messages_pb2, test_pb2_grpc  # noqa: E402
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: E402
 
@@ -77,12 +81,38 @@ class TestService(test_pb2_grpc.TestServiceServicer):
             answer_status(request, context)
 
 
+class Catalog(catalog_pb2_grpc.CatalogServicer):
+    """Answers with the time of day, so that no two of them are the same."""
+
+    def Find(self, request, context):
+        if "FAILS" in os.environ:
+            context.abort(grpc.StatusCode[os.environ["FAILS"]], "as asked")
+        reply = catalog_pb2.FindReply(
+            labels={"b": "2", "a": "1"}, token=os.environ.get("TOKEN", "token"))
+        for name in ("apple", "pear"):
+            reply.items.add(
+                name=name, score=float(os.environ.get("SCORE", "1")),
+                price=catalog_pb2.Price(cents=100, currency="EUR"))
+        reply.items[1].price.cents = int(os.environ.get("CENTS", "200"))
+        if request.query != "timeless":
+            reply.served_at.GetCurrentTime()
+        return reply
+
+    def List(self, request, context):
+        for _ in range(int(os.environ.get("ANSWERS", "3"))):
+            yield self.Find(request, context)
+
+
 class Raw(grpc.GenericRpcHandler):
     """Methods of /test.Raw/, with bytes as messages."""
 
     def __init__(self):
         self.cancelled = 0
         self.failures = 0
+        self.seen = []
+        self.shadowed = 0
+        self.slept = 0
+        self.last_metadata = b""
 
     def service(self, details):
         method = details.method.rsplit("/", 1)[1]
@@ -94,7 +124,17 @@ class Raw(grpc.GenericRpcHandler):
             "Sleep": grpc.unary_unary_rpc_method_handler(self.sleep),
             "Cancelled": grpc.unary_unary_rpc_method_handler(
                 lambda request, context: str(self.cancelled).encode()),
+            "Seen": grpc.unary_unary_rpc_method_handler(
+                lambda request, context: " ".join(self.seen).encode()),
+            "Shadowed": grpc.unary_unary_rpc_method_handler(
+                lambda request, context: str(self.shadowed).encode()),
+            "Slept": grpc.unary_unary_rpc_method_handler(
+                lambda request, context: str(self.slept).encode()),
+            "LastMetadata": grpc.unary_unary_rpc_method_handler(
+                lambda request, context: self.last_metadata),
+            "Note": grpc.unary_unary_rpc_method_handler(self.note),
             "Flood": grpc.unary_stream_rpc_method_handler(self.flood),
+            "Parts": grpc.unary_stream_rpc_method_handler(self.parts),
             "Swallow": grpc.stream_unary_rpc_method_handler(self.swallow),
             "Stall": grpc.stream_unary_rpc_method_handler(self.stall),
         }
@@ -104,12 +144,20 @@ class Raw(grpc.GenericRpcHandler):
         time.sleep(float(request or b"0"))
         return f"{NAME} {os.getpid()}".encode()
 
+    def note(self, request, context):
+        """Remembers requests; all servers answer the same."""
+        self.seen.append(request.decode())
+        metadata = dict(context.invocation_metadata())
+        self.shadowed += metadata.get("x-serve-shadow") == "1"
+        return b"noted"
+
     def metadata(self, request, context):
         lines = [f"{key}={value}" for key, value in context.invocation_metadata()]
         left = context.time_remaining()
         lines.append(f"left={left if left is None or left < 1e6 else None}")
         lines.append(f"peer={context.peer()}")
-        return "\n".join(lines).encode()
+        self.last_metadata = "\n".join(lines).encode()
+        return self.last_metadata
 
     def fail_twice(self, request, context):
         attempts = dict(context.invocation_metadata()).get("grpc-previous-rpc-attempts", "0")
@@ -127,6 +175,7 @@ class Raw(grpc.GenericRpcHandler):
     def sleep(self, request, context):
         context.add_callback(self.ended)
         time.sleep(float(request))
+        self.slept += context.is_active()
         return request
 
     def ended(self):
@@ -137,7 +186,12 @@ class Raw(grpc.GenericRpcHandler):
         for _ in range(count):
             yield b"x" * size
 
+    def parts(self, request, context):
+        for _ in range(int(os.environ.get("PARTS", "1"))):
+            yield b"x" * 65_536
+
     def swallow(self, requests, context):
+        time.sleep(float(os.environ.get("STALLS", "0")))
         return str(sum(len(request) for request in requests)).encode()
 
     def stall(self, requests, context):
@@ -151,6 +205,7 @@ def main():
     server = grpc.server(
         futures.ThreadPoolExecutor(32), options=[("grpc.so_reuseport", 0)])
     test_pb2_grpc.add_TestServiceServicer_to_server(TestService(), server)
+    catalog_pb2_grpc.add_CatalogServicer_to_server(Catalog(), server)
 
     class Generic(Raw):
         def service(self, details):

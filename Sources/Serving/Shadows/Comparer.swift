@@ -147,7 +147,7 @@ struct Comparison: Sendable {
 extension MessageDiff.Difference {
     fileprivate func inMessage(_ index: Int) -> MessageDiff.Difference {
         MessageDiff.Difference(
-            path: path, place: "message \(index): \(place)", left: left, right: right)
+            path: path, place: "[\(index)].\(place)", left: left, right: right)
     }
 }
 

@@ -104,15 +104,25 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
 
     /// Lets the client send more, unless enough waits for the replica.
     private func creditClient(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
-        // At the end of the request only a copy needs to know what the replica has taken.
-        guard owedToClient > 0, !requestEnded || copy != nil else { return }
+        if copy != nil { return creditCopy(lease, upstream) }
+        guard owedToClient > 0, !requestEnded else { return }
         let limit = limits.forwardBufferBytes
         guard lease.connection.session.unsentBytes(of: upstream) <= limit else {
             return lease.connection.session.notifyWhenDrained(upstream, below: limit)
         }
-        let bytes = owedToClient
+        creditRequest(owedToClient)
         owedToClient = 0
-        creditRequest(bytes)
+    }
+
+    /// Tells a copy how much has been sent, which it holds no more.
+    private func creditCopy(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
+        let unsent = lease.connection.session.unsentBytes(of: upstream)
+        guard owedToClient > 0 else { return }
+        creditRequest(owedToClient - unsent)
+        owedToClient = unsent
+        if unsent > 0 {
+            lease.connection.session.notifyWhenDrained(upstream, below: unsent / 2 + 1)
+        }
     }
 
     override func responseDrained() { creditReplica() }
