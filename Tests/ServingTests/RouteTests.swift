@@ -28,7 +28,7 @@ internal import TrafficPolicy
             RoutingSnapshot.Endpoint(
                 name: text, route: try #require(Route(text)), revision: 1,
                 policy: EndpointPolicy(
-                    endpoint: text, map: AffinityMap(owner: "x"), shadows: []))
+                    endpoint: text, map: AffinityMap(owner: "x"), shadows: []), shadows: .none)
         }
         let snapshot = RoutingSnapshot(revision: 1, endpoints: endpoints, backends: [:])
         let find = { snapshot.endpoint(for: MethodPath(service: $0, method: $1))?.name }

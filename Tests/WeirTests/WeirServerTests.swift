@@ -253,4 +253,40 @@ private func example() async throws {
     func readsAddresses(text: String, description: String?) {
         #expect((try? Address(text))?.description == description)
     }
+
+    @Test(
+        "A shadow that blocks its thread holds up no caller", arguments: [false, true])
+    func isolates(_ isBlocking: Bool) async throws {
+        let candidate = HandlerBackend(
+            "candidate", blocking: isBlocking,
+            services: [
+                Service("helloworld.Greeter").unary("SayHello") {
+                    (_: Helloworld_HelloRequest, context) in
+                    #expect(context.isShadow)
+                    #expect(context.metadata["x-serve-shadow"] == "1")
+                    // As a handler does that should not have been written so.
+                    let end = ContinuousClock.now + .milliseconds(300)
+                    while ContinuousClock.now < end {}
+                    return Helloworld_HelloReply(message: "late")
+                }
+            ])
+        let primary = HandlerBackend(
+            "primary",
+            services: [
+                Service("helloworld.Greeter").unary("SayHello") {
+                    (request: Helloworld_HelloRequest, context) in
+                    #expect(!context.isShadow)
+                    return Helloworld_HelloReply(message: "Hello \(request.name)!")
+                }
+            ])
+        try await withServer([primary, candidate]) { server, client, _ in
+            try await server.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "primary")
+            try await server.shadowTraffic("greeter", backend: "candidate", proportion: 1)
+            let start = ContinuousClock.now
+            for _ in 0..<5 { #expect(try await hello(client) == "Hello Ada!") }
+            // One after another they would take a second and a half.
+            #expect(ContinuousClock.now - start < .milliseconds(1_200))
+        }
+    }
 }

@@ -1,0 +1,139 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Messages
+internal import Testing
+
+@testable internal import ControlPlane
+@testable internal import Serving
+
+@Suite struct ShadowFindingsTests {
+    /// Figures of so many pairs that are equal, and of those that differ in the named fields.
+    private func figures(
+        equal: UInt64, _ differing: [(fields: [String], count: Int)] = [],
+        drops: [ShadowDrop: Int] = [:], p99: (primary: UInt64, shadow: UInt64) = (1_000, 1_000)
+    ) -> (ShadowFigures, DifferenceLedger.Content) {
+        var figures = ShadowFigures()
+        let ledger = DifferenceLedger()
+        let account = ShadowAccount(.init(endpoint: "e", backend: "b"))
+        let pair = Comparison(
+            account: account, epoch: 0, method: "/p.S/M", headers: HeaderBlock(),
+            primary: .init(), shadow: .init(), heldBytes: 0)
+        func count(_ isEqual: Bool) {
+            figures.select()
+            figures.pair(
+                .init(primary: .ok, shadow: .ok), primary: p99.primary, shadow: p99.shadow,
+                isEqual: isEqual)
+        }
+        for _ in 0..<equal { count(true) }
+        for (fields, number) in differing {
+            for _ in 0..<number {
+                count(false)
+                ledger.enter(
+                    fields.map { .init(path: $0, place: $0, left: "1", right: "2") }, of: pair,
+                    ComparisonRules())
+            }
+        }
+        for (reason, number) in drops {
+            for _ in 0..<number {
+                figures.select()
+                figures.drop(reason)
+            }
+        }
+        return (figures, ledger.entries)
+    }
+
+    private func findings(
+        _ own: (ShadowFigures, DifferenceLedger.Content),
+        noise: (ShadowFigures, DifferenceLedger.Content)? = nil, allowed: Double = 0.001
+    ) -> ShadowFindings {
+        ShadowFindings(
+            own.0, own.1, noise: noise?.0 ?? .init(), noise?.1 ?? .init(), allowedShare: allowed)
+    }
+
+    @Test("Too few answers say nothing", arguments: [(99, false), (100, true)])
+    func needsEnough(_ count: UInt64, _ isEnough: Bool) {
+        let found = findings(figures(equal: count))
+        #expect((found.verdict == .fit) == isEnough)
+        #expect(found.verdict.isBad == false)
+        #expect(
+            found.explanation
+                == (isEnough
+                    ? "FIT: 100.00 % of 100 answers agree; p99 is the same"
+                    : "TOO FEW: 99 answers compared, 100 are needed"))
+    }
+
+    @Test("As many answers may differ as is allowed", arguments: [(10, false), (11, true)])
+    func allows(_ differing: Int, _ isBad: Bool) {
+        let found = findings(
+            figures(equal: UInt64(1_000 - differing), [(["a"], differing)]), allowed: 0.01)
+        #expect(found.verdict.isBad == isBad)
+        #expect(found.differingBeyondNoise == UInt64(differing))
+        if isBad {
+            #expect(
+                found.explanation
+                    == "DIFFERS: 1.10 % of 1000 answers, most often in a, 1.00 % may")
+        }
+    }
+
+    @Test("What differs anyway is subtracted, answer by answer")
+    func subtractsNoise() {
+        let own = figures(
+            equal: 0, [(["time"], 900), (["time", "price"], 60), (["price"], 40)])
+        let found = findings(own, noise: figures(equal: 10, [(["time"], 190)]))
+        #expect(found.differing == 1_000 && found.differingBeyondNoise == 100)
+        #expect(found.fields.map(\.isNoise) == [true, false])
+        #expect(found.noiseCompared == 200)
+        #expect(found.fields[0].noiseShare == 0.95)
+        #expect(found.verdict == .differs)
+        let clean = findings(
+            figures(equal: 0, [(["time"], 200)], p99: (1_000, 1_500)),
+            noise: figures(equal: 0, [(["time"], 200)]))
+        #expect(
+            clean.explanation
+                == "FIT: 100.00 % of 200 answers agree, noise left out; p99 is 50 % slower")
+    }
+
+    @Test(
+        "A field is noise only if it differs about as often anyway",
+        arguments: [
+            // Shares of a thousand, and whether that is noise.
+            (500, 500, true), (500, 400, true), (500, 300, false), (500, 0, false),
+            (10, 1_000, true), (1, 1, true),
+        ])
+    func judgesFields(_ own: Int, _ noise: Int, _ isNoise: Bool) {
+        let found = findings(
+            figures(equal: UInt64(1_000 - own), [(["a"], own)]),
+            noise: figures(equal: UInt64(1_000 - noise), [(["a"], noise)]))
+        #expect(found.fields[0].isNoise == isNoise)
+    }
+
+    @Test(
+        "A handful of second answers is not taken for noise", arguments: [(9, false), (10, true)])
+    func needsEnoughNoise(_ count: Int, _ isNoise: Bool) {
+        let found = findings(
+            figures(equal: 0, [(["a"], 100)]), noise: figures(equal: 0, [(["a"], count)]))
+        #expect(found.fields[0].isNoise == isNoise)
+    }
+
+    @Test("Copies without an answer in time are counted against the backend")
+    func countsLate() {
+        let found = findings(figures(equal: 900, drops: [.deadline: 60, .slow: 40]))
+        #expect(found.verdict == .late && found.verdict.isBad)
+        #expect(found.explanation == "LATE: 10.00 % of the copies had no answer in time")
+    }
+
+    @Test("A backend that can't be asked is not fit")
+    func seesUnreachable() {
+        #expect(findings(figures(equal: 50, drops: [.noReplica: 100])).verdict == .unreachable)
+        #expect(findings(figures(equal: 50, drops: [.noReplica: 99])).verdict == .tooFew)
+    }
+
+    @Test("Copies that were not made are mentioned when they are many")
+    func mentionsDrops() {
+        let found = findings(figures(equal: 150, drops: [.inFlight: 50]))
+        #expect(
+            found.explanation
+                == "FIT: 100.00 % of 150 answers agree; p99 is the same; 25.00 % of the copies were dropped"
+        )
+    }
+}

@@ -1,0 +1,194 @@
+internal import Messages
+internal import Testing
+
+@Suite struct MessageDiffTests {
+    private typealias Everything = Weir_Test_Everything
+
+    private static func differences(
+        _ left: [UInt8], _ right: [UInt8], _ rules: DiffRules = DiffRules()
+    ) throws -> [MessageDiff.Difference] {
+        var schema = Schema()
+        try schema.add(Weir_Test_EverythingProto.file)
+        var diff = MessageDiff(schema: schema, rules: rules)
+        try diff.compare(left, right, message: "weir.test.Everything")
+        return diff.differences
+    }
+
+    /// What differs between a message and the same one changed, as "path | place | left | right".
+    private static func lines(
+        _ rules: DiffRules = DiffRules(), from left: Everything = Everything(),
+        change: (inout Everything) -> Void
+    ) throws -> [String] {
+        var right = left
+        change(&right)
+        return try differences(
+            try left.serializedBytes(), try right.serializedBytes(), rules
+        ).map { "\($0.path) | \($0.place) | \($0.left) | \($0.right)" }
+    }
+
+    /// Changes to an empty message, and what is told of them.
+    private static let changes: [(change: @Sendable (inout Everything) -> Void, line: String)] = [
+        ({ $0.stringValue = "a" }, #"string_value | string_value | "" | "a""#),
+        ({ $0.int32Value = -1 }, "int32_value | int32_value | 0 | -1"),
+        ({ $0.uint64Value = .max }, #"uint64_value | uint64_value | "0" | "18446744073709551615""#),
+        ({ $0.sint32Value = -2 }, "sint32_value | sint32_value | 0 | -2"),
+        ({ $0.doubleValue = .nan }, #"double_value | double_value | 0 | "NaN""#),
+        ({ $0.boolValue = true }, "bool_value | bool_value | false | true"),
+        ({ $0.bytesValue = [1, 2] }, #"bytes_value | bytes_value | "" | "AQI=""#),
+        ({ $0.kind = .one }, #"kind | kind | "KIND_UNSPECIFIED" | "KIND_ONE""#),
+        ({ $0.maybeNumber = 0 }, "maybe_number | maybe_number | absent | 0"),
+        ({ $0.nested = .init() }, "nested | nested | absent | {}"),
+        (
+            { $0.time = .init(seconds: 1) },
+            #"time | time | absent | "1970-01-01T00:00:01Z""#
+        ),
+        ({ $0.choice = .choiceFlag(false) }, "choice_flag | choice_flag | absent | false"),
+        ({ $0.counts = ["de": 1] }, #"counts[] | counts["de"] | absent | "1""#),
+        ({ $0.numbers = [7] }, "numbers | numbers | 0 elements | 1 elements"),
+    ]
+
+    @Test("A field that differs is named, with both values", arguments: changes.indices)
+    func names(_ index: Int) throws {
+        let (change, line) = Self.changes[index]
+        #expect(try Self.lines(change: change) == [line])
+    }
+
+    @Test("A difference deep inside is named by the path to it, and by its place")
+    func nests() throws {
+        var left = Everything()
+        left.nested = .init(text: "a", children: [.init(text: "b"), .init(text: "c")])
+        left.byNumber = [3: .init(text: "x"), 4: .init(text: "y")]
+        let lines = try Self.lines(from: left) {
+            $0.nested?.children[1].text = "C"
+            $0.byNumber[4] = .init(text: "Y")
+        }
+        #expect(
+            lines == [
+                #"nested.children[].text | nested.children[1].text | "c" | "C""#,
+                #"by_number[].text | by_number[4].text | "y" | "Y""#,
+            ])
+    }
+
+    @Test("Elements of a longer list are compared as far as both lists go")
+    func comparesLists() throws {
+        var left = Everything()
+        left.texts = ["a", "b"]
+        let lines = try Self.lines(from: left) { $0.texts = ["a", "B", "c"] }
+        #expect(
+            lines == [
+                "texts | texts | 2 elements | 3 elements", #"texts[] | texts[1] | "b" | "B""#,
+            ])
+    }
+
+    /// Two encodings of one message, field by field: number, wire type and bytes.
+    private static let encodings: [(left: [UInt8], right: [UInt8])] = [
+        // Fields in another order.
+        ([0x18, 1, 0x72, 1, 0x61], [0x72, 1, 0x61, 0x18, 1]),
+        // A default that was written.
+        ([0x18, 0], []),
+        // Packed, and one by one.
+        ([0x9a, 1, 2, 1, 2], [0x98, 1, 1, 0x98, 1, 2]),
+        // The last one counts.
+        ([0x18, 1, 0x18, 2], [0x18, 2]),
+        // Entries of a map in another order.
+        (
+            [0xea, 1, 5, 0x0a, 1, 0x61, 0x10, 1, 0xea, 1, 5, 0x0a, 1, 0x62, 0x10, 2],
+            [0xea, 1, 5, 0x0a, 1, 0x62, 0x10, 2, 0xea, 1, 5, 0x0a, 1, 0x61, 0x10, 1]
+        ),
+        // A message in two parts.
+        ([0x8a, 1, 0, 0x8a, 1, 3, 0x0a, 1, 0x61], [0x8a, 1, 3, 0x0a, 1, 0x61]),
+        // Minus zero.
+        ([0x09, 0, 0, 0, 0, 0, 0, 0, 0x80], []),
+    ]
+
+    @Test("Two encodings of one message are the same", arguments: encodings)
+    func seesThroughEncodings(_ left: [UInt8], _ right: [UInt8]) throws {
+        #expect(try Self.differences(left, right).isEmpty)
+    }
+
+    @Test("NaN is NaN")
+    func comparesNaN() throws {
+        var left = Everything()
+        left.doubleValue = .nan
+        #expect(try Self.lines(from: left) { $0.doubleValue = -.nan }.isEmpty)
+    }
+
+    @Test("Fields that the description does not have are compared by number")
+    func comparesUnknownFields() throws {
+        // Field 100, a varint, and field 101, bytes.
+        let left: [UInt8] = [0xa0, 6, 1, 0xaa, 6, 1, 0x61]
+        let right: [UInt8] = [0xa0, 6, 2]
+        let found = try Self.differences(left, right)
+        #expect(found.map(\.path) == ["#100", "#101"])
+        #expect(found.map(\.left) == ["1", "1 bytes"])
+        #expect(found.map(\.right) == ["2", "absent"])
+        #expect(try Self.differences(left, right, DiffRules(ignored: ["#100", "#101"])).isEmpty)
+    }
+
+    @Test(
+        "An ignored field is ignored with all that is in it",
+        arguments: ["nested", "nested.children", "nested.children[]", "nested.children.text"])
+    func ignores(_ path: String) throws {
+        var left = Everything()
+        left.nested = .init(children: [.init(text: "b")])
+        let lines = try Self.lines(DiffRules(ignored: [path]), from: left) {
+            $0.nested?.children[0].text = "c"
+        }
+        #expect(lines.isEmpty)
+    }
+
+    @Test("A rule for one field says nothing about another that begins like it")
+    func ignoresNothingElse() throws {
+        let rules = DiffRules(ignored: ["nest", "nested.childre", "texts.x"])
+        #expect(try Self.lines(rules) { $0.nested = .init() }.count == 1)
+        #expect(try Self.lines(rules) { $0.texts = ["a"] }.count == 1)
+    }
+
+    @Test(
+        "Numbers may lie apart as far as the tolerance of their field allows",
+        arguments: [
+            (100.0, 101.0, 1.0, 0.0, true), (100, 101.001, 1, 0, false),
+            (100, 101, 0, 0.01, true), (100, 102, 0, 0.01, false), (0, 0.5, 0.5, 0, true),
+            (.nan, 1, 1, 1, false), (-1, 1, 2, 0, true),
+        ])
+    func tolerates(
+        _ left: Double, _ right: Double, _ absolute: Double, _ relative: Double, _ same: Bool
+    ) throws {
+        let tolerance = DiffRules.Tolerance(absolute: absolute, relative: relative)
+        var message = Everything()
+        message.doubleValue = left
+        message.doubles = [left]
+        let rules = DiffRules(tolerances: ["double_value": tolerance, "doubles": tolerance])
+        let lines = try Self.lines(rules, from: message) {
+            $0.doubleValue = right
+            $0.doubles = [right]
+        }
+        #expect(lines.isEmpty == same, "\(lines)")
+    }
+
+    @Test("A tolerance holds for integers of 64 bits, which JSON writes as strings")
+    func toleratesIntegers() throws {
+        let rules = DiffRules(tolerances: ["int64_value": .init(absolute: 5, relative: 0)])
+        #expect(try Self.lines(rules) { $0.int64Value = 5 }.isEmpty)
+        #expect(try Self.lines(rules) { $0.int64Value = 6 }.count == 1)
+    }
+
+    @Test("No more differences are kept than the limit says", arguments: [1, 2, 3])
+    func isBounded(_ limit: Int) throws {
+        var schema = Schema()
+        try schema.add(Weir_Test_EverythingProto.file)
+        var diff = MessageDiff(schema: schema, limit: limit)
+        var right = Everything()
+        right.int32Value = 1
+        right.boolValue = true
+        try diff.compare([], try right.serializedBytes(), message: "weir.test.Everything")
+        #expect(diff.differences.count == min(limit, 2))
+    }
+
+    @Test(
+        "What is not of the type is refused",
+        arguments: [[0x18] as [UInt8], [0x1a, 1, 1], [0x72, 1, 0xff], [0x8a, 1, 9]])
+    func refuses(_ bytes: [UInt8]) {
+        #expect(throws: MessageError.self) { try Self.differences(bytes, []) }
+    }
+}
