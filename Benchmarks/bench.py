@@ -11,6 +11,7 @@ import tempfile
 
 import count_allocations
 import passthrough
+import shadows
 from contender import (
     PAYLOAD, RELEASE, ROOT, SHAPES, Contender, free_port, grpc_load, measure, table)
 
@@ -98,6 +99,7 @@ def main():
         folder = pathlib.Path(name)
         report(compare(folder))
         passthrough.report(*passthrough.compare(folder))
+        shadows.report(*shadows.compare(folder))
         policy()
         if not allocations():
             sys.exit("too many allocations")

@@ -6,6 +6,7 @@ server process's own.
 
 import pathlib
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -41,26 +42,35 @@ class Contender:
             url = url.format(self.process.stdout.readline().split()[0])
         self.url = url
         self.results = {}
+        # Stopped while others are measured: for servers that have work of their own to do.
+        self.pauses = False
 
-    def load(self, connections, streams, requests, log=None):
-        """Requests a second, and CPU microseconds of the server for each."""
+    def load(self, connections, streams, requests, log=None, rate=None):
+        """Requests a second, and CPU microseconds of the server for each.
+
+        As many as can be had, or `rate` on each connection.
+        """
+        if self.pauses:
+            self.process.send_signal(signal.SIGCONT)
         before = cpu_seconds(self.process)
         output = subprocess.run(
             ["taskset", "-c", "1", "h2load", "-c", str(connections), "-m", str(streams),
-             "-n", str(requests), *([f"--log-file={log}"] if log else []), *self.arguments,
-             self.url],
+             "-n", str(requests), *([f"--log-file={log}"] if log else []),
+             *([f"--rps={rate}"] if rate else []), *self.arguments, self.url],
             capture_output=True, text=True, timeout=120, check=True).stdout
         spent = cpu_seconds(self.process) - before
+        if self.pauses:
+            self.process.send_signal(signal.SIGSTOP)
         if f"{requests} succeeded" not in output:
             sys.exit(f"{self.name}: requests failed\n{output}")
         rate = float(re.search(r"([\d.]+) req/s", output).group(1))
         return rate, spent / requests * 1e6
 
-    def latencies(self, folder, connections, streams, requests):
+    def latencies(self, folder, connections, streams, requests, rate=None):
         """Microseconds of the middle request, and of those at 99 % and 99.9 %."""
         log = folder / "latencies"
         log.unlink(missing_ok=True)
-        self.load(connections, streams, requests, log)
+        self.load(connections, streams, requests, log, rate)
         times = sorted(int(line.split()[2]) for line in log.read_text().splitlines())
         return [times[int(len(times) * share)] for share in (0.5, 0.99, 0.999)]
 
@@ -68,6 +78,7 @@ class Contender:
         return int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * 4096
 
     def stop(self):
+        self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
         self.process.wait(20)
 

@@ -55,10 +55,10 @@ def envoy_configuration(port, upstream_port):
         "clusters": [cluster(name) for name in WEIGHTS]}}
 
 
-def start_weir(upstream):
-    """A server with the endpoint; its address."""
+def start_weir(upstream, name="weir", shadow=None):
+    """A server with the endpoint, and perhaps a shadow that gets all requests."""
     server = Contender(
-        "weir", [RELEASE / "weir", "serve", "--json", "--loops", "1", "--data", "127.0.0.1:0",
+        name, [RELEASE / "weir", "serve", "--json", "--loops", "1", "--data", "127.0.0.1:0",
                  "--admin", "127.0.0.1:0"], "")
     addresses = json.loads(server.process.stdout.readline())
 
@@ -70,15 +70,24 @@ def start_weir(upstream):
         tool("backend", "create", name, "--upstream", upstream)
     tool("endpoint", "create", "e", "--route", "/helloworld.Greeter/", "--backend", "v1")
     tool("traffic", "set", "e", *(f"{name}={weight / 100}" for name, weight in WEIGHTS.items()))
+    if shadow:
+        tool("backend", "create", "shadow", "--upstream", shadow)
+        tool("shadow", "set", "e", "shadow=1", "--timeout", "600")
     server.url = f"http://{addresses['data']}{PATH}"
     return server
 
 
+def start_upstream(*arguments):
+    """A server behind the proxies, and its address."""
+    server = subprocess.Popen(
+        ["taskset", "-c", "1", RELEASE / "FixtureServer", "1", *arguments], stdout=subprocess.PIPE,
+        text=True)
+    return server, server.stdout.readline().split()[0]
+
+
 def compare(folder):
     """The contenders after the load, and what their upstream spent by itself."""
-    upstream = subprocess.Popen(
-        ["taskset", "-c", "1", RELEASE / "FixtureServer", "1"], stdout=subprocess.PIPE, text=True)
-    address = upstream.stdout.readline().split()[0]
+    upstream, address = start_upstream()
     port = free_port()
     (folder / "envoy.json").write_text(
         json.dumps(envoy_configuration(port, int(address.rsplit(":", 1)[1]))))

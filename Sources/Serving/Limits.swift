@@ -25,7 +25,7 @@ public struct Limits: Sendable {
     /// Pairs of answers that wait to be looked into; further ones are counted as not compared.
     public var maxPendingComparisons = 256
     /// Bytes of shadows' responses that one loop reads in a millisecond, on average.
-    public var shadowBytesPerMillisecond = 128 << 10
+    public var shadowBytesPerMillisecond = 64 << 10
     /// Threads for `blocking` handlers that answer copies.
     public var shadowThreads = 2
     /// Streams that one connection may have open at once.

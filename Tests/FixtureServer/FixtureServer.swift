@@ -7,7 +7,8 @@ internal import Weir
 
 /// The server that black-box tests and benchmarks call: handlers that echo, wait, fail and stream.
 ///
-/// Usage: `FixtureServer [LOOPS]`. Prints `DATA ADMIN`, the two addresses, and serves until SIGTERM.
+/// Usage: `FixtureServer [LOOPS [hang | slow | flood]]`. Prints `DATA ADMIN`, the two addresses, and serves
+/// until SIGTERM. A greeting is answered never, after 100 ms, or by 100 MB.
 @main
 enum FixtureServer {
     static func main() async throws {
@@ -26,6 +27,8 @@ enum FixtureServer {
         fflush(nil)
         try await server.run()
     }
+
+    private static let mode = CommandLine.arguments.dropFirst(2).first ?? ""
 
     /// Messages as bytes.
     static let raw = HandlerBackend(
@@ -83,14 +86,26 @@ enum FixtureServer {
         ])
 
     /// Messages decoded and encoded by generated code.
-    static let typed = HandlerBackend(
-        "typed",
-        services: [
-            Service("helloworld.Greeter").unary("SayHello") {
-                (request: Helloworld_HelloRequest, _) in
-                Helloworld_HelloReply(message: request.name)
+    static let typed = HandlerBackend("typed", services: [greeter(mode)])
+
+    private static func greeter(_ mode: String) -> Service {
+        let service = Service("helloworld.Greeter")
+        guard mode != "flood" else {
+            return service.serverStreaming("SayHello") {
+                (_: Helloworld_HelloRequest, replies: ReplyWriter<RawMessage>, _) in
+                let part = RawMessage([UInt8](repeating: 0x78, count: 100_000))
+                for _ in 0..<1_000 { try await replies.send(part) }
             }
-        ])
+        }
+        return service.unary("SayHello") { (request: Helloworld_HelloRequest, _) in
+            switch mode {
+            case "hang": try await Task.sleep(for: .seconds(3_600))
+            case "slow": try await Task.sleep(for: .milliseconds(100))
+            default: break
+            }
+            return Helloworld_HelloReply(message: request.name)
+        }
+    }
 
     private struct Secret: Error {
         let password = "hunter2"
