@@ -77,11 +77,11 @@ def start_weir(upstream, name="weir", shadow=None):
     return server
 
 
-def start_upstream(*arguments):
+def start_upstream(*arguments, yields=False):
     """A server behind the proxies, and its address."""
     server = subprocess.Popen(
-        ["taskset", "-c", "1", RELEASE / "FixtureServer", "1", *arguments], stdout=subprocess.PIPE,
-        text=True)
+        ["taskset", "-c", "1", *(["nice", "-n", "19"] if yields else []),
+         RELEASE / "FixtureServer", "1", *arguments], stdout=subprocess.PIPE, text=True)
     return server, server.stdout.readline().split()[0]
 
 

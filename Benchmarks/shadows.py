@@ -7,7 +7,8 @@ from contender import SHAPES, free_port, grpc_load, measure, table
 from passthrough import start_upstream, start_weir
 
 # Connections, streams each, requests: as fast as it goes, and at a rate that leaves the cores idle most of
-# the time. The shadow's server shares the core of the load, so at full speed it slows the load down.
+# the time. The shadow's server shares the core of the load and the upstream; it is `nice`, to be as much as can
+# be on another machine.
 FULL = (10, 1, 30_000)
 CALM, CALM_RATE = (10, 1, 6_000), 200
 ROUNDS = 5
@@ -17,7 +18,7 @@ def compare(folder):
     """The contenders after the load, and the latencies of each round: at full speed, and calm."""
     modes = {"healthy": (), "hanging": ("hang",), "slow (100 ms)": ("slow",), "100 MB": ("flood",)}
     upstream, address = start_upstream()
-    servers = {name: start_upstream(*arguments) for name, arguments in modes.items()}
+    servers = {name: start_upstream(*arguments, yields=True) for name, arguments in modes.items()}
     contenders = [start_weir(address, "none")]
     contenders += [start_weir(address, name, shadow) for name, (_, shadow) in servers.items()]
     contenders.append(start_weir(address, "refusing", f"127.0.0.1:{free_port()}"))

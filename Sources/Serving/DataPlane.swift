@@ -14,8 +14,8 @@ internal import Synchronization
 package final class DataPlane: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let loops: [ServingLoop]
-    private let blocking: BlockingExecutor
-    private let blockingForShadows: BlockingExecutor
+    private let blocking: ThreadExecutor
+    private let shadowThreads: ThreadExecutor
     private let comparer: Comparer
     private let limits: Limits
     private let log: Logger
@@ -26,19 +26,19 @@ package final class DataPlane: Sendable {
     ///   - namesBackends: whether responses say who answered, in `x-serve-backend`.
     package init(loops count: Int, limits: Limits, namesBackends: Bool, log: Logger) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
-        let blocking = BlockingExecutor(threads: limits.blockingThreads)
+        let blocking = ThreadExecutor(threads: limits.blockingThreads)
         self.group = group
-        let blockingForShadows = BlockingExecutor(threads: limits.shadowThreads)
+        let shadowThreads = ThreadExecutor(threads: limits.shadowThreads, yields: true)
         let comparer = Comparer(
             limit: limits.maxPendingComparisons, maxMessageBytes: limits.maxMessageBytes)
         self.blocking = blocking
-        self.blockingForShadows = blockingForShadows
+        self.shadowThreads = shadowThreads
         self.comparer = comparer
         self.limits = limits
         self.log = log
         loops = group.makeIterator().map {
             ServingLoop(
-                $0, blocking: blocking, blockingForShadows: blockingForShadows,
+                $0, blocking: blocking, shadowThreads: shadowThreads,
                 comparer: comparer, limits: limits, namesBackends: namesBackends, log: log)
         }
     }
@@ -157,8 +157,8 @@ package final class DataPlane: Sendable {
         await listeners.close()
         await closeConnections()
         try await blocking.shutDown()
-        try await blockingForShadows.shutDown()
-        comparer.stop()
+        try await shadowThreads.shutDown()
+        try await comparer.shutDown()
         try await group.shutdownGracefully()
     }
 }

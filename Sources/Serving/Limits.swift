@@ -26,8 +26,8 @@ public struct Limits: Sendable {
     public var maxPendingComparisons = 256
     /// Bytes of shadows' responses that one loop reads in a millisecond, on average.
     public var shadowBytesPerMillisecond = 64 << 10
-    /// Threads for `blocking` handlers that answer copies.
-    public var shadowThreads = 2
+    /// Threads for handlers that answer copies; they yield to all others.
+    public var shadowThreads = 4
     /// Streams that one connection may have open at once.
     public var maxConcurrentStreams = 256
     /// Request bytes of one stream that a client may send ahead of the handler.

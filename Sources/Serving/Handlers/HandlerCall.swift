@@ -139,7 +139,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     // MARK: The handler
 
     /// Runs the handler: on the loop, at once and up to where it first waits, or on a thread that
-    /// it may block. Copies run elsewhere, so that a slow candidate doesn't hold up the loop.
+    /// it may block. Copies run on threads of their own, so that a candidate can't hold up the loop.
     ///
     /// `Success` is always `Void`; as a type parameter it lets the closure be made in the form that
     /// `Task` takes, which saves wrapping it twice.
@@ -148,10 +148,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         _ operation: sending @escaping @isolated(any) () async -> Success
     ) {
         if copy != nil {
-            let executor: any TaskExecutor =
-                isBlocking ? loop.blockingForShadows : globalConcurrentExecutor
-            let started = Task(
-                executorPreference: executor, priority: .utility, operation: operation)
+            let started = Task(executorPreference: loop.shadowThreads, operation: operation)
             task = started as? Task<Void, Never>
             return
         }

@@ -1,6 +1,10 @@
 package import NIOCore
 internal import NIOPosix
 
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
 /// Runs a task's jobs on an event loop, so that a handler never leaves the loop of its connection.
 package final class LoopExecutor: TaskExecutor {
     package let eventLoop: any EventLoop
@@ -14,19 +18,38 @@ package final class LoopExecutor: TaskExecutor {
     }
 }
 
-/// Runs handlers that block their thread away from the event loops.
-final class BlockingExecutor: TaskExecutor {
+/// Runs what may keep a thread busy away from the event loops: handlers that block, and all work for shadows.
+final class ThreadExecutor: TaskExecutor {
     private let pool: NIOThreadPool
+    private let yields: Bool
+    /// Set on threads whose priority has been lowered.
+    private let isLowered = ThreadSpecificVariable<Mark>()
 
-    init(threads: Int) {
+    private final class Mark: Sendable {}
+
+    /// - Parameter yields: whether the threads let all others go first.
+    init(threads: Int, yields: Bool = false) {
         pool = NIOThreadPool(numberOfThreads: threads)
+        self.yields = yields
         pool.start()
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         // A pool that shuts down still calls its items; a job must run to let its task end.
-        pool.submit { _ in unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+        pool.submit { _ in
+            self.lowerPriority()
+            unsafe job.runSynchronously(on: self.asUnownedTaskExecutor())
+        }
+    }
+
+    private func lowerPriority() {
+        guard yields, isLowered.currentValue == nil else { return }
+        isLowered.currentValue = Mark()
+        #if canImport(Glibc)
+            // On Linux this is about the calling thread only.
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        #endif
     }
 
     func shutDown() async throws { try await pool.shutdownGracefully() }

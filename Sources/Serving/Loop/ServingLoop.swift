@@ -9,9 +9,9 @@ internal import TrafficPolicy
 final class ServingLoop: @unchecked Sendable {
     let eventLoop: any EventLoop
     let executor: LoopExecutor
-    let blocking: BlockingExecutor
-    /// For copies, which must not take threads from calls that somebody waits for.
-    let blockingForShadows: BlockingExecutor
+    let blocking: ThreadExecutor
+    /// For copies, which must not take a thread from calls that somebody waits for.
+    let shadowThreads: ThreadExecutor
     let comparer: Comparer
     let shadowQueue: ShadowQueue
     let limits: Limits
@@ -44,13 +44,13 @@ final class ServingLoop: @unchecked Sendable {
     private var whenEmpty: EventLoopPromise<Void>?
 
     init(
-        _ eventLoop: any EventLoop, blocking: BlockingExecutor,
-        blockingForShadows: BlockingExecutor, comparer: Comparer, limits: Limits,
+        _ eventLoop: any EventLoop, blocking: ThreadExecutor,
+        shadowThreads: ThreadExecutor, comparer: Comparer, limits: Limits,
         namesBackends: Bool, log: Logger
     ) {
         self.eventLoop = eventLoop
         self.blocking = blocking
-        self.blockingForShadows = blockingForShadows
+        self.shadowThreads = shadowThreads
         self.comparer = comparer
         shadowQueue = ShadowQueue(
             eventLoop, bytesPerMillisecond: limits.shadowBytesPerMillisecond)

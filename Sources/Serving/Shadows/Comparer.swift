@@ -153,6 +153,7 @@ extension MessageDiff.Difference {
 
 /// Looks into pairs of answers, one after another, away from the event loops.
 final class Comparer: Sendable {
+    private let thread = ThreadExecutor(threads: 1, yields: true)
     private let waiting: AsyncStream<Comparison>.Continuation
 
     /// - Parameters:
@@ -162,7 +163,7 @@ final class Comparer: Sendable {
         let (comparisons, waiting) = AsyncStream.makeStream(
             of: Comparison.self, bufferingPolicy: .bufferingOldest(limit))
         self.waiting = waiting
-        Task(priority: .background) {
+        Task(executorPreference: thread) {
             for await comparison in comparisons { comparison.run(maxMessageBytes: maxMessageBytes) }
         }
     }
@@ -172,5 +173,8 @@ final class Comparer: Sendable {
         if case .enqueued = waiting.yield(comparison) { true } else { false }
     }
 
-    func stop() { waiting.finish() }
+    func shutDown() async throws {
+        waiting.finish()
+        try await thread.shutDown()
+    }
 }
