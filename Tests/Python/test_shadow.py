@@ -305,7 +305,11 @@ def test_an_answer_of_100_mb_is_cut_off(mesh):
     download = mesh.channel.unary_stream(RAW + "Parts")
     for _ in range(5):
         assert sum(len(part) for part in download(b"", timeout=10)) == 65_536
-    answer = wait_for(mesh, lambda answer: drops(answer).get("bytes") == 5)
+    answer = wait_for(mesh, lambda answer: answer.compared == 5)
+    assert [(pair.primary, pair.shadow, pair.count) for pair in answer.statuses] == [
+        ("OK", "CANCELLED", 5)]
+    assert answer.fields[0].example.shadow == (
+        "CANCELLED: cut off: over 4194304 bytes longer than the caller's answer")
     assert answer.in_flight == 0 and answer.buffered_bytes == 0
     assert memory(mesh.weir.process) - before < 32 << 20
 

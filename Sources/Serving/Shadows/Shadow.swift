@@ -19,7 +19,7 @@ package struct ShadowLimits: Sendable, Equatable {
 package enum ShadowDrop: Int, CaseIterable, Sendable {
     /// The shadow, or its backend, works on as many requests as it may.
     case inFlight
-    /// As many bytes are buffered as may be, or the response is far longer than the caller's.
+    /// As many bytes are buffered as may be.
     case bytes
     /// The backend can't be asked.
     case noReplica

@@ -112,7 +112,7 @@ final class ShadowCopy {
         unpacedBytes += bytes.byteCount
         response.append(bytes, limit: loop.limits.comparedBodyBytes)
         if response.isWhole, !hold(answer: bytes.byteCount) { response.dropBody() }
-        if isTooFarAhead, mirror.response.code != nil { drop(.bytes) }
+        if isTooFarAhead, mirror.response.code != nil { cutOff() }
     }
 
     /// Keeps bytes of an answer; false when there is no room for them.
@@ -154,7 +154,7 @@ final class ShadowCopy {
     func primaryEnded() {
         switch state {
         case .queued, .over: break
-        case .running: if isTooFarAhead { drop(.bytes) }
+        case .running: if isTooFarAhead { cutOff() }
         case .answered: compare()
         }
     }
@@ -172,6 +172,14 @@ final class ShadowCopy {
         unreadBytes = 0
         response.end(code, message, nanoseconds: nanoseconds)
         if mirror.response.code != nil { compare() }
+    }
+
+    /// The answer is so much longer than the caller's that the rest of it would tell nothing.
+    private func cutOff() {
+        guard case .running(let call) = state else { return }
+        let limit = limits.maxBufferedBytesPerCopy
+        call.finish(
+            RPCError(.cancelled, "cut off: over \(limit) bytes longer than the caller's answer"))
     }
 
     /// Gives the copy up, and counts why.
