@@ -9,8 +9,9 @@ internal import Testing
         while body.count > 0 {
             var piece = [UInt8](repeating: 0, count: room)
             let taken = unsafe piece.withUnsafeMutableBufferPointer { buffer in
-                // The buffer has a base: `room` is not zero.
-                unsafe body.take(into: buffer.baseAddress!, room: room)
+                guard let base = buffer.baseAddress else { return 0 }
+                // `room` bytes are there.
+                return unsafe body.take(into: base, room: room)
             }
             guard taken > 0 else { break }
             result += piece[..<taken]

@@ -201,6 +201,34 @@ def test_all_kinds_of_call_are_copied(mesh, stubs, kind):
     assert answer.buffered_bytes == 0 and answer.in_flight == 0
 
 
+def test_all_kinds_of_call_are_copied_to_swift_handlers(demo, stubs, weir):
+    weir("traffic", "set", "greeter", "greeter-v1=1")
+    weir("shadow", "set", "greeter", "greeter-v2=1")
+    names = [stubs.hello.HelloRequest(name=name) for name in ("Ada", "Grace")]
+    with grpc.insecure_channel(demo.data) as channel:
+        stub = stubs.hello_grpc.GreeterStub(channel)
+        assert stub.SayHello(names[0]).message == "Hello Ada!"
+        streamed = [reply.message for reply in stub.SayHelloStreamReply(names[0])]
+        gathered = stub.SayHelloToAll(iter(names)).message
+        assert "Grace" in gathered
+        assert [reply.message for reply in stub.SayHelloBidiStream(iter(names))] == [
+            "Hello Ada!", "Hello Grace!"]
+    end = time.monotonic() + 10
+    while True:
+        run = weir("shadow", "report", "greeter", "--json")
+        answer = json.loads(run.stdout)["reports"][0]
+        if answer["compared"] == "4" or time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    assert answer["compared"] == answer["differing"] == "4", answer
+    assert {field["field"] for field in answer["fields"]} == {"message"}
+    places = [difference["place"] for sample in answer["samples"]
+              for difference in sample["differences"]]
+    assert sorted(places) == sorted(
+        ["message", "message", "[0].message", "[1].message"]
+        + [f"[{index}].message" for index in range(len(streamed))])
+
+
 def test_a_copy_has_the_callers_metadata_and_says_that_it_is_one(mesh):
     _, shadow = shadowed(mesh, "--timeout", 7)
     sent = [("x-user", "Ada"), ("x-data-bin", b"\x00\xff"), ("x-serve-shard-key", "k"),

@@ -103,7 +103,6 @@ final class Mirror {
             if byCaller, !isRequestComplete { copy.abandon() }
             copy.primaryEnded()
         }
-        enqueue()
     }
 
     // MARK: The copies
