@@ -100,7 +100,8 @@ struct OutboundBody {
     mutating func reset() {
         if !bytes.isEmpty { clearOwn() }
         head = 0
-        parts.removeAll()
+        // Emptying an empty array is not free.
+        if !parts.isEmpty { parts.removeAll() }
         nextPart = 0
         partBytes = 0
         hasEnded = false

@@ -18,7 +18,7 @@ enum FixtureServer {
         configuration.loops = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 2
         configuration.limits.drainTimeout = .seconds(5)
 
-        let server = WeirServer(configuration, backends: [raw, blocking, typed])
+        let server = WeirServer(configuration, backends: [raw, blocking, stuck, typed])
         let addresses = try await server.start()
         try await server.createEndpoint("raw", route: "/test.Raw/", backend: "raw")
         try await server.createEndpoint("blocking", route: "/test.Blocking/", backend: "blocking")
@@ -27,6 +27,16 @@ enum FixtureServer {
         fflush(nil)
         try await server.run()
     }
+
+    /// Answers as `raw` does, after two seconds that nothing cuts short.
+    static let stuck = HandlerBackend(
+        "stuck",
+        services: [
+            Service("test.Raw").unary("Echo") { (request: RawMessage, _) in
+                usleep(2_000_000)
+                return request
+            }
+        ])
 
     private static let mode = CommandLine.arguments.dropFirst(2).first ?? ""
 
@@ -90,20 +100,25 @@ enum FixtureServer {
 
     private static func greeter(_ mode: String) -> Service {
         let service = Service("helloworld.Greeter")
-        guard mode != "flood" else {
+        func delayed(_ delay: Duration) -> Service {
+            service.unary("SayHello") { (request: Helloworld_HelloRequest, _) in
+                try await Task.sleep(for: delay)
+                return Helloworld_HelloReply(message: request.name)
+            }
+        }
+        switch mode {
+        case "hang": return delayed(.seconds(3_600))
+        case "slow": return delayed(.milliseconds(100))
+        case "flood":
             return service.serverStreaming("SayHello") {
                 (_: Helloworld_HelloRequest, replies: ReplyWriter<RawMessage>, _) in
                 let part = RawMessage([UInt8](repeating: 0x78, count: 100_000))
                 for _ in 0..<1_000 { try await replies.send(part) }
             }
-        }
-        return service.unary("SayHello") { (request: Helloworld_HelloRequest, _) in
-            switch mode {
-            case "hang": try await Task.sleep(for: .seconds(3_600))
-            case "slow": try await Task.sleep(for: .milliseconds(100))
-            default: break
+        default:
+            return service.unary("SayHello") { (request: Helloworld_HelloRequest, _) in
+                Helloworld_HelloReply(message: request.name)
             }
-            return Helloworld_HelloReply(message: request.name)
         }
     }
 

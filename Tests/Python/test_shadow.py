@@ -296,6 +296,36 @@ def test_a_hanging_shadow_costs_callers_nothing(mesh):
     hanging.close()
 
 
+def test_a_handler_that_hangs_keeps_its_place(fixture_server, channel, stubs):
+    """Copies that are given up while Swift code works on them count until it has returned."""
+    with grpc.insecure_channel(fixture_server.admin) as admin_channel:
+        admin = stubs.admin_grpc.AdminStub(admin_channel)
+
+        def shadow(proportion):
+            options = stubs.admin.ShadowOptions(
+                max_requests_in_flight=3, timeout={"nanos": 100_000_000})
+            admin.ShadowTraffic(stubs.admin.ShadowTrafficRequest(
+                endpoint="raw", backend="stuck", proportion=proportion, options=options))
+
+        def state():
+            return admin.GetShadowReport(
+                stubs.admin.GetShadowReportRequest(endpoint="raw")).reports[0]
+
+        shadow(1)
+        echo = channel.unary_unary(RAW + "Echo")
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            assert echo(b"x", timeout=1) == b"x"
+        answer = state()
+        assert drops(answer)["deadline"] == 3 and answer.in_flight == 3
+        assert drops(answer)["in_flight"] == answer.selected - 3 > 10
+        end = time.monotonic() + 15
+        while state().in_flight > 0:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        shadow(0)
+
+
 def test_a_shadow_over_its_bytes_is_dropped(mesh):
     """Nothing of the copies can be sent: the connection's window is full after 64 KiB."""
     hanging = FrameServer(lambda connection, stream: None)

@@ -147,7 +147,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     func start<Success: Sendable>(
         _ operation: sending @escaping @isolated(any) () async -> Success
     ) {
-        if copy != nil {
+        if let copy {
+            copy.workBegan()
             let started = Task(executorPreference: loop.shadowThreads, operation: operation)
             task = started as? Task<Void, Never>
             return
@@ -228,7 +229,11 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     }
 
     private func handlerEnded() {
-        if isBlocking, copy == nil { loop.blockingCalls -= 1 }
+        if let copy {
+            copy.workEnded()
+        } else if isBlocking {
+            loop.blockingCalls -= 1
+        }
         task = nil
     }
 

@@ -33,6 +33,10 @@ final class ShadowCopy {
     let mirror: Mirror
     private let shadow: ShadowTarget
     private var state = State.queued
+    /// Counted as in flight.
+    private var hasPlace = true
+    /// A handler has begun and not returned.
+    private var isWorkedOn = false
     private var due: UInt64 = 0
     private var requestEnded = false
     /// Request bytes that the backend has not read.
@@ -103,6 +107,23 @@ final class ShadowCopy {
         release(bytes)
     }
 
+    // MARK: The handler
+
+    /// Swift code begins to work on the copy. Until it has returned the copy counts as in flight, even if it was
+    /// given up before: code that hangs would otherwise hold more and more threads and memory.
+    func workBegan() { isWorkedOn = true }
+
+    func workEnded() {
+        isWorkedOn = false
+        leavePlace()
+    }
+
+    private func leavePlace() {
+        guard hasPlace, !isWorkedOn, !isOpen else { return }
+        hasPlace = false
+        account.end()
+    }
+
     // MARK: The response
 
     func responded(encoding: String) { response.encoding = encoding }
@@ -167,7 +188,7 @@ final class ShadowCopy {
             return drop(.deadline)
         }
         state = .answered
-        account.end()
+        leavePlace()
         release(unreadBytes)
         unreadBytes = 0
         response.end(code, message, nanoseconds: nanoseconds)
@@ -198,8 +219,8 @@ final class ShadowCopy {
 
     private func giveUp(_ error: RPCError) {
         let last = state
-        account.end()
         end()
+        leavePlace()
         if case .running(let call) = last { call.finish(error) }
     }
 
