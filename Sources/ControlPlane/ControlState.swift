@@ -69,6 +69,14 @@ package struct ControlState: Sendable {
         package var allowedShare = 0.001
 
         package init() {}
+
+        /// Whether the same answers differ in the same fields by both, and the same is kept of them.
+        func judgesLike(_ other: Comparison) -> Bool {
+            var same = other
+            same.noiseProportion = noiseProportion
+            same.allowedShare = allowedShare
+            return same == self
+        }
     }
 
     /// A named entry point with its policy.

@@ -9,6 +9,8 @@ struct RunningShadows {
         let account: ShadowAccount
         /// The latest revision of what its rules follow from.
         var rulesRevision: UInt64 = 0
+        /// What answers are judged by.
+        var comparison: ControlState.Comparison?
     }
 
     private var all: [ShadowAccount.Key: Running] = [:]
@@ -41,7 +43,8 @@ struct RunningShadows {
         return account
     }
 
-    /// Has an endpoint's answers compared by the rules of today.
+    /// Has an endpoint's answers compared by the rules of today. Other rules begin its reports anew: what was
+    /// judged by the old ones, and values that are not to be kept any more, are forgotten.
     ///
     /// - Parameter rules: for the backend of a shadow; called when they may have changed.
     mutating func setRules(
@@ -56,6 +59,12 @@ struct RunningShadows {
             guard all[account.key]?.rulesRevision != revision else { continue }
             all[account.key]?.rulesRevision = revision
             account.ledger.rules = rules(backend)
+            if let before = all[account.key]?.comparison,
+                !before.judgesLike(endpoint.comparison)
+            {
+                account.reset()
+            }
+            all[account.key]?.comparison = endpoint.comparison
         }
     }
 

@@ -129,6 +129,8 @@ internal import Testing
         #expect(StatusCode.unauthenticated.rawValue == 16)
         #expect(StatusCode.unauthenticated.description == "UNAUTHENTICATED")
         #expect(StatusCode(rawValue: 99).description == "CODE_99")
+        #expect(
+            [-1, 0, 16, 17].map { StatusCode(rawValue: $0).counted.rawValue } == [2, 0, 16, 2])
     }
 
     @Test(

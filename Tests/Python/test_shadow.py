@@ -296,6 +296,20 @@ def test_a_hanging_shadow_costs_callers_nothing(mesh):
     hanging.close()
 
 
+def test_a_slow_shadow_is_late(mesh):
+    shadowed(mesh, "--timeout", 0.3, shadow=mesh.upstream(STALLS="1"))
+    upload = mesh.channel.stream_unary(RAW + "Swallow")
+    slowest = 0
+    for _ in range(110):
+        start = time.monotonic()
+        assert upload(iter([b"x" * 100]), timeout=10) == b"100"
+        slowest = max(slowest, time.monotonic() - start)
+    assert slowest < 0.3
+    answer = wait_for(mesh, lambda answer: drops(answer).get("deadline") == 110)
+    assert answer.verdict == LATE
+    assert answer.explanation == "LATE: 100.00 % of the copies had no answer in time"
+
+
 def test_a_handler_that_hangs_keeps_its_place(fixture_server, channel, stubs):
     """Copies that are given up while Swift code works on them count until it has returned."""
     with grpc.insecure_channel(fixture_server.admin) as admin_channel:
@@ -480,11 +494,15 @@ def test_fields_are_ignored_tolerated_and_redacted_by_path(mesh):
     assert {field.field for field in answer.fields} == {"items[].price.cents", "token"}
     assert "hunter2" not in str(answer)
     assert any(entry.value == "Ada" for entry in answer.samples[0].metadata)
+    # Other rules begin the report anew.
     mesh.tool("shadow", "compare", "raw", "--ignore", "served_at", "--ignore", "items[].price",
               "--ignore", "token", "--tolerance", "items.score=0.001")
-    mesh.tool("shadow", "reset", "raw")
+    assert report(mesh).compared == 0
     answer = find(mesh, stub, 3)
     assert {field.field for field in answer.fields} == {"items[].score"}
+    mesh.tool("shadow", "compare", "raw", "--ignore", "served_at", "--ignore", "items[].price",
+              "--ignore", "token", "--tolerance", "items.score=0.001", "--allowed", 1, "--noise", 1)
+    assert report(mesh).compared == 3
 
 
 def test_streams_are_compared_message_by_message(mesh):

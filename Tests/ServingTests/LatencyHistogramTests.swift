@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Testing
 
 @testable internal import Serving
@@ -62,5 +63,17 @@ internal import Testing
         #expect(histogram.quantile(0.99) == 0)
         histogram.record(nanoseconds: .max)
         #expect(histogram.quantile(1) == (1 << 41) - 1)
+    }
+}
+
+@Suite struct CallFiguresTests {
+    @Test("Statuses that gRPC does not define are counted as one")
+    func boundsStatuses() {
+        var figures = CallFigures()
+        for number in 0..<1_000 {
+            figures.record(StatusCode(rawValue: number), nanoseconds: 1)
+        }
+        #expect(figures.finished.count == 17)
+        #expect(figures.finished.first { $0.code == .unknown }?.latency.count == 984)
     }
 }

@@ -28,7 +28,8 @@ package struct CallFigures: Sendable {
 
     package init() {}
 
-    mutating func record(_ code: StatusCode, nanoseconds: UInt64) {
+    mutating func record(_ answered: StatusCode, nanoseconds: UInt64) {
+        let code = answered.counted
         if let index = finished.firstIndex(where: { $0.code == code }) {
             finished[index].latency.record(nanoseconds: nanoseconds)
         } else {

@@ -235,7 +235,8 @@ final class ShadowCopy {
             mine == primary && response.message == mirror.response.message
             && response.hasSameBody(as: mirror.response)
         shadow.tally.figures.pair(
-            .init(primary: primary, shadow: mine), primary: mirror.response.nanoseconds,
+            .init(primary: primary.counted, shadow: mine.counted),
+            primary: mirror.response.nanoseconds,
             shadow: response.nanoseconds, isEqual: isEqual)
         guard !isEqual else { return end() }
         let comparison = Comparison(

@@ -18,8 +18,9 @@ final class ShadowQueue: @unchecked Sendable {
     private var isScheduled = false
     /// Copies whose response may go on.
     private var awake: [ShadowCopy] = []
-    /// Copies that wait for an allowance.
-    private var waiting: [ShadowCopy] = []
+    /// Copies that wait for an allowance, first come, first served.
+    private var waiting = WaitingLine<ShadowCopy>()
+    private var isAdmitting = false
     /// Response bytes that may be asked for now.
     private var allowance: Int
     private var refilledAt = NIODeadline.now().uptimeNanoseconds
@@ -88,14 +89,23 @@ final class ShadowQueue: @unchecked Sendable {
         allowance = min(most, allowance + Int(min(milliseconds, 1_000)) * bytesPerMillisecond)
     }
 
-    /// Tells the copy when there may be an allowance again.
+    /// Tells the copy when it is its turn.
     func waitForAllowance(_ copy: ShadowCopy) {
-        waiting.append(copy)
-        guard waiting.count == 1 else { return }
+        _ = waiting.append(copy)
+        scheduleAdmission()
+    }
+
+    private func scheduleAdmission() {
+        guard !isAdmitting else { return }
+        isAdmitting = true
         eventLoop.scheduleTask(in: Self.pause) {
-            let copies = self.waiting
-            self.waiting.removeAll()
-            for copy in copies { copy.goOn() }
+            self.isAdmitting = false
+            self.refill()
+            while self.allowance > 0, let copy = self.waiting.first {
+                self.waiting.removeFirst()
+                copy.goOn()
+            }
+            if !self.waiting.isEmpty { self.scheduleAdmission() }
         }
     }
 }
