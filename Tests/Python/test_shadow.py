@@ -2,11 +2,14 @@
 
 import json
 import pathlib
+import sys
 import threading
 import time
+import urllib.request
 
 import grpc
 import pytest
+from conftest import BUILD, ROOT, Server
 from frame_server import FrameServer
 
 RAW = "/test.Raw/"
@@ -167,9 +170,6 @@ def test_all_kinds_of_call_are_copied(mesh, stubs, kind):
     if kind == "upstream":
         mesh.backend("shadow", "--upstream", mesh.upstream().address)
     else:
-        import sys
-
-        from conftest import ROOT
         mesh.backend(
             "shadow", "--worker",
             f"{sys.executable} {ROOT / 'Tests/Python/interop_server.py'} {stubs.path}")
@@ -310,22 +310,30 @@ def test_a_slow_shadow_is_late(mesh):
     assert answer.explanation == "LATE: 100.00 % of the copies had no answer in time"
 
 
-def test_a_handler_that_hangs_keeps_its_place(fixture_server, channel, stubs):
+@pytest.fixture
+def handlers():
+    """A server with Swift handlers for this test alone."""
+    server = Server([BUILD / "FixtureServer"])
+    server.data, server.admin = server.first_line.split()
+    yield server
+    assert server.stop() == 0
+
+
+def test_a_handler_that_hangs_keeps_its_place(handlers, stubs):
     """Copies that are given up while Swift code works on them count until it has returned."""
-    with grpc.insecure_channel(fixture_server.admin) as admin_channel:
+    with grpc.insecure_channel(handlers.admin) as admin_channel, \
+            grpc.insecure_channel(handlers.data) as channel:
         admin = stubs.admin_grpc.AdminStub(admin_channel)
 
-        def shadow(proportion):
-            options = stubs.admin.ShadowOptions(
-                max_requests_in_flight=3, timeout={"nanos": 100_000_000})
-            admin.ShadowTraffic(stubs.admin.ShadowTrafficRequest(
-                endpoint="raw", backend="stuck", proportion=proportion, options=options))
+        options = stubs.admin.ShadowOptions(
+            max_requests_in_flight=3, timeout={"nanos": 100_000_000})
+        admin.ShadowTraffic(stubs.admin.ShadowTrafficRequest(
+            endpoint="raw", backend="stuck", proportion=1, options=options))
 
         def state():
             return admin.GetShadowReport(
                 stubs.admin.GetShadowReportRequest(endpoint="raw")).reports[0]
 
-        shadow(1)
         echo = channel.unary_unary(RAW + "Echo")
         end = time.monotonic() + 1
         while time.monotonic() < end:
@@ -337,7 +345,6 @@ def test_a_handler_that_hangs_keeps_its_place(fixture_server, channel, stubs):
         while state().in_flight > 0:
             assert time.monotonic() < end
             time.sleep(0.05)
-        shadow(0)
 
 
 def test_a_shadow_over_its_bytes_is_dropped(mesh):
@@ -553,8 +560,6 @@ def test_the_tool_reports_and_warns_before_a_promotion(mesh):
 
 
 def test_metrics_tell_of_shadows(mesh):
-    import urllib.request
-
     stub = catalog(mesh, shadow={"CENTS": "201"})
     find(mesh, stub, 5)
     with urllib.request.urlopen(f"http://{mesh.weir.admin}/metrics") as response:
