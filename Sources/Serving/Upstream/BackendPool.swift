@@ -232,7 +232,8 @@ final class BackendPool: @unchecked Sendable {
         let limit = options.maxRequestsInFlight
         let count = set.inFlight.add(1, ordering: .relaxed).newValue
         if limit == 0 || count <= limit, let lease = choose(call) {
-            budget.requestBegan()
+            // Copies are never retried, so they earn no retries either.
+            if call.copy == nil { budget.requestBegan() }
             figures.isCircuitOpen = false
             return .lease(lease)
         }
