@@ -222,7 +222,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
                     "a handler failed",
                     metadata: [
                         "method": "\(call.target.key.method)",
-                        "backend": "\(call.target.key.backend)", "error": "\(error)",
+                        "backend": "\(call.target.key.backend)",
+                        "shadow": "\(call.target.key.isShadow)", "error": "\(error)",
                     ])
             }
         }
