@@ -15,13 +15,10 @@ extension ControlPlane {
         var schema = Schema()
         var replyTypes: [String: String] = [:]
         for backend in backends {
-            switch backend.kind {
-            case .handler(let name):
-                guard let handler = registered[name] else { continue }
-                for service in handler.services.values { try? service.addDescriptors(to: &schema) }
+            // What can't be read was logged when the backend's services were described.
+            try? addDescriptors(of: backend, to: &schema)
+            if case .handler(let name) = backend.kind, let handler = registered[name] {
                 replyTypes.merge(handler.replyTypes) { first, _ in first }
-            // What can't be read was refused when the backend was created.
-            case .upstream, .worker: try? schema.add(descriptorSet: backend.descriptorSet)
             }
         }
         return endpoint.comparison.rules(schema, replyTypes: replyTypes)

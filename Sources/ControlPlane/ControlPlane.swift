@@ -219,18 +219,25 @@ package actor ControlPlane {
         schema = Self.standardSchema
         for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
             do {
-                switch backend.kind {
-                case .handler(let name):
-                    for service in registered[name]?.services.values.map(\.self) ?? [] {
-                        try service.addDescriptors(to: &schema)
-                    }
-                case .upstream, .worker: try schema.add(descriptorSet: backend.descriptorSet)
-                }
+                try addDescriptors(of: backend, to: &schema)
             } catch {
                 log.error(
                     "no reflection for a backend",
                     metadata: ["backend": "\(backend.name)", "error": "\(error)"])
             }
+        }
+    }
+
+    /// Adds what is known of a backend's services and messages.
+    func addDescriptors(
+        of backend: ControlState.Backend, to schema: inout Schema
+    ) throws(MessageError) {
+        switch backend.kind {
+        case .handler(let name):
+            for service in registered[name]?.services.values.map(\.self) ?? [] {
+                try service.addDescriptors(to: &schema)
+            }
+        case .upstream, .worker: try schema.add(descriptorSet: backend.descriptorSet)
         }
     }
 

@@ -38,15 +38,21 @@ package struct DiffRules: Sendable, Equatable {
         !ignored.isEmpty && ignored.contains(Self.normalized(path))
     }
 
-    /// The tolerance for a field or for what it lies in.
-    func tolerance(_ path: String) -> Tolerance? {
-        guard !tolerances.isEmpty else { return nil }
-        var prefix = Self.normalized(path)[...]
+    /// What is found for a field, or else for what it lies in, from the inside out; nil when nothing is.
+    package static func innermost<Found>(
+        _ path: String, _ find: (String) -> Found?
+    ) -> Found? {
+        var prefix = normalized(path)[...]
         while true {
-            if let found = tolerances[String(prefix)] { return found }
+            if let found = find(String(prefix)) { return found }
             guard let dot = prefix.lastIndex(of: ".") else { return nil }
             prefix = prefix[..<dot]
         }
+    }
+
+    /// The tolerance for a field or for what it lies in.
+    func tolerance(_ path: String) -> Tolerance? {
+        tolerances.isEmpty ? nil : Self.innermost(path) { tolerances[$0] }
     }
 }
 

@@ -103,6 +103,25 @@ extension Google_Protobuf_Duration {
     }
 }
 
+/// What commands that show something again and again have in common.
+struct WatchOptions: ParsableArguments {
+    @Flag(help: "Show it again and again, until Ctrl-C.")
+    var watch = false
+
+    @Option(help: "Seconds between two, 0.1 to 60.")
+    var interval = 1.0
+
+    @Option(help: "End after this many.")
+    var count: Int?
+
+    func validate() throws {
+        guard (0.1...60).contains(interval) else {
+            throw ValidationError("--interval is \(interval): it must be from 0.1 to 60")
+        }
+        guard count ?? 1 > 0 else { throw ValidationError("--count must be at least 1") }
+    }
+}
+
 /// What changes have in common.
 struct ChangeOptions: ParsableArguments {
     @Flag(help: "Tell what the change would do, and change nothing.")

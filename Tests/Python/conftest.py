@@ -113,6 +113,11 @@ def start_demo(*options):
     return start_weir("--demo", *options)
 
 
+def memory(process):
+    """Resident bytes."""
+    return int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096
+
+
 class Mesh:
     """A running Weir, upstream servers behind it, and the tool."""
 
@@ -165,6 +170,11 @@ class Mesh:
             assert time.monotonic() < end, str(status)
             time.sleep(0.05)
         return status
+
+    def wait_ready(self, name):
+        """Waits until all replicas of a backend get requests."""
+        self.wait_for(name, lambda status: status.replicas and all(
+            replica.state == 3 for replica in status.replicas))
 
     def stop(self):
         # An idle grpcio channel sees a GOAWAY only when its backup poller runs, every five seconds.

@@ -1,7 +1,6 @@
 """Shadows: what is copied, what it may cost, and what the report says."""
 
 import json
-import pathlib
 import sys
 import threading
 import time
@@ -9,7 +8,7 @@ import urllib.request
 
 import grpc
 import pytest
-from conftest import BUILD, ROOT, Server
+from conftest import BUILD, ROOT, Server, memory
 from frame_server import FrameServer
 
 RAW = "/test.Raw/"
@@ -36,11 +35,6 @@ def seen(server):
     return ask(server, "Seen").split()
 
 
-def memory(process):
-    """Resident bytes."""
-    return int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096
-
-
 def report(mesh, backend="shadow", endpoint="raw"):
     request = mesh.stubs.admin.GetShadowReportRequest(endpoint=endpoint, backend=backend)
     return mesh.admin.GetShadowReport(request, timeout=10).reports[0]
@@ -62,11 +56,10 @@ def drops(report):
 def shadowed(mesh, *options, proportion=1, primary=None, shadow=None):
     """An endpoint for /test.Raw/ with a shadow; the two servers."""
     primary, shadow = primary or mesh.upstream(NAME="primary"), shadow or mesh.upstream(NAME="shadow")
-    mesh.raw(primary.address, name="primary")
+    mesh.backend("primary", "--upstream", primary.address)
     mesh.backend("shadow", "--upstream", shadow.address)
-    mesh.tool("endpoint", "delete", "primary")
     mesh.endpoint("raw", RAW, "primary")
-    mesh.wait_for("shadow", lambda status: all(r.state == 3 for r in status.replicas))
+    mesh.wait_ready("shadow")
     mesh.tool("shadow", "set", "raw", f"shadow={proportion}", *options)
     return primary, shadow
 
@@ -78,7 +71,7 @@ def test_shadows_get_their_share_and_callers_notice_nothing(mesh):
     servers = {name: mesh.upstream(NAME=name) for name in ("b1", "b2", "b3", "b4")}
     for name, server in servers.items():
         mesh.backend(name, "--upstream", server.address)
-        mesh.wait_for(name, lambda status: status.replicas and status.replicas[0].state == 3)
+        mesh.wait_ready(name)
     mesh.endpoint("raw", RAW, "b1")
     for shadow in ("b2=1", "b3=0.5", "b4=0.1"):
         mesh.tool("shadow", "set", "raw", shadow)
@@ -119,7 +112,7 @@ def test_a_shadow_sees_as_many_requests_of_one_backend_as_of_the_other(mesh, key
     a, b, c = (mesh.upstream(NAME=name) for name in "abc")
     for name, server in zip("abc", (a, b, c)):
         mesh.backend(name, "--upstream", server.address)
-        mesh.wait_for(name, lambda status: status.replicas and status.replicas[0].state == 3)
+        mesh.wait_ready(name)
     mesh.endpoint("raw", RAW, "a")
     mesh.tool("traffic", "set", "raw", "a=0.5", "b=0.5")
     mesh.tool("shadow", "set", "raw", "c=0.5")
@@ -174,7 +167,7 @@ def test_all_kinds_of_call_are_copied(mesh, stubs, kind):
             "shadow", "--worker",
             f"{sys.executable} {ROOT / 'Tests/Python/interop_server.py'} {stubs.path}")
     for name in ("primary", "shadow"):
-        mesh.wait_for(name, lambda status: status.replicas and status.replicas[0].state == 3)
+        mesh.wait_ready(name)
     mesh.endpoint("raw", "/grpc.testing.TestService/", "primary")
     mesh.tool("shadow", "set", "raw", "shadow=1")
     stub = stubs.interop_grpc.TestServiceStub(mesh.channel)
@@ -255,7 +248,7 @@ def test_a_failing_shadow_is_told_and_not_retried(mesh):
     failing = mesh.upstream(FAILS="UNAVAILABLE")
     mesh.backend("shadow", "--upstream", failing.address, "--retry", "UNAVAILABLE")
     for name in ("primary", "shadow"):
-        mesh.wait_for(name, lambda status: status.replicas[0].state == 3)
+        mesh.wait_ready(name)
     mesh.endpoint("raw", CATALOG, "primary")
     mesh.tool("shadow", "set", "raw", "shadow=1")
     stub = mesh.stubs.catalog_grpc.CatalogStub(mesh.channel)
@@ -274,11 +267,10 @@ def test_a_failing_shadow_is_told_and_not_retried(mesh):
 def test_a_hanging_shadow_costs_callers_nothing(mesh):
     hanging = FrameServer(lambda connection, stream: None)
     primary = mesh.upstream()
-    mesh.raw(primary.address, name="primary")
+    mesh.backend("primary", "--upstream", primary.address)
     mesh.backend("shadow", "--upstream", hanging.address, "--health-interval", 0)
-    mesh.tool("endpoint", "delete", "primary")
     mesh.endpoint("raw", RAW, "primary")
-    mesh.wait_for("shadow", lambda status: status.replicas[0].state == 3)
+    mesh.wait_ready("shadow")
     mesh.tool("shadow", "set", "raw", "shadow=1", "--max-in-flight", 10, "--timeout", 1)
     call(mesh, "Note", b"x")
     before, slowest = memory(mesh.weir.process), 0
@@ -350,11 +342,10 @@ def test_a_handler_that_hangs_keeps_its_place(handlers, stubs):
 def test_a_shadow_over_its_bytes_is_dropped(mesh):
     """Nothing of the copies can be sent: the connection's window is full after 64 KiB."""
     hanging = FrameServer(lambda connection, stream: None)
-    mesh.raw(mesh.upstream().address, name="primary")
+    mesh.backend("primary", "--upstream", mesh.upstream().address)
     mesh.backend("shadow", "--upstream", hanging.address, "--health-interval", 0)
-    mesh.tool("endpoint", "delete", "primary")
     mesh.endpoint("raw", RAW, "primary")
-    mesh.wait_for("shadow", lambda status: status.replicas[0].state == 3)
+    mesh.wait_ready("shadow")
     mesh.tool("shadow", "set", "raw", "shadow=1", "--max-bytes", 1_000_000, "--timeout", 2)
     for _ in range(20):
         assert call(mesh, "Note", b"x" * 100_000)[0] == b"noted"
@@ -366,9 +357,8 @@ def test_a_shadow_over_its_bytes_is_dropped(mesh):
 
 
 def test_a_shadow_that_nobody_serves_is_told(mesh):
-    mesh.raw(mesh.upstream().address, name="primary")
+    mesh.backend("primary", "--upstream", mesh.upstream().address)
     mesh.backend("shadow", "--upstream", "127.0.0.1:1")
-    mesh.tool("endpoint", "delete", "primary")
     mesh.endpoint("raw", RAW, "primary")
     mesh.tool("shadow", "set", "raw", "shadow=1")
     for _ in range(120):
@@ -450,7 +440,7 @@ def catalog(mesh, *options, primary=None, shadow=None, descriptors=True):
     for name, environment in (("primary", primary or {}), ("shadow", shadow or {})):
         server = mesh.upstream(**environment)
         mesh.backend(name, "--upstream", server.address, *described)
-        mesh.wait_for(name, lambda status: status.replicas[0].state == 3)
+        mesh.wait_ready(name)
     mesh.endpoint("raw", CATALOG, "primary")
     if options:
         mesh.tool("shadow", "compare", "raw", *options)
@@ -482,7 +472,7 @@ def test_the_report_names_the_planted_difference_and_subtracts_the_noise(mesh):
     # Without the planted one only noise is left.
     mesh.tool("backend", "update", "shadow", "--upstream", mesh.upstream().address,
               "--descriptor-set", mesh.stubs.catalog_descriptors)
-    mesh.wait_for("shadow", lambda status: status.replicas[0].state == 3)
+    mesh.wait_ready("shadow")
     mesh.tool("shadow", "reset", "raw")
     answer = find(mesh, stub, 150)
     answer = wait_for(mesh, lambda answer: answer.noise_compared == 150)

@@ -13,6 +13,7 @@ import urllib.request
 
 import grpc
 import pytest
+from conftest import memory
 
 RAW = "/test.Raw/"
 READY, UNHEALTHY, EJECTED = 3, 4, 5
@@ -27,12 +28,6 @@ def failure(body):
     with pytest.raises(grpc.RpcError) as caught:
         body()
     return caught.value
-
-
-def memory(process):
-    """Resident bytes."""
-    with open(f"/proc/{process.pid}/statm") as file:
-        return int(file.read().split()[1]) * 4096
 
 
 def counts(mesh, number, **options):

@@ -37,13 +37,8 @@ package struct ComparisonRules: Sendable {
 
     /// Whether a field, or what it lies in, is not to be shown.
     func hides(_ path: String) -> Bool {
-        guard !redactedFields.isEmpty else { return false }
-        var prefix = DiffRules.normalized(path)[...]
-        while true {
-            if redactedFields.contains(String(prefix)) { return true }
-            guard let dot = prefix.lastIndex(of: ".") else { return false }
-            prefix = prefix[..<dot]
-        }
+        !redactedFields.isEmpty
+            && DiffRules.innermost(path) { redactedFields.contains($0) ? true : nil } == true
     }
 }
 

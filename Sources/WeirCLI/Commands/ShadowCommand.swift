@@ -167,26 +167,11 @@ struct ShadowCommand: ParsableCommand {
         @Argument(help: "Only this shadow.")
         var backend = ""
 
-        @Flag(help: "Show it again and again, until Ctrl-C.")
-        var watch = false
-
-        @Option(help: "Seconds between two reports, 0.1 to 60.")
-        var interval = 1.0
-
-        @Option(help: "End after this many reports.")
-        var count: Int?
-
         @Flag(help: "Show pairs of answers that differ.")
         var samples = false
 
+        @OptionGroup var watching: WatchOptions
         @OptionGroup var options: AdminOptions
-
-        func validate() throws {
-            guard (0.1...60).contains(interval) else {
-                throw ValidationError("--interval is \(interval): it must be from 0.1 to 60")
-            }
-            guard count ?? 1 > 0 else { throw ValidationError("--count must be at least 1") }
-        }
 
         func run() async throws {
             let request = Weir_Admin_V1_GetShadowReportRequest(endpoint: endpoint, backend: backend)
@@ -196,24 +181,24 @@ struct ShadowCommand: ParsableCommand {
                     "GetShadowReport", request)
                 try show(reply)
                 shown += 1
-                guard watch, shown != count else {
+                guard watching.watch, shown != watching.count else {
                     if reply.reports.contains(where: { ShadowText.isBad($0.verdict) }) {
                         throw Self.badReport
                     }
                     return
                 }
-                try await Task.sleep(for: .seconds(interval))
+                try await Task.sleep(for: .seconds(watching.interval))
             }
         }
 
         private func show(_ reply: Weir_Admin_V1_GetShadowReportResponse) throws {
             if options.json {
-                print(try AdminOptions.json(reply, indent: watch ? 0 : 2))
+                print(try AdminOptions.json(reply, indent: watching.watch ? 0 : 2))
             } else {
                 let pairs = samples ? ShadowText.samples(reply) : ""
                 Style.draw(
                     ShadowText.page(reply) + (pairs.isEmpty ? "" : "\n\n" + pairs),
-                    again: watch ? interval : nil)
+                    again: watching.watch ? watching.interval : nil)
             }
             fflush(nil)
         }

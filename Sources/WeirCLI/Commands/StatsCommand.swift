@@ -11,26 +11,11 @@ struct StatsCommand: AsyncParsableCommand {
     @Argument(help: "Only this endpoint.")
     var endpoint = ""
 
-    @Flag(help: "Show each interval as it ends, until Ctrl-C.")
-    var watch = false
-
-    @Option(help: "Seconds of an interval, 0.1 to 60.")
-    var interval = 1.0
-
-    @Option(help: "End after this many intervals.")
-    var count: Int?
-
+    @OptionGroup var watching: WatchOptions
     @OptionGroup var options: AdminOptions
 
-    func validate() throws {
-        guard (0.1...60).contains(interval) else {
-            throw ValidationError("--interval is \(interval): it must be from 0.1 to 60")
-        }
-        guard count ?? 1 > 0 else { throw ValidationError("--count must be at least 1") }
-    }
-
     func run() async throws {
-        guard watch else {
+        guard watching.watch else {
             let request = Weir_Admin_V1_GetStatsRequest(endpoint: endpoint)
             let reply: Weir_Admin_V1_Stats = try await options.call("GetStats", request)
             return try options.show(reply) { Self.table($0, isLive: false) }
@@ -38,7 +23,7 @@ struct StatsCommand: AsyncParsableCommand {
         try await reporting {
             let client = WeirClient(try options.address)
             let request = Weir_Admin_V1_WatchStatsRequest(
-                endpoint: endpoint, intervalMs: UInt32(interval * 1_000))
+                endpoint: endpoint, intervalMs: UInt32(watching.interval * 1_000))
             var shown = 0
             do {
                 try await client.serverStreaming(
@@ -46,7 +31,7 @@ struct StatsCommand: AsyncParsableCommand {
                 ) { stats in
                     try draw(stats)
                     shown += 1
-                    if shown == count { throw Enough() }
+                    if shown == watching.count { throw Enough() }
                 }
             } catch is Enough {}
             await client.close()
@@ -59,7 +44,7 @@ struct StatsCommand: AsyncParsableCommand {
         if options.json {
             print(try AdminOptions.json(stats, indent: 0))
         } else {
-            Style.draw(Self.table(stats, isLive: true), again: interval)
+            Style.draw(Self.table(stats, isLive: true), again: watching.interval)
         }
         fflush(nil)
     }
