@@ -4,8 +4,8 @@ SWIFT ?= swift
 # Dynamic exclusivity checks cost a fifth of a request's time; debug builds, which the tests use,
 # have them.
 RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
-BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev zlib1g-dev pkg-config
-TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl
+BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev pkg-config
+TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl etcd-server
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 
@@ -68,7 +68,7 @@ $(VENV)/bench-installed: Benchmarks/requirements.txt $(VENV)/installed
 # Writes all generated code. Rewrites only what `protos/` says, so `git diff` shows what changed.
 WELL_KNOWN := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
   struct.proto timestamp.proto wrappers.proto)
-OWN := weir/admin/v1/admin.proto grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto \
+OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto \
   grpc/reflection/v1alpha/reflection.proto google/rpc/status.proto google/rpc/error_details.proto
 OUT ?= Sources
 TESTS_OUT ?= Tests

@@ -63,6 +63,7 @@ let package = Package(
         // System libraries.
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+        system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
 
@@ -82,7 +83,12 @@ let package = Package(
                 "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix,
                 nioHTTP1, nioSSL, subprocess, systemPackage, logging,
             ]),
-        room("ControlPlane", ["Serving", "Messages", "GRPCWire", "TrafficPolicy", logging]),
+        room(
+            "ControlPlane",
+            [
+                "Serving", "Messages", "GRPCWire", "TrafficPolicy", "CSQLite", systemPackage,
+                logging,
+            ]),
         room(
             "Weir",
             [
@@ -99,7 +105,8 @@ let package = Package(
         .executableTarget(
             name: "WeirCLI",
             dependencies: [
-                "Weir", "HelloWorld", "Messages", "GRPCWire", "Serving", arguments, yams, logging,
+                "Weir", "ControlPlane", "HelloWorld", "Messages", "GRPCWire", "Serving", arguments,
+                yams, logging,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -122,7 +129,9 @@ let package = Package(
         tests("MessagesTests", ["Messages", "CEverything", "CProtobufC"]),
         tests(
             "ServingTests", ["Serving", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages"]),
-        tests("ControlPlaneTests", ["ControlPlane", "GRPCWire", "TrafficPolicy"]),
+        tests(
+            "ControlPlaneTests",
+            ["ControlPlane", "Serving", "GRPCWire", "Messages", "TrafficPolicy"]),
         tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),
     ]
 )

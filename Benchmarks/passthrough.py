@@ -58,7 +58,7 @@ def envoy_configuration(port, upstream_port):
 def start_weir(upstream, name="weir", shadow=None):
     """A server with the endpoint, and perhaps a shadow that gets all requests."""
     server = Contender(
-        name, [RELEASE / "weir", "serve", "--json", "--loops", "1", "--data", "127.0.0.1:0",
+        name, [RELEASE / "weir", "serve", "--json", "--store", "memory:", "--loops", "1", "--data", "127.0.0.1:0",
                  "--admin", "127.0.0.1:0"], "")
     addresses = json.loads(server.process.stdout.readline())
 

@@ -6,10 +6,10 @@ extension ControlPlane {
     package func createBackend(
         _ draft: ControlState.Backend, under condition: Condition = .init()
     ) async throws -> ControlState.Backend {
+        try draft.checkFiles()
         let registered = registeredNames
         return try await change(condition) { (state) throws(ControlError) in
-            let backend = try state.createBackend(draft, registered: registered)
-            return (backend, .backend(backend))
+            try state.createBackend(draft, registered: registered)
         }.answer
     }
 
@@ -29,17 +29,16 @@ extension ControlPlane {
     func updateBackend(
         _ draft: ControlState.Backend, under condition: Condition
     ) async throws -> ControlState.Backend {
+        try draft.checkFiles()
         let registered = registeredNames
         return try await change(condition) { (state) throws(ControlError) in
-            let backend = try state.updateBackend(draft, registered: registered)
-            return (backend, .backend(backend))
+            try state.updateBackend(draft, registered: registered)
         }.answer
     }
 
     func deleteBackend(_ name: String, under condition: Condition) async throws -> UInt64 {
         try await change(condition) { (state) throws(ControlError) in
             try state.deleteBackend(name)
-            return ((), .deletedBackend(name))
         }.revision
     }
 
@@ -48,15 +47,13 @@ extension ControlPlane {
         _ name: String, route: String, backend: String, under condition: Condition = .init()
     ) async throws -> ControlState.Endpoint {
         try await change(condition) { (state) throws(ControlError) in
-            let endpoint = try state.createEndpoint(name, route: route, backend: backend)
-            return (endpoint, .endpoint(endpoint))
+            try state.createEndpoint(name, route: route, backend: backend)
         }.answer
     }
 
     func deleteEndpoint(_ name: String, under condition: Condition) async throws -> UInt64 {
         try await change(condition) { (state) throws(ControlError) in
             try state.deleteEndpoint(name)
-            return ((), .deletedEndpoint(name))
         }.revision
     }
 
@@ -79,8 +76,7 @@ extension ControlPlane {
     ) async throws -> TrafficChange {
         let (answer, revision) = try await change(condition) { (state) throws(ControlError) in
             let before = try state.known(endpoint: name).weights
-            let change = try state.setTraffic(name, weights)
-            return ((change: change, before: before), .endpoint(change.endpoint))
+            return (change: try state.setTraffic(name, weights), before: before)
         }
         let change = answer.change
         return TrafficChange(
@@ -95,9 +91,8 @@ extension ControlPlane {
         options: ControlState.Shadow.Options? = nil, under condition: Condition = .init()
     ) async throws -> ControlState.Endpoint {
         try await change(condition) { (state) throws(ControlError) in
-            let endpoint = try state.setShadow(
+            try state.setShadow(
                 name, backend: backend, proportion: proportion, options: options)
-            return (endpoint, .endpoint(endpoint))
         }.answer
     }
 
@@ -105,8 +100,7 @@ extension ControlPlane {
         _ name: String, _ comparison: ControlState.Comparison, under condition: Condition
     ) async throws -> ControlState.Endpoint {
         try await change(condition) { (state) throws(ControlError) in
-            let endpoint = try state.setComparison(name, comparison)
-            return (endpoint, .endpoint(endpoint))
+            try state.setComparison(name, comparison)
         }.answer
     }
 }

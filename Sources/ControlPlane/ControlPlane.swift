@@ -7,21 +7,32 @@ internal import TrafficPolicy
 /// the data plane use it, and tells the watchers. In this order, one change at a time.
 ///
 /// ```
-///   admin RPC -> change(state) -> store.save -> dataPlane.publish -> watchers, answer
+///   admin RPC -> change(state) -> store.append -> dataPlane.publish -> watchers, answer
 ///                   | refused        | failed: nothing has changed
+///                   '-- another server was first: catch up with the store, and try again
 /// ```
+///
+/// `ControlPlane+Store.swift` follows the store, `ControlPlane+Changes.swift` has the changes that can be
+/// asked for, `ControlPlane+History.swift` those that go by whole states.
 package actor ControlPlane {
     package let dataPlane: DataPlane
     package let health: HealthBoard
     package let reflection: ReflectionBoard
-    private let store: any StateStore
+    /// Where the state is kept; what it holds is read by `start`.
+    private(set) var store: any StateStore = MemoryStore()
     let startedAt = ContinuousClock.now
-    private let log: Logger
+    let log: Logger
     /// The Swift code that backends can be made of, by name.
     let registered: [String: HandlerBackend]
+    let bounds: HistoryBounds
 
-    private(set) var state = ControlState()
-    private(set) var changes = ChangeLog()
+    /// What is served, and how it came about. Follows the store.
+    var history = StateHistory()
+    /// Why the store can't be reached; nil while it can.
+    var storeFailure: String?
+    /// This server, as the others who share the store see it; nil until it listens.
+    var instance: Weir_Admin_V1_Instance?
+    let watchers = Watchers()
     /// What the data plane routes by.
     private(set) var snapshot = RoutingSnapshot.empty
     /// The backends of replicas, as they run here.
@@ -36,13 +47,18 @@ package actor ControlPlane {
     private var waiting: [CheckedContinuation<Void, Never>] = []
     /// Says when a backend has become usable or stopped being so.
     private let availability: AsyncStream<Void>
-    private var watchOfAvailability: Task<Void, Never>?
+    /// Says when a change has been accepted.
+    let accepted = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// What goes on beside the changes, until the server stops.
+    private var work: [Task<Void, Never>] = []
+    var recovery: Task<Void, Never>?
 
     package init(
-        dataPlane: DataPlane, handlers: [HandlerBackend], store: any StateStore, log: Logger
+        dataPlane: DataPlane, handlers: [HandlerBackend], bounds: HistoryBounds = .init(),
+        log: Logger
     ) {
         self.dataPlane = dataPlane
-        self.store = store
+        self.bounds = bounds
         self.log = log
         health = HealthBoard()
         reflection = ReflectionBoard()
@@ -53,28 +69,36 @@ package actor ControlPlane {
         availability = changes
     }
 
-    /// Loads the state, adds a backend for each registered handler that has none, and publishes.
-    package func start() async throws {
-        if let stored = try await store.load() { state = stored }
-        for handler in registered.values.sorted(by: { $0.name < $1.name })
-        where state.backends[handler.name] == nil {
-            try await createBackend(
-                .init(
-                    name: handler.name, kind: .handler(handler.name),
-                    description: handler.description))
-        }
+    var state: ControlState { history.current }
+
+    /// Reads the store, adds a backend for each registered handler that has none, and publishes.
+    package func start(with store: any StateStore = MemoryStore()) async throws {
+        self.store = store
+        history = try await load()
+        try await registerHandlers()
+        reportMissingHandlers()
         describeServices()
         try await publish()
-        let availability = availability
-        watchOfAvailability = Task { [weak self] in
-            for await _ in availability { await self?.tellStandardServices() }
-        }
+        let (availability, events, accepted) = (availability, store.events, accepted.stream)
+        work = [
+            Task { [weak self] in
+                for await _ in availability { await self?.tellStandardServices() }
+            },
+            Task { [weak self] in
+                for await event in events { await self?.received(event) }
+            },
+            Task { [weak self] in
+                for await _ in accepted { await self?.tidyUp() }
+            },
+        ]
     }
 
-    /// Stops worker processes; returns when they have ended.
-    package func stopBackends() async {
-        watchOfAvailability?.cancel()
+    /// Stops worker processes and lets go of the store; returns when that is done.
+    package func stop() async {
+        for task in work { task.cancel() }
+        recovery?.cancel()
         await running.takeAll().stop()
+        await store.close()
     }
 
     var registeredNames: Set<String> { Set(registered.keys) }
@@ -89,53 +113,9 @@ package actor ControlPlane {
         }
     }
 
-    // MARK: Changing
+    // MARK: One at a time
 
-    /// What a change is made under.
-    package struct Condition: Sendable {
-        package var expectedRevision: UInt64?
-        package var validateOnly: Bool
-
-        package init(expectedRevision: UInt64? = nil, validateOnly: Bool = false) {
-            self.expectedRevision = expectedRevision
-            self.validateOnly = validateOnly
-        }
-    }
-
-    /// Makes a change, or nothing.
-    ///
-    /// - Parameter body: changes the state and names the change; throws when it is refused.
-    /// - Returns: the body's answer, and the revision that the state has, or with `validateOnly`
-    ///   would have.
-    func change<Answer: Sendable>(
-        _ condition: Condition,
-        _ body: @Sendable (inout ControlState) throws(ControlError) -> (Answer, ChangeLog.Change)
-    ) async throws -> (answer: Answer, revision: UInt64) {
-        await enter()
-        defer { leave() }
-        if let expected = condition.expectedRevision, expected != state.revision {
-            throw ControlError.conflict(expected: expected, current: state.revision)
-        }
-        var next = state
-        let (answer, change) = try body(&next)
-        next.revision += 1
-        guard !condition.validateOnly else { return (answer, next.revision) }
-        do {
-            try await store.save(next, replacing: state.revision)
-        } catch {
-            throw ControlError.unavailable("the change could not be stored: \(error)")
-        }
-        state = next
-        switch change {
-        case .backend, .deletedBackend: describeServices()
-        case .endpoint, .deletedEndpoint, .snapshot: break
-        }
-        try await publish()
-        changes.append(change, revision: next.revision)
-        return (answer, next.revision)
-    }
-
-    private func enter() async {
+    func enter() async {
         guard isChanging else {
             isChanging = true
             return
@@ -143,7 +123,7 @@ package actor ControlPlane {
         await withCheckedContinuation { waiting.append($0) }
     }
 
-    private func leave() {
+    func leave() {
         guard !waiting.isEmpty else {
             isChanging = false
             return
@@ -154,9 +134,10 @@ package actor ControlPlane {
     // MARK: Publishing
 
     /// Gives the state to the data plane, to health and to reflection.
-    private func publish() async throws {
+    func publish() async throws {
+        let latestBackend = state.backends.values.lazy.map(\.revision).max() ?? 0
         let endpoints = state.endpoints.values.map { endpoint in
-            shadows.setRules(endpoint, state) { compared(by: endpoint, $0) }
+            shadows.setRules(endpoint, latestBackend) { compared(by: endpoint, $0) }
             // Only what has changed is made anew; no two changes have one revision.
             if let known = snapshot.endpoint(with: endpoint.route),
                 known.revision == endpoint.revision
@@ -177,18 +158,16 @@ package actor ControlPlane {
     /// What answers for each backend on this server.
     private func runBackends() -> [String: RoutingSnapshot.Backend] {
         var backends: [String: RoutingSnapshot.Backend] = [:]
-        var sets: [ReplicaSet] = []
         for backend in state.backends.values {
             if case .handler(let name) = backend.kind {
                 backends[backend.name] = registered[name].map {
                     .handler($0.named(backend.name, description: backend.description))
                 }
             } else if let set = running.run(backend) {
-                sets.append(set)
                 backends[backend.name] = .replicas(set)
             }
         }
-        running.keep(sets)
+        running.keep(state)
         return backends
     }
 
@@ -215,7 +194,7 @@ package actor ControlPlane {
             schema, services: Self.standardServices + routed.filter { schema.services[$0] != nil })
     }
 
-    private func describeServices() {
+    func describeServices() {
         schema = Self.standardSchema
         for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
             do {
@@ -264,8 +243,8 @@ package actor ControlPlane {
 
     // MARK: Watching
 
-    func watch(from revision: UInt64) throws(ControlError) -> ChangeLog.Subscription {
-        try changes.subscribe(from: revision, state: state)
+    func watch(from revision: UInt64) throws(ControlError) -> Watchers.Subscription {
+        try watchers.subscribe(from: revision, history)
     }
 
     /// From now on every health check says NOT_SERVING.
@@ -273,7 +252,7 @@ package actor ControlPlane {
 
     /// Ends all watches, which would keep a drain from finishing.
     package func endWatches() {
-        changes.endAll()
+        watchers.endAll()
         health.endWatches()
     }
 }

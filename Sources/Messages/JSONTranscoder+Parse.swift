@@ -183,6 +183,6 @@ extension JSONTranscoder {
     }
 
     static func error(_ path: String, _ text: String) -> MessageError {
-        MessageError(path.isEmpty ? "the message \(text)" : "field \(path) \(text)")
+        path.isEmpty ? MessageError("the message \(text)") : MessageError(field: path, text)
     }
 }

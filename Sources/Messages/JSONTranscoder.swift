@@ -13,10 +13,13 @@ package struct JSONTranscoder {
 
     /// Whether fields at their default are printed too.
     private let printsDefaults: Bool
+    /// Whether fields have their names in the description instead of those in camel case.
+    private let keepsNames: Bool
 
-    package init(schema: Schema, printsDefaults: Bool = false) {
+    package init(schema: Schema, printsDefaults: Bool = false, keepsNames: Bool = false) {
         self.schema = schema
         self.printsDefaults = printsDefaults
+        self.keepsNames = keepsNames
     }
 
     /// - Parameter message: the full name of the message type.
@@ -43,7 +46,7 @@ package struct JSONTranscoder {
         var members: [(key: String, value: JSONValue)] = []
         for field in message.fields {
             if let value = try json(values[field.number] ?? [], field, depth: depth) {
-                members.append((field.jsonName, value))
+                members.append((keepsNames ? field.name : field.jsonName, value))
             }
         }
         return .object(members)

@@ -52,9 +52,22 @@ public struct RawMessage: WireMessage, Hashable {
 public struct MessageError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The message or field concerned, and what was wrong with it.
     public let description: String
+    /// The path of the field concerned, where it is known, and what was wrong with it.
+    package let field: String?
+    package let reason: String
 
     /// An error with what is wrong.
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String) {
+        self.description = description
+        field = nil
+        reason = description
+    }
+
+    package init(field: String, _ reason: String) {
+        description = "field \(field) \(reason)"
+        self.field = field
+        self.reason = reason
+    }
 }
 
 extension [UInt8] {

@@ -117,3 +117,10 @@ package struct AffinityMap: Equatable, Sendable {
         return moved
     }
 }
+
+extension AffinityMap {
+    /// This map as the successor of another one, for going back to it.
+    package func restored(over current: AffinityMap) -> AffinityMap {
+        AffinityMap(fragments: fragments, generation: current.generation + 1)
+    }
+}

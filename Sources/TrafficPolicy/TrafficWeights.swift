@@ -70,6 +70,16 @@ package struct TrafficWeights: Equatable, Sendable {
         shares = [backend: AffinityMap.space]
     }
 
+    /// Weights read back from a store: as they are, for dividing them by their sum again would change
+    /// their last bits. Nil when they are no policy.
+    package init?(stored weights: [(backend: String, weight: Double)]) {
+        guard let again = try? TrafficWeights(weights), again.weights.count == weights.count,
+            zip(again.weights, weights).allSatisfy({ $0.backend == $1.backend })
+        else { return nil }
+        self.weights = weights
+        shares = Self.exactShares(of: weights)
+    }
+
     /// The policy that a map with these shares carries out.
     package init(shares: [String: UInt128]) {
         weights = shares.sorted { $0.key < $1.key }.map { ($0.key, Double($0.value) / 0x1p64) }

@@ -18,13 +18,29 @@ struct AdminOptions: ParsableArguments {
     func call<Request: WireMessage, Reply: WireMessage>(
         _ method: String, _ request: Request, as reply: Reply.Type = Reply.self
     ) async throws -> Reply {
-        try await reporting {
-            let client = WeirClient(try address)
-            defer { Task { await client.close() } }
-            return try await client.unary(
-                "/weir.admin.v1.Admin/\(method)", request, as: reply,
-                .init(timeout: .seconds(10)))
+        try await reporting { try await Self.call(try address, method, request) }
+    }
+
+    /// The largest answer accepted: a whole state.
+    private static let maxMessageBytes = 64 << 20
+
+    /// Calls a method of the admin service there; warns when the answer may be stale.
+    static func call<Request: WireMessage, Reply: WireMessage>(
+        _ address: Address, _ method: String, _ request: Request
+    ) async throws -> Reply {
+        let client = WeirClient(address, maxMessageBytes: maxMessageBytes)
+        defer { Task { await client.close() } }
+        let call = try await client.open(
+            "/weir.admin.v1.Admin/\(method)", .init(timeout: .seconds(15)))
+        try await call.send(try request.serializedBytes())
+        call.finish()
+        guard let bytes = try await call.next(), try await call.next() == nil else {
+            throw RPCError(.internalError, "the server did not send one reply")
         }
+        if let reason = await call.trailingMetadata["x-weir-stale"] {
+            complain("warning: this may be stale, for the store can't be reached: \(reason)")
+        }
+        return try Reply(serializedBytes: bytes)
     }
 
     var address: Address {
@@ -70,10 +86,18 @@ func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer
     } catch let error as RPCError {
         complain("\(error)")
         throw ExitCode(error.code == .unavailable ? EX_UNAVAILABLE : EXIT_FAILURE)
+    } catch let error as LocatedError {
+        complain(error.description)
+        throw ExitCode(EXIT_FAILURE)
     } catch let error as MessageError {
         complain(error.description)
         throw ExitCode(EXIT_FAILURE)
     }
+}
+
+/// A mistake in a file, with its line.
+struct LocatedError: Error {
+    let description: String
 }
 
 /// Writes a line to standard error.
@@ -129,4 +153,18 @@ struct ChangeOptions: ParsableArguments {
 
     @Option(help: "Refuse the change unless this is the current revision.")
     var expectedRevision: UInt64?
+
+    @Option(help: "Who makes the change, for the history (default: $WEIR_AUTHOR, or user@host).")
+    var author: String?
+
+    @Option(help: "Why, for the history.")
+    var comment: String?
+
+    var note: Weir_Admin_V1_ChangeNote {
+        let process = ProcessInfo.processInfo
+        return .init(
+            author: author ?? process.environment["WEIR_AUTHOR"]
+                ?? "\(process.userName)@\(process.hostName)",
+            comment: comment ?? "")
+    }
 }

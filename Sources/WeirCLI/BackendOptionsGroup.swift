@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import Foundation
 internal import Messages
 internal import Weir
-internal import Yams
 
 /// What a backend is, and how it is treated: the everyday options, and a file for all of them.
 struct BackendOptionsGroup: ParsableArguments {
@@ -85,7 +84,7 @@ struct BackendOptionsGroup: ParsableArguments {
         try applyKind(to: &backend)
         if let description { backend.description = description }
         if let descriptorSet {
-            backend.descriptorSet = Array(try Self.contents(of: descriptorSet))
+            backend.descriptorSet = Array(try YAMLDocument.contents(of: descriptorSet))
         }
         var options = backend.options ?? .init()
         if let maxRequests { options.maxRequestsInFlight = maxRequests }
@@ -148,139 +147,16 @@ struct BackendOptionsGroup: ParsableArguments {
         URL(fileURLWithPath: path).standardizedFileURL.path
     }
 
-    private static func contents(of file: String) throws -> Data {
-        do {
-            return file == "-"
-                ? FileHandle.standardInput.readDataToEndOfFile()
-                : try Data(contentsOf: URL(fileURLWithPath: file))
-        } catch {
-            throw ValidationError("can't read '\(file)': \(error.localizedDescription)")
-        }
-    }
-
     /// A backend from a file; its name is the argument's.
     private static func read(_ file: String, name: String) throws -> Weir_Admin_V1_Backend {
-        let text = String(decoding: try contents(of: file), as: UTF8.self)
-        do {
-            guard let node = try Yams.compose(yaml: text) else {
-                throw ValidationError("'\(file)' is empty")
-            }
-            var schema = Schema()
-            try schema.add(Weir_Admin_V1_Backend._file)
-            let transcoder = JSONTranscoder(schema: schema)
-            let bytes = try transcoder.bytes(
-                from: try JSONValue(yaml: node), message: Weir_Admin_V1_Backend.messageName ?? "")
-            var backend = try Weir_Admin_V1_Backend(serializedBytes: bytes)
-            guard backend.name.isEmpty || backend.name == name else {
-                throw ValidationError("'\(file)' is about backend '\(backend.name)', not '\(name)'")
-            }
-            backend.name = name
-            return backend
-        } catch let error as YamlError {
-            throw ValidationError("'\(file)' is no YAML: \(error)")
-        } catch let error as MessageError {
-            throw ValidationError("'\(file)': \(error.description)")
+        let document = try YAMLDocument(file: file)
+        var backend: Weir_Admin_V1_Backend = try document.message()
+        guard backend.name.isEmpty || backend.name == name else {
+            throw ValidationError(
+                document.located(
+                    "name", "the file is about backend '\(backend.name)', not '\(name)'"))
         }
-    }
-}
-
-extension JSONValue {
-    /// YAML as the JSON that means the same; what looks like no number or boolean is a string.
-    fileprivate init(yaml node: Node) throws {
-        switch node {
-        case .mapping(let mapping):
-            self = .object(
-                try mapping.map { pair in
-                    guard let key = pair.key.string else {
-                        let line = pair.key.mark?.line ?? 0
-                        throw MessageError("line \(line): a key must be a string")
-                    }
-                    return (key, try JSONValue(yaml: pair.value))
-                })
-        case .sequence(let sequence): self = .array(try sequence.map { try JSONValue(yaml: $0) })
-        case .scalar(let scalar):
-            // Quoted scalars are strings whatever they look like.
-            guard scalar.style == .plain || scalar.style == .any else {
-                self = .string(scalar.string)
-                return
-            }
-            if node.null != nil {
-                self = .null
-            } else if let flag = node.bool {
-                self = .bool(flag)
-            } else if let number = node.int {
-                self = .integer(Int64(number))
-            } else if let number = node.float {
-                self = .number(number)
-            } else {
-                self = .string(scalar.string)
-            }
-        case .alias(let alias):
-            throw MessageError("line \(alias.mark?.line ?? 0): aliases are not supported")
-        }
-    }
-}
-
-/// Waiting for a changed backend to come up.
-struct WaitOptions: ParsableArguments {
-    @Option(help: "Seconds to wait for the replicas to be ready; 0 not to wait.")
-    var wait = 10.0
-
-    /// Prints the backend, when its replicas have settled.
-    func show(
-        _ backend: Weir_Admin_V1_Backend, _ change: ChangeOptions, _ options: AdminOptions
-    ) async throws {
-        var backend = backend
-        let end = Date().addingTimeInterval(wait)
-        while !change.dryRun, !BackendText.isSettled(backend), Date() < end {
-            if Style.isErrorTerminal {
-                FileHandle.standardError.write(
-                    Data("\r\(backend.name): \(BackendText.ready(backend)) replicas ready".utf8))
-            }
-            try await Task.sleep(for: .milliseconds(100))
-            backend = try await options.call(
-                "GetBackend", Weir_Admin_V1_GetBackendRequest(name: backend.name))
-        }
-        if Style.isErrorTerminal { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
-        try options.show(backend) { BackendText.page($0) }
-    }
-}
-
-/// Splits a command as a POSIX shell splits words; nothing is expanded.
-enum ShellWords {
-    static func split(_ text: String) throws -> [String] {
-        var words: [String] = []
-        var word: String?
-        var quote: Character?
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                // Within double quotes a backslash only escapes what is special there.
-                if quote == "\"", character != "\"", character != "\\" { word?.append("\\") }
-                word = (word ?? "") + String(character)
-                isEscaped = false
-            } else if character == "\\", quote != "'" {
-                word = word ?? ""
-                isEscaped = true
-            } else if let open = quote {
-                if character == open {
-                    quote = nil
-                } else {
-                    word = (word ?? "") + String(character)
-                }
-            } else if character == "'" || character == "\"" {
-                quote = character
-                word = word ?? ""
-            } else if character.isWhitespace {
-                if let complete = word { words.append(complete) }
-                word = nil
-            } else {
-                word = (word ?? "") + String(character)
-            }
-        }
-        if let quote { throw ValidationError("--worker has a \(quote) that is not closed") }
-        if isEscaped { throw ValidationError("--worker ends in a backslash") }
-        if let word { words.append(word) }
-        return words
+        backend.name = name
+        return backend
     }
 }

@@ -40,6 +40,9 @@ enum Style {
 
     static func dim(_ text: String) -> String { wrap(text, "2") }
     static func bold(_ text: String) -> String { wrap(text, "1") }
+    static func green(_ text: String) -> String { wrap(text, "32") }
+    static func yellow(_ text: String) -> String { wrap(text, "33") }
+    static func red(_ text: String) -> String { wrap(text, "31") }
 
     /// Red for bad news.
     static func verdict(_ text: String, isBad: Bool) -> String { wrap(text, isBad ? "1;31" : "1") }

@@ -132,18 +132,3 @@ internal import TrafficPolicy
         #expect(state.endpoints["e"]?.map.intervals == before)
     }
 }
-
-@Suite struct MemoryStoreTests {
-    @Test("A store replaces only the revision that the writer saw")
-    func comparesAndSwaps() async throws {
-        let store = MemoryStore()
-        #expect(await store.load() == nil)
-        var state = ControlState()
-        state.revision = 1
-        try await store.save(state, replacing: 0)
-        #expect(await store.load()?.revision == 1)
-        await #expect(throws: StateStoreError.conflict(stored: 1)) {
-            try await store.save(state, replacing: 0)
-        }
-    }
-}

@@ -27,7 +27,7 @@ internal import Testing
             ("weir.admin.v1.ShadowDecision", #"{"copied":false}"#),
             (
                 "weir.admin.v1.WatchResponse",
-                #"{"time":"2026-01-31T12:00:00.500Z","deletedBackend":""}"#
+                #"{"time":"2026-01-31T12:00:00.500Z","deletedBackends":["x",""]}"#
             ),
             ("weir.admin.v1.ExplainRouteRequest", #"{"shardKey":"AQI="}"#),
             ("google.rpc.ErrorInfo", #"{"metadata":{"a":"1","b":"2"}}"#),

@@ -12,7 +12,7 @@ internal import Testing
         let explained = Weir_Admin_V1_ExplainRouteResponse(
             point: 0xfeed, shadows: [.init(copied: false), .init(copied: true), .init(copied: nil)])
         let change = Weir_Admin_V1_WatchResponse(
-            revision: 7, time: .init(seconds: -1, nanos: 5), change: .endpoint(endpoint))
+            revision: 7, time: .init(seconds: -1, nanos: 5), endpoints: [endpoint])
         #expect(try Weir_Admin_V1_Endpoint(serializedBytes: endpoint.serializedBytes()) == endpoint)
         let back = try Weir_Admin_V1_ExplainRouteResponse(
             serializedBytes: explained.serializedBytes())
@@ -24,13 +24,13 @@ internal import Testing
 
     @Test(
         "A oneof remembers which field is set, even at its default",
-        arguments: [.deletedBackend(""), .deletedEndpoint("x"), .snapshot(.init()), nil]
-            as [Weir_Admin_V1_WatchResponse.OneOf_Change?])
-    func keepsOneof(change: Weir_Admin_V1_WatchResponse.OneOf_Change?) throws {
-        let message = Weir_Admin_V1_WatchResponse(change: change)
+        arguments: [.version(0), .value([]), .value([1]), .lease(7), nil]
+            as [Etcdserverpb_Compare.OneOf_TargetUnion?])
+    func keepsOneof(union: Etcdserverpb_Compare.OneOf_TargetUnion?) throws {
+        let message = Etcdserverpb_Compare(targetUnion: union)
         #expect(
-            try Weir_Admin_V1_WatchResponse(serializedBytes: message.serializedBytes()).change
-                == change)
+            try Etcdserverpb_Compare(serializedBytes: message.serializedBytes()).targetUnion
+                == union)
     }
 
     @Test("A map keeps its entries; the bytes don't depend on the order of insertion")

@@ -101,6 +101,9 @@ class Server:
 
 
 def start_weir(*options):
+    """A server on free ports; its state is in memory unless the options say where."""
+    if not {"--store", "--state-dir"} & set(options):
+        options = ("--store", "memory:", *options)
     server = Server(
         [BUILD / "weir", "serve", "--json", "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0",
          *options])

@@ -98,13 +98,14 @@ def test_a_watch_sees_the_state_then_every_change_and_can_resume(admin, stubs):
     pb = stubs.admin
     watch = admin.Watch(pb.WatchRequest(), timeout=10)
     first = next(watch)
-    assert [e.name for e in first.snapshot.endpoints] == ["greeter"]
+    assert first.snapshot and [e.name for e in first.endpoints] == ["greeter"]
     for proportion in (0.1, 0.2, 0.3):
         admin.ShadowTraffic(pb.ShadowTrafficRequest(
             endpoint="greeter", backend="greeter-v2", proportion=proportion))
     seen = [next(watch) for _ in range(3)]
     assert [e.revision for e in seen] == [first.revision + n for n in (1, 2, 3)]
-    assert [e.endpoint.shadows[0].proportion for e in seen] == [0.1, 0.2, 0.3]
+    assert [e.endpoints[0].shadows[0].proportion for e in seen] == [0.1, 0.2, 0.3]
+    assert not any(e.snapshot or e.backends for e in seen)
     watch.cancel()
 
     resumed = admin.Watch(pb.WatchRequest(from_revision=first.revision + 1), timeout=10)

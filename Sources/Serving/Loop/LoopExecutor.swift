@@ -54,3 +54,21 @@ final class ThreadExecutor: TaskExecutor {
 
     func shutDown() async throws { try await pool.shutdownGracefully() }
 }
+
+/// A thread of its own for an actor whose work blocks, such as waiting for a disk.
+package final class BlockingThread: SerialExecutor {
+    private let pool = NIOThreadPool(numberOfThreads: 1)
+
+    package init() { pool.start() }
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        // A pool that shuts down still calls its items; a job must run to let its task end.
+        pool.submit { _ in
+            unsafe job.runSynchronously(on: self.asUnownedSerialExecutor())
+        }
+    }
+
+    /// Ends the thread when its work is done.
+    package func shutDown() { pool.shutdownGracefully { _ in } }
+}

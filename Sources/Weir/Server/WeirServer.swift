@@ -4,6 +4,8 @@ public import Logging
 internal import NIOCore
 public import Serving
 
+internal import class Foundation.ProcessInfo
+
 /// A Weir server inside your program: it serves your backends on the data port, and takes orders on
 /// the admin port.
 ///
@@ -15,6 +17,9 @@ public import Serving
 /// try await server.run()
 /// ```
 public final class WeirServer: Sendable {
+    /// The version of Weir.
+    public static let version = "0.1.0"
+
     /// What a server is started with.
     public struct Configuration: Sendable {
         /// Where clients call. Port 0 takes a free one.
@@ -25,6 +30,14 @@ public final class WeirServer: Sendable {
         public var loops = System.coreCount
         /// Whether responses say who answered, in the trailing metadata `x-serve-backend`.
         public var namesBackends = true
+        /// Where the state is kept: backends, endpoints, weights, and how they came about.
+        public var store = StateStorage.memory
+        /// Accepted changes that are kept, for going back.
+        public var keptRevisions = 1_000
+        /// For how long they are kept.
+        public var keptRevisionAge = Duration.seconds(90 * 86_400)
+        /// How the server is called among those that share a store.
+        public var name = ProcessInfo.processInfo.hostName
         /// The bounds of the data plane.
         public var limits = Limits()
         /// Where the server tells what happens to it.
@@ -53,14 +66,22 @@ public final class WeirServer: Sendable {
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
             namesBackends: configuration.namesBackends, log: configuration.log)
+        var bounds = HistoryBounds()
+        bounds.revisions = max(1, configuration.keptRevisions)
+        bounds.age = configuration.keptRevisionAge
         controlPlane = ControlPlane(
-            dataPlane: dataPlane, handlers: backends, store: MemoryStore(), log: configuration.log)
+            dataPlane: dataPlane, handlers: backends, bounds: bounds, log: configuration.log)
     }
 
-    /// Begins to listen, on the admin port first.
+    /// Reads the stored state and begins to listen, on the admin port first. Throws `StateStorage.Failure`
+    /// when the state can't be had.
     @discardableResult
     public func start() async throws -> Addresses {
-        try await controlPlane.start()
+        do {
+            try await controlPlane.start(with: try await configuration.store.location.open())
+        } catch let error as StoreError {
+            throw StateStorage.Failure(error)
+        }
         let controlPlane = controlPlane
         let admin = try await dataPlane.listenForOperators(
             host: configuration.admin.host, port: configuration.admin.port,
@@ -69,9 +90,15 @@ public final class WeirServer: Sendable {
         let data = try await dataPlane.listen(
             host: configuration.data.host, port: configuration.data.port,
             services: SystemServices(backend: controlPlane.standardBackend, servesEndpoints: true))
-        return Addresses(
+        let addresses = Addresses(
             data: Address(host: configuration.data.host, port: data.port ?? 0),
             admin: Address(host: configuration.admin.host, port: admin.port ?? 0))
+        await controlPlane.announce(
+            ServerInstance(
+                name: configuration.name, version: Self.version,
+                dataAddress: addresses.data.description,
+                adminAddress: addresses.admin.description))
+        return addresses
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: new requests are refused, running ones finish
@@ -116,7 +143,7 @@ public final class WeirServer: Sendable {
     public func shutDown() async throws {
         await controlPlane.endWatches()
         await dataPlane.closeConnections()
-        await controlPlane.stopBackends()
+        await controlPlane.stop()
         try await dataPlane.shutDown()
     }
 

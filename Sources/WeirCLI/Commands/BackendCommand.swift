@@ -59,7 +59,7 @@ struct BackendCommand: ParsableCommand {
             try spec.apply(to: &backend)
             let request = Weir_Admin_V1_CreateBackendRequest(
                 backend: backend, expectedRevision: change.expectedRevision,
-                validateOnly: change.dryRun)
+                validateOnly: change.dryRun, note: change.note)
             let reply: Weir_Admin_V1_Backend = try await options.call("CreateBackend", request)
             try await wait.show(reply, change, options)
         }
@@ -86,7 +86,7 @@ struct BackendCommand: ParsableCommand {
             try spec.apply(to: &backend)
             let request = Weir_Admin_V1_UpdateBackendRequest(
                 backend: backend, expectedRevision: change.expectedRevision,
-                validateOnly: change.dryRun)
+                validateOnly: change.dryRun, note: change.note)
             let reply: Weir_Admin_V1_Backend = try await options.call("UpdateBackend", request)
             try await wait.show(reply, change, options)
         }
@@ -105,7 +105,7 @@ struct BackendCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_DeleteBackendRequest(
                 name: name, expectedRevision: change.expectedRevision,
-                validateOnly: change.dryRun)
+                validateOnly: change.dryRun, note: change.note)
             let reply: Weir_Admin_V1_DeleteBackendResponse = try await options.call(
                 "DeleteBackend", request)
             let done = change.dryRun ? "would be deleted" : "deleted"

@@ -39,7 +39,8 @@ struct EndpointCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_CreateEndpointRequest(
                 name: name, route: route, backend: backend,
-                expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
+                expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
+                note: change.note)
             let reply: Weir_Admin_V1_Endpoint = try await options.call("CreateEndpoint", request)
             try options.show(reply) { EndpointCommand.table([$0]) }
         }
@@ -58,7 +59,7 @@ struct EndpointCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_DeleteEndpointRequest(
                 name: name, expectedRevision: change.expectedRevision,
-                validateOnly: change.dryRun)
+                validateOnly: change.dryRun, note: change.note)
             let reply: Weir_Admin_V1_DeleteEndpointResponse = try await options.call(
                 "DeleteEndpoint", request)
             let done = change.dryRun ? "would be deleted" : "deleted"

@@ -20,8 +20,26 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Where operators call.")
     var admin = "127.0.0.1:8001"
 
-    @Flag(help: "Serve the demo: helloworld.Greeter in two versions.")
+    @Flag(help: "Serve the demo: helloworld.Greeter in two versions, with the state in memory.")
     var demo = false
+
+    @OptionGroup var state: StoreOptions
+
+    @Option(
+        name: [.customShort("f"), .long],
+        help: ArgumentHelp(
+            "Begin with this configuration if there is no state yet; see 'weir apply'.",
+            valueName: "file"))
+    var file: String?
+
+    @Option(help: "The server's name among those that share a state (default: the host's).")
+    var name: String?
+
+    @Option(help: "Accepted changes that are kept, to go back to.")
+    var keepRevisions = 1_000
+
+    @Option(help: "Days that they are kept.")
+    var keepDays = 90.0
 
     @Flag(help: "Don't tell callers who answered (x-serve-backend).")
     var hideBackends = false
@@ -45,6 +63,13 @@ struct ServeCommand: AsyncParsableCommand {
         guard drainTimeout >= 0, drainTimeout.isFinite else {
             throw ValidationError("--drain-timeout is \(drainTimeout): it must not be negative")
         }
+        guard (1...1_000_000).contains(keepRevisions) else {
+            throw ValidationError(
+                "--keep-revisions is \(keepRevisions): it must be from 1 to 1000000")
+        }
+        guard keepDays > 0, keepDays <= 36_500 else {
+            throw ValidationError("--keep-days is \(keepDays): it must be above 0, at most 36500")
+        }
         guard (1...Int(Int32.max)).contains(maxMessageBytes) else {
             throw ValidationError("--max-message-bytes must be from 1 to \(Int32.max)")
         }
@@ -52,17 +77,29 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        let document = try file.map { try YAMLDocument(file: $0) }
+        let seed: Weir_Admin_V1_Configuration? = try document?.message()
         var configuration = WeirServer.Configuration()
         configuration.data = try Address(argument: data)
         configuration.admin = try Address(argument: admin)
         configuration.namesBackends = !hideBackends
+        let isNamed = state.store != nil || state.stateDir != nil
+        configuration.store =
+            demo && !isNamed ? .memory : try StateStorage(state.text)
+        configuration.keptRevisions = keepRevisions
+        configuration.keptRevisionAge = .seconds(keepDays * 86_400)
+        if let name { configuration.name = name }
         if let loops { configuration.loops = loops }
         configuration.limits.drainTimeout = .seconds(drainTimeout)
         configuration.limits.maxMessageBytes = maxMessageBytes
 
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
-        if demo { try await prepareDemo(server) }
+        if let document, let seed {
+            try await plant(seed, from: document, at: addresses.admin)
+        } else if demo {
+            try await prepareDemo(server)
+        }
         announce(addresses)
         try await server.run()
     }
@@ -70,15 +107,44 @@ struct ServeCommand: AsyncParsableCommand {
     private func start(_ server: WeirServer) async throws -> WeirServer.Addresses {
         do {
             return try await server.start()
+        } catch let failure as StateStorage.Failure {
+            complain(failure.description)
+            if failure.isDamage { complain("see 'weir state --help' for what can be saved") }
+            throw ExitCode(EXIT_FAILURE)
         } catch {
             complain("can't listen on \(data) and \(admin): \(systemReason(error))")
             throw ExitCode(EXIT_FAILURE)
         }
     }
 
+    /// Applies a configuration to a state that is empty.
+    private func plant(
+        _ seed: Weir_Admin_V1_Configuration, from document: YAMLDocument, at admin: Address
+    ) async throws {
+        let request = Weir_Admin_V1_ApplyRequest(
+            configuration: seed,
+            note: .init(author: "weir", comment: "weir serve -f \(file ?? "")"),
+            onlyIfEmpty: true)
+        try await reporting {
+            do {
+                let _: Weir_Admin_V1_ApplyResponse = try await document.locating {
+                    try await AdminOptions.call(admin, "Apply", request)
+                }
+            } catch let error as RPCError where error.code == .failedPrecondition {
+                complain("\(error.message); \(file ?? "") is left aside")
+            }
+        }
+    }
+
     private func prepareDemo(_ server: WeirServer) async throws {
-        try await server.createEndpoint(
-            "greeter", route: "/\(Greeters.service)/", backend: "greeter-v1")
+        do {
+            try await server.createEndpoint(
+                "greeter", route: "/\(Greeters.service)/", backend: "greeter-v1")
+        } catch {
+            // A stored state is left as it is.
+            if error.code == .alreadyExists { return }
+            throw error
+        }
         try await server.setTraffic("greeter", ["greeter-v1": 0.9, "greeter-v2": 0.1])
     }
 

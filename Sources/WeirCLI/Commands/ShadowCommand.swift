@@ -65,7 +65,8 @@ struct ShadowCommand: ParsableCommand {
         func run() async throws {
             var request = Weir_Admin_V1_ShadowTrafficRequest(
                 endpoint: endpoint, backend: shadow.backend, proportion: shadow.value,
-                expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
+                expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
+                note: change.note)
             if givesOptions { request.options = applied(to: try await currentOptions()) }
             let reply: Weir_Admin_V1_Endpoint = try await options.call("ShadowTraffic", request)
             try options.show(reply) {
@@ -143,7 +144,8 @@ struct ShadowCommand: ParsableCommand {
                     ignoredFields: ignore, tolerances: tolerance.map(\.message),
                     redactedFields: redact, redactedMetadata: redactMetadata,
                     noiseProportion: noise, allowedShare: allowed),
-                expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
+                expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
+                note: change.note)
             let reply: Weir_Admin_V1_Endpoint = try await options.call(
                 "SetShadowComparison", request)
             try options.show(reply) {

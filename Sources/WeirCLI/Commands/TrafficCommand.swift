@@ -40,7 +40,8 @@ struct TrafficCommand: ParsableCommand {
             let request = Weir_Admin_V1_SetTrafficRequest(
                 endpoint: endpoint,
                 weights: weights.map { .init(backend: $0.backend, weight: $0.value) },
-                expectedRevision: change.expectedRevision, validateOnly: change.dryRun)
+                expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
+                note: change.note)
             let reply: Weir_Admin_V1_SetTrafficResponse = try await options.call(
                 "SetTraffic", request)
             for warning in reply.warnings { complain("warning: \(warning)") }

@@ -823,6 +823,51 @@ void   weir__admin__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__change_note__init
+                     (Weir__Admin__V1__ChangeNote         *message)
+{
+  static const Weir__Admin__V1__ChangeNote init_value = WEIR__ADMIN__V1__CHANGE_NOTE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__change_note__get_packed_size
+                     (const Weir__Admin__V1__ChangeNote *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__change_note__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__change_note__pack
+                     (const Weir__Admin__V1__ChangeNote *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__change_note__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__change_note__pack_to_buffer
+                     (const Weir__Admin__V1__ChangeNote *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__change_note__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ChangeNote *
+       weir__admin__v1__change_note__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ChangeNote *)
+     protobuf_c_message_unpack (&weir__admin__v1__change_note__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__change_note__free_unpacked
+                     (Weir__Admin__V1__ChangeNote *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__change_note__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__create_backend_request__init
                      (Weir__Admin__V1__CreateBackendRequest         *message)
 {
@@ -2308,49 +2353,820 @@ void   weir__admin__v1__watch_response__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__watch_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   weir__admin__v1__snapshot__init
-                     (Weir__Admin__V1__Snapshot         *message)
+void   weir__admin__v1__configuration__init
+                     (Weir__Admin__V1__Configuration         *message)
 {
-  static const Weir__Admin__V1__Snapshot init_value = WEIR__ADMIN__V1__SNAPSHOT__INIT;
+  static const Weir__Admin__V1__Configuration init_value = WEIR__ADMIN__V1__CONFIGURATION__INIT;
   *message = init_value;
 }
-size_t weir__admin__v1__snapshot__get_packed_size
-                     (const Weir__Admin__V1__Snapshot *message)
+size_t weir__admin__v1__configuration__get_packed_size
+                     (const Weir__Admin__V1__Configuration *message)
 {
-  assert(message->base.descriptor == &weir__admin__v1__snapshot__descriptor);
+  assert(message->base.descriptor == &weir__admin__v1__configuration__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t weir__admin__v1__snapshot__pack
-                     (const Weir__Admin__V1__Snapshot *message,
+size_t weir__admin__v1__configuration__pack
+                     (const Weir__Admin__V1__Configuration *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &weir__admin__v1__snapshot__descriptor);
+  assert(message->base.descriptor == &weir__admin__v1__configuration__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t weir__admin__v1__snapshot__pack_to_buffer
-                     (const Weir__Admin__V1__Snapshot *message,
+size_t weir__admin__v1__configuration__pack_to_buffer
+                     (const Weir__Admin__V1__Configuration *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &weir__admin__v1__snapshot__descriptor);
+  assert(message->base.descriptor == &weir__admin__v1__configuration__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Weir__Admin__V1__Snapshot *
-       weir__admin__v1__snapshot__unpack
+Weir__Admin__V1__Configuration *
+       weir__admin__v1__configuration__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Weir__Admin__V1__Snapshot *)
-     protobuf_c_message_unpack (&weir__admin__v1__snapshot__descriptor,
+  return (Weir__Admin__V1__Configuration *)
+     protobuf_c_message_unpack (&weir__admin__v1__configuration__descriptor,
                                 allocator, len, data);
 }
-void   weir__admin__v1__snapshot__free_unpacked
-                     (Weir__Admin__V1__Snapshot *message,
+void   weir__admin__v1__configuration__free_unpacked
+                     (Weir__Admin__V1__Configuration *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &weir__admin__v1__snapshot__descriptor);
+  assert(message->base.descriptor == &weir__admin__v1__configuration__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__endpoint_configuration__weights_entry__init
+                     (Weir__Admin__V1__EndpointConfiguration__WeightsEntry         *message)
+{
+  static const Weir__Admin__V1__EndpointConfiguration__WeightsEntry init_value = WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__WEIGHTS_ENTRY__INIT;
+  *message = init_value;
+}
+void   weir__admin__v1__endpoint_configuration__init
+                     (Weir__Admin__V1__EndpointConfiguration         *message)
+{
+  static const Weir__Admin__V1__EndpointConfiguration init_value = WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__endpoint_configuration__get_packed_size
+                     (const Weir__Admin__V1__EndpointConfiguration *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__endpoint_configuration__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__endpoint_configuration__pack
+                     (const Weir__Admin__V1__EndpointConfiguration *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__endpoint_configuration__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__endpoint_configuration__pack_to_buffer
+                     (const Weir__Admin__V1__EndpointConfiguration *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__endpoint_configuration__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__EndpointConfiguration *
+       weir__admin__v1__endpoint_configuration__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__EndpointConfiguration *)
+     protobuf_c_message_unpack (&weir__admin__v1__endpoint_configuration__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__endpoint_configuration__free_unpacked
+                     (Weir__Admin__V1__EndpointConfiguration *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__endpoint_configuration__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__object_change__init
+                     (Weir__Admin__V1__ObjectChange         *message)
+{
+  static const Weir__Admin__V1__ObjectChange init_value = WEIR__ADMIN__V1__OBJECT_CHANGE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__object_change__get_packed_size
+                     (const Weir__Admin__V1__ObjectChange *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__object_change__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__object_change__pack
+                     (const Weir__Admin__V1__ObjectChange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__object_change__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__object_change__pack_to_buffer
+                     (const Weir__Admin__V1__ObjectChange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__object_change__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ObjectChange *
+       weir__admin__v1__object_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ObjectChange *)
+     protobuf_c_message_unpack (&weir__admin__v1__object_change__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__object_change__free_unpacked
+                     (Weir__Admin__V1__ObjectChange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__object_change__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__field_change__init
+                     (Weir__Admin__V1__FieldChange         *message)
+{
+  static const Weir__Admin__V1__FieldChange init_value = WEIR__ADMIN__V1__FIELD_CHANGE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__field_change__get_packed_size
+                     (const Weir__Admin__V1__FieldChange *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_change__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__field_change__pack
+                     (const Weir__Admin__V1__FieldChange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_change__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__field_change__pack_to_buffer
+                     (const Weir__Admin__V1__FieldChange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__field_change__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__FieldChange *
+       weir__admin__v1__field_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__FieldChange *)
+     protobuf_c_message_unpack (&weir__admin__v1__field_change__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__field_change__free_unpacked
+                     (Weir__Admin__V1__FieldChange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__field_change__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__apply_request__init
+                     (Weir__Admin__V1__ApplyRequest         *message)
+{
+  static const Weir__Admin__V1__ApplyRequest init_value = WEIR__ADMIN__V1__APPLY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__apply_request__get_packed_size
+                     (const Weir__Admin__V1__ApplyRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__apply_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__apply_request__pack
+                     (const Weir__Admin__V1__ApplyRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__apply_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__apply_request__pack_to_buffer
+                     (const Weir__Admin__V1__ApplyRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__apply_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ApplyRequest *
+       weir__admin__v1__apply_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ApplyRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__apply_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__apply_request__free_unpacked
+                     (Weir__Admin__V1__ApplyRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__apply_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__apply_response__init
+                     (Weir__Admin__V1__ApplyResponse         *message)
+{
+  static const Weir__Admin__V1__ApplyResponse init_value = WEIR__ADMIN__V1__APPLY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__apply_response__get_packed_size
+                     (const Weir__Admin__V1__ApplyResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__apply_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__apply_response__pack
+                     (const Weir__Admin__V1__ApplyResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__apply_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__apply_response__pack_to_buffer
+                     (const Weir__Admin__V1__ApplyResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__apply_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ApplyResponse *
+       weir__admin__v1__apply_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ApplyResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__apply_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__apply_response__free_unpacked
+                     (Weir__Admin__V1__ApplyResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__apply_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__list_revisions_request__init
+                     (Weir__Admin__V1__ListRevisionsRequest         *message)
+{
+  static const Weir__Admin__V1__ListRevisionsRequest init_value = WEIR__ADMIN__V1__LIST_REVISIONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__list_revisions_request__get_packed_size
+                     (const Weir__Admin__V1__ListRevisionsRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_revisions_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__list_revisions_request__pack
+                     (const Weir__Admin__V1__ListRevisionsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_revisions_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__list_revisions_request__pack_to_buffer
+                     (const Weir__Admin__V1__ListRevisionsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_revisions_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ListRevisionsRequest *
+       weir__admin__v1__list_revisions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ListRevisionsRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__list_revisions_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__list_revisions_request__free_unpacked
+                     (Weir__Admin__V1__ListRevisionsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__list_revisions_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__list_revisions_response__init
+                     (Weir__Admin__V1__ListRevisionsResponse         *message)
+{
+  static const Weir__Admin__V1__ListRevisionsResponse init_value = WEIR__ADMIN__V1__LIST_REVISIONS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__list_revisions_response__get_packed_size
+                     (const Weir__Admin__V1__ListRevisionsResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_revisions_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__list_revisions_response__pack
+                     (const Weir__Admin__V1__ListRevisionsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_revisions_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__list_revisions_response__pack_to_buffer
+                     (const Weir__Admin__V1__ListRevisionsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_revisions_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ListRevisionsResponse *
+       weir__admin__v1__list_revisions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ListRevisionsResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__list_revisions_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__list_revisions_response__free_unpacked
+                     (Weir__Admin__V1__ListRevisionsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__list_revisions_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__revision__init
+                     (Weir__Admin__V1__Revision         *message)
+{
+  static const Weir__Admin__V1__Revision init_value = WEIR__ADMIN__V1__REVISION__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__revision__get_packed_size
+                     (const Weir__Admin__V1__Revision *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__revision__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__revision__pack
+                     (const Weir__Admin__V1__Revision *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__revision__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__revision__pack_to_buffer
+                     (const Weir__Admin__V1__Revision *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__revision__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__Revision *
+       weir__admin__v1__revision__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__Revision *)
+     protobuf_c_message_unpack (&weir__admin__v1__revision__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__revision__free_unpacked
+                     (Weir__Admin__V1__Revision *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__revision__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_revision_request__init
+                     (Weir__Admin__V1__GetRevisionRequest         *message)
+{
+  static const Weir__Admin__V1__GetRevisionRequest init_value = WEIR__ADMIN__V1__GET_REVISION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_revision_request__get_packed_size
+                     (const Weir__Admin__V1__GetRevisionRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_revision_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_revision_request__pack
+                     (const Weir__Admin__V1__GetRevisionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_revision_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_revision_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetRevisionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_revision_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetRevisionRequest *
+       weir__admin__v1__get_revision_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetRevisionRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_revision_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_revision_request__free_unpacked
+                     (Weir__Admin__V1__GetRevisionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_revision_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_revision_response__init
+                     (Weir__Admin__V1__GetRevisionResponse         *message)
+{
+  static const Weir__Admin__V1__GetRevisionResponse init_value = WEIR__ADMIN__V1__GET_REVISION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_revision_response__get_packed_size
+                     (const Weir__Admin__V1__GetRevisionResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_revision_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_revision_response__pack
+                     (const Weir__Admin__V1__GetRevisionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_revision_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_revision_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetRevisionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_revision_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetRevisionResponse *
+       weir__admin__v1__get_revision_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetRevisionResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_revision_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_revision_response__free_unpacked
+                     (Weir__Admin__V1__GetRevisionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_revision_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__compare_revisions_request__init
+                     (Weir__Admin__V1__CompareRevisionsRequest         *message)
+{
+  static const Weir__Admin__V1__CompareRevisionsRequest init_value = WEIR__ADMIN__V1__COMPARE_REVISIONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__compare_revisions_request__get_packed_size
+                     (const Weir__Admin__V1__CompareRevisionsRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__compare_revisions_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__compare_revisions_request__pack
+                     (const Weir__Admin__V1__CompareRevisionsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__compare_revisions_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__compare_revisions_request__pack_to_buffer
+                     (const Weir__Admin__V1__CompareRevisionsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__compare_revisions_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__CompareRevisionsRequest *
+       weir__admin__v1__compare_revisions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__CompareRevisionsRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__compare_revisions_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__compare_revisions_request__free_unpacked
+                     (Weir__Admin__V1__CompareRevisionsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__compare_revisions_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__compare_revisions_response__init
+                     (Weir__Admin__V1__CompareRevisionsResponse         *message)
+{
+  static const Weir__Admin__V1__CompareRevisionsResponse init_value = WEIR__ADMIN__V1__COMPARE_REVISIONS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__compare_revisions_response__get_packed_size
+                     (const Weir__Admin__V1__CompareRevisionsResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__compare_revisions_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__compare_revisions_response__pack
+                     (const Weir__Admin__V1__CompareRevisionsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__compare_revisions_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__compare_revisions_response__pack_to_buffer
+                     (const Weir__Admin__V1__CompareRevisionsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__compare_revisions_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__CompareRevisionsResponse *
+       weir__admin__v1__compare_revisions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__CompareRevisionsResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__compare_revisions_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__compare_revisions_response__free_unpacked
+                     (Weir__Admin__V1__CompareRevisionsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__compare_revisions_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollback_request__init
+                     (Weir__Admin__V1__RollbackRequest         *message)
+{
+  static const Weir__Admin__V1__RollbackRequest init_value = WEIR__ADMIN__V1__ROLLBACK_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollback_request__get_packed_size
+                     (const Weir__Admin__V1__RollbackRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollback_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollback_request__pack
+                     (const Weir__Admin__V1__RollbackRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollback_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollback_request__pack_to_buffer
+                     (const Weir__Admin__V1__RollbackRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollback_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RollbackRequest *
+       weir__admin__v1__rollback_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RollbackRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollback_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollback_request__free_unpacked
+                     (Weir__Admin__V1__RollbackRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollback_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollback_response__init
+                     (Weir__Admin__V1__RollbackResponse         *message)
+{
+  static const Weir__Admin__V1__RollbackResponse init_value = WEIR__ADMIN__V1__ROLLBACK_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollback_response__get_packed_size
+                     (const Weir__Admin__V1__RollbackResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollback_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollback_response__pack
+                     (const Weir__Admin__V1__RollbackResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollback_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollback_response__pack_to_buffer
+                     (const Weir__Admin__V1__RollbackResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollback_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RollbackResponse *
+       weir__admin__v1__rollback_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RollbackResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollback_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollback_response__free_unpacked
+                     (Weir__Admin__V1__RollbackResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollback_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__list_instances_request__init
+                     (Weir__Admin__V1__ListInstancesRequest         *message)
+{
+  static const Weir__Admin__V1__ListInstancesRequest init_value = WEIR__ADMIN__V1__LIST_INSTANCES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__list_instances_request__get_packed_size
+                     (const Weir__Admin__V1__ListInstancesRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_instances_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__list_instances_request__pack
+                     (const Weir__Admin__V1__ListInstancesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_instances_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__list_instances_request__pack_to_buffer
+                     (const Weir__Admin__V1__ListInstancesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_instances_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ListInstancesRequest *
+       weir__admin__v1__list_instances_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ListInstancesRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__list_instances_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__list_instances_request__free_unpacked
+                     (Weir__Admin__V1__ListInstancesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__list_instances_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__list_instances_response__init
+                     (Weir__Admin__V1__ListInstancesResponse         *message)
+{
+  static const Weir__Admin__V1__ListInstancesResponse init_value = WEIR__ADMIN__V1__LIST_INSTANCES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__list_instances_response__get_packed_size
+                     (const Weir__Admin__V1__ListInstancesResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_instances_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__list_instances_response__pack
+                     (const Weir__Admin__V1__ListInstancesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_instances_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__list_instances_response__pack_to_buffer
+                     (const Weir__Admin__V1__ListInstancesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_instances_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ListInstancesResponse *
+       weir__admin__v1__list_instances_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ListInstancesResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__list_instances_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__list_instances_response__free_unpacked
+                     (Weir__Admin__V1__ListInstancesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__list_instances_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__instance__init
+                     (Weir__Admin__V1__Instance         *message)
+{
+  static const Weir__Admin__V1__Instance init_value = WEIR__ADMIN__V1__INSTANCE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__instance__get_packed_size
+                     (const Weir__Admin__V1__Instance *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__instance__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__instance__pack
+                     (const Weir__Admin__V1__Instance *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__instance__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__instance__pack_to_buffer
+                     (const Weir__Admin__V1__Instance *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__instance__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__Instance *
+       weir__admin__v1__instance__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__Instance *)
+     protobuf_c_message_unpack (&weir__admin__v1__instance__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__instance__free_unpacked
+                     (Weir__Admin__V1__Instance *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__instance__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   weir__admin__v1__get_stats_request__init
@@ -4528,7 +5344,58 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__endpoint__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__create_backend_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor weir__admin__v1__change_note__field_descriptors[2] =
+{
+  {
+    "author",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ChangeNote, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "comment",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ChangeNote, comment),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__change_note__field_indices_by_name[] = {
+  0,   /* field[0] = author */
+  1,   /* field[1] = comment */
+};
+static const ProtobufCIntRange weir__admin__v1__change_note__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__change_note__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ChangeNote",
+  "ChangeNote",
+  "Weir__Admin__V1__ChangeNote",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ChangeNote),
+  2,
+  weir__admin__v1__change_note__field_descriptors,
+  weir__admin__v1__change_note__field_indices_by_name,
+  1,  weir__admin__v1__change_note__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__change_note__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__create_backend_request__field_descriptors[4] =
 {
   {
     "backend",
@@ -4566,16 +5433,29 @@ static const ProtobufCFieldDescriptor weir__admin__v1__create_backend_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CreateBackendRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__create_backend_request__field_indices_by_name[] = {
   0,   /* field[0] = backend */
   1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
   2,   /* field[2] = validate_only */
 };
 static const ProtobufCIntRange weir__admin__v1__create_backend_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__create_backend_request__descriptor =
 {
@@ -4585,14 +5465,14 @@ const ProtobufCMessageDescriptor weir__admin__v1__create_backend_request__descri
   "Weir__Admin__V1__CreateBackendRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__CreateBackendRequest),
-  3,
+  4,
   weir__admin__v1__create_backend_request__field_descriptors,
   weir__admin__v1__create_backend_request__field_indices_by_name,
   1,  weir__admin__v1__create_backend_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__create_backend_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__update_backend_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor weir__admin__v1__update_backend_request__field_descriptors[4] =
 {
   {
     "backend",
@@ -4630,16 +5510,29 @@ static const ProtobufCFieldDescriptor weir__admin__v1__update_backend_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__UpdateBackendRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__update_backend_request__field_indices_by_name[] = {
   0,   /* field[0] = backend */
   1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
   2,   /* field[2] = validate_only */
 };
 static const ProtobufCIntRange weir__admin__v1__update_backend_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__update_backend_request__descriptor =
 {
@@ -4649,14 +5542,14 @@ const ProtobufCMessageDescriptor weir__admin__v1__update_backend_request__descri
   "Weir__Admin__V1__UpdateBackendRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__UpdateBackendRequest),
-  3,
+  4,
   weir__admin__v1__update_backend_request__field_descriptors,
   weir__admin__v1__update_backend_request__field_indices_by_name,
   1,  weir__admin__v1__update_backend_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__update_backend_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__delete_backend_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor weir__admin__v1__delete_backend_request__field_descriptors[4] =
 {
   {
     "name",
@@ -4694,16 +5587,29 @@ static const ProtobufCFieldDescriptor weir__admin__v1__delete_backend_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__DeleteBackendRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__delete_backend_request__field_indices_by_name[] = {
   1,   /* field[1] = expected_revision */
   0,   /* field[0] = name */
+  3,   /* field[3] = note */
   2,   /* field[2] = validate_only */
 };
 static const ProtobufCIntRange weir__admin__v1__delete_backend_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__delete_backend_request__descriptor =
 {
@@ -4713,7 +5619,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__delete_backend_request__descri
   "Weir__Admin__V1__DeleteBackendRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__DeleteBackendRequest),
-  3,
+  4,
   weir__admin__v1__delete_backend_request__field_descriptors,
   weir__admin__v1__delete_backend_request__field_indices_by_name,
   1,  weir__admin__v1__delete_backend_request__number_ranges,
@@ -4865,7 +5771,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_backends_response__descri
   (ProtobufCMessageInit) weir__admin__v1__list_backends_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[6] =
 {
   {
     "name",
@@ -4927,18 +5833,31 @@ static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "note",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CreateEndpointRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by_name[] = {
   2,   /* field[2] = backend */
   3,   /* field[3] = expected_revision */
   0,   /* field[0] = name */
+  5,   /* field[5] = note */
   1,   /* field[1] = route */
   4,   /* field[4] = validate_only */
 };
 static const ProtobufCIntRange weir__admin__v1__create_endpoint_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descriptor =
 {
@@ -4948,14 +5867,14 @@ const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descr
   "Weir__Admin__V1__CreateEndpointRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__CreateEndpointRequest),
-  5,
+  6,
   weir__admin__v1__create_endpoint_request__field_descriptors,
   weir__admin__v1__create_endpoint_request__field_indices_by_name,
   1,  weir__admin__v1__create_endpoint_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__create_endpoint_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__delete_endpoint_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor weir__admin__v1__delete_endpoint_request__field_descriptors[4] =
 {
   {
     "name",
@@ -4993,16 +5912,29 @@ static const ProtobufCFieldDescriptor weir__admin__v1__delete_endpoint_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__DeleteEndpointRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__delete_endpoint_request__field_indices_by_name[] = {
   1,   /* field[1] = expected_revision */
   0,   /* field[0] = name */
+  3,   /* field[3] = note */
   2,   /* field[2] = validate_only */
 };
 static const ProtobufCIntRange weir__admin__v1__delete_endpoint_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__delete_endpoint_request__descriptor =
 {
@@ -5012,7 +5944,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__delete_endpoint_request__descr
   "Weir__Admin__V1__DeleteEndpointRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__DeleteEndpointRequest),
-  3,
+  4,
   weir__admin__v1__delete_endpoint_request__field_descriptors,
   weir__admin__v1__delete_endpoint_request__field_indices_by_name,
   1,  weir__admin__v1__delete_endpoint_request__number_ranges,
@@ -5164,7 +6096,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descr
   (ProtobufCMessageInit) weir__admin__v1__list_endpoints_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[5] =
 {
   {
     "endpoint",
@@ -5214,17 +6146,30 @@ static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "note",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__set_traffic_request__field_indices_by_name[] = {
   0,   /* field[0] = endpoint */
   2,   /* field[2] = expected_revision */
+  4,   /* field[4] = note */
   3,   /* field[3] = validate_only */
   1,   /* field[1] = weights */
 };
 static const ProtobufCIntRange weir__admin__v1__set_traffic_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor =
 {
@@ -5234,7 +6179,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descripto
   "Weir__Admin__V1__SetTrafficRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__SetTrafficRequest),
-  4,
+  5,
   weir__admin__v1__set_traffic_request__field_descriptors,
   weir__admin__v1__set_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__set_traffic_request__number_ranges,
@@ -5331,7 +6276,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descript
   (ProtobufCMessageInit) weir__admin__v1__set_traffic_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__shadow_traffic_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__shadow_traffic_request__field_descriptors[7] =
 {
   {
     "endpoint",
@@ -5405,11 +6350,24 @@ static const ProtobufCFieldDescriptor weir__admin__v1__shadow_traffic_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "note",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ShadowTrafficRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__shadow_traffic_request__field_indices_by_name[] = {
   1,   /* field[1] = backend */
   0,   /* field[0] = endpoint */
   3,   /* field[3] = expected_revision */
+  6,   /* field[6] = note */
   5,   /* field[5] = options */
   2,   /* field[2] = proportion */
   4,   /* field[4] = validate_only */
@@ -5417,7 +6375,7 @@ static const unsigned weir__admin__v1__shadow_traffic_request__field_indices_by_
 static const ProtobufCIntRange weir__admin__v1__shadow_traffic_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor =
 {
@@ -5427,14 +6385,14 @@ const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descri
   "Weir__Admin__V1__ShadowTrafficRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ShadowTrafficRequest),
-  6,
+  7,
   weir__admin__v1__shadow_traffic_request__field_descriptors,
   weir__admin__v1__shadow_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__shadow_traffic_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__shadow_traffic_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__set_shadow_comparison_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor weir__admin__v1__set_shadow_comparison_request__field_descriptors[5] =
 {
   {
     "endpoint",
@@ -5484,17 +6442,30 @@ static const ProtobufCFieldDescriptor weir__admin__v1__set_shadow_comparison_req
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "note",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetShadowComparisonRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__set_shadow_comparison_request__field_indices_by_name[] = {
   1,   /* field[1] = comparison */
   0,   /* field[0] = endpoint */
   2,   /* field[2] = expected_revision */
+  4,   /* field[4] = note */
   3,   /* field[3] = validate_only */
 };
 static const ProtobufCIntRange weir__admin__v1__set_shadow_comparison_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__set_shadow_comparison_request__descriptor =
 {
@@ -5504,7 +6475,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_shadow_comparison_request_
   "Weir__Admin__V1__SetShadowComparisonRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__SetShadowComparisonRequest),
-  4,
+  5,
   weir__admin__v1__set_shadow_comparison_request__field_descriptors,
   weir__admin__v1__set_shadow_comparison_request__field_indices_by_name,
   1,  weir__admin__v1__set_shadow_comparison_request__number_ranges,
@@ -6750,7 +7721,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__watch_request__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__watch_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__watch_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor weir__admin__v1__watch_response__field_descriptors[10] =
 {
   {
     "revision",
@@ -6780,76 +7751,115 @@ static const ProtobufCFieldDescriptor weir__admin__v1__watch_response__field_des
     "snapshot",
     3,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Weir__Admin__V1__WatchResponse, change_case),
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
     offsetof(Weir__Admin__V1__WatchResponse, snapshot),
-    &weir__admin__v1__snapshot__descriptor,
     NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    NULL,
+    0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "backend",
+    "backends",
     4,
-    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Weir__Admin__V1__WatchResponse, change_case),
-    offsetof(Weir__Admin__V1__WatchResponse, backend),
+    offsetof(Weir__Admin__V1__WatchResponse, n_backends),
+    offsetof(Weir__Admin__V1__WatchResponse, backends),
     &weir__admin__v1__backend__descriptor,
     NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "deleted_backend",
+    "deleted_backends",
     5,
-    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_BYTES,
-    offsetof(Weir__Admin__V1__WatchResponse, change_case),
-    offsetof(Weir__Admin__V1__WatchResponse, deleted_backend),
+    offsetof(Weir__Admin__V1__WatchResponse, n_deleted_backends),
+    offsetof(Weir__Admin__V1__WatchResponse, deleted_backends),
     NULL,
     NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "endpoint",
+    "endpoints",
     6,
-    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Weir__Admin__V1__WatchResponse, change_case),
-    offsetof(Weir__Admin__V1__WatchResponse, endpoint),
+    offsetof(Weir__Admin__V1__WatchResponse, n_endpoints),
+    offsetof(Weir__Admin__V1__WatchResponse, endpoints),
     &weir__admin__v1__endpoint__descriptor,
     NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "deleted_endpoint",
+    "deleted_endpoints",
     7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__WatchResponse, n_deleted_endpoints),
+    offsetof(Weir__Admin__V1__WatchResponse, deleted_endpoints),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    8,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
-    offsetof(Weir__Admin__V1__WatchResponse, change_case),
-    offsetof(Weir__Admin__V1__WatchResponse, deleted_endpoint),
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WatchResponse, author),
     NULL,
     NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "comment",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WatchResponse, comment),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "summary",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WatchResponse, summary),
+    NULL,
+    NULL,
+    0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
 static const unsigned weir__admin__v1__watch_response__field_indices_by_name[] = {
-  3,   /* field[3] = backend */
-  4,   /* field[4] = deleted_backend */
-  6,   /* field[6] = deleted_endpoint */
-  5,   /* field[5] = endpoint */
+  7,   /* field[7] = author */
+  3,   /* field[3] = backends */
+  8,   /* field[8] = comment */
+  4,   /* field[4] = deleted_backends */
+  6,   /* field[6] = deleted_endpoints */
+  5,   /* field[5] = endpoints */
   0,   /* field[0] = revision */
   2,   /* field[2] = snapshot */
+  9,   /* field[9] = summary */
   1,   /* field[1] = time */
 };
 static const ProtobufCIntRange weir__admin__v1__watch_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__watch_response__descriptor =
 {
@@ -6859,22 +7869,22 @@ const ProtobufCMessageDescriptor weir__admin__v1__watch_response__descriptor =
   "Weir__Admin__V1__WatchResponse",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__WatchResponse),
-  7,
+  10,
   weir__admin__v1__watch_response__field_descriptors,
   weir__admin__v1__watch_response__field_indices_by_name,
   1,  weir__admin__v1__watch_response__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__watch_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__snapshot__field_descriptors[2] =
+static const ProtobufCFieldDescriptor weir__admin__v1__configuration__field_descriptors[2] =
 {
   {
     "backends",
     1,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Weir__Admin__V1__Snapshot, n_backends),
-    offsetof(Weir__Admin__V1__Snapshot, backends),
+    offsetof(Weir__Admin__V1__Configuration, n_backends),
+    offsetof(Weir__Admin__V1__Configuration, backends),
     &weir__admin__v1__backend__descriptor,
     NULL,
     0,             /* flags */
@@ -6885,36 +7895,1298 @@ static const ProtobufCFieldDescriptor weir__admin__v1__snapshot__field_descripto
     2,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Weir__Admin__V1__Snapshot, n_endpoints),
-    offsetof(Weir__Admin__V1__Snapshot, endpoints),
+    offsetof(Weir__Admin__V1__Configuration, n_endpoints),
+    offsetof(Weir__Admin__V1__Configuration, endpoints),
+    &weir__admin__v1__endpoint_configuration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__configuration__field_indices_by_name[] = {
+  0,   /* field[0] = backends */
+  1,   /* field[1] = endpoints */
+};
+static const ProtobufCIntRange weir__admin__v1__configuration__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__configuration__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.Configuration",
+  "Configuration",
+  "Weir__Admin__V1__Configuration",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__Configuration),
+  2,
+  weir__admin__v1__configuration__field_descriptors,
+  weir__admin__v1__configuration__field_indices_by_name,
+  1,  weir__admin__v1__configuration__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__configuration__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__weights_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration__WeightsEntry, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration__WeightsEntry, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__endpoint_configuration__weights_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange weir__admin__v1__endpoint_configuration__weights_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__weights_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.EndpointConfiguration.WeightsEntry",
+  "WeightsEntry",
+  "Weir__Admin__V1__EndpointConfiguration__WeightsEntry",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__EndpointConfiguration__WeightsEntry),
+  2,
+  weir__admin__v1__endpoint_configuration__weights_entry__field_descriptors,
+  weir__admin__v1__endpoint_configuration__weights_entry__field_indices_by_name,
+  1,  weir__admin__v1__endpoint_configuration__weights_entry__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__endpoint_configuration__weights_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[5] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "route",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration, route),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weights",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__EndpointConfiguration, n_weights),
+    offsetof(Weir__Admin__V1__EndpointConfiguration, weights),
+    &weir__admin__v1__endpoint_configuration__weights_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shadows",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__EndpointConfiguration, n_shadows),
+    offsetof(Weir__Admin__V1__EndpointConfiguration, shadows),
+    &weir__admin__v1__shadow__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "comparison",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration, comparison),
+    &weir__admin__v1__shadow_comparison__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_name[] = {
+  4,   /* field[4] = comparison */
+  0,   /* field[0] = name */
+  1,   /* field[1] = route */
+  3,   /* field[3] = shadows */
+  2,   /* field[2] = weights */
+};
+static const ProtobufCIntRange weir__admin__v1__endpoint_configuration__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.EndpointConfiguration",
+  "EndpointConfiguration",
+  "Weir__Admin__V1__EndpointConfiguration",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__EndpointConfiguration),
+  5,
+  weir__admin__v1__endpoint_configuration__field_descriptors,
+  weir__admin__v1__endpoint_configuration__field_indices_by_name,
+  1,  weir__admin__v1__endpoint_configuration__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__endpoint_configuration__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__object_change__field_descriptors[6] =
+{
+  {
+    "action",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ObjectChange, action),
+    &weir__admin__v1__change_action__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ObjectChange, kind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ObjectChange, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "description",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ObjectChange, description),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fields",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ObjectChange, n_fields),
+    offsetof(Weir__Admin__V1__ObjectChange, fields),
+    &weir__admin__v1__field_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "moved_share",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ObjectChange, moved_share),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__object_change__field_indices_by_name[] = {
+  0,   /* field[0] = action */
+  3,   /* field[3] = description */
+  4,   /* field[4] = fields */
+  1,   /* field[1] = kind */
+  5,   /* field[5] = moved_share */
+  2,   /* field[2] = name */
+};
+static const ProtobufCIntRange weir__admin__v1__object_change__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__object_change__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ObjectChange",
+  "ObjectChange",
+  "Weir__Admin__V1__ObjectChange",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ObjectChange),
+  6,
+  weir__admin__v1__object_change__field_descriptors,
+  weir__admin__v1__object_change__field_indices_by_name,
+  1,  weir__admin__v1__object_change__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__object_change__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__field_change__field_descriptors[3] =
+{
+  {
+    "field",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldChange, field),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldChange, before),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__FieldChange, after),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__field_change__field_indices_by_name[] = {
+  2,   /* field[2] = after */
+  1,   /* field[1] = before */
+  0,   /* field[0] = field */
+};
+static const ProtobufCIntRange weir__admin__v1__field_change__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__field_change__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.FieldChange",
+  "FieldChange",
+  "Weir__Admin__V1__FieldChange",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__FieldChange),
+  3,
+  weir__admin__v1__field_change__field_descriptors,
+  weir__admin__v1__field_change__field_indices_by_name,
+  1,  weir__admin__v1__field_change__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__field_change__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__apply_request__field_descriptors[5] =
+{
+  {
+    "configuration",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ApplyRequest, configuration),
+    &weir__admin__v1__configuration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__ApplyRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__ApplyRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ApplyRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ApplyRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "only_if_empty",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ApplyRequest, only_if_empty),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__apply_request__field_indices_by_name[] = {
+  0,   /* field[0] = configuration */
+  1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
+  4,   /* field[4] = only_if_empty */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__apply_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__apply_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ApplyRequest",
+  "ApplyRequest",
+  "Weir__Admin__V1__ApplyRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ApplyRequest),
+  5,
+  weir__admin__v1__apply_request__field_descriptors,
+  weir__admin__v1__apply_request__field_indices_by_name,
+  1,  weir__admin__v1__apply_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__apply_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__apply_response__field_descriptors[3] =
+{
+  {
+    "changes",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ApplyResponse, n_changes),
+    offsetof(Weir__Admin__V1__ApplyResponse, changes),
+    &weir__admin__v1__object_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ApplyResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__ApplyResponse, n_warnings),
+    offsetof(Weir__Admin__V1__ApplyResponse, warnings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__apply_response__field_indices_by_name[] = {
+  0,   /* field[0] = changes */
+  1,   /* field[1] = revision */
+  2,   /* field[2] = warnings */
+};
+static const ProtobufCIntRange weir__admin__v1__apply_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__apply_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ApplyResponse",
+  "ApplyResponse",
+  "Weir__Admin__V1__ApplyResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ApplyResponse),
+  3,
+  weir__admin__v1__apply_response__field_descriptors,
+  weir__admin__v1__apply_response__field_indices_by_name,
+  1,  weir__admin__v1__apply_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__apply_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__list_revisions_request__field_descriptors[2] =
+{
+  {
+    "before_revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListRevisionsRequest, before_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListRevisionsRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__list_revisions_request__field_indices_by_name[] = {
+  0,   /* field[0] = before_revision */
+  1,   /* field[1] = limit */
+};
+static const ProtobufCIntRange weir__admin__v1__list_revisions_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ListRevisionsRequest",
+  "ListRevisionsRequest",
+  "Weir__Admin__V1__ListRevisionsRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ListRevisionsRequest),
+  2,
+  weir__admin__v1__list_revisions_request__field_descriptors,
+  weir__admin__v1__list_revisions_request__field_indices_by_name,
+  1,  weir__admin__v1__list_revisions_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__list_revisions_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__list_revisions_response__field_descriptors[3] =
+{
+  {
+    "revisions",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ListRevisionsResponse, n_revisions),
+    offsetof(Weir__Admin__V1__ListRevisionsResponse, revisions),
+    &weir__admin__v1__revision__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "current_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListRevisionsResponse, current_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "oldest_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListRevisionsResponse, oldest_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__list_revisions_response__field_indices_by_name[] = {
+  1,   /* field[1] = current_revision */
+  2,   /* field[2] = oldest_revision */
+  0,   /* field[0] = revisions */
+};
+static const ProtobufCIntRange weir__admin__v1__list_revisions_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ListRevisionsResponse",
+  "ListRevisionsResponse",
+  "Weir__Admin__V1__ListRevisionsResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ListRevisionsResponse),
+  3,
+  weir__admin__v1__list_revisions_response__field_descriptors,
+  weir__admin__v1__list_revisions_response__field_indices_by_name,
+  1,  weir__admin__v1__list_revisions_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__list_revisions_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__revision__field_descriptors[5] =
+{
+  {
+    "revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Revision, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Revision, time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Revision, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "comment",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Revision, comment),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "summary",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Revision, summary),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__revision__field_indices_by_name[] = {
+  2,   /* field[2] = author */
+  3,   /* field[3] = comment */
+  0,   /* field[0] = revision */
+  4,   /* field[4] = summary */
+  1,   /* field[1] = time */
+};
+static const ProtobufCIntRange weir__admin__v1__revision__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__revision__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.Revision",
+  "Revision",
+  "Weir__Admin__V1__Revision",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__Revision),
+  5,
+  weir__admin__v1__revision__field_descriptors,
+  weir__admin__v1__revision__field_indices_by_name,
+  1,  weir__admin__v1__revision__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__revision__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_revision_request__field_descriptors[1] =
+{
+  {
+    "revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetRevisionRequest, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_revision_request__field_indices_by_name[] = {
+  0,   /* field[0] = revision */
+};
+static const ProtobufCIntRange weir__admin__v1__get_revision_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_revision_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetRevisionRequest",
+  "GetRevisionRequest",
+  "Weir__Admin__V1__GetRevisionRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetRevisionRequest),
+  1,
+  weir__admin__v1__get_revision_request__field_descriptors,
+  weir__admin__v1__get_revision_request__field_indices_by_name,
+  1,  weir__admin__v1__get_revision_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_revision_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_revision_response__field_descriptors[3] =
+{
+  {
+    "revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetRevisionResponse, revision),
+    &weir__admin__v1__revision__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "configuration",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetRevisionResponse, configuration),
+    &weir__admin__v1__configuration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoints",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__GetRevisionResponse, n_endpoints),
+    offsetof(Weir__Admin__V1__GetRevisionResponse, endpoints),
     &weir__admin__v1__endpoint__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned weir__admin__v1__snapshot__field_indices_by_name[] = {
-  0,   /* field[0] = backends */
-  1,   /* field[1] = endpoints */
+static const unsigned weir__admin__v1__get_revision_response__field_indices_by_name[] = {
+  1,   /* field[1] = configuration */
+  2,   /* field[2] = endpoints */
+  0,   /* field[0] = revision */
 };
-static const ProtobufCIntRange weir__admin__v1__snapshot__number_ranges[1 + 1] =
+static const ProtobufCIntRange weir__admin__v1__get_revision_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_revision_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetRevisionResponse",
+  "GetRevisionResponse",
+  "Weir__Admin__V1__GetRevisionResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetRevisionResponse),
+  3,
+  weir__admin__v1__get_revision_response__field_descriptors,
+  weir__admin__v1__get_revision_response__field_indices_by_name,
+  1,  weir__admin__v1__get_revision_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_revision_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__compare_revisions_request__field_descriptors[2] =
+{
+  {
+    "from_revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CompareRevisionsRequest, from_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CompareRevisionsRequest, to_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__compare_revisions_request__field_indices_by_name[] = {
+  0,   /* field[0] = from_revision */
+  1,   /* field[1] = to_revision */
+};
+static const ProtobufCIntRange weir__admin__v1__compare_revisions_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 2 }
 };
-const ProtobufCMessageDescriptor weir__admin__v1__snapshot__descriptor =
+const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_request__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "weir.admin.v1.Snapshot",
-  "Snapshot",
-  "Weir__Admin__V1__Snapshot",
+  "weir.admin.v1.CompareRevisionsRequest",
+  "CompareRevisionsRequest",
+  "Weir__Admin__V1__CompareRevisionsRequest",
   "weir.admin.v1",
-  sizeof(Weir__Admin__V1__Snapshot),
+  sizeof(Weir__Admin__V1__CompareRevisionsRequest),
   2,
-  weir__admin__v1__snapshot__field_descriptors,
-  weir__admin__v1__snapshot__field_indices_by_name,
-  1,  weir__admin__v1__snapshot__number_ranges,
-  (ProtobufCMessageInit) weir__admin__v1__snapshot__init,
+  weir__admin__v1__compare_revisions_request__field_descriptors,
+  weir__admin__v1__compare_revisions_request__field_indices_by_name,
+  1,  weir__admin__v1__compare_revisions_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__compare_revisions_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__compare_revisions_response__field_descriptors[3] =
+{
+  {
+    "changes",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__CompareRevisionsResponse, n_changes),
+    offsetof(Weir__Admin__V1__CompareRevisionsResponse, changes),
+    &weir__admin__v1__object_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CompareRevisionsResponse, from_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CompareRevisionsResponse, to_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__compare_revisions_response__field_indices_by_name[] = {
+  0,   /* field[0] = changes */
+  1,   /* field[1] = from_revision */
+  2,   /* field[2] = to_revision */
+};
+static const ProtobufCIntRange weir__admin__v1__compare_revisions_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.CompareRevisionsResponse",
+  "CompareRevisionsResponse",
+  "Weir__Admin__V1__CompareRevisionsResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__CompareRevisionsResponse),
+  3,
+  weir__admin__v1__compare_revisions_response__field_descriptors,
+  weir__admin__v1__compare_revisions_response__field_indices_by_name,
+  1,  weir__admin__v1__compare_revisions_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__compare_revisions_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollback_request__field_descriptors[5] =
+{
+  {
+    "revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RollbackRequest, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoint",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RollbackRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__RollbackRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__RollbackRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RollbackRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RollbackRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollback_request__field_indices_by_name[] = {
+  1,   /* field[1] = endpoint */
+  2,   /* field[2] = expected_revision */
+  4,   /* field[4] = note */
+  0,   /* field[0] = revision */
+  3,   /* field[3] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__rollback_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollback_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RollbackRequest",
+  "RollbackRequest",
+  "Weir__Admin__V1__RollbackRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RollbackRequest),
+  5,
+  weir__admin__v1__rollback_request__field_descriptors,
+  weir__admin__v1__rollback_request__field_indices_by_name,
+  1,  weir__admin__v1__rollback_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollback_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollback_response__field_descriptors[3] =
+{
+  {
+    "changes",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__RollbackResponse, n_changes),
+    offsetof(Weir__Admin__V1__RollbackResponse, changes),
+    &weir__admin__v1__object_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RollbackResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__RollbackResponse, n_warnings),
+    offsetof(Weir__Admin__V1__RollbackResponse, warnings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollback_response__field_indices_by_name[] = {
+  0,   /* field[0] = changes */
+  1,   /* field[1] = revision */
+  2,   /* field[2] = warnings */
+};
+static const ProtobufCIntRange weir__admin__v1__rollback_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollback_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RollbackResponse",
+  "RollbackResponse",
+  "Weir__Admin__V1__RollbackResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RollbackResponse),
+  3,
+  weir__admin__v1__rollback_response__field_descriptors,
+  weir__admin__v1__rollback_response__field_indices_by_name,
+  1,  weir__admin__v1__rollback_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollback_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define weir__admin__v1__list_instances_request__field_descriptors NULL
+#define weir__admin__v1__list_instances_request__field_indices_by_name NULL
+#define weir__admin__v1__list_instances_request__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__list_instances_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ListInstancesRequest",
+  "ListInstancesRequest",
+  "Weir__Admin__V1__ListInstancesRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ListInstancesRequest),
+  0,
+  weir__admin__v1__list_instances_request__field_descriptors,
+  weir__admin__v1__list_instances_request__field_indices_by_name,
+  0,  weir__admin__v1__list_instances_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__list_instances_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__list_instances_response__field_descriptors[3] =
+{
+  {
+    "instances",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ListInstancesResponse, n_instances),
+    offsetof(Weir__Admin__V1__ListInstancesResponse, instances),
+    &weir__admin__v1__instance__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "store",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListInstancesResponse, store),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "store_failure",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListInstancesResponse, store_failure),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__list_instances_response__field_indices_by_name[] = {
+  0,   /* field[0] = instances */
+  1,   /* field[1] = store */
+  2,   /* field[2] = store_failure */
+};
+static const ProtobufCIntRange weir__admin__v1__list_instances_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__list_instances_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ListInstancesResponse",
+  "ListInstancesResponse",
+  "Weir__Admin__V1__ListInstancesResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ListInstancesResponse),
+  3,
+  weir__admin__v1__list_instances_response__field_descriptors,
+  weir__admin__v1__list_instances_response__field_indices_by_name,
+  1,  weir__admin__v1__list_instances_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__list_instances_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__instance__field_descriptors[9] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data_address",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, data_address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "admin_address",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, admin_address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, started),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leader",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, leader),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "answering",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, answering),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__instance__field_indices_by_name[] = {
+  4,   /* field[4] = admin_address */
+  8,   /* field[8] = answering */
+  3,   /* field[3] = data_address */
+  0,   /* field[0] = id */
+  7,   /* field[7] = leader */
+  1,   /* field[1] = name */
+  5,   /* field[5] = revision */
+  6,   /* field[6] = started */
+  2,   /* field[2] = version */
+};
+static const ProtobufCIntRange weir__admin__v1__instance__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__instance__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.Instance",
+  "Instance",
+  "Weir__Admin__V1__Instance",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__Instance),
+  9,
+  weir__admin__v1__instance__field_descriptors,
+  weir__admin__v1__instance__field_indices_by_name,
+  1,  weir__admin__v1__instance__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__instance__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_descriptors[1] =
@@ -7492,7 +9764,39 @@ const ProtobufCEnumDescriptor weir__admin__v1__shadow_verdict__descriptor =
   weir__admin__v1__shadow_verdict__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[18] =
+static const ProtobufCEnumValue weir__admin__v1__change_action__enum_values_by_number[4] =
+{
+  { "CHANGE_ACTION_UNSPECIFIED", "WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_UNSPECIFIED", 0 },
+  { "CHANGE_ACTION_ADD", "WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_ADD", 1 },
+  { "CHANGE_ACTION_CHANGE", "WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_CHANGE", 2 },
+  { "CHANGE_ACTION_REMOVE", "WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_REMOVE", 3 },
+};
+static const ProtobufCIntRange weir__admin__v1__change_action__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__change_action__enum_values_by_name[4] =
+{
+  { "CHANGE_ACTION_ADD", 1 },
+  { "CHANGE_ACTION_CHANGE", 2 },
+  { "CHANGE_ACTION_REMOVE", 3 },
+  { "CHANGE_ACTION_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__change_action__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ChangeAction",
+  "ChangeAction",
+  "Weir__Admin__V1__ChangeAction",
+  "weir.admin.v1",
+  4,
+  weir__admin__v1__change_action__enum_values_by_number,
+  4,
+  weir__admin__v1__change_action__enum_values_by_name,
+  1,
+  weir__admin__v1__change_action__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[24] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -7509,11 +9813,19 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "GetShadowReport", &weir__admin__v1__get_shadow_report_request__descriptor, &weir__admin__v1__get_shadow_report_response__descriptor },
   { "ResetShadowReport", &weir__admin__v1__reset_shadow_report_request__descriptor, &weir__admin__v1__reset_shadow_report_response__descriptor },
   { "ExplainRoute", &weir__admin__v1__explain_route_request__descriptor, &weir__admin__v1__explain_route_response__descriptor },
+  { "Apply", &weir__admin__v1__apply_request__descriptor, &weir__admin__v1__apply_response__descriptor },
+  { "ListRevisions", &weir__admin__v1__list_revisions_request__descriptor, &weir__admin__v1__list_revisions_response__descriptor },
+  { "GetRevision", &weir__admin__v1__get_revision_request__descriptor, &weir__admin__v1__get_revision_response__descriptor },
+  { "CompareRevisions", &weir__admin__v1__compare_revisions_request__descriptor, &weir__admin__v1__compare_revisions_response__descriptor },
+  { "Rollback", &weir__admin__v1__rollback_request__descriptor, &weir__admin__v1__rollback_response__descriptor },
+  { "ListInstances", &weir__admin__v1__list_instances_request__descriptor, &weir__admin__v1__list_instances_response__descriptor },
   { "Watch", &weir__admin__v1__watch_request__descriptor, &weir__admin__v1__watch_response__descriptor },
   { "GetStats", &weir__admin__v1__get_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
+  15,        /* Apply */
+  18,        /* CompareRevisions */
   0,        /* CreateBackend */
   5,        /* CreateEndpoint */
   2,        /* DeleteBackend */
@@ -7521,17 +9833,21 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   14,        /* ExplainRoute */
   3,        /* GetBackend */
   7,        /* GetEndpoint */
+  17,        /* GetRevision */
   12,        /* GetShadowReport */
-  16,        /* GetStats */
+  22,        /* GetStats */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
+  20,        /* ListInstances */
+  16,        /* ListRevisions */
   13,        /* ResetShadowReport */
+  19,        /* Rollback */
   11,        /* SetShadowComparison */
   9,        /* SetTraffic */
   10,        /* ShadowTraffic */
   1,        /* UpdateBackend */
-  15,        /* Watch */
-  17         /* WatchStats */
+  21,        /* Watch */
+  23         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -7540,7 +9856,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  18,
+  24,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -7664,13 +9980,61 @@ void weir__admin__v1__admin__explain_route(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__apply(ProtobufCService *service,
+                                   const Weir__Admin__V1__ApplyRequest *input,
+                                   Weir__Admin__V1__ApplyResponse_Closure closure,
+                                   void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
+                                            const Weir__Admin__V1__ListRevisionsRequest *input,
+                                            Weir__Admin__V1__ListRevisionsResponse_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__get_revision(ProtobufCService *service,
+                                          const Weir__Admin__V1__GetRevisionRequest *input,
+                                          Weir__Admin__V1__GetRevisionResponse_Closure closure,
+                                          void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
+                                               const Weir__Admin__V1__CompareRevisionsRequest *input,
+                                               Weir__Admin__V1__CompareRevisionsResponse_Closure closure,
+                                               void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__rollback(ProtobufCService *service,
+                                      const Weir__Admin__V1__RollbackRequest *input,
+                                      Weir__Admin__V1__RollbackResponse_Closure closure,
+                                      void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__list_instances(ProtobufCService *service,
+                                            const Weir__Admin__V1__ListInstancesRequest *input,
+                                            Weir__Admin__V1__ListInstancesResponse_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
                                    Weir__Admin__V1__WatchResponse_Closure closure,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -7678,7 +10042,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -7686,7 +10050,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

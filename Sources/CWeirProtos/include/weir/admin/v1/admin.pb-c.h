@@ -36,6 +36,7 @@ typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparis
 typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
+typedef struct Weir__Admin__V1__ChangeNote Weir__Admin__V1__ChangeNote;
 typedef struct Weir__Admin__V1__CreateBackendRequest Weir__Admin__V1__CreateBackendRequest;
 typedef struct Weir__Admin__V1__UpdateBackendRequest Weir__Admin__V1__UpdateBackendRequest;
 typedef struct Weir__Admin__V1__DeleteBackendRequest Weir__Admin__V1__DeleteBackendRequest;
@@ -69,7 +70,25 @@ typedef struct Weir__Admin__V1__ExplainRouteResponse Weir__Admin__V1__ExplainRou
 typedef struct Weir__Admin__V1__ShadowDecision Weir__Admin__V1__ShadowDecision;
 typedef struct Weir__Admin__V1__WatchRequest Weir__Admin__V1__WatchRequest;
 typedef struct Weir__Admin__V1__WatchResponse Weir__Admin__V1__WatchResponse;
-typedef struct Weir__Admin__V1__Snapshot Weir__Admin__V1__Snapshot;
+typedef struct Weir__Admin__V1__Configuration Weir__Admin__V1__Configuration;
+typedef struct Weir__Admin__V1__EndpointConfiguration Weir__Admin__V1__EndpointConfiguration;
+typedef struct Weir__Admin__V1__EndpointConfiguration__WeightsEntry Weir__Admin__V1__EndpointConfiguration__WeightsEntry;
+typedef struct Weir__Admin__V1__ObjectChange Weir__Admin__V1__ObjectChange;
+typedef struct Weir__Admin__V1__FieldChange Weir__Admin__V1__FieldChange;
+typedef struct Weir__Admin__V1__ApplyRequest Weir__Admin__V1__ApplyRequest;
+typedef struct Weir__Admin__V1__ApplyResponse Weir__Admin__V1__ApplyResponse;
+typedef struct Weir__Admin__V1__ListRevisionsRequest Weir__Admin__V1__ListRevisionsRequest;
+typedef struct Weir__Admin__V1__ListRevisionsResponse Weir__Admin__V1__ListRevisionsResponse;
+typedef struct Weir__Admin__V1__Revision Weir__Admin__V1__Revision;
+typedef struct Weir__Admin__V1__GetRevisionRequest Weir__Admin__V1__GetRevisionRequest;
+typedef struct Weir__Admin__V1__GetRevisionResponse Weir__Admin__V1__GetRevisionResponse;
+typedef struct Weir__Admin__V1__CompareRevisionsRequest Weir__Admin__V1__CompareRevisionsRequest;
+typedef struct Weir__Admin__V1__CompareRevisionsResponse Weir__Admin__V1__CompareRevisionsResponse;
+typedef struct Weir__Admin__V1__RollbackRequest Weir__Admin__V1__RollbackRequest;
+typedef struct Weir__Admin__V1__RollbackResponse Weir__Admin__V1__RollbackResponse;
+typedef struct Weir__Admin__V1__ListInstancesRequest Weir__Admin__V1__ListInstancesRequest;
+typedef struct Weir__Admin__V1__ListInstancesResponse Weir__Admin__V1__ListInstancesResponse;
+typedef struct Weir__Admin__V1__Instance Weir__Admin__V1__Instance;
 typedef struct Weir__Admin__V1__GetStatsRequest Weir__Admin__V1__GetStatsRequest;
 typedef struct Weir__Admin__V1__WatchStatsRequest Weir__Admin__V1__WatchStatsRequest;
 typedef struct Weir__Admin__V1__Stats Weir__Admin__V1__Stats;
@@ -99,6 +118,13 @@ typedef enum _Weir__Admin__V1__ShadowVerdict {
   WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNREACHABLE = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_VERDICT)
 } Weir__Admin__V1__ShadowVerdict;
+typedef enum _Weir__Admin__V1__ChangeAction {
+  WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_ADD = 1,
+  WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_CHANGE = 2,
+  WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_REMOVE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CHANGE_ACTION)
+} Weir__Admin__V1__ChangeAction;
 
 /* --- messages --- */
 
@@ -544,6 +570,17 @@ struct  Weir__Admin__V1__Endpoint
     , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL }
 
 
+struct  Weir__Admin__V1__ChangeNote
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData author;
+  ProtobufCBinaryData comment;
+};
+#define WEIR__ADMIN__V1__CHANGE_NOTE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__change_note__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
 typedef enum {
   WEIR__ADMIN__V1__CREATE_BACKEND_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
   WEIR__ADMIN__V1__CREATE_BACKEND_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
@@ -555,6 +592,7 @@ struct  Weir__Admin__V1__CreateBackendRequest
   ProtobufCMessage base;
   Weir__Admin__V1__Backend *backend;
   protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
   Weir__Admin__V1__CreateBackendRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -562,7 +600,7 @@ struct  Weir__Admin__V1__CreateBackendRequest
 };
 #define WEIR__ADMIN__V1__CREATE_BACKEND_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__create_backend_request__descriptor) \
-    , NULL, 0, WEIR__ADMIN__V1__CREATE_BACKEND_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , NULL, 0, NULL, WEIR__ADMIN__V1__CREATE_BACKEND_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -576,6 +614,7 @@ struct  Weir__Admin__V1__UpdateBackendRequest
   ProtobufCMessage base;
   Weir__Admin__V1__Backend *backend;
   protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
   Weir__Admin__V1__UpdateBackendRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -583,7 +622,7 @@ struct  Weir__Admin__V1__UpdateBackendRequest
 };
 #define WEIR__ADMIN__V1__UPDATE_BACKEND_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__update_backend_request__descriptor) \
-    , NULL, 0, WEIR__ADMIN__V1__UPDATE_BACKEND_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , NULL, 0, NULL, WEIR__ADMIN__V1__UPDATE_BACKEND_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -597,6 +636,7 @@ struct  Weir__Admin__V1__DeleteBackendRequest
   ProtobufCMessage base;
   ProtobufCBinaryData name;
   protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
   Weir__Admin__V1__DeleteBackendRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -604,7 +644,7 @@ struct  Weir__Admin__V1__DeleteBackendRequest
 };
 #define WEIR__ADMIN__V1__DELETE_BACKEND_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__delete_backend_request__descriptor) \
-    , {0,NULL}, 0, WEIR__ADMIN__V1__DELETE_BACKEND_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__DELETE_BACKEND_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 struct  Weir__Admin__V1__DeleteBackendResponse
@@ -661,6 +701,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
   ProtobufCBinaryData route;
   ProtobufCBinaryData backend;
   protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
   Weir__Admin__V1__CreateEndpointRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -668,7 +709,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
 };
 #define WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__create_endpoint_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -682,6 +723,7 @@ struct  Weir__Admin__V1__DeleteEndpointRequest
   ProtobufCMessage base;
   ProtobufCBinaryData name;
   protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
   Weir__Admin__V1__DeleteEndpointRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -689,7 +731,7 @@ struct  Weir__Admin__V1__DeleteEndpointRequest
 };
 #define WEIR__ADMIN__V1__DELETE_ENDPOINT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__delete_endpoint_request__descriptor) \
-    , {0,NULL}, 0, WEIR__ADMIN__V1__DELETE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__DELETE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 struct  Weir__Admin__V1__DeleteEndpointResponse
@@ -746,6 +788,7 @@ struct  Weir__Admin__V1__SetTrafficRequest
   size_t n_weights;
   Weir__Admin__V1__BackendWeight **weights;
   protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
   Weir__Admin__V1__SetTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -753,7 +796,7 @@ struct  Weir__Admin__V1__SetTrafficRequest
 };
 #define WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_traffic_request__descriptor) \
-    , {0,NULL}, 0,NULL, 0, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0, NULL, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 struct  Weir__Admin__V1__SetTrafficResponse
@@ -785,6 +828,7 @@ struct  Weir__Admin__V1__ShadowTrafficRequest
   double proportion;
   protobuf_c_boolean validate_only;
   Weir__Admin__V1__ShadowOptions *options;
+  Weir__Admin__V1__ChangeNote *note;
   Weir__Admin__V1__ShadowTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -792,7 +836,7 @@ struct  Weir__Admin__V1__ShadowTrafficRequest
 };
 #define WEIR__ADMIN__V1__SHADOW_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow_traffic_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, NULL, WEIR__ADMIN__V1__SHADOW_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, NULL, NULL, WEIR__ADMIN__V1__SHADOW_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -807,6 +851,7 @@ struct  Weir__Admin__V1__SetShadowComparisonRequest
   ProtobufCBinaryData endpoint;
   Weir__Admin__V1__ShadowComparison *comparison;
   protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
   Weir__Admin__V1__SetShadowComparisonRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -814,7 +859,7 @@ struct  Weir__Admin__V1__SetShadowComparisonRequest
 };
 #define WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_shadow_comparison_request__descriptor) \
-    , {0,NULL}, NULL, 0, WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, NULL, 0, NULL, WEIR__ADMIN__V1__SET_SHADOW_COMPARISON_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 struct  Weir__Admin__V1__GetShadowReportRequest
@@ -1037,46 +1082,294 @@ struct  Weir__Admin__V1__WatchRequest
     , 0 }
 
 
-typedef enum {
-  WEIR__ADMIN__V1__WATCH_RESPONSE__CHANGE__NOT_SET = 0,
-  WEIR__ADMIN__V1__WATCH_RESPONSE__CHANGE_SNAPSHOT = 3,
-  WEIR__ADMIN__V1__WATCH_RESPONSE__CHANGE_BACKEND = 4,
-  WEIR__ADMIN__V1__WATCH_RESPONSE__CHANGE_DELETED_BACKEND = 5,
-  WEIR__ADMIN__V1__WATCH_RESPONSE__CHANGE_ENDPOINT = 6,
-  WEIR__ADMIN__V1__WATCH_RESPONSE__CHANGE_DELETED_ENDPOINT = 7
-    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__WATCH_RESPONSE__CHANGE__CASE)
-} Weir__Admin__V1__WatchResponse__ChangeCase;
-
 struct  Weir__Admin__V1__WatchResponse
 {
   ProtobufCMessage base;
   uint64_t revision;
   Google__Protobuf__Timestamp *time;
-  Weir__Admin__V1__WatchResponse__ChangeCase change_case;
-  union {
-    Weir__Admin__V1__Snapshot *snapshot;
-    Weir__Admin__V1__Backend *backend;
-    ProtobufCBinaryData deleted_backend;
-    Weir__Admin__V1__Endpoint *endpoint;
-    ProtobufCBinaryData deleted_endpoint;
-  };
+  protobuf_c_boolean snapshot;
+  size_t n_backends;
+  Weir__Admin__V1__Backend **backends;
+  size_t n_deleted_backends;
+  ProtobufCBinaryData *deleted_backends;
+  size_t n_endpoints;
+  Weir__Admin__V1__Endpoint **endpoints;
+  size_t n_deleted_endpoints;
+  ProtobufCBinaryData *deleted_endpoints;
+  ProtobufCBinaryData author;
+  ProtobufCBinaryData comment;
+  ProtobufCBinaryData summary;
 };
 #define WEIR__ADMIN__V1__WATCH_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__watch_response__descriptor) \
-    , 0, NULL, WEIR__ADMIN__V1__WATCH_RESPONSE__CHANGE__NOT_SET, {0} }
+    , 0, NULL, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, {0,NULL}, {0,NULL}, {0,NULL} }
 
 
-struct  Weir__Admin__V1__Snapshot
+struct  Weir__Admin__V1__Configuration
 {
   ProtobufCMessage base;
   size_t n_backends;
   Weir__Admin__V1__Backend **backends;
   size_t n_endpoints;
+  Weir__Admin__V1__EndpointConfiguration **endpoints;
+};
+#define WEIR__ADMIN__V1__CONFIGURATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__configuration__descriptor) \
+    , 0,NULL, 0,NULL }
+
+
+struct  Weir__Admin__V1__EndpointConfiguration__WeightsEntry
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData key;
+  double value;
+};
+#define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__WEIGHTS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__weights_entry__descriptor) \
+    , {0,NULL}, 0 }
+
+
+struct  Weir__Admin__V1__EndpointConfiguration
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData route;
+  size_t n_weights;
+  Weir__Admin__V1__EndpointConfiguration__WeightsEntry **weights;
+  size_t n_shadows;
+  Weir__Admin__V1__Shadow **shadows;
+  Weir__Admin__V1__ShadowComparison *comparison;
+};
+#define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL }
+
+
+struct  Weir__Admin__V1__ObjectChange
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__ChangeAction action;
+  ProtobufCBinaryData kind;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData description;
+  size_t n_fields;
+  Weir__Admin__V1__FieldChange **fields;
+  double moved_share;
+};
+#define WEIR__ADMIN__V1__OBJECT_CHANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__object_change__descriptor) \
+    , WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0 }
+
+
+struct  Weir__Admin__V1__FieldChange
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData field;
+  ProtobufCBinaryData before;
+  ProtobufCBinaryData after;
+};
+#define WEIR__ADMIN__V1__FIELD_CHANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__field_change__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__APPLY_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__APPLY_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__APPLY_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__ApplyRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__ApplyRequest
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__Configuration *configuration;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  protobuf_c_boolean only_if_empty;
+  Weir__Admin__V1__ApplyRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__APPLY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__apply_request__descriptor) \
+    , NULL, 0, NULL, 0, WEIR__ADMIN__V1__APPLY_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__ApplyResponse
+{
+  ProtobufCMessage base;
+  size_t n_changes;
+  Weir__Admin__V1__ObjectChange **changes;
+  uint64_t revision;
+  size_t n_warnings;
+  ProtobufCBinaryData *warnings;
+};
+#define WEIR__ADMIN__V1__APPLY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__apply_response__descriptor) \
+    , 0,NULL, 0, 0,NULL }
+
+
+struct  Weir__Admin__V1__ListRevisionsRequest
+{
+  ProtobufCMessage base;
+  uint64_t before_revision;
+  uint32_t limit;
+};
+#define WEIR__ADMIN__V1__LIST_REVISIONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_revisions_request__descriptor) \
+    , 0, 0 }
+
+
+struct  Weir__Admin__V1__ListRevisionsResponse
+{
+  ProtobufCMessage base;
+  size_t n_revisions;
+  Weir__Admin__V1__Revision **revisions;
+  uint64_t current_revision;
+  uint64_t oldest_revision;
+};
+#define WEIR__ADMIN__V1__LIST_REVISIONS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_revisions_response__descriptor) \
+    , 0,NULL, 0, 0 }
+
+
+struct  Weir__Admin__V1__Revision
+{
+  ProtobufCMessage base;
+  uint64_t revision;
+  Google__Protobuf__Timestamp *time;
+  ProtobufCBinaryData author;
+  ProtobufCBinaryData comment;
+  ProtobufCBinaryData summary;
+};
+#define WEIR__ADMIN__V1__REVISION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__revision__descriptor) \
+    , 0, NULL, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Weir__Admin__V1__GetRevisionRequest
+{
+  ProtobufCMessage base;
+  uint64_t revision;
+};
+#define WEIR__ADMIN__V1__GET_REVISION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_revision_request__descriptor) \
+    , 0 }
+
+
+struct  Weir__Admin__V1__GetRevisionResponse
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__Revision *revision;
+  Weir__Admin__V1__Configuration *configuration;
+  size_t n_endpoints;
   Weir__Admin__V1__Endpoint **endpoints;
 };
-#define WEIR__ADMIN__V1__SNAPSHOT__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__snapshot__descriptor) \
-    , 0,NULL, 0,NULL }
+#define WEIR__ADMIN__V1__GET_REVISION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_revision_response__descriptor) \
+    , NULL, NULL, 0,NULL }
+
+
+struct  Weir__Admin__V1__CompareRevisionsRequest
+{
+  ProtobufCMessage base;
+  uint64_t from_revision;
+  uint64_t to_revision;
+};
+#define WEIR__ADMIN__V1__COMPARE_REVISIONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__compare_revisions_request__descriptor) \
+    , 0, 0 }
+
+
+struct  Weir__Admin__V1__CompareRevisionsResponse
+{
+  ProtobufCMessage base;
+  size_t n_changes;
+  Weir__Admin__V1__ObjectChange **changes;
+  uint64_t from_revision;
+  uint64_t to_revision;
+};
+#define WEIR__ADMIN__V1__COMPARE_REVISIONS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__compare_revisions_response__descriptor) \
+    , 0,NULL, 0, 0 }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__ROLLBACK_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__ROLLBACK_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLBACK_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__RollbackRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__RollbackRequest
+{
+  ProtobufCMessage base;
+  uint64_t revision;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__RollbackRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__ROLLBACK_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollback_request__descriptor) \
+    , 0, {0,NULL}, 0, NULL, WEIR__ADMIN__V1__ROLLBACK_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__RollbackResponse
+{
+  ProtobufCMessage base;
+  size_t n_changes;
+  Weir__Admin__V1__ObjectChange **changes;
+  uint64_t revision;
+  size_t n_warnings;
+  ProtobufCBinaryData *warnings;
+};
+#define WEIR__ADMIN__V1__ROLLBACK_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollback_response__descriptor) \
+    , 0,NULL, 0, 0,NULL }
+
+
+struct  Weir__Admin__V1__ListInstancesRequest
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__LIST_INSTANCES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_instances_request__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__ListInstancesResponse
+{
+  ProtobufCMessage base;
+  size_t n_instances;
+  Weir__Admin__V1__Instance **instances;
+  ProtobufCBinaryData store;
+  ProtobufCBinaryData store_failure;
+};
+#define WEIR__ADMIN__V1__LIST_INSTANCES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_instances_response__descriptor) \
+    , 0,NULL, {0,NULL}, {0,NULL} }
+
+
+struct  Weir__Admin__V1__Instance
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData id;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData version;
+  ProtobufCBinaryData data_address;
+  ProtobufCBinaryData admin_address;
+  uint64_t revision;
+  Google__Protobuf__Timestamp *started;
+  protobuf_c_boolean leader;
+  protobuf_c_boolean answering;
+};
+#define WEIR__ADMIN__V1__INSTANCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__instance__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0, 0 }
 
 
 struct  Weir__Admin__V1__GetStatsRequest
@@ -1506,6 +1799,25 @@ Weir__Admin__V1__Endpoint *
                       const uint8_t       *data);
 void   weir__admin__v1__endpoint__free_unpacked
                      (Weir__Admin__V1__Endpoint *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ChangeNote methods */
+void   weir__admin__v1__change_note__init
+                     (Weir__Admin__V1__ChangeNote         *message);
+size_t weir__admin__v1__change_note__get_packed_size
+                     (const Weir__Admin__V1__ChangeNote   *message);
+size_t weir__admin__v1__change_note__pack
+                     (const Weir__Admin__V1__ChangeNote   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__change_note__pack_to_buffer
+                     (const Weir__Admin__V1__ChangeNote   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ChangeNote *
+       weir__admin__v1__change_note__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__change_note__free_unpacked
+                     (Weir__Admin__V1__ChangeNote *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__CreateBackendRequest methods */
 void   weir__admin__v1__create_backend_request__init
@@ -2134,24 +2446,350 @@ Weir__Admin__V1__WatchResponse *
 void   weir__admin__v1__watch_response__free_unpacked
                      (Weir__Admin__V1__WatchResponse *message,
                       ProtobufCAllocator *allocator);
-/* Weir__Admin__V1__Snapshot methods */
-void   weir__admin__v1__snapshot__init
-                     (Weir__Admin__V1__Snapshot         *message);
-size_t weir__admin__v1__snapshot__get_packed_size
-                     (const Weir__Admin__V1__Snapshot   *message);
-size_t weir__admin__v1__snapshot__pack
-                     (const Weir__Admin__V1__Snapshot   *message,
+/* Weir__Admin__V1__Configuration methods */
+void   weir__admin__v1__configuration__init
+                     (Weir__Admin__V1__Configuration         *message);
+size_t weir__admin__v1__configuration__get_packed_size
+                     (const Weir__Admin__V1__Configuration   *message);
+size_t weir__admin__v1__configuration__pack
+                     (const Weir__Admin__V1__Configuration   *message,
                       uint8_t             *out);
-size_t weir__admin__v1__snapshot__pack_to_buffer
-                     (const Weir__Admin__V1__Snapshot   *message,
+size_t weir__admin__v1__configuration__pack_to_buffer
+                     (const Weir__Admin__V1__Configuration   *message,
                       ProtobufCBuffer     *buffer);
-Weir__Admin__V1__Snapshot *
-       weir__admin__v1__snapshot__unpack
+Weir__Admin__V1__Configuration *
+       weir__admin__v1__configuration__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   weir__admin__v1__snapshot__free_unpacked
-                     (Weir__Admin__V1__Snapshot *message,
+void   weir__admin__v1__configuration__free_unpacked
+                     (Weir__Admin__V1__Configuration *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__EndpointConfiguration__WeightsEntry methods */
+void   weir__admin__v1__endpoint_configuration__weights_entry__init
+                     (Weir__Admin__V1__EndpointConfiguration__WeightsEntry         *message);
+/* Weir__Admin__V1__EndpointConfiguration methods */
+void   weir__admin__v1__endpoint_configuration__init
+                     (Weir__Admin__V1__EndpointConfiguration         *message);
+size_t weir__admin__v1__endpoint_configuration__get_packed_size
+                     (const Weir__Admin__V1__EndpointConfiguration   *message);
+size_t weir__admin__v1__endpoint_configuration__pack
+                     (const Weir__Admin__V1__EndpointConfiguration   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__endpoint_configuration__pack_to_buffer
+                     (const Weir__Admin__V1__EndpointConfiguration   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__EndpointConfiguration *
+       weir__admin__v1__endpoint_configuration__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__endpoint_configuration__free_unpacked
+                     (Weir__Admin__V1__EndpointConfiguration *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ObjectChange methods */
+void   weir__admin__v1__object_change__init
+                     (Weir__Admin__V1__ObjectChange         *message);
+size_t weir__admin__v1__object_change__get_packed_size
+                     (const Weir__Admin__V1__ObjectChange   *message);
+size_t weir__admin__v1__object_change__pack
+                     (const Weir__Admin__V1__ObjectChange   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__object_change__pack_to_buffer
+                     (const Weir__Admin__V1__ObjectChange   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ObjectChange *
+       weir__admin__v1__object_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__object_change__free_unpacked
+                     (Weir__Admin__V1__ObjectChange *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__FieldChange methods */
+void   weir__admin__v1__field_change__init
+                     (Weir__Admin__V1__FieldChange         *message);
+size_t weir__admin__v1__field_change__get_packed_size
+                     (const Weir__Admin__V1__FieldChange   *message);
+size_t weir__admin__v1__field_change__pack
+                     (const Weir__Admin__V1__FieldChange   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__field_change__pack_to_buffer
+                     (const Weir__Admin__V1__FieldChange   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__FieldChange *
+       weir__admin__v1__field_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__field_change__free_unpacked
+                     (Weir__Admin__V1__FieldChange *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ApplyRequest methods */
+void   weir__admin__v1__apply_request__init
+                     (Weir__Admin__V1__ApplyRequest         *message);
+size_t weir__admin__v1__apply_request__get_packed_size
+                     (const Weir__Admin__V1__ApplyRequest   *message);
+size_t weir__admin__v1__apply_request__pack
+                     (const Weir__Admin__V1__ApplyRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__apply_request__pack_to_buffer
+                     (const Weir__Admin__V1__ApplyRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ApplyRequest *
+       weir__admin__v1__apply_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__apply_request__free_unpacked
+                     (Weir__Admin__V1__ApplyRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ApplyResponse methods */
+void   weir__admin__v1__apply_response__init
+                     (Weir__Admin__V1__ApplyResponse         *message);
+size_t weir__admin__v1__apply_response__get_packed_size
+                     (const Weir__Admin__V1__ApplyResponse   *message);
+size_t weir__admin__v1__apply_response__pack
+                     (const Weir__Admin__V1__ApplyResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__apply_response__pack_to_buffer
+                     (const Weir__Admin__V1__ApplyResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ApplyResponse *
+       weir__admin__v1__apply_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__apply_response__free_unpacked
+                     (Weir__Admin__V1__ApplyResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ListRevisionsRequest methods */
+void   weir__admin__v1__list_revisions_request__init
+                     (Weir__Admin__V1__ListRevisionsRequest         *message);
+size_t weir__admin__v1__list_revisions_request__get_packed_size
+                     (const Weir__Admin__V1__ListRevisionsRequest   *message);
+size_t weir__admin__v1__list_revisions_request__pack
+                     (const Weir__Admin__V1__ListRevisionsRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__list_revisions_request__pack_to_buffer
+                     (const Weir__Admin__V1__ListRevisionsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ListRevisionsRequest *
+       weir__admin__v1__list_revisions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__list_revisions_request__free_unpacked
+                     (Weir__Admin__V1__ListRevisionsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ListRevisionsResponse methods */
+void   weir__admin__v1__list_revisions_response__init
+                     (Weir__Admin__V1__ListRevisionsResponse         *message);
+size_t weir__admin__v1__list_revisions_response__get_packed_size
+                     (const Weir__Admin__V1__ListRevisionsResponse   *message);
+size_t weir__admin__v1__list_revisions_response__pack
+                     (const Weir__Admin__V1__ListRevisionsResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__list_revisions_response__pack_to_buffer
+                     (const Weir__Admin__V1__ListRevisionsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ListRevisionsResponse *
+       weir__admin__v1__list_revisions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__list_revisions_response__free_unpacked
+                     (Weir__Admin__V1__ListRevisionsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__Revision methods */
+void   weir__admin__v1__revision__init
+                     (Weir__Admin__V1__Revision         *message);
+size_t weir__admin__v1__revision__get_packed_size
+                     (const Weir__Admin__V1__Revision   *message);
+size_t weir__admin__v1__revision__pack
+                     (const Weir__Admin__V1__Revision   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__revision__pack_to_buffer
+                     (const Weir__Admin__V1__Revision   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__Revision *
+       weir__admin__v1__revision__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__revision__free_unpacked
+                     (Weir__Admin__V1__Revision *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetRevisionRequest methods */
+void   weir__admin__v1__get_revision_request__init
+                     (Weir__Admin__V1__GetRevisionRequest         *message);
+size_t weir__admin__v1__get_revision_request__get_packed_size
+                     (const Weir__Admin__V1__GetRevisionRequest   *message);
+size_t weir__admin__v1__get_revision_request__pack
+                     (const Weir__Admin__V1__GetRevisionRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_revision_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetRevisionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetRevisionRequest *
+       weir__admin__v1__get_revision_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_revision_request__free_unpacked
+                     (Weir__Admin__V1__GetRevisionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetRevisionResponse methods */
+void   weir__admin__v1__get_revision_response__init
+                     (Weir__Admin__V1__GetRevisionResponse         *message);
+size_t weir__admin__v1__get_revision_response__get_packed_size
+                     (const Weir__Admin__V1__GetRevisionResponse   *message);
+size_t weir__admin__v1__get_revision_response__pack
+                     (const Weir__Admin__V1__GetRevisionResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_revision_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetRevisionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetRevisionResponse *
+       weir__admin__v1__get_revision_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_revision_response__free_unpacked
+                     (Weir__Admin__V1__GetRevisionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__CompareRevisionsRequest methods */
+void   weir__admin__v1__compare_revisions_request__init
+                     (Weir__Admin__V1__CompareRevisionsRequest         *message);
+size_t weir__admin__v1__compare_revisions_request__get_packed_size
+                     (const Weir__Admin__V1__CompareRevisionsRequest   *message);
+size_t weir__admin__v1__compare_revisions_request__pack
+                     (const Weir__Admin__V1__CompareRevisionsRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__compare_revisions_request__pack_to_buffer
+                     (const Weir__Admin__V1__CompareRevisionsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__CompareRevisionsRequest *
+       weir__admin__v1__compare_revisions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__compare_revisions_request__free_unpacked
+                     (Weir__Admin__V1__CompareRevisionsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__CompareRevisionsResponse methods */
+void   weir__admin__v1__compare_revisions_response__init
+                     (Weir__Admin__V1__CompareRevisionsResponse         *message);
+size_t weir__admin__v1__compare_revisions_response__get_packed_size
+                     (const Weir__Admin__V1__CompareRevisionsResponse   *message);
+size_t weir__admin__v1__compare_revisions_response__pack
+                     (const Weir__Admin__V1__CompareRevisionsResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__compare_revisions_response__pack_to_buffer
+                     (const Weir__Admin__V1__CompareRevisionsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__CompareRevisionsResponse *
+       weir__admin__v1__compare_revisions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__compare_revisions_response__free_unpacked
+                     (Weir__Admin__V1__CompareRevisionsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RollbackRequest methods */
+void   weir__admin__v1__rollback_request__init
+                     (Weir__Admin__V1__RollbackRequest         *message);
+size_t weir__admin__v1__rollback_request__get_packed_size
+                     (const Weir__Admin__V1__RollbackRequest   *message);
+size_t weir__admin__v1__rollback_request__pack
+                     (const Weir__Admin__V1__RollbackRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollback_request__pack_to_buffer
+                     (const Weir__Admin__V1__RollbackRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RollbackRequest *
+       weir__admin__v1__rollback_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollback_request__free_unpacked
+                     (Weir__Admin__V1__RollbackRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RollbackResponse methods */
+void   weir__admin__v1__rollback_response__init
+                     (Weir__Admin__V1__RollbackResponse         *message);
+size_t weir__admin__v1__rollback_response__get_packed_size
+                     (const Weir__Admin__V1__RollbackResponse   *message);
+size_t weir__admin__v1__rollback_response__pack
+                     (const Weir__Admin__V1__RollbackResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollback_response__pack_to_buffer
+                     (const Weir__Admin__V1__RollbackResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RollbackResponse *
+       weir__admin__v1__rollback_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollback_response__free_unpacked
+                     (Weir__Admin__V1__RollbackResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ListInstancesRequest methods */
+void   weir__admin__v1__list_instances_request__init
+                     (Weir__Admin__V1__ListInstancesRequest         *message);
+size_t weir__admin__v1__list_instances_request__get_packed_size
+                     (const Weir__Admin__V1__ListInstancesRequest   *message);
+size_t weir__admin__v1__list_instances_request__pack
+                     (const Weir__Admin__V1__ListInstancesRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__list_instances_request__pack_to_buffer
+                     (const Weir__Admin__V1__ListInstancesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ListInstancesRequest *
+       weir__admin__v1__list_instances_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__list_instances_request__free_unpacked
+                     (Weir__Admin__V1__ListInstancesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ListInstancesResponse methods */
+void   weir__admin__v1__list_instances_response__init
+                     (Weir__Admin__V1__ListInstancesResponse         *message);
+size_t weir__admin__v1__list_instances_response__get_packed_size
+                     (const Weir__Admin__V1__ListInstancesResponse   *message);
+size_t weir__admin__v1__list_instances_response__pack
+                     (const Weir__Admin__V1__ListInstancesResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__list_instances_response__pack_to_buffer
+                     (const Weir__Admin__V1__ListInstancesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ListInstancesResponse *
+       weir__admin__v1__list_instances_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__list_instances_response__free_unpacked
+                     (Weir__Admin__V1__ListInstancesResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__Instance methods */
+void   weir__admin__v1__instance__init
+                     (Weir__Admin__V1__Instance         *message);
+size_t weir__admin__v1__instance__get_packed_size
+                     (const Weir__Admin__V1__Instance   *message);
+size_t weir__admin__v1__instance__pack
+                     (const Weir__Admin__V1__Instance   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__instance__pack_to_buffer
+                     (const Weir__Admin__V1__Instance   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__Instance *
+       weir__admin__v1__instance__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__instance__free_unpacked
+                     (Weir__Admin__V1__Instance *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__GetStatsRequest methods */
 void   weir__admin__v1__get_stats_request__init
@@ -2326,6 +2964,9 @@ typedef void (*Weir__Admin__V1__Interval_Closure)
 typedef void (*Weir__Admin__V1__Endpoint_Closure)
                  (const Weir__Admin__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__ChangeNote_Closure)
+                 (const Weir__Admin__V1__ChangeNote *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__CreateBackendRequest_Closure)
                  (const Weir__Admin__V1__CreateBackendRequest *message,
                   void *closure_data);
@@ -2425,8 +3066,62 @@ typedef void (*Weir__Admin__V1__WatchRequest_Closure)
 typedef void (*Weir__Admin__V1__WatchResponse_Closure)
                  (const Weir__Admin__V1__WatchResponse *message,
                   void *closure_data);
-typedef void (*Weir__Admin__V1__Snapshot_Closure)
-                 (const Weir__Admin__V1__Snapshot *message,
+typedef void (*Weir__Admin__V1__Configuration_Closure)
+                 (const Weir__Admin__V1__Configuration *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__EndpointConfiguration__WeightsEntry_Closure)
+                 (const Weir__Admin__V1__EndpointConfiguration__WeightsEntry *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__EndpointConfiguration_Closure)
+                 (const Weir__Admin__V1__EndpointConfiguration *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ObjectChange_Closure)
+                 (const Weir__Admin__V1__ObjectChange *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__FieldChange_Closure)
+                 (const Weir__Admin__V1__FieldChange *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ApplyRequest_Closure)
+                 (const Weir__Admin__V1__ApplyRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ApplyResponse_Closure)
+                 (const Weir__Admin__V1__ApplyResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ListRevisionsRequest_Closure)
+                 (const Weir__Admin__V1__ListRevisionsRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ListRevisionsResponse_Closure)
+                 (const Weir__Admin__V1__ListRevisionsResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__Revision_Closure)
+                 (const Weir__Admin__V1__Revision *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetRevisionRequest_Closure)
+                 (const Weir__Admin__V1__GetRevisionRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetRevisionResponse_Closure)
+                 (const Weir__Admin__V1__GetRevisionResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__CompareRevisionsRequest_Closure)
+                 (const Weir__Admin__V1__CompareRevisionsRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__CompareRevisionsResponse_Closure)
+                 (const Weir__Admin__V1__CompareRevisionsResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RollbackRequest_Closure)
+                 (const Weir__Admin__V1__RollbackRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RollbackResponse_Closure)
+                 (const Weir__Admin__V1__RollbackResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ListInstancesRequest_Closure)
+                 (const Weir__Admin__V1__ListInstancesRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ListInstancesResponse_Closure)
+                 (const Weir__Admin__V1__ListInstancesResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__Instance_Closure)
+                 (const Weir__Admin__V1__Instance *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__GetStatsRequest_Closure)
                  (const Weir__Admin__V1__GetStatsRequest *message,
@@ -2513,6 +3208,30 @@ struct Weir__Admin__V1__Admin_Service
                         const Weir__Admin__V1__ExplainRouteRequest *input,
                         Weir__Admin__V1__ExplainRouteResponse_Closure closure,
                         void *closure_data);
+  void (*apply)(Weir__Admin__V1__Admin_Service *service,
+                const Weir__Admin__V1__ApplyRequest *input,
+                Weir__Admin__V1__ApplyResponse_Closure closure,
+                void *closure_data);
+  void (*list_revisions)(Weir__Admin__V1__Admin_Service *service,
+                         const Weir__Admin__V1__ListRevisionsRequest *input,
+                         Weir__Admin__V1__ListRevisionsResponse_Closure closure,
+                         void *closure_data);
+  void (*get_revision)(Weir__Admin__V1__Admin_Service *service,
+                       const Weir__Admin__V1__GetRevisionRequest *input,
+                       Weir__Admin__V1__GetRevisionResponse_Closure closure,
+                       void *closure_data);
+  void (*compare_revisions)(Weir__Admin__V1__Admin_Service *service,
+                            const Weir__Admin__V1__CompareRevisionsRequest *input,
+                            Weir__Admin__V1__CompareRevisionsResponse_Closure closure,
+                            void *closure_data);
+  void (*rollback)(Weir__Admin__V1__Admin_Service *service,
+                   const Weir__Admin__V1__RollbackRequest *input,
+                   Weir__Admin__V1__RollbackResponse_Closure closure,
+                   void *closure_data);
+  void (*list_instances)(Weir__Admin__V1__Admin_Service *service,
+                         const Weir__Admin__V1__ListInstancesRequest *input,
+                         Weir__Admin__V1__ListInstancesResponse_Closure closure,
+                         void *closure_data);
   void (*watch)(Weir__Admin__V1__Admin_Service *service,
                 const Weir__Admin__V1__WatchRequest *input,
                 Weir__Admin__V1__WatchResponse_Closure closure,
@@ -2548,6 +3267,12 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## get_shadow_report,\
       function_prefix__ ## reset_shadow_report,\
       function_prefix__ ## explain_route,\
+      function_prefix__ ## apply,\
+      function_prefix__ ## list_revisions,\
+      function_prefix__ ## get_revision,\
+      function_prefix__ ## compare_revisions,\
+      function_prefix__ ## rollback,\
+      function_prefix__ ## list_instances,\
       function_prefix__ ## watch,\
       function_prefix__ ## get_stats,\
       function_prefix__ ## watch_stats  }
@@ -2611,6 +3336,30 @@ void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
                                            Weir__Admin__V1__ExplainRouteResponse_Closure closure,
                                            void *closure_data);
+void weir__admin__v1__admin__apply(ProtobufCService *service,
+                                   const Weir__Admin__V1__ApplyRequest *input,
+                                   Weir__Admin__V1__ApplyResponse_Closure closure,
+                                   void *closure_data);
+void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
+                                            const Weir__Admin__V1__ListRevisionsRequest *input,
+                                            Weir__Admin__V1__ListRevisionsResponse_Closure closure,
+                                            void *closure_data);
+void weir__admin__v1__admin__get_revision(ProtobufCService *service,
+                                          const Weir__Admin__V1__GetRevisionRequest *input,
+                                          Weir__Admin__V1__GetRevisionResponse_Closure closure,
+                                          void *closure_data);
+void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
+                                               const Weir__Admin__V1__CompareRevisionsRequest *input,
+                                               Weir__Admin__V1__CompareRevisionsResponse_Closure closure,
+                                               void *closure_data);
+void weir__admin__v1__admin__rollback(ProtobufCService *service,
+                                      const Weir__Admin__V1__RollbackRequest *input,
+                                      Weir__Admin__V1__RollbackResponse_Closure closure,
+                                      void *closure_data);
+void weir__admin__v1__admin__list_instances(ProtobufCService *service,
+                                            const Weir__Admin__V1__ListInstancesRequest *input,
+                                            Weir__Admin__V1__ListInstancesResponse_Closure closure,
+                                            void *closure_data);
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
                                    Weir__Admin__V1__WatchResponse_Closure closure,
@@ -2628,6 +3377,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
 
 extern const ProtobufCEnumDescriptor    weir__admin__v1__replica_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__shadow_verdict__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__change_action__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__handler_kind__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__upstream_kind__descriptor;
@@ -2647,6 +3397,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__change_note__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__create_backend_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__update_backend_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__delete_backend_request__descriptor;
@@ -2680,7 +3431,25 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__explain_route_response_
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_decision__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_response__descriptor;
-extern const ProtobufCMessageDescriptor weir__admin__v1__snapshot__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__configuration__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__weights_entry__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__object_change__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__field_change__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__apply_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__apply_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__list_revisions_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__revision__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_revision_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_revision_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__instance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_stats_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor;

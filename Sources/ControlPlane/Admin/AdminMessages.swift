@@ -1,0 +1,72 @@
+internal import FoundationEssentials
+internal import Messages
+internal import Serving
+internal import TrafficPolicy
+
+/// The control state in the words of `admin.proto`.
+extension ControlPlane {
+    func message(_ backend: ControlState.Backend) -> Weir_Admin_V1_Backend {
+        var message = Weir_Admin_V1_Backend(backend)
+        message.services = services(of: backend)
+        message.endpoints = state.endpoints(naming: backend.name)
+        return message
+    }
+
+    func message(_ event: Watchers.Event) -> Weir_Admin_V1_WatchResponse {
+        switch event {
+        case .snapshot(let state):
+            Weir_Admin_V1_WatchResponse(
+                revision: state.revision, time: Google_Protobuf_Timestamp(Date()), snapshot: true,
+                backends: state.backends.values.sorted { $0.name < $1.name }.map { message($0) },
+                endpoints: Weir_Admin_V1_ListEndpointsResponse(state).endpoints)
+        case .change(let record):
+            Weir_Admin_V1_WatchResponse(
+                revision: record.revision, time: Google_Protobuf_Timestamp(record.time),
+                backends: record.delta.backends.map { message($0) },
+                deletedBackends: record.delta.deletedBackends,
+                endpoints: record.delta.endpoints.map { .init($0) },
+                deletedEndpoints: record.delta.deletedEndpoints, author: record.author,
+                comment: record.comment, summary: record.summary)
+        }
+    }
+}
+
+extension Weir_Admin_V1_Endpoint {
+    init(_ endpoint: ControlState.Endpoint) {
+        self.init(
+            name: endpoint.name, route: endpoint.route.description,
+            weights: .init(endpoint.weights), shadows: endpoint.shadows.map { .init($0) },
+            intervals: endpoint.map.intervals.map { .init(start: $0.start, backend: $0.backend) },
+            revision: endpoint.revision, comparison: .init(endpoint.comparison))
+    }
+}
+
+extension [Weir_Admin_V1_BackendWeight] {
+    init(_ weights: TrafficWeights) {
+        self = weights.weights.map { .init(backend: $0.backend, weight: $0.weight) }
+    }
+}
+
+extension Weir_Admin_V1_ListEndpointsResponse {
+    init(_ state: ControlState) {
+        self.init(
+            endpoints: state.endpoints.values.sorted { $0.name < $1.name }.map { .init($0) },
+            revision: state.revision)
+    }
+}
+
+extension Google_Protobuf_Timestamp {
+    /// To the microsecond, which is as much as a `Date` can hold.
+    init(_ date: Date) {
+        let (seconds, micros) = Int64((date.timeIntervalSince1970 * 1e6).rounded())
+            .quotientAndRemainder(dividingBy: 1_000_000)
+        self.init(seconds: seconds, nanos: Int32(micros) * 1_000)
+    }
+}
+
+extension Date {
+    init(_ timestamp: Google_Protobuf_Timestamp) {
+        self.init(
+            timeIntervalSince1970: Double(timestamp.seconds) + Double(timestamp.nanos) / 1e9)
+    }
+}

@@ -1,0 +1,235 @@
+internal import GRPCWire
+internal import Messages
+package import Serving
+
+extension ControlPlane {
+    /// `weir.admin.v1.Admin` with health and reflection: what the operators' port answers.
+    package nonisolated var adminBackend: HandlerBackend {
+        let board = ReflectionBoard()
+        let admin = "weir.admin.v1.Admin"
+        let schema = Self.schema(of: [Weir_Admin_V1_AdminProto.file])
+        var joined = Self.standardSchema
+        for file in schema.files.values.sorted(by: { $0.name < $1.name }) {
+            // Both halves were read before, so they can be read again.
+            try? joined.add(file: file.bytes)
+        }
+        board.set(joined, services: Self.standardServices + [admin])
+        return HandlerBackend(
+            "weir-admin",
+            services: [adminService, Service.health(health)] + Service.reflection(board))
+    }
+
+    /// Health and reflection, which the data port answers beside the endpoints.
+    package nonisolated var standardBackend: HandlerBackend {
+        HandlerBackend(
+            "weir-standard", services: [Service.health(health)] + Service.reflection(reflection))
+    }
+
+    private nonisolated var adminService: Service {
+        addingHistory(addingQuestions(addingChanges(Service("weir.admin.v1.Admin"))))
+    }
+
+    private nonisolated func addingChanges(_ service: Service) -> Service {
+        service
+            .change("CreateBackend") { (request: Weir_Admin_V1_CreateBackendRequest, context) in
+                let backend = try await self.createBackend(
+                    try ControlState.Backend(request.backend ?? .init()),
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+                return try await self.messageWithStatus(backend)
+            }
+            .change("UpdateBackend") { (request: Weir_Admin_V1_UpdateBackendRequest, context) in
+                let backend = try await self.updateBackend(
+                    try ControlState.Backend(request.backend ?? .init()),
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+                return try await self.messageWithStatus(backend)
+            }
+            .change("DeleteBackend") { (request: Weir_Admin_V1_DeleteBackendRequest, context) in
+                let revision = try await self.deleteBackend(
+                    request.name,
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+                return Weir_Admin_V1_DeleteBackendResponse(revision: revision)
+            }
+            .change("CreateEndpoint") { (request: Weir_Admin_V1_CreateEndpointRequest, context) in
+                let endpoint = try await self.createEndpoint(
+                    request.name, route: request.route, backend: request.backend,
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+                return Weir_Admin_V1_Endpoint(endpoint)
+            }
+            .change("DeleteEndpoint") { (request: Weir_Admin_V1_DeleteEndpointRequest, context) in
+                let revision = try await self.deleteEndpoint(
+                    request.name,
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+                return Weir_Admin_V1_DeleteEndpointResponse(revision: revision)
+            }
+            .change("SetTraffic") { (request: Weir_Admin_V1_SetTrafficRequest, context) in
+                let change = try await self.setTraffic(
+                    request.endpoint, request.weights.map { ($0.backend, $0.weight) },
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+                return Weir_Admin_V1_SetTrafficResponse(
+                    endpoint: .init(change.endpoint), movedShare: change.movedShare,
+                    packed: change.packed, revision: change.revision, warnings: change.warnings)
+            }
+            .change("ShadowTraffic") { (request: Weir_Admin_V1_ShadowTrafficRequest, context) in
+                let endpoint = try await self.setShadow(
+                    request.endpoint, backend: request.backend, proportion: request.proportion,
+                    options: try request.options.map(ControlState.Shadow.Options.init),
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+                return Weir_Admin_V1_Endpoint(endpoint)
+            }
+            .change("SetShadowComparison") {
+                (request: Weir_Admin_V1_SetShadowComparisonRequest, context) in
+                let endpoint = try await self.setComparison(
+                    request.endpoint, try ControlState.Comparison(request.comparison ?? .init()),
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+                return Weir_Admin_V1_Endpoint(endpoint)
+            }
+    }
+
+    private nonisolated func addingQuestions(_ service: Service) -> Service {
+        service
+            .question("GetBackend", self) { (request: Weir_Admin_V1_GetBackendRequest) in
+                try await self.messageWithStatus(try await self.state.known(backend: request.name))
+            }
+            .question("ListBackends", self) { (_: Weir_Admin_V1_ListBackendsRequest) in
+                try await self.backendList()
+            }
+            .question("GetEndpoint", self) { (request: Weir_Admin_V1_GetEndpointRequest) in
+                Weir_Admin_V1_Endpoint(try await self.state.known(endpoint: request.name))
+            }
+            .question("ListEndpoints", self) { (_: Weir_Admin_V1_ListEndpointsRequest) in
+                Weir_Admin_V1_ListEndpointsResponse(await self.state)
+            }
+            .question("ExplainRoute", self) { (request: Weir_Admin_V1_ExplainRouteRequest) in
+                try await self.explain(path: request.path, shardKey: request.shardKey)
+            }
+            .question("GetShadowReport", self) { (request: Weir_Admin_V1_GetShadowReportRequest) in
+                try await self.shadowReports(request.endpoint, backend: request.backend)
+            }
+            .question("GetStats", self) { (request: Weir_Admin_V1_GetStatsRequest) in
+                try await self.stats(endpoint: request.endpoint)
+            }
+            .question("ResetShadowReport", self) {
+                (request: Weir_Admin_V1_ResetShadowReportRequest) in
+                try await self.resetShadowReport(request.endpoint, backend: request.backend)
+                return Weir_Admin_V1_ResetShadowReportResponse()
+            }
+            .serverStreaming("WatchStats") {
+                (
+                    request: Weir_Admin_V1_WatchStatsRequest,
+                    replies: ReplyWriter<Weir_Admin_V1_Stats>, _
+                ) in
+                try await refusals {
+                    let interval = try Self.interval(request.intervalMs)
+                    try await self.watchStats(endpoint: request.endpoint, every: interval) {
+                        try await replies.send($0)
+                    }
+                }
+            }
+            .serverStreaming("Watch") {
+                (
+                    request: Weir_Admin_V1_WatchRequest,
+                    replies: ReplyWriter<Weir_Admin_V1_WatchResponse>, _
+                ) in
+                try await refusals {
+                    for try await entry in try await self.watch(from: request.fromRevision) {
+                        try await replies.send(await self.message(entry))
+                    }
+                }
+            }
+    }
+
+    private nonisolated func addingHistory(_ service: Service) -> Service {
+        service
+            .change("Apply") { (request: Weir_Admin_V1_ApplyRequest, context) in
+                try await self.apply(
+                    request.configuration ?? .init(), onlyIfEmpty: request.onlyIfEmpty,
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+            }
+            .change("Rollback") { (request: Weir_Admin_V1_RollbackRequest, context) in
+                try await self.rollBack(
+                    to: request.revision, endpoint: request.endpoint,
+                    under: .init(
+                        request.expectedRevision, request.validateOnly, request.note, context))
+            }
+            .question("ListRevisions", self) { (request: Weir_Admin_V1_ListRevisionsRequest) in
+                await self.revisions(before: request.beforeRevision, limit: request.limit)
+            }
+            .question("GetRevision", self) { (request: Weir_Admin_V1_GetRevisionRequest) in
+                try await self.revision(request.revision)
+            }
+            .question("CompareRevisions", self) {
+                (request: Weir_Admin_V1_CompareRevisionsRequest) in
+                try await self.compare(request.fromRevision, request.toRevision)
+            }
+            .question("ListInstances", self) { (_: Weir_Admin_V1_ListInstancesRequest) in
+                await self.instances()
+            }
+    }
+
+    private static func interval(_ milliseconds: UInt32) throws(ControlError) -> Duration {
+        guard milliseconds > 0 else { return .seconds(1) }
+        guard (100...60_000).contains(milliseconds) else {
+            throw .invalid(
+                "interval_ms", "is \(milliseconds); it must be from 100 to 60000, or 0 for 1000")
+        }
+        return .milliseconds(Int(milliseconds))
+    }
+}
+
+extension Service {
+    /// A unary method whose `ControlError`s reach the client with their details.
+    fileprivate func change<Request: WireMessage, Reply: WireMessage>(
+        _ method: String,
+        _ handler: @escaping @Sendable (Request, CallContext) async throws -> Reply
+    ) -> Service {
+        unary(method) { (request: Request, context) in
+            try await refusals { try await handler(request, context) }
+        }
+    }
+
+    /// A unary method that changes nothing; while the store is lost its answers say that they may be stale.
+    fileprivate func question<Request: WireMessage, Reply: WireMessage>(
+        _ method: String, _ plane: ControlPlane,
+        _ handler: @escaping @Sendable (Request) async throws -> Reply
+    ) -> Service {
+        unary(method) { (request: Request, context) in
+            if let failure = await plane.storeFailure {
+                context.addTrailingMetadata(["x-weir-stale": StatusMessage.encode(failure)])
+            }
+            return try await refusals { try await handler(request) }
+        }
+    }
+}
+
+private func refusals<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+    do {
+        return try await body()
+    } catch let error as ControlError {
+        throw error.rpcError
+    }
+}
+
+extension ControlPlane.Condition {
+    /// Longer notes are cut off: they go into every store and every list.
+    private static let maxNote = 1_000
+
+    fileprivate init(
+        _ expectedRevision: UInt64?, _ validateOnly: Bool, _ note: Weir_Admin_V1_ChangeNote?,
+        _ context: CallContext
+    ) {
+        let author = note?.author ?? ""
+        self.init(
+            expectedRevision: expectedRevision, validateOnly: validateOnly,
+            author: String((author.isEmpty ? context.peer : author).prefix(Self.maxNote)),
+            comment: String((note?.comment ?? "").prefix(Self.maxNote)))
+    }
+}

@@ -1,0 +1,275 @@
+internal import GRPCWire
+internal import Messages
+internal import Serving
+
+// A backend's configuration in the words of `admin.proto`, both ways.
+
+extension Weir_Admin_V1_Backend {
+    init(_ backend: ControlState.Backend) {
+        self.init(
+            name: backend.name, description: backend.description, revision: backend.revision,
+            descriptorSet: backend.descriptorSet)
+        switch backend.kind {
+        case .handler(let handler): kind = .handler(.init(handler: handler))
+        case .upstream(let addresses, let tls):
+            kind = .upstream(
+                .init(addresses: addresses.map(\.description), tls: tls.map { .init($0) }))
+            options = .init(backend.options)
+        case .worker(let spec):
+            kind = .worker(.init(spec))
+            options = .init(backend.options)
+        }
+    }
+}
+
+extension ControlState.Backend {
+    /// Most addresses of an upstream, or processes of a worker backend.
+    private static let maxReplicas = 1_000
+
+    /// Reads what an operator asks for, or a store holds. Files that it names are not looked at.
+    init(_ message: Weir_Admin_V1_Backend) throws(ControlError) {
+        let kind: Kind
+        switch message.kind {
+        case .handler(let handler): kind = .handler(handler.handler)
+        case .upstream(let upstream):
+            kind = .upstream(
+                try Self.addresses(upstream.addresses), upstream.tls.map(UpstreamTLS.init))
+        case .worker(let worker): kind = .worker(try WorkerSpec(worker))
+        case nil:
+            throw .invalid(
+                "backend.kind", "not set; set backend.handler, backend.upstream or backend.worker")
+        }
+        self.init(name: message.name, kind: kind, description: message.description)
+        if let asked = message.options {
+            if case .handler = kind {
+                throw .invalid("backend.options", "are for upstreams and workers")
+            }
+            options = try BackendOptions(asked)
+        }
+        guard !message.descriptorSet.isEmpty else { return }
+        if case .handler = kind {
+            throw .invalid("backend.descriptor_set", "handlers bring their own description")
+        }
+        var schema = Schema()
+        do throws(MessageError) {
+            try schema.add(descriptorSet: message.descriptorSet)
+        } catch {
+            throw .invalid("backend.descriptor_set", "is no FileDescriptorSet: \(error)")
+        }
+        descriptorSet = message.descriptorSet
+    }
+
+    /// Refuses a backend whose files can't be used on this machine.
+    func checkFiles() throws(ControlError) {
+        guard case .upstream(_, let tls?) = kind else { return }
+        do throws(UpstreamTLS.Failure) {
+            _ = try tls.load()
+        } catch {
+            throw .invalid("backend.upstream.tls.\(error.field)", error.description)
+        }
+    }
+
+    private static func addresses(_ texts: [String]) throws(ControlError) -> [ReplicaAddress] {
+        guard (1...maxReplicas).contains(texts.count) else {
+            throw .invalid(
+                "backend.upstream.addresses",
+                "\(texts.count) addresses; give 1 to \(maxReplicas)")
+        }
+        var addresses: [ReplicaAddress] = []
+        for (index, text) in texts.enumerated() {
+            let field = "backend.upstream.addresses[\(index)]"
+            let address: ReplicaAddress
+            do throws(ReplicaAddress.Invalid) {
+                address = try ReplicaAddress(text)
+            } catch {
+                throw .invalid(field, error.description)
+            }
+            guard !addresses.contains(address) else {
+                throw .invalid(field, "'\(text)' is there twice")
+            }
+            addresses.append(address)
+        }
+        return addresses
+    }
+}
+
+extension UpstreamTLS {
+    fileprivate init(_ message: Weir_Admin_V1_UpstreamTls) {
+        self.init()
+        caFile = message.caFile
+        certificateFile = message.certificateFile
+        keyFile = message.keyFile
+        serverName = message.serverName
+    }
+}
+
+extension Weir_Admin_V1_UpstreamTls {
+    fileprivate init(_ tls: UpstreamTLS) {
+        self.init(
+            caFile: tls.caFile, certificateFile: tls.certificateFile, keyFile: tls.keyFile,
+            serverName: tls.serverName)
+    }
+}
+
+extension WorkerSpec {
+    fileprivate init(_ message: Weir_Admin_V1_WorkerKind) throws(ControlError) {
+        guard let program = message.command.first, !program.isEmpty else {
+            throw .invalid("backend.worker.command", "names no program")
+        }
+        self.init(command: message.command)
+        guard message.replicas <= 1_000 else {
+            throw .invalid("backend.worker.replicas", "is \(message.replicas); at most 1000")
+        }
+        replicas = max(1, Int(message.replicas))
+        for name in message.environment.keys.sorted() where name.isEmpty || name.contains("=") {
+            throw .invalid("backend.worker.environment", "'\(name)' is no name of a variable")
+        }
+        environment = message.environment
+        workingDirectory = message.workingDirectory
+        try RequestField("backend.worker.start_timeout").set(&startTimeout, message.startTimeout)
+        try RequestField("backend.worker.grace_period").set(
+            &gracePeriod, message.gracePeriod, orZero: true)
+    }
+}
+
+extension Weir_Admin_V1_WorkerKind {
+    init(_ spec: WorkerSpec) {
+        self.init(
+            command: spec.command, replicas: UInt32(spec.replicas), environment: spec.environment,
+            workingDirectory: spec.workingDirectory, startTimeout: .init(spec.startTimeout),
+            gracePeriod: .init(spec.gracePeriod))
+    }
+}
+
+extension BackendOptions {
+    fileprivate init(_ message: Weir_Admin_V1_BackendOptions) throws(ControlError) {
+        self.init()
+        let path = "backend.options"
+        maxRequestsInFlight = Int(message.maxRequestsInFlight)
+        maxRequestsPerReplica = Int(message.maxRequestsPerReplica)
+        try RequestField("\(path).max_waiting_requests").set(
+            &maxWaitingRequests, message.maxWaitingRequests, 0...100_000)
+        try RequestField("\(path).wait_timeout").set(&waitTimeout, message.waitTimeout)
+        replicaAffinity = message.replicaAffinity
+        try RequestField("\(path).connect_timeout").set(&connectTimeout, message.connectTimeout)
+        try RequestField("\(path).idle_timeout").set(
+            &idleTimeout, message.idleTimeout, orZero: true)
+        try RequestField("\(path).keepalive_interval").set(
+            &keepaliveInterval, message.keepaliveInterval, orZero: true)
+        try RequestField("\(path).keepalive_timeout").set(
+            &keepaliveTimeout, message.keepaliveTimeout)
+        try RequestField("\(path).max_connections_per_replica").set(
+            &maxConnectionsPerReplica, message.maxConnectionsPerReplica, 1...1_000)
+        guard message.authority.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw .invalid("\(path).authority", "'\(message.authority)' is not printable ASCII")
+        }
+        authority = message.authority
+        addsForwardedFor = message.forwardedFor
+        if let retry = message.retry { self.retry = try RetryPolicy(retry) }
+        if let check = message.healthCheck { health = try HealthCheck(check) }
+        if let outliers = message.outlierDetection {
+            self.outliers = try OutlierDetection(outliers)
+        }
+    }
+}
+
+extension Weir_Admin_V1_BackendOptions {
+    init(_ options: BackendOptions) {
+        self.init(
+            maxRequestsInFlight: UInt32(options.maxRequestsInFlight),
+            maxRequestsPerReplica: UInt32(options.maxRequestsPerReplica),
+            maxWaitingRequests: UInt32(options.maxWaitingRequests),
+            waitTimeout: .init(options.waitTimeout), replicaAffinity: options.replicaAffinity,
+            retry: .init(options.retry), healthCheck: .init(options.health),
+            outlierDetection: .init(options.outliers),
+            connectTimeout: .init(options.connectTimeout),
+            idleTimeout: .init(options.idleTimeout),
+            keepaliveInterval: .init(options.keepaliveInterval),
+            keepaliveTimeout: .init(options.keepaliveTimeout),
+            maxConnectionsPerReplica: UInt32(options.maxConnectionsPerReplica),
+            authority: options.authority, forwardedFor: options.addsForwardedFor)
+    }
+}
+
+extension RetryPolicy {
+    fileprivate init(_ message: Weir_Admin_V1_RetryOptions) throws(ControlError) {
+        self.init()
+        let path = "backend.options.retry"
+        for (index, name) in message.codes.enumerated() {
+            guard let number = StatusCode.names.firstIndex(of: name), number > 0 else {
+                throw .invalid(
+                    "\(path).codes[\(index)]",
+                    "'\(name)' is no status to retry: give for example UNAVAILABLE")
+            }
+            codes.insert(StatusCode(rawValue: number))
+        }
+        try RequestField("\(path).max_attempts").set(&maxAttempts, message.maxAttempts, 1...10)
+        try RequestField("\(path).initial_delay").set(
+            &initialDelay, message.initialDelay, orZero: true)
+        try RequestField("\(path).max_delay").set(&maxDelay, message.maxDelay, orZero: true)
+        try RequestField("\(path).budget_share").set(&budgetShare, message.budgetShare, 0...10)
+        try RequestField("\(path).budget_per_second").set(
+            &budgetPerSecond, message.budgetPerSecond, 0...RetryPolicy.maxPerSecond)
+    }
+}
+
+extension Weir_Admin_V1_RetryOptions {
+    fileprivate init(_ policy: RetryPolicy) {
+        self.init(
+            codes: policy.codes.sorted { $0.rawValue < $1.rawValue }.map(\.description),
+            maxAttempts: UInt32(policy.maxAttempts), initialDelay: .init(policy.initialDelay),
+            maxDelay: .init(policy.maxDelay), budgetShare: policy.budgetShare,
+            budgetPerSecond: policy.budgetPerSecond)
+    }
+}
+
+extension HealthCheck {
+    fileprivate init(_ message: Weir_Admin_V1_HealthCheckOptions) throws(ControlError) {
+        self.init()
+        let path = "backend.options.health_check"
+        try RequestField("\(path).interval").set(&interval, message.interval, orZero: true)
+        try RequestField("\(path).timeout").set(&timeout, message.timeout)
+        service = message.service
+        try RequestField("\(path).healthy_threshold").set(
+            &healthyThreshold, message.healthyThreshold, 1...100)
+        try RequestField("\(path).unhealthy_threshold").set(
+            &unhealthyThreshold, message.unhealthyThreshold, 1...100)
+    }
+}
+
+extension Weir_Admin_V1_HealthCheckOptions {
+    fileprivate init(_ check: HealthCheck) {
+        self.init(
+            interval: .init(check.interval), timeout: .init(check.timeout), service: check.service,
+            healthyThreshold: UInt32(check.healthyThreshold),
+            unhealthyThreshold: UInt32(check.unhealthyThreshold))
+    }
+}
+
+extension OutlierDetection {
+    fileprivate init(_ message: Weir_Admin_V1_OutlierOptions) throws(ControlError) {
+        self.init()
+        let path = "backend.options.outlier_detection"
+        try RequestField("\(path).consecutive_failures").set(
+            &consecutiveFailures, message.consecutiveFailures, 0...1_000_000)
+        try RequestField("\(path).failure_share").set(&failureShare, message.failureShare, 0...1)
+        try RequestField("\(path).minimum_requests").set(
+            &minimumRequests, message.minimumRequests, 1...1_000_000)
+        try RequestField("\(path).interval").set(&interval, message.interval)
+        try RequestField("\(path).base_ejection").set(&baseEjection, message.baseEjection)
+        try RequestField("\(path).max_ejection").set(&maxEjection, message.maxEjection)
+        try RequestField("\(path).max_ejected_share").set(
+            &maxEjectedShare, message.maxEjectedShare, 0...1)
+    }
+}
+
+extension Weir_Admin_V1_OutlierOptions {
+    fileprivate init(_ settings: OutlierDetection) {
+        self.init(
+            consecutiveFailures: UInt32(settings.consecutiveFailures),
+            failureShare: settings.failureShare,
+            minimumRequests: UInt32(settings.minimumRequests), interval: .init(settings.interval),
+            baseEjection: .init(settings.baseEjection), maxEjection: .init(settings.maxEjection),
+            maxEjectedShare: settings.maxEjectedShare)
+    }
+}

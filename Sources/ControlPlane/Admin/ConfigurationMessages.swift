@@ -1,0 +1,119 @@
+internal import Messages
+internal import Serving
+internal import TrafficPolicy
+
+// A whole state as it is wished for, in the words of `admin.proto`, both ways.
+
+extension ControlState.Configuration {
+    init(_ message: Weir_Admin_V1_Configuration) throws(ControlError) {
+        var backends: [ControlState.Backend] = []
+        for (index, backend) in message.backends.enumerated() {
+            do throws(ControlError) {
+                backends.append(try .init(backend))
+            } catch {
+                throw error.moved(from: "backend", to: "configuration.backends[\(index)]")
+            }
+        }
+        var endpoints: [Endpoint] = []
+        for (index, endpoint) in message.endpoints.enumerated() {
+            do throws(ControlError) {
+                endpoints.append(try Endpoint(endpoint))
+            } catch {
+                throw error.moved(from: "", to: "configuration.endpoints[\(index)]")
+            }
+        }
+        self.init(backends: backends, endpoints: endpoints)
+    }
+}
+
+extension ControlState.Configuration.Endpoint {
+    init(_ message: Weir_Admin_V1_EndpointConfiguration) throws(ControlError) {
+        var shadows: [ControlState.Shadow] = []
+        for (index, shadow) in message.shadows.enumerated() {
+            do throws(ControlError) {
+                shadows.append(
+                    .init(
+                        backend: shadow.backend, proportion: shadow.proportion,
+                        options: try .init(shadow.options ?? .init())))
+            } catch {
+                throw error.moved(from: "options", to: "shadows[\(index)].options")
+            }
+        }
+        self.init(
+            name: message.name, route: message.route,
+            weights: message.weights.map { ($0.key, $0.value) },
+            shadows: shadows,
+            comparison: try .init(message.comparison ?? .init()))
+    }
+}
+
+extension Weir_Admin_V1_Configuration {
+    /// A state without what has its default.
+    init(_ state: ControlState) throws(MessageError) {
+        self.init()
+        for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
+            backends.append(try .init(sparse: backend))
+        }
+        for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
+            var message = Weir_Admin_V1_EndpointConfiguration(endpoint)
+            message.comparison = try message.comparison?.without(.init(ControlState.Comparison()))
+            for index in message.shadows.indices {
+                message.shadows[index].options = try message.shadows[index].options?.without(
+                    .init(ControlState.Shadow.Options()))
+            }
+            endpoints.append(message)
+        }
+    }
+}
+
+extension Weir_Admin_V1_EndpointConfiguration {
+    init(_ endpoint: ControlState.Endpoint) {
+        self.init(
+            name: endpoint.name, route: endpoint.route.description,
+            weights: Dictionary(
+                uniqueKeysWithValues: endpoint.weights.weights.map { ($0.backend, $0.weight) }),
+            shadows: endpoint.shadows.map { .init($0) }, comparison: .init(endpoint.comparison))
+    }
+}
+
+extension Weir_Admin_V1_Backend {
+    fileprivate init(sparse backend: ControlState.Backend) throws(MessageError) {
+        self.init(backend)
+        revision = 0
+        options = try options?.without(.init(BackendOptions()))
+        if case .worker(var worker) = kind {
+            let usual = Weir_Admin_V1_WorkerKind(WorkerSpec(command: []))
+            if worker.startTimeout == usual.startTimeout { worker.startTimeout = nil }
+            if worker.gracePeriod == usual.gracePeriod { worker.gracePeriod = nil }
+            kind = .worker(worker)
+        }
+    }
+}
+
+extension ProtobufMessage {
+    /// What differs from another message of the type, part by part; nil when nothing does.
+    fileprivate func without(_ usual: Self) throws(MessageError) -> Self? {
+        let name = Self.messageName ?? ""
+        let transcoder = ControlPlane.adminTranscoder
+        let own = try transcoder.json(from: try serializedBytes(), message: name)
+        let other = try transcoder.json(from: try usual.serializedBytes(), message: name)
+        guard let rest = own.without(other) else { return nil }
+        return try Self(serializedBytes: try transcoder.bytes(from: rest, message: name))
+    }
+}
+
+extension JSONValue {
+    /// The members that differ from another object's; nil when nothing does.
+    fileprivate func without(_ usual: JSONValue) -> JSONValue? {
+        guard case .object(let own) = self, case .object(let usual) = usual else {
+            return text(indent: 0) == usual.text(indent: 0) ? nil : self
+        }
+        let rest = own.compactMap { name, value in
+            guard let other = usual.first(where: { $0.key == name })?.value else {
+                return (name, value)
+            }
+            return value.without(other).map { (name, $0) }
+        }
+        return rest.isEmpty ? nil : .object(rest)
+    }
+}

@@ -1,0 +1,70 @@
+internal import Messages
+
+internal import struct FoundationEssentials.Date
+
+/// A server, as it tells the others about itself.
+package struct ServerInstance: Sendable {
+    let name: String
+    let version: String
+    let dataAddress: String
+    let adminAddress: String
+
+    package init(name: String, version: String, dataAddress: String, adminAddress: String) {
+        self.name = name
+        self.version = version
+        self.dataAddress = dataAddress
+        self.adminAddress = adminAddress
+    }
+}
+
+/// The servers that share a store.
+extension ControlPlane {
+    /// From now on the others who share the store know of this server.
+    package func announce(_ server: ServerInstance) {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 36)
+        instance = Weir_Admin_V1_Instance(
+            id: "\(server.name)-\(digits)", name: server.name, version: server.version,
+            dataAddress: server.dataAddress, adminAddress: server.adminAddress,
+            started: .init(Date()))
+        accepted.continuation.yield()
+    }
+
+    /// Tells the others which revision is served here.
+    func announceRevision() async {
+        guard var instance, storeFailure == nil else { return }
+        instance.revision = state.revision
+        guard let bytes = try? instance.serializedBytes() else { return }
+        do throws(StoreError) {
+            try await store.announce(bytes)
+        } catch {
+            lost(error.description)
+        }
+    }
+
+    /// The servers that share the state; only this one while the store is lost.
+    func instances() async -> Weir_Admin_V1_ListInstancesResponse {
+        var own = instance ?? .init()
+        own.revision = state.revision
+        own.answering = true
+        var response = Weir_Admin_V1_ListInstancesResponse(store: store.place)
+        do throws(StoreError) {
+            if let storeFailure { throw .unavailable(storeFailure) }
+            for stored in try await store.instances() {
+                guard var other = try? Weir_Admin_V1_Instance(serializedBytes: stored.bytes) else {
+                    continue
+                }
+                if other.id == own.id {
+                    own.leader = stored.isLeader
+                } else {
+                    other.leader = stored.isLeader
+                    response.instances.append(other)
+                }
+            }
+        } catch {
+            response.storeFailure = error.description
+        }
+        response.instances.append(own)
+        response.instances.sort { ($0.name, $0.id) < ($1.name, $1.id) }
+        return response
+    }
+}

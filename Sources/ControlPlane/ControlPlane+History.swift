@@ -1,0 +1,104 @@
+internal import Messages
+
+/// Changes and questions that go by whole states.
+extension ControlPlane {
+    /// Becomes what a configuration says, as one change.
+    func apply(
+        _ message: Weir_Admin_V1_Configuration, onlyIfEmpty: Bool, under condition: Condition
+    ) async throws -> Weir_Admin_V1_ApplyResponse {
+        let wished = try ControlState.Configuration(message)
+        let registered = registeredNames
+        let (states, revision) = try await change(condition, prefix: "apply: ") {
+            (state) throws(ControlError) in
+            guard !onlyIfEmpty || state.isEmpty(registered: registered) else {
+                throw .notEmpty(state.revision)
+            }
+            let before = state
+            try state.become(wished, registered: registered)
+            return (before: before, after: state)
+        }
+        return Weir_Admin_V1_ApplyResponse(
+            changes: try StateComparison(from: states.before, to: states.after).changes,
+            revision: revision, warnings: try await warnings(states.before, states.after))
+    }
+
+    /// Makes endpoints what they were at a revision, as one change.
+    ///
+    /// - Parameter endpoint: which; empty for all.
+    func rollBack(
+        to revision: UInt64, endpoint: String, under condition: Condition
+    ) async throws -> Weir_Admin_V1_RollbackResponse {
+        let then = try kept(revision)
+        let prefix = "roll back to revision \(then.revision): "
+        let (done, current) = try await change(condition, prefix: prefix) {
+            (state) throws(ControlError) in
+            let before = state
+            let warnings = try state.rollBack(to: then, only: endpoint.isEmpty ? nil : endpoint)
+            return (before: before, after: state, warnings: warnings)
+        }
+        return Weir_Admin_V1_RollbackResponse(
+            changes: try StateComparison(from: done.before, to: done.after).changes,
+            revision: current,
+            warnings: done.warnings + (try await warnings(done.before, done.after)))
+    }
+
+    /// What the shadow reports say against giving backends more weight.
+    private func warnings(_ before: ControlState, _ after: ControlState) async throws -> [String] {
+        var warnings: [String] = []
+        for endpoint in after.endpoints.values.sorted(by: { $0.name < $1.name }) {
+            guard let known = before.endpoints[endpoint.name], known.weights != endpoint.weights
+            else { continue }
+            warnings += try await shadowWarnings(endpoint, before: known.weights)
+        }
+        return warnings
+    }
+
+    // MARK: Questions
+
+    /// Revisions in one answer, unless asked otherwise; and at most.
+    private static let usualRevisions = 100
+    private static let maxRevisions = 1_000
+
+    func revisions(
+        before: UInt64, limit: UInt32
+    ) -> Weir_Admin_V1_ListRevisionsResponse {
+        let count = limit == 0 ? Self.usualRevisions : min(Int(limit), Self.maxRevisions)
+        let earlier = history.entries.lazy.map(\.record).reversed()
+            .filter { before == 0 || $0.revision < before }
+        return Weir_Admin_V1_ListRevisionsResponse(
+            revisions: earlier.prefix(count).map { .init($0) },
+            currentRevision: state.revision, oldestRevision: history.oldest)
+    }
+
+    func revision(_ revision: UInt64) throws -> Weir_Admin_V1_GetRevisionResponse {
+        let state = try kept(revision)
+        let record = history.record(state.revision)
+        return Weir_Admin_V1_GetRevisionResponse(
+            revision: record.map { .init($0) } ?? .init(revision: state.revision),
+            configuration: try .init(state),
+            endpoints: Weir_Admin_V1_ListEndpointsResponse(state).endpoints)
+    }
+
+    func compare(_ from: UInt64, _ to: UInt64) throws -> Weir_Admin_V1_CompareRevisionsResponse {
+        let (before, after) = (try kept(from), try kept(to))
+        return Weir_Admin_V1_CompareRevisionsResponse(
+            changes: try StateComparison(from: before, to: after).changes,
+            fromRevision: before.revision, toRevision: after.revision)
+    }
+
+    /// The state as of a revision; 0 means the current one.
+    private func kept(_ revision: UInt64) throws(ControlError) -> ControlState {
+        guard let state = history.state(at: revision == 0 ? state.revision : revision) else {
+            throw .revisionGone(revision, kept: history.oldest...state.revision)
+        }
+        return state
+    }
+}
+
+extension Weir_Admin_V1_Revision {
+    init(_ record: RevisionRecord) {
+        self.init(
+            revision: record.revision, time: .init(record.time), author: record.author,
+            comment: record.comment, summary: record.summary)
+    }
+}

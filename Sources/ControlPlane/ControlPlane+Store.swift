@@ -1,0 +1,258 @@
+internal import Logging
+internal import Messages
+internal import Serving
+
+internal import struct FoundationEssentials.Date
+
+/// Making changes, and following those of others who share the store.
+extension ControlPlane {
+    /// What a change is made under.
+    package struct Condition: Sendable {
+        package var expectedRevision: UInt64?
+        package var validateOnly: Bool
+        /// For the history.
+        package var author: String
+        package var comment: String
+
+        package init(
+            expectedRevision: UInt64? = nil, validateOnly: Bool = false, author: String = "weir",
+            comment: String = ""
+        ) {
+            self.expectedRevision = expectedRevision
+            self.validateOnly = validateOnly
+            self.author = author
+            self.comment = comment
+        }
+    }
+
+    /// How often a change is tried when others who share the store are always first.
+    private static let maxAttempts = 100
+
+    /// Makes a change, or nothing.
+    ///
+    /// - Parameters:
+    ///   - prefix: goes before the words that the history has for what was done.
+    ///   - body: changes the state; throws when the change is refused. Called again when the state has
+    ///     changed meanwhile.
+    /// - Returns: the body's answer, and the revision that the state has, or with `validateOnly`
+    ///   would have.
+    func change<Answer: Sendable>(
+        _ condition: Condition, prefix: String = "",
+        _ body: @Sendable (inout ControlState) throws(ControlError) -> Answer
+    ) async throws -> (answer: Answer, revision: UInt64) {
+        await enter()
+        defer { leave() }
+        for _ in 0..<Self.maxAttempts {
+            if let expected = condition.expectedRevision, expected != state.revision {
+                throw ControlError.conflict(expected: expected, current: state.revision)
+            }
+            var next = state
+            let answer = try body(&next)
+            let delta = state.delta(to: next)
+            guard !delta.isEmpty else { return (answer, state.revision) }
+            guard !condition.validateOnly else { return (answer, state.nextRevision) }
+            if let storeFailure { throw ControlError.unavailable(store.place, storeFailure) }
+            let record = RevisionRecord(
+                revision: state.nextRevision, time: Date(), author: condition.author,
+                comment: condition.comment, summary: prefix + delta.summary(of: state),
+                delta: delta)
+            do throws(StoreError) {
+                try await store.append(
+                    StoredRecord(revision: record.revision, bytes: Self.bytes(record)))
+            } catch .conflict {
+                try await catchUpOrRefuse()
+                continue
+            } catch {
+                lost(error.description)
+                throw ControlError.unavailable(store.place, error.description)
+            }
+            try await accept([record])
+            return (answer, record.revision)
+        }
+        throw ControlError.unavailable(store.place, "others change it all the time")
+    }
+
+    private static func bytes(_ record: RevisionRecord) -> [UInt8] {
+        do {
+            return try record.bytes()
+        } catch {
+            preconditionFailure("a change that was checked can be written down: \(error)")
+        }
+    }
+
+    /// Has everything use the next revisions, which are stored.
+    private func accept(_ records: [RevisionRecord], announcing: Bool = true) async throws {
+        for record in records { history.append(record) }
+        if records.contains(where: { $0.delta.concernsBackends }) { describeServices() }
+        try await publish()
+        if announcing { for record in records { watchers.tell(.change(record)) } }
+        accepted.continuation.yield()
+    }
+
+    // MARK: Following the store
+
+    /// How long to wait for a store that can't be reached at the start.
+    private static let startTimeout = Duration.seconds(10)
+
+    /// Reads everything in the store.
+    func load() async throws(StoreError) -> StateHistory {
+        let end = ContinuousClock.now + Self.startTimeout
+        while true {
+            do throws(StoreError) {
+                return try StateHistory(try await store.read(after: nil))
+            } catch .unavailable(let reason) where ContinuousClock.now < end {
+                log.warning(
+                    "waiting for the store",
+                    metadata: ["store": "\(store.place)", "reason": "\(reason)"])
+                try? await Task.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+
+    /// Adds a backend for each registered handler that has none, as one change.
+    func registerHandlers() async throws {
+        let handlers = registered.values.sorted { $0.name < $1.name }
+        let names = registeredNames
+        let missing = handlers.filter { state.backends[$0.name] == nil }
+        guard !missing.isEmpty else { return }
+        _ = try await change(.init(comment: "Swift code of this server")) {
+            (state) throws(ControlError) in
+            for handler in missing where state.backends[handler.name] == nil {
+                _ = try state.createBackend(
+                    .init(
+                        name: handler.name, kind: .handler(handler.name),
+                        description: handler.description),
+                    registered: names)
+            }
+        }
+    }
+
+    /// Says which backends are Swift code that this program does not have.
+    func reportMissingHandlers() {
+        for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
+            if let problem = missingHandler(of: backend) {
+                log.warning(
+                    "a backend can't answer",
+                    metadata: ["backend": "\(backend.name)", "problem": "\(problem)"])
+            }
+        }
+    }
+
+    /// What is wrong with a backend of Swift code that this program does not have.
+    func missingHandler(of backend: ControlState.Backend) -> String? {
+        guard case .handler(let name) = backend.kind, registered[name] == nil else { return nil }
+        return "no handler '\(name)' is compiled into this server"
+    }
+
+    func received(_ event: StoreEvent) async {
+        switch event {
+        case .changed:
+            await enter()
+            defer { leave() }
+            do throws(StoreError) {
+                try await catchUp()
+            } catch {
+                lost(error.description)
+            }
+        case .lost(let reason): lost(reason)
+        }
+    }
+
+    private func catchUpOrRefuse() async throws(ControlError) {
+        do throws(StoreError) {
+            try await catchUp()
+        } catch {
+            lost(error.description)
+            throw .unavailable(store.place, error.description)
+        }
+    }
+
+    /// Takes in what others have stored. To be called between `enter` and `leave`.
+    private func catchUp() async throws(StoreError) {
+        let stored = try await store.read(after: state.revision)
+        guard stored.latest >= state.revision else {
+            throw .damaged(
+                "the store is at revision \(stored.latest), before \(state.revision), which is served: "
+                    + "it was reset or restored; restart this server to serve what the store holds")
+        }
+        guard stored.latest > state.revision else { return }
+        do {
+            if let checkpoint = stored.checkpoint, checkpoint.revision > state.revision {
+                // What was in between is not kept any more.
+                history = try StateHistory(stored)
+                describeServices()
+                try await accept([], announcing: false)
+                watchers.tell(.snapshot(state))
+            } else {
+                try await accept(try stored.newRecords(after: state.revision))
+            }
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            // The data plane is being shut down.
+            throw .unavailable("\(error)")
+        }
+    }
+
+    // MARK: Without the store
+
+    /// Between attempts to reach a store that was lost.
+    private static let recoveryInterval = Duration.milliseconds(500)
+
+    /// From now on changes are refused, until the store is back. What is served stays.
+    func lost(_ reason: String) {
+        defer { storeFailure = reason }
+        guard storeFailure == nil else { return }
+        log.error(
+            "the store is lost; serving goes on, changes are refused",
+            metadata: ["store": "\(store.place)", "reason": "\(reason)"])
+        recovery = Task { [weak self] in
+            repeat {
+                try? await Task.sleep(for: Self.recoveryInterval)
+            } while await self?.recover() == false && !Task.isCancelled
+        }
+    }
+
+    /// - Returns: whether the store is back.
+    private func recover() async -> Bool {
+        await enter()
+        defer { leave() }
+        do throws(StoreError) {
+            try await store.probe()
+            try await catchUp()
+        } catch {
+            storeFailure = error.description
+            return false
+        }
+        storeFailure = nil
+        log.notice(
+            "the store is back",
+            metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
+        accepted.continuation.yield()
+        return true
+    }
+
+    // MARK: Beside the changes
+
+    /// What follows on accepted changes, when there is time.
+    func tidyUp() async {
+        await announceRevision()
+        await forgetOldChanges()
+    }
+
+    /// Keeps the history within its bounds, here and, on the leader, in the store.
+    private func forgetOldChanges() async {
+        guard let cut = history.cut(bounds, now: Date()) else { return }
+        if await store.isLeader, let then = history.state(at: cut), let bytes = try? then.bytes() {
+            do throws(StoreError) {
+                try await store.checkpoint(StoredRecord(revision: cut, bytes: bytes))
+            } catch {
+                // Nothing is lost by a history that is too long; the next change tries again.
+                log.warning(
+                    "old changes can't be forgotten", metadata: ["reason": "\(error.description)"])
+                return
+            }
+        }
+        history.forget(upTo: cut)
+    }
+}

@@ -1,0 +1,94 @@
+internal import Logging
+internal import Serving
+
+/// The backends of replicas that run on this server: makes them follow the control state.
+///
+/// Confined to the control plane.
+struct RunningBackends {
+    /// A backend with its processes, if it has any.
+    struct Running {
+        let set: ReplicaSet
+        let workers: WorkerGroup?
+        var revision: UInt64
+    }
+
+    private(set) var all: [String: Running] = [:]
+    private let directory = WorkerDirectory()
+    private let log: Logger
+    private let onChange: @Sendable () -> Void
+
+    /// - Parameter onChange: called on any thread when a backend becomes usable or stops being so.
+    init(log: Logger, onChange: @escaping @Sendable () -> Void) {
+        self.log = log
+        self.onChange = onChange
+    }
+
+    /// The backend as the data plane uses it, started or changed if need be; nil for a handler.
+    mutating func run(_ backend: ControlState.Backend) -> ReplicaSet? {
+        let isWorker =
+            switch backend.kind {
+            case .handler: nil as Bool?
+            case .upstream: false
+            case .worker: true
+            }
+        guard let isWorker else { return nil }
+        var running = all[backend.name]
+        if let known = running, (known.workers != nil) != isWorker {
+            stop(known)
+            running = nil
+        }
+        if let running, running.revision == backend.revision { return running.set }
+
+        let set =
+            running?.set
+            ?? ReplicaSet(
+                name: backend.name, options: backend.options, log: log, onChange: onChange)
+        let workers =
+            isWorker
+            ? running?.workers ?? WorkerGroup(set, directory: directory, log: log) : nil
+        switch backend.kind {
+        case .handler: break
+        case .upstream(let addresses, let tls):
+            do throws(UpstreamTLS.Failure) {
+                set.update(backend.options, tls: try tls?.load(), addresses: addresses)
+            } catch {
+                // The files could be read where and when the backend was accepted. Plaintext is no
+                // substitute.
+                set.update(backend.options, tls: nil, addresses: [])
+                set.isUnusable(because: "TLS can't be set up: \(error.description)")
+            }
+        case .worker(let spec):
+            set.update(backend.options)
+            workers?.update(spec)
+        }
+        all[backend.name] = Running(set: set, workers: workers, revision: backend.revision)
+        return set
+    }
+
+    /// Forgets those that a state does not have; their processes stop in the background.
+    mutating func keep(_ state: ControlState) {
+        for (name, running) in all where !(state.backends[name]?.hasReplicas ?? false) {
+            all[name] = nil
+            stop(running)
+        }
+    }
+
+    private func stop(_ running: Running) {
+        if let workers = running.workers { Task { await workers.stop() } }
+    }
+
+    /// Hands everything over to be stopped, and keeps nothing.
+    mutating func takeAll() -> RunningBackends {
+        defer { all = [:] }
+        return self
+    }
+
+    /// Stops all processes; returns when they have ended.
+    func stop() async {
+        let groups = all.values.compactMap(\.workers)
+        await withTaskGroup(of: Void.self) { group in
+            for workers in groups { group.addTask { await workers.stop() } }
+        }
+        directory.remove()
+    }
+}

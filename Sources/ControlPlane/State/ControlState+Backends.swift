@@ -1,0 +1,47 @@
+extension ControlState {
+    /// Adds a backend.
+    ///
+    /// - Parameter registered: the names of the Swift code that there is.
+    mutating func createBackend(
+        _ draft: Backend, registered: Set<String>
+    ) throws(ControlError) -> Backend {
+        try Self.check(name: draft.name, field: "backend.name")
+        guard backends[draft.name] == nil else {
+            throw .taken("backend '\(draft.name)'", field: "backend.name")
+        }
+        return try put(draft, registered)
+    }
+
+    /// Replaces what a backend is.
+    mutating func updateBackend(
+        _ draft: Backend, registered: Set<String>
+    ) throws(ControlError) -> Backend {
+        _ = try known(backend: draft.name)
+        return try put(draft, registered)
+    }
+
+    private mutating func put(
+        _ draft: Backend, _ registered: Set<String>
+    ) throws(ControlError) -> Backend {
+        if case .handler(let handler) = draft.kind {
+            guard !handler.isEmpty else {
+                throw .invalid("backend.handler.handler", "no handler named")
+            }
+            guard registered.contains(handler) else {
+                throw .notFound(.handler, handler, known: registered.sorted())
+            }
+        }
+        var backend = draft
+        backend.revision = nextRevision
+        backends[backend.name] = backend
+        return backend
+    }
+
+    /// Removes a backend that no endpoint names.
+    mutating func deleteBackend(_ name: String) throws(ControlError) {
+        _ = try known(backend: name)
+        let users = endpoints(naming: name)
+        guard users.isEmpty else { throw .inUse(backend: name, endpoints: users) }
+        backends[name] = nil
+    }
+}

@@ -1,0 +1,162 @@
+internal import Serving
+internal import TrafficPolicy
+
+extension ControlState {
+    /// A whole state as it is wished for: what is not in it shall not be.
+    struct Configuration: Sendable {
+        struct Endpoint: Sendable {
+            let name: String
+            let route: String
+            let weights: [(backend: String, weight: Double)]
+            let shadows: [Shadow]
+            let comparison: Comparison
+        }
+
+        /// In the order in which they were given.
+        let backends: [Backend]
+        let endpoints: [Endpoint]
+    }
+
+    /// Whether there is nothing but the server's own code.
+    func isEmpty(registered: Set<String>) -> Bool {
+        endpoints.isEmpty && backends.values.allSatisfy { $0.isOwn(registered) }
+    }
+
+    /// Becomes what a configuration says. What is as it should be already stays untouched, and the
+    /// server's own code stays too.
+    ///
+    /// - Parameter registered: the names of the Swift code that there is.
+    mutating func become(
+        _ wished: Configuration, registered: Set<String>
+    ) throws(ControlError) {
+        let names = (
+            backends: Set(wished.backends.map(\.name)), endpoints: Set(wished.endpoints.map(\.name))
+        )
+        endpoints = endpoints.filter { names.endpoints.contains($0.key) }
+        backends = backends.filter { names.backends.contains($0.key) || $0.value.isOwn(registered) }
+        try take(wished.backends, registered)
+        var routes: [Route: String] = [:]
+        for (index, endpoint) in wished.endpoints.enumerated() {
+            let place = "configuration.endpoints[\(index)]"
+            do throws(ControlError) {
+                guard let route = Route(endpoint.route) else {
+                    _ = try freeRoute(endpoint.route, for: endpoint.name)
+                    continue
+                }
+                if let owner = routes.updateValue(endpoint.name, forKey: route) {
+                    let what =
+                        owner == endpoint.name
+                        ? "endpoint '\(owner)'" : "route \(route), by endpoint '\(owner)',"
+                    throw .taken(what, field: owner == endpoint.name ? "name" : "route")
+                }
+                try take(endpoint, route)
+            } catch {
+                throw error.moved(from: "", to: place)
+            }
+        }
+    }
+
+    private mutating func take(
+        _ wished: [Backend], _ registered: Set<String>
+    ) throws(ControlError) {
+        var seen: Set<String> = []
+        for (index, backend) in wished.enumerated() {
+            do throws(ControlError) {
+                guard seen.insert(backend.name).inserted else {
+                    throw .taken("backend '\(backend.name)'", field: "backend.name")
+                }
+                guard let known = backends[backend.name] else {
+                    _ = try createBackend(backend, registered: registered)
+                    continue
+                }
+                guard !known.isSame(as: backend) else { continue }
+                try backend.checkFiles()
+                _ = try updateBackend(backend, registered: registered)
+            } catch {
+                throw error.moved(from: "backend", to: "configuration.backends[\(index)]")
+            }
+        }
+    }
+
+    private mutating func take(
+        _ wished: Configuration.Endpoint, _ route: Route
+    ) throws(ControlError) {
+        try Self.check(name: wished.name, field: "name")
+        let weights: TrafficWeights
+        do throws(PolicyError) {
+            weights = try TrafficWeights(wished.weights)
+        } catch {
+            throw .invalid("weights", error.description)
+        }
+        for (backend, _) in wished.weights { _ = try known(backend: backend, field: "weights") }
+        try check(wished.shadows)
+        let known = endpoints[wished.name]
+        var endpoint =
+            known
+            ?? Endpoint(
+                name: wished.name, route: route, weights: weights,
+                map: AffinityMap(owner: weights.heaviest))
+        endpoint.route = route
+        // What was exported has been divided by its sum before, and must not be again.
+        if known.map({ $0.weights == weights || $0.weights.isExactly(wished.weights) }) != true {
+            endpoint.map = endpoint.map.changed(to: weights, history: endpoint.history).map
+            endpoint.weights = weights
+        }
+        endpoint.shadows = wished.shadows.sorted { $0.backend < $1.backend }
+        endpoint.comparison = wished.comparison
+        guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
+        _ = put(endpoint)
+    }
+
+    private func check(_ shadows: [Shadow]) throws(ControlError) {
+        guard shadows.count <= Self.maxShadows else {
+            throw .invalid("shadows", "an endpoint can have \(Self.maxShadows) shadows")
+        }
+        for (index, shadow) in shadows.enumerated() {
+            let field = "shadows[\(index)]"
+            guard shadow.proportion > 0, shadow.proportion <= 1 else {
+                let error = PolicyError.proportionOutOfRange(
+                    backend: shadow.backend, value: shadow.proportion)
+                throw .invalid("\(field).proportion", error.description)
+            }
+            guard !shadows.prefix(index).contains(where: { $0.backend == shadow.backend }) else {
+                throw .invalid("\(field).backend", "'\(shadow.backend)' is there twice")
+            }
+            _ = try known(backend: shadow.backend, field: "\(field).backend")
+        }
+    }
+}
+
+extension ControlState.Backend {
+    /// Whether it is code of the server, under its own name.
+    fileprivate func isOwn(_ registered: Set<String>) -> Bool {
+        kind == .handler(name) && registered.contains(name)
+    }
+
+    /// Whether nothing but the revision differs.
+    func isSame(as other: Self) -> Bool {
+        name == other.name && kind == other.kind && description == other.description
+            && options == other.options && descriptorSet == other.descriptorSet
+    }
+}
+
+extension ControlState.Endpoint {
+    /// Whether nothing but the revision, and what follows from it, differs.
+    func isSame(as other: Self) -> Bool {
+        route == other.route && weights == other.weights && map.fragments == other.map.fragments
+            && shadows == other.shadows && comparison == other.comparison
+    }
+}
+
+extension TrafficWeights {
+    /// The backend with the most; of equals the first by name.
+    fileprivate var heaviest: String {
+        weights.reduce(weights[0]) { $1.weight > $0.weight ? $1 : $0 }.backend
+    }
+
+    /// Whether these are the very numbers, in any order.
+    fileprivate func isExactly(_ pairs: [(backend: String, weight: Double)]) -> Bool {
+        pairs.count == weights.count
+            && pairs.sorted { $0.backend < $1.backend }.elementsEqual(weights) { $0 == $1 }
+    }
+}

@@ -1,0 +1,198 @@
+internal import FoundationEssentials
+internal import Messages
+internal import Serving
+internal import TrafficPolicy
+
+// The control state in the words of `store.proto`, both ways. What is read back is the same, bit for
+// bit.
+
+/// Stored bytes that can't be read.
+struct UnreadableState: Error, CustomStringConvertible {
+    let description: String
+}
+
+extension RevisionRecord {
+    /// As it is stored.
+    func bytes() throws(MessageError) -> [UInt8] {
+        try Weir_Store_V1_Revision(self).serializedBytes()
+    }
+
+    init(bytes: [UInt8]) throws(UnreadableState) {
+        try self.init(try Weir_Store_V1_Revision.read(bytes, "revision"))
+    }
+
+    init(_ message: Weir_Store_V1_Revision) throws(UnreadableState) {
+        self.init(
+            revision: message.revision, time: Date(message.time ?? .init()),
+            author: message.author, comment: message.comment, summary: message.summary,
+            delta: StateDelta(
+                backends: try message.backends.map(ControlState.Backend.init(stored:)),
+                deletedBackends: message.deletedBackends,
+                endpoints: try message.endpoints.map(ControlState.Endpoint.init),
+                deletedEndpoints: message.deletedEndpoints))
+    }
+}
+
+extension Weir_Store_V1_Revision {
+    init(_ record: RevisionRecord) {
+        self.init(
+            revision: record.revision, time: .init(record.time), author: record.author,
+            comment: record.comment, summary: record.summary,
+            backends: record.delta.backends.map { .init($0) },
+            deletedBackends: record.delta.deletedBackends,
+            endpoints: record.delta.endpoints.map { .init($0, withEarlierMaps: false) },
+            deletedEndpoints: record.delta.deletedEndpoints)
+    }
+}
+
+extension ControlState {
+    /// As it is stored in a checkpoint.
+    func bytes() throws(MessageError) -> [UInt8] {
+        try Weir_Store_V1_Checkpoint(self).serializedBytes()
+    }
+
+    init(bytes: [UInt8]) throws(UnreadableState) {
+        try self.init(try Weir_Store_V1_Checkpoint.read(bytes, "checkpoint"))
+    }
+
+    init(_ message: Weir_Store_V1_Checkpoint) throws(UnreadableState) {
+        self.init(
+            revision: message.revision,
+            backends: try message.backends.map(Backend.init(stored:)),
+            endpoints: try message.endpoints.map(Endpoint.init))
+    }
+}
+
+extension Weir_Store_V1_Checkpoint {
+    init(_ state: ControlState) {
+        self.init(
+            revision: state.revision,
+            backends: state.backends.values.sorted { $0.name < $1.name }.map { .init($0) },
+            endpoints: state.endpoints.values.sorted { $0.name < $1.name }
+                .map { .init($0, withEarlierMaps: true) })
+    }
+}
+
+extension ControlState.Backend {
+    fileprivate init(stored message: Weir_Admin_V1_Backend) throws(UnreadableState) {
+        do throws(ControlError) {
+            try self.init(message)
+        } catch {
+            throw UnreadableState(description: "backend '\(message.name)': \(error.message)")
+        }
+        revision = message.revision
+    }
+}
+
+extension ControlState.Endpoint {
+    fileprivate init(_ message: Weir_Store_V1_Endpoint) throws(UnreadableState) {
+        func unreadable(_ what: String) -> UnreadableState {
+            UnreadableState(description: "endpoint '\(message.name)': \(what)")
+        }
+        guard let route = Route(message.route) else {
+            throw unreadable("'\(message.route)' is no route")
+        }
+        let stored = message.weights.map { ($0.backend, $0.weight) }
+        guard let weights = TrafficWeights(stored: stored) else {
+            throw unreadable("its weights are none")
+        }
+        guard let map = message.map.flatMap(AffinityMap.init) else {
+            throw unreadable("its affinity map does not cover the space")
+        }
+        self.init(name: message.name, route: route, weights: weights, map: map)
+        history = try message.earlierMaps.map { (earlier) throws(UnreadableState) in
+            guard let map = AffinityMap(earlier) else {
+                throw unreadable("an earlier affinity map does not cover the space")
+            }
+            return map
+        }
+        do throws(ControlError) {
+            shadows = try message.shadows.map { (shadow) throws(ControlError) in
+                .init(
+                    backend: shadow.backend, proportion: shadow.proportion,
+                    options: try .init(shadow.options ?? .init()))
+            }
+            comparison = try .init(message.comparison ?? .init())
+        } catch {
+            throw unreadable(error.message)
+        }
+        revision = message.revision
+    }
+}
+
+extension Weir_Store_V1_Endpoint {
+    fileprivate init(_ endpoint: ControlState.Endpoint, withEarlierMaps: Bool) {
+        self.init(
+            name: endpoint.name, route: endpoint.route.description,
+            weights: .init(endpoint.weights), map: .init(endpoint.map),
+            shadows: endpoint.shadows.map { .init($0) },
+            comparison: endpoint.comparison == .init() ? nil : .init(endpoint.comparison),
+            revision: endpoint.revision,
+            earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [])
+    }
+}
+
+extension AffinityMap {
+    fileprivate init?(_ message: Weir_Store_V1_AffinityMap) {
+        func holder(_ index: UInt32, since: UInt64) -> Holder? {
+            guard index < message.owners.count else { return nil }
+            return Holder(owner: message.owners[Int(index)], since: since)
+        }
+        let count = message.starts.count
+        guard message.holders.count == count, message.since.count == count,
+            message.lineageLengths.count == count,
+            message.lineageHolders.count == message.lineageSince.count,
+            message.lineageLengths.reduce(0, { $0 + Int($1) }) == message.lineageHolders.count
+        else { return nil }
+        var fragments: [Fragment] = []
+        fragments.reserveCapacity(count)
+        var next = 0
+        for index in 0..<count {
+            let end = next + Int(message.lineageLengths[index])
+            let lineage = (next..<end).compactMap {
+                holder(message.lineageHolders[$0], since: message.lineageSince[$0])
+            }
+            guard lineage.count == end - next,
+                let current = holder(message.holders[index], since: message.since[index])
+            else { return nil }
+            fragments.append(
+                Fragment(start: message.starts[index], holder: current, lineage: lineage))
+            next = end
+        }
+        self.init(stored: fragments, generation: message.generation)
+    }
+}
+
+extension Weir_Store_V1_AffinityMap {
+    fileprivate init(_ map: AffinityMap) {
+        self.init(generation: map.generation)
+        var indices: [String: UInt32] = [:]
+        func index(_ owner: String) -> UInt32 {
+            if let known = indices[owner] { return known }
+            let new = UInt32(owners.count)
+            owners.append(owner)
+            indices[owner] = new
+            return new
+        }
+        for fragment in map.fragments {
+            starts.append(fragment.start)
+            holders.append(index(fragment.holder.owner))
+            since.append(fragment.holder.since)
+            lineageLengths.append(UInt32(fragment.lineage.count))
+            for earlier in fragment.lineage {
+                lineageHolders.append(index(earlier.owner))
+                lineageSince.append(earlier.since)
+            }
+        }
+    }
+}
+
+extension ProtobufMessage {
+    static func read(_ bytes: [UInt8], _ what: String) throws(UnreadableState) -> Self {
+        do throws(MessageError) {
+            return try Self(serializedBytes: bytes)
+        } catch {
+            throw UnreadableState(description: "a \(what) can't be read: \(error.description)")
+        }
+    }
+}

@@ -1,0 +1,89 @@
+internal import struct FoundationEssentials.Date
+
+/// How many accepted changes are kept, and for how long.
+package struct HistoryBounds: Sendable {
+    package var revisions = 1_000
+    package var age = Duration.seconds(90 * 86_400)
+
+    /// More than what is kept, by which the history may grow before it is cut: to cut costs as much as
+    /// to go through all of it.
+    var slack: Int { max(64, revisions / 8) }
+
+    package init() {}
+}
+
+/// An accepted change: one revision.
+struct RevisionRecord: Sendable {
+    let revision: UInt64
+    let time: Date
+    let author: String
+    let comment: String
+    /// What changed, in a few words.
+    let summary: String
+    let delta: StateDelta
+}
+
+/// The current state and the latest changes that led to it, from which every state since the oldest
+/// one kept can be had again.
+///
+/// ```
+///   oldest --record--> ... --record--> current
+/// ```
+struct StateHistory: Sendable {
+    struct Entry: Sendable {
+        let record: RevisionRecord
+        fileprivate let undo: StateDelta
+    }
+
+    private(set) var current: ControlState
+    /// In order, without gaps.
+    private(set) var entries: [Entry] = []
+
+    init(_ current: ControlState = ControlState()) { self.current = current }
+
+    /// The earliest state that is kept.
+    var oldest: UInt64 { current.revision - UInt64(entries.count) }
+
+    /// Takes the next revision in. It must be the next one.
+    mutating func append(_ record: RevisionRecord) {
+        precondition(record.revision == current.revision + 1, "revisions follow each other")
+        entries.append(Entry(record: record, undo: current.apply(record.delta)))
+    }
+
+    /// The state as of a revision, or nil if it is not kept.
+    func state(at revision: UInt64) -> ControlState? {
+        guard (oldest...current.revision).contains(revision) else { return nil }
+        var state = current
+        for entry in entries.reversed().prefix(Int(current.revision - revision)) {
+            state.restore(entry.undo)
+        }
+        return state
+    }
+
+    /// The change that led to a revision, or nil if it is not kept.
+    func record(_ revision: UInt64) -> RevisionRecord? {
+        guard revision > oldest, revision <= current.revision else { return nil }
+        return entries[Int(revision - oldest - 1)].record
+    }
+
+    /// The records after a revision that is kept.
+    func records(after revision: UInt64) -> [RevisionRecord] {
+        entries.suffix(Int(current.revision - revision)).map(\.record)
+    }
+
+    /// The revision from which on to keep, if enough has gathered before it.
+    func cut(_ bounds: HistoryBounds, now: Date) -> UInt64? {
+        let young = now.addingTimeInterval(-Double(bounds.age.components.seconds))
+        let aged = entries.prefix { $0.record.time < young }.count
+        let surplus = entries.count - bounds.revisions
+        guard surplus >= bounds.slack || aged >= min(bounds.slack, max(1, entries.count / 8))
+        else { return nil }
+        return oldest + UInt64(max(surplus, aged))
+    }
+
+    /// Forgets the changes up to a revision.
+    mutating func forget(upTo revision: UInt64) {
+        guard revision > oldest, revision <= current.revision else { return }
+        entries.removeFirst(Int(revision - oldest))
+    }
+}

@@ -1,0 +1,67 @@
+internal import Serving
+internal import TrafficPolicy
+
+extension StateDelta {
+    /// Things named before the rest is counted.
+    private static let maxParts = 3
+
+    /// What it does, in a few words.
+    ///
+    /// - Parameter before: the state that it changes.
+    func summary(of before: ControlState) -> String {
+        let (added, changed) = backends.partitioned { before.backends[$0.name] == nil }
+        var parts =
+            Self.part("create backend", added.map(\.name))
+            + Self.part("update backend", changed.map(\.name))
+            + Self.part("delete backend", deletedBackends)
+        for endpoint in endpoints {
+            guard let earlier = before.endpoints[endpoint.name] else {
+                let first = endpoint.weights.weights.map { "\($0.backend)=\($0.weight)" }
+                parts.append("create endpoint \(endpoint.name): \(first.joined(separator: " "))")
+                continue
+            }
+            parts.append(endpoint.summary(of: earlier))
+        }
+        parts += Self.part("delete endpoint", deletedEndpoints)
+        let rest = parts.count - Self.maxParts
+        return parts.prefix(Self.maxParts).joined(separator: "; ")
+            + (rest > 0 ? "; and \(rest) more" : "")
+    }
+
+    private static func part(_ verb: String, _ names: [String]) -> [String] {
+        guard !names.isEmpty else { return [] }
+        let list = names.prefix(maxParts).joined(separator: ", ")
+        let rest = names.count - maxParts
+        return [
+            "\(verb)\(names.count > 1 ? "s" : "") \(list)" + (rest > 0 ? " and \(rest) more" : "")
+        ]
+    }
+}
+
+extension ControlState.Endpoint {
+    /// What has become of it.
+    fileprivate func summary(of before: Self) -> String {
+        var parts: [String] = []
+        if route != before.route { parts.append("route \(route)") }
+        if weights != before.weights || map.fragments != before.map.fragments {
+            parts.append(
+                weights.weights.map { "\($0.backend)=\($0.weight)" }.joined(separator: " "))
+        }
+        for shadow in shadows where !before.shadows.contains(shadow) {
+            parts.append("shadow \(shadow.backend)=\(shadow.proportion)")
+        }
+        for shadow in before.shadows
+        where !shadows.contains(where: { $0.backend == shadow.backend }) {
+            parts.append("no shadow \(shadow.backend)")
+        }
+        if comparison != before.comparison { parts.append("comparison") }
+        return "\(name): " + (parts.isEmpty ? "unchanged" : parts.joined(separator: ", "))
+    }
+}
+
+extension Sequence {
+    /// Those that are, and those that are not.
+    fileprivate func partitioned(_ isFirst: (Element) -> Bool) -> ([Element], [Element]) {
+        (filter(isFirst), filter { !isFirst($0) })
+    }
+}

@@ -1,0 +1,93 @@
+internal import Messages
+
+/// What lies where in etcd, under the prefix.
+///
+/// ```
+///   v1/head                    the latest revision, in decimal
+///   v1/log/00..041             a revision, as a `Blob`
+///   v1/checkpoint              the checkpoint, as a `Blob`
+///   v1/parts/00..041-x/0000    what was too large for one value, by revision
+///   v1/checkpoints/00..040-x/  the same of checkpoints
+///   v1/members/x  v1/leader    who is there, and who leads; gone when their lease ends
+/// ```
+struct EtcdKeys {
+    /// Everything.
+    let root: String
+
+    init(prefix: String) { root = "\(prefix)/v1/" }
+
+    var head: String { root + "head" }
+    var checkpoint: String { root + "checkpoint" }
+    var probe: String { root + "probe" }
+    var leader: String { root + "leader" }
+    var members: String { root + "members/" }
+
+    func log(_ revision: UInt64) -> String { root + "log/" + Self.digits(revision) }
+    func parts(_ revision: UInt64) -> String { root + "parts/" + Self.digits(revision) }
+    func checkpoints(_ revision: UInt64) -> String { root + "checkpoints/" + Self.digits(revision) }
+
+    /// The key after all that begin with a text.
+    static func end(of prefix: String) -> [UInt8] {
+        var bytes = Array(prefix.utf8)
+        bytes[bytes.count - 1] += 1
+        return bytes
+    }
+
+    /// Of one width, so that keys sort like numbers.
+    private static func digits(_ number: UInt64) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: 20 - digits.count) + digits
+    }
+}
+
+extension Etcdserverpb_RangeRequest {
+    /// One key.
+    init(_ key: String, revision: Int64 = 0) {
+        self.init(key: Array(key.utf8), revision: revision)
+    }
+
+    /// All keys that begin with a text.
+    init(prefix: String, revision: Int64 = 0) {
+        self.init(key: Array(prefix.utf8), rangeEnd: EtcdKeys.end(of: prefix), revision: revision)
+    }
+}
+
+extension Etcdserverpb_RequestOp {
+    static func put(_ key: String, _ value: [UInt8], lease: Int64 = 0) -> Self {
+        .init(request: .requestPut(.init(key: Array(key.utf8), value: value, lease: lease)))
+    }
+
+    static func range(_ request: Etcdserverpb_RangeRequest) -> Self {
+        .init(request: .requestRange(request))
+    }
+
+    /// Removes the keys from one up to another, which stays.
+    static func delete(from first: String, upTo end: String) -> Self {
+        .init(
+            request: .requestDeleteRange(
+                .init(key: Array(first.utf8), rangeEnd: Array(end.utf8))))
+    }
+}
+
+extension Etcdserverpb_ResponseOp {
+    /// What a range found.
+    var found: [Etcdserverpb_KeyValue] {
+        if case .responseRange(let range) = response { range.kvs } else { [] }
+    }
+}
+
+extension Etcdserverpb_Compare {
+    /// Whether a key has a value.
+    static func value(of key: String, is value: String) -> Self {
+        .init(
+            result: .equal, target: .value, key: Array(key.utf8),
+            targetUnion: .value(Array(value.utf8)))
+    }
+
+    /// Whether a key was last changed by a revision of etcd; 0 means that it does not exist.
+    static func modified(_ key: String, at revision: Int64) -> Self {
+        .init(
+            result: .equal, target: .mod, key: Array(key.utf8),
+            targetUnion: .modRevision(revision))
+    }
+}

@@ -1,0 +1,106 @@
+internal import FoundationEssentials
+internal import Serving
+
+/// An etcd cluster, and where in it the state is.
+package struct EtcdLocation: Sendable, Equatable {
+    /// Any of them will do.
+    let endpoints: [Address]
+    /// Nil for plaintext.
+    private(set) var tls: UpstreamTLS?
+    /// All keys begin with it; servers with one prefix share one state.
+    private(set) var prefix = "weir"
+    private(set) var user: String?
+    /// Nil for the environment's `WEIR_ETCD_PASSWORD`.
+    private(set) var passwordFile: String?
+    /// How long a server that is gone counts as there, in seconds.
+    private(set) var leaseSeconds: Int64 = 10
+
+    /// Reads `http://HOST:PORT[,HOST:PORT...][?NAME=VALUE&...]`.
+    package init(_ text: String) throws(StoreLocation.Invalid) {
+        let halves = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        var scheme = ""
+        var endpoints: [Address] = []
+        for part in halves[0].split(separator: ",", omittingEmptySubsequences: false) {
+            var host = part
+            for known in ["http", "https"] where part.hasPrefix("\(known)://") {
+                guard scheme.isEmpty || scheme == known else {
+                    throw Self.invalid(text, "the endpoints are all http or all https")
+                }
+                scheme = known
+                host = part.dropFirst(known.count + 3)
+            }
+            do throws(AddressError) {
+                endpoints.append(try Address(String(host.last == "/" ? host.dropLast() : host)))
+            } catch {
+                throw Self.invalid(text, error.description)
+            }
+        }
+        guard !scheme.isEmpty else {
+            throw Self.invalid(text, "it begins with http:// or https://")
+        }
+        self.endpoints = endpoints
+        if scheme == "https" { tls = UpstreamTLS() }
+        guard halves.count == 2 else { return }
+        for setting in halves[1].split(separator: "&") {
+            let pair = setting.split(separator: "=", maxSplits: 1).map(String.init)
+            try set(pair[0], pair.count == 2 ? pair[1] : "", in: text)
+        }
+    }
+
+    private mutating func set(
+        _ name: String, _ value: String, in text: String
+    ) throws(StoreLocation.Invalid) {
+        guard !value.isEmpty else { throw Self.invalid(text, "'\(name)' has no value") }
+        switch name {
+        case "prefix": prefix = value
+        case "user": user = value
+        case "password_file": passwordFile = value
+        case "ttl":
+            guard let seconds = Int64(value), (2...3_600).contains(seconds) else {
+                throw Self.invalid(text, "ttl is '\(value)': it must be from 2 to 3600 seconds")
+            }
+            leaseSeconds = seconds
+        case "ca", "cert", "key", "server_name":
+            guard tls != nil else { throw Self.invalid(text, "'\(name)' goes with https://") }
+            switch name {
+            case "ca": tls?.caFile = value
+            case "cert": tls?.certificateFile = value
+            case "key": tls?.keyFile = value
+            default: tls?.serverName = value
+            }
+        default:
+            throw Self.invalid(
+                text,
+                "'\(name)' is no setting: there are prefix, user, password_file, ttl, ca, cert, key "
+                    + "and server_name")
+        }
+    }
+
+    private static func invalid(_ text: String, _ why: String) -> StoreLocation.Invalid {
+        StoreLocation.Invalid(description: "'etcd:\(text)': \(why)")
+    }
+
+    /// For people.
+    var place: String {
+        "etcd:\(tls == nil ? "http" : "https")://"
+            + endpoints.map(\.description).joined(separator: ",") + "?prefix=\(prefix)"
+    }
+
+    /// The password of `user`.
+    func password() throws(StoreError) -> String {
+        guard let passwordFile else {
+            guard let password = ProcessInfo.processInfo.environment["WEIR_ETCD_PASSWORD"] else {
+                throw .refused(
+                    "etcd's user '\(user ?? "")' needs a password: set WEIR_ETCD_PASSWORD, or give "
+                        + "password_file=PATH")
+            }
+            return password
+        }
+        do {
+            let text = try String(contentsOfFile: passwordFile, encoding: .utf8)
+            return String(text.prefix { !$0.isNewline })
+        } catch {
+            throw .refused("the password file '\(passwordFile)' can't be read: \(error)")
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/// Keeps the state in memory: for tests, and for servers whose state is made at each start.
+package actor MemoryStore: StateStore {
+    package nonisolated let place = "memory:"
+    package nonisolated let events = AsyncStream<StoreEvent> { $0.finish() }
+    package let isLeader = true
+
+    private var history = StoredHistory()
+    private var announced: [UInt8]?
+
+    package init() {}
+
+    package func read(after revision: UInt64?) -> StoredHistory {
+        guard let revision, revision >= history.checkpoint?.revision ?? 0 else { return history }
+        var end = StoredHistory()
+        end.latest = history.latest
+        end.records = history.records.filter { $0.revision > revision }
+        return end
+    }
+
+    package func append(_ record: StoredRecord) throws(StoreError) {
+        guard record.revision == history.latest + 1 else {
+            throw .conflict(latest: history.latest)
+        }
+        history.records.append(record)
+        history.latest = record.revision
+    }
+
+    package func checkpoint(_ record: StoredRecord) {
+        history.checkpoint = record
+        history.records.removeAll { $0.revision <= record.revision }
+        history.latest = max(history.latest, record.revision)
+    }
+
+    package func probe() {}
+
+    package func announce(_ instance: [UInt8]) { announced = instance }
+
+    package func instances() -> [StoredInstance] {
+        announced.map { [StoredInstance(bytes: $0, isLeader: true)] } ?? []
+    }
+
+    package func close() {}
+}

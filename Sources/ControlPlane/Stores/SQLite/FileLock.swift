@@ -1,0 +1,51 @@
+internal import SystemPackage
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
+/// A file that one process holds at a time; the system frees it when that process ends, however it does.
+final class FileLock: Sendable {
+    /// Why it can't be held.
+    enum Failure: Error {
+        /// Another process holds it; its number, if it has written it already.
+        case held(pid: Int?)
+        case system(String)
+    }
+
+    private let file: FileDescriptor
+
+    /// Takes the lock or fails; never waits.
+    init(path: String) throws(Failure) {
+        do {
+            file = try FileDescriptor.open(
+                FilePath(path), .readWrite, options: [.create, .closeOnExec],
+                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        } catch {
+            throw .system("can't open '\(path)': \(error)")
+        }
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            let pid = Self.pid(in: file)
+            try? file.close()
+            throw .held(pid: pid)
+        }
+        do {
+            try file.resize(to: 0)
+            try file.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
+        } catch {
+            // A full disk: the lock holds, only the number is missing.
+        }
+    }
+
+    deinit { try? file.close() }
+
+    private static func pid(in file: FileDescriptor) -> Int? {
+        // The count is what was read into the buffer.
+        let text = unsafe try? String(unsafeUninitializedCapacity: 32) { buffer in
+            try unsafe file.read(fromAbsoluteOffset: 0, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        return text.flatMap { Int($0.prefix { $0.isNumber }) }
+    }
+}

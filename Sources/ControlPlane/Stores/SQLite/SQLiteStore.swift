@@ -1,0 +1,261 @@
+internal import FoundationEssentials
+internal import Messages
+internal import Serving
+internal import TrafficPolicy
+
+/// Keeps the state in an SQLite database: one file, one server.
+///
+/// What was answered is on disk: each revision is a transaction of its own in the write-ahead log, which
+/// is synced before the commit returns (`synchronous=FULL`).
+package actor SQLiteStore: StateStore {
+    package nonisolated let place: String
+    package nonisolated let events = AsyncStream<StoreEvent> { $0.finish() }
+    package let isLeader = true
+
+    private let path: String
+    private let thread: BlockingThread
+    /// Held while the store is open.
+    private var lock: FileLock?
+    private(set) var database: SQLiteDatabase?
+    /// What the check of the file's structure has found wrong.
+    private var damage: String?
+    private var announced: [UInt8]?
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe thread.asUnownedSerialExecutor()
+    }
+
+    /// Opens the database, or makes it together with its directory. Other processes are refused until it is
+    /// closed.
+    package init(path: String) async throws(StoreError) {
+        self.path = path
+        place = "sqlite:\(path)"
+        thread = BlockingThread()
+        do {
+            let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true)
+        } catch {
+            thread.shutDown()
+            throw .refused("the directory of '\(path)' can't be made: \(error)")
+        }
+        do throws(FileLock.Failure) {
+            lock = try FileLock(path: path + ".lock")
+        } catch {
+            thread.shutDown()
+            switch error {
+            case .held(let pid):
+                let holder = pid.map { "process \($0)" } ?? "another process"
+                throw .refused(
+                    "'\(path)' is in use by \(holder): stop it, or choose another --state-dir")
+            case .system(let reason): throw .refused("'\(path)' can't be locked: \(reason)")
+            }
+        }
+        try open()
+    }
+
+    deinit { thread.shutDown() }
+
+    package func close() {
+        database = nil
+        lock = nil
+    }
+
+    // MARK: Opening
+
+    /// "Weir" in ASCII: tells a file of ours from other programs' databases.
+    private static let applicationID: Int64 = 0x5765_6972
+
+    /// What leads from each version of the schema to the next; the version is in `user_version`. Only
+    /// ever appended to.
+    private static let migrations = [
+        """
+        CREATE TABLE revision (
+            revision INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, bytes BLOB NOT NULL)
+        """,
+        """
+        CREATE TABLE checkpoint (
+            id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL,
+            checksum INTEGER NOT NULL, bytes BLOB NOT NULL)
+        """,
+        "CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL)",
+    ]
+
+    private func open() throws(StoreError) {
+        do throws(SQLiteDatabase.Failure) {
+            let database = try SQLiteDatabase(path: path)
+            try database.run("PRAGMA busy_timeout = 1000")
+            let owner = try database.run("PRAGMA application_id").first?.first?.integer ?? 0
+            let version = try database.run("PRAGMA user_version").first?.first?.integer ?? 0
+            let tables = try database.run("SELECT count(*) FROM sqlite_schema").first?.first?
+                .integer
+            guard owner == Self.applicationID || (owner == 0 && version == 0 && tables == 0) else {
+                throw SQLiteDatabase.Failure(
+                    code: 0, description: "it is the database of another program")
+            }
+            guard version <= Self.migrations.count else {
+                throw SQLiteDatabase.Failure(
+                    code: 0,
+                    description: "it was written by a later version of weir (schema \(version), "
+                        + "this one knows up to \(Self.migrations.count)): start that one")
+            }
+            try database.run("PRAGMA journal_mode = WAL")
+            try database.run("PRAGMA synchronous = FULL")
+            try Self.migrate(database, from: Int(version))
+            let verdict = try database.run("PRAGMA quick_check(1)").first?.first?.text
+            if verdict != "ok" { damage = "the file is damaged: \(verdict ?? "no verdict")" }
+            self.database = database
+        } catch {
+            if error.isDamage { throw .damaged("'\(path)' is damaged: \(error.description)") }
+            throw .refused("'\(path)' can't be used: \(error.description)")
+        }
+    }
+
+    private static func migrate(
+        _ database: SQLiteDatabase, from version: Int
+    ) throws(SQLiteDatabase.Failure) {
+        guard version < migrations.count else { return }
+        try database.transaction {
+            () throws(SQLiteDatabase.Failure) in
+            for statement in migrations[version...] { try database.run(statement) }
+            try database.run("PRAGMA application_id = \(applicationID)")
+            try database.run("PRAGMA user_version = \(migrations.count)")
+        }
+    }
+
+    // MARK: Reading
+
+    package func read(after revision: UInt64?) throws(StoreError) -> StoredHistory {
+        let database = try opened()
+        var history = StoredHistory()
+        var damage = damage
+        do throws(SQLiteDatabase.Failure) {
+            let checkpoint = try database.run("SELECT revision, checksum, bytes FROM checkpoint")
+            if let row = checkpoint.first {
+                history.checkpoint = try Self.record(row)
+                history.latest = history.checkpoint?.revision ?? 0
+            }
+            var next = history.latest + 1
+            // One by one, so that a damaged page doesn't take those before it along.
+            while let row = try database.run(
+                "SELECT revision, checksum, bytes FROM revision WHERE revision >= ? "
+                    + "ORDER BY revision LIMIT 1", .integer(Int64(bitPattern: next))
+            ).first {
+                let record = try Self.record(row)
+                guard record.revision == next else {
+                    throw SQLiteDatabase.Failure(
+                        code: 0, description: "revision \(next) is missing")
+                }
+                history.records.append(record)
+                history.latest = next
+                next += 1
+            }
+        } catch {
+            damage = damage ?? error.description
+        }
+        history.damage = damage
+        if let revision, revision >= history.checkpoint?.revision ?? 0 {
+            history.checkpoint = nil
+            history.records.removeAll { $0.revision <= revision }
+        }
+        return history
+    }
+
+    private static func record(
+        _ row: [SQLiteDatabase.Value]
+    ) throws(SQLiteDatabase.Failure) -> StoredRecord {
+        guard row.count == 3, let revision = row[0].integer, let checksum = row[1].integer,
+            let bytes = row[2].blob
+        else { throw SQLiteDatabase.Failure(code: 0, description: "a row is not as it should be") }
+        guard Self.checksum(bytes, UInt64(bitPattern: revision)) == checksum else {
+            throw SQLiteDatabase.Failure(
+                code: 0, description: "the bytes of revision \(revision) are not what was written")
+        }
+        return StoredRecord(revision: UInt64(bitPattern: revision), bytes: bytes)
+    }
+
+    /// Of the bytes, and of where they belong.
+    private static func checksum(_ bytes: [UInt8], _ revision: UInt64) -> Int64 {
+        Int64(bitPattern: KeyHash.hash(bytes.rawSpan, seed: revision))
+    }
+
+    // MARK: Writing
+
+    package func append(_ record: StoredRecord) throws(StoreError) {
+        // Nobody else writes, so this holds until the commit.
+        let latest = try latest()
+        guard record.revision == latest + 1 else { throw .conflict(latest: latest) }
+        try write { (database) throws(SQLiteDatabase.Failure) in
+            try database.run(
+                "INSERT INTO revision VALUES (?, ?, ?)",
+                .integer(Int64(bitPattern: record.revision)),
+                .integer(Self.checksum(record.bytes, record.revision)), .blob(record.bytes))
+        }
+    }
+
+    package func checkpoint(_ record: StoredRecord) throws(StoreError) {
+        try write { (database) throws(SQLiteDatabase.Failure) in
+            let revision = SQLiteDatabase.Value.integer(Int64(bitPattern: record.revision))
+            try database.run(
+                "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)", revision,
+                .integer(Self.checksum(record.bytes, record.revision)), .blob(record.bytes))
+            try database.run("DELETE FROM revision WHERE revision <= ?", revision)
+        }
+    }
+
+    package func probe() throws(StoreError) {
+        try write { (database) throws(SQLiteDatabase.Failure) in
+            try database.run(
+                "INSERT INTO probe VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1")
+        }
+    }
+
+    package func announce(_ instance: [UInt8]) { announced = instance }
+
+    package func instances() -> [StoredInstance] {
+        announced.map { [StoredInstance(bytes: $0, isLeader: true)] } ?? []
+    }
+
+    private func latest() throws(StoreError) -> UInt64 {
+        let database = try opened()
+        do throws(SQLiteDatabase.Failure) {
+            let row = try database.run(
+                "SELECT max(coalesce((SELECT max(revision) FROM revision), 0), "
+                    + "coalesce((SELECT revision FROM checkpoint), 0))"
+            ).first
+            return UInt64(bitPattern: row?.first?.integer ?? 0)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    private func opened() throws(StoreError) -> SQLiteDatabase {
+        guard let database else { throw .unavailable("'\(path)' is closed") }
+        return database
+    }
+
+    /// One transaction.
+    private func write(
+        _ body: (SQLiteDatabase) throws(SQLiteDatabase.Failure) -> Void
+    ) throws(StoreError) {
+        let database = try opened()
+        guard !database.hasMoved else {
+            throw .unavailable(
+                "'\(path)' was moved or deleted while it was in use: put it back, or restart weir")
+        }
+        do throws(SQLiteDatabase.Failure) {
+            try database.transaction {
+                () throws(SQLiteDatabase.Failure) in
+                try body(database)
+            }
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    private func failure(_ failure: SQLiteDatabase.Failure) -> StoreError {
+        failure.isDamage
+            ? .damaged("'\(path)' is damaged: \(failure.description)")
+            : .unavailable("'\(path)' can't be written: \(failure.description)")
+    }
+}

@@ -1,0 +1,101 @@
+/// Where the control state is kept: a checkpoint and the revisions after it, each of them bytes that a
+/// store does not look into.
+///
+/// ```
+///   checkpoint(40)   41  42  43     append(44): kept for good when it returns
+/// ```
+///
+/// Several servers may share a store. It keeps one line of revisions: of two that append the same one
+/// wins, and the other is told to read first.
+package protocol StateStore: Sendable {
+    /// Where the state is, for people: "sqlite:/var/lib/weir/weir.db".
+    var place: String { get }
+
+    /// What happens to the store without this server's doing. Only hints: the truth is in `read`.
+    var events: AsyncStream<StoreEvent> { get }
+
+    /// The revisions after one, with the checkpoint where they don't reach so far back.
+    ///
+    /// - Parameter revision: nil for all there is.
+    func read(after revision: UInt64?) async throws(StoreError) -> StoredHistory
+
+    /// Keeps the next revision for good before it returns. Throws `conflict`, and keeps nothing, when it
+    /// is not the next one.
+    func append(_ record: StoredRecord) async throws(StoreError)
+
+    /// Replaces the checkpoint and the revisions up to its own; those after it stay.
+    func checkpoint(_ record: StoredRecord) async throws(StoreError)
+
+    /// Finds out, by writing something, whether the store works.
+    func probe() async throws(StoreError)
+
+    /// Tells the others who share the store about this server, until it closes the store or is cut off
+    /// from it.
+    func announce(_ instance: [UInt8]) async throws(StoreError)
+
+    /// Those that were announced and are not gone.
+    func instances() async throws(StoreError) -> [StoredInstance]
+
+    /// Whether this server does the work that only one may do.
+    var isLeader: Bool { get async }
+
+    /// Lets go of everything.
+    func close() async
+}
+
+/// A revision or a checkpoint.
+package struct StoredRecord: Sendable, Equatable {
+    package let revision: UInt64
+    package let bytes: [UInt8]
+
+    package init(revision: UInt64, bytes: [UInt8]) {
+        self.revision = revision
+        self.bytes = bytes
+    }
+}
+
+/// What a store holds, or the end of it.
+package struct StoredHistory: Sendable, Equatable {
+    /// Nil in a store that never had one, and where it was not needed.
+    package var checkpoint: StoredRecord?
+    /// Without gaps; after the checkpoint, if there is one.
+    package var records: [StoredRecord] = []
+    /// The latest revision in the store; 0 in an empty one.
+    package var latest: UInt64 = 0
+    /// What is wrong with the rest, if the store can't be read to its end.
+    package var damage: String?
+
+    package init() {}
+}
+
+/// A server that shares a store.
+package struct StoredInstance: Sendable {
+    /// What it announced.
+    package let bytes: [UInt8]
+    package let isLeader: Bool
+}
+
+package enum StoreEvent: Sendable {
+    /// There may be something new.
+    case changed
+    /// The store can't be reached, and why.
+    case lost(String)
+}
+
+package enum StoreError: Error, Equatable, CustomStringConvertible {
+    /// The revision to append is not the one after `latest`.
+    case conflict(latest: UInt64)
+    /// The store does not work now, but may again.
+    case unavailable(String)
+    /// What is stored can't be used.
+    case damaged(String)
+    /// The store can't be opened as things are.
+    case refused(String)
+
+    package var description: String {
+        switch self {
+        case .conflict(let latest): "the store already has revision \(latest)"
+        case .unavailable(let reason), .damaged(let reason), .refused(let reason): reason
+        }
+    }
+}

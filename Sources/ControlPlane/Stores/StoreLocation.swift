@@ -1,0 +1,40 @@
+/// Which store to use, as an operator writes it.
+package enum StoreLocation: Sendable, Equatable {
+    /// `memory:`
+    case memory
+    /// `sqlite:PATH`
+    case sqlite(path: String)
+    /// `etcd:http://HOST:PORT[,...]?prefix=...`
+    case etcd(EtcdLocation)
+
+    /// A text that names no store.
+    package struct Invalid: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    package init(_ text: String) throws(Invalid) {
+        guard let colon = text.firstIndex(of: ":") else { throw Self.unknown(text) }
+        let rest = String(text[text.index(after: colon)...])
+        switch text[..<colon] {
+        case "memory" where rest.isEmpty: self = .memory
+        case "sqlite" where !rest.isEmpty: self = .sqlite(path: rest)
+        case "etcd": self = .etcd(try EtcdLocation(rest))
+        default: throw Self.unknown(text)
+        }
+    }
+
+    private static func unknown(_ text: String) -> Invalid {
+        Invalid(
+            description: "'\(text)' is no store: give sqlite:PATH, "
+                + "etcd:http://HOST:PORT[,HOST:PORT...][?prefix=NAME], or memory:")
+    }
+
+    /// Opens the store.
+    package func open() async throws(StoreError) -> any StateStore {
+        switch self {
+        case .memory: MemoryStore()
+        case .sqlite(let path): try await SQLiteStore(path: path)
+        case .etcd(let location): try await EtcdStore(location)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+internal import ArgumentParser
+internal import Messages
+internal import Weir
+
+/// `weir apply`
+struct ApplyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apply", abstract: "Makes the whole state what a file says.",
+        discussion: """
+            The file holds 'backends' and 'endpoints', as 'weir export' writes them. What it does not \
+            name is removed, but for the server's own code. All of it becomes one revision, or nothing.
+            """)
+
+    @Option(
+        name: [.customShort("f"), .long],
+        help: ArgumentHelp("A YAML or JSON file; '-' for standard input.", valueName: "file"))
+    var file: String
+
+    @OptionGroup var change: ChangeOptions
+    @OptionGroup var options: AdminOptions
+
+    func run() async throws {
+        let document = try YAMLDocument(file: file)
+        let request = Weir_Admin_V1_ApplyRequest(
+            configuration: try document.message(), expectedRevision: change.expectedRevision,
+            validateOnly: change.dryRun, note: change.note)
+        let address = try options.address
+        let reply: Weir_Admin_V1_ApplyResponse = try await reporting {
+            try await document.locating { try await AdminOptions.call(address, "Apply", request) }
+        }
+        for warning in reply.warnings { complain("warning: \(warning)") }
+        try options.show(reply) {
+            PlanText.page($0.changes, dryRun: change.dryRun, revision: $0.revision)
+        }
+    }
+}
+
+extension YAMLDocument {
+    /// Refusals of a configuration, by the line of this file.
+    func locating<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+        do {
+            return try await body()
+        } catch let error as RPCError {
+            guard let path = error.field, path.hasPrefix("configuration.") else { throw error }
+            let prefix = "\(path): "
+            let reason =
+                error.message.hasPrefix(prefix)
+                ? String(error.message.dropFirst(prefix.count)) : error.message
+            let place = String(path.dropFirst("configuration.".count))
+            throw LocatedError(description: located(place, reason))
+        }
+    }
+}
+
+extension RPCError {
+    /// The field of the request that the server complains about.
+    fileprivate var field: String? {
+        guard let bytes = metadata.bytes("grpc-status-details-bin").first,
+            let status = try? Google_Rpc_Status(serializedBytes: bytes)
+        else { return nil }
+        for detail in status.details {
+            if detail.typeUrl.hasSuffix("/google.rpc.BadRequest") {
+                let request = try? Google_Rpc_BadRequest(serializedBytes: detail.value)
+                return request?.fieldViolations.first?.field
+            }
+            if detail.typeUrl.hasSuffix("/google.rpc.ErrorInfo") {
+                let info = try? Google_Rpc_ErrorInfo(serializedBytes: detail.value)
+                return info?.metadata["field"]
+            }
+        }
+        return nil
+    }
+}
+
+/// `weir export`
+struct ExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Prints the whole state as 'weir apply' takes it.",
+        discussion: """
+            Affinity maps are not part of it: 'weir state export' keeps a store bit for bit.
+            """)
+
+    @Option(help: "The state as of this revision (default: the current one).")
+    var revision: UInt64 = 0
+
+    @OptionGroup var options: AdminOptions
+
+    func run() async throws {
+        let reply: Weir_Admin_V1_GetRevisionResponse = try await options.call(
+            "GetRevision", Weir_Admin_V1_GetRevisionRequest(revision: revision))
+        let configuration = reply.configuration ?? .init()
+        if options.json { return print(try AdminOptions.json(configuration)) }
+        print("# Revision \(reply.revision?.revision ?? 0)")
+        print(try YAMLDocument.text(of: configuration), terminator: "")
+    }
+}

@@ -1,0 +1,42 @@
+internal import ArgumentParser
+internal import Messages
+
+/// `weir fleet`
+struct FleetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fleet", abstract: "The servers that share one state.",
+        subcommands: [List.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists the servers, and which revision each of them serves.")
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let reply: Weir_Admin_V1_ListInstancesResponse = try await options.call(
+                "ListInstances", Weir_Admin_V1_ListInstancesRequest())
+            try options.show(reply) { FleetCommand.page($0) }
+        }
+    }
+
+    private static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> String {
+        var table = Table([
+            ("NAME", .left), ("VERSION", .left), ("DATA", .left), ("ADMIN", .left),
+            ("REVISION", .right), ("SINCE", .left), ("", .left),
+        ])
+        for instance in reply.instances {
+            let marks = [instance.leader ? "leader" : "", instance.answering ? "this one" : ""]
+            table.add([
+                instance.name, instance.version, instance.dataAddress, instance.adminAddress,
+                "\(instance.revision)", Style.time(instance.started),
+                marks.filter { !$0.isEmpty }.joined(separator: ", "),
+            ])
+        }
+        var lines = [table.text, "state in \(reply.store)"]
+        if !reply.storeFailure.isEmpty {
+            lines.append(Style.red("the store can't be reached: \(reply.storeFailure)"))
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,103 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Messages
+
+/// `weir history`
+struct HistoryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history", abstract: "Lists the latest changes: when, who, what and why.")
+
+    @Option(help: "At most so many.")
+    var limit: UInt32 = 20
+
+    @Option(help: "Only those before this revision.")
+    var before: UInt64 = 0
+
+    @OptionGroup var options: AdminOptions
+
+    func run() async throws {
+        let reply: Weir_Admin_V1_ListRevisionsResponse = try await options.call(
+            "ListRevisions",
+            Weir_Admin_V1_ListRevisionsRequest(beforeRevision: before, limit: limit))
+        try options.show(reply) { reply in
+            var table = Table([
+                ("REVISION", .right), ("TIME", .left), ("AUTHOR", .left), ("CHANGE", .left),
+                ("COMMENT", .left),
+            ])
+            for revision in reply.revisions {
+                table.add([
+                    "\(revision.revision)", Style.time(revision.time), revision.author,
+                    revision.summary, revision.comment,
+                ])
+            }
+            return table.text
+        }
+    }
+}
+
+/// `weir diff`
+struct DiffCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "diff", abstract: "Shows what is different between two revisions.")
+
+    @Argument(help: "A revision.")
+    var from: UInt64
+
+    @Argument(help: "Another one (default: the current one).")
+    var to: UInt64 = 0
+
+    @OptionGroup var options: AdminOptions
+
+    func run() async throws {
+        let reply: Weir_Admin_V1_CompareRevisionsResponse = try await options.call(
+            "CompareRevisions",
+            Weir_Admin_V1_CompareRevisionsRequest(fromRevision: from, toRevision: to))
+        try options.show(reply) { reply in
+            let span = "revision \(reply.fromRevision) to \(reply.toRevision)"
+            guard !reply.changes.isEmpty else { return "\(span): no difference" }
+            let counts = PlanText.counts(reply.changes, ["added", "changed", "removed"])
+            return PlanText.text(reply.changes) + "\n" + Style.bold("\(span): \(counts)")
+        }
+    }
+}
+
+/// `weir rollback`
+struct RollbackCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Makes the endpoints what they were at a revision.",
+        discussion: """
+            Routes, weights, shadows and affinity maps come back exactly, as a new revision: every shard \
+            key has the backend that it had. Backends stay as they are. It is refused when a backend of \
+            that time is gone.
+            """)
+
+    @Argument(help: "The revision to go back to; see 'weir history'.")
+    var revision: UInt64
+
+    @Option(help: "Only this endpoint.")
+    var endpoint = ""
+
+    @OptionGroup var change: ChangeOptions
+    @OptionGroup var options: AdminOptions
+
+    func run() async throws {
+        let reply: Weir_Admin_V1_RollbackResponse = try await options.call(
+            "Rollback",
+            Weir_Admin_V1_RollbackRequest(
+                revision: revision, endpoint: endpoint, expectedRevision: change.expectedRevision,
+                validateOnly: change.dryRun, note: change.note))
+        for warning in reply.warnings { complain("warning: \(warning)") }
+        try options.show(reply) {
+            PlanText.page($0.changes, dryRun: change.dryRun, revision: $0.revision)
+        }
+    }
+}
+
+extension Style {
+    /// In UTC, to the second.
+    static func time(_ time: Google_Protobuf_Timestamp?) -> String {
+        guard let time else { return "-" }
+        let date = Date(timeIntervalSince1970: Double(time.seconds))
+        return date.formatted(.iso8601)
+    }
+}

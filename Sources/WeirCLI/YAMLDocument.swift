@@ -1,0 +1,152 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Messages
+internal import Weir
+internal import Yams
+
+/// A YAML or JSON file in the terms of `admin.proto`, in which every field knows its line.
+struct YAMLDocument {
+    private let file: String
+    private let root: Node
+
+    /// - Parameter file: a path, or '-' for standard input.
+    init(file: String) throws {
+        self.file = file == "-" ? "standard input" : file
+        let text = String(decoding: try Self.contents(of: file), as: UTF8.self)
+        do {
+            guard let root = try Yams.compose(yaml: text) else {
+                throw ValidationError("\(self.file) is empty")
+            }
+            self.root = root
+        } catch let error as YamlError {
+            throw ValidationError("\(self.file) is no YAML: \(error)")
+        }
+    }
+
+    static func contents(of file: String) throws -> Data {
+        do {
+            return file == "-"
+                ? FileHandle.standardInput.readDataToEndOfFile()
+                : try Data(contentsOf: URL(fileURLWithPath: file))
+        } catch {
+            throw ValidationError("can't read '\(file)': \(error.localizedDescription)")
+        }
+    }
+
+    /// The message that the file describes.
+    func message<Message: ProtobufMessage>(as type: Message.Type = Message.self) throws -> Message {
+        do throws(MessageError) {
+            var schema = Schema()
+            try schema.add(Message._file)
+            let bytes = try JSONTranscoder(schema: schema).bytes(
+                from: try JSONValue(yaml: root), message: Message.messageName ?? "")
+            return try Message(serializedBytes: bytes)
+        } catch {
+            throw ValidationError(located(error.field ?? "", error.reason))
+        }
+    }
+
+    /// A sentence about a field, with the file and the line.
+    ///
+    /// - Parameter path: `backends[0].upstream.addresses`
+    func located(_ path: String, _ reason: String) -> String {
+        let line = line(of: path).map { ":\($0)" } ?? ""
+        return "\(file)\(line): \(path.isEmpty ? "" : "\(path): ")\(reason)"
+    }
+
+    /// Where a field is, or what it would be in.
+    private func line(of path: String) -> Int? {
+        var node = root
+        var line = node.mark?.line
+        for step in path.split(whereSeparator: { ".[]\"".contains($0) }) {
+            switch node {
+            case .mapping(let mapping):
+                let wanted = Self.plain(step)
+                guard let pair = mapping.first(where: { Self.plain($0.key.string ?? "") == wanted })
+                else { return line }
+                line = pair.key.mark?.line ?? line
+                node = pair.value
+            case .sequence(let sequence):
+                guard let index = Int(step), sequence.indices.contains(index) else { return line }
+                node = sequence[index]
+                line = node.mark?.line ?? line
+            case .scalar, .alias: return line
+            }
+        }
+        return line
+    }
+
+    /// The same for `max_requests` and `maxRequests`.
+    private static func plain(_ name: some StringProtocol) -> String {
+        String(name.filter { $0 != "_" }).lowercased()
+    }
+
+    /// A message as YAML.
+    static func text<Message: ProtobufMessage>(of message: Message) throws -> String {
+        var schema = Schema()
+        try schema.add(Message._file)
+        let json = try JSONTranscoder(schema: schema, keepsNames: true).json(
+            from: try message.serializedBytes(), message: Message.messageName ?? "")
+        return try Yams.serialize(node: Node(json), width: 100)
+    }
+}
+
+extension JSONValue {
+    /// YAML as the JSON that means the same; what looks like no number or boolean is a string.
+    fileprivate init(yaml node: Node) throws(MessageError) {
+        switch node {
+        case .mapping(let mapping):
+            var members: [(key: String, value: JSONValue)] = []
+            for (key, value) in mapping {
+                guard let key = key.string else {
+                    throw MessageError("line \(key.mark?.line ?? 0): a key must be a string")
+                }
+                members.append((key, try JSONValue(yaml: value)))
+            }
+            self = .object(members)
+        case .sequence(let sequence):
+            var elements: [JSONValue] = []
+            for element in sequence { elements.append(try JSONValue(yaml: element)) }
+            self = .array(elements)
+        case .scalar(let scalar):
+            // Quoted scalars are strings whatever they look like.
+            guard scalar.style == .plain || scalar.style == .any else {
+                self = .string(scalar.string)
+                return
+            }
+            if node.null != nil {
+                self = .null
+            } else if let flag = node.bool {
+                self = .bool(flag)
+            } else if let number = node.int {
+                self = .integer(Int64(number))
+            } else if let number = node.float {
+                self = .number(number)
+            } else {
+                self = .string(scalar.string)
+            }
+        case .alias(let alias):
+            throw MessageError("line \(alias.mark?.line ?? 0): aliases are not supported")
+        }
+    }
+}
+
+extension Node {
+    fileprivate init(_ json: JSONValue) {
+        switch json {
+        case .object(let members):
+            self = Node(members.map { (Node.text($0.key), Node($0.value)) })
+        case .array(let elements): self = Node(elements.map { Node($0) })
+        case .string(let text): self = .text(text)
+        case .null, .bool, .integer, .unsigned, .number: self = Node(json.text(indent: 0))
+        }
+    }
+
+    /// A string that is read back as one, also where it looks like something else.
+    private static func text(_ text: String) -> Node {
+        let plain = Node(text)
+        let isMisread =
+            plain.null != nil || plain.bool != nil || plain.int != nil || plain.float != nil
+        return isMisread ? Node(text, .implicit, .doubleQuoted) : plain
+    }
+}

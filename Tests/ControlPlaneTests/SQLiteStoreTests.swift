@@ -1,0 +1,144 @@
+internal import Foundation
+internal import Testing
+
+@testable internal import ControlPlane
+
+@Suite struct SQLiteStoreTests {
+    private let path = FileManager.default.temporaryDirectory.path + "/\(UUID()).db"
+
+    private func open() async throws(StoreError) -> SQLiteStore {
+        try await SQLiteStore(path: path)
+    }
+
+    /// A store with some revisions, closed.
+    private func fill(_ count: UInt64 = 5) async throws {
+        let store = try await open()
+        for revision in 1...count {
+            try await store.append(
+                .init(revision: revision, bytes: Array("revision \(revision)".utf8)))
+        }
+        await store.close()
+    }
+
+    /// Changes the database behind the store's back.
+    private func meddle(_ sql: String) throws {
+        try SQLiteDatabase(path: path).run(sql)
+    }
+
+    private func refusal() async -> String {
+        do throws(StoreError) {
+            let store = try await open()
+            let damage = try await store.read(after: nil).damage
+            await store.close()
+            return damage ?? "not refused"
+        } catch {
+            return error.description
+        }
+    }
+
+    @Test("What is answered is synced to the disk")
+    func isDurable() async throws {
+        try await fill()
+        let database = try SQLiteDatabase(path: path)
+        #expect(try database.run("PRAGMA journal_mode").first?.first?.text == "wal")
+        let store = try await open()
+        #expect(await store.pragma("synchronous") == 2)
+        await store.close()
+    }
+
+    @Test("A second server is refused with the number of the first one's process")
+    func locks() async throws {
+        let store = try await open()
+        #expect(await refusal().contains("in use by process \(getpid())"))
+        await store.close()
+        #expect(await refusal() == "not refused")
+    }
+
+    @Test("Changed bytes are noticed; what is before them can still be read")
+    func checksBytes() async throws {
+        try await fill()
+        try meddle("UPDATE revision SET bytes = x'00' WHERE revision = 4")
+        #expect(await refusal().contains("the bytes of revision 4 are not what was written"))
+        let store = try await open()
+        #expect(try await store.read(after: nil).records.map(\.revision) == [1, 2, 3])
+        await store.close()
+    }
+
+    @Test("A revision that is missing is noticed")
+    func checksOrder() async throws {
+        try await fill()
+        try meddle("DELETE FROM revision WHERE revision = 3")
+        #expect(await refusal().contains("revision 3 is missing"))
+    }
+
+    @Test("A file that is damaged is refused, whatever is left of it")
+    func checksStructure() async throws {
+        try await fill(200)
+        try meddle("PRAGMA wal_checkpoint(TRUNCATE)")
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        try file.seek(toOffset: 4_096 * 2)
+        try file.write(contentsOf: Data(repeating: 0x5a, count: 4_096))
+        try file.close()
+        #expect(await refusal().contains("damaged"))
+
+        try Data("this is no database, whatever its name says".utf8).write(
+            to: URL(fileURLWithPath: path))
+        #expect(await refusal().contains("damaged"))
+    }
+
+    @Test("Databases of other programs and of later versions are left alone")
+    func refusesOthers() async throws {
+        try meddle("CREATE TABLE mine (x)")
+        #expect(await refusal().contains("the database of another program"))
+        try FileManager.default.removeItem(atPath: path)
+        try await fill()
+        try meddle("PRAGMA user_version = 99")
+        #expect(await refusal().contains("a later version of weir (schema 99"))
+    }
+
+    @Test("A file of an earlier schema is brought up to date, and keeps what it holds")
+    func migrates() async throws {
+        try await fill()
+        // As the first version of the schema left it.
+        try meddle("DROP TABLE probe")
+        try meddle("DROP TABLE checkpoint")
+        try meddle("PRAGMA user_version = 1")
+        let store = try await open()
+        try await store.probe()
+        #expect(try await store.read(after: nil).latest == 5)
+        try await store.checkpoint(.init(revision: 5, bytes: [1]))
+        await store.close()
+    }
+
+    @Test("A file that is moved away is not written to any more")
+    func noticesMoves() async throws {
+        try await fill()
+        let store = try await open()
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".moved")
+        await #expect(throws: StoreError.self) {
+            try await store.append(.init(revision: 6, bytes: [6]))
+        }
+        try FileManager.default.moveItem(atPath: path + ".moved", toPath: path)
+        try await store.append(.init(revision: 6, bytes: [6]))
+        await store.close()
+    }
+
+    @Test("A place that can't be written is refused with the reason")
+    func refusesPlaces() async throws {
+        let file = FileManager.default.temporaryDirectory.path + "/\(UUID())"
+        try Data().write(to: URL(fileURLWithPath: file))
+        do throws(StoreError) {
+            _ = try await SQLiteStore(path: file + "/weir.db")
+            Issue.record("a file was taken for a directory")
+        } catch {
+            #expect(error.description.contains("the directory of '\(file)/weir.db'"))
+        }
+    }
+}
+
+extension SQLiteStore {
+    /// A setting of the connection that the store has.
+    fileprivate func pragma(_ name: String) -> Int64? {
+        try? database?.run("PRAGMA \(name)").first?.first?.integer
+    }
+}
