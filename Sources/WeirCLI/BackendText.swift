@@ -13,9 +13,10 @@ enum BackendText {
         }
     }
 
-    /// How many replicas are ready, of how many; `-` for a handler.
+    /// How many replicas are ready, of how many; `-` for a handler, if the server has it.
     static func ready(_ backend: Weir_Admin_V1_Backend) -> String {
         guard let status = backend.status else { return "-" }
+        if case .handler = backend.kind { return "missing" }
         let ready = status.replicas.count { $0.state == .ready }
         return "\(ready)/\(status.replicas.count)"
     }
@@ -51,6 +52,7 @@ enum BackendText {
             ))
         guard let status = backend.status else { return text(lines) }
         lines.append(("state", state(status)))
+        if case .handler = backend.kind { return text(lines) }
         lines.append(("requests", requests(status)))
         return text(lines) + "\n\n" + replicas(status)
     }

@@ -79,6 +79,8 @@ extension ControlPlane {
         text.sample("weir_unrouted_requests_total", [], figures.unrouted)
         text.family("weir_connections", "gauge", "Open connections on the data port.")
         text.sample("weir_connections", [], figures.connections)
+        text.family("weir_store_up", "gauge", "1 while the state can be changed, 0 while not.")
+        text.sample("weir_store_up", [], storeFailure == nil ? 1 : 0)
         text.family("weir_revision", "gauge", "The revision of the control state that is served.")
         text.sample("weir_revision", [], state.revision)
         return text.text

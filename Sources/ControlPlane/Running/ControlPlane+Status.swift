@@ -8,9 +8,7 @@ extension ControlPlane {
         _ backend: ControlState.Backend
     ) async throws -> Weir_Admin_V1_Backend {
         var message = message(backend)
-        if running.all[backend.name] != nil {
-            message.status = status(of: backend.name, try await dataPlane.figures())
-        }
+        message.status = status(of: backend, try await dataPlane.figures())
         return message
     }
 
@@ -19,16 +17,18 @@ extension ControlPlane {
         return Weir_Admin_V1_ListBackendsResponse(
             backends: state.backends.values.sorted { $0.name < $1.name }.map { backend in
                 var message = message(backend)
-                message.status = status(of: backend.name, figures)
+                message.status = status(of: backend, figures)
                 return message
             },
             revision: state.revision)
     }
 
-    private func status(of name: String, _ figures: ServingFigures) -> Weir_Admin_V1_BackendStatus?
-    {
-        guard let running = running.all[name] else { return nil }
-        let pool = figures.pools[name] ?? PoolFigures()
+    private func status(
+        of backend: ControlState.Backend, _ figures: ServingFigures
+    ) -> Weir_Admin_V1_BackendStatus? {
+        if let problem = missingHandler(of: backend) { return .init(problem: problem) }
+        guard let running = running.all[backend.name] else { return nil }
+        let pool = figures.pools[backend.name] ?? PoolFigures()
         let usable = running.set.isUsable
         var status = Weir_Admin_V1_BackendStatus(
             usable: usable, inFlight: UInt64(running.set.requestsInFlight),

@@ -1,0 +1,227 @@
+internal import Foundation
+internal import Messages
+internal import Serving
+internal import Testing
+internal import TrafficPolicy
+
+@testable internal import ControlPlane
+
+/// Numbers that are the same in every run.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
+/// A history of random changes of every kind.
+struct RandomHistory {
+    private static let registered: Set<String> = ["h1", "h2"]
+
+    private var random: SeededGenerator
+    private(set) var history = StateHistory()
+    /// As they were stored.
+    private(set) var records: [StoredRecord] = []
+    /// The state of each revision, from 0 on.
+    private(set) var states = [ControlState()]
+
+    init(seed: UInt64, changes: Int) throws {
+        random = SeededGenerator(state: seed)
+        while records.count < changes { try change() }
+    }
+
+    private mutating func change() throws {
+        var next = history.current
+        do throws(ControlError) {
+            try Self.alter(&next, &random)
+        } catch {
+            // Refused, as random changes sometimes are.
+            return
+        }
+        let delta = history.current.delta(to: next)
+        guard !delta.isEmpty else { return }
+        let record = RevisionRecord(
+            revision: history.current.nextRevision, time: Date(), author: "somebody",
+            comment: "ä \(records.count)", summary: delta.summary(of: history.current), delta: delta
+        )
+        history.append(record)
+        records.append(.init(revision: record.revision, bytes: try record.bytes()))
+        states.append(history.current)
+    }
+
+    private static func alter(
+        _ state: inout ControlState, _ random: inout SeededGenerator
+    ) throws(ControlError) {
+        let backends = state.backends.keys.sorted()
+        let endpoints = state.endpoints.keys.sorted()
+        let backend = backends.randomElement(using: &random) ?? "none"
+        let endpoint = endpoints.randomElement(using: &random) ?? "none"
+        switch Int.random(in: 0..<20, using: &random) {
+        case 0...2:
+            let name = "b\(Int.random(in: 0..<8, using: &random))"
+            _ = try state.createBackend(try draft(name, &random), registered: registered)
+        case 3: _ = try state.updateBackend(try draft(backend, &random), registered: registered)
+        case 4: try state.deleteBackend(backend)
+        case 5, 6:
+            let name = "e\(Int.random(in: 0..<4, using: &random))"
+            _ = try state.createEndpoint(name, route: "/p.\(name)/", backend: backend)
+        case 7 where endpoints.count > 2: try state.deleteEndpoint(endpoint)
+        case 8, 9:
+            var options = ControlState.Shadow.Options()
+            options.limits.maxRequestsInFlight = Int.random(in: 1...99, using: &random)
+            _ = try state.setShadow(
+                endpoint, backend: backend,
+                proportion: [0, 0.1, 1].randomElement(using: &random) ?? 0, options: options)
+        case 10:
+            var comparison = ControlState.Comparison()
+            comparison.ignoredFields = ["a.b", "c"]
+            comparison.tolerances = ["x": .init(absolute: 1, relative: 0.25)]
+            comparison.noiseProportion = Double.random(in: 0...1, using: &random)
+            _ = try state.setComparison(endpoint, comparison)
+        default:
+            let chosen = backends.shuffled(using: &random).prefix(
+                Int.random(in: 1...4, using: &random))
+            let shares = chosen.map { _ in Double.random(in: 0.01...1, using: &random) }
+            let sum = shares.reduce(0, +)
+            _ = try state.setTraffic(
+                endpoint, zip(chosen, shares).map { ($0, $1 / sum) })
+        }
+    }
+
+    private static func draft(
+        _ name: String, _ random: inout SeededGenerator
+    ) throws(ControlError) -> ControlState.Backend {
+        var message = Weir_Admin_V1_Backend(name: name, description: "about \(name)")
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: message.kind = .handler(.init(handler: "h1"))
+        case 1:
+            message.kind = .upstream(.init(addresses: ["127.0.0.1:50051", "[::1]:2", "model:3"]))
+            message.options = .init(
+                retry: .init(codes: ["UNAVAILABLE"], budgetShare: 0.3),
+                healthCheck: .init(interval: .init(seconds: 0)))
+        default:
+            message.kind = .worker(
+                .init(command: ["model", "--x=y z"], replicas: 2, environment: ["A": "1"]))
+        }
+        return try ControlState.Backend(message)
+    }
+}
+
+@Suite struct StateHistoryTests {
+    private func stored(
+        _ random: RandomHistory, checkpointAt revision: UInt64? = nil
+    ) throws -> StoredHistory {
+        var stored = StoredHistory()
+        stored.latest = UInt64(random.records.count)
+        stored.records = random.records.filter { $0.revision > revision ?? 0 }
+        if let revision {
+            let bytes = try random.states[Int(revision)].bytes()
+            stored.checkpoint = .init(revision: revision, bytes: bytes)
+        }
+        return stored
+    }
+
+    /// Everything that counts, affinity maps bit for bit.
+    private func content(_ state: ControlState) -> Weir_Store_V1_Checkpoint {
+        Weir_Store_V1_Checkpoint(state)
+    }
+
+    @Test(
+        "What is read back is what was changed, bit for bit, from every checkpoint",
+        arguments: 1...4 as ClosedRange<UInt64>)
+    func replays(seed: UInt64) throws {
+        let random = try RandomHistory(seed: seed, changes: 250)
+        for revision in [nil, 1, 100, 249, 250] as [UInt64?] {
+            let again = try StateHistory(try stored(random, checkpointAt: revision))
+            #expect(content(again.current) == content(random.history.current))
+            for (name, endpoint) in random.history.current.endpoints {
+                #expect(again.current.endpoints[name]?.map == endpoint.map)
+                #expect(again.current.endpoints[name]?.history == endpoint.history)
+                let (left, right) = (
+                    again.current.endpoints[name]?.weights.weights ?? [], endpoint.weights.weights
+                )
+                #expect(left.map(\.weight.bitPattern) == right.map(\.weight.bitPattern))
+            }
+        }
+    }
+
+    @Test("Every state that is kept can be had again", arguments: 5...6 as ClosedRange<UInt64>)
+    func goesBack(seed: UInt64) throws {
+        let random = try RandomHistory(seed: seed, changes: 120)
+        for revision in stride(from: 0, through: 120, by: 7) {
+            let then = try #require(random.history.state(at: UInt64(revision)))
+            #expect(content(then) == content(random.states[revision]))
+            #expect(then.revision == UInt64(revision))
+        }
+        #expect(random.history.state(at: 121) == nil)
+
+        var short = random.history
+        short.forget(upTo: 100)
+        #expect(short.oldest == 100)
+        #expect(short.state(at: 99) == nil)
+        #expect(content(try #require(short.state(at: 100))) == content(random.states[100]))
+        #expect(short.record(100) == nil)
+        #expect(short.record(101)?.revision == 101)
+        #expect(short.records(after: 118).map(\.revision) == [119, 120])
+    }
+
+    @Test("The history is cut by count, and by age, only when there is enough to cut")
+    func cuts() throws {
+        let random = try RandomHistory(seed: 7, changes: 200)
+        var bounds = HistoryBounds()
+        bounds.revisions = 150
+        #expect(random.history.cut(bounds, now: Date()) == nil)
+        bounds.revisions = 100
+        #expect(random.history.cut(bounds, now: Date()) == 100)
+        bounds.age = .seconds(3_600)
+        bounds.revisions = 1_000
+        #expect(random.history.cut(bounds, now: Date()) == nil)
+        #expect(random.history.cut(bounds, now: Date().addingTimeInterval(4_000)) == 200)
+    }
+
+    @Test("Gaps, other revisions and bytes that are none are told")
+    func refusesNonsense() throws {
+        let random = try RandomHistory(seed: 8, changes: 10)
+        var gap = try stored(random)
+        gap.records.remove(at: 4)
+        var swapped = try stored(random)
+        swapped.records.swapAt(2, 3)
+        var bytes = try stored(random)
+        bytes.records[9] = .init(revision: 10, bytes: [0xff, 0xff])
+        var damaged = try stored(random)
+        damaged.damage = "page 7 is bad"
+        for (stored, text) in [
+            (gap, "revision 5 is missing"), (swapped, "revision 3 is missing"),
+            (bytes, "revision 10"), (damaged, "page 7 is bad"),
+        ] {
+            do throws(StoreError) {
+                _ = try StateHistory(stored)
+                Issue.record("not refused: \(text)")
+            } catch {
+                #expect(error.description.contains(text), "\(error.description)")
+            }
+        }
+    }
+
+    @Test("An archive moves a whole history to another store")
+    func archives() async throws {
+        let random = try RandomHistory(seed: 9, changes: 60)
+        let (from, to): (any StateStore, any StateStore) = (MemoryStore(), MemoryStore())
+        for record in random.records { try await from.append(record) }
+        try await from.checkpoint(.init(revision: 20, bytes: try random.states[20].bytes()))
+        let archive = try await StateArchive(reading: from)
+        #expect((archive.damage, archive.latest) == (nil, 60))
+        let copy = try StateArchive(
+            try Weir_Store_V1_Archive(serializedBytes: archive.message.serializedBytes()))
+        try await copy.write(to: to)
+        let again = try StateHistory(try await to.read(after: nil))
+        #expect(content(again.current) == content(random.history.current))
+        #expect(again.oldest == 20)
+        await #expect(throws: StoreError.self) { try await copy.write(to: to) }
+    }
+}
