@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import grpc
 import pytest
@@ -51,7 +53,11 @@ def _generate(folder):
 
 @pytest.fixture(scope="session")
 def stubs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stubs")
+    return load_stubs(tmp_path_factory.mktemp("stubs"))
+
+
+def load_stubs(folder):
+    """Generates the stubs into a folder and imports them."""
     sys.path.insert(0, str(folder))
     import google
 
@@ -142,14 +148,7 @@ class Mesh:
         return server
 
     def tool(self, *arguments, check=True):
-        environment = {
-            **os.environ, "WEIR_ADMIN": self.weir.admin, "WEIR_ADDRESS": self.weir.data,
-            "NO_COLOR": "1"}
-        run = subprocess.run(
-            [BUILD / "weir", *map(str, arguments)], capture_output=True, text=True,
-            env=environment, timeout=60)
-        assert not check or run.returncode == 0, run.stdout + run.stderr
-        return run
+        return tool(self.weir, *arguments, check=check)
 
     def backend(self, name, *options):
         return self.tool("backend", "create", name, *options)
@@ -235,3 +234,72 @@ def weir(demo):
             timeout=SECONDS, check=check, **options)
 
     return run
+
+
+class Etcd:
+    """A real etcd of one member on loopback, with its data in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.port, self.peer_port = free_port(), free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.process = None
+        self.start()
+
+    def start(self):
+        peer = f"http://127.0.0.1:{self.peer_port}"
+        self.process = subprocess.Popen(
+            ["etcd", "--data-dir", self.folder, "--listen-client-urls", f"http://{self.address}",
+             "--advertise-client-urls", f"http://{self.address}", "--listen-peer-urls", peer,
+             "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
+             "--unsafe-no-fsync", "--log-level", "error"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: answers(self.port))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(SECONDS)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for(holds, seconds=SECONDS):
+    """Waits until something holds; returns how long that took."""
+    start = time.monotonic()
+    while not holds():
+        assert time.monotonic() - start < seconds, "did not come true in time"
+        time.sleep(0.01)
+    return time.monotonic() - start
+
+
+def admin_of(stubs, server):
+    """A stub for a server's admin service; closed with `server.close_admin()`."""
+    channel = grpc.insecure_channel(server.admin)
+    server.close_admin = channel.close
+    return stubs.admin_grpc.AdminStub(channel)
+
+
+def tool(server, *arguments, check=True):
+    """Runs `weir` against a server."""
+    run = subprocess.run(
+        [BUILD / "weir", *map(str, arguments)], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "WEIR_ADMIN": server.admin, "WEIR_ADDRESS": server.data,
+             "NO_COLOR": "1"})
+    assert not check or run.returncode == 0, run.stdout + run.stderr
+    return run
+
+
+def metric(server, name):
+    """The value of a metric without labels."""
+    with urllib.request.urlopen(f"http://{server.admin}/metrics", timeout=SECONDS) as response:
+        lines = response.read().decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))

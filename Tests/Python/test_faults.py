@@ -12,7 +12,8 @@ import pytest
 
 import frame_server
 from frame_server import FrameServer
-from test_upstream import RAW, READY, call, failure, free_port
+from conftest import free_port
+from test_upstream import RAW, READY, call, failure
 
 
 class Load:

@@ -13,7 +13,7 @@ import urllib.request
 
 import grpc
 import pytest
-from conftest import memory
+from conftest import free_port, memory
 
 RAW = "/test.Raw/"
 READY, UNHEALTHY, EJECTED = 3, 4, 5
@@ -36,12 +36,6 @@ def counts(mesh, number, **options):
         key = [("x-serve-shard-key", f"key-{index}")] if options.get("keyed") else []
         names[call(mesh, "Name", metadata=key).split()[0].decode()] += 1
     return names
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 # What is passed on.
