@@ -9,7 +9,7 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 
-.PHONY: deps deps-test deps-bench build run test asan bench protos check-protos vectors format lint
+.PHONY: deps deps-test deps-bench build run test asan torture bench protos check-protos vectors format lint
 
 # Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
 define install
@@ -55,7 +55,11 @@ asan: deps
 	LSAN_OPTIONS=suppressions=Tests/leaks.supp $(SWIFT) test --scratch-path .build-asan \
 	  --sanitize=address --filter "MessagesTests|HTTP2SessionTests|GRPCWireTests|ServingTests"
 
-bench: deps-bench $(VENV)/bench-installed
+# Kills a server 1,000 times while its state is changed, and looks for what was lost.
+torture: deps-test $(VENV)/installed build
+	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
+
+bench: deps-test deps-bench $(VENV)/bench-installed
 	$(SWIFT) build $(RELEASE) --product FixtureServer
 	$(SWIFT) build $(RELEASE) --product weir
 	$(SWIFT) build $(RELEASE) --product PolicyBenchmark
@@ -68,8 +72,8 @@ $(VENV)/bench-installed: Benchmarks/requirements.txt $(VENV)/installed
 # Writes all generated code. Rewrites only what `protos/` says, so `git diff` shows what changed.
 WELL_KNOWN := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
   struct.proto timestamp.proto wrappers.proto)
-OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto \
-  grpc/reflection/v1alpha/reflection.proto google/rpc/status.proto google/rpc/error_details.proto
+OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto \
+  grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto google/rpc/status.proto google/rpc/error_details.proto
 OUT ?= Sources
 TESTS_OUT ?= Tests
 

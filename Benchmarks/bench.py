@@ -12,6 +12,7 @@ import tempfile
 import count_allocations
 import passthrough
 import shadows
+import state
 from contender import (
     PAYLOAD, RELEASE, ROOT, SHAPES, Contender, free_port, grpc_load, measure, table)
 
@@ -101,6 +102,7 @@ def main():
         passthrough.report(*passthrough.compare(folder))
         shadows.report(*shadows.compare(folder))
         policy()
+        state.run()
         if not allocations():
             sys.exit("too many allocations")
 

@@ -31,7 +31,7 @@ def test_the_tour_prints_what_the_readme_shows(demo, weir, monkeypatch):
                 steps[-1][1].append(line)
     assert len(steps) > 8
     environment = {
-        "WEIR_ADMIN": demo.admin, "WEIR_ADDRESS": demo.data, "NO_COLOR": "1",
+        "WEIR_AUTHOR": "ada", "WEIR_ADMIN": demo.admin, "WEIR_ADDRESS": demo.data, "NO_COLOR": "1",
         "PATH": f"{ROOT / '.build/debug'}:/usr/bin:/bin"}
     for command, shown in steps:
         end = time.monotonic() + 10
