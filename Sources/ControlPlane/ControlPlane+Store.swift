@@ -56,9 +56,10 @@ extension ControlPlane {
                 revision: state.nextRevision, time: Date(), author: condition.author,
                 comment: condition.comment, summary: prefix + delta.summary(of: state),
                 delta: delta)
+            let stored = StoredRecord(
+                revision: record.revision, bytes: try Self.bytes(record))
             do throws(StoreError) {
-                try await store.append(
-                    StoredRecord(revision: record.revision, bytes: Self.bytes(record)))
+                try await store.append(stored)
             } catch .conflict {
                 try await catchUpOrRefuse()
                 continue
@@ -72,11 +73,12 @@ extension ControlPlane {
         throw ControlError.unavailable(store.place, "others change it all the time")
     }
 
-    private static func bytes(_ record: RevisionRecord) -> [UInt8] {
-        do {
+    /// Throws for what protobuf can't hold, such as a zero in a name.
+    private static func bytes(_ record: RevisionRecord) throws(ControlError) -> [UInt8] {
+        do throws(MessageError) {
             return try record.bytes()
         } catch {
-            preconditionFailure("a change that was checked can be written down: \(error)")
+            throw .invalid("change", "can't be stored: \(error.description)")
         }
     }
 

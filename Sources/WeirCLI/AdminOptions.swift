@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import GRPCWire
 internal import Messages
 internal import Weir
 
@@ -37,7 +38,7 @@ struct AdminOptions: ParsableArguments {
         guard let bytes = try await call.next(), try await call.next() == nil else {
             throw RPCError(.internalError, "the server did not send one reply")
         }
-        if let reason = await call.trailingMetadata["x-weir-stale"] {
+        if let reason = await call.trailingMetadata["x-weir-stale"].map(StatusMessage.decode) {
             complain("warning: this may be stale, for the store can't be reached: \(reason)")
         }
         return try Reply(serializedBytes: bytes)

@@ -9,7 +9,8 @@ struct WeirCommand: AsyncParsableCommand {
         abstract: "Serves gRPC and splits its traffic between versions, while it runs.",
         discussion: """
             Start a server with 'weir serve --demo'; the other commands talk to it through its \
-            admin port. Exit codes: 0 done, 1 refused, 64 wrong usage, 69 no server there.
+            admin port. Exit codes: 0 done, 1 refused, 64 wrong usage, 69 no server there, or its \
+            store can't be reached.
             """,
         version: WeirServer.version,
         subcommands: [

@@ -239,8 +239,8 @@ def weir(demo):
 class Etcd:
     """A real etcd of one member on loopback, with its data in a folder."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, scheme="http", options=()):
+        self.folder, self.scheme, self.options = folder, scheme, options
         self.port, self.peer_port = free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.process = None
@@ -249,10 +249,11 @@ class Etcd:
     def start(self):
         peer = f"http://127.0.0.1:{self.peer_port}"
         self.process = subprocess.Popen(
-            ["etcd", "--data-dir", self.folder, "--listen-client-urls", f"http://{self.address}",
-             "--advertise-client-urls", f"http://{self.address}", "--listen-peer-urls", peer,
+            ["etcd", "--data-dir", self.folder, "--listen-client-urls",
+             f"{self.scheme}://{self.address}", "--advertise-client-urls",
+             f"{self.scheme}://{self.address}", "--listen-peer-urls", peer,
              "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
-             "--unsafe-no-fsync", "--log-level", "error"],
+             "--unsafe-no-fsync", "--log-level", "error", *self.options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(lambda: answers(self.port))
 
@@ -303,3 +304,22 @@ def metric(server, name):
     with urllib.request.urlopen(f"http://{server.admin}/metrics", timeout=SECONDS) as response:
         lines = response.read().decode().splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A certificate authority, and certificates for a server called model.internal and a client."""
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+            "-days", "2", "-subj", "/CN=test ca")
+    for name in ("server", "client"):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out",
+                f"{name}.csr", "-subj", f"/CN={name}")
+        (folder / "ext").write_text("subjectAltName=DNS:model.internal")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", "ext")
+    return folder

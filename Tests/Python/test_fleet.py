@@ -6,13 +6,13 @@ import json
 import random
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import grpc
 import pytest
-from conftest import (
-    Etcd, admin_of, metric, start_weir, tool, wait_for)
+from conftest import BUILD, Etcd, admin_of, metric, start_weir, tool, wait_for
 
 TTL = 3
 KEYS = [f"key {number}".encode() for number in range(100)]
@@ -321,6 +321,28 @@ def test_a_dead_endpoint_of_etcd_is_passed_over(fleet):
     proxy.close()
     fleet.set(fleet.admins[0], 0.25)
     assert metric(weir, "weir_store_up") == 1
+
+
+def test_etcd_is_reached_by_tls_with_a_certificate_of_ones_own(stubs, tmp_path, certificates):
+    etcd = Etcd(tmp_path / "etcd", "https", [
+        "--cert-file", certificates / "server.pem", "--key-file", certificates / "server.key",
+        "--client-cert-auth", "--trusted-ca-file", certificates / "ca.pem"])
+    store = f"etcd:https://{etcd.address}?ca={certificates / 'ca.pem'}&server_name=model.internal"
+    own = f"&cert={certificates / 'client.pem'}&key={certificates / 'client.key'}"
+    try:
+        weir = start_weir("--demo", "--store", store + own)
+        try:
+            tool(weir, "traffic", "set", "greeter", "greeter-v2=1")
+            assert "state in etcd:https://" in tool(weir, "fleet", "list").stdout
+        finally:
+            weir.stop(signal.SIGKILL)
+        # Without one the store can't be had, and the reason is told.
+        run = subprocess.run(
+            [BUILD / "weir", "serve", "--store", store, "--data", "127.0.0.1:0",
+             "--admin", "127.0.0.1:0"], capture_output=True, text=True, timeout=40)
+        assert run.returncode == 1 and "no etcd answers: " in run.stderr
+    finally:
+        etcd.stop()
 
 
 def test_a_server_that_starts_later_has_the_state_of_the_others(fleet, tmp_path):

@@ -26,6 +26,9 @@ final class ServingLoop: @unchecked Sendable {
     var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
     /// The connections to the backends of replicas.
     private(set) var pools: [ObjectIdentifier: BackendPool] = [:]
+    let pacer: ConnectPacer
+    /// Tends all pools; there is none while there are no pools.
+    private var upkeep: RepeatedTask?
     var random = LoopRandom()
     var requestsInFlight = 0
     var blockingCalls = 0
@@ -59,6 +62,7 @@ final class ServingLoop: @unchecked Sendable {
         self.log = log
         executor = LoopExecutor(eventLoop)
         shared = ConnectionLoop(eventLoop)
+        pacer = ConnectPacer(eventLoop)
         deadlines = DeadlineWheel(now: NIODeadline.now().uptimeNanoseconds)
     }
 
@@ -85,6 +89,16 @@ final class ServingLoop: @unchecked Sendable {
         for (id, pool) in gone {
             pools[id] = nil
             pool.retire()
+        }
+        if pools.isEmpty {
+            upkeep?.cancel()
+            upkeep = nil
+        } else if upkeep == nil {
+            upkeep = eventLoop.scheduleRepeatedTask(
+                initialDelay: .seconds(1), delay: .seconds(1)
+            ) { _ in
+                for pool in self.pools.values { pool.tend() }
+            }
         }
     }
 

@@ -52,7 +52,6 @@ final class BackendPool: @unchecked Sendable {
     private var lineTimer: Scheduled<Void>?
     private var isPumping = false
     private var warden: ReplicaWarden?
-    private var upkeep: RepeatedTask?
 
     init(_ loop: ServingLoop, _ set: ReplicaSet) {
         self.loop = loop
@@ -68,18 +67,17 @@ final class BackendPool: @unchecked Sendable {
         if set.register(self) { warden = ReplicaWarden(self) }
         refresh()
         warden?.start()
-        upkeep = loop.eventLoop.scheduleRepeatedTask(
-            initialDelay: .seconds(1), delay: .seconds(1)
-        ) { _ in
-            for member in self.members { member.tend(self.options) }
-        }
+    }
+
+    /// To be called about once a second.
+    func tend() {
+        for member in members { member.tend(options) }
     }
 
     /// The backend is gone: what waits is refused, what runs finishes.
     func retire() {
         set.unregister(self)
         warden?.stop()
-        upkeep?.cancel()
         for member in members { member.retire() }
         members = []
         isResolving = false
@@ -119,7 +117,7 @@ final class BackendPool: @unchecked Sendable {
             figures.retired.add(member.figures)
             member.retire()
         }
-        for member in members { member.connectIfPossible() }
+        for member in members { member.connectInTurn() }
         warden?.refresh(optionsChanged: optionsChanged)
         chooseCandidates()
         pump()

@@ -32,6 +32,8 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     /// Grows when the server complains about too many pings (gRFC A8).
     private var keepaliveFactor = 1
     private(set) var isRetired = false
+    /// It waits for its turn to connect.
+    private var isInLine = false
 
     init(_ replica: Replica, pool: BackendPool) {
         self.replica = replica
@@ -71,6 +73,23 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     func release() { replica.inFlight.subtract(1, ordering: .relaxed) }
 
     // MARK: Connecting
+
+    /// Connects when it is its turn, unless that is going on or has to wait. What another loop has
+    /// reached, perhaps for a request, is needed here too: the loop that asks for its health may be this.
+    func connectInTurn() {
+        guard isIdle, replica.connections.load(ordering: .relaxed) == 0 else {
+            return connectIfPossible()
+        }
+        guard !isInLine else { return }
+        isInLine = true
+        pool.loop.pacer.enqueue(self)
+    }
+
+    func itsTurnToConnect() {
+        isInLine = false
+        // A request may have been here first.
+        if isIdle { connect() }
+    }
 
     /// Connects, unless that is going on or has to wait. Once another loop has reached the replica,
     /// nothing is to be waited for.

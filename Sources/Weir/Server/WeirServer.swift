@@ -82,6 +82,21 @@ public final class WeirServer: Sendable {
         } catch let error as StoreError {
             throw StateStorage.Failure(error)
         }
+        do {
+            let addresses = try await listen()
+            await controlPlane.announce(
+                ServerInstance(
+                    name: configuration.name, version: Self.version,
+                    dataAddress: addresses.data.description,
+                    adminAddress: addresses.admin.description))
+            return addresses
+        } catch {
+            await controlPlane.stop()
+            throw error
+        }
+    }
+
+    private func listen() async throws -> Addresses {
         let controlPlane = controlPlane
         let admin = try await dataPlane.listenForOperators(
             host: configuration.admin.host, port: configuration.admin.port,
@@ -90,15 +105,9 @@ public final class WeirServer: Sendable {
         let data = try await dataPlane.listen(
             host: configuration.data.host, port: configuration.data.port,
             services: SystemServices(backend: controlPlane.standardBackend, servesEndpoints: true))
-        let addresses = Addresses(
+        return Addresses(
             data: Address(host: configuration.data.host, port: data.port ?? 0),
             admin: Address(host: configuration.admin.host, port: admin.port ?? 0))
-        await controlPlane.announce(
-            ServerInstance(
-                name: configuration.name, version: Self.version,
-                dataAddress: addresses.data.description,
-                adminAddress: addresses.admin.description))
-        return addresses
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: new requests are refused, running ones finish

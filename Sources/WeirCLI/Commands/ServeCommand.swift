@@ -78,7 +78,7 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let document = try file.map { try YAMLDocument(file: $0) }
-        let seed: Weir_Admin_V1_Configuration? = try document?.message()
+        let wished: Weir_Admin_V1_Configuration? = try document?.message()
         var configuration = WeirServer.Configuration()
         configuration.data = try Address(argument: data)
         configuration.admin = try Address(argument: admin)
@@ -95,10 +95,15 @@ struct ServeCommand: AsyncParsableCommand {
 
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
-        if let document, let seed {
-            try await plant(seed, from: document, at: addresses.admin)
-        } else if demo {
-            try await prepareDemo(server)
+        do {
+            if let document, let wished {
+                try await seed(wished, from: document, at: addresses.admin)
+            } else if demo {
+                try await prepareDemo(server)
+            }
+        } catch {
+            try await server.shutDown()
+            throw error
         }
         announce(addresses)
         try await server.run()
@@ -118,11 +123,11 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     /// Applies a configuration to a state that is empty.
-    private func plant(
-        _ seed: Weir_Admin_V1_Configuration, from document: YAMLDocument, at admin: Address
+    private func seed(
+        _ wished: Weir_Admin_V1_Configuration, from document: YAMLDocument, at admin: Address
     ) async throws {
         let request = Weir_Admin_V1_ApplyRequest(
-            configuration: seed,
+            configuration: wished,
             note: .init(author: "weir", comment: "weir serve -f \(file ?? "")"),
             onlyIfEmpty: true)
         try await reporting {
