@@ -128,7 +128,11 @@ let package = Package(
             path: "Tests/CEverything"),
         tests("MessagesTests", ["Messages", "CEverything", "CProtobufC"]),
         tests(
-            "ServingTests", ["Serving", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages"]),
+            "ServingTests",
+            [
+                "Serving", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore,
+                nioPosix,
+            ]),
         tests(
             "ControlPlaneTests",
             ["ControlPlane", "Serving", "GRPCWire", "Messages", "TrafficPolicy"]),

@@ -82,7 +82,11 @@ package actor ControlPlane {
         let (availability, events, accepted) = (availability, store.events, accepted.stream)
         work = [
             Task { [weak self] in
-                for await _ in availability { await self?.tellStandardServices() }
+                for await _ in availability {
+                    await self?.tellStandardServices()
+                    // Thousands of backends may come up one after the other.
+                    try? await Task.sleep(for: .milliseconds(10))
+                }
             },
             Task { [weak self] in
                 for await event in events { await self?.received(event) }

@@ -22,7 +22,7 @@ final class EtcdServer: @unchecked Sendable {
     var endpoint: String { "http://127.0.0.1:\(port)" }
 
     /// A prefix that no other test has.
-    var location: String { "etcd:\(endpoint)?ttl=2&prefix=\(UUID().uuidString)" }
+    var location: String { "etcd:\(endpoint)?ttl=5&prefix=\(UUID().uuidString)" }
 
     func start() async throws {
         process = Process()

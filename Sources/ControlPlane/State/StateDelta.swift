@@ -35,6 +35,8 @@ extension ControlState {
     /// - Returns: what leads back, for `restore`.
     mutating func apply(_ delta: StateDelta) -> StateDelta {
         var undo = StateDelta()
+        backends.reserveCapacity(backends.count + delta.backends.count)
+        endpoints.reserveCapacity(endpoints.count + delta.endpoints.count)
         for backend in delta.backends {
             if let before = backends[backend.name] {
                 undo.backends.append(before)

@@ -24,10 +24,12 @@ final class ServingLoop: @unchecked Sendable {
     /// Paths resolved under this snapshot, by port.
     var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
     var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
-    /// The connections to the backends of replicas.
+    /// The backends of replicas in the snapshot.
+    private var sets: [ObjectIdentifier: ReplicaSet] = [:]
+    /// The connections to those of them whose turn has come, or that were asked for.
     private(set) var pools: [ObjectIdentifier: BackendPool] = [:]
     let pacer: ConnectPacer
-    /// Tends all pools; there is none while there are no pools.
+    /// Tends all pools; there is none while there are no backends of replicas.
     private var upkeep: RepeatedTask?
     var random = LoopRandom()
     var requestsInFlight = 0
@@ -76,21 +78,21 @@ final class ServingLoop: @unchecked Sendable {
         adminPaths.removeAll(keepingCapacity: true)
     }
 
-    private func installPools(_ sets: [ReplicaSet]) {
-        var gone = pools
-        for set in sets {
-            let id = ObjectIdentifier(set)
-            gone[id] = nil
-            guard pools[id] == nil else { continue }
-            let pool = BackendPool(self, set)
-            pools[id] = pool
-            pool.open()
-        }
-        for (id, pool) in gone {
+    private func installPools(_ replicaSets: [ReplicaSet]) {
+        let known = sets
+        sets = Dictionary(
+            replicaSets.map { (ObjectIdentifier($0), $0) }, uniquingKeysWith: { first, _ in first })
+        for (id, pool) in pools where sets[id] == nil {
             pools[id] = nil
             pool.retire()
         }
-        if pools.isEmpty {
+        for (id, set) in sets where known[id] == nil {
+            pacer.enqueue {
+                // It may have gone meanwhile.
+                if self.sets[id] === set { _ = self.pool(for: set) }
+            }
+        }
+        if sets.isEmpty {
             upkeep?.cancel()
             upkeep = nil
         } else if upkeep == nil {
@@ -100,6 +102,16 @@ final class ServingLoop: @unchecked Sendable {
                 for pool in self.pools.values { pool.tend() }
             }
         }
+    }
+
+    /// The pool of a backend in the snapshot, which begins to connect if it is new.
+    func pool(for set: ReplicaSet) -> BackendPool {
+        let id = ObjectIdentifier(set)
+        if let known = pools[id] { return known }
+        let pool = BackendPool(self, set)
+        pools[id] = pool
+        pool.open()
+        return pool
     }
 
     // MARK: Metrics

@@ -205,10 +205,7 @@ extension ServingLoop {
             }
             return .handler(Handler(method: method, isBlocking: backend.isBlocking))
         case .replicas(let set):
-            guard let pool = pools[ObjectIdentifier(set)] else {
-                preconditionFailure("a snapshot's pools are made when it is installed")
-            }
-            return .replicas(pool)
+            return .replicas(pool(for: set))
         case nil:
             return .nobody(RPCError(.unavailable, "backend '\(name)' is not running here"))
         }

@@ -82,13 +82,11 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         }
         guard !isInLine else { return }
         isInLine = true
-        pool.loop.pacer.enqueue(self)
-    }
-
-    func itsTurnToConnect() {
-        isInLine = false
-        // A request may have been here first.
-        if isIdle { connect() }
+        pool.loop.pacer.enqueue { [self] in
+            isInLine = false
+            // A request may have been here first.
+            if isIdle { connect() }
+        }
     }
 
     /// Connects, unless that is going on or has to wait. Once another loop has reached the replica,
