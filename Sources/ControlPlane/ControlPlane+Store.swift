@@ -203,8 +203,10 @@ extension ControlPlane {
 
     /// From now on changes are refused, until the store is back. What is served stays.
     func lost(_ reason: String) {
-        defer { storeFailure = reason }
-        guard storeFailure == nil else { return }
+        let isNew = storeFailure == nil
+        storeFailure = reason
+        guard isNew else { return }
+        tellStandardServices()
         log.error(
             "the store is lost; serving goes on, changes are refused",
             metadata: ["store": "\(store.place)", "reason": "\(reason)"])
@@ -227,6 +229,7 @@ extension ControlPlane {
             return false
         }
         storeFailure = nil
+        tellStandardServices()
         log.notice(
             "the store is back",
             metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])

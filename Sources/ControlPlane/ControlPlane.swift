@@ -184,13 +184,17 @@ package actor ControlPlane {
         }
     }
 
-    private func tellStandardServices() {
+    /// What health tells about the store.
+    private static let storeHealth = "weir.store"
+
+    func tellStandardServices() {
         var statuses: [String: HealthBoard.Status] = [:]
         for endpoint in state.endpoints.values {
             let serves = endpoint.weights.weights.contains { isUsable($0.backend) }
             statuses[endpoint.name] = serves ? .serving : .notServing
             statuses[endpoint.route.service] = serves ? .serving : .notServing
         }
+        statuses[Self.storeHealth] = storeFailure == nil ? .serving : .notServing
         health.set(statuses)
 
         let routed = Set(state.endpoints.values.map(\.route.service))

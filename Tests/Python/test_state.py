@@ -8,6 +8,8 @@ import subprocess
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from conftest import BUILD, Server, admin_of, metric, start_weir, tool, wait_for
 
 import torture
@@ -37,6 +39,13 @@ def hello(server, stubs):
     with grpc.insecure_channel(server.data) as channel:
         return stubs.hello_grpc.GreeterStub(channel).SayHello(
             stubs.hello.HelloRequest(name="Ada"), timeout=5).message
+
+
+def health(server, name):
+    with grpc.insecure_channel(server.data) as channel:
+        reply = health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(service=name), timeout=5)
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)
 
 
 def call_admin(server, stubs, body):
@@ -375,9 +384,11 @@ def test_a_database_that_is_moved_away_takes_no_changes_until_it_is_back(servers
     run = tool(weir, *HALF, check=False)
     assert run.returncode == 69 and "was moved or deleted while it was in use" in run.stderr
     assert metric(weir, "weir_store_up") == 0
+    assert [health(weir, name) for name in ("weir.store", "")] == ["NOT_SERVING", "SERVING"]
     assert "Ada" in hello(weir, stubs)
     backup.rename(database)
     wait_for(lambda: metric(weir, "weir_store_up") == 1)
+    assert health(weir, "weir.store") == "SERVING"
     tool(weir, *HALF)
 
 

@@ -3,7 +3,7 @@ package import Messages
 internal import Synchronization
 
 /// What `grpc.health.v1` tells: a status for the whole server (the empty name), for each endpoint
-/// by its name, and for each service with a route.
+/// by its name, and for each service with a route; the control plane adds the store's.
 ///
 /// Behind a lock, which only health checks and changes of the control state take.
 package final class HealthBoard: Sendable {
