@@ -28,6 +28,9 @@ extension ControlPlane {
     func rollBack(
         to revision: UInt64, endpoint: String, under condition: Condition
     ) async throws -> Weir_Admin_V1_RollbackResponse {
+        guard revision > 0 else {
+            throw ControlError.invalid("revision", "is not set; ListRevisions tells what there is")
+        }
         let then = try kept(revision)
         let prefix = "roll back to revision \(then.revision): "
         let (done, current) = try await change(condition, prefix: prefix) {
@@ -71,7 +74,7 @@ extension ControlPlane {
     }
 
     func revision(_ revision: UInt64) throws -> Weir_Admin_V1_GetRevisionResponse {
-        let state = try kept(revision)
+        let state = try kept(revision == 0 ? state.revision : revision)
         let record = history.record(state.revision)
         return Weir_Admin_V1_GetRevisionResponse(
             revision: record.map { .init($0) } ?? .init(revision: state.revision),
@@ -80,15 +83,14 @@ extension ControlPlane {
     }
 
     func compare(_ from: UInt64, _ to: UInt64) throws -> Weir_Admin_V1_CompareRevisionsResponse {
-        let (before, after) = (try kept(from), try kept(to))
+        let (before, after) = (try kept(from), try kept(to == 0 ? state.revision : to))
         return Weir_Admin_V1_CompareRevisionsResponse(
             changes: try StateComparison(from: before, to: after).changes,
             fromRevision: before.revision, toRevision: after.revision)
     }
 
-    /// The state as of a revision; 0 means the current one.
     private func kept(_ revision: UInt64) throws(ControlError) -> ControlState {
-        guard let state = history.state(at: revision == 0 ? state.revision : revision) else {
+        guard let state = history.state(at: revision) else {
             throw .revisionGone(revision, kept: history.oldest...state.revision)
         }
         return state

@@ -44,7 +44,15 @@ struct StoreOptions: ParsableArguments {
     }
 
     /// Opens the store for work while no server has it.
-    func open() async throws -> any StateStore {
-        try await StoreLocation(text).open()
+    ///
+    /// - Parameter creates: whether a database that isn't there is made.
+    func open(creates: Bool) async throws -> any StateStore {
+        let location = try StoreLocation(text)
+        if case .sqlite(let path) = location, !creates,
+            !FileManager.default.fileExists(atPath: path)
+        {
+            throw StoreError.refused("there is no state in '\(path)'")
+        }
+        return try await location.open()
     }
 }

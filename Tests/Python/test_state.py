@@ -162,6 +162,8 @@ def test_rollback_is_refused_when_a_backend_is_gone(servers):
     revision = json.loads(tool(weir, "history", "--json").stdout)["currentRevision"]
     tool(weir, "traffic", "set", "greeter", "greeter-v1=1")
     tool(weir, "backend", "delete", "up")
+    assert "revision: is not set" in refusal(weir, "rollback", 0)
+    assert "2 added" in tool(weir, "diff", 0, 1).stdout
     text = refusal(weir, "rollback", revision)
     assert "FAILED_PRECONDITION" in text and "needs backend 'up', which is gone" in text
 
@@ -288,6 +290,9 @@ def test_state_is_checked_saved_and_moved(servers, tmp_path):
     first.stop()
     checked = state("check", "--state-dir", tmp_path / "a").stdout
     assert "revisions 0 to 4, 2 backends, 1 endpoints" in checked
+    missing = state("check", "--state-dir", tmp_path / "none", check=False)
+    assert missing.returncode == 1 and "there is no state in" in missing.stderr
+    assert not (tmp_path / "none").exists()
     saved = tmp_path / "saved.json"
     saved.write_text(state("export", "--state-dir", tmp_path / "a").stdout)
     state("import", saved, "--state-dir", tmp_path / "b")

@@ -65,18 +65,19 @@ struct StateCommand: ParsableCommand {
         func run() async throws {
             let archive = try StateArchive(
                 try YAMLDocument(file: file).message(as: Weir_Store_V1_Archive.self))
-            try await StateCommand.using(options) { store in
+            try await StateCommand.using(options, creates: true) { store in
                 try await archive.write(to: store)
                 print(archive.inWords(store.place))
             }
         }
     }
 
+    /// - Parameter creates: whether the store may be a new one.
     private static func using(
-        _ options: StoreOptions, _ body: (any StateStore) async throws -> Void
+        _ options: StoreOptions, creates: Bool = false, _ body: (any StateStore) async throws -> Void
     ) async throws {
         do {
-            let store = try await options.open()
+            let store = try await options.open(creates: creates)
             do {
                 try await body(store)
                 await store.close()
