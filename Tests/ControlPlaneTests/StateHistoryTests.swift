@@ -208,6 +208,35 @@ struct RandomHistory {
         }
     }
 
+    @Test("A watcher that comes while a change is published hears of it once; one too slow is told")
+    func watchesWithoutRepetition() async throws {
+        let random = try RandomHistory(seed: 10, changes: 30)
+        let watchers = Watchers()
+        let fromStart = try watchers.subscribe(from: 0, random.history)
+        let resumed = try watchers.subscribe(from: 28, random.history)
+        // The thirtieth was in what they were given already.
+        let record = try #require(random.history.record(30))
+        watchers.tell(.change(record))
+        var further = random.history
+        further.append(
+            RevisionRecord(
+                revision: 31, time: Date(), author: "", comment: "", summary: "",
+                delta: StateDelta()))
+        watchers.tell(.change(try #require(further.record(31))))
+        watchers.endAll()
+        #expect(try await fromStart.reduce(into: []) { $0.append($1.revision) } == [30, 31])
+        #expect(try await resumed.reduce(into: []) { $0.append($1.revision) } == [29, 30, 31])
+
+        for revision in [99, 31] as [UInt64] {
+            #expect(throws: ControlError.self) {
+                try watchers.subscribe(from: revision, random.history)
+            }
+        }
+        let slow = try watchers.subscribe(from: 30, random.history)
+        for _ in 0..<2_000 { watchers.tell(.change(try #require(further.record(31)))) }
+        await #expect(throws: ControlError.self) { for try await _ in slow {} }
+    }
+
     @Test("An archive moves a whole history to another store")
     func archives() async throws {
         let random = try RandomHistory(seed: 9, changes: 60)

@@ -31,64 +31,49 @@ extension ControlPlane {
 
     private nonisolated func addingChanges(_ service: Service) -> Service {
         service
-            .change("CreateBackend") { (request: Weir_Admin_V1_CreateBackendRequest, context) in
+            .change("CreateBackend") { (request: Weir_Admin_V1_CreateBackendRequest, condition) in
                 let backend = try await self.createBackend(
-                    try ControlState.Backend(request.backend ?? .init()),
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+                    try ControlState.Backend(request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
-            .change("UpdateBackend") { (request: Weir_Admin_V1_UpdateBackendRequest, context) in
+            .change("UpdateBackend") { (request: Weir_Admin_V1_UpdateBackendRequest, condition) in
                 let backend = try await self.updateBackend(
-                    try ControlState.Backend(request.backend ?? .init()),
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+                    try ControlState.Backend(request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
-            .change("DeleteBackend") { (request: Weir_Admin_V1_DeleteBackendRequest, context) in
-                let revision = try await self.deleteBackend(
-                    request.name,
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+            .change("DeleteBackend") { (request: Weir_Admin_V1_DeleteBackendRequest, condition) in
+                let revision = try await self.deleteBackend(request.name, under: condition)
                 return Weir_Admin_V1_DeleteBackendResponse(revision: revision)
             }
-            .change("CreateEndpoint") { (request: Weir_Admin_V1_CreateEndpointRequest, context) in
+            .change("CreateEndpoint") { (request: Weir_Admin_V1_CreateEndpointRequest, condition) in
                 let endpoint = try await self.createEndpoint(
-                    request.name, route: request.route, backend: request.backend,
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+                    request.name, route: request.route, backend: request.backend, under: condition)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
-            .change("DeleteEndpoint") { (request: Weir_Admin_V1_DeleteEndpointRequest, context) in
-                let revision = try await self.deleteEndpoint(
-                    request.name,
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+            .change("DeleteEndpoint") { (request: Weir_Admin_V1_DeleteEndpointRequest, condition) in
+                let revision = try await self.deleteEndpoint(request.name, under: condition)
                 return Weir_Admin_V1_DeleteEndpointResponse(revision: revision)
             }
-            .change("SetTraffic") { (request: Weir_Admin_V1_SetTrafficRequest, context) in
+            .change("SetTraffic") { (request: Weir_Admin_V1_SetTrafficRequest, condition) in
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+                    under: condition)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
                     packed: change.packed, revision: change.revision, warnings: change.warnings)
             }
-            .change("ShadowTraffic") { (request: Weir_Admin_V1_ShadowTrafficRequest, context) in
+            .change("ShadowTraffic") { (request: Weir_Admin_V1_ShadowTrafficRequest, condition) in
                 let endpoint = try await self.setShadow(
                     request.endpoint, backend: request.backend, proportion: request.proportion,
                     options: try request.options.map(ControlState.Shadow.Options.init),
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+                    under: condition)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
             .change("SetShadowComparison") {
-                (request: Weir_Admin_V1_SetShadowComparisonRequest, context) in
+                (request: Weir_Admin_V1_SetShadowComparisonRequest, condition) in
                 let endpoint = try await self.setComparison(
                     request.endpoint, try ControlState.Comparison(request.comparison ?? .init()),
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+                    under: condition)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
     }
@@ -148,17 +133,14 @@ extension ControlPlane {
 
     private nonisolated func addingHistory(_ service: Service) -> Service {
         service
-            .change("Apply") { (request: Weir_Admin_V1_ApplyRequest, context) in
+            .change("Apply") { (request: Weir_Admin_V1_ApplyRequest, condition) in
                 try await self.apply(
                     request.configuration ?? .init(), onlyIfEmpty: request.onlyIfEmpty,
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+                    under: condition)
             }
-            .change("Rollback") { (request: Weir_Admin_V1_RollbackRequest, context) in
+            .change("Rollback") { (request: Weir_Admin_V1_RollbackRequest, condition) in
                 try await self.rollBack(
-                    to: request.revision, endpoint: request.endpoint,
-                    under: .init(
-                        request.expectedRevision, request.validateOnly, request.note, context))
+                    to: request.revision, endpoint: request.endpoint, under: condition)
             }
             .question("ListRevisions", self) { (request: Weir_Admin_V1_ListRevisionsRequest) in
                 await self.revisions(before: request.beforeRevision, limit: request.limit)
@@ -186,13 +168,14 @@ extension ControlPlane {
 }
 
 extension Service {
-    /// A unary method whose `ControlError`s reach the client with their details.
-    fileprivate func change<Request: WireMessage, Reply: WireMessage>(
+    /// A unary method that changes the state; refusals reach the client with their details.
+    fileprivate func change<Request: ChangeRequest, Reply: WireMessage>(
         _ method: String,
-        _ handler: @escaping @Sendable (Request, CallContext) async throws -> Reply
+        _ handler: @escaping @Sendable (Request, ControlPlane.Condition) async throws -> Reply
     ) -> Service {
         unary(method) { (request: Request, context) in
-            try await refusals { try await handler(request, context) }
+            let condition = ControlPlane.Condition(request, caller: context.peer)
+            return try await refusals { try await handler(request, condition) }
         }
     }
 
@@ -218,18 +201,34 @@ private func refusals<Answer>(_ body: () async throws -> Answer) async throws ->
     }
 }
 
+/// What all requests for changes have in common.
+private protocol ChangeRequest: WireMessage {
+    var expectedRevision: UInt64? { get }
+    var validateOnly: Bool { get }
+    var note: Weir_Admin_V1_ChangeNote? { get }
+}
+
+extension Weir_Admin_V1_CreateBackendRequest: ChangeRequest {}
+extension Weir_Admin_V1_UpdateBackendRequest: ChangeRequest {}
+extension Weir_Admin_V1_DeleteBackendRequest: ChangeRequest {}
+extension Weir_Admin_V1_CreateEndpointRequest: ChangeRequest {}
+extension Weir_Admin_V1_DeleteEndpointRequest: ChangeRequest {}
+extension Weir_Admin_V1_SetTrafficRequest: ChangeRequest {}
+extension Weir_Admin_V1_ShadowTrafficRequest: ChangeRequest {}
+extension Weir_Admin_V1_SetShadowComparisonRequest: ChangeRequest {}
+extension Weir_Admin_V1_ApplyRequest: ChangeRequest {}
+extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
+
 extension ControlPlane.Condition {
     /// Longer notes are cut off: they go into every store and every list.
     private static let maxNote = 1_000
 
-    fileprivate init(
-        _ expectedRevision: UInt64?, _ validateOnly: Bool, _ note: Weir_Admin_V1_ChangeNote?,
-        _ context: CallContext
-    ) {
-        let author = note?.author ?? ""
+    /// - Parameter caller: the author of a change without one.
+    fileprivate init(_ request: some ChangeRequest, caller: String) {
+        let author = request.note?.author ?? ""
         self.init(
-            expectedRevision: expectedRevision, validateOnly: validateOnly,
-            author: String((author.isEmpty ? context.peer : author).prefix(Self.maxNote)),
-            comment: String((note?.comment ?? "").prefix(Self.maxNote)))
+            expectedRevision: request.expectedRevision, validateOnly: request.validateOnly,
+            author: String((author.isEmpty ? caller : author).prefix(Self.maxNote)),
+            comment: String((request.note?.comment ?? "").prefix(Self.maxNote)))
     }
 }

@@ -6,6 +6,13 @@ final class Watchers: Sendable {
         /// The whole state, to begin with or where changes in between are not kept.
         case snapshot(ControlState)
         case change(RevisionRecord)
+
+        var revision: UInt64 {
+            switch self {
+            case .snapshot(let state): state.revision
+            case .change(let record): record.revision
+            }
+        }
     }
 
     typealias Subscription = AsyncThrowingStream<Event, any Error>
@@ -13,9 +20,15 @@ final class Watchers: Sendable {
     /// Changes that may wait for a watcher that reads slowly; over it the watch ends with an error.
     private static let maxWaiting = 1_024
 
+    private struct Watcher {
+        let stream: Subscription.Continuation
+        /// What it was given to begin with, which may be told to all a little later.
+        let known: UInt64
+    }
+
     private struct State {
         var next = 0
-        var streams: [Int: Subscription.Continuation] = [:]
+        var watchers: [Int: Watcher] = [:]
     }
 
     private let state = Mutex(State())
@@ -24,37 +37,43 @@ final class Watchers: Sendable {
     func subscribe(
         from revision: UInt64, _ history: StateHistory
     ) throws(ControlError) -> Subscription {
-        guard revision > 0 else { return add(startingWith: [.snapshot(history.current)]) }
+        let known = history.current.revision
+        guard revision > 0 else {
+            return add(startingWith: [.snapshot(history.current)], known: known)
+        }
         let kept = history.oldest...history.current.revision
         guard kept.contains(revision) else {
             throw .revisionGone(revision, kept: kept, "from 0 comes the whole state")
         }
-        return add(startingWith: history.records(after: revision).map { .change($0) })
+        return add(
+            startingWith: history.records(after: revision).map { .change($0) }, known: known)
     }
 
-    private func add(startingWith first: [Event]) -> Subscription {
+    private func add(startingWith first: [Event], known: UInt64) -> Subscription {
         Subscription(bufferingPolicy: .bufferingOldest(first.count + Self.maxWaiting)) { stream in
             for event in first { stream.yield(event) }
             let id = state.withLock { state in
                 state.next += 1
-                state.streams[state.next] = stream
+                state.watchers[state.next] = Watcher(stream: stream, known: known)
                 return state.next
             }
             stream.onTermination = { _ in
-                _ = self.state.withLock { $0.streams.removeValue(forKey: id) }
+                _ = self.state.withLock { $0.watchers.removeValue(forKey: id) }
             }
         }
     }
 
     func tell(_ event: Event) {
-        let streams = state.withLock { $0.streams }
-        for stream in streams.values {
-            if case .dropped = stream.yield(event) { stream.finish(throwing: ControlError.tooSlow) }
+        let watchers = state.withLock { $0.watchers }
+        for watcher in watchers.values where watcher.known < event.revision {
+            if case .dropped = watcher.stream.yield(event) {
+                watcher.stream.finish(throwing: ControlError.tooSlow)
+            }
         }
     }
 
     func endAll() {
-        let streams = state.withLock { $0.streams }
-        for stream in streams.values { stream.finish() }
+        let watchers = state.withLock { $0.watchers }
+        for watcher in watchers.values { watcher.stream.finish() }
     }
 }

@@ -74,7 +74,8 @@ struct StateCommand: ParsableCommand {
 
     /// - Parameter creates: whether the store may be a new one.
     private static func using(
-        _ options: StoreOptions, creates: Bool = false, _ body: (any StateStore) async throws -> Void
+        _ options: StoreOptions, creates: Bool = false,
+        _ body: (any StateStore) async throws -> Void
     ) async throws {
         do {
             let store = try await options.open(creates: creates)
