@@ -83,11 +83,10 @@ extension ControlPlane {
     }
 
     /// Has everything use the next revisions, which are stored.
-    private func accept(_ records: [RevisionRecord], announcing: Bool = true) async throws {
+    private func accept(_ records: [RevisionRecord]) async throws {
         for record in records { history.append(record) }
-        if records.contains(where: { $0.delta.concernsBackends }) { describeServices() }
-        try await publish()
-        if announcing { for record in records { watchers.tell(.change(record)) } }
+        try await publish(backendsChanged: records.contains { $0.delta.concernsBackends })
+        for record in records { watchers.tell(.change(record)) }
         accepted.continuation.yield()
     }
 
@@ -182,9 +181,9 @@ extension ControlPlane {
             if let checkpoint = stored.checkpoint, checkpoint.revision > state.revision {
                 // What was in between is not kept any more.
                 history = try StateHistory(stored)
-                describeServices()
-                try await accept([], announcing: false)
+                try await publish(backendsChanged: true)
                 watchers.tell(.snapshot(state))
+                accepted.continuation.yield()
             } else {
                 try await accept(try stored.newRecords(after: state.revision))
             }

@@ -15,6 +15,12 @@ internal import TrafficPolicy
 /// `ControlPlane+Store.swift` follows the store, `ControlPlane+Changes.swift` has the changes that can be
 /// asked for, `ControlPlane+History.swift` those that go by whole states.
 package actor ControlPlane {
+    /// Its work must not hold up the loops, on which the handlers of the admin service run.
+    private let thread = ActorThread()
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe thread.asUnownedSerialExecutor()
+    }
+
     package let dataPlane: DataPlane
     package let health: HealthBoard
     package let reflection: ReflectionBoard
@@ -39,6 +45,8 @@ package actor ControlPlane {
     private(set) var running: RunningBackends
     /// What the shadows of the endpoints use, and have found.
     private(set) var shadows = RunningShadows()
+    /// The revision of the latest change of any backend.
+    private var backendsRevision: UInt64 = 0
     /// The description of all backends' services, for reflection.
     private var schema = ControlPlane.standardSchema
     /// One change at a time goes through, in order; the actor alone would interleave them at each
@@ -69,6 +77,8 @@ package actor ControlPlane {
         availability = changes
     }
 
+    deinit { thread.shutDown() }
+
     var state: ControlState { history.current }
 
     /// Reads the store, adds a backend for each registered handler that has none, and publishes.
@@ -77,8 +87,7 @@ package actor ControlPlane {
         history = try await load()
         try await registerHandlers()
         reportMissingHandlers()
-        describeServices()
-        try await publish()
+        try await publish(backendsChanged: true)
         let (availability, events, accepted) = (availability, store.events, accepted.stream)
         work = [
             Task { [weak self] in
@@ -138,10 +147,13 @@ package actor ControlPlane {
     // MARK: Publishing
 
     /// Gives the state to the data plane, to health and to reflection.
-    func publish() async throws {
-        let latestBackend = state.backends.values.lazy.map(\.revision).max() ?? 0
+    func publish(backendsChanged: Bool) async throws {
+        if backendsChanged {
+            backendsRevision = state.revision
+            describeServices()
+        }
         let endpoints = state.endpoints.values.map { endpoint in
-            shadows.setRules(endpoint, latestBackend) { compared(by: endpoint, $0) }
+            shadows.setRules(endpoint, backendsRevision) { compared(by: endpoint, $0) }
             // Only what has changed is made anew; no two changes have one revision.
             if let known = snapshot.endpoint(with: endpoint.route),
                 known.revision == endpoint.revision
@@ -154,13 +166,14 @@ package actor ControlPlane {
         }
         shadows.keep(state)
         snapshot = RoutingSnapshot(
-            revision: state.revision, endpoints: endpoints, backends: runBackends())
+            revision: state.revision, endpoints: endpoints,
+            backends: backendsChanged ? runBackends() : snapshot.backends)
         try await dataPlane.publish(snapshot)
         tellStandardServices()
     }
 
     /// What answers for each backend on this server.
-    private func runBackends() -> [String: RoutingSnapshot.Backend] {
+    private func runBackends() -> RoutingSnapshot.Backends {
         var backends: [String: RoutingSnapshot.Backend] = [:]
         for backend in state.backends.values {
             if case .handler(let name) = backend.kind {
@@ -172,7 +185,7 @@ package actor ControlPlane {
             }
         }
         running.keep(state)
-        return backends
+        return RoutingSnapshot.Backends(backends)
     }
 
     /// Whether a backend can be expected to answer.
@@ -202,7 +215,7 @@ package actor ControlPlane {
             schema, services: Self.standardServices + routed.filter { schema.services[$0] != nil })
     }
 
-    func describeServices() {
+    private func describeServices() {
         schema = Self.standardSchema
         for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
             do {

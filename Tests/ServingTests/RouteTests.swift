@@ -30,7 +30,7 @@ internal import TrafficPolicy
                 policy: EndpointPolicy(
                     endpoint: text, map: AffinityMap(owner: "x"), shadows: []), shadows: .none)
         }
-        let snapshot = RoutingSnapshot(revision: 1, endpoints: endpoints, backends: [:])
+        let snapshot = RoutingSnapshot(revision: 1, endpoints: endpoints, backends: .init([:]))
         let find = { snapshot.endpoint(for: MethodPath(service: $0, method: $1))?.name }
         #expect(find("a.S", "Special") == "/a.S/Special")
         #expect(find("a.S", "Other") == "/a.S/")

@@ -119,6 +119,7 @@ package struct ControlState: Sendable {
     /// A state as it was kept.
     init(revision: UInt64, backends: [Backend], endpoints: [Endpoint]) {
         self.revision = revision
+        self.backends.reserveCapacity(backends.count)
         for backend in backends { self.backends[backend.name] = backend }
         for endpoint in endpoints { self.endpoints[endpoint.name] = endpoint }
     }

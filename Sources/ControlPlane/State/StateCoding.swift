@@ -38,7 +38,7 @@ extension Weir_Store_V1_Revision {
         self.init(
             revision: record.revision, time: .init(record.time), author: record.author,
             comment: record.comment, summary: record.summary,
-            backends: record.delta.backends.map { .init($0) },
+            backends: record.delta.backends.map { .init(stored: $0) },
             deletedBackends: record.delta.deletedBackends,
             endpoints: record.delta.endpoints.map { .init($0, withEarlierMaps: false) },
             deletedEndpoints: record.delta.deletedEndpoints)
@@ -67,9 +67,17 @@ extension Weir_Store_V1_Checkpoint {
     init(_ state: ControlState) {
         self.init(
             revision: state.revision,
-            backends: state.backends.values.sorted { $0.name < $1.name }.map { .init($0) },
+            backends: state.backends.values.sorted { $0.name < $1.name }.map { .init(stored: $0) },
             endpoints: state.endpoints.values.sorted { $0.name < $1.name }
                 .map { .init($0, withEarlierMaps: true) })
+    }
+}
+
+extension Weir_Admin_V1_Backend {
+    /// Options that nobody has set are most of a backend's bytes, and stay away.
+    fileprivate init(stored backend: ControlState.Backend) {
+        self.init(backend)
+        if backend.options == BackendOptions() { options = nil }
     }
 }
 

@@ -35,8 +35,10 @@ extension ControlState {
     /// - Returns: what leads back, for `restore`.
     mutating func apply(_ delta: StateDelta) -> StateDelta {
         var undo = StateDelta()
-        backends.reserveCapacity(backends.count + delta.backends.count)
-        endpoints.reserveCapacity(endpoints.count + delta.endpoints.count)
+        // At the start all of them come in one checkpoint or a few changes.
+        if delta.backends.count > backends.count {
+            backends.reserveCapacity(backends.count + delta.backends.count)
+        }
         for backend in delta.backends {
             if let before = backends[backend.name] {
                 undo.backends.append(before)

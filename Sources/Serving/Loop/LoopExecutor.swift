@@ -55,8 +55,8 @@ final class ThreadExecutor: TaskExecutor {
     func shutDown() async throws { try await pool.shutdownGracefully() }
 }
 
-/// A thread of its own for an actor whose work blocks, such as waiting for a disk.
-package final class BlockingThread: SerialExecutor {
+/// A thread of its own for an actor whose work would hold others up: it waits for a disk, or takes long.
+package final class ActorThread: SerialExecutor {
     private let pool = NIOThreadPool(numberOfThreads: 1)
 
     package init() { pool.start() }

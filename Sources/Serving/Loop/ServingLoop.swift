@@ -24,9 +24,7 @@ final class ServingLoop: @unchecked Sendable {
     /// Paths resolved under this snapshot, by port.
     var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
     var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
-    /// The backends of replicas in the snapshot.
-    private var sets: [ObjectIdentifier: ReplicaSet] = [:]
-    /// The connections to those of them whose turn has come, or that were asked for.
+    /// The connections to the backends of replicas whose turn has come, or that were asked for.
     private(set) var pools: [ObjectIdentifier: BackendPool] = [:]
     let pacer: ConnectPacer
     /// Tends all pools; there is none while there are no backends of replicas.
@@ -70,18 +68,20 @@ final class ServingLoop: @unchecked Sendable {
 
     /// Takes a new snapshot; requests that have started keep what they were given.
     func install(_ snapshot: RoutingSnapshot) {
+        let known = self.snapshot.backends
         self.snapshot = snapshot
-        installPools(snapshot.replicaSets)
+        if snapshot.backends !== known {
+            installPools(from: known.sets, to: snapshot.backends.sets)
+        }
         let accounts = Set(snapshot.shadowAccounts.map { ObjectIdentifier($0) })
         tallies = tallies.filter { accounts.contains($0.key) }
         dataPaths.removeAll(keepingCapacity: true)
         adminPaths.removeAll(keepingCapacity: true)
     }
 
-    private func installPools(_ replicaSets: [ReplicaSet]) {
-        let known = sets
-        sets = Dictionary(
-            replicaSets.map { (ObjectIdentifier($0), $0) }, uniquingKeysWith: { first, _ in first })
+    private func installPools(
+        from known: [ObjectIdentifier: ReplicaSet], to sets: [ObjectIdentifier: ReplicaSet]
+    ) {
         for (id, pool) in pools where sets[id] == nil {
             pools[id] = nil
             pool.retire()
@@ -89,7 +89,7 @@ final class ServingLoop: @unchecked Sendable {
         for (id, set) in sets where known[id] == nil {
             pacer.enqueue {
                 // It may have gone meanwhile.
-                if self.sets[id] === set { _ = self.pool(for: set) }
+                if self.snapshot.backends.sets[id] === set { _ = self.pool(for: set) }
             }
         }
         if sets.isEmpty {
@@ -179,7 +179,7 @@ final class ServingLoop: @unchecked Sendable {
     func closeAll() {
         isDraining = true
         for connection in connections.values { connection.close() }
-        installPools([])
+        install(.empty)
     }
 
     // MARK: Deadlines

@@ -30,22 +30,33 @@ package final class RoutingSnapshot: Sendable {
         case replicas(ReplicaSet)
     }
 
+    /// All that can answer. Most changes leave it as it is, and then the next snapshot has the same one.
+    package final class Backends: Sendable {
+        private let byName: [String: Backend]
+        /// The backends of replicas.
+        let sets: [ObjectIdentifier: ReplicaSet]
+
+        package init(_ byName: [String: Backend]) {
+            self.byName = byName
+            var sets: [ObjectIdentifier: ReplicaSet] = [:]
+            for case .replicas(let set) in byName.values { sets[ObjectIdentifier(set)] = set }
+            self.sets = sets
+        }
+
+        package subscript(name: String) -> Backend? { byName[name] }
+    }
+
     package let revision: UInt64
-    package let backends: [String: Backend]
-    /// The backends of replicas.
-    let replicaSets: [ReplicaSet]
+    package let backends: Backends
     /// What the endpoints' shadows use.
     let shadowAccounts: [ShadowAccount]
     private let endpoints: [Route: Endpoint]
 
     package init(
-        revision: UInt64, endpoints: some Collection<Endpoint>, backends: [String: Backend]
+        revision: UInt64, endpoints: some Collection<Endpoint>, backends: Backends
     ) {
         self.revision = revision
         self.backends = backends
-        replicaSets = backends.values.compactMap {
-            if case .replicas(let set) = $0 { set } else { nil }
-        }
         shadowAccounts = endpoints.flatMap { endpoint in
             (endpoint.shadows.shadows + [endpoint.shadows.noise].compactMap(\.self)).map(\.account)
         }
@@ -53,7 +64,7 @@ package final class RoutingSnapshot: Sendable {
     }
 
     package static let empty = RoutingSnapshot(
-        revision: 0, endpoints: [], backends: [:])
+        revision: 0, endpoints: [], backends: Backends([:]))
 
     /// The endpoint with exactly this route.
     package func endpoint(with route: Route) -> Endpoint? { endpoints[route] }

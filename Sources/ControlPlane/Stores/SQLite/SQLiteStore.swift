@@ -13,7 +13,7 @@ package actor SQLiteStore: StateStore {
     package let isLeader = true
 
     private let path: String
-    private let thread: BlockingThread
+    private let thread: ActorThread
     /// Held while the store is open.
     private var lock: FileLock?
     private(set) var database: SQLiteDatabase?
@@ -30,7 +30,7 @@ package actor SQLiteStore: StateStore {
     package init(path: String) async throws(StoreError) {
         self.path = path
         place = "sqlite:\(path)"
-        thread = BlockingThread()
+        thread = ActorThread()
         do {
             let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
             try FileManager.default.createDirectory(
