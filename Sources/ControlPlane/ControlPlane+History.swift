@@ -10,7 +10,7 @@ extension ControlPlane {
         let registered = registeredNames
         let (states, revision) = try await change(condition, prefix: "apply: ") {
             (state) throws(ControlError) in
-            guard !onlyIfEmpty || state.isEmpty(registered: registered) else {
+            guard !onlyIfEmpty || state.isEmpty else {
                 throw .notEmpty(state.revision)
             }
             let before = state

@@ -85,6 +85,8 @@ package actor ControlPlane {
     package func start(with store: any StateStore = MemoryStore()) async throws {
         self.store = store
         history = try await load()
+        log.notice(
+            "state read", metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
         try await registerHandlers()
         reportMissingHandlers()
         try await publish(backendsChanged: true)

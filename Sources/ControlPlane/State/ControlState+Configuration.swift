@@ -17,13 +17,11 @@ extension ControlState {
         let endpoints: [Endpoint]
     }
 
-    /// Whether there is nothing but the server's own code.
-    func isEmpty(registered: Set<String>) -> Bool {
-        endpoints.isEmpty && backends.values.allSatisfy { $0.isOwn(registered) }
-    }
+    /// Whether there is nothing but the servers' own code.
+    var isEmpty: Bool { endpoints.isEmpty && backends.values.allSatisfy(\.isOwnCode) }
 
     /// Becomes what a configuration says. What is as it should be already stays untouched, and the
-    /// server's own code stays too.
+    /// servers' own code stays too.
     ///
     /// - Parameter registered: the names of the Swift code that there is.
     mutating func become(
@@ -33,7 +31,7 @@ extension ControlState {
             backends: Set(wished.backends.map(\.name)), endpoints: Set(wished.endpoints.map(\.name))
         )
         endpoints = endpoints.filter { names.endpoints.contains($0.key) }
-        backends = backends.filter { names.backends.contains($0.key) || $0.value.isOwn(registered) }
+        backends = backends.filter { names.backends.contains($0.key) || $0.value.isOwnCode }
         try take(wished.backends, registered)
         var routes: [Route: String] = [:]
         for (index, endpoint) in wished.endpoints.enumerated() {
@@ -128,10 +126,8 @@ extension ControlState {
 }
 
 extension ControlState.Backend {
-    /// Whether it is code of the server, under its own name.
-    fileprivate func isOwn(_ registered: Set<String>) -> Bool {
-        kind == .handler(name) && registered.contains(name)
-    }
+    /// Whether it is what a server that has this code adds by itself.
+    fileprivate var isOwnCode: Bool { kind == .handler(name) }
 
     /// Whether nothing but the revision differs.
     func isSame(as other: Self) -> Bool {

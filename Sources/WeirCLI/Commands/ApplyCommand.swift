@@ -8,7 +8,7 @@ struct ApplyCommand: AsyncParsableCommand {
         commandName: "apply", abstract: "Makes the whole state what a file says.",
         discussion: """
             The file holds 'backends' and 'endpoints', as 'weir export' writes them. What it does not \
-            name is removed, but for the server's own code. All of it becomes one revision, or nothing.
+            name is removed, but for Swift code under its own name. All of it becomes one revision, or nothing.
             """)
 
     @Option(

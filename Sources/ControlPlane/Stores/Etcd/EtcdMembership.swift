@@ -106,10 +106,14 @@ actor EtcdMembership {
                 "Lease/LeaseKeepAlive", Etcdserverpb_LeaseKeepAliveRequest(id: lease),
                 as: Etcdserverpb_LeaseKeepAliveResponse.self)
             stream.cancel()
-            guard reply.ttl <= 0 else { return leaseEnd = asked + .seconds(reply.ttl) }
-            self.lease = nil
-            leads = false
-            try await join()
+            guard reply.ttl > 0 else {
+                self.lease = nil
+                leads = false
+                return try await join()
+            }
+            leaseEnd = asked + .seconds(reply.ttl)
+            // The news that there is no leader may have been missed.
+            if !leads { await leaderMayBeGone() }
         } catch {
             onLoss(error.description)
         }
