@@ -130,14 +130,20 @@ package actor ControlPlane {
 
     // MARK: One at a time
 
+    /// Waits for one's turn.
     func enter() async {
-        guard isChanging else {
-            isChanging = true
-            return
+        // To look and to get in line in one: a task that prefers an executor, as handlers' tasks do, may be
+        // suspended on its way into this call.
+        await withCheckedContinuation { turn in
+            guard isChanging else {
+                isChanging = true
+                return turn.resume()
+            }
+            waiting.append(turn)
         }
-        await withCheckedContinuation { waiting.append($0) }
     }
 
+    /// Lets the next one in.
     func leave() {
         guard !waiting.isEmpty else {
             isChanging = false

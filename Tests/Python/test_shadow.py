@@ -255,7 +255,8 @@ def test_a_failing_shadow_is_told_and_not_retried(mesh):
     # Five failures in a row take the replica out of service, so that the later ones find none.
     for _ in range(4):
         assert len(stub.Find(mesh.stubs.catalog.FindRequest(), timeout=10).items) == 2
-    answer = wait_for(mesh, lambda answer: answer.compared == 4)
+    answer = wait_for(mesh, lambda answer: answer.compared == 4 and sum(
+        pair.count for pair in answer.statuses) == 4)
     assert [(pair.primary, pair.shadow, pair.count) for pair in answer.statuses] == [
         ("OK", "UNAVAILABLE", 4)]
     assert answer.fields[0].field == ":status"
