@@ -130,12 +130,12 @@ extension ControlPlane {
 
     /// Says which backends are Swift code that this program does not have.
     func reportMissingHandlers() {
-        for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
-            if let problem = missingHandler(of: backend) {
-                log.warning(
-                    "a backend can't answer",
-                    metadata: ["backend": "\(backend.name)", "problem": "\(problem)"])
-            }
+        let problems = state.backends.values.compactMap { backend in
+            missingHandler(of: backend).map { (backend.name, $0) }
+        }
+        for (name, problem) in problems.sorted(by: { $0.0 < $1.0 }) {
+            log.warning(
+                "a backend can't answer", metadata: ["backend": "\(name)", "problem": "\(problem)"])
         }
     }
 

@@ -225,7 +225,11 @@ package actor ControlPlane {
 
     private func describeServices() {
         schema = Self.standardSchema
-        for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
+        // Most replicas bring no description.
+        let describing = state.backends.values.filter {
+            !$0.hasReplicas || !$0.descriptorSet.isEmpty
+        }
+        for backend in describing.sorted(by: { $0.name < $1.name }) {
             do {
                 try addDescriptors(of: backend, to: &schema)
             } catch {
