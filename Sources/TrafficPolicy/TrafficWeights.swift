@@ -86,6 +86,11 @@ package struct TrafficWeights: Equatable, Sendable {
         self.shares = shares
     }
 
+    /// `v1=0.9 v2=0.1`
+    package var inWords: String {
+        weights.map { "\($0.backend)=\($0.weight)" }.joined(separator: " ")
+    }
+
     package static func == (left: Self, right: Self) -> Bool { left.shares == right.shares }
 
     /// Rounds each weight to whole points and gives what rounding left over to the largest, so that

@@ -31,17 +31,12 @@ struct AdminOptions: ParsableArguments {
     ) async throws -> Reply {
         let client = WeirClient(address, maxMessageBytes: maxMessageBytes)
         defer { Task { await client.close() } }
-        let call = try await client.open(
-            "/weir.admin.v1.Admin/\(method)", .init(timeout: .seconds(15)))
-        try await call.send(try request.serializedBytes())
-        call.finish()
-        guard let bytes = try await call.next(), try await call.next() == nil else {
-            throw RPCError(.internalError, "the server did not send one reply")
-        }
+        let (reply, call): (Reply, ClientCall) = try await client.exchange(
+            "/weir.admin.v1.Admin/\(method)", request, .init(timeout: .seconds(15)))
         if let reason = await call.trailingMetadata["x-weir-stale"].map(StatusMessage.decode) {
             complain("warning: this may be stale, for the store can't be reached: \(reason)")
         }
-        return try Reply(serializedBytes: bytes)
+        return reply
     }
 
     var address: Address {

@@ -158,6 +158,12 @@ internal import TrafficPolicy
         message.backends[0].kind = .handler(.init(handler: "unknown"))
         wrong.append((message, "no handler 'unknown'", .notFound))
 
+        message = configuration()
+        message.backends[0].kind = .upstream(
+            .init(addresses: ["127.0.0.1:5000"], tls: .init(caFile: "/no/such/file")))
+        wrong.append(
+            (message, "configuration.backends[0].upstream.tls.ca_file: ", .invalidArgument))
+
         for (message, text, code) in wrong {
             var history = try begin()
             do {

@@ -7,9 +7,8 @@ extension ControlPlane {
     package nonisolated var adminBackend: HandlerBackend {
         let board = ReflectionBoard()
         let admin = "weir.admin.v1.Admin"
-        let schema = Self.schema(of: [Weir_Admin_V1_AdminProto.file])
         var joined = Self.standardSchema
-        for file in schema.files.values.sorted(by: { $0.name < $1.name }) {
+        for file in Self.adminSchema.files.values.sorted(by: { $0.name < $1.name }) {
             // Both halves were read before, so they can be read again.
             try? joined.add(file: file.bytes)
         }

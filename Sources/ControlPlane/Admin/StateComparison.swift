@@ -125,10 +125,7 @@ extension ControlState.Backend {
 }
 
 extension ControlState.Endpoint {
-    fileprivate var inWords: String {
-        "\(route) "
-            + weights.weights.map { "\($0.backend)=\($0.weight)" }.joined(separator: " ")
-    }
+    fileprivate var inWords: String { "\(route) \(weights.inWords)" }
 }
 
 extension ControlPlane {

@@ -63,13 +63,13 @@ extension ControlState {
                 guard seen.insert(backend.name).inserted else {
                     throw .taken("backend '\(backend.name)'", field: "backend.name")
                 }
-                guard let known = backends[backend.name] else {
-                    _ = try createBackend(backend, registered: registered)
-                    continue
-                }
-                guard !known.isSame(as: backend) else { continue }
+                let known = backends[backend.name]
+                if let known, known.isSame(as: backend) { continue }
                 try backend.checkFiles()
-                _ = try updateBackend(backend, registered: registered)
+                _ =
+                    known == nil
+                    ? try createBackend(backend, registered: registered)
+                    : try updateBackend(backend, registered: registered)
             } catch {
                 throw error.moved(from: "backend", to: "configuration.backends[\(index)]")
             }
@@ -80,13 +80,7 @@ extension ControlState {
         _ wished: Configuration.Endpoint, _ route: Route
     ) throws(ControlError) {
         try Self.check(name: wished.name, field: "name")
-        let weights: TrafficWeights
-        do throws(PolicyError) {
-            weights = try TrafficWeights(wished.weights)
-        } catch {
-            throw .invalid("weights", error.description)
-        }
-        for (backend, _) in wished.weights { _ = try known(backend: backend, field: "weights") }
+        let weights = try policy(wished.weights)
         try check(wished.shadows)
         let known = endpoints[wished.name]
         var endpoint =

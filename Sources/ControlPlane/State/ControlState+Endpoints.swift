@@ -49,6 +49,17 @@ extension ControlState {
         _ name: String, _ pairs: [(backend: String, weight: Double)]
     ) throws(ControlError) -> (endpoint: Endpoint, movedShare: Double, packed: Bool) {
         var endpoint = try known(endpoint: name)
+        let weights = try policy(pairs)
+        let change = endpoint.map.changed(to: weights, history: endpoint.history)
+        endpoint.map = change.map
+        endpoint.weights = weights
+        return (put(endpoint), change.movedShare, change.packed)
+    }
+
+    /// Weights that are a policy over backends that there are.
+    func policy(
+        _ pairs: [(backend: String, weight: Double)]
+    ) throws(ControlError) -> TrafficWeights {
         let weights: TrafficWeights
         do throws(PolicyError) {
             weights = try TrafficWeights(pairs)
@@ -56,10 +67,7 @@ extension ControlState {
             throw .invalid("weights", error.description)
         }
         for pair in pairs { _ = try known(backend: pair.backend, field: "weights") }
-        let change = endpoint.map.changed(to: weights, history: endpoint.history)
-        endpoint.map = change.map
-        endpoint.weights = weights
-        return (put(endpoint), change.movedShare, change.packed)
+        return weights
     }
 
     /// Adds, changes or, with proportion 0, removes a shadow.

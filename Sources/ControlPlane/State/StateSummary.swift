@@ -16,8 +16,7 @@ extension StateDelta {
             + Self.part("delete backend", deletedBackends)
         for endpoint in endpoints {
             guard let earlier = before.endpoints[endpoint.name] else {
-                let first = endpoint.weights.weights.map { "\($0.backend)=\($0.weight)" }
-                parts.append("create endpoint \(endpoint.name): \(first.joined(separator: " "))")
+                parts.append("create endpoint \(endpoint.name): \(endpoint.weights.inWords)")
                 continue
             }
             parts.append(endpoint.summary(of: earlier))
@@ -44,8 +43,7 @@ extension ControlState.Endpoint {
         var parts: [String] = []
         if route != before.route { parts.append("route \(route)") }
         if weights != before.weights || map.fragments != before.map.fragments {
-            parts.append(
-                weights.weights.map { "\($0.backend)=\($0.weight)" }.joined(separator: " "))
+            parts.append(weights.inWords)
         }
         for shadow in shadows where !before.shadows.contains(shadow) {
             parts.append("shadow \(shadow.backend)=\(shadow.proportion)")

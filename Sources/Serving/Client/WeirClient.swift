@@ -58,6 +58,13 @@ public final class WeirClient: Sendable {
         _ path: String, _ request: Request, as reply: Reply.Type = Reply.self,
         _ options: CallOptions = CallOptions()
     ) async throws -> Reply {
+        try await exchange(path, request, options).reply
+    }
+
+    /// The same, with the call, which has ended, for its metadata.
+    package func exchange<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ request: Request, _ options: CallOptions
+    ) async throws -> (reply: Reply, call: ClientCall) {
         let call = try await open(path, options)
         return try await withTaskCancellationHandler {
             try await call.send(try request.serializedBytes())
@@ -68,7 +75,7 @@ public final class WeirClient: Sendable {
             guard try await call.next() == nil else {
                 throw RPCError(.internalError, "the server sent more than one reply")
             }
-            return try Reply(serializedBytes: bytes)
+            return (try Reply(serializedBytes: bytes), call)
         } onCancel: {
             call.cancel()
         }

@@ -33,10 +33,15 @@ struct EtcdKeys {
         return bytes
     }
 
+    /// A part of a value, by its number.
+    static func part(of parts: String, _ number: UInt32) -> String {
+        "\(parts)/\(digits(UInt64(number), width: 4))"
+    }
+
     /// Of one width, so that keys sort like numbers.
-    private static func digits(_ number: UInt64) -> String {
+    private static func digits(_ number: UInt64, width: Int = 20) -> String {
         let digits = String(number)
-        return String(repeating: "0", count: 20 - digits.count) + digits
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }
 

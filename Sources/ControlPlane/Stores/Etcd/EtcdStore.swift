@@ -115,7 +115,7 @@ package actor EtcdStore: StateStore {
         }
         var bytes: [UInt8] = []
         for number in 0..<blob.partCount {
-            let part = Self.part(blob.parts, number)
+            let part = EtcdKeys.part(of: blob.parts, number)
             let reply: Etcdserverpb_RangeResponse = try await client.call(
                 "KV/Range", Etcdserverpb_RangeRequest(part, revision: now))
             guard let value = reply.kvs.first?.value else {
@@ -124,11 +124,6 @@ package actor EtcdStore: StateStore {
             bytes += value
         }
         return StoredRecord(revision: blob.revision, bytes: bytes)
-    }
-
-    private static func part(_ parts: String, _ number: UInt32) -> String {
-        let digits = String(number)
-        return "\(parts)/\(String(repeating: "0", count: max(0, 4 - digits.count)))\(digits)"
     }
 
     /// What the head says; 0 in an empty store.
@@ -210,7 +205,7 @@ package actor EtcdStore: StateStore {
                 let _: Etcdserverpb_PutResponse = try await client.call(
                     "KV/Put",
                     Etcdserverpb_PutRequest(
-                        key: bytes(Self.part(blob.parts, blob.partCount)),
+                        key: bytes(EtcdKeys.part(of: blob.parts, blob.partCount)),
                         value: Array(record.bytes[start..<end])))
                 blob.partCount += 1
             }
