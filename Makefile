@@ -70,8 +70,9 @@ $(VENV)/bench-installed: Benchmarks/requirements.txt $(VENV)/installed
 	touch $@
 
 # Writes all generated code. Rewrites only what `protos/` says, so `git diff` shows what changed.
-WELL_KNOWN := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
-  struct.proto timestamp.proto wrappers.proto)
+# What users of the library see.
+PUBLIC := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
+  struct.proto timestamp.proto wrappers.proto) weir/v1/serve.proto
 OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto \
   grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto google/rpc/status.proto google/rpc/error_details.proto
 OUT ?= Sources
@@ -84,7 +85,7 @@ protos: deps-test
 .PHONY: generate
 generate:
 	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
-	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility public $(WELL_KNOWN)
+	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility public $(PUBLIC)
 	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
 	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility package $(OWN)
 	.build/debug/weir-generate -I protos --c-out $(OUT)/CHelloWorldProtos \

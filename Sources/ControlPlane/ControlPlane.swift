@@ -163,7 +163,7 @@ package actor ControlPlane {
         let endpoints = state.endpoints.values.map { endpoint in
             shadows.setRules(endpoint, backendsRevision) { compared(by: endpoint, $0) }
             // Only what has changed is made anew; no two changes have one revision.
-            if let known = snapshot.endpoint(with: endpoint.route),
+            if let known = snapshot.endpoint(named: endpoint.name),
                 known.revision == endpoint.revision
             {
                 return known
@@ -213,14 +213,18 @@ package actor ControlPlane {
         for endpoint in state.endpoints.values {
             let serves = endpoint.weights.weights.contains { isUsable($0.backend) }
             statuses[endpoint.name] = serves ? .serving : .notServing
-            statuses[endpoint.route.service] = serves ? .serving : .notServing
+            if let service = endpoint.route.service {
+                statuses[service] = serves ? .serving : .notServing
+            }
         }
         statuses[Self.storeHealth] = storeFailure == nil ? .serving : .notServing
         health.set(statuses)
 
-        let routed = Set(state.endpoints.values.map(\.route.service))
+        let routed = Set(state.endpoints.values.compactMap(\.route.service))
         reflection.set(
-            schema, services: Self.standardServices + routed.filter { schema.services[$0] != nil })
+            schema,
+            services: Self.standardServices + ["weir.v1.Serve"]
+                + routed.filter { schema.services[$0] != nil })
     }
 
     private func describeServices() {
@@ -261,7 +265,7 @@ package actor ControlPlane {
 
     static let standardSchema: Schema = schema(of: [
         Grpc_Health_V1_HealthProto.file, Grpc_Reflection_V1_ReflectionProto.file,
-        Grpc_Reflection_V1alpha_ReflectionProto.file,
+        Grpc_Reflection_V1alpha_ReflectionProto.file, Weir_V1_ServeProto.file,
     ])
 
     static func schema(of files: [ProtoFile]) -> Schema {

@@ -2,6 +2,8 @@
 /// suffix, perhaps with parameters.
 package enum ContentType {
     package static let grpc = "application/grpc"
+    /// The messages are JSON.
+    package static let json = "application/grpc+json"
 
     private static let name = Array(grpc.utf8)
 
@@ -14,6 +16,14 @@ package enum ContentType {
         guard value.count > name.count else { return true }
         let next = value[value.startIndex + name.count]
         return next == UInt8(ascii: "+") || next == UInt8(ascii: ";") || next == 0x20
+    }
+
+    /// Whether a type that is gRPC says that the messages are JSON.
+    package static func isJSON(_ value: ArraySlice<UInt8>) -> Bool {
+        guard value.count >= json.utf8.count else { return false }
+        let rest = value.dropFirst(json.utf8.count)
+        return zip(value, json.utf8).allSatisfy { lowercase($0) == $1 }
+            && (rest.isEmpty || rest.first == UInt8(ascii: ";") || rest.first == 0x20)
     }
 
     private static func lowercase(_ byte: UInt8) -> UInt8 {

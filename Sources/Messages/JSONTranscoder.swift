@@ -22,6 +22,9 @@ package struct JSONTranscoder {
         self.keepsNames = keepsNames
     }
 
+    /// Whether messages of this type can be turned.
+    package func knows(_ message: String) -> Bool { schema.messages[message] != nil }
+
     /// - Parameter message: the full name of the message type.
     package func json(from bytes: [UInt8], message: String) throws(MessageError) -> JSONValue {
         try json(bytes[...], message, depth: 0)

@@ -45,7 +45,7 @@ package final class DataPlane: Sendable {
 
     // MARK: Listening
 
-    /// Listens on one socket per loop, all with the same address (SO_REUSEPORT), so that the
+    /// Listens for clients on one socket per loop, all with the same address (SO_REUSEPORT), so that the
     /// kernel spreads connections over the loops.
     ///
     /// - Returns: the address, with the port that was chosen if 0 was asked for.
@@ -54,14 +54,8 @@ package final class DataPlane: Sendable {
     ) async throws -> SocketAddress {
         var address = try SocketAddress.makeAddressResolvingHost(host, port: port)
         for loop in loops {
-            let channel = try await bootstrap(loop)
+            let channel = try await bootstrap(loop, services)
                 .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
-                .childChannelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(
-                            ServerConnection(loop: loop, port: services))
-                    }
-                }
                 .bind(to: address).get()
             listeners.add(channel)
             if let bound = channel.localAddress { address = bound }
@@ -69,20 +63,11 @@ package final class DataPlane: Sendable {
         return address
     }
 
-    /// Listens on one socket that tells gRPC from plain HTTP/1.1, for the operators' port.
+    /// Listens for operators, on one socket.
     package func listenForOperators(
-        host: String, port: Int, services: SystemServices,
-        http: @escaping @Sendable (PlainHTTPRequest) async -> PlainHTTPResponse
+        host: String, port: Int, services: SystemServices
     ) async throws -> SocketAddress {
-        let loop = loops[0]
-        let channel = try await bootstrap(loop)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        ProtocolSniffer(loop: loop, services: services, http: http))
-                }
-            }
-            .bind(host: host, port: port).get()
+        let channel = try await bootstrap(loops[0], services).bind(host: host, port: port).get()
         listeners.add(channel)
         guard let address = channel.localAddress else {
             throw ChannelError.unknownLocalAddress
@@ -90,10 +75,16 @@ package final class DataPlane: Sendable {
         return address
     }
 
-    private func bootstrap(_ loop: ServingLoop) -> ServerBootstrap {
+    private func bootstrap(_ loop: ServingLoop, _ services: SystemServices) -> ServerBootstrap {
         ServerBootstrap(group: loop.eventLoop)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ProtocolSniffer(loop: loop, port: services))
+                }
+            }
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(

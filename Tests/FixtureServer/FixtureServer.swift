@@ -18,11 +18,12 @@ enum FixtureServer {
         configuration.loops = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 2
         configuration.limits.drainTimeout = .seconds(5)
 
-        let server = WeirServer(configuration, backends: [raw, blocking, stuck, typed])
+        let server = WeirServer(configuration, backends: [raw, blocking, stuck, typed, dynamic])
         let addresses = try await server.start()
         try await server.createEndpoint("raw", route: "/test.Raw/", backend: "raw")
         try await server.createEndpoint("blocking", route: "/test.Blocking/", backend: "blocking")
         try await server.createEndpoint("typed", route: "/helloworld.Greeter/", backend: "typed")
+        try await server.createEndpoint("dynamic", route: "/dynamic", backend: "dynamic")
         print(addresses.data, addresses.admin)
         fflush(nil)
         try await server.run()
@@ -35,6 +36,31 @@ enum FixtureServer {
             Service("test.Raw").unary("Echo") { (request: RawMessage, _) in
                 usleep(2_000_000)
                 return request
+            }
+        ])
+
+    /// Answers with the request as it came, and with what the query says: `status=`, `type=`, `bytes=`, `wait`,
+    /// `fail`, and headers.
+    static let dynamic = HandlerBackend(
+        "dynamic",
+        services: [
+            .dynamic { request, context in
+                var reply = Weir_V1_CallResponse(
+                    payload: try request.serializedBytes(), contentType: "application/x-protobuf")
+                for pair in request.query.split(separator: "&") {
+                    let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
+                    let value = parts.count > 1 ? parts[1] : ""
+                    switch parts[0] {
+                    case "status": reply.httpStatus = UInt32(value) ?? 0
+                    case "type": reply.contentType = value
+                    case "bytes": reply.payload = [UInt8](repeating: 0x78, count: Int(value) ?? 0)
+                    case "wait": try await Task.sleep(for: .seconds(60))
+                    case "fail": throw RPCError(.notFound, "there is no \(value)")
+                    case "key": reply.payload = context.shardKey ?? []
+                    default: reply.headers.append(.init(name: parts[0], value: value))
+                    }
+                }
+                return reply
             }
         ])
 

@@ -92,7 +92,8 @@ extension ControlPlane {
                 Weir_Admin_V1_ListEndpointsResponse(await self.state)
             }
             .question("ExplainRoute", self) { (request: Weir_Admin_V1_ExplainRouteRequest) in
-                try await self.explain(path: request.path, shardKey: request.shardKey)
+                try await self.explain(
+                    path: request.path, endpoint: request.endpoint, shardKey: request.shardKey)
             }
             .question("GetShadowReport", self) { (request: Weir_Admin_V1_GetShadowReportRequest) in
                 try await self.shadowReports(request.endpoint, backend: request.backend)

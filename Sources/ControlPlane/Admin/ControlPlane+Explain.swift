@@ -5,15 +5,10 @@ internal import TrafficPolicy
 extension ControlPlane {
     /// Which backend a request gets, and why.
     func explain(
-        path text: String, shardKey: [UInt8]
+        path: String, endpoint name: String, shardKey: [UInt8]
     ) throws(ControlError) -> Weir_Admin_V1_ExplainRouteResponse {
-        guard let path = MethodPath(text) else {
-            throw .invalid("path", "'\(text)' is no gRPC path: it must be /pkg.Service/Method")
-        }
-        guard let routed = snapshot.endpoint(for: path),
-            let endpoint = state.endpoints[routed.name]
-        else { throw .noRoute(text) }
-        let policy = routed.policy
+        let (endpoint, matched) = try endpoint(for: path, named: name)
+        let policy = endpoint.policy
         var answer = Weir_Admin_V1_ExplainRouteResponse(
             endpoint: endpoint.name, route: endpoint.route.description,
             weights: Weir_Admin_V1_Endpoint(endpoint).weights, revision: state.revision)
@@ -23,7 +18,6 @@ extension ControlPlane {
                 copied: shardKey.isEmpty
                     ? nil : policy.isShadowed(index, key: shardKey.rawSpan))
         }
-        let matched = "\(path) is taken by endpoint '\(endpoint.name)' (route \(endpoint.route))."
         guard !shardKey.isEmpty else {
             let shares = endpoint.weights.weights.map { "\($0.backend) with \($0.weight)" }
             answer.explanation =
@@ -44,6 +38,29 @@ extension ControlPlane {
             + "\(Self.hex(answer.intervalFirst)) to \(Self.hex(answer.intervalLast)) of "
             + "'\(answer.backend)'; it stays there until a change of weights moves that interval."
         return answer
+    }
+
+    /// The endpoint that a request reaches, and that in words.
+    private func endpoint(
+        for path: String, named name: String
+    ) throws(ControlError) -> (ControlState.Endpoint, String) {
+        guard path.isEmpty else {
+            guard path.hasPrefix("/") else {
+                throw .invalid("path", "'\(path)' is no path: it must begin with a slash")
+            }
+            let routed =
+                MethodPath(path).flatMap { snapshot.endpoint(for: $0) }
+                ?? snapshot.endpoint(forHTTP: path.prefix { $0 != "?" })
+            guard let routed, let endpoint = state.endpoints[routed.name] else {
+                throw .noRoute(path)
+            }
+            return (
+                endpoint,
+                "\(path) is taken by endpoint '\(endpoint.name)' (route \(endpoint.route))."
+            )
+        }
+        guard !name.isEmpty else { throw .invalid("path", "give a path, or an endpoint by name") }
+        return (try state.known(endpoint: name), "Endpoint '\(name)' is called by name.")
     }
 
     private static func hex(_ value: UInt64) -> String {

@@ -4,24 +4,24 @@ internal import TrafficPolicy
 
 /// `/metrics` and `/healthz` for those who ask over HTTP/1.1.
 extension ControlPlane {
-    package func answer(_ request: PlainHTTPRequest) async -> PlainHTTPResponse {
+    package func answer(_ request: HTTPRequest) async -> HTTPReply {
         guard request.method == "GET" || request.method == "HEAD" else {
-            return PlainHTTPResponse(status: 405, body: "only GET is answered here\n")
+            return HTTPReply(status: 405, body: "only GET is answered here\n")
         }
         switch request.path {
         case "/metrics":
             guard let figures = try? await dataPlane.figures() else {
-                return PlainHTTPResponse(status: 503, body: "the server is shutting down\n")
+                return HTTPReply(status: 503, body: "the server is shutting down\n")
             }
-            return PlainHTTPResponse(
+            return HTTPReply(
                 status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
                 body: metrics(figures))
         case "/healthz":
             return health.isDraining
-                ? PlainHTTPResponse(status: 503, body: "draining\n")
-                : PlainHTTPResponse(status: 200, body: "ok\n")
+                ? HTTPReply(status: 503, body: "draining\n")
+                : HTTPReply(status: 200, body: "ok\n")
         default:
-            return PlainHTTPResponse(
+            return HTTPReply(
                 status: 404, body: "nothing here: try /metrics or /healthz\n")
         }
     }

@@ -33,6 +33,7 @@ extension ControlState {
         endpoints = endpoints.filter { names.endpoints.contains($0.key) }
         backends = backends.filter { names.backends.contains($0.key) || $0.value.isOwnCode }
         try take(wished.backends, registered)
+        var seen: Set<String> = []
         var routes: [Route: String] = [:]
         for (index, endpoint) in wished.endpoints.enumerated() {
             let place = "configuration.endpoints[\(index)]"
@@ -41,11 +42,13 @@ extension ControlState {
                     _ = try freeRoute(endpoint.route, for: endpoint.name)
                     continue
                 }
-                if let owner = routes.updateValue(endpoint.name, forKey: route) {
-                    let what =
-                        owner == endpoint.name
-                        ? "endpoint '\(owner)'" : "route \(route), by endpoint '\(owner)',"
-                    throw .taken(what, field: owner == endpoint.name ? "name" : "route")
+                guard seen.insert(endpoint.name).inserted else {
+                    throw .taken("endpoint '\(endpoint.name)'", field: "name")
+                }
+                if route != .nameOnly,
+                    let owner = routes.updateValue(endpoint.name, forKey: route)
+                {
+                    throw .taken("route \(route), by endpoint '\(owner)',", field: "route")
                 }
                 try take(endpoint, route)
             } catch {

@@ -29,9 +29,9 @@ extension ControlState {
         guard let route = Route(text) else {
             throw .invalid(
                 "route",
-                "'\(text)' is no route: give a method /pkg.Service/Method or a service /pkg.Service/"
-            )
+"'\(text)' is no route: give \(Route.forms)")
         }
+        guard route != .nameOnly else { return route }
         let owner = endpoints.values.first { $0.route == route && $0.name != name }
         if let owner {
             throw .taken("route \(route), by endpoint '\(owner.name)',", field: "route")

@@ -1,3 +1,4 @@
+internal import Serving
 internal import TrafficPolicy
 
 extension ControlState {
@@ -53,7 +54,7 @@ extension ControlState {
         }
         let owner = endpoints.values.first {
             // Those that go back too get the routes that they had.
-            $0.route == endpoint.route && wanted[$0.name] == nil
+            $0.route == endpoint.route && $0.route != .nameOnly && wanted[$0.name] == nil
         }
         if let owner {
             obstacles.append(

@@ -49,7 +49,7 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     /// Something happened; data events name ranges of the input.
     func handle(_ event: HTTP2Event, _ input: RawSpan) {}
 
-    private static func text(_ address: SocketAddress?) -> String {
+    static func text(_ address: SocketAddress?) -> String {
         guard let address else { return "unknown" }
         guard let host = address.ipAddress, let port = address.port else { return "\(address)" }
         return "\(Address(host: host, port: port))"

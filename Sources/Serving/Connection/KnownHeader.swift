@@ -4,7 +4,7 @@ package import HTTP2Session
 /// The header names that the data plane knows, by number.
 enum KnownHeader: Int, CaseIterable {
     // Read in requests.
-    case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow
+    case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow, endpoint
     case scheme, authority, te, forwardedFor, previousAttempts
     // Read in responses.
     case status, grpcStatus, grpcMessage, retryPushback, backend
@@ -21,6 +21,7 @@ enum KnownHeader: Int, CaseIterable {
         case .acceptEncoding: "grpc-accept-encoding"
         case .shardKey: "x-serve-shard-key"
         case .shadow: "x-serve-shadow"
+        case .endpoint: "x-serve-endpoint"
         case .scheme: ":scheme"
         case .authority: ":authority"
         case .te: "te"

@@ -1,62 +1,66 @@
-internal import HTTP2Session
 internal import NIOCore
 internal import NIOHTTP1
 
-/// A plain HTTP/1.1 request to the operators' port.
-package struct PlainHTTPRequest: Sendable {
-    package let method: String
-    /// Path without the query.
-    package let path: String
+/// A client's connection, of whichever protocol. Confined to its loop.
+protocol ServedConnection: AnyObject {
+    var port: SystemServices { get }
+
+    /// Asks the client to go, and closes when nothing runs any more.
+    func drain()
+    func close()
 }
 
-/// Its answer.
-package struct PlainHTTPResponse: Sendable {
-    package let status: Int
-    package let contentType: String
-    package let body: String
-
-    package init(status: Int, contentType: String = "text/plain; charset=utf-8", body: String) {
-        self.status = status
-        self.contentType = contentType
-        self.body = body
-    }
-}
-
-/// Looks at the first bytes of a connection: the HTTP/2 preface (RFC 9113 section 3.4) means gRPC,
-/// anything else HTTP/1.1.
-final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler {
+/// Looks at the first bytes of a connection. What begins like an HTTP/1.1 request (a method in capitals) and
+/// not like HTTP/2's preface (RFC 9113 section 3.4) is HTTP/1.1; for all else the HTTP/2 side says what is
+/// wrong with it.
+final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+    private static let capitals = UInt8(ascii: "A")...UInt8(ascii: "Z")
 
     private let loop: ServingLoop
-    private let services: SystemServices
-    private let http: @Sendable (PlainHTTPRequest) async -> PlainHTTPResponse
+    let port: SystemServices
     private var seen = ByteBuffer()
+    private var context: ChannelHandlerContext?
 
-    init(
-        loop: ServingLoop, services: SystemServices,
-        http: @escaping @Sendable (PlainHTTPRequest) async -> PlainHTTPResponse
-    ) {
+    init(loop: ServingLoop, port: SystemServices) {
         self.loop = loop
-        self.services = services
-        self.http = http
+        self.port = port
+    }
+
+    func drain() { close() }
+
+    func close() { context?.close(promise: nil) }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if !loop.add(self) { close() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        loop.remove(self)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = unwrapInboundIn(data)
-        seen.writeBuffer(&buffer)
+        if seen.readableBytes == 0 { seen = buffer } else { seen.writeBuffer(&buffer) }
         let known = min(seen.readableBytes, Self.preface.count)
-        let isHTTP2 = seen.readableBytesView.prefix(known).elementsEqual(Self.preface.prefix(known))
-        guard !isHTTP2 || known == Self.preface.count else { return }
+        let isPreface = seen.readableBytesView.prefix(known).elementsEqual(
+            Self.preface.prefix(known))
+        guard !isPreface || known == Self.preface.count else { return }
+        let isHTTP1 = !isPreface && Self.capitals.contains(seen.readableBytesView.first ?? 0)
+        // The connection that follows takes the place of this one.
+        loop.remove(self)
         do {
             let pipeline = context.pipeline.syncOperations
-            if isHTTP2 {
-                try pipeline.addHandler(ServerConnection(loop: loop, port: services))
-            } else {
+            if isHTTP1 {
                 try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
-                try pipeline.addHandler(PlainHTTPHandler(http))
+                try pipeline.addHandler(HTTP1Connection(loop: loop, port: port))
+            } else {
+                try pipeline.addHandler(ServerConnection(loop: loop, port: port))
             }
         } catch {
             return context.close(promise: nil)
@@ -64,53 +68,5 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler {
         context.fireChannelRead(wrapInboundOut(seen))
         context.fireChannelReadComplete()
         context.pipeline.syncOperations.removeHandler(self, promise: nil)
-    }
-}
-
-/// Answers HTTP/1.1 requests by a function, one after the other.
-private final class PlainHTTPHandler: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
-
-    private let answer: @Sendable (PlainHTTPRequest) async -> PlainHTTPResponse
-    private var head: HTTPRequestHead?
-
-    init(_ answer: @escaping @Sendable (PlainHTTPRequest) async -> PlainHTTPResponse) {
-        self.answer = answer
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head): self.head = head
-        case .body: break
-        case .end:
-            guard let head else { return }
-            respond(to: head, context)
-        }
-    }
-
-    private func respond(to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? "/"
-        let request = PlainHTTPRequest(method: head.method.rawValue, path: path)
-        let channel = context.channel
-        let answer = answer
-        Task {
-            let response = await answer(request)
-            var headers = HTTPHeaders([
-                ("content-type", response.contentType),
-                ("content-length", "\(response.body.utf8.count)"),
-            ])
-            if !head.isKeepAlive { headers.add(name: "connection", value: "close") }
-            let responseHead = HTTPResponseHead(
-                version: head.version, status: HTTPResponseStatus(statusCode: response.status),
-                headers: headers)
-            channel.write(HTTPServerResponsePart.head(responseHead), promise: nil)
-            if request.method != "HEAD" {
-                let body = ByteBuffer(string: response.body)
-                channel.write(HTTPServerResponsePart.body(.byteBuffer(body)), promise: nil)
-            }
-            try? await channel.writeAndFlush(HTTPServerResponsePart.end(nil)).get()
-            if !head.isKeepAlive { try? await channel.close().get() }
-        }
     }
 }

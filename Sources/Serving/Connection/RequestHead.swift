@@ -12,7 +12,11 @@ struct RequestHead {
     private(set) var isPost = false
     private(set) var path: HeaderBlock.Field?
     private(set) var isGRPC = false
+    /// Whether messages come and are wanted as JSON.
+    private(set) var isJSON = false
     private(set) var timeout: HeaderBlock.Field?
+    /// The name of the endpoint that a dynamic call is for.
+    private(set) var endpoint: HeaderBlock.Field?
     private var shardKey: HeaderBlock.Field?
     private var encodingField: HeaderBlock.Field?
     private var acceptEncoding: HeaderBlock.Field?
@@ -24,11 +28,15 @@ struct RequestHead {
             case .method: isPost = headers.value(of: field, equals: Self.post)
             case .path: path = field
             case .contentType:
-                isGRPC =
-                    headers.value(of: field, equals: Self.grpc)
-                    || ContentType.isGRPC(headers.bytes[field.value])
+                if headers.value(of: field, equals: Self.grpc) {
+                    isGRPC = true
+                } else {
+                    isGRPC = ContentType.isGRPC(headers.bytes[field.value])
+                    isJSON = ContentType.isJSON(headers.bytes[field.value])
+                }
             case .shardKey where !field.value.isEmpty && shardKey == nil: shardKey = field
             case .timeout: timeout = field
+            case .endpoint: endpoint = field
             case .encoding: encodingField = field
             case .acceptEncoding: acceptEncoding = field
             default: break

@@ -3,15 +3,23 @@ internal import HTTP2Session
 internal import Messages
 internal import NIOCore
 
-/// One call, from its headers to its status: the half that faces the client, or, for a copy of a call, the
-/// `ShadowCopy` in its place. What answers it is a subclass, `HandlerCall` or `ForwardedCall`.
+/// One call, from its headers to its status: the half that faces the client, or the `Caller` in its place.
+/// What answers it is a subclass, `HandlerCall` or `ForwardedCall`.
 ///
 /// Reused for later calls of the same stream slot once nothing refers to it any more.
 ///
 /// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
 class ServerCall: @unchecked Sendable {
-    let connection: ServerConnection
-    /// Who makes the call, if it is not the client of the connection.
+    /// Who makes a call.
+    enum Origin {
+        /// A client: the call is a stream of its connection.
+        case stream(ServerConnection)
+        case caller(any Caller)
+    }
+
+    let loop: ServingLoop
+    private let origin: Origin
+    /// The origin, if that is a shadow.
     let copy: ShadowCopy?
     /// Makes copies of this call, while it runs.
     private var mirror: Mirror?
@@ -24,12 +32,11 @@ class ServerCall: @unchecked Sendable {
     private var deadline: DeadlineWheel<ServerCall>.Token?
     private var isCounted = false
 
-    var loop: ServingLoop { connection.loop }
-
-    init(_ connection: ServerConnection, target: Target, copy: ShadowCopy?) {
-        self.connection = connection
+    init(_ loop: ServingLoop, _ origin: Origin, target: Target) {
+        self.loop = loop
+        self.origin = origin
         self.target = target
-        self.copy = copy
+        copy = if case .caller(let caller) = origin { caller as? ShadowCopy } else { nil }
     }
 
     // MARK: For subclasses
@@ -83,8 +90,21 @@ class ServerCall: @unchecked Sendable {
         deadline = loop.setDeadline(self, at: due)
     }
 
-    /// Has copies made of the call from here on.
-    func copied(by mirror: Mirror) { self.mirror = mirror }
+    /// Starts what answers the call, and its copies.
+    ///
+    /// - Returns: whether it is still of use to hand over the request's body.
+    @discardableResult
+    final func start(
+        _ request: RequestHead, _ path: ResolvedPath, _ choice: ResolvedPath.Choice
+    ) -> Bool {
+        if choice.isCopied { mirror = Mirror(self, path, choice) }
+        if case .nobody(let error) = choice.target.answerer {
+            finish(error)
+            return false
+        }
+        start(request)
+        return true
+    }
 
     /// Nanoseconds until the deadline; nil without one.
     var timeLeft: Int64? {
@@ -95,7 +115,26 @@ class ServerCall: @unchecked Sendable {
 
     /// The request's headers.
     final var requestHeaders: HeaderBlock {
-        copy?.mirror.headers ?? connection.session.headers(of: stream)
+        switch origin {
+        case .stream(let connection): connection.session.headers(of: stream)
+        case .caller(let caller): caller.headers
+        }
+    }
+
+    /// Who asked: `127.0.0.1:50123`, `[::1]:50123`, or what a socket of another kind has.
+    final var peer: String {
+        switch origin {
+        case .stream(let connection): connection.peer
+        case .caller(let caller): caller.peer
+        }
+    }
+
+    /// The IP address of who asked; nil for a Unix socket.
+    final var peerAddress: String? {
+        switch origin {
+        case .stream(let connection): connection.peerAddress
+        case .caller(let caller): caller.peerAddress
+        }
     }
 
     /// Request bytes have come from the client.
@@ -106,9 +145,12 @@ class ServerCall: @unchecked Sendable {
 
     /// Lets the client send as many bytes more.
     final func creditRequest(_ bytes: Int) {
-        if let copy { return copy.credit(bytes) }
-        connection.session.consume(bytes, of: stream)
-        connection.changed()
+        switch origin {
+        case .stream(let connection):
+            connection.session.consume(bytes, of: stream)
+            connection.changed()
+        case .caller(let caller): caller.credit(bytes)
+        }
     }
 
     // MARK: The response
@@ -116,29 +158,36 @@ class ServerCall: @unchecked Sendable {
     /// Begins the response.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         mirror?.responded(encoding: encoding())
-        if let copy { return copy.responded(encoding: encoding()) }
-        connection.session.respond(to: stream, headers: headers)
-        connection.changed()
+        switch origin {
+        case .stream(let connection):
+            connection.session.respond(to: stream, headers: headers)
+            connection.changed()
+        case .caller(let caller): caller.responded(encoding: encoding())
+        }
     }
 
     /// Appends bytes to the response.
     final func sendBody(_ bytes: RawSpan) {
         mirror?.wrote(bytes)
-        if let copy { return copy.wrote(bytes) }
-        connection.session.write(bytes, to: stream)
-        connection.changed()
+        switch origin {
+        case .stream(let connection):
+            connection.session.write(bytes, to: stream)
+            connection.changed()
+        case .caller(let caller): caller.wrote(bytes)
+        }
     }
 
     /// Whether no more than `limit` response bytes wait for the client; if not, `responseDrained` is called
     /// when that has changed.
     final func takesMore(limit: Int) -> Bool {
-        if let copy {
-            if copy.takesMore() { return true }
-            copy.waitForRoom()
-            return false
+        switch origin {
+        case .stream(let connection):
+            if connection.session.unsentBytes(of: stream) <= limit { return true }
+            connection.session.notifyWhenDrained(stream, below: limit)
+        case .caller(let caller):
+            if caller.takesMore() { return true }
+            caller.waitForRoom()
         }
-        if connection.session.unsentBytes(of: stream) <= limit { return true }
-        connection.session.notifyWhenDrained(stream, below: limit)
         return false
     }
 
@@ -152,7 +201,7 @@ class ServerCall: @unchecked Sendable {
     ) {
         let action = state.finish()
         guard action != .drop else { return }
-        if copy == nil {
+        if case .stream(let connection) = origin {
             if action == .sendTrailers {
                 connection.session.finish(stream, trailers: trailers)
             } else {
@@ -200,9 +249,11 @@ class ServerCall: @unchecked Sendable {
             target.metrics.figures.record(code, nanoseconds: nanoseconds)
             mirror?.ended(code, message(), nanoseconds: nanoseconds, byCaller: byCaller)
             mirror = nil
-            copy?.ended(code, message(), nanoseconds: nanoseconds)
+            if case .caller(let caller) = origin {
+                caller.ended(code, message(), nanoseconds: nanoseconds)
+            }
         }
         release()
-        if copy == nil { connection.changed() }
+        if case .stream(let connection) = origin { connection.changed() }
     }
 }

@@ -7,13 +7,15 @@ internal import TrafficPolicy
 /// One HTTP/2 connection of a client: what it sends becomes calls.
 ///
 /// `@unchecked Sendable`: confined to the event loop of its channel.
-final class ServerConnection: HTTP2Connection, @unchecked Sendable {
+final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Sendable {
     /// The value of the PING that finds out whether the client has seen the first GOAWAY.
     private static let drainPing: UInt64 = 0x7765_6972_6472_6e00
 
     let loop: ServingLoop
     let port: SystemServices
     private var calls: [ServerCall?] = []
+    /// Requests that are not gRPC, by their streams.
+    private var foreignStreams: [Int32: HTTP2Request] = [:]
     private var lastPath: ResolvedPath?
     private var lastSnapshot: RoutingSnapshot?
 
@@ -30,6 +32,8 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     override func closed() {
         for call in calls { call?.streamClosed() }
         calls.removeAll()
+        for request in foreignStreams.values { request.streamClosed() }
+        foreignStreams.removeAll()
         lastPath = nil
         loop.remove(self)
     }
@@ -57,18 +61,36 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         switch event {
         case .headers(let stream, let endStream): begin(stream, endStream: endStream)
         // Trailers of a request mean nothing in gRPC; only their end does.
-        case .trailers(let stream): call(of: stream)?.requestArrived(RawSpan(), endStream: true)
+        case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
         case .headersTooLarge(let stream):
             let limit = loop.limits.maxHeaderListBytes
-            refuse(stream, .resourceExhausted, "the headers are over the limit of \(limit) bytes")
+            refuse(
+                stream,
+                RPCError(.resourceExhausted, "the headers are over the limit of \(limit) bytes"))
         case .data(let stream, let range, let endStream):
-            call(of: stream)?.requestArrived(input.extracting(range), endStream: endStream)
+            arrived(input.extracting(range), on: stream, endStream: endStream)
         case .drained(let stream): call(of: stream)?.responseDrained()
-        case .closed(let stream, _): call(of: stream)?.streamClosed()
+        case .closed(let stream, _): closed(stream)
         case .pingAcknowledged(Self.drainPing):
             session.refuseNewStreams()
             changed()
         case .goAway, .settings, .pingAcknowledged: break
+        }
+    }
+
+    private func arrived(_ bytes: RawSpan, on stream: HTTP2Stream, endStream: Bool) {
+        if let call = call(of: stream) {
+            call.requestArrived(bytes, endStream: endStream)
+        } else {
+            foreignStreams[stream.id]?.received(bytes, endStream: endStream)
+        }
+    }
+
+    private func closed(_ stream: HTTP2Stream) {
+        if let call = call(of: stream) {
+            call.streamClosed()
+        } else {
+            foreignStreams.removeValue(forKey: stream.id)?.streamClosed()
         }
     }
 
@@ -82,22 +104,20 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     private func begin(_ stream: HTTP2Stream, endStream: Bool) {
         let headers = session.headers(of: stream)
         let request = RequestHead(headers)
-        guard request.isPost else {
-            return refuseForeign(stream, [":status": "405", "allow": "POST"])
-        }
-        guard request.isGRPC else {
-            return refuseForeign(stream, [":status": "415", "accept-post": ContentType.grpc])
+        guard request.isPost, request.isGRPC else {
+            return beginForeign(stream, request, headers, endStream: endStream)
         }
         guard let path = request.path else {
-            return refuse(stream, .internalError, "the request has no :path")
+            return refuse(stream, RPCError(.internalError, "the request has no :path"))
         }
-        guard let resolved = resolve(path, headers) else {
+        guard let resolved = resolve(path, headers, endpoint: request.endpoint) else {
             loop.unrouted += port.servesEndpoints ? 1 : 0
-            return refuse(stream, .unimplemented, "no endpoint takes \(headers.text(path))")
+            return refuse(stream, unrouted(request, path, headers))
         }
         guard loop.requestsInFlight < loop.limits.maxRequestsInFlightPerLoop else {
             return refuse(
-                stream, .resourceExhausted, "\(loop.requestsInFlight) requests are in flight")
+                stream,
+                RPCError(.resourceExhausted, "\(loop.requestsInFlight) requests are in flight"))
         }
         let choice = resolved.choose(shardKey: request.shardKeyBytes, &loop.random)
         let call = newCall(stream, choice.target)
@@ -111,15 +131,19 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
             }
             call.setDeadline(timeout: nanoseconds)
         }
-        if choice.isCopied, let mirror = Mirror(call, resolved, choice) {
-            call.copied(by: mirror)
-        }
-        if case .nobody(let error) = choice.target.answerer { return call.finish(error) }
-        call.start(request)
+        guard call.start(request, resolved, choice) else { return }
         if endStream { call.requestArrived(RawSpan(), endStream: true) }
     }
 
-    private func resolve(_ path: HeaderBlock.Field, _ headers: HeaderBlock) -> ResolvedPath? {
+    /// - Parameter endpoint: the name of the endpoint that the request asks for.
+    private func resolve(
+        _ path: HeaderBlock.Field, _ headers: HeaderBlock, endpoint: HeaderBlock.Field?
+    ) -> ResolvedPath? {
+        if let endpoint, isDynamic(path, headers) {
+            return loop.snapshot.endpoint(named: headers.text(endpoint)).map {
+                loop.resolveDynamic($0)
+            }
+        }
         if lastSnapshot === loop.snapshot, let lastPath,
             headers.value(of: path, equals: lastPath.path)
         {
@@ -131,22 +155,63 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         return resolved
     }
 
+    /// Whether a request is one for an endpoint by name.
+    private func isDynamic(_ path: HeaderBlock.Field, _ headers: HeaderBlock) -> Bool {
+        port.servesEndpoints && headers.value(of: path, equals: DynamicCall.path)
+    }
+
+    private func unrouted(
+        _ request: RequestHead, _ path: HeaderBlock.Field, _ headers: HeaderBlock
+    ) -> RPCError {
+        guard isDynamic(path, headers) else {
+            return RPCError(.unimplemented, "no endpoint takes \(headers.text(path))")
+        }
+        guard let name = request.endpoint else {
+            return RPCError(
+                .invalidArgument,
+                "name the endpoint in the metadata \(KnownHeader.endpoint.name)")
+        }
+        return .noEndpoint(named: headers.text(name))
+    }
+
+    /// A request that is not gRPC: for an endpoint that takes such, or refused as gRPC demands.
+    private func beginForeign(
+        _ stream: HTTP2Stream, _ request: RequestHead, _ headers: HeaderBlock, endStream: Bool
+    ) {
+        let target = request.path.map { headers.text($0) } ?? ""
+        let (path, _) = HTTPRequest.parts(of: target)
+        guard !request.isGRPC, port.servesEndpoints,
+            DynamicCall.isPath(path) || loop.snapshot.endpoint(forHTTP: path[...]) != nil
+        else {
+            return refuseForeign(
+                stream,
+                request.isPost
+                    ? [":status": "415", "accept-post": ContentType.grpc]
+                    : [":status": "405", "allow": "POST"])
+        }
+        let foreign = HTTP2Request(stream, headers, on: self)
+        foreignStreams[stream.id] = foreign
+        if endStream { foreign.received(RawSpan(), endStream: true) }
+    }
+
     private func newCall(_ stream: HTTP2Stream, _ target: Target) -> ServerCall {
         while calls.count <= stream.slot { calls.append(nil) }
         let isFree = isKnownUniquelyReferenced(&calls[stream.slot])
-        let call = target.call(isFree ? calls[stream.slot] : nil, self)
+        let call = target.call(
+            loop, .stream(self), reusing: isFree ? calls[stream.slot] : nil)
         calls[stream.slot] = call
         call.begin(stream, target: target, at: readTime)
         return call
     }
 
     /// Answers a request that becomes no call.
-    private func refuse(_ stream: HTTP2Stream, _ code: StatusCode, _ message: String) {
+    private func refuse(_ stream: HTTP2Stream, _ error: RPCError) {
         session.respond(
             to: stream,
             headers: HeaderBlock([
                 ":status": "200", "content-type": ContentType.grpc,
-                "grpc-status": "\(code.rawValue)", "grpc-message": StatusMessage.encode(message),
+                "grpc-status": "\(error.code.rawValue)",
+                "grpc-message": StatusMessage.encode(error.message),
             ]), endStream: true)
         changed()
     }

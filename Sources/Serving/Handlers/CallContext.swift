@@ -42,7 +42,7 @@ public struct CallContext: Sendable {
     public var backend: String { call.target.key.backend }
 
     /// The caller's address.
-    public var peer: String { call.connection.peer }
+    public var peer: String { call.peer }
 
     /// Adds response headers. They go out with the first reply, so later calls do nothing.
     public func addInitialMetadata(_ metadata: Metadata) {

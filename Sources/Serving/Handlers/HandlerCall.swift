@@ -19,13 +19,15 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     /// What the request body is packed with, and whether the response may be packed too.
     private var requestEncoding = MessageEncoding.identity
     private var acceptsGzip = false
+    /// What turns the messages, if they come and are wanted as JSON.
+    private var json: MessageJSON?
     private var deframer: Deframer
     private var inbound = InboundMessages()
     private var drainWaiter: CheckedContinuation<Void, any Error>?
 
-    override init(_ connection: ServerConnection, target: Target, copy: ShadowCopy?) {
-        deframer = Deframer(limit: connection.loop.limits.maxMessageBytes)
-        super.init(connection, target: target, copy: copy)
+    override init(_ loop: ServingLoop, _ origin: Origin, target: Target) {
+        deframer = Deframer(limit: loop.limits.maxMessageBytes)
+        super.init(loop, origin, target: target)
     }
 
     override func start(_ request: RequestHead) {
@@ -33,6 +35,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         self.handler = handler
         inbound.reset()
         acceptsGzip = request.acceptsGzip
+        json = request.isJSON ? handler.method.json : nil
         requestEncoding = .identity
         if let name = request.encoding {
             guard let known = MessageEncoding(rawValue: name) else {
@@ -58,7 +61,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         guard state.isOpen, let method = handler?.method else {
             return creditRequest(bytes.byteCount)
         }
-        if endStream, case .single(let start) = method.entry, deframer.isIdle,
+        if endStream, json == nil, case .single(let start) = method.entry, deframer.isIdle,
             inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes)
         {
             return enter(start, payload)
@@ -96,10 +99,14 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     }
 
     private func unpacked(_ message: InboundMessages.Message) throws(RPCError) -> [UInt8] {
-        guard message.isCompressed else { return message.bytes }
+        let bytes = message.isCompressed ? try decompressed(message.bytes) : message.bytes
+        return try json?.request(from: bytes) ?? bytes
+    }
+
+    private func decompressed(_ bytes: [UInt8]) throws(RPCError) -> [UInt8] {
         let limit = loop.limits.maxMessageBytes
         do throws(Gzip.Failure) {
-            return try Gzip.decompress(message.bytes.rawSpan, limit: limit)
+            return try Gzip.decompress(bytes.rawSpan, limit: limit)
         } catch {
             throw error == .notGzip
                 ? RPCError(.internalError, "a message is marked as gzip but is not valid gzip")
@@ -192,11 +199,11 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     private func completeOnLoop(with reply: some WireMessage) {
         handlerEnded()
-        do throws(MessageError) {
+        do throws(RPCError) {
             try sendReply(reply)
             finishOK()
         } catch {
-            finish(RPCError(.internalError, "the reply can't be encoded: \(error)"))
+            finish(error)
         }
     }
 
@@ -240,7 +247,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     // MARK: The response
 
-    private func sendReply(_ reply: some WireMessage) throws(MessageError) {
+    private func sendReply(_ reply: some WireMessage) throws(RPCError) {
         guard state.isOpen else { return }
         var frame = loop.scratch
         loop.scratch = []
@@ -249,7 +256,15 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             loop.scratch = frame
         }
         frame += MessagePrefix.room
-        try reply.serialize(appendingTo: &frame)
+        do throws(MessageError) {
+            try reply.serialize(appendingTo: &frame)
+        } catch {
+            throw RPCError(.internalError, "the reply can't be encoded: \(error)")
+        }
+        if let json {
+            let payload = try json.json(of: Array(frame[MessagePrefix.byteCount...]))
+            frame = MessagePrefix.room + payload
+        }
         if packsReplies {
             let payload = Gzip.compress(frame.rawSpan.extracting(MessagePrefix.byteCount...))
             frame = MessagePrefix.room + payload
@@ -275,12 +290,17 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     private var packsReplies: Bool { requestEncoding == .gzip && acceptsGzip }
 
     override var responseHeaders: HeaderBlock {
-        guard packsReplies || !initialMetadata.isEmpty else { return Self.plainHeaders }
-        var headers = Self.plainHeaders
+        let first = json == nil ? Self.plainHeaders : Self.jsonHeaders
+        guard packsReplies || !initialMetadata.isEmpty else { return first }
+        var headers = first
         if packsReplies { headers.append("grpc-encoding", MessageEncoding.gzip.rawValue) }
         headers.append(initialMetadata)
         return headers
     }
+
+    private static let jsonHeaders = HeaderBlock([
+        ":status": "200", "content-type": ContentType.json,
+    ])
 
     override var addedTrailers: Metadata { trailingMetadata }
 
@@ -333,8 +353,14 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             return continuation.resume(
                 throwing: RPCError(.internalError, "two replies were sent at the same time"))
         }
+        let payload: [UInt8]
+        do throws(RPCError) {
+            payload = try json?.json(of: message) ?? message
+        } catch {
+            return continuation.resume(throwing: error)
+        }
         var frame = MessagePrefix.room
-        frame += packsReplies ? Gzip.compress(message.rawSpan) : message
+        frame += packsReplies ? Gzip.compress(payload.rawSpan) : payload
         put(frame: &frame)
         // A copy may have been given up for its length.
         guard state.isOpen else { return continuation.resume(throwing: Self.gone) }

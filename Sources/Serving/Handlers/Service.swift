@@ -123,7 +123,9 @@ public struct Service: Sendable {
     ) -> Service {
         precondition(methods[method] == nil, "\(name) already has a method \(method)")
         var service = self
-        service.methods[method] = MethodHandler(request: request, reply: reply, entry: entry)
+        service.methods[method] = MethodHandler(
+            request: request, reply: reply, entry: entry,
+            json: MessageJSON(request: request, reply: reply, descriptorSet: descriptorSet))
         return service
     }
 
@@ -151,6 +153,8 @@ struct MethodHandler: Sendable {
     let request: any WireMessage.Type
     let reply: any WireMessage.Type
     let entry: Entry
+    /// For callers that send and want JSON.
+    let json: MessageJSON
 }
 
 /// A backend that is Swift code in this process.

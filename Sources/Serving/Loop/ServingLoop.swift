@@ -24,6 +24,8 @@ final class ServingLoop: @unchecked Sendable {
     /// Paths resolved under this snapshot, by port.
     var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
     var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    /// The way of dynamic calls, by endpoint.
+    var dynamicPaths: [String: ResolvedPath] = [:]
     /// The connections to the backends of replicas whose turn has come, or that were asked for.
     private(set) var pools: [ObjectIdentifier: BackendPool] = [:]
     let pacer: ConnectPacer
@@ -40,7 +42,7 @@ final class ServingLoop: @unchecked Sendable {
     private var tallies: [ObjectIdentifier: ShadowTally] = [:]
     /// Methods of backends of replicas that are counted under their own names.
     private var countedMethods: Set<String> = []
-    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var connections: [ObjectIdentifier: any ServedConnection] = [:]
     private var deadlines: DeadlineWheel<ServerCall>
     private var wakeAt: UInt64?
     private var isDraining = false
@@ -77,6 +79,7 @@ final class ServingLoop: @unchecked Sendable {
         tallies = tallies.filter { accounts.contains($0.key) }
         dataPaths.removeAll(keepingCapacity: true)
         adminPaths.removeAll(keepingCapacity: true)
+        dynamicPaths.removeAll(keepingCapacity: true)
     }
 
     private func installPools(
@@ -149,13 +152,13 @@ final class ServingLoop: @unchecked Sendable {
     // MARK: Connections
 
     /// False when there are as many as the limit allows.
-    func add(_ connection: ServerConnection) -> Bool {
+    func add(_ connection: any ServedConnection) -> Bool {
         guard connections.count < limits.maxConnectionsPerLoop, !isDraining else { return false }
         connections[ObjectIdentifier(connection)] = connection
         return true
     }
 
-    func remove(_ connection: ServerConnection) {
+    func remove(_ connection: any ServedConnection) {
         connections[ObjectIdentifier(connection)] = nil
         if connections.isEmpty, let promise = whenEmpty {
             whenEmpty = nil

@@ -5,12 +5,15 @@ internal import TrafficPolicy
 /// Weir's own services on one port: found where no endpoint takes the path.
 package struct SystemServices: Sendable {
     let backend: HandlerBackend
+    /// What answers requests that are not gRPC.
+    let http: PlainHTTP
     /// Whether the port also serves the endpoints.
     let servesEndpoints: Bool
 
-    package init(backend: HandlerBackend, servesEndpoints: Bool) {
+    package init(backend: HandlerBackend, http: PlainHTTP) {
         self.backend = backend
-        self.servesEndpoints = servesEndpoints
+        self.http = http
+        servesEndpoints = if case .endpoints = http { true } else { false }
     }
 }
 
@@ -51,16 +54,14 @@ final class Target {
 
     /// A used call if it is of the right kind, or a new one.
     ///
-    /// - Parameter copy: who makes the call, if it is not the connection's client.
+    /// - Parameter used: a call of the same origin that nobody refers to.
     func call(
-        _ used: ServerCall?, _ connection: ServerConnection, copy: ShadowCopy? = nil
+        _ loop: ServingLoop, _ origin: ServerCall.Origin, reusing used: ServerCall? = nil
     ) -> ServerCall {
         switch answerer {
-        case .handler:
-            used as? HandlerCall ?? HandlerCall(connection, target: self, copy: copy)
-        case .replicas:
-            used as? ForwardedCall ?? ForwardedCall(connection, target: self, copy: copy)
-        case .nobody: ServerCall(connection, target: self, copy: copy)
+        case .handler: used as? HandlerCall ?? HandlerCall(loop, origin, target: self)
+        case .replicas: used as? ForwardedCall ?? ForwardedCall(loop, origin, target: self)
+        case .nobody: ServerCall(loop, origin, target: self)
         }
     }
 
@@ -163,6 +164,25 @@ extension ServingLoop {
             }
         }
         return resolved
+    }
+
+    /// The way of dynamic calls to an endpoint, remembered likewise.
+    func resolveDynamic(_ endpoint: RoutingSnapshot.Endpoint) -> ResolvedPath {
+        if let known = dynamicPaths[endpoint.name] { return known }
+        let path = MethodPath(service: "weir.v1.Serve", method: "Call")
+        let resolved = resolved(path, endpoint, path: DynamicCall.path)
+        dynamicPaths[endpoint.name] = resolved
+        return resolved
+    }
+
+    /// The endpoint that a request of plain HTTP is for: the one that it names, or whose route its path has.
+    func endpoint(for request: HTTPRequest) -> RoutingSnapshot.Endpoint? {
+        if let name = request.first(KnownHeader.endpoint.name),
+            DynamicCall.isPath(request.path)
+        {
+            return snapshot.endpoint(named: name)
+        }
+        return snapshot.endpoint(forHTTP: request.path[...])
     }
 
     private func resolved(

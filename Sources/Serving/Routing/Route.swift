@@ -21,30 +21,55 @@ package struct MethodPath: Hashable, Sendable, CustomStringConvertible {
     package var description: String { "/\(service)/\(method)" }
 }
 
-/// What selects an endpoint: one method, or all methods of a service.
+/// What selects an endpoint: a method, all methods of a service, a plain path, or only its name.
 package enum Route: Hashable, Sendable, CustomStringConvertible {
     case method(MethodPath)
     case service(String)
+    /// A path of plain HTTP; behind a last slash anything may follow.
+    case path(String)
+    /// Nothing in the path: callers name the endpoint (`weir.v1.Serve`).
+    case nameOnly
 
-    /// Nil when the text is neither `/pkg.Service/Method` nor `/pkg.Service/`.
+    /// What may be given, for errors.
+    package static let forms =
+        "a method /pkg.Service/Method, a service /pkg.Service/, a plain path /like/this, "
+        + "or nothing for an endpoint that is called by name"
+
+    /// Nil when the text is neither empty nor a path.
     package init?(_ text: String) {
-        guard text.utf8.allSatisfy(Self.isPathByte) else { return nil }
-        if let path = MethodPath(text) {
-            self = .method(path)
+        guard !text.isEmpty else {
+            self = .nameOnly
             return
         }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0].isEmpty, !parts[1].isEmpty, parts[2].isEmpty else {
-            return nil
+        guard text.hasPrefix("/"), text.utf8.allSatisfy(Self.isPathByte) else { return nil }
+        let parts = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        if let path = MethodPath(text) {
+            self = .method(path)
+        } else if parts.count == 2, !parts[0].isEmpty {
+            self = .service(String(parts[0]))
+        } else {
+            // Only the last part may be empty.
+            guard parts.dropLast().allSatisfy({ !$0.isEmpty }) else { return nil }
+            self = .path(text)
         }
-        self = .service(String(parts[1]))
     }
 
-    /// The full name of the service concerned.
-    package var service: String {
+    /// The full name of the service concerned; nil where none is.
+    package var service: String? {
         switch self {
         case .method(let path): path.service
         case .service(let name): name
+        case .path, .nameOnly: nil
+        }
+    }
+
+    /// Whether requests that are not gRPC may come here. A first part with a dot is a gRPC service's full
+    /// name; one without can be both, and is.
+    var takesHTTP: Bool {
+        switch self {
+        case .method, .service: service?.contains(".") == false
+        case .path: true
+        case .nameOnly: false
         }
     }
 
@@ -52,6 +77,8 @@ package enum Route: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .method(let path): path.description
         case .service(let name): "/\(name)/"
+        case .path(let path): path
+        case .nameOnly: ""
         }
     }
 

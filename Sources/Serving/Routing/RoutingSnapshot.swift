@@ -50,7 +50,10 @@ package final class RoutingSnapshot: Sendable {
     package let backends: Backends
     /// What the endpoints' shadows use.
     let shadowAccounts: [ShadowAccount]
-    private let endpoints: [Route: Endpoint]
+    private let endpoints: [String: Endpoint]
+    private let byRoute: [Route: Endpoint]
+    /// The endpoints that take what is not gRPC, by their paths.
+    private let byPath: [String: Endpoint]
 
     package init(
         revision: UInt64, endpoints: some Collection<Endpoint>, backends: Backends
@@ -60,17 +63,38 @@ package final class RoutingSnapshot: Sendable {
         shadowAccounts = endpoints.flatMap { endpoint in
             (endpoint.shadows.shadows + [endpoint.shadows.noise].compactMap(\.self)).map(\.account)
         }
-        self.endpoints = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.route, $0) })
+        self.endpoints = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.name, $0) })
+        byRoute = Dictionary(
+            uniqueKeysWithValues: endpoints.lazy.filter { $0.route != .nameOnly }.map {
+                ($0.route, $0)
+            })
+        byPath = Dictionary(
+            uniqueKeysWithValues: endpoints.lazy.filter(\.route.takesHTTP).map {
+                ($0.route.description, $0)
+            })
     }
 
     package static let empty = RoutingSnapshot(
         revision: 0, endpoints: [], backends: Backends([:]))
 
-    /// The endpoint with exactly this route.
-    package func endpoint(with route: Route) -> Endpoint? { endpoints[route] }
+    package func endpoint(named name: String) -> Endpoint? { endpoints[name] }
 
-    /// The endpoint for a `:path`: a route for the method wins over one for its service.
+    /// The endpoint for a gRPC `:path`: a route for the method wins over one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {
-        endpoints[.method(path)] ?? endpoints[.service(path.service)]
+        byRoute[.method(path)] ?? byRoute[.service(path.service)]
+    }
+
+    /// The endpoint for the path of a request that is not gRPC: the whole path, or else its longest part
+    /// that ends with a slash.
+    ///
+    /// - Parameter path: without the query.
+    package func endpoint(forHTTP path: Substring) -> Endpoint? {
+        if let exact = byPath[String(path)] { return exact }
+        var rest = path
+        while let slash = rest.lastIndex(of: "/") {
+            if let found = byPath[String(rest[...slash])] { return found }
+            rest = rest[..<slash]
+        }
+        return nil
     }
 }

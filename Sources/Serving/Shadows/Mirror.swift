@@ -15,7 +15,10 @@ internal import NIOCore
 /// The call itself never waits for a mirror. Bytes are held once, by all copies together. Confined to its
 /// loop.
 final class Mirror {
-    let connection: ServerConnection
+    let loop: ServingLoop
+    /// Who made the call.
+    let peer: String
+    let peerAddress: String?
     /// The request's headers.
     let headers: HeaderBlock
     /// The path as it is counted.
@@ -32,11 +35,11 @@ final class Mirror {
     /// The caller has hung up: there is no whole answer to compare with.
     private(set) var isAbandoned = false
 
-    private var loop: ServingLoop { connection.loop }
-
     /// A mirror for a call that shadows were sampled for; nil when no copy may be made.
     init?(_ call: ServerCall, _ path: ResolvedPath, _ choice: ResolvedPath.Choice) {
-        connection = call.connection
+        loop = call.loop
+        peer = call.peer
+        peerAddress = call.peerAddress
         headers = call.requestHeaders
         method = call.target.key.method
         due = call.due

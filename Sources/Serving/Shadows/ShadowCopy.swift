@@ -19,7 +19,7 @@ struct ShadowTarget {
 /// ```
 ///
 /// What it holds is bounded by the shadow's limits; over them it is dropped. Confined to its loop.
-final class ShadowCopy {
+final class ShadowCopy: Caller {
     private enum State {
         case queued
         case running(ServerCall)
@@ -49,7 +49,7 @@ final class ShadowCopy {
     /// Waits until the caller's response has caught up.
     private(set) var isAhead = false
 
-    private var loop: ServingLoop { mirror.connection.loop }
+    private var loop: ServingLoop { mirror.loop }
     private var account: ShadowAccount { shadow.shadow.account }
     private var limits: ShadowLimits { shadow.shadow.limits }
 
@@ -57,6 +57,10 @@ final class ShadowCopy {
         self.shadow = shadow
         self.mirror = mirror
     }
+
+    var headers: HeaderBlock { mirror.headers }
+    var peer: String { mirror.peer }
+    var peerAddress: String? { mirror.peerAddress }
 
     /// More of the request is of use to it.
     var isOpen: Bool {
@@ -90,7 +94,7 @@ final class ShadowCopy {
     }
 
     private func start() {
-        let call = shadow.target.call(nil, mirror.connection, copy: self)
+        let call = shadow.target.call(loop, .caller(self))
         state = .running(call)
         let now = NIODeadline.now().uptimeNanoseconds
         call.begin(HTTP2Stream(id: 0, slot: 0), target: shadow.target, at: now)

@@ -100,11 +100,12 @@ public final class WeirServer: Sendable {
         let controlPlane = controlPlane
         let admin = try await dataPlane.listenForOperators(
             host: configuration.admin.host, port: configuration.admin.port,
-            services: SystemServices(backend: controlPlane.adminBackend, servesEndpoints: false)
-        ) { await controlPlane.answer($0) }
+            services: SystemServices(
+                backend: controlPlane.adminBackend, http: .function { await controlPlane.answer($0) }
+            ))
         let data = try await dataPlane.listen(
             host: configuration.data.host, port: configuration.data.port,
-            services: SystemServices(backend: controlPlane.standardBackend, servesEndpoints: true))
+            services: SystemServices(backend: controlPlane.standardBackend, http: .endpoints))
         return Addresses(
             data: Address(host: configuration.data.host, port: data.port ?? 0),
             admin: Address(host: configuration.admin.host, port: admin.port ?? 0))

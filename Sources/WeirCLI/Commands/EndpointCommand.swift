@@ -27,8 +27,12 @@ struct EndpointCommand: ParsableCommand {
         @Argument(help: "The name of the new endpoint.")
         var name: String
 
-        @Option(help: "A method /pkg.Service/Method or a service /pkg.Service/.")
-        var route: String
+        @Option(
+            help: """
+                A method /pkg.Service/Method, a service /pkg.Service/, or a plain path /like/this for \
+                HTTP that is not gRPC; without one the endpoint is called by name.
+                """)
+        var route = ""
 
         @Option(help: "The backend that gets all requests.")
         var backend: String
@@ -75,7 +79,7 @@ struct EndpointCommand: ParsableCommand {
             let weights = endpoint.weights.map { "\($0.backend)=\($0.weight)" }
             let shadows = endpoint.shadows.map { "\($0.backend)=\($0.proportion)" }
             table.add([
-                endpoint.name, endpoint.route, weights.joined(separator: " "),
+                endpoint.name, endpoint.route.isEmpty ? "-" : endpoint.route, weights.joined(separator: " "),
                 shadows.isEmpty ? "-" : shadows.joined(separator: " "),
             ])
         }

@@ -6,7 +6,8 @@ struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Tells which backend a request gets, and why.")
 
-    @Argument(help: "The path of the request: /pkg.Service/Method.")
+    @Argument(
+        help: "The path of the request, /pkg.Service/Method or a plain one, or an endpoint's name.")
     var path: String
 
     @Option(help: "The value of x-serve-shard-key.")
@@ -15,7 +16,9 @@ struct ExplainCommand: AsyncParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
-        let request = Weir_Admin_V1_ExplainRouteRequest(path: path, shardKey: Array(shardKey.utf8))
+        let isPath = path.contains("/")
+        let request = Weir_Admin_V1_ExplainRouteRequest(
+            path: isPath ? path : "", shardKey: Array(shardKey.utf8), endpoint: isPath ? "" : path)
         let reply: Weir_Admin_V1_ExplainRouteResponse = try await options.call(
             "ExplainRoute", request)
         try options.show(reply) { reply in

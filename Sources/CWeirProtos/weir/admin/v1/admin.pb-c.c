@@ -7413,7 +7413,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__metadata_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__explain_route_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor weir__admin__v1__explain_route_request__field_descriptors[3] =
 {
   {
     "path",
@@ -7439,15 +7439,28 @@ static const ProtobufCFieldDescriptor weir__admin__v1__explain_route_request__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "endpoint",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ExplainRouteRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__explain_route_request__field_indices_by_name[] = {
+  2,   /* field[2] = endpoint */
   0,   /* field[0] = path */
   1,   /* field[1] = shard_key */
 };
 static const ProtobufCIntRange weir__admin__v1__explain_route_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__explain_route_request__descriptor =
 {
@@ -7457,7 +7470,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__explain_route_request__descrip
   "Weir__Admin__V1__ExplainRouteRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ExplainRouteRequest),
-  2,
+  3,
   weir__admin__v1__explain_route_request__field_descriptors,
   weir__admin__v1__explain_route_request__field_indices_by_name,
   1,  weir__admin__v1__explain_route_request__number_ranges,

@@ -1024,10 +1024,11 @@ struct  Weir__Admin__V1__ExplainRouteRequest
   ProtobufCMessage base;
   ProtobufCBinaryData path;
   ProtobufCBinaryData shard_key;
+  ProtobufCBinaryData endpoint;
 };
 #define WEIR__ADMIN__V1__EXPLAIN_ROUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__explain_route_request__descriptor) \
-    , {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL} }
 
 
 struct  Weir__Admin__V1__ExplainRouteResponse

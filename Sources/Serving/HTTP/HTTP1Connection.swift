@@ -1,0 +1,141 @@
+internal import GRPCWire
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+
+/// A connection of a client that speaks HTTP/1.1: one request after the other.
+///
+/// ```
+///   head, body ... --> collected --end--> answered by the port --reply--> head, body, end
+/// ```
+///
+/// NIO's pipelining handler in front holds back the next request until the answer has gone out.
+final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let loop: ServingLoop
+    let port: SystemServices
+    private var context: ChannelHandlerContext?
+    private var head: HTTPRequestHead?
+    private var body: [UInt8] = []
+    /// A request is being answered.
+    private var isBusy = false
+    private var work: HTTPWork?
+    private var closesNext = false
+
+    init(loop: ServingLoop, port: SystemServices) {
+        self.loop = loop
+        self.port = port
+    }
+
+    // MARK: ServedConnection
+
+    func drain() {
+        closesNext = true
+        if !isBusy, head == nil { close() }
+    }
+
+    func close() { context?.close(promise: nil) }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if !loop.add(self) { close() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        work?.cancel()
+        work = nil
+        loop.remove(self)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        loop.log.debug("connection error", metadata: ["error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): begin(head, context)
+        case .body(let bytes): collect(bytes)
+        case .end: answer(context)
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        self.head = head
+        body = []
+        let announced = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        guard announced <= loop.limits.maxMessageBytes else { return refuseBody() }
+        // RFC 9110 section 10.1.1.
+        if head.headers["expect"].contains(where: { $0.lowercased() == "100-continue" }) {
+            let go = HTTPResponseHead(version: head.version, status: .continue)
+            context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
+        }
+    }
+
+    private func collect(_ bytes: ByteBuffer) {
+        // Of a refused request nothing more is wanted.
+        guard head != nil else { return }
+        guard body.count + bytes.readableBytes <= loop.limits.maxMessageBytes else {
+            return refuseBody()
+        }
+        body.append(contentsOf: bytes.readableBytesView)
+    }
+
+    private func refuseBody() {
+        guard let head else { return }
+        self.head = nil
+        closesNext = true
+        isBusy = true
+        send(.tooLong(limit: loop.limits.maxMessageBytes), to: head)
+    }
+
+    private func answer(_ context: ChannelHandlerContext) {
+        guard let head else { return }
+        self.head = nil
+        let address = context.remoteAddress
+        let request = HTTPRequest(
+            head.method.rawValue, target: head.uri,
+            headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body,
+            peer: HTTP2Connection.text(address), peerAddress: address?.ipAddress)
+        body = []
+        isBusy = true
+        work = port.http.answer(request, on: loop, at: NIODeadline.now().uptimeNanoseconds) {
+            [weak self] reply in self?.send(reply, to: head)
+        }
+        if !isBusy { work = nil }
+    }
+
+    private func send(_ reply: HTTPReply, to head: HTTPRequestHead) {
+        isBusy = false
+        work = nil
+        guard let context else { return }
+        let closes = closesNext || !head.isKeepAlive
+        var headers = HTTPHeaders(reply.headers.map { ($0.name, $0.value) })
+        if reply.allowsBody { headers.add(name: "content-length", value: "\(reply.body.count)") }
+        if closes { headers.add(name: "connection", value: "close") }
+        let status = HTTPResponseStatus(statusCode: reply.status)
+        let answer = HTTPResponseHead(version: head.version, status: status, headers: headers)
+        context.write(wrapOutboundOut(.head(answer)), promise: nil)
+        if reply.allowsBody, head.method != .HEAD {
+            context.write(
+                wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: reply.body)))), promise: nil)
+        }
+        let end = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        guard closes else { return }
+        let channel = context.channel
+        end.whenComplete { _ in channel.close(promise: nil) }
+    }
+}
+
+extension HTTPReply {
+    /// A body is longer than a message may be.
+    static func tooLong(limit: Int) -> HTTPReply {
+        HTTPReply(
+            .init(.resourceExhausted, "the body is over the limit of \(limit) bytes"), status: 413)
+    }
+}

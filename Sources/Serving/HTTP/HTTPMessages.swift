@@ -1,0 +1,108 @@
+internal import GRPCWire
+internal import Messages
+
+/// A request that is not gRPC, complete.
+package struct HTTPRequest: Sendable {
+    package let method: String
+    /// Without the query.
+    package let path: String
+    /// What stood behind the "?".
+    package let query: String
+    /// In order; names in lower case, without HTTP/2's own.
+    package let headers: [(name: String, value: String)]
+    package let body: [UInt8]
+    /// Who asks: `127.0.0.1:50123`, and the IP address if there is one.
+    let peer: String
+    let peerAddress: String?
+
+    /// - Parameter target: path and query, or a whole URL, as a proxy's clients send.
+    init(
+        _ method: String, target: String, headers: [(name: String, value: String)], body: [UInt8],
+        peer: String, peerAddress: String?
+    ) {
+        self.method = method
+        let (path, query) = Self.parts(of: target)
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.peer = peer
+        self.peerAddress = peerAddress
+    }
+
+    func first(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+
+    /// Path and query of a request's target (RFC 9112 section 3.2).
+    static func parts(of target: String) -> (path: String, query: String) {
+        var rest = target[...]
+        if let scheme = rest.range(of: "://"), !rest[..<scheme.lowerBound].contains("/") {
+            rest = rest[scheme.upperBound...]
+            rest = rest[(rest.firstIndex(of: "/") ?? rest.endIndex)...]
+        }
+        rest = rest.prefix { $0 != "#" }
+        let path = rest.prefix { $0 != "?" }
+        let query = rest.dropFirst(path.count + 1)
+        return (path.isEmpty ? "/" : String(path), String(query))
+    }
+}
+
+extension Substring {
+    /// Where a text stands in this one.
+    fileprivate func range(of text: String) -> Range<Index>? {
+        indices.first { self[$0...].hasPrefix(text) }.map { $0..<index($0, offsetBy: text.count) }
+    }
+}
+
+/// The answer to a request that is not gRPC.
+package struct HTTPReply: Sendable {
+    package let status: Int
+    /// Names in lower case; what frames the body is added by whoever sends it.
+    package var headers: [(name: String, value: String)]
+    package let body: [UInt8]
+
+    package init(
+        status: Int, contentType: String = "text/plain; charset=utf-8",
+        headers: [(name: String, value: String)] = [], body: [UInt8]
+    ) {
+        self.status = status
+        self.headers = [("content-type", contentType)] + headers
+        self.body = body
+    }
+
+    package init(status: Int, contentType: String = "text/plain; charset=utf-8", body: String) {
+        self.init(status: status, contentType: contentType, body: Array(body.utf8))
+    }
+
+    /// A refusal, as JSON that names the gRPC status.
+    init(_ error: RPCError, status: Int? = nil) {
+        let json = JSONValue.object([
+            ("code", .string("\(error.code)")), ("message", .string(error.message)),
+        ])
+        self.init(
+            status: status ?? error.code.httpStatus, contentType: "application/json",
+            body: json.text(indent: 0) + "\n")
+    }
+
+    /// Whether a response with this status may have a body (RFC 9110 section 6.4.1).
+    var allowsBody: Bool { status != 204 && status != 304 }
+}
+
+extension StatusCode {
+    /// The HTTP status for whoever does not speak gRPC (the table in `google/rpc/code.proto`).
+    var httpStatus: Int {
+        switch self {
+        case .ok: 200
+        case .cancelled: 499
+        case .invalidArgument, .failedPrecondition, .outOfRange: 400
+        case .deadlineExceeded: 504
+        case .notFound: 404
+        case .alreadyExists, .aborted: 409
+        case .permissionDenied: 403
+        case .unauthenticated: 401
+        case .resourceExhausted: 429
+        case .unimplemented: 501
+        case .unavailable: 503
+        default: 500
+        }
+    }
+}

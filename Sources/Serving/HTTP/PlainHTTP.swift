@@ -1,0 +1,44 @@
+internal import NIOCore
+
+/// What answers the requests on a port that are not gRPC.
+package enum PlainHTTP: Sendable {
+    /// The endpoints that take them.
+    case endpoints
+    case function(@Sendable (HTTPRequest) async -> HTTPReply)
+
+    /// Begins to answer a request.
+    ///
+    /// - Parameter reply: called on the loop, once, perhaps before this returns; not after a cancellation.
+    /// - Returns: what to cancel when the client goes; nil when there is nothing.
+    func answer(
+        _ request: HTTPRequest, on loop: ServingLoop, at now: UInt64,
+        _ reply: @escaping (HTTPReply) -> Void
+    ) -> HTTPWork? {
+        switch self {
+        case .endpoints:
+            return DynamicCall.begin(request, on: loop, at: now, reply).map { .call($0) }
+        case .function(let answer):
+            // Called on the loop that it came from.
+            let reply = NIOLoopBound(reply, eventLoop: loop.eventLoop)
+            let eventLoop = loop.eventLoop
+            return .task(
+                Task {
+                    let answer = await answer(request)
+                    eventLoop.execute { if !Task.isCancelled { reply.value(answer) } }
+                })
+        }
+    }
+}
+
+/// A request that is being answered.
+enum HTTPWork {
+    case call(DynamicCall)
+    case task(Task<Void, Never>)
+
+    func cancel() {
+        switch self {
+        case .call(let call): call.cancel()
+        case .task(let task): task.cancel()
+        }
+    }
+}

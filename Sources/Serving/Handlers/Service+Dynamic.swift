@@ -1,0 +1,21 @@
+public import Messages
+
+extension Service {
+    /// `weir.v1.Serve`: what answers requests without a `.proto` of their own, from plain HTTP and from callers
+    /// that name the endpoint.
+    ///
+    /// ```swift
+    /// HandlerBackend("hello", services: [
+    ///     .dynamic { request, _ in
+    ///         Weir_V1_CallResponse(payload: Array("Hello, \(request.path)".utf8), contentType: "text/plain")
+    ///     }
+    /// ])
+    /// ```
+    public static func dynamic(
+        _ handler:
+            @escaping @Sendable (Weir_V1_CallRequest, CallContext) async throws ->
+            Weir_V1_CallResponse
+    ) -> Service {
+        Service("weir.v1.Serve").unary("Call", handler)
+    }
+}
