@@ -1,0 +1,38 @@
+"""Client of Weir: traffic splits, shadow traffic and shard keys for gRPC services and plain HTTP.
+
+    client = weir.connect("127.0.0.1:8001")
+    client.create_backend("backend1", MyClass1)
+    client.create_backend("backend2", MyClass2)
+    client.create_endpoint("fifty-fifty", backend="backend1", route="/fifty")
+    client.set_traffic("fifty-fifty", {"backend1": 0.5, "backend2": 0.5})
+    client.get_handle("fifty-fifty").options(shard_key="user-7").remote("hello").result()
+"""
+
+from weir import aio
+from weir.affinity import AffinityMap, Owner
+from weir.client import Client, connect
+from weir.errors import (
+    AlreadyExists, BackendFailed, BackendInUse, Cancelled, DeadlineExceeded, FailedPrecondition,
+    InvalidArgument, InvalidRoute, InvalidTraffic, NotFound, PermissionDenied, ResourceExhausted,
+    RevisionConflict, RevisionNotKept, Unauthenticated, Unavailable, Unimplemented, WeirError,
+)
+from weir.handle import Handle, Result
+from weir.metadata import ShardKeyInterceptor, aio_interceptors, intercept, shard_key
+from weir.payload import Request, Response
+from weir.types import (
+    Backend, BackendStats, Change, Endpoint, Explanation, FieldDifference, Instance, Latency,
+    ObjectChange, Replica, Revision, ShadowReport, StateChange, Stats, TrafficChange,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AffinityMap", "AlreadyExists", "Backend", "BackendFailed", "BackendInUse", "BackendStats",
+    "Cancelled", "Change", "Client", "DeadlineExceeded", "Endpoint", "Explanation",
+    "FailedPrecondition", "FieldDifference", "Handle", "Instance", "InvalidArgument",
+    "InvalidRoute", "InvalidTraffic", "Latency", "NotFound", "ObjectChange", "Owner",
+    "PermissionDenied", "Replica", "Request", "ResourceExhausted", "Response", "Result",
+    "Revision", "RevisionConflict", "RevisionNotKept", "ShadowReport", "ShardKeyInterceptor",
+    "StateChange", "Stats", "TrafficChange", "Unauthenticated", "Unavailable", "Unimplemented",
+    "WeirError", "aio", "aio_interceptors", "connect", "intercept", "shard_key",
+]

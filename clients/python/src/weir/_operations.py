@@ -1,0 +1,191 @@
+"""The admin service's calls as values: what to send, and what to make of the answer.
+
+`Client` and `aio.Client` send the same ones, each in its own way.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, Type, TypeVar
+
+from weir import types
+from weir.admin.v1 import admin_pb2 as pb
+from weir.affinity import ShardKey
+
+T = TypeVar("T")
+
+SERVICE = "/weir.admin.v1.Admin/"
+
+
+@dataclass(frozen=True)
+class Operation(Generic[T]):
+    """A call: the method, its request, the type of its reply, and the reply as a plain value."""
+
+    method: str
+    request: Any
+    reply: Type[Any]
+    read: Callable[[Any], T]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms a change is made."""
+
+    expected_revision: Optional[int] = None
+    validate_only: bool = False
+    comment: str = ""
+    author: str = ""
+
+    def fields(self) -> Dict[str, Any]:
+        fields: Dict[str, Any] = {
+            "validate_only": self.validate_only,
+            "note": pb.ChangeNote(author=self.author, comment=self.comment),
+        }
+        if self.expected_revision is not None:
+            fields["expected_revision"] = self.expected_revision
+        return fields
+
+
+def this_user() -> str:
+    """Who makes changes, unless the client is told: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+# Changes.
+
+
+def create_backend(backend: pb.Backend, terms: Terms) -> Operation[types.Backend]:
+    request = pb.CreateBackendRequest(backend=backend, **terms.fields())
+    return Operation("CreateBackend", request, pb.Backend, types.Backend.of)
+
+
+def update_backend(backend: pb.Backend, terms: Terms) -> Operation[types.Backend]:
+    request = pb.UpdateBackendRequest(backend=backend, **terms.fields())
+    return Operation("UpdateBackend", request, pb.Backend, types.Backend.of)
+
+
+def delete_backend(name: str, terms: Terms) -> Operation[None]:
+    request = pb.DeleteBackendRequest(name=name, **terms.fields())
+    return Operation("DeleteBackend", request, pb.DeleteBackendResponse, lambda reply: None)
+
+
+def create_endpoint(
+    name: str, backend: str, route: Optional[str], terms: Terms
+) -> Operation[types.Endpoint]:
+    request = pb.CreateEndpointRequest(
+        name=name, backend=backend, route=route or "", **terms.fields())
+    return Operation("CreateEndpoint", request, pb.Endpoint, types.Endpoint.of)
+
+
+def delete_endpoint(name: str, terms: Terms) -> Operation[None]:
+    request = pb.DeleteEndpointRequest(name=name, **terms.fields())
+    return Operation("DeleteEndpoint", request, pb.DeleteEndpointResponse, lambda reply: None)
+
+
+def set_traffic(
+    endpoint: str, traffic: Mapping[str, float], terms: Terms
+) -> Operation[types.TrafficChange]:
+    weights = [
+        pb.BackendWeight(backend=backend, weight=weight) for backend, weight in traffic.items()]
+    request = pb.SetTrafficRequest(endpoint=endpoint, weights=weights, **terms.fields())
+    return Operation("SetTraffic", request, pb.SetTrafficResponse, types.TrafficChange.of)
+
+
+def shadow_traffic(
+    endpoint: str, backend: str, proportion: float, terms: Terms
+) -> Operation[types.Endpoint]:
+    request = pb.ShadowTrafficRequest(
+        endpoint=endpoint, backend=backend, proportion=proportion, **terms.fields())
+    return Operation("ShadowTraffic", request, pb.Endpoint, types.Endpoint.of)
+
+
+def rollback(revision: int, endpoint: str, terms: Terms) -> Operation[types.StateChange]:
+    request = pb.RollbackRequest(revision=revision, endpoint=endpoint, **terms.fields())
+    return Operation("Rollback", request, pb.RollbackResponse, types.StateChange.of)
+
+
+# Questions.
+
+
+def get_backend(name: str) -> Operation[types.Backend]:
+    return Operation(
+        "GetBackend", pb.GetBackendRequest(name=name), pb.Backend, types.Backend.of)
+
+
+def list_backends() -> Operation[Dict[str, types.Backend]]:
+    return Operation(
+        "ListBackends", pb.ListBackendsRequest(), pb.ListBackendsResponse,
+        lambda reply: types.named([types.Backend.of(part) for part in reply.backends]))
+
+
+def get_endpoint(name: str) -> Operation[types.Endpoint]:
+    return Operation(
+        "GetEndpoint", pb.GetEndpointRequest(name=name), pb.Endpoint, types.Endpoint.of)
+
+
+def list_endpoints() -> Operation[Dict[str, types.Endpoint]]:
+    return Operation(
+        "ListEndpoints", pb.ListEndpointsRequest(), pb.ListEndpointsResponse,
+        lambda reply: types.named([types.Endpoint.of(part) for part in reply.endpoints]))
+
+
+def explain(path: str, shard_key: Optional[ShardKey]) -> Operation[types.Explanation]:
+    key = shard_key.encode() if isinstance(shard_key, str) else shard_key or b""
+    where = {"path": path} if "/" in path else {"endpoint": path}
+    return Operation(
+        "ExplainRoute", pb.ExplainRouteRequest(shard_key=key, **where), pb.ExplainRouteResponse,
+        types.Explanation.of)
+
+
+def stats(endpoint: str) -> Operation[types.Stats]:
+    return Operation(
+        "GetStats", pb.GetStatsRequest(endpoint=endpoint), pb.Stats, types.Stats.of)
+
+
+def shadow_report(endpoint: str) -> Operation[Dict[str, types.ShadowReport]]:
+    return Operation(
+        "GetShadowReport", pb.GetShadowReportRequest(endpoint=endpoint),
+        pb.GetShadowReportResponse,
+        lambda reply: {
+            report.backend: types.ShadowReport.of(report) for report in reply.reports})
+
+
+def history(limit: int, before: int) -> Operation[List[types.Revision]]:
+    return Operation(
+        "ListRevisions", pb.ListRevisionsRequest(limit=limit, before_revision=before),
+        pb.ListRevisionsResponse,
+        lambda reply: [types.Revision.of(part) for part in reply.revisions])
+
+
+def list_instances() -> Operation[List[types.Instance]]:
+    return Operation(
+        "ListInstances", pb.ListInstancesRequest(), pb.ListInstancesResponse,
+        lambda reply: [types.Instance.of(part) for part in reply.instances])
+
+
+def watch(from_revision: int) -> Operation[types.Change]:
+    return Operation(
+        "Watch", pb.WatchRequest(from_revision=from_revision), pb.WatchResponse, types.Change.of)
+
+
+def upstream(name: str, addresses: Sequence[str], options: Optional[pb.BackendOptions]) -> pb.Backend:
+    return pb.Backend(
+        name=name, upstream=pb.UpstreamKind(addresses=list(addresses)), options=options)
+
+
+def data_address(instances: Sequence[types.Instance], admin: str) -> str:
+    """Where the server that was asked takes calls, as seen from here."""
+    answering = next((part for part in instances if part.answering), None)
+    if answering is None:
+        raise ValueError("the server does not say where it takes calls")
+    host, _, port = answering.data_address.rpartition(":")
+    if host.strip("[]") in ("0.0.0.0", "::", ""):
+        # It listens everywhere: there where its admin port is, too.
+        host = admin.rpartition(":")[0]
+    return f"{host}:{port}"

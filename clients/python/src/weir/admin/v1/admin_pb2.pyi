@@ -1,0 +1,1013 @@
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+CHANGE_ACTION_ADD: ChangeAction
+CHANGE_ACTION_CHANGE: ChangeAction
+CHANGE_ACTION_REMOVE: ChangeAction
+CHANGE_ACTION_UNSPECIFIED: ChangeAction
+DESCRIPTOR: _descriptor.FileDescriptor
+REPLICA_STATE_CONNECTING: ReplicaState
+REPLICA_STATE_DOWN: ReplicaState
+REPLICA_STATE_EJECTED: ReplicaState
+REPLICA_STATE_READY: ReplicaState
+REPLICA_STATE_STARTING: ReplicaState
+REPLICA_STATE_UNHEALTHY: ReplicaState
+REPLICA_STATE_UNSPECIFIED: ReplicaState
+SHADOW_VERDICT_DIFFERS: ShadowVerdict
+SHADOW_VERDICT_FIT: ShadowVerdict
+SHADOW_VERDICT_LATE: ShadowVerdict
+SHADOW_VERDICT_TOO_FEW: ShadowVerdict
+SHADOW_VERDICT_UNREACHABLE: ShadowVerdict
+SHADOW_VERDICT_UNSPECIFIED: ShadowVerdict
+
+class ApplyRequest(_message.Message):
+    __slots__ = ["configuration", "expected_revision", "note", "only_if_empty", "validate_only"]
+    CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    ONLY_IF_EMPTY_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    configuration: Configuration
+    expected_revision: int
+    note: ChangeNote
+    only_if_empty: bool
+    validate_only: bool
+    def __init__(self, configuration: _Optional[_Union[Configuration, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., only_if_empty: bool = ...) -> None: ...
+
+class ApplyResponse(_message.Message):
+    __slots__ = ["changes", "revision", "warnings"]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[ObjectChange]
+    revision: int
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Backend(_message.Message):
+    __slots__ = ["description", "descriptor_set", "endpoints", "handler", "name", "options", "revision", "services", "status", "upstream", "worker"]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTOR_SET_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SERVICES_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    description: str
+    descriptor_set: bytes
+    endpoints: _containers.RepeatedScalarFieldContainer[str]
+    handler: HandlerKind
+    name: str
+    options: BackendOptions
+    revision: int
+    services: _containers.RepeatedScalarFieldContainer[str]
+    status: BackendStatus
+    upstream: UpstreamKind
+    worker: WorkerKind
+    def __init__(self, name: _Optional[str] = ..., handler: _Optional[_Union[HandlerKind, _Mapping]] = ..., upstream: _Optional[_Union[UpstreamKind, _Mapping]] = ..., worker: _Optional[_Union[WorkerKind, _Mapping]] = ..., description: _Optional[str] = ..., services: _Optional[_Iterable[str]] = ..., endpoints: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., options: _Optional[_Union[BackendOptions, _Mapping]] = ..., descriptor_set: _Optional[bytes] = ..., status: _Optional[_Union[BackendStatus, _Mapping]] = ...) -> None: ...
+
+class BackendOptions(_message.Message):
+    __slots__ = ["authority", "connect_timeout", "forwarded_for", "health_check", "idle_timeout", "keepalive_interval", "keepalive_timeout", "max_connections_per_replica", "max_requests_in_flight", "max_requests_per_replica", "max_waiting_requests", "outlier_detection", "replica_affinity", "retry", "wait_timeout"]
+    AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    CONNECT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    FORWARDED_FOR_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_CHECK_FIELD_NUMBER: _ClassVar[int]
+    IDLE_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    KEEPALIVE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    KEEPALIVE_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONNECTIONS_PER_REPLICA_FIELD_NUMBER: _ClassVar[int]
+    MAX_REQUESTS_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    MAX_REQUESTS_PER_REPLICA_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAITING_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    OUTLIER_DETECTION_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_AFFINITY_FIELD_NUMBER: _ClassVar[int]
+    RETRY_FIELD_NUMBER: _ClassVar[int]
+    WAIT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    authority: str
+    connect_timeout: _duration_pb2.Duration
+    forwarded_for: bool
+    health_check: HealthCheckOptions
+    idle_timeout: _duration_pb2.Duration
+    keepalive_interval: _duration_pb2.Duration
+    keepalive_timeout: _duration_pb2.Duration
+    max_connections_per_replica: int
+    max_requests_in_flight: int
+    max_requests_per_replica: int
+    max_waiting_requests: int
+    outlier_detection: OutlierOptions
+    replica_affinity: bool
+    retry: RetryOptions
+    wait_timeout: _duration_pb2.Duration
+    def __init__(self, max_requests_in_flight: _Optional[int] = ..., max_requests_per_replica: _Optional[int] = ..., max_waiting_requests: _Optional[int] = ..., wait_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., replica_affinity: bool = ..., retry: _Optional[_Union[RetryOptions, _Mapping]] = ..., health_check: _Optional[_Union[HealthCheckOptions, _Mapping]] = ..., outlier_detection: _Optional[_Union[OutlierOptions, _Mapping]] = ..., connect_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., idle_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., keepalive_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., keepalive_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_connections_per_replica: _Optional[int] = ..., authority: _Optional[str] = ..., forwarded_for: bool = ...) -> None: ...
+
+class BackendStats(_message.Message):
+    __slots__ = ["backend", "endpoint", "in_flight", "latency", "requests", "requests_per_second", "sampled", "shadow", "statuses", "weight"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    SAMPLED_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    endpoint: str
+    in_flight: int
+    latency: Latency
+    requests: int
+    requests_per_second: float
+    sampled: int
+    shadow: bool
+    statuses: _containers.RepeatedCompositeFieldContainer[StatusCount]
+    weight: float
+    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., shadow: bool = ..., weight: _Optional[float] = ..., requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., in_flight: _Optional[int] = ..., statuses: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., sampled: _Optional[int] = ...) -> None: ...
+
+class BackendStatus(_message.Message):
+    __slots__ = ["circuit_open", "circuit_openings", "in_flight", "problem", "refused", "replicas", "retries", "retries_denied", "transparent_retries", "usable", "waiting"]
+    CIRCUIT_OPENINGS_FIELD_NUMBER: _ClassVar[int]
+    CIRCUIT_OPEN_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_DENIED_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    TRANSPARENT_RETRIES_FIELD_NUMBER: _ClassVar[int]
+    USABLE_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    circuit_open: bool
+    circuit_openings: int
+    in_flight: int
+    problem: str
+    refused: _containers.RepeatedCompositeFieldContainer[StatusCount]
+    replicas: _containers.RepeatedCompositeFieldContainer[ReplicaStatus]
+    retries: int
+    retries_denied: int
+    transparent_retries: int
+    usable: bool
+    waiting: int
+    def __init__(self, usable: bool = ..., problem: _Optional[str] = ..., replicas: _Optional[_Iterable[_Union[ReplicaStatus, _Mapping]]] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., circuit_open: bool = ..., circuit_openings: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., retries: _Optional[int] = ..., transparent_retries: _Optional[int] = ..., retries_denied: _Optional[int] = ...) -> None: ...
+
+class BackendWeight(_message.Message):
+    __slots__ = ["backend", "weight"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    weight: float
+    def __init__(self, backend: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class ChangeNote(_message.Message):
+    __slots__ = ["author", "comment"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    comment: str
+    def __init__(self, author: _Optional[str] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class CompareRevisionsRequest(_message.Message):
+    __slots__ = ["from_revision", "to_revision"]
+    FROM_REVISION_FIELD_NUMBER: _ClassVar[int]
+    TO_REVISION_FIELD_NUMBER: _ClassVar[int]
+    from_revision: int
+    to_revision: int
+    def __init__(self, from_revision: _Optional[int] = ..., to_revision: _Optional[int] = ...) -> None: ...
+
+class CompareRevisionsResponse(_message.Message):
+    __slots__ = ["changes", "from_revision", "to_revision"]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    FROM_REVISION_FIELD_NUMBER: _ClassVar[int]
+    TO_REVISION_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[ObjectChange]
+    from_revision: int
+    to_revision: int
+    def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., from_revision: _Optional[int] = ..., to_revision: _Optional[int] = ...) -> None: ...
+
+class Configuration(_message.Message):
+    __slots__ = ["backends", "endpoints"]
+    BACKENDS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    backends: _containers.RepeatedCompositeFieldContainer[Backend]
+    endpoints: _containers.RepeatedCompositeFieldContainer[EndpointConfiguration]
+    def __init__(self, backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[EndpointConfiguration, _Mapping]]] = ...) -> None: ...
+
+class CreateBackendRequest(_message.Message):
+    __slots__ = ["backend", "expected_revision", "note", "validate_only"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    backend: Backend
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, backend: _Optional[_Union[Backend, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class CreateEndpointRequest(_message.Message):
+    __slots__ = ["backend", "expected_revision", "name", "note", "route", "validate_only"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    expected_revision: int
+    name: str
+    note: ChangeNote
+    route: str
+    validate_only: bool
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class DeleteBackendRequest(_message.Message):
+    __slots__ = ["expected_revision", "name", "note", "validate_only"]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    expected_revision: int
+    name: str
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, name: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class DeleteBackendResponse(_message.Message):
+    __slots__ = ["revision"]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    def __init__(self, revision: _Optional[int] = ...) -> None: ...
+
+class DeleteEndpointRequest(_message.Message):
+    __slots__ = ["expected_revision", "name", "note", "validate_only"]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    expected_revision: int
+    name: str
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, name: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class DeleteEndpointResponse(_message.Message):
+    __slots__ = ["revision"]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    def __init__(self, revision: _Optional[int] = ...) -> None: ...
+
+class DifferenceSample(_message.Message):
+    __slots__ = ["differences", "metadata", "method", "time"]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    differences: _containers.RepeatedCompositeFieldContainer[ValuePair]
+    metadata: _containers.RepeatedCompositeFieldContainer[MetadataEntry]
+    method: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[MetadataEntry, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[ValuePair, _Mapping]]] = ...) -> None: ...
+
+class Endpoint(_message.Message):
+    __slots__ = ["comparison", "intervals", "name", "revision", "route", "shadows", "weights"]
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    INTERVALS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    comparison: ShadowComparison
+    intervals: _containers.RepeatedCompositeFieldContainer[Interval]
+    name: str
+    revision: int
+    route: str
+    shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
+    weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ...) -> None: ...
+
+class EndpointConfiguration(_message.Message):
+    __slots__ = ["comparison", "name", "route", "shadows", "weights"]
+    class WeightsEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    comparison: ShadowComparison
+    name: str
+    route: str
+    shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
+    weights: _containers.ScalarMap[str, float]
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ...) -> None: ...
+
+class ExplainRouteRequest(_message.Message):
+    __slots__ = ["endpoint", "path", "shard_key"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    SHARD_KEY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    path: str
+    shard_key: bytes
+    def __init__(self, path: _Optional[str] = ..., shard_key: _Optional[bytes] = ..., endpoint: _Optional[str] = ...) -> None: ...
+
+class ExplainRouteResponse(_message.Message):
+    __slots__ = ["backend", "endpoint", "explanation", "interval_first", "interval_last", "point", "revision", "route", "shadows", "weights"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIRST_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_LAST_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    endpoint: str
+    explanation: str
+    interval_first: int
+    interval_last: int
+    point: int
+    revision: int
+    route: str
+    shadows: _containers.RepeatedCompositeFieldContainer[ShadowDecision]
+    weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
+    def __init__(self, endpoint: _Optional[str] = ..., route: _Optional[str] = ..., point: _Optional[int] = ..., interval_first: _Optional[int] = ..., interval_last: _Optional[int] = ..., backend: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[ShadowDecision, _Mapping]]] = ..., explanation: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class FieldChange(_message.Message):
+    __slots__ = ["after", "before", "field"]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    after: str
+    before: str
+    field: str
+    def __init__(self, field: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...
+
+class FieldDifference(_message.Message):
+    __slots__ = ["count", "example", "field", "method", "noise", "noise_share", "share"]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FIELD_NUMBER: _ClassVar[int]
+    NOISE_SHARE_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    example: ValuePair
+    field: str
+    method: str
+    noise: bool
+    noise_share: float
+    share: float
+    def __init__(self, method: _Optional[str] = ..., field: _Optional[str] = ..., count: _Optional[int] = ..., share: _Optional[float] = ..., noise_share: _Optional[float] = ..., noise: bool = ..., example: _Optional[_Union[ValuePair, _Mapping]] = ...) -> None: ...
+
+class FieldTolerance(_message.Message):
+    __slots__ = ["absolute", "field", "relative"]
+    ABSOLUTE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_FIELD_NUMBER: _ClassVar[int]
+    absolute: float
+    field: str
+    relative: float
+    def __init__(self, field: _Optional[str] = ..., absolute: _Optional[float] = ..., relative: _Optional[float] = ...) -> None: ...
+
+class GetBackendRequest(_message.Message):
+    __slots__ = ["name"]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetEndpointRequest(_message.Message):
+    __slots__ = ["name"]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetRevisionRequest(_message.Message):
+    __slots__ = ["revision"]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    def __init__(self, revision: _Optional[int] = ...) -> None: ...
+
+class GetRevisionResponse(_message.Message):
+    __slots__ = ["configuration", "endpoints", "revision"]
+    CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    configuration: Configuration
+    endpoints: _containers.RepeatedCompositeFieldContainer[Endpoint]
+    revision: Revision
+    def __init__(self, revision: _Optional[_Union[Revision, _Mapping]] = ..., configuration: _Optional[_Union[Configuration, _Mapping]] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ...) -> None: ...
+
+class GetShadowReportRequest(_message.Message):
+    __slots__ = ["backend", "endpoint"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    endpoint: str
+    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ...) -> None: ...
+
+class GetShadowReportResponse(_message.Message):
+    __slots__ = ["reports", "revision"]
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    reports: _containers.RepeatedCompositeFieldContainer[ShadowReport]
+    revision: int
+    def __init__(self, reports: _Optional[_Iterable[_Union[ShadowReport, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class GetStatsRequest(_message.Message):
+    __slots__ = ["endpoint"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    def __init__(self, endpoint: _Optional[str] = ...) -> None: ...
+
+class HandlerKind(_message.Message):
+    __slots__ = ["handler"]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    handler: str
+    def __init__(self, handler: _Optional[str] = ...) -> None: ...
+
+class HealthCheckOptions(_message.Message):
+    __slots__ = ["healthy_threshold", "interval", "service", "timeout", "unhealthy_threshold"]
+    HEALTHY_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    UNHEALTHY_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    healthy_threshold: int
+    interval: _duration_pb2.Duration
+    service: str
+    timeout: _duration_pb2.Duration
+    unhealthy_threshold: int
+    def __init__(self, interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., service: _Optional[str] = ..., healthy_threshold: _Optional[int] = ..., unhealthy_threshold: _Optional[int] = ...) -> None: ...
+
+class Instance(_message.Message):
+    __slots__ = ["admin_address", "answering", "data_address", "id", "leader", "name", "revision", "started", "version"]
+    ADMIN_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ANSWERING_FIELD_NUMBER: _ClassVar[int]
+    DATA_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    admin_address: str
+    answering: bool
+    data_address: str
+    id: str
+    leader: bool
+    name: str
+    revision: int
+    started: _timestamp_pb2.Timestamp
+    version: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., data_address: _Optional[str] = ..., admin_address: _Optional[str] = ..., revision: _Optional[int] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., leader: bool = ..., answering: bool = ...) -> None: ...
+
+class Interval(_message.Message):
+    __slots__ = ["backend", "start"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    start: int
+    def __init__(self, start: _Optional[int] = ..., backend: _Optional[str] = ...) -> None: ...
+
+class Latency(_message.Message):
+    __slots__ = ["max_us", "mean_us", "p50_us", "p90_us", "p99_us"]
+    MAX_US_FIELD_NUMBER: _ClassVar[int]
+    MEAN_US_FIELD_NUMBER: _ClassVar[int]
+    P50_US_FIELD_NUMBER: _ClassVar[int]
+    P90_US_FIELD_NUMBER: _ClassVar[int]
+    P99_US_FIELD_NUMBER: _ClassVar[int]
+    max_us: float
+    mean_us: float
+    p50_us: float
+    p90_us: float
+    p99_us: float
+    def __init__(self, mean_us: _Optional[float] = ..., p50_us: _Optional[float] = ..., p90_us: _Optional[float] = ..., p99_us: _Optional[float] = ..., max_us: _Optional[float] = ...) -> None: ...
+
+class ListBackendsRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class ListBackendsResponse(_message.Message):
+    __slots__ = ["backends", "revision"]
+    BACKENDS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    backends: _containers.RepeatedCompositeFieldContainer[Backend]
+    revision: int
+    def __init__(self, backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class ListEndpointsRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class ListEndpointsResponse(_message.Message):
+    __slots__ = ["endpoints", "revision"]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    endpoints: _containers.RepeatedCompositeFieldContainer[Endpoint]
+    revision: int
+    def __init__(self, endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class ListInstancesRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class ListInstancesResponse(_message.Message):
+    __slots__ = ["instances", "store", "store_failure"]
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    STORE_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    instances: _containers.RepeatedCompositeFieldContainer[Instance]
+    store: str
+    store_failure: str
+    def __init__(self, instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., store: _Optional[str] = ..., store_failure: _Optional[str] = ...) -> None: ...
+
+class ListRevisionsRequest(_message.Message):
+    __slots__ = ["before_revision", "limit"]
+    BEFORE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    before_revision: int
+    limit: int
+    def __init__(self, before_revision: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListRevisionsResponse(_message.Message):
+    __slots__ = ["current_revision", "oldest_revision", "revisions"]
+    CURRENT_REVISION_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_REVISION_FIELD_NUMBER: _ClassVar[int]
+    REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    current_revision: int
+    oldest_revision: int
+    revisions: _containers.RepeatedCompositeFieldContainer[Revision]
+    def __init__(self, revisions: _Optional[_Iterable[_Union[Revision, _Mapping]]] = ..., current_revision: _Optional[int] = ..., oldest_revision: _Optional[int] = ...) -> None: ...
+
+class MetadataEntry(_message.Message):
+    __slots__ = ["name", "value"]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class ObjectChange(_message.Message):
+    __slots__ = ["action", "description", "fields", "kind", "moved_share", "name"]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MOVED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    action: ChangeAction
+    description: str
+    fields: _containers.RepeatedCompositeFieldContainer[FieldChange]
+    kind: str
+    moved_share: float
+    name: str
+    def __init__(self, action: _Optional[_Union[ChangeAction, str]] = ..., kind: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., fields: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., moved_share: _Optional[float] = ...) -> None: ...
+
+class OutlierOptions(_message.Message):
+    __slots__ = ["base_ejection", "consecutive_failures", "failure_share", "interval", "max_ejected_share", "max_ejection", "minimum_requests"]
+    BASE_EJECTION_FIELD_NUMBER: _ClassVar[int]
+    CONSECUTIVE_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_SHARE_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MAX_EJECTED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    MAX_EJECTION_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    base_ejection: _duration_pb2.Duration
+    consecutive_failures: int
+    failure_share: float
+    interval: _duration_pb2.Duration
+    max_ejected_share: float
+    max_ejection: _duration_pb2.Duration
+    minimum_requests: int
+    def __init__(self, consecutive_failures: _Optional[int] = ..., failure_share: _Optional[float] = ..., minimum_requests: _Optional[int] = ..., interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., base_ejection: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_ejection: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_ejected_share: _Optional[float] = ...) -> None: ...
+
+class ReplicaStatus(_message.Message):
+    __slots__ = ["connections", "ejections", "in_flight", "last_failure", "last_failure_time", "latency", "name", "pid", "requests", "restarts", "state", "success_share"]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    EJECTIONS_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_SHARE_FIELD_NUMBER: _ClassVar[int]
+    connections: int
+    ejections: int
+    in_flight: int
+    last_failure: str
+    last_failure_time: _timestamp_pb2.Timestamp
+    latency: Latency
+    name: str
+    pid: int
+    requests: int
+    restarts: int
+    state: ReplicaState
+    success_share: float
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ReplicaState, str]] = ..., connections: _Optional[int] = ..., in_flight: _Optional[int] = ..., requests: _Optional[int] = ..., success_share: _Optional[float] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., last_failure: _Optional[str] = ..., last_failure_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., ejections: _Optional[int] = ..., pid: _Optional[int] = ..., restarts: _Optional[int] = ...) -> None: ...
+
+class ResetShadowReportRequest(_message.Message):
+    __slots__ = ["backend", "endpoint"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    endpoint: str
+    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ...) -> None: ...
+
+class ResetShadowReportResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class RetryOptions(_message.Message):
+    __slots__ = ["budget_per_second", "budget_share", "codes", "initial_delay", "max_attempts", "max_delay"]
+    BUDGET_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_SHARE_FIELD_NUMBER: _ClassVar[int]
+    CODES_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_DELAY_FIELD_NUMBER: _ClassVar[int]
+    MAX_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_DELAY_FIELD_NUMBER: _ClassVar[int]
+    budget_per_second: float
+    budget_share: float
+    codes: _containers.RepeatedScalarFieldContainer[str]
+    initial_delay: _duration_pb2.Duration
+    max_attempts: int
+    max_delay: _duration_pb2.Duration
+    def __init__(self, codes: _Optional[_Iterable[str]] = ..., max_attempts: _Optional[int] = ..., initial_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., budget_share: _Optional[float] = ..., budget_per_second: _Optional[float] = ...) -> None: ...
+
+class Revision(_message.Message):
+    __slots__ = ["author", "comment", "revision", "summary", "time"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    comment: str
+    revision: int
+    summary: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, revision: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., author: _Optional[str] = ..., comment: _Optional[str] = ..., summary: _Optional[str] = ...) -> None: ...
+
+class RollbackRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "revision", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    revision: int
+    validate_only: bool
+    def __init__(self, revision: _Optional[int] = ..., endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class RollbackResponse(_message.Message):
+    __slots__ = ["changes", "revision", "warnings"]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[ObjectChange]
+    revision: int
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SetShadowComparisonRequest(_message.Message):
+    __slots__ = ["comparison", "endpoint", "expected_revision", "note", "validate_only"]
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    comparison: ShadowComparison
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class SetTrafficRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only", "weights"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
+    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class SetTrafficResponse(_message.Message):
+    __slots__ = ["endpoint", "moved_share", "packed", "revision", "warnings"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    MOVED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    PACKED_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    endpoint: Endpoint
+    moved_share: float
+    packed: bool
+    revision: int
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., moved_share: _Optional[float] = ..., packed: bool = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Shadow(_message.Message):
+    __slots__ = ["backend", "options", "proportion"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PROPORTION_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    options: ShadowOptions
+    proportion: float
+    def __init__(self, backend: _Optional[str] = ..., proportion: _Optional[float] = ..., options: _Optional[_Union[ShadowOptions, _Mapping]] = ...) -> None: ...
+
+class ShadowComparison(_message.Message):
+    __slots__ = ["allowed_share", "ignored_fields", "noise_proportion", "redacted_fields", "redacted_metadata", "tolerances"]
+    ALLOWED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    IGNORED_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    NOISE_PROPORTION_FIELD_NUMBER: _ClassVar[int]
+    REDACTED_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    REDACTED_METADATA_FIELD_NUMBER: _ClassVar[int]
+    TOLERANCES_FIELD_NUMBER: _ClassVar[int]
+    allowed_share: float
+    ignored_fields: _containers.RepeatedScalarFieldContainer[str]
+    noise_proportion: float
+    redacted_fields: _containers.RepeatedScalarFieldContainer[str]
+    redacted_metadata: _containers.RepeatedScalarFieldContainer[str]
+    tolerances: _containers.RepeatedCompositeFieldContainer[FieldTolerance]
+    def __init__(self, ignored_fields: _Optional[_Iterable[str]] = ..., tolerances: _Optional[_Iterable[_Union[FieldTolerance, _Mapping]]] = ..., redacted_fields: _Optional[_Iterable[str]] = ..., redacted_metadata: _Optional[_Iterable[str]] = ..., noise_proportion: _Optional[float] = ..., allowed_share: _Optional[float] = ...) -> None: ...
+
+class ShadowDecision(_message.Message):
+    __slots__ = ["backend", "copied", "proportion"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    COPIED_FIELD_NUMBER: _ClassVar[int]
+    PROPORTION_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    copied: bool
+    proportion: float
+    def __init__(self, backend: _Optional[str] = ..., proportion: _Optional[float] = ..., copied: bool = ...) -> None: ...
+
+class ShadowDrops(_message.Message):
+    __slots__ = ["count", "reason"]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    reason: str
+    def __init__(self, reason: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class ShadowOptions(_message.Message):
+    __slots__ = ["include_own", "max_buffered_bytes", "max_buffered_bytes_per_copy", "max_requests_in_flight", "timeout"]
+    INCLUDE_OWN_FIELD_NUMBER: _ClassVar[int]
+    MAX_BUFFERED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_BUFFERED_BYTES_PER_COPY_FIELD_NUMBER: _ClassVar[int]
+    MAX_REQUESTS_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    include_own: bool
+    max_buffered_bytes: int
+    max_buffered_bytes_per_copy: int
+    max_requests_in_flight: int
+    timeout: _duration_pb2.Duration
+    def __init__(self, max_requests_in_flight: _Optional[int] = ..., max_buffered_bytes: _Optional[int] = ..., max_buffered_bytes_per_copy: _Optional[int] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., include_own: bool = ...) -> None: ...
+
+class ShadowReport(_message.Message):
+    __slots__ = ["backend", "buffered_bytes", "compared", "differing", "differing_beyond_noise", "drops", "endpoint", "equal", "explanation", "fields", "in_flight", "noise_compared", "overload", "own", "pending", "primary_latency", "proportion", "samples", "selected", "shadow_latency", "since", "statuses", "unpaired", "verdict"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    BUFFERED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    DIFFERING_BEYOND_NOISE_FIELD_NUMBER: _ClassVar[int]
+    DIFFERING_FIELD_NUMBER: _ClassVar[int]
+    DROPS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EQUAL_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    NOISE_COMPARED_FIELD_NUMBER: _ClassVar[int]
+    OVERLOAD_FIELD_NUMBER: _ClassVar[int]
+    OWN_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_LATENCY_FIELD_NUMBER: _ClassVar[int]
+    PROPORTION_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    SELECTED_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_LATENCY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    UNPAIRED_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    buffered_bytes: int
+    compared: int
+    differing: int
+    differing_beyond_noise: int
+    drops: _containers.RepeatedCompositeFieldContainer[ShadowDrops]
+    endpoint: str
+    equal: int
+    explanation: str
+    fields: _containers.RepeatedCompositeFieldContainer[FieldDifference]
+    in_flight: int
+    noise_compared: int
+    overload: int
+    own: int
+    pending: int
+    primary_latency: Latency
+    proportion: float
+    samples: _containers.RepeatedCompositeFieldContainer[DifferenceSample]
+    selected: int
+    shadow_latency: Latency
+    since: _timestamp_pb2.Timestamp
+    statuses: _containers.RepeatedCompositeFieldContainer[StatusPair]
+    unpaired: int
+    verdict: ShadowVerdict
+    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., proportion: _Optional[float] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[ShadowVerdict, str]] = ..., explanation: _Optional[str] = ..., selected: _Optional[int] = ..., own: _Optional[int] = ..., drops: _Optional[_Iterable[_Union[ShadowDrops, _Mapping]]] = ..., unpaired: _Optional[int] = ..., overload: _Optional[int] = ..., pending: _Optional[int] = ..., compared: _Optional[int] = ..., equal: _Optional[int] = ..., differing: _Optional[int] = ..., differing_beyond_noise: _Optional[int] = ..., noise_compared: _Optional[int] = ..., fields: _Optional[_Iterable[_Union[FieldDifference, _Mapping]]] = ..., statuses: _Optional[_Iterable[_Union[StatusPair, _Mapping]]] = ..., primary_latency: _Optional[_Union[Latency, _Mapping]] = ..., shadow_latency: _Optional[_Union[Latency, _Mapping]] = ..., samples: _Optional[_Iterable[_Union[DifferenceSample, _Mapping]]] = ..., in_flight: _Optional[int] = ..., buffered_bytes: _Optional[int] = ...) -> None: ...
+
+class ShadowTrafficRequest(_message.Message):
+    __slots__ = ["backend", "endpoint", "expected_revision", "note", "options", "proportion", "validate_only"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PROPORTION_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    options: ShadowOptions
+    proportion: float
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., proportion: _Optional[float] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., options: _Optional[_Union[ShadowOptions, _Mapping]] = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class Stats(_message.Message):
+    __slots__ = ["backends", "connections", "revision", "seconds", "time", "unrouted"]
+    BACKENDS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    UNROUTED_FIELD_NUMBER: _ClassVar[int]
+    backends: _containers.RepeatedCompositeFieldContainer[BackendStats]
+    connections: int
+    revision: int
+    seconds: float
+    time: _timestamp_pb2.Timestamp
+    unrouted: int
+    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., backends: _Optional[_Iterable[_Union[BackendStats, _Mapping]]] = ..., revision: _Optional[int] = ..., connections: _Optional[int] = ..., unrouted: _Optional[int] = ...) -> None: ...
+
+class StatusCount(_message.Message):
+    __slots__ = ["code", "count", "name"]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    count: int
+    name: str
+    def __init__(self, code: _Optional[int] = ..., name: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class StatusPair(_message.Message):
+    __slots__ = ["count", "primary", "shadow"]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    primary: str
+    shadow: str
+    def __init__(self, primary: _Optional[str] = ..., shadow: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class UpdateBackendRequest(_message.Message):
+    __slots__ = ["backend", "expected_revision", "note", "validate_only"]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    backend: Backend
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, backend: _Optional[_Union[Backend, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class UpstreamKind(_message.Message):
+    __slots__ = ["addresses", "tls"]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    tls: UpstreamTls
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ..., tls: _Optional[_Union[UpstreamTls, _Mapping]] = ...) -> None: ...
+
+class UpstreamTls(_message.Message):
+    __slots__ = ["ca_file", "certificate_file", "key_file", "server_name"]
+    CA_FILE_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FILE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FILE_FIELD_NUMBER: _ClassVar[int]
+    SERVER_NAME_FIELD_NUMBER: _ClassVar[int]
+    ca_file: str
+    certificate_file: str
+    key_file: str
+    server_name: str
+    def __init__(self, ca_file: _Optional[str] = ..., certificate_file: _Optional[str] = ..., key_file: _Optional[str] = ..., server_name: _Optional[str] = ...) -> None: ...
+
+class ValuePair(_message.Message):
+    __slots__ = ["place", "primary", "shadow"]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    place: str
+    primary: str
+    shadow: str
+    def __init__(self, place: _Optional[str] = ..., primary: _Optional[str] = ..., shadow: _Optional[str] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ["from_revision"]
+    FROM_REVISION_FIELD_NUMBER: _ClassVar[int]
+    from_revision: int
+    def __init__(self, from_revision: _Optional[int] = ...) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ["author", "backends", "comment", "deleted_backends", "deleted_endpoints", "endpoints", "revision", "snapshot", "summary", "time"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    BACKENDS_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    DELETED_BACKENDS_FIELD_NUMBER: _ClassVar[int]
+    DELETED_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    backends: _containers.RepeatedCompositeFieldContainer[Backend]
+    comment: str
+    deleted_backends: _containers.RepeatedScalarFieldContainer[str]
+    deleted_endpoints: _containers.RepeatedScalarFieldContainer[str]
+    endpoints: _containers.RepeatedCompositeFieldContainer[Endpoint]
+    revision: int
+    snapshot: bool
+    summary: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, revision: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., snapshot: bool = ..., backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., deleted_backends: _Optional[_Iterable[str]] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deleted_endpoints: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., comment: _Optional[str] = ..., summary: _Optional[str] = ...) -> None: ...
+
+class WatchStatsRequest(_message.Message):
+    __slots__ = ["endpoint", "interval_ms"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    interval_ms: int
+    def __init__(self, endpoint: _Optional[str] = ..., interval_ms: _Optional[int] = ...) -> None: ...
+
+class WorkerKind(_message.Message):
+    __slots__ = ["command", "environment", "grace_period", "replicas", "start_timeout", "working_directory"]
+    class EnvironmentEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    START_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    WORKING_DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    command: _containers.RepeatedScalarFieldContainer[str]
+    environment: _containers.ScalarMap[str, str]
+    grace_period: _duration_pb2.Duration
+    replicas: int
+    start_timeout: _duration_pb2.Duration
+    working_directory: str
+    def __init__(self, command: _Optional[_Iterable[str]] = ..., replicas: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ..., working_directory: _Optional[str] = ..., start_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., grace_period: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ReplicaState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class ShadowVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class ChangeAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []

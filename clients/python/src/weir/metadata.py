@@ -1,0 +1,145 @@
+"""The metadata that Weir reads and writes, for calls with stubs that you already have.
+
+    channel = weir.intercept(grpc.insecure_channel("127.0.0.1:8000"))
+    greeter = helloworld_pb2_grpc.GreeterStub(channel)
+    with weir.shard_key("user-7"):
+        greeter.SayHello(request)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
+
+import grpc
+import grpc.aio
+
+from weir.affinity import ShardKey
+
+SHARD_KEY = "x-serve-shard-key"
+ENDPOINT = "x-serve-endpoint"
+BACKEND = "x-serve-backend"
+SHADOW = "x-serve-shadow"
+
+Metadata = Tuple[Tuple[str, str], ...]
+
+_current: contextvars.ContextVar[Optional[str]] = contextvars.ContextVar(
+    "weir_shard_key", default=None)
+
+
+@contextlib.contextmanager
+def shard_key(key: ShardKey) -> Iterator[None]:
+    """Gives all calls in this block, through `intercept` or a handle, a shard key.
+
+    The key may be any printable ASCII text; raises ValueError otherwise. It is kept for the thread
+    or the asyncio task.
+    """
+    token = _current.set(checked(key))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_shard_key() -> Optional[str]:
+    """The shard key of the block that this is called in."""
+    return _current.get()
+
+
+def checked(key: ShardKey) -> str:
+    """A shard key as it may stand in metadata."""
+    text = key.decode("latin-1") if isinstance(key, bytes) else key
+    if not text or any(not " " <= character <= "~" for character in text) or text != text.strip():
+        raise ValueError(
+            f"shard key {key!r} can't be sent: metadata takes printable ASCII without spaces at "
+            "the ends; send its hash or base64")
+    return text
+
+
+def intercept(channel: grpc.Channel) -> grpc.Channel:
+    """A channel whose calls carry the shard key of `with weir.shard_key(...)`."""
+    return grpc.intercept_channel(channel, ShardKeyInterceptor())
+
+
+class _Details(NamedTuple):
+    """`grpc.ClientCallDetails` with other metadata."""
+
+    method: str
+    timeout: Optional[float]
+    metadata: Any
+    credentials: Any
+    wait_for_ready: Optional[bool]
+    compression: Any
+
+
+def _with_key(details: Any) -> Any:
+    key = _current.get()
+    if key is None:
+        return details
+    metadata: List[Tuple[str, Any]] = [
+        pair for pair in details.metadata or () if pair[0] != SHARD_KEY]
+    metadata.append((SHARD_KEY, key))
+    return _Details(
+        details.method, details.timeout, metadata, details.credentials,
+        getattr(details, "wait_for_ready", None), getattr(details, "compression", None))
+
+
+class ShardKeyInterceptor(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    """Adds the shard key of `with weir.shard_key(...)` to calls of all four kinds."""
+
+    def _go(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
+        return continuation(_with_key(details), request)
+
+    intercept_unary_unary = _go
+    intercept_unary_stream = _go
+    intercept_stream_unary = _go
+    intercept_stream_stream = _go
+
+
+def _aio_details(details: Any) -> Any:
+    key = _current.get()
+    if key is None:
+        return details
+    metadata = grpc.aio.Metadata(
+        *(pair for pair in details.metadata or () if pair[0] != SHARD_KEY), (SHARD_KEY, key))
+    return grpc.aio.ClientCallDetails(
+        details.method, details.timeout, metadata, details.credentials, details.wait_for_ready)
+
+
+class _AioUnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], details: Any, request: Any
+    ) -> Any:
+        return await continuation(_aio_details(details), request)
+
+
+class _AioUnaryStream(grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Callable[..., Any], details: Any, request: Any
+    ) -> Any:
+        return await continuation(_aio_details(details), request)
+
+
+class _AioStreamUnary(grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self, continuation: Callable[..., Any], details: Any, requests: Any
+    ) -> Any:
+        return await continuation(_aio_details(details), requests)
+
+
+class _AioStreamStream(grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Callable[..., Any], details: Any, requests: Any
+    ) -> Any:
+        return await continuation(_aio_details(details), requests)
+
+
+def aio_interceptors() -> List[Any]:
+    """The same for `grpc.aio.insecure_channel(..., interceptors=weir.aio_interceptors())`."""
+    return [_AioUnaryUnary(), _AioUnaryStream(), _AioStreamUnary(), _AioStreamStream()]

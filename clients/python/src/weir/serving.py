@@ -1,0 +1,190 @@
+"""Python code as a backend: a gRPC server that answers `weir.v1.Serve` with a class or a function.
+
+A class is made once for each replica, with the arguments that `create_backend` got, and called once
+for each request, through `__call__` or the method that the handle names. A function is called as it
+is. Both get a `weir.Request` and return bytes, text, anything that has a JSON form, or a
+`weir.Response`. Coroutine functions run on an event loop of the replica's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import importlib
+import inspect
+import logging
+import threading
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
+
+import grpc
+
+from weir import payload
+from weir.errors import WeirError
+from weir.handle import CALL
+from weir.payload import Request, Response
+from weir.v1 import serve_pb2
+
+Target = Union[Type[Any], Callable[..., Any]]
+
+log = logging.getLogger("weir")
+
+# Requests that a replica works on at once, unless it is told: code is not taken to be thread-safe,
+# coroutines are taken to wait for others most of the time.
+SYNC_QUERIES = 1
+ASYNC_QUERIES = 100
+
+
+def load(path: str) -> Target:
+    """The class or function of an import path, `module:Name`."""
+    module_name, _, name = path.partition(":")
+    if not module_name or not name:
+        raise ValueError(f"{path!r} is no import path: give module:Class")
+    target: Any = importlib.import_module(module_name)
+    for part in name.split("."):
+        target = getattr(target, part)
+    return check(target)
+
+
+def check(target: Any) -> Target:
+    """Raises TypeError unless a backend can be made of it."""
+    if inspect.isclass(target):
+        if "__call__" not in dir(target):
+            raise TypeError(f"class {target.__name__} has no __call__, so it answers no requests")
+    elif not callable(target):
+        raise TypeError(f"{target!r} is neither a class nor a function")
+    return target  # type: ignore[no-any-return]
+
+
+def is_async(target: Target) -> bool:
+    """Whether requests are answered by a coroutine function."""
+    return inspect.iscoroutinefunction(target.__call__ if inspect.isclass(target) else target)
+
+
+def default_queries(target: Target) -> int:
+    """Requests that one replica works on at once, unless it is told."""
+    return ASYNC_QUERIES if is_async(target) else SYNC_QUERIES
+
+
+class Replica:
+    """One server for one instance of a target."""
+
+    def __init__(
+        self, target: Target, init_args: Tuple[Any, ...], address: str, max_queries: int
+    ) -> None:
+        """Listens on an address, `host:0` for a free port, or `unix:/path`.
+
+        Whatever the class's constructor raises is raised here.
+        """
+        self._instance: Any = target(*init_args) if inspect.isclass(target) else target
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._server = grpc.server(
+            concurrent.futures.ThreadPoolExecutor(max_queries, thread_name_prefix="weir-backend"),
+            options=[("grpc.so_reuseport", 0)],
+        )
+        self._server.add_generic_rpc_handlers((_Service(self),))
+        port = self._server.add_insecure_port(address)
+        self.address = address
+        if not address.startswith("unix:"):
+            self.address = f"{address.rpartition(':')[0]}:{port}"
+        self._server.start()
+
+    def answer(self, message: serve_pb2.CallRequest, context: Any) -> serve_pb2.CallResponse:
+        """One request; failures become the status of the call."""
+        request = Request.of(message, {key: value for key, value in context.invocation_metadata()})
+        method = self._method(message.method_name)
+        if method is None:
+            context.abort(
+                grpc.StatusCode.UNIMPLEMENTED, f"there is no method {message.method_name!r}")
+            raise AssertionError("abort raises")
+        try:
+            value = method(request)
+            if inspect.isawaitable(value):
+                value = self._run(value)
+            return self._response(value).message()
+        except WeirError as error:
+            context.abort(error.code, error.message)
+        except Exception:
+            # What went wrong is for those who run the backend, not for its callers.
+            log.exception("a request to %s failed", request.endpoint or "a backend")
+            context.abort(grpc.StatusCode.UNKNOWN, "the backend failed")
+        raise AssertionError("abort raises")
+
+    def _method(self, name: str) -> Optional[Callable[..., Any]]:
+        if not name:
+            return self._instance  # type: ignore[no-any-return]
+        if name.startswith("_"):
+            return None
+        method = getattr(self._instance, name, None)
+        return method if callable(method) else None
+
+    @staticmethod
+    def _response(value: Any) -> Response:
+        if isinstance(value, Response):
+            return value
+        body, content_type = payload.encode(value)
+        return Response(body, content_type)
+
+    def _run(self, awaitable: Any) -> Any:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(
+                target=self._loop.run_forever, name="weir-backend-loop", daemon=True).start()
+
+        async def wait() -> Any:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
+
+    def stop(self, grace: float = 5.0) -> None:
+        """Takes no more requests, and waits so many seconds for those that run."""
+        self._server.stop(grace).wait()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def wait(self) -> None:
+        """Until it is stopped."""
+        self._server.wait_for_termination()
+
+
+class _Service(grpc.GenericRpcHandler):
+    def __init__(self, replica: Replica) -> None:
+        self._handler = grpc.unary_unary_rpc_method_handler(
+            replica.answer,
+            request_deserializer=serve_pb2.CallRequest.FromString,
+            response_serializer=serve_pb2.CallResponse.SerializeToString,
+        )
+
+    def service(self, details: Any) -> Any:
+        return self._handler if details.method == CALL else None
+
+
+class LocalBackends:
+    """The backends that this process serves, by name."""
+
+    def __init__(self) -> None:
+        self._replicas: Dict[str, List[Replica]] = {}
+
+    def start(
+        self, name: str, target: Target, init_args: Tuple[Any, ...], host: str, replicas: int,
+        max_queries: int,
+    ) -> List[str]:
+        """Starts the replicas of a backend; returns their addresses."""
+        started: List[Replica] = []
+        try:
+            for _ in range(replicas):
+                started.append(Replica(target, init_args, f"{host}:0", max_queries))
+        except BaseException:
+            for replica in started:
+                replica.stop(0)
+            raise
+        self._replicas[name] = started
+        return [replica.address for replica in started]
+
+    def stop(self, name: str) -> None:
+        """Stops a backend; nothing happens when it isn't here."""
+        for replica in self._replicas.pop(name, []):
+            replica.stop()
+
+    @property
+    def names(self) -> List[str]:
+        return list(self._replicas)
