@@ -81,7 +81,7 @@ package struct MessageDiff {
     }
 
     /// Where in a message a field lies.
-    private struct Location {
+    struct Location {
         var path: String
         var place: String
 
@@ -96,10 +96,10 @@ package struct MessageDiff {
         }
     }
 
-    private static let absent = "absent"
+    static let absent = "absent"
 
     private let transcoder: JSONTranscoder
-    private let rules: DiffRules
+    let rules: DiffRules
     private let limit: Int
     package private(set) var differences: [Difference] = []
 
@@ -117,7 +117,7 @@ package struct MessageDiff {
         try messages(left[...], right[...], message, Location(path: "", place: ""), depth: 0)
     }
 
-    private mutating func note(_ location: Location, _ left: String, _ right: String) {
+    mutating func note(_ location: Location, _ left: String, _ right: String) {
         guard differences.count < limit else { return }
         let path = location.path.isEmpty ? "." : location.path
         let place = location.place.isEmpty ? "." : location.place
@@ -143,6 +143,10 @@ package struct MessageDiff {
         for field in message.fields {
             let place = location.member(field.name)
             guard !rules.ignores(place.path) else { continue }
+            if let pair = JSONPayload.pair(first, second, field, of: message) {
+                json(pair.left, pair.right, place)
+                continue
+            }
             try compare(
                 first[field.number] ?? [], second[field.number] ?? [], field, place, depth: depth)
         }
@@ -248,7 +252,7 @@ package struct MessageDiff {
     }
 
     /// - Parameter areNumbers: whether strings are numbers that JSON's mapping writes so.
-    private mutating func values(
+    mutating func values(
         _ left: JSONValue, _ right: JSONValue, _ location: Location, areNumbers: Bool = false
     ) {
         if let first = left.double(inText: areNumbers),

@@ -1,4 +1,4 @@
-"""Fixtures: running servers, and stubs made from protos/ by grpcio-tools."""
+"""Fixtures: running servers, the client of this repository, and stubs made by grpcio-tools."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import urllib.request
 
 import grpc
 import pytest
+import weir as weir_client
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # The debug build, unless another folder is named.
@@ -24,9 +25,6 @@ sys.path.insert(0, str(ROOT / "Benchmarks"))
 def _generate(folder):
     files = [
         "helloworld/helloworld.proto",
-        "weir/admin/v1/admin.proto",
-        "google/rpc/status.proto",
-        "google/rpc/error_details.proto",
         "grpc/testing/empty.proto",
         "grpc/testing/messages.proto",
         "grpc/testing/test.proto",
@@ -46,8 +44,7 @@ def _generate(folder):
          "--include_imports", f"--descriptor_set_out={folder / 'catalog.binpb'}", "catalog.proto"],
         check=True,
     )
-    # `google` and `grpc` are packages of others, so ours join them by path.
-    import google.rpc  # noqa: F401
+    # `grpc` is a package of others, so ours joins it by path.
     import grpc.testing  # noqa: F401
 
 
@@ -59,13 +56,11 @@ def stubs(tmp_path_factory):
 def load_stubs(folder):
     """Generates the stubs into a folder and imports them."""
     sys.path.insert(0, str(folder))
-    import google
-
-    google.__path__.append(str(folder / "google"))
     grpc.__path__.append(str(folder / "grpc"))
     _generate(folder)
     from helloworld import helloworld_pb2, helloworld_pb2_grpc
     from weir.admin.v1 import admin_pb2, admin_pb2_grpc
+    from weir.v1 import serve_pb2
     import catalog_pb2
     import catalog_pb2_grpc
     from google.rpc import error_details_pb2, status_pb2
@@ -78,6 +73,7 @@ def load_stubs(folder):
         empty, messages, interop_grpc = empty_pb2, messages_pb2, test_pb2_grpc
         hello, hello_grpc = helloworld_pb2, helloworld_pb2_grpc
         admin, admin_grpc = admin_pb2, admin_pb2_grpc
+        serve = serve_pb2
         status, details = status_pb2, error_details_pb2
 
     return Stubs
@@ -212,6 +208,24 @@ def fixture_server():
     server = Server([BUILD / "FixtureServer"])
     server.data, server.admin = server.first_line.split()
     yield server
+    code = server.stop()
+    assert code == 0, server.process.stderr.read()[-30000:]
+
+
+@pytest.fixture
+def operator(fixture_server):
+    """A client of the fixture server."""
+    with weir_client.connect(fixture_server.admin) as client:
+        yield client
+
+
+@pytest.fixture
+def client():
+    """A client of an empty server of its own."""
+    server = start_weir()
+    with weir_client.connect(server.admin) as client:
+        client.server = server
+        yield client
     code = server.stop()
     assert code == 0, server.process.stderr.read()[-30000:]
 

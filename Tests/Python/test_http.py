@@ -1,17 +1,18 @@
 """Requests that are not gRPC on the data port, and calls of endpoints by name."""
 
 import concurrent.futures
-import http.client
+from http.client import HTTPConnection, RemoteDisconnected
 import json
 import socket
+import struct
 import subprocess
-import threading
 import time
 
 import grpc
 import pytest
 
-from conftest import wait_for
+import weir
+from conftest import BUILD, Server, tool, wait_for
 
 LIMIT = 4 << 20
 CALL = "/weir.v1.Serve/Call"
@@ -25,9 +26,14 @@ def http(fixture_server):
     connection.close()
 
 
+@pytest.fixture
+def serve(stubs):
+    return stubs.serve
+
+
 def http_client(address):
     host, port = address.split(":")
-    return http.client.HTTPConnection(host, int(port), timeout=20)
+    return HTTPConnection(host, int(port), timeout=20)
 
 
 def ask(connection, method, target, body=None, headers=None):
@@ -110,7 +116,7 @@ def test_head_has_the_headers_only(http, fixture_server):
 
 
 @pytest.mark.parametrize("bytes_sent, expected", [(LIMIT, 200), (LIMIT + 1, 413)])
-def test_a_body_may_be_as_long_as_a_message(fixture_server, bytes_sent, expected):
+def test_a_body_may_be_as_long_as_a_message(fixture_server, tmp_path, bytes_sent, expected):
     # The frame around it takes some bytes more, but the handler's limit is on the message.
     connection = http_client(fixture_server.data)
     overhead = 300 if expected == 200 else 0
@@ -118,19 +124,10 @@ def test_a_body_may_be_as_long_as_a_message(fixture_server, bytes_sent, expected
         connection, "POST", "/dynamic?bytes=1", b"x" * (bytes_sent - overhead))
     assert status == expected
     connection.close()
+    (tmp_path / "body").write_bytes(b"x" * (bytes_sent - overhead))
     status, _, _ = curl(
-        f"http://{fixture_server.data}/dynamic?bytes=1", "--data-binary",
-        "@" + str(_file(bytes_sent - overhead)))
+        f"http://{fixture_server.data}/dynamic?bytes=1", "--data-binary", f"@{tmp_path}/body")
     assert status == expected
-
-
-def _file(count):
-    import pathlib
-    import tempfile
-
-    path = pathlib.Path(tempfile.gettempdir()) / f"weir-body-{count}"
-    path.write_bytes(b"x" * count)
-    return path
 
 
 def test_a_chunked_body_without_a_length_is_bounded_too(fixture_server):
@@ -174,10 +171,9 @@ def test_pipelined_requests_are_answered_in_order(fixture_server):
     assert lengths == [1, 2, 3]
 
 
-def test_a_client_that_hangs_up_cancels_the_call(fixture_server, admin):
+def test_a_client_that_hangs_up_cancels_the_call(fixture_server, operator):
     def in_flight():
-        stats = admin.GetStats({"endpoint": "dynamic"})
-        return sum(backend.in_flight for backend in stats.backends)
+        return sum(backend.in_flight for backend in operator.stats("dynamic").backends)
 
     before = in_flight()
     connection = http_client(fixture_server.data)
@@ -187,34 +183,32 @@ def test_a_client_that_hangs_up_cancels_the_call(fixture_server, admin):
     wait_for(lambda: in_flight() == before)
 
 
-def test_routes_of_plain_paths(fixture_server, admin, http, serve):
+def test_routes_of_plain_paths(operator, http, serve):
     """The whole path first, then the longest part that ends with a slash; a name with a dot is gRPC's."""
     routes = {"files": "/files/", "deep": "/files/deep/", "exact": "/files/exact/file",
               "undotted": "/api/predict", "nameless": ""}
     for name, route in routes.items():
-        admin.CreateEndpoint({"name": name, "route": route, "backend": "dynamic"})
+        operator.create_endpoint(name, route=route, backend="dynamic")
     try:
         def path_taken(target):
             status, _, body = ask(http, "GET", target)
             return serve.CallRequest.FromString(body).path if status == 200 else status
 
-        before = admin.counts()
         for path in ("/files/a", "/files/deep/b/c", "/files/exact/file", "/files/", "/api/predict"):
             assert path_taken(path + "?q") == path
         for path in ("/files", "/api/other", "/api", "/", "/nameless"):
             assert path_taken(path) == 404
-        taken = {name: count - before.get(name, 0) for name, count in admin.counts().items()}
-        assert {name: taken[name] for name in routes if name in taken} == {
-            "files": 2, "deep": 1, "exact": 1, "undotted": 1}
-        with pytest.raises(grpc.RpcError) as refused:
-            admin.CreateEndpoint({"name": "other", "route": "/files/", "backend": "dynamic"})
-        assert refused.value.code() == grpc.StatusCode.ALREADY_EXISTS
-        explained = admin.ExplainRoute({"path": "/files/deep/x?y", "shard_key": b"k"})
+        taken = {name: sum(operator.stats(name).requests(name).values()) for name in routes}
+        assert taken == {"files": 2, "deep": 1, "exact": 1, "undotted": 1, "nameless": 0}
+        with pytest.raises(weir.AlreadyExists):
+            operator.create_endpoint("other", route="/files/", backend="dynamic")
+        explained = operator.explain("/files/deep/x?y", "k")
         assert (explained.endpoint, explained.backend) == ("deep", "dynamic")
-        assert admin.ExplainRoute({"endpoint": "nameless"}).endpoint == "nameless"
+        assert operator.explain("nameless").endpoint == "nameless"
+        assert operator.get_handle("nameless").remote(1).response().backend == "dynamic"
     finally:
         for name in routes:
-            admin.DeleteEndpoint({"name": name})
+            operator.delete_endpoint(name)
 
 
 @pytest.mark.parametrize("path, status, body", [
@@ -249,46 +243,42 @@ def test_an_endpoint_by_name(http, serve, channel):
         assert refused.value.code() == code
 
 
-def test_a_shard_key_in_the_header_decides(fixture_server, admin, http):
+def test_a_shard_key_in_the_header_decides(fixture_server, operator, http):
     """The same key reaches the same backend over HTTP/1.1, HTTP/2 and gRPC."""
-    admin.CreateBackend({"backend": {"name": "dynamic-2", "handler": {"handler": "dynamic"}}})
-    weights = [{"backend": "dynamic", "weight": 0.5}, {"backend": "dynamic-2", "weight": 0.5}]
-    admin.SetTraffic({"endpoint": "dynamic", "weights": weights})
+    tool(fixture_server, "backend", "create", "dynamic-2", "--handler", "dynamic")
+    operator.set_traffic("dynamic", {"dynamic": 0.5, "dynamic-2": 0.5})
     try:
         seen = set()
         for number in range(40):
             key = f"user-{number}"
-            expected = admin.ExplainRoute({"path": "/dynamic", "shard_key": key.encode()}).backend
+            expected = operator.explain("/dynamic", key).backend
             _, headers, body = ask(http, "GET", "/dynamic?key", headers={"X-SERVE-SHARD-KEY": key})
             assert (headers["x-serve-backend"], body) == (expected, key.encode())
             seen.add(expected)
         assert seen == {"dynamic", "dynamic-2"}
     finally:
-        admin.SetTraffic(
-            {"endpoint": "dynamic", "weights": [{"backend": "dynamic", "weight": 1.0}]})
-        admin.DeleteBackend({"name": "dynamic-2"})
+        operator.set_traffic("dynamic", {"dynamic": 1.0})
+        operator.delete_backend("dynamic-2")
 
 
-def test_shadows_copy_plain_http_too(fixture_server, admin, http):
-    admin.CreateBackend({"backend": {"name": "dynamic-3", "handler": {"handler": "dynamic"}}})
-    admin.ShadowTraffic({"endpoint": "dynamic", "backend": "dynamic-3", "proportion": 1.0})
+def test_shadows_copy_plain_http_too(fixture_server, operator, http):
+    tool(fixture_server, "backend", "create", "dynamic-3", "--handler", "dynamic")
+    operator.shadow_traffic("dynamic", "dynamic-3", 1.0)
     try:
         for _ in range(20):
             assert ask(http, "GET", "/dynamic?bytes=1")[0] == 200
 
         def report():
-            return admin.GetShadowReport({"endpoint": "dynamic"}).reports[0]
+            return operator.shadow_report("dynamic")["dynamic-3"]
 
         wait_for(lambda: report().compared == 20)
         assert report().equal == 20
     finally:
-        admin.ShadowTraffic({"endpoint": "dynamic", "backend": "dynamic-3", "proportion": 0})
-        admin.DeleteBackend({"name": "dynamic-3"})
+        operator.shadow_traffic("dynamic", "dynamic-3", 0)
+        operator.delete_backend("dynamic-3")
 
 
-def test_a_drain_lets_http_requests_finish(stubs):
-    from conftest import BUILD, Server
-
+def test_a_drain_lets_http_requests_finish():
     server = Server([BUILD / "FixtureServer"])
     address, _ = server.first_line.split()
     idle, undecided = http_client(address), socket.create_connection(tuple(address.split(":")))
@@ -301,10 +291,10 @@ def test_a_drain_lets_http_requests_finish(stubs):
         stopping = pool.submit(server.stop)
         time.sleep(0.5)
         assert undecided.recv(1) == b""
-        with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        with pytest.raises((RemoteDisconnected, ConnectionError)):
             ask(idle, "GET", "/dynamic?bytes=1")
         assert not stopping.done()
-        with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        with pytest.raises((RemoteDisconnected, ConnectionError)):
             waiting.result(20)
         stopping.result(20)
 
@@ -324,48 +314,38 @@ def test_many_http_connections_at_once(fixture_server):
 # MARK: application/grpc+json
 
 
-def json_call(channel, path, kind="unary_unary"):
-    return getattr(channel, kind)(
-        path, request_serializer=lambda value: json.dumps(value).encode(),
-        response_deserializer=json.loads)
+def json_call(address, path, text):
+    """Response headers with trailers, and the message."""
+    run = subprocess.run(
+        ["curl", "-s", "--http2-prior-knowledge", "-m", "20", "-D", "-", "-H",
+         "content-type: application/grpc+json", "-H", "te: trailers", "--data-binary", "@-",
+         f"http://{address}{path}"],
+        input=struct.pack(">BI", 0, len(text)) + text.encode(), capture_output=True, check=True)
+    head, _, rest = run.stdout.partition(b"\r\n\r\n")
+    if not rest.startswith(b"\0"):
+        return head.decode(), None
+    length = struct.unpack(">I", rest[1:5])[0]
+    return head.decode(), json.loads(rest[5:5 + length])
 
 
-@pytest.fixture
-def json_peer(fixture_server):
-    """A raw HTTP/2 peer: gRPC libraries don't let the content-type be chosen."""
-    from test_wire import Peer
+def test_handlers_take_and_give_json(fixture_server):
+    def call(method, text):
+        return json_call(fixture_server.admin, f"/weir.admin.v1.Admin/{method}", text)
 
-    with Peer(fixture_server.admin) as peer:
-        yield peer
-
-
-def test_handlers_take_and_give_json(json_peer):
-    from frames import frame
-
-    def call(stream, method, value):
-        json_peer.request(
-            stream, f"/weir.admin.v1.Admin/{method}", frame(json.dumps(value).encode()),
-            content_type="application/grpc+json")
-        blocks, body = json_peer.response(stream)
-        return blocks, json.loads(body[5:]) if body else None
-
-    blocks, reply = call(1, "GetEndpoint", {"name": "raw"})
-    assert b"application/grpc+json" in blocks[0]
+    head, reply = call("GetEndpoint", '{"name": "raw"}')
+    assert "application/grpc+json" in head
     assert reply["route"] == "/test.Raw/"
     assert reply["weights"] == [{"backend": "raw", "weight": 1}]
     # Fields at their default are there too.
     assert reply["shadows"] == []
-    blocks, reply = call(3, "GetEndpoint", {"nam": "raw"})
-    assert reply is None and b"nam is no field of weir.admin.v1.GetEndpointRequest" in blocks[-1]
-    blocks, reply = call(5, "GetEndpoint", {"name": "none"})
-    assert reply is None and b"no endpoint 'none'" in blocks[-1]
+    for text, problem in [
+        ('{"nam": "raw"}', "nam is no field of weir.admin.v1.GetEndpointRequest"),
+        ('{"name": "none"}', "no endpoint 'none'"), ("{", "not valid JSON"),
+    ]:
+        head, reply = call("GetEndpoint", text)
+        assert reply is None and problem in head
 
 
 def test_a_method_of_bytes_has_no_json(fixture_server):
-    from frames import frame
-    from test_wire import ECHO, Peer
-
-    with Peer(fixture_server.data) as peer:
-        peer.request(1, ECHO, frame(b"{}"), content_type="application/grpc+json")
-        blocks, _ = peer.response(1)
-        assert b"no known JSON form" in blocks[-1]
+    head, _ = json_call(fixture_server.data, "/test.Raw/Echo", "{}")
+    assert "no known JSON form" in head and "grpc-status: 12" in head

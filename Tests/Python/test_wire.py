@@ -267,9 +267,9 @@ def test_a_foreign_content_type_gets_415_and_a_foreign_method_405(fixture_server
 
 
 @pytest.mark.parametrize("bytes_sent", [
-    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", bytes(range(256)) * 4, b"\x16\x03\x01\x02\x00\x01\x00",
-], ids=["http/1.1", "garbage", "tls"])
-def test_what_is_not_http2_is_closed(fixture_server, channel, bytes_sent):
+    bytes(range(256)) * 4, b"\x16\x03\x01\x02\x00\x01\x00",
+], ids=["garbage", "tls"])
+def test_what_is_not_http_is_closed(fixture_server, channel, bytes_sent):
     host, port = fixture_server.data.split(":")
     with socket.create_connection((host, int(port)), timeout=10) as raw:
         raw.sendall(bytes_sent)

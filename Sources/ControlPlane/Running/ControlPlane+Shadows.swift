@@ -12,7 +12,7 @@ extension ControlPlane {
     func compared(by endpoint: ControlState.Endpoint, _ backend: String) -> ComparisonRules {
         let own = endpoint.weights.weights.map(\.backend)
         let backends = (backend.isEmpty ? own : [backend] + own).compactMap { state.backends[$0] }
-        var schema = Schema()
+        var schema = Self.dynamicSchema
         var replyTypes: [String: String] = [:]
         for backend in backends {
             // What can't be read was logged when the backend's services were described.
@@ -23,6 +23,9 @@ extension ControlPlane {
         }
         return endpoint.comparison.rules(schema, replyTypes: replyTypes)
     }
+
+    /// Dynamic calls, which any backend may take.
+    private static let dynamicSchema = schema(of: [Weir_V1_ServeProto.file])
 
     /// The shadows of an endpoint that a question is about.
     private func asked(

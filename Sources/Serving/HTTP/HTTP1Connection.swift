@@ -23,6 +23,11 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     private var isBusy = false
     private var work: HTTPWork?
     private var closesNext = false
+    /// Bytes of a refused body that were thrown away.
+    private var discardedBytes = 0
+
+    /// How long a client may go on sending what is not wanted, so that it comes to read why.
+    private static let lingering = TimeAmount.seconds(2)
 
     init(loop: ServingLoop, port: SystemServices) {
         self.loop = loop
@@ -78,20 +83,26 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     }
 
     private func collect(_ bytes: ByteBuffer) {
-        // Of a refused request nothing more is wanted.
-        guard head != nil else { return }
-        guard body.count + bytes.readableBytes <= loop.limits.maxMessageBytes else {
-            return refuseBody()
+        let limit = loop.limits.maxMessageBytes
+        guard head != nil else {
+            discardedBytes += bytes.readableBytes
+            if discardedBytes > limit { close() }
+            return
         }
+        guard body.count + bytes.readableBytes <= limit else { return refuseBody() }
         body.append(contentsOf: bytes.readableBytesView)
     }
 
+    /// Answers a request whose body is too long while that is still coming. Closing the socket now would
+    /// reset it, and the client would not see the answer (RFC 9112 section 9.6).
     private func refuseBody() {
-        guard let head else { return }
+        guard let head, let context else { return }
         self.head = nil
-        closesNext = true
         isBusy = true
-        send(.tooLong(limit: loop.limits.maxMessageBytes), to: head)
+        write(.tooLong(limit: loop.limits.maxMessageBytes), to: head, closes: true, context)
+        context.close(mode: .output, promise: nil)
+        let channel = context.channel
+        loop.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
     }
 
     private func answer(_ context: ChannelHandlerContext) {
@@ -115,6 +126,16 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
         work = nil
         guard let context else { return }
         let closes = closesNext || !head.isKeepAlive
+        let end = write(reply, to: head, closes: closes, context)
+        guard closes else { return }
+        let channel = context.channel
+        end.whenComplete { _ in channel.close(promise: nil) }
+    }
+
+    @discardableResult
+    private func write(
+        _ reply: HTTPReply, to head: HTTPRequestHead, closes: Bool, _ context: ChannelHandlerContext
+    ) -> EventLoopFuture<Void> {
         var headers = HTTPHeaders(reply.headers.map { ($0.name, $0.value) })
         if reply.allowsBody { headers.add(name: "content-length", value: "\(reply.body.count)") }
         if closes { headers.add(name: "connection", value: "close") }
@@ -125,10 +146,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
             context.write(
                 wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: reply.body)))), promise: nil)
         }
-        let end = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        guard closes else { return }
-        let channel = context.channel
-        end.whenComplete { _ in channel.close(promise: nil) }
+        return context.writeAndFlush(wrapOutboundOut(.end(nil)))
     }
 }
 

@@ -22,7 +22,12 @@ final class WorkerProcess: Sendable {
     private struct Facts {
         var state = State.starting
         var pid: Int32?
+        /// The last thing that it has said.
+        var lastLine = ""
     }
+
+    /// Characters of a last line that are told.
+    private static let toldCharacters = 200
 
     let replica: Replica
     private let socket: String
@@ -74,13 +79,13 @@ final class WorkerProcess: Sendable {
                 for try await buffer in execution.standardOutput {
                     var bytes: [UInt8] = []
                     bytes.append(buffer.bytes)
-                    lines.append(bytes) { log.info("\($0)") }
+                    lines.append(bytes) { said($0) }
                 }
-                lines.finish { log.info("\($0)") }
+                lines.finish { said($0) }
             }
             ending =
                 switch result.terminationStatus {
-                case .exited(let code): "exited with code \(code)"
+                case .exited(let code): "exited with code \(code)" + lastWords
                 case .signaled(let signal): "ended by signal \(signal)"
                 }
         } catch {
@@ -91,6 +96,17 @@ final class WorkerProcess: Sendable {
             facts.pid = nil
         }
         return ending
+    }
+
+    private func said(_ line: String) {
+        log.info("\(line)")
+        facts.withLock { if !line.allSatisfy(\.isWhitespace) { $0.lastLine = line } }
+    }
+
+    /// Its last line, which most often says why it ended.
+    private var lastWords: String {
+        let line = facts.withLock(\.lastLine)
+        return line.isEmpty ? "" : ": \(line.prefix(Self.toldCharacters))"
     }
 
     /// Returns when the socket takes connections, the process has ended, or the task is cancelled.

@@ -7,7 +7,7 @@ class MyNewClass2(MyNewClass):
     """A second idea."""
 
 
-def main(client, requests=5_000):
+def main(client, requests=3_000):
     seen = {}
 
     def count(step):

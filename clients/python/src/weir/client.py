@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 log = logging.getLogger("weir")
 
+# Processes of a worker that may end before it is given up.
+_TRIES = 3
+
 # What `config` may say, as in Ray Serve's BackendConfig.
 _CONFIG = ("num_replicas", "max_concurrent_queries")
 
@@ -116,12 +119,13 @@ class Client:
         - a list of addresses, `["host:port"]`: gRPC servers that run by themselves.
 
         `replicas` is the number of instances or processes (1), `max_concurrent_queries` the
-        requests that each works on at once (1 unless the code is a coroutine function, no limit for
-        addresses); further ones wait in Weir. Both can be given in `config`, as `num_replicas` and
-        `max_concurrent_queries`.
+        requests that each works on at once: if it is given further ones wait in Weir, otherwise
+        code works on 1, coroutine functions on 100, and further ones wait there. Both can be given
+        in `config`, as `num_replicas` and `max_concurrent_queries`.
 
         Returns when the backend can answer; raises Unavailable with the reason when it can't within
-        `start_timeout` seconds. A list of addresses is not waited for.
+        `start_timeout` seconds, or its processes have ended three times, and leaves nothing behind
+        then. A list of addresses is not waited for.
         """
         replicas, queries = self._scale(config, replicas, max_concurrent_queries)
         terms = self._terms(expected_revision, validate_only, comment)
@@ -130,10 +134,15 @@ class Client:
             start_timeout, validate_only)
         try:
             made = self._run(operations.create_backend(backend, terms))
-            waits = isinstance(target, str) or name in self._local.names
-            return self._wait_usable(made, start_timeout) if waits and not validate_only else made
         except BaseException:
             self._local.stop(name)
+            raise
+        if validate_only or isinstance(target, (list, tuple)):
+            return made
+        try:
+            return self._wait_usable(made, start_timeout)
+        except BaseException:
+            self.delete_backend(name, comment="it could not answer")
             raise
 
     @staticmethod
@@ -185,15 +194,15 @@ class Client:
             return operations.upstream(
                 name, target, pb.BackendOptions(max_requests_per_replica=queries or 0))
         code = serving.check(target)
-        queries = queries or serving.default_queries(code)
         addresses = ["127.0.0.1:1"]
         if not validate_only:
             if name in self._local.names:
                 raise errors.AlreadyExists(f"backend {name!r} is served by this client already")
             addresses = self._local.start(
-                name, code, init_args, self._own_host(), replicas, queries)
+                name, code, init_args, self._own_host(), replicas,
+                queries or serving.default_queries(code))
         return operations.upstream(
-            name, addresses, pb.BackendOptions(max_requests_per_replica=queries))
+            name, addresses, pb.BackendOptions(max_requests_per_replica=queries or 0))
 
     def _own_host(self) -> str:
         """The address under which Weir reaches this machine: the one that reaches Weir."""
@@ -209,11 +218,13 @@ class Client:
         end = time.monotonic() + seconds
         pause = 0.01
         while not backend.usable or not any(part.state == "ready" for part in backend.replicas):
-            if time.monotonic() > end:
+            gave_up = any(part.restarts >= _TRIES for part in backend.replicas)
+            if gave_up or time.monotonic() > end:
                 failures = [part.last_failure for part in backend.replicas if part.last_failure]
                 raise errors.Unavailable(
-                    f"backend {backend.name!r} can't answer after {seconds:g} s: "
-                    + (failures[0] if failures else backend.problem or "it is still starting"))
+                    f"backend {backend.name!r} can't answer: "
+                    + (failures[0] if failures else
+                       backend.problem or f"it is still starting after {seconds:g} s"))
             time.sleep(pause)
             pause = min(pause * 2, 0.5)
             backend = self._run(operations.get_backend(backend.name))

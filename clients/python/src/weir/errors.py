@@ -160,7 +160,8 @@ def from_rpc(error: grpc.RpcError) -> WeirError:
 
 def _details(error: grpc.RpcError) -> Tuple[Optional[str], Optional[str], Dict[str, str]]:
     """Field, reason and metadata out of `grpc-status-details-bin`."""
-    trailing = dict(error.trailing_metadata() or ())
+    # Pairs, of grpcio as of grpc.aio.
+    trailing = {name: value for name, value in error.trailing_metadata() or ()}
     packed = trailing.get("grpc-status-details-bin")
     if not isinstance(packed, bytes):
         return None, None, {}

@@ -27,6 +27,8 @@ class Replica:
     requests: int
     last_failure: str
     pid: Optional[int]
+    restarts: int
+    """How often a worker's process was started again."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def _replica(message: admin_pb2.ReplicaStatus) -> Replica:
         requests=message.requests,
         last_failure=message.last_failure,
         pid=message.pid or None,
+        restarts=message.restarts,
     )
 
 
