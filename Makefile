@@ -45,9 +45,9 @@ test: deps-test $(VENV)/installed
 	$(MAKE) --no-print-directory check-protos
 	$(VENV)/bin/pytest -q Tests/Python
 
-$(VENV)/installed: Tests/Python/requirements.txt
+$(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt
+	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt -e clients/python
 	touch $@
 
 # The modules with C memory under AddressSanitizer; XCTest's own leak is left out.

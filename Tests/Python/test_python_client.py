@@ -550,3 +550,18 @@ def test_the_types_are_right():
     run = subprocess.run(
         [sys.executable, "-m", "mypy"], cwd=ROOT / "clients/python", capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
+
+
+def test_the_two_minutes_of_the_readme(client, capsys):
+    readme = (ROOT / "clients/python/README.md").read_text()
+    code = readme.split("```python\n")[1].split("```")[0]
+    for there, here in [("127.0.0.1:8001", client.address), ("127.0.0.1:8000", client.data_address)]:
+        code = code.replace(there, here)
+    exec(compile(code, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    # What the comments in it promise.
+    assert lines[0] == "{'message': 'Hello, Ada!'}"
+    assert lines[1] == "10% of all users have another backend now"
+    assert lines[2] in ("{'message': 'Hello, Ada!'}", "{'message': 'Servus, Ada!'}")
+    assert "Endpoint 'greet' is called by name. The shard key hashes to point 0x" in lines[3]
+    assert client.list_backends() == {}
