@@ -1,0 +1,274 @@
+#include "weir/client.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace weir {
+
+namespace pb = admin::v1;
+
+namespace {
+
+// Seconds for each call of the admin service.
+constexpr std::chrono::seconds kAdminTimeout{10};
+
+std::string ThisUser() {
+  const passwd* entry = getpwuid(geteuid());
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  return std::string(entry != nullptr ? entry->pw_name : "unknown") + "@" + host;
+}
+
+template <typename Repeated>
+auto AsVector(const Repeated& repeated) {
+  return std::vector<typename Repeated::value_type>(repeated.begin(), repeated.end());
+}
+
+// Where the server that was asked takes calls, as seen from here.
+std::string DataAddress(const pb::ListInstancesResponse& reply, const std::string& admin) {
+  for (const auto& instance : reply.instances()) {
+    if (!instance.answering()) continue;
+    const std::string& address = instance.data_address();
+    const auto colon = address.rfind(':');
+    const std::string host = address.substr(0, colon);
+    if (host != "0.0.0.0" && host != "[::]") return address;
+    // It listens everywhere: there where its admin port is, too.
+    return admin.substr(0, admin.rfind(':')) + address.substr(colon);
+  }
+  throw std::runtime_error("the server does not say where it takes calls");
+}
+
+}  // namespace
+
+void SetShardKey(grpc::ClientContext& context, const std::string& key) {
+  context.AddMetadata(kShardKeyHeader, key);
+}
+
+std::string AnsweredBy(const grpc::ClientContext& context) {
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto found = trailers.find(kBackendHeader);
+  return found == trailers.end() ? "" : std::string(found->second.data(), found->second.size());
+}
+
+Error::Error(const grpc::Status& status)
+    : std::runtime_error(status.error_message()), code_(status.error_code()) {
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) return;
+  for (const auto& detail : details.details()) {
+    google::rpc::BadRequest bad;
+    google::rpc::ErrorInfo info;
+    if (detail.UnpackTo(&bad) && bad.field_violations_size() > 0) {
+      field_ = bad.field_violations(0).field();
+    } else if (detail.UnpackTo(&info)) {
+      reason_ = info.reason();
+      metadata_.insert(info.metadata().begin(), info.metadata().end());
+      const auto field = metadata_.find("field");
+      if (field != metadata_.end()) field_ = field->second;
+    }
+  }
+}
+
+AffinityMap::AffinityMap(const pb::Endpoint& endpoint)
+    : seed_(XXH64(endpoint.name().data(), endpoint.name().size(), 0)) {
+  for (const auto& interval : endpoint.intervals()) {
+    intervals_.emplace_back(interval.start(), interval.backend());
+  }
+  if (intervals_.empty() || intervals_.front().first != 0) {
+    throw std::invalid_argument("the intervals of an affinity map begin at 0");
+  }
+}
+
+std::uint64_t AffinityMap::Point(std::string_view shard_key) const {
+  return XXH64(shard_key.data(), shard_key.size(), seed_);
+}
+
+Owner AffinityMap::Explain(std::string_view shard_key) const {
+  if (shard_key.empty()) {
+    throw std::invalid_argument("an empty shard key is no key: the weights decide by chance");
+  }
+  const std::uint64_t point = Point(shard_key);
+  const auto next = std::upper_bound(
+      intervals_.begin(), intervals_.end(), point,
+      [](std::uint64_t value, const auto& interval) { return value < interval.first; });
+  const auto owner = std::prev(next);
+  const std::uint64_t last =
+      next == intervals_.end() ? std::numeric_limits<std::uint64_t>::max() : next->first - 1;
+  return Owner{owner->second, point, owner->first, last};
+}
+
+Handle::Handle(std::shared_ptr<grpc::Channel> channel, std::string endpoint)
+    : stub_(v1::Serve::NewStub(std::move(channel))), endpoint_(std::move(endpoint)) {}
+
+Response Handle::Call(const std::string& body, const CallOptions& options) const {
+  grpc::ClientContext context;
+  context.AddMetadata(kEndpointHeader, endpoint_);
+  if (!options.shard_key.empty()) SetShardKey(context, options.shard_key);
+  for (const auto& [name, value] : options.metadata) context.AddMetadata(name, value);
+  if (options.timeout > 0) {
+    context.set_deadline(
+        std::chrono::system_clock::now()
+        + std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            std::chrono::duration<double>(options.timeout)));
+  }
+  v1::CallRequest request;
+  request.set_payload(body);
+  request.set_content_type(options.content_type);
+  request.set_method_name(options.method_name);
+  request.set_query(options.query);
+  v1::CallResponse reply;
+  const grpc::Status status = stub_->Call(&context, request, &reply);
+  if (!status.ok()) throw Error(status);
+  return Response{
+      reply.payload(), reply.content_type().empty() ? "application/json" : reply.content_type(),
+      reply.http_status() == 0 ? 200 : static_cast<int>(reply.http_status()), AnsweredBy(context)};
+}
+
+Client Client::Connect(const std::string& address, const ConnectOptions& options) {
+  const auto credentials =
+      options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
+  Client client;
+  client.author_ = options.author.empty() ? ThisUser() : options.author;
+  client.admin_ = pb::Admin::NewStub(grpc::CreateChannel(address, credentials));
+  client.data_address_ = options.data_address;
+  if (client.data_address_.empty()) {
+    client.data_address_ =
+        DataAddress(client.Call(&pb::Admin::Stub::ListInstances, pb::ListInstancesRequest()), address);
+  }
+  client.data_ = grpc::CreateChannel(client.data_address_, credentials);
+  return client;
+}
+
+template <typename Request>
+void Client::Apply(const Terms& terms, Request& request) const {
+  if (terms.expected_revision) request.set_expected_revision(*terms.expected_revision);
+  request.set_validate_only(terms.validate_only);
+  request.mutable_note()->set_author(author_);
+  request.mutable_note()->set_comment(terms.comment);
+}
+
+template <typename Request, typename Reply>
+Reply Client::Call(
+    grpc::Status (pb::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+    const Request& request) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kAdminTimeout);
+  Reply reply;
+  const grpc::Status status = ((*admin_).*method)(&context, request, &reply);
+  if (!status.ok()) throw Error(status);
+  return reply;
+}
+
+pb::Backend Client::CreateBackend(
+    const std::string& name, const std::vector<std::string>& addresses, const Terms& terms) {
+  pb::CreateBackendRequest request;
+  Apply(terms, request);
+  request.mutable_backend()->set_name(name);
+  for (const auto& address : addresses) request.mutable_backend()->mutable_upstream()->add_addresses(address);
+  return Call(&pb::Admin::Stub::CreateBackend, request);
+}
+
+void Client::DeleteBackend(const std::string& name, const Terms& terms) {
+  pb::DeleteBackendRequest request;
+  Apply(terms, request);
+  request.set_name(name);
+  Call(&pb::Admin::Stub::DeleteBackend, request);
+}
+
+std::vector<pb::Backend> Client::ListBackends() {
+  return AsVector(Call(&pb::Admin::Stub::ListBackends, pb::ListBackendsRequest()).backends());
+}
+
+pb::Endpoint Client::CreateEndpoint(
+    const std::string& name, const std::string& route, const std::string& backend, const Terms& terms) {
+  pb::CreateEndpointRequest request;
+  Apply(terms, request);
+  request.set_name(name);
+  request.set_route(route);
+  request.set_backend(backend);
+  return Call(&pb::Admin::Stub::CreateEndpoint, request);
+}
+
+void Client::DeleteEndpoint(const std::string& name, const Terms& terms) {
+  pb::DeleteEndpointRequest request;
+  Apply(terms, request);
+  request.set_name(name);
+  Call(&pb::Admin::Stub::DeleteEndpoint, request);
+}
+
+pb::Endpoint Client::GetEndpoint(const std::string& name) {
+  pb::GetEndpointRequest request;
+  request.set_name(name);
+  return Call(&pb::Admin::Stub::GetEndpoint, request);
+}
+
+std::vector<pb::Endpoint> Client::ListEndpoints() {
+  return AsVector(Call(&pb::Admin::Stub::ListEndpoints, pb::ListEndpointsRequest()).endpoints());
+}
+
+pb::SetTrafficResponse Client::SetTraffic(
+    const std::string& endpoint, const std::map<std::string, double>& traffic, const Terms& terms) {
+  pb::SetTrafficRequest request;
+  Apply(terms, request);
+  request.set_endpoint(endpoint);
+  for (const auto& [backend, weight] : traffic) {
+    auto* added = request.add_weights();
+    added->set_backend(backend);
+    added->set_weight(weight);
+  }
+  return Call(&pb::Admin::Stub::SetTraffic, request);
+}
+
+pb::Endpoint Client::ShadowTraffic(
+    const std::string& endpoint, const std::string& backend, double proportion, const Terms& terms) {
+  pb::ShadowTrafficRequest request;
+  Apply(terms, request);
+  request.set_endpoint(endpoint);
+  request.set_backend(backend);
+  request.set_proportion(proportion);
+  return Call(&pb::Admin::Stub::ShadowTraffic, request);
+}
+
+std::vector<pb::ShadowReport> Client::ShadowReport(const std::string& endpoint) {
+  pb::GetShadowReportRequest request;
+  request.set_endpoint(endpoint);
+  return AsVector(Call(&pb::Admin::Stub::GetShadowReport, request).reports());
+}
+
+pb::ExplainRouteResponse Client::Explain(const std::string& endpoint, const std::string& shard_key) {
+  pb::ExplainRouteRequest request;
+  request.set_endpoint(endpoint);
+  request.set_shard_key(shard_key);
+  return Call(&pb::Admin::Stub::ExplainRoute, request);
+}
+
+pb::Stats Client::Stats(const std::string& endpoint) {
+  pb::GetStatsRequest request;
+  request.set_endpoint(endpoint);
+  return Call(&pb::Admin::Stub::GetStats, request);
+}
+
+std::vector<pb::Revision> Client::History(std::uint32_t limit) {
+  pb::ListRevisionsRequest request;
+  request.set_limit(limit);
+  return AsVector(Call(&pb::Admin::Stub::ListRevisions, request).revisions());
+}
+
+pb::RollbackResponse Client::Rollback(
+    std::uint64_t revision, const std::string& endpoint, const Terms& terms) {
+  pb::RollbackRequest request;
+  Apply(terms, request);
+  request.set_revision(revision);
+  request.set_endpoint(endpoint);
+  return Call(&pb::Admin::Stub::Rollback, request);
+}
+
+}  // namespace weir

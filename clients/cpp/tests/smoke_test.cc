@@ -1,0 +1,163 @@
+// Against the server that WEIR_ADMIN names. It has backends dynamic and dynamic-2, which answer a dynamic call with
+// the request as it came, and an endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed
+// and typed-2. WEIR_VECTORS is protos/vectors/affinity.json.
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+
+#include "helloworld/helloworld.grpc.pb.h"
+#include "weir/client.h"
+
+static int passed = 0;
+
+#define CHECK(condition)                                                          \
+  do {                                                                            \
+    if (!(condition)) {                                                           \
+      std::fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+      std::exit(1);                                                               \
+    }                                                                             \
+    ++passed;                                                                     \
+  } while (false)
+
+static weir::Error Refusal(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const weir::Error& error) {
+    return error;
+  }
+  std::fprintf(stderr, "this should have been refused\n");
+  std::exit(1);
+}
+
+static void Administration(weir::Client& client) {
+  CHECK(client.CreateBackend("cpp-upstream", {"127.0.0.1:1"}).upstream().addresses(0) == "127.0.0.1:1");
+  auto error = Refusal([&] { client.CreateBackend("cpp-upstream", {"127.0.0.1:1"}); });
+  CHECK(error.code() == grpc::StatusCode::ALREADY_EXISTS && error.field() == "backend.name");
+  client.DeleteBackend("cpp-upstream");
+  for (const auto& backend : client.ListBackends()) CHECK(backend.name() != "cpp-upstream");
+  error = Refusal([&] { client.CreateEndpoint("cpp-bad", "no route", "dynamic"); });
+  CHECK(error.code() == grpc::StatusCode::INVALID_ARGUMENT && error.field() == "route");
+
+  client.CreateEndpoint("cpp", "/cpp", "dynamic");
+  bool listed = false;
+  for (const auto& endpoint : client.ListEndpoints()) listed |= endpoint.route() == "/cpp";
+  CHECK(listed);
+  error = Refusal([&] { client.SetTraffic("cpp", {{"dynamic", 0.9}}); });
+  CHECK(error.code() == grpc::StatusCode::INVALID_ARGUMENT && error.field() == "weights");
+  CHECK(std::string(error.what()).find("sum to 1") != std::string::npos);
+  const std::map<std::string, double> half{{"dynamic", 0.5}, {"dynamic-2", 0.5}};
+  weir::Terms terms;
+  terms.validate_only = true;
+  CHECK(client.SetTraffic("cpp", half, terms).moved_share() == 0.5);
+  const auto before = client.History(1).at(0).revision();
+  terms = {};
+  terms.expected_revision = 0;
+  error = Refusal([&] { client.SetTraffic("cpp", half, terms); });
+  CHECK(error.code() == grpc::StatusCode::ABORTED && error.reason() == "REVISION_CONFLICT");
+  terms = {};
+  terms.comment = "from C++";
+  client.SetTraffic("cpp", half, terms);
+  const auto latest = client.History(1).at(0);
+  CHECK(latest.comment() == "from C++" && latest.author().find('@') != std::string::npos);
+  CHECK(client.ShadowTraffic("cpp", "dynamic-2", 1).shadows(0).proportion() == 1);
+  CHECK(client.ShadowReport("cpp").size() == 1);
+  CHECK(client.ShadowTraffic("cpp", "dynamic-2", 0).shadows_size() == 0);
+  CHECK(client.Rollback(before, "cpp").changes(0).moved_share() == 0.5);
+  client.SetTraffic("cpp", half);
+}
+
+static void Handles(weir::Client& client) {
+  const weir::AffinityMap affinity(client.GetEndpoint("cpp"));
+  const auto handle = client.GetHandle("cpp");
+  std::set<std::string> seen;
+  for (int number = 0; number < 40; ++number) {
+    weir::CallOptions options;
+    options.shard_key = "user-" + std::to_string(number);
+    options.method_name = "other";
+    options.query = "x-a=b";
+    options.timeout = 10;
+    const auto response = handle.Call("{\"n\":1}", options);
+    const auto owner = affinity.Explain(options.shard_key);
+    const auto told = client.Explain("cpp", options.shard_key);
+    CHECK(response.backend == owner.backend && told.backend() == owner.backend);
+    CHECK(told.point() == owner.point && owner.first <= owner.point && owner.point <= owner.last);
+    weir::v1::CallRequest request;
+    CHECK(request.ParseFromString(response.body) && request.payload() == "{\"n\":1}");
+    CHECK(request.method_name() == "other" && request.content_type() == "application/json");
+    seen.insert(owner.backend);
+  }
+  CHECK(seen.size() == 2);
+  std::uint64_t requests = 0;
+  for (const auto& backend : client.Stats("cpp").backends()) requests += backend.shadow() ? 0 : backend.requests();
+  CHECK(requests == 40);
+  CHECK(Refusal([&] { client.GetHandle("none").Call(""); }).code() == grpc::StatusCode::NOT_FOUND);
+  weir::CallOptions hurry;
+  hurry.timeout = 0.1;
+  hurry.query = "wait";
+  CHECK(Refusal([&] { handle.Call("", hurry); }).code() == grpc::StatusCode::DEADLINE_EXCEEDED);
+}
+
+static void Stubs(weir::Client& client) {
+  const auto greeter = helloworld::Greeter::NewStub(client.data());
+  const weir::AffinityMap affinity(client.GetEndpoint("greeter"));
+  for (int number = 0; number < 20; ++number) {
+    const std::string key = "user-" + std::to_string(number);
+    grpc::ClientContext context;
+    weir::SetShardKey(context, key);
+    helloworld::HelloRequest request;
+    request.set_name(key);
+    helloworld::HelloReply reply;
+    CHECK(greeter->SayHello(&context, request, &reply).ok() && reply.message() == key);
+    CHECK(weir::AnsweredBy(context) == affinity.Explain(key).backend);
+  }
+}
+
+static void Vectors(const char* path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  google::protobuf::Struct vectors;
+  CHECK(google::protobuf::util::JsonStringToMessage(text.str(), &vectors).ok());
+  int checked = 0;
+  for (const auto& value : vectors.fields().at("cases").list_value().values()) {
+    const auto& fields = value.struct_value().fields();
+    weir::admin::v1::Endpoint endpoint;
+    endpoint.set_name(fields.at("endpoint").string_value());
+    for (const auto& part : fields.at("intervals").list_value().values()) {
+      auto* interval = endpoint.add_intervals();
+      interval->set_start(std::stoull(part.struct_value().fields().at("start").string_value()));
+      interval->set_backend(part.struct_value().fields().at("backend").string_value());
+    }
+    const weir::AffinityMap affinity(endpoint);
+    for (const auto& part : fields.at("choices").list_value().values()) {
+      const auto& choice = part.struct_value().fields();
+      const std::string& key = choice.at("key").string_value();
+      CHECK(std::to_string(affinity.Point(key)) == choice.at("point").string_value());
+      if (key.empty()) continue;
+      CHECK(affinity.Explain(key).backend == choice.at("backend").string_value());
+      ++checked;
+    }
+  }
+  CHECK(checked > 20);
+}
+
+int main() {
+  const char* address = std::getenv("WEIR_ADMIN");
+  const char* vectors = std::getenv("WEIR_VECTORS");
+  if (address == nullptr || vectors == nullptr) {
+    std::fprintf(stderr, "WEIR_ADMIN and WEIR_VECTORS must be set\n");
+    return 1;
+  }
+  auto client = weir::Client::Connect(address);
+  Administration(client);
+  Handles(client);
+  Stubs(client);
+  client.DeleteEndpoint("cpp");
+  Vectors(vectors);
+  std::printf("%d passed\n", passed);
+}

@@ -1,0 +1,249 @@
+package weir
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	"weir.local/client/adminv1"
+	"weir.local/client/servev1"
+)
+
+// The server has backends dynamic and dynamic-2, which answer a dynamic call with the request as it came, and an
+// endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed and typed-2.
+func connect(t *testing.T) (*Client, context.Context) {
+	address := os.Getenv("WEIR_ADMIN")
+	if address == "" {
+		t.Skip("WEIR_ADMIN names no server: see clients/go/README.md")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	client, err := Dial(ctx, address)
+	must(t, err)
+	t.Cleanup(func() { client.Close() })
+	return client, ctx
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func refused(t *testing.T, err error, code codes.Code, field string) *Error {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) || e.Code != code || e.Field != field || e.Message == "" {
+		t.Fatalf("got %v, want %s about %q", err, code, field)
+	}
+	return e
+}
+
+// endpoint makes an endpoint that the test's end removes.
+func endpoint(t *testing.T, client *Client, ctx context.Context, name string) {
+	_, err := client.CreateEndpoint(ctx, name, "/"+name, "dynamic")
+	must(t, err)
+	t.Cleanup(func() { must(t, client.DeleteEndpoint(ctx, name)) })
+}
+
+func TestBackendsAndEndpoints(t *testing.T) {
+	client, ctx := connect(t)
+	backend, err := client.CreateBackend(ctx, "go-upstream", []string{"127.0.0.1:1"})
+	must(t, err)
+	if backend.GetUpstream().GetAddresses()[0] != "127.0.0.1:1" {
+		t.Fatal(backend)
+	}
+	_, err = client.CreateBackend(ctx, "go-upstream", []string{"127.0.0.1:1"})
+	refused(t, err, codes.AlreadyExists, "backend.name")
+	must(t, client.DeleteBackend(ctx, "go-upstream"))
+	refused(t, client.DeleteBackend(ctx, "go-upstream"), codes.NotFound, "")
+
+	endpoint(t, client, ctx, "go-admin")
+	endpoints, err := client.ListEndpoints(ctx)
+	must(t, err)
+	found := false
+	for _, endpoint := range endpoints {
+		found = found || endpoint.Name == "go-admin" && endpoint.Route == "/go-admin"
+	}
+	if !found {
+		t.Fatal(endpoints)
+	}
+	_, err = client.CreateEndpoint(ctx, "go-bad", "no route", "dynamic")
+	refused(t, err, codes.InvalidArgument, "route")
+}
+
+func TestTrafficShadowsAndHistory(t *testing.T) {
+	client, ctx := connect(t)
+	endpoint(t, client, ctx, "go-traffic")
+	_, err := client.SetTraffic(ctx, "go-traffic", map[string]float64{"dynamic": 0.9})
+	refused(t, err, codes.InvalidArgument, "weights")
+	half := map[string]float64{"dynamic": 0.5, "dynamic-2": 0.5}
+	plan, err := client.SetTraffic(ctx, "go-traffic", half, ValidateOnly())
+	must(t, err)
+	before, err := client.History(ctx, 1)
+	must(t, err)
+	if plan.MovedShare != 0.5 || plan.Revision < before[0].Revision {
+		t.Fatal(plan)
+	}
+	_, err = client.SetTraffic(ctx, "go-traffic", half, ExpectedRevision(0))
+	if e := refused(t, err, codes.Aborted, ""); e.Reason != "REVISION_CONFLICT" {
+		t.Fatal(e.Reason)
+	}
+	_, err = client.SetTraffic(ctx, "go-traffic", half, Comment("from Go"))
+	must(t, err)
+	after, err := client.History(ctx, 1)
+	must(t, err)
+	if after[0].Comment != "from Go" || after[0].Author == "" {
+		t.Fatal(after)
+	}
+	changed, err := client.ShadowTraffic(ctx, "go-traffic", "dynamic-2", 1)
+	must(t, err)
+	if changed.Shadows[0].Proportion != 1 {
+		t.Fatal(changed)
+	}
+	for i := 0; i < 10; i++ {
+		_, err := client.Handle("go-traffic").Call(ctx, i, nil)
+		must(t, err)
+	}
+	reports, err := client.ShadowReport(ctx, "go-traffic")
+	must(t, err)
+	stats, err := client.Stats(ctx, "go-traffic")
+	must(t, err)
+	requests := uint64(0)
+	for _, backend := range stats.Backends {
+		if !backend.Shadow {
+			requests += backend.Requests
+		}
+	}
+	if len(reports) != 1 || requests != 10 {
+		t.Fatal(reports, requests)
+	}
+	back, err := client.Rollback(ctx, before[0].Revision, "go-traffic")
+	must(t, err)
+	if len(back.Changes) != 1 || back.Changes[0].MovedShare != 0.5 {
+		t.Fatal(back)
+	}
+}
+
+func TestHandleAndOfflineExplain(t *testing.T) {
+	client, ctx := connect(t)
+	endpoint(t, client, ctx, "go-handle")
+	_, err := client.SetTraffic(ctx, "go-handle", map[string]float64{"dynamic": 0.5, "dynamic-2": 0.5})
+	must(t, err)
+	described, err := client.GetEndpoint(ctx, "go-handle")
+	must(t, err)
+	affinity, err := NewAffinityMap(described)
+	must(t, err)
+	handle := client.Handle("go-handle").Method("other")
+	seen := map[string]bool{}
+	for i := 0; i < 40; i++ {
+		key := fmt.Sprintf("user-%d", i)
+		response, err := handle.Call(WithShardKey(ctx, key), map[string]int{"n": i}, url.Values{"x-a": {"ü"}})
+		must(t, err)
+		owner, err := affinity.Explain(key)
+		must(t, err)
+		told, err := client.Explain(ctx, "go-handle", key)
+		must(t, err)
+		if response.Backend != owner.Backend || told.Backend != owner.Backend || told.Point != owner.Point {
+			t.Fatal(key, response.Backend, owner, told)
+		}
+		seen[owner.Backend] = true
+		var got servev1.CallRequest
+		must(t, proto.Unmarshal(response.Body, &got))
+		if string(got.Payload) != fmt.Sprintf(`{"n":%d}`, i) || got.MethodName != "other" || got.Query != "x-a=%C3%BC" {
+			t.Fatal(&got)
+		}
+	}
+	if len(seen) != 2 {
+		t.Fatal(seen)
+	}
+	response, err := client.Handle("go-handle").Call(ctx, nil, url.Values{"type": {"application/json"}})
+	must(t, err)
+	var value interface{}
+	if response.Status != 200 || response.Decode(&value) == nil {
+		t.Fatal("a protobuf message is no JSON")
+	}
+	_, err = client.Handle("go-none").Call(ctx, "text", nil)
+	refused(t, err, codes.NotFound, "")
+}
+
+func TestShardKeyOfStubs(t *testing.T) {
+	client, ctx := connect(t)
+	described, err := client.GetEndpoint(ctx, "greeter")
+	must(t, err)
+	affinity, err := NewAffinityMap(described)
+	must(t, err)
+	for i := 0; i < 20; i++ {
+		key := fmt.Sprintf("user-%d", i)
+		var trailer metadata.MD
+		reply := &wrapperspb.StringValue{}
+		// A StringValue has the form of HelloRequest and HelloReply.
+		err := client.Data().Invoke(
+			WithShardKey(ctx, key), "/helloworld.Greeter/SayHello", wrapperspb.String(key), reply, grpc.Trailer(&trailer))
+		must(t, err)
+		owner, err := affinity.Explain(key)
+		must(t, err)
+		if AnsweredBy(trailer) != owner.Backend || reply.Value != key {
+			t.Fatal(key, trailer, owner)
+		}
+	}
+}
+
+func TestPublishedVectors(t *testing.T) {
+	path := os.Getenv("WEIR_VECTORS")
+	if path == "" {
+		path = "../../protos/vectors/affinity.json"
+	}
+	text, err := os.ReadFile(path)
+	must(t, err)
+	var vectors struct {
+		Cases []struct {
+			Endpoint  string
+			Intervals []struct{ Start, Backend string }
+			Choices   []struct{ Key, Point, Backend string }
+		}
+	}
+	must(t, json.Unmarshal(text, &vectors))
+	checked := 0
+	for _, c := range vectors.Cases {
+		endpoint := &adminv1.Endpoint{Name: c.Endpoint}
+		for _, part := range c.Intervals {
+			start, err := strconv.ParseUint(part.Start, 10, 64)
+			must(t, err)
+			endpoint.Intervals = append(endpoint.Intervals, &adminv1.Interval{Start: start, Backend: part.Backend})
+		}
+		affinity, err := NewAffinityMap(endpoint)
+		must(t, err)
+		for _, choice := range c.Choices {
+			if fmt.Sprint(affinity.Point(choice.Key)) != choice.Point {
+				t.Fatalf("point of %q at %q", choice.Key, c.Endpoint)
+			}
+			owner, err := affinity.Explain(choice.Key)
+			if choice.Key == "" {
+				if err == nil {
+					t.Fatal("an empty key is no key")
+				}
+				continue
+			}
+			if err != nil || owner.Backend != choice.Backend {
+				t.Fatalf("%q at %q: %v, %v", choice.Key, c.Endpoint, owner, err)
+			}
+			checked++
+		}
+	}
+	if checked < 20 {
+		t.Fatal("only", checked, "vectors")
+	}
+}
