@@ -94,7 +94,8 @@ static void Handles(weir::Client& client) {
   }
   CHECK(seen.size() == 2);
   std::uint64_t requests = 0;
-  for (const auto& backend : client.Stats("cpp").backends()) requests += backend.shadow() ? 0 : backend.requests();
+  const auto stats = client.Stats("cpp");
+  for (const auto& backend : stats.backends()) requests += backend.shadow() ? 0 : backend.requests();
   CHECK(requests == 40);
   CHECK(Refusal([&] { client.GetHandle("none").Call(""); }).code() == grpc::StatusCode::NOT_FOUND);
   weir::CallOptions hurry;

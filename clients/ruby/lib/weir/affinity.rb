@@ -1,0 +1,38 @@
+# frozen_string_literal: true
+
+require 'weir/xxhash'
+
+module Weir
+  # Whose a shard key is: the backend, and the interval that holds the key's point.
+  Owner = Struct.new(:backend, :point, :first, :last, keyword_init: true)
+
+  # Tells the backend of a shard key without asking Weir: intervals of the points [0, 2^64), each with one owner. The
+  # point of a key is XXH64(key, XXH64(endpoint, 0)); protos/vectors/affinity.json has test vectors.
+  class AffinityMap
+    LAST = 2**64 - 1
+
+    # Takes what Client#get_endpoint tells.
+    def initialize(endpoint)
+      @intervals = endpoint.intervals.map { |interval| [interval.start, interval.backend] }
+      raise ArgumentError, 'the intervals of an affinity map begin at 0' unless @intervals.dig(0, 0)&.zero?
+
+      @seed = XXH64.digest(endpoint.name, 0)
+    end
+
+    # Where a key lies.
+    def point(shard_key)
+      XXH64.digest(shard_key, @seed)
+    end
+
+    # The owner of a key. An empty key is no key, and no backend has it.
+    def explain(shard_key)
+      raise ArgumentError, 'an empty shard key is no key: the weights decide by chance' if shard_key.empty?
+
+      point = point(shard_key)
+      following = @intervals.bsearch_index { |start, _| start > point } || @intervals.size
+      start, backend = @intervals[following - 1]
+      last = following < @intervals.size ? @intervals[following][0] - 1 : LAST
+      Owner.new(backend: backend, point: point, first: start, last: last)
+    end
+  end
+end

@@ -1,0 +1,133 @@
+# frozen_string_literal: true
+
+module Weir
+  # Changes and shows how a Weir routes, and calls its endpoints. All calls raise a Weir::Error when they fail.
+  #
+  # Changes take `expected_revision:` (refused with RevisionConflict when another change came first),
+  # `validate_only:` (tells what it would do, and does nothing) and `comment:` (for the history). What they return are
+  # the messages of protos/weir/admin/v1/admin.proto.
+  class Client
+    # Where the server takes calls.
+    attr_reader :data_address
+    # The whole admin service, for what has no method here.
+    attr_reader :admin
+
+    # `author` is told in the history with each change. `data_address` is where the server takes calls, if that is not
+    # where it says itself. `timeout` is seconds for each call of the admin service.
+    def initialize(address, author: nil, data_address: nil, timeout: 10, credentials: :this_channel_is_insecure)
+      @author = author || "#{Etc.getlogin || 'unknown'}@#{Socket.gethostname}"
+      @admin = Admin::V1::Admin::Stub.new(address, credentials, timeout: timeout)
+      @data_address = data_address || learn_data_address(address)
+      @serve = V1::Serve::Stub.new(@data_address, credentials)
+    end
+
+    # A backend of gRPC servers that run by themselves.
+    def create_backend(name, addresses, **terms)
+      backend = Admin::V1::Backend.new(name: name, upstream: Admin::V1::UpstreamKind.new(addresses: addresses))
+      change(:create_backend, Admin::V1::CreateBackendRequest.new(backend: backend), terms)
+    end
+
+    # FAILED_PRECONDITION while an endpoint's traffic or shadows name it.
+    def delete_backend(name, **terms)
+      change(:delete_backend, Admin::V1::DeleteBackendRequest.new(name: name), terms)
+    end
+
+    # All backends, sorted by name.
+    def list_backends
+      ask(:list_backends, Admin::V1::ListBackendsRequest.new).backends.to_a
+    end
+
+    # An endpoint whose requests all go to one backend. Without a route only handles reach it.
+    def create_endpoint(name, backend:, route: '', **terms)
+      request = Admin::V1::CreateEndpointRequest.new(name: name, route: route, backend: backend)
+      change(:create_endpoint, request, terms)
+    end
+
+    # The endpoint's backends stay.
+    def delete_endpoint(name, **terms)
+      change(:delete_endpoint, Admin::V1::DeleteEndpointRequest.new(name: name), terms)
+    end
+
+    # One endpoint, with the intervals that AffinityMap takes.
+    def get_endpoint(name)
+      ask(:get_endpoint, Admin::V1::GetEndpointRequest.new(name: name))
+    end
+
+    # All endpoints, sorted by name.
+    def list_endpoints
+      ask(:list_endpoints, Admin::V1::ListEndpointsRequest.new).endpoints.to_a
+    end
+
+    # Replaces the weights of an endpoint, at once: `set_traffic('model', { 'v1' => 0.9, 'v2' => 0.1 })`.
+    def set_traffic(endpoint, traffic, **terms)
+      weights = traffic.map { |backend, weight| Admin::V1::BackendWeight.new(backend: backend, weight: weight) }
+      change(:set_traffic, Admin::V1::SetTrafficRequest.new(endpoint: endpoint, weights: weights), terms)
+    end
+
+    # The weights of an endpoint by backend.
+    def get_traffic(endpoint)
+      get_endpoint(endpoint).weights.to_h { |weight| [weight.backend, weight.weight] }
+    end
+
+    # Copies a share of an endpoint's requests to a backend; 0 ends that.
+    def shadow_traffic(endpoint, backend, proportion, **terms)
+      request = Admin::V1::ShadowTrafficRequest.new(endpoint: endpoint, backend: backend, proportion: proportion)
+      change(:shadow_traffic, request, terms)
+    end
+
+    # How an endpoint's shadows did.
+    def shadow_report(endpoint)
+      ask(:get_shadow_report, Admin::V1::GetShadowReportRequest.new(endpoint: endpoint)).reports.to_a
+    end
+
+    # Which backend a request by name gets, and why. AffinityMap computes the same without asking.
+    def explain(endpoint, shard_key = '')
+      ask(:explain_route, Admin::V1::ExplainRouteRequest.new(endpoint: endpoint, shard_key: shard_key.b))
+    end
+
+    # Counts and latencies since the server started, of one endpoint or all.
+    def stats(endpoint = '')
+      ask(:get_stats, Admin::V1::GetStatsRequest.new(endpoint: endpoint))
+    end
+
+    # The accepted changes, latest first.
+    def history(limit = 100)
+      ask(:list_revisions, Admin::V1::ListRevisionsRequest.new(limit: limit)).revisions.to_a
+    end
+
+    # Makes the endpoints, or one of them, what they were at a revision.
+    def rollback(revision, endpoint: '', **terms)
+      change(:rollback, Admin::V1::RollbackRequest.new(revision: revision, endpoint: endpoint), terms)
+    end
+
+    # Calls an endpoint by its name.
+    def get_handle(endpoint)
+      Handle.new(@serve, endpoint)
+    end
+
+    private
+
+    def ask(method, request)
+      Weir.translating { @admin.public_send(method, request) }
+    end
+
+    def change(method, request, terms)
+      unknown = terms.keys - %i[expected_revision validate_only comment]
+      raise ArgumentError, "unknown keyword: #{unknown.join(', ')}" unless unknown.empty?
+
+      request.expected_revision = terms[:expected_revision] if terms[:expected_revision]
+      request.validate_only = terms.fetch(:validate_only, false)
+      request.note = Admin::V1::ChangeNote.new(author: @author, comment: terms.fetch(:comment, ''))
+      ask(method, request)
+    end
+
+    # Where the server that was asked takes calls, as seen from here.
+    def learn_data_address(address)
+      instances = ask(:list_instances, Admin::V1::ListInstancesRequest.new).instances
+      host, _, port = instances.find(&:answering).data_address.rpartition(':')
+      # It listens everywhere: there where its admin port is, too.
+      host = address.rpartition(':').first if ['0.0.0.0', '[::]'].include?(host)
+      "#{host}:#{port}"
+    end
+  end
+end

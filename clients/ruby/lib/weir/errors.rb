@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+# Adds `is` and `unpack` to Any.
+require 'google/protobuf/well_known_types'
+require 'google/rpc/error_details_pb'
+require 'google/rpc/status_pb'
+
+module Weir
+  # What a call ended with when it did not end well, in Weir's words.
+  class Error < StandardError
+    # The gRPC status code, a constant of GRPC::Core::StatusCodes.
+    attr_reader :code
+    # The field of the request that is wrong, and the rule that refused it ("REVISION_CONFLICT", ...), where they are
+    # known.
+    attr_reader :field, :reason
+    # What belongs to the reason.
+    attr_reader :metadata
+
+    def initialize(error)
+      super(error.details)
+      @code = error.code
+      @metadata = {}
+      packed = error.metadata['grpc-status-details-bin']
+      Google::Rpc::Status.decode(packed).details.each { |detail| read(detail) } if packed
+    end
+
+    private
+
+    def read(detail)
+      if detail.is(Google::Rpc::BadRequest)
+        @field = detail.unpack(Google::Rpc::BadRequest).field_violations.first&.field
+      elsif detail.is(Google::Rpc::ErrorInfo)
+        info = detail.unpack(Google::Rpc::ErrorInfo)
+        @reason = info.reason
+        @metadata = info.metadata.to_h
+        @field = @metadata['field']
+      end
+    end
+  end
+
+  class NotFound < Error; end
+  class AlreadyExists < Error; end
+  class InvalidArgument < Error; end
+  class FailedPrecondition < Error; end
+  # The state has changed: the expected revision is not the current one.
+  class RevisionConflict < Error; end
+  class Unavailable < Error; end
+  class DeadlineExceeded < Error; end
+  class ResourceExhausted < Error; end
+  class Unimplemented < Error; end
+
+  BY_CODE = {
+    GRPC::Core::StatusCodes::NOT_FOUND => NotFound,
+    GRPC::Core::StatusCodes::ALREADY_EXISTS => AlreadyExists,
+    GRPC::Core::StatusCodes::INVALID_ARGUMENT => InvalidArgument,
+    GRPC::Core::StatusCodes::FAILED_PRECONDITION => FailedPrecondition,
+    GRPC::Core::StatusCodes::ABORTED => RevisionConflict,
+    GRPC::Core::StatusCodes::UNAVAILABLE => Unavailable,
+    GRPC::Core::StatusCodes::DEADLINE_EXCEEDED => DeadlineExceeded,
+    GRPC::Core::StatusCodes::RESOURCE_EXHAUSTED => ResourceExhausted,
+    GRPC::Core::StatusCodes::UNIMPLEMENTED => Unimplemented
+  }.freeze
+  private_constant :BY_CODE
+
+  # Raises what gRPC raises in a block as an Error.
+  def self.translating
+    yield
+  rescue GRPC::BadStatus => e
+    raise BY_CODE.fetch(e.code, Error).new(e)
+  end
+end

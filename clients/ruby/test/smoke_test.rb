@@ -1,0 +1,128 @@
+# frozen_string_literal: true
+
+# Against the server that WEIR_ADMIN names. It has backends dynamic and dynamic-2, which answer a dynamic call with
+# the request as it came, and an endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed
+# and typed-2. WEIR_VECTORS is protos/vectors/affinity.json.
+require 'minitest/autorun'
+require 'google/protobuf/wrappers_pb'
+require 'weir'
+
+class SmokeTest < Minitest::Test
+  class Greeter
+    include GRPC::GenericService
+
+    self.marshal_class_method = :encode
+    self.unmarshal_class_method = :decode
+    self.service_name = 'helloworld.Greeter'
+    rpc :SayHello, Google::Protobuf::StringValue, Google::Protobuf::StringValue
+  end
+
+  HALF = { 'dynamic' => 0.5, 'dynamic-2' => 0.5 }.freeze
+
+  def setup
+    @client = Weir.connect(ENV.fetch('WEIR_ADMIN'))
+    @client.create_endpoint('ruby', backend: 'dynamic', route: '/ruby')
+  end
+
+  def teardown
+    @client.delete_endpoint('ruby')
+  end
+
+  def refused(kind, field = nil, &call)
+    error = assert_raises(kind, &call)
+    field ? assert_equal(field, error.field) : assert_nil(error.field)
+    refute_empty error.message
+    error
+  end
+
+  def test_backends_and_endpoints
+    backend = @client.create_backend('ruby-upstream', ['127.0.0.1:1'])
+    assert_equal ['127.0.0.1:1'], backend.upstream.addresses.to_a
+    refused(Weir::AlreadyExists, 'backend.name') { @client.create_backend('ruby-upstream', ['127.0.0.1:1']) }
+    @client.delete_backend('ruby-upstream')
+    refute_includes @client.list_backends.map(&:name), 'ruby-upstream'
+    refused(Weir::NotFound) { @client.delete_backend('ruby-upstream') }
+    assert_includes @client.list_endpoints.map(&:route), '/ruby'
+    refused(Weir::InvalidArgument, 'route') do
+      @client.create_endpoint('bad', backend: 'dynamic', route: 'no route')
+    end
+    assert_raises(ArgumentError) { @client.delete_endpoint('ruby', sure: true) }
+  end
+
+  def test_traffic_shadows_and_history
+    error = refused(Weir::InvalidArgument, 'weights') { @client.set_traffic('ruby', { 'dynamic' => 0.9 }) }
+    assert_match(/sum to 1/, error.message)
+    assert_equal 0.5, @client.set_traffic('ruby', HALF, validate_only: true).moved_share
+    before = @client.history(1).first.revision
+    error = refused(Weir::RevisionConflict) { @client.set_traffic('ruby', HALF, expected_revision: 0) }
+    assert_equal ['REVISION_CONFLICT', before.to_s], [error.reason, error.metadata['current_revision']]
+    @client.set_traffic('ruby', HALF, comment: 'from Ruby')
+    assert_equal HALF, @client.get_traffic('ruby')
+    latest = @client.history(1).first
+    assert_equal 'from Ruby', latest.comment
+    assert_includes latest.author, '@'
+    assert_equal 1, @client.shadow_traffic('ruby', 'dynamic-2', 1).shadows.first.proportion
+    10.times { @client.get_handle('ruby').response('x') }
+    assert_equal ['dynamic-2'], @client.shadow_report('ruby').map(&:backend)
+    assert_equal 0.5, @client.rollback(before, endpoint: 'ruby').changes.first.moved_share
+  end
+
+  def test_handles_and_offline_explain
+    @client.set_traffic('ruby', HALF)
+    affinity = Weir::AffinityMap.new(@client.get_endpoint('ruby'))
+    handle = @client.get_handle('ruby').options(method_name: 'other', timeout: 10)
+    seen = 40.times.map do |number|
+      key = "user-#{number}"
+      response = handle.options(shard_key: key).response({ n: number }, 'x-a': 'ü')
+      owner = affinity.explain(key)
+      told = @client.explain('ruby', key)
+      assert_equal [owner.backend, owner.backend, owner.point], [response.backend, told.backend, told.point]
+      assert_includes owner.first..owner.last, owner.point
+      request = Weir::V1::CallRequest.decode(response.body)
+      assert_equal ["{\"n\":#{number}}", 'other', 'x-a=%C3%BC'], [request.payload, request.method_name, request.query]
+      owner.backend
+    end
+    assert_equal HALF.keys, seen.uniq.sort
+    in_block = Weir.shard_key('user-7') { handle.response.backend }
+    assert_equal affinity.explain('user-7').backend, in_block
+    assert_equal 'xxx', handle.call(type: 'text/plain', bytes: 3)
+    refused(Weir::NotFound) { @client.get_handle('none').call }
+    refused(Weir::DeadlineExceeded) { handle.options(timeout: 0.1).call(wait: '') }
+  end
+
+  def test_shard_keys_of_stubs
+    greeter = Greeter.rpc_stub_class.new(
+      @client.data_address, :this_channel_is_insecure, interceptors: [Weir::ShardKey.new]
+    )
+    affinity = Weir::AffinityMap.new(@client.get_endpoint('greeter'))
+    20.times do |number|
+      key = "user-#{number}"
+      hello = Google::Protobuf::StringValue.new(value: key)
+      operation = Weir.shard_key(key) { greeter.say_hello(hello, return_op: true).tap(&:execute) }
+      assert_equal affinity.explain(key).backend, operation.trailing_metadata[Weir::BACKEND]
+    end
+  end
+
+  def test_the_published_vectors
+    vectors = JSON.parse(File.read(ENV.fetch('WEIR_VECTORS')))
+    checked = 0
+    vectors['cases'].each do |set|
+      endpoint = Weir::Admin::V1::Endpoint.new(
+        name: set['endpoint'],
+        intervals: set['intervals'].map do |part|
+          Weir::Admin::V1::Interval.new(start: part['start'].to_i, backend: part['backend'])
+        end
+      )
+      affinity = Weir::AffinityMap.new(endpoint)
+      set['choices'].each do |choice|
+        assert_equal choice['point'].to_i, affinity.point(choice['key'])
+        next if choice['key'].empty?
+
+        assert_equal choice['backend'], affinity.explain(choice['key']).backend
+        checked += 1
+      end
+    end
+    assert_operator checked, :>, 20
+    assert_raises(ArgumentError) { Weir::AffinityMap.new(Weir::Admin::V1::Endpoint.new(name: 'x')) }
+  end
+end
