@@ -196,9 +196,9 @@ final class DynamicCall: Caller {
         var metadata = Metadata()
         for header in headers { metadata.add(header.name.lowercased(), header.value) }
         let own = Set((KnownHeader.hopByHop + [.contentType, .backend]).map(\.name))
-        return metadata.fields.filter { Metadata.isValid($0) && !own.contains($0.name) }.map {
-            ($0.name, $0.value)
-        }
+        return metadata.fields.filter {
+            Metadata.isValid($0) && !own.contains($0.name) && !$0.name.hasPrefix("grpc-")
+        }.map { ($0.name, $0.value) }
     }
 }
 

@@ -73,14 +73,16 @@ package struct HTTPReply: Sendable {
         self.init(status: status, contentType: contentType, body: Array(body.utf8))
     }
 
-    /// A refusal, as JSON that names the gRPC status.
+    /// A refusal, as JSON that names the gRPC status. Its header `grpc-status` tells it from what a backend
+    /// answers, whatever that looks like.
     init(_ error: RPCError, status: Int? = nil) {
         let json = JSONValue.object([
             ("code", .string("\(error.code)")), ("message", .string(error.message)),
         ])
         self.init(
             status: status ?? error.code.httpStatus, contentType: "application/json",
-            body: json.text(indent: 0) + "\n")
+            headers: [("grpc-status", "\(error.code.rawValue)")],
+            body: Array((json.text(indent: 0) + "\n").utf8))
     }
 
     /// Whether a response with this status may have a body (RFC 9110 section 6.4.1).

@@ -1,0 +1,83 @@
+const NAMES = [
+  "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+  "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+  "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+];
+
+/**
+ * What a call ended with when it did not end well, in Weir's words. `code` is the name of the gRPC status,
+ * `"NOT_FOUND"`; `message` says what was wrong, where, and what would be right. `field` of the request, and `reason`,
+ * the rule that refused it (`"REVISION_CONFLICT"`), are there where they are known, with `metadata` of the reason.
+ */
+export class WeirError extends Error {
+  constructor(code, message, details = {}) {
+    super(message);
+    this.name = "WeirError";
+    this.code = code;
+    this.field = details.field;
+    this.reason = details.reason;
+    this.metadata = details.metadata ?? {};
+  }
+
+  /** The error for the trailers of a gRPC response; undefined for status OK. */
+  static fromTrailers(trailers) {
+    const code = Number(trailers["grpc-status"] ?? 2);
+    if (code === 0) return undefined;
+    const message = decodeURIComponent(trailers["grpc-message"] ?? "");
+    const packed = trailers["grpc-status-details-bin"];
+    const details = packed ? readStatus(Buffer.from(packed, "base64")) : {};
+    return new WeirError(NAMES[code] ?? "UNKNOWN", message, details);
+  }
+}
+
+/** Field, reason and metadata out of a `google.rpc.Status`. */
+function readStatus(bytes) {
+  for (const any of fields(bytes, 3)) {
+    const [type] = fields(any, 1);
+    const [value = Buffer.alloc(0)] = fields(any, 2);
+    if (type?.toString().endsWith("/google.rpc.BadRequest")) {
+      const [violation = Buffer.alloc(0)] = fields(value, 1);
+      return { field: fields(violation, 1)[0]?.toString() };
+    }
+    if (type?.toString().endsWith("/google.rpc.ErrorInfo")) {
+      const metadata = Object.fromEntries(
+        fields(value, 3).map((entry) => [text(fields(entry, 1)), text(fields(entry, 2))]));
+      return { field: metadata.field, reason: text(fields(value, 1)), metadata };
+    }
+  }
+  return {};
+}
+
+const text = ([bytes]) => bytes?.toString() ?? "";
+
+/** The values of a length-delimited field of a protobuf message, in order. */
+function fields(bytes, wanted) {
+  const found = [];
+  let offset = 0;
+  const varint = () => {
+    let value = 0;
+    for (let shift = 0; offset < bytes.length; shift += 7) {
+      const byte = bytes[offset++];
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) break;
+    }
+    return value;
+  };
+  while (offset < bytes.length) {
+    const tag = varint();
+    switch (tag & 7) {
+      case 0: varint(); break;
+      case 1: offset += 8; break;
+      case 5: offset += 4; break;
+      case 2: {
+        const length = varint();
+        if (tag >> 3 === wanted) found.push(bytes.subarray(offset, offset + length));
+        offset += length;
+        break;
+      }
+      // Nothing that can be read follows.
+      default: return found;
+    }
+  }
+  return found;
+}

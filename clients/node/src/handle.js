@@ -1,0 +1,87 @@
+import { WeirError } from "./errors.js";
+import { BACKEND, ENDPOINT, SHARD_KEY, checkedKey, currentShardKey } from "./metadata.js";
+import { asWeirError } from "./transport.js";
+
+/** What a backend has answered. */
+export class Response {
+  constructor(status, contentType, body, backend) {
+    this.status = status;
+    this.contentType = contentType;
+    this.body = body;
+    this.backend = backend;
+  }
+
+  /** The body as a value: of JSON, text, or as it is. */
+  get data() {
+    const kind = this.contentType.split(";")[0].trim();
+    if (kind === "application/json" || kind.endsWith("+json")) return JSON.parse(this.body.toString());
+    return kind.startsWith("text/") ? this.body.toString() : this.body;
+  }
+}
+
+function encode(data) {
+  if (Buffer.isBuffer(data) || data instanceof Uint8Array) return [Buffer.from(data), "application/octet-stream"];
+  if (typeof data === "string") return [Buffer.from(data), "text/plain; charset=utf-8"];
+  return [Buffer.from(JSON.stringify(data ?? null)), "application/json"];
+}
+
+/** Calls one endpoint by its name, without a `.proto`. `options` makes another handle that calls in another way. */
+export class Handle {
+  #connection;
+  #endpoint;
+  #options;
+
+  constructor(connection, endpoint, options = {}) {
+    this.#connection = connection;
+    this.#endpoint = endpoint;
+    this.#options = options;
+  }
+
+  /**
+   * What is not given stays as it is.
+   *
+   * @param {{ shardKey?: string, timeout?: number, signal?: AbortSignal }} options `timeout` in milliseconds
+   */
+  options(options) {
+    if (options.shardKey !== undefined) checkedKey(options.shardKey);
+    return new Handle(this.#connection, this.#endpoint, { ...this.#options, ...options });
+  }
+
+  /**
+   * Calls the endpoint. The backend gets the data as its request's data: buffers and text as they are, all else as
+   * JSON; and the query as that of an HTTP request. Throws a WeirError.
+   */
+  async call(data, query = {}) {
+    return (await this.response(data, query)).data;
+  }
+
+  /** The same with all that is known about the answer. */
+  async response(data, query = {}) {
+    const [body, contentType] = encode(data);
+    const { shardKey = currentShardKey(), timeout, signal } = this.#options;
+    const search = new URLSearchParams(query).toString();
+    const headers = {
+      ":path": "/weir.v1.Serve/Call" + (search ? `?${search}` : ""),
+      "content-type": contentType,
+      [ENDPOINT]: this.#endpoint,
+    };
+    if (shardKey !== undefined) headers[SHARD_KEY] = shardKey;
+    const stream = this.#connection.request(headers, body, { timeout, signal });
+    let received = {};
+    stream.on("response", (responseHeaders) => {
+      received = responseHeaders;
+    });
+    const parts = [];
+    try {
+      for await (const part of stream) parts.push(part);
+    } catch (error) {
+      throw asWeirError(error);
+    }
+    if (!(":status" in received)) throw new WeirError("UNAVAILABLE", "the connection was lost");
+    const response = new Response(
+      received[":status"], received["content-type"] ?? "", Buffer.concat(parts), received[BACKEND]);
+    // Only refusals have one; a backend's answers of any status are answers.
+    if ("grpc-status" in received) throw new WeirError(response.data.code, response.data.message);
+    return response;
+  }
+}

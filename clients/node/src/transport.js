@@ -1,0 +1,114 @@
+import http2 from "node:http2";
+import { WeirError } from "./errors.js";
+
+// Milliseconds for each call of the admin service.
+const ADMIN_TIMEOUT = 10_000;
+
+/** A connection over HTTP/2, made when it is needed and made again when it has gone. */
+export class Connection {
+  #address;
+  #session;
+
+  constructor(address) {
+    this.#address = address;
+  }
+
+  #open() {
+    if (!this.#session || this.#session.closed || this.#session.destroyed) {
+      const session = http2.connect(`http://${this.#address}`);
+      // What goes wrong is told by the requests.
+      session.on("error", () => {});
+      session.on("goaway", () => session.close());
+      session.running = 0;
+      this.#session = session;
+    }
+    return this.#session;
+  }
+
+  /**
+   * Begins a request.
+   *
+   * @param headers with pseudo-headers
+   * @param {Buffer} body
+   * @param {{ timeout?: number, signal?: AbortSignal }} options milliseconds
+   */
+  request(headers, body, { timeout, signal } = {}) {
+    const session = this.#open();
+    const stream = session.request({ ":method": "POST", ...headers }, { signal });
+    // A program may end while the connection is idle, and only then.
+    if (session.running++ === 0) session.ref();
+    stream.once("close", () => {
+      if (--session.running === 0) session.unref();
+    });
+    if (timeout !== undefined) {
+      const timer = setTimeout(
+        () => stream.destroy(new WeirError("DEADLINE_EXCEEDED", `no answer within ${timeout} ms`)),
+        timeout,
+      );
+      stream.once("close", () => clearTimeout(timer));
+    }
+    stream.end(body);
+    return stream;
+  }
+
+  close() {
+    this.#session?.close();
+  }
+}
+
+/** An error of the connection as a status. */
+export function asWeirError(error) {
+  if (error instanceof WeirError) return error;
+  if (error.name === "AbortError") return new WeirError("CANCELLED", "the call was cancelled");
+  return new WeirError("UNAVAILABLE", error.message);
+}
+
+/** gRPC's frame around a message ("Length-Prefixed-Message" in PROTOCOL-HTTP2.md). */
+function frame(message) {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+/**
+ * The answers of a method of the admin service, as JSON: `application/grpc+json`. Throws a WeirError at the end when
+ * the status is not OK.
+ */
+export async function* call(connection, method, request, options = {}) {
+  const stream = connection.request(
+    { ":path": `/weir.admin.v1.Admin/${method}`, "content-type": "application/grpc+json", te: "trailers" },
+    frame(Buffer.from(JSON.stringify(request))),
+    options,
+  );
+  let trailers;
+  stream.on("response", (headers) => {
+    if ("grpc-status" in headers) trailers = headers;
+  });
+  stream.on("trailers", (headers) => {
+    trailers = headers;
+  });
+  let buffer = Buffer.alloc(0);
+  try {
+    for await (const chunk of stream) {
+      buffer = Buffer.concat([buffer, chunk]);
+      while (buffer.length >= 5 && buffer.length >= 5 + buffer.readUInt32BE(1)) {
+        const end = 5 + buffer.readUInt32BE(1);
+        yield JSON.parse(buffer.toString("utf8", 5, end));
+        buffer = buffer.subarray(end);
+      }
+    }
+  } catch (error) {
+    throw asWeirError(error);
+  } finally {
+    stream.destroy();
+  }
+  const error = trailers ? WeirError.fromTrailers(trailers) : new WeirError("UNAVAILABLE", "the connection was lost");
+  if (error) throw error;
+}
+
+/** The only answer of a method. */
+export async function unary(connection, method, request) {
+  let reply;
+  for await (const message of call(connection, method, request, { timeout: ADMIN_TIMEOUT })) reply = message;
+  return reply;
+}

@@ -1,0 +1,156 @@
+// Against the server that WEIR_ADMIN names. It has backends dynamic and dynamic-2, which answer a dynamic call with
+// the request as it came, and an endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed
+// and typed-2.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { AffinityMap, SHARD_KEY, connect, shardKeyInterceptor, withShardKey } from "../src/index.js";
+
+const HALF = { dynamic: 0.5, "dynamic-2": 0.5 };
+const address = process.env.WEIR_ADMIN;
+const options = { skip: address ? false : "WEIR_ADMIN names no server: see README.md" };
+let client;
+
+before(async () => {
+  if (!address) return;
+  client = await connect(address);
+  await client.createEndpoint("node", { backend: "dynamic", route: "/node" });
+});
+
+after(async () => {
+  await client?.deleteEndpoint("node");
+  client?.close();
+});
+
+const refused = async (promise, expected) => {
+  await assert.rejects(promise, (error) => {
+    assert.equal(error.name, "WeirError");
+    for (const [name, value] of Object.entries(expected)) assert.equal(error[name], value);
+    assert.ok(error.message.length > 5);
+    return true;
+  });
+};
+
+test("backends and endpoints", options, async () => {
+  const backend = await client.createBackend("node-upstream", ["127.0.0.1:1"]);
+  assert.deepEqual(backend.upstream.addresses, ["127.0.0.1:1"]);
+  await refused(client.createBackend("node-upstream", ["127.0.0.1:1"]), {
+    code: "ALREADY_EXISTS", field: "backend.name",
+  });
+  await client.deleteBackend("node-upstream");
+  assert.ok(!(await client.listBackends()).some(({ name }) => name === "node-upstream"));
+  await refused(client.deleteBackend("node-upstream"), { code: "NOT_FOUND" });
+  assert.ok((await client.listEndpoints()).some(({ route }) => route === "/node"));
+  await refused(client.createEndpoint("bad", { backend: "dynamic", route: "no route" }), {
+    code: "INVALID_ARGUMENT", field: "route",
+  });
+  await refused(client.admin("NoSuchMethod"), { code: "UNIMPLEMENTED" });
+});
+
+test("traffic, shadows and history", options, async () => {
+  await refused(client.setTraffic("node", { dynamic: 0.9 }), { code: "INVALID_ARGUMENT", field: "weights" });
+  assert.equal((await client.setTraffic("node", HALF, { validateOnly: true })).movedShare, 0.5);
+  const [{ revision }] = await client.history(1);
+  await refused(client.setTraffic("node", HALF, { expectedRevision: 0 }), {
+    code: "ABORTED", reason: "REVISION_CONFLICT",
+  });
+  const controller = new AbortController();
+  const changes = client.watch({ fromRevision: revision, signal: controller.signal });
+  await client.setTraffic("node", HALF, { comment: "from Node" });
+  const { value: change } = await changes.next();
+  assert.equal(change.comment, "from Node");
+  assert.equal(change.endpoints[0].name, "node");
+  controller.abort();
+  await refused(changes.next(), { code: "CANCELLED" });
+  assert.deepEqual(await client.getTraffic("node"), HALF);
+  const [latest] = await client.history(1);
+  assert.equal(latest.comment, "from Node");
+  assert.match(latest.author, /@/);
+  assert.equal((await client.shadowTraffic("node", "dynamic-2", 1)).shadows[0].proportion, 1);
+  assert.deepEqual((await client.shadowReport("node")).map(({ backend }) => backend), ["dynamic-2"]);
+  const { changes: undone } = await client.rollback(revision, { endpoint: "node", comment: "back" });
+  assert.equal(undone[0].movedShare, 0.5);
+});
+
+test("handles and offline explain", options, async () => {
+  await client.setTraffic("node", HALF);
+  const affinity = new AffinityMap(await client.getEndpoint("node"));
+  const handle = client.getHandle("node").options({ timeout: 10_000 });
+  const seen = new Set();
+  for (let number = 0; number < 40; number++) {
+    const shardKey = `user-${number}`;
+    const response = await handle.options({ shardKey }).response({ n: number });
+    const owner = affinity.explain(shardKey);
+    const told = await client.explain("node", shardKey);
+    assert.equal(response.backend, owner.backend);
+    assert.equal(told.backend, owner.backend);
+    assert.equal(BigInt(told.point), owner.point);
+    assert.ok(owner.first <= owner.point && owner.point <= owner.last);
+    assert.ok(response.body.includes(`{"n":${number}}`));
+    seen.add(owner.backend);
+  }
+  assert.equal(seen.size, 2);
+  const { backends } = await client.stats("node");
+  assert.equal(backends.filter(({ shadow }) => !shadow).reduce((sum, { requests }) => sum + Number(requests), 0), 40);
+  const inBlock = await withShardKey("user-7", () => handle.response(null));
+  assert.equal(inBlock.backend, affinity.explain("user-7").backend);
+  assert.equal(String(await handle.call("text", { type: "text", bytes: "3" })), "xxx");
+  assert.equal((await handle.call(Buffer.from([1]), { type: "a/b", bytes: "2" })).length, 2);
+  // What a backend answers is an answer, whatever it looks like.
+  assert.equal((await handle.response(null, { status: "404", "grpc-status": "5" })).status, 404);
+  await refused(client.getHandle("none").call(), { code: "NOT_FOUND" });
+  await refused(handle.call(null, { fail: "cake" }), { code: "NOT_FOUND", message: "there is no cake" });
+  await refused(handle.options({ timeout: 100 }).call(null, { wait: "" }), { code: "DEADLINE_EXCEEDED" });
+  const controller = new AbortController();
+  const cancelled = handle.options({ signal: controller.signal }).call(null, { wait: "" });
+  setTimeout(() => controller.abort(), 50);
+  await refused(cancelled, { code: "CANCELLED" });
+  for (const key of ["", "ключ", " x"]) assert.throws(() => handle.options({ shardKey: key }), TypeError);
+});
+
+test("many calls at once share a connection", options, async () => {
+  const handle = client.getHandle("node");
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, number) => handle.call(null, { type: "text/plain", bytes: String(number) })));
+  answers.forEach((answer, number) => assert.equal(answer.length, number));
+});
+
+test("shard keys of stubs", () => {
+  // What @grpc/grpc-js does with an interceptor, as far as that concerns us.
+  class InterceptingCall {
+    constructor(call, requester) {
+      Object.assign(this, { call, requester });
+    }
+  }
+  const intercept = shardKeyInterceptor({ InterceptingCall });
+  const started = (run) => {
+    const metadata = new Map();
+    run(() => intercept({}, () => "call").requester.start(metadata, {}, () => {}));
+    return metadata.get(SHARD_KEY);
+  };
+  assert.equal(started((start) => withShardKey("user-7", start)), "user-7");
+  assert.equal(started((start) => start()), undefined);
+});
+
+test("nobody there", async () => {
+  await refused(connect("127.0.0.1:1"), { code: "UNAVAILABLE" });
+});
+
+test("the published vectors", async () => {
+  const path = new URL("../../../protos/vectors/affinity.json", import.meta.url);
+  const { cases } = JSON.parse(await readFile(path, "utf8"));
+  let checked = 0;
+  for (const { endpoint, intervals, choices } of cases) {
+    const affinity = new AffinityMap({ name: endpoint, intervals });
+    for (const { key, point, backend } of choices) {
+      assert.equal(affinity.point(key), BigInt(point));
+      if (key === "") {
+        assert.throws(() => affinity.explain(key), RangeError);
+        continue;
+      }
+      assert.equal(affinity.explain(key).backend, backend);
+      checked++;
+    }
+  }
+  assert.ok(checked > 20);
+});
