@@ -1,0 +1,170 @@
+package weir;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import helloworld.GreeterGrpc;
+import helloworld.Helloworld.HelloRequest;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.stub.MetadataUtils;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+import weir.admin.v1.Endpoint;
+import weir.admin.v1.Interval;
+import weir.v1.CallRequest;
+
+/**
+ * Against the server that WEIR_ADMIN names. It has backends dynamic and dynamic-2, which answer a dynamic call with the
+ * request as it came, and an endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed and
+ * typed-2. WEIR_VECTORS is protos/vectors/affinity.json.
+ */
+final class SmokeTest {
+  private static final Map<String, Double> HALF = Map.of("dynamic", 0.5, "dynamic-2", 0.5);
+  private static int passed;
+
+  private SmokeTest() {}
+
+  private static void check(boolean condition, Object seen) {
+    if (!condition) {
+      throw new AssertionError("not as it should be: " + seen);
+    }
+    passed++;
+  }
+
+  private static WeirException refused(Status.Code code, String field, Runnable call) {
+    try {
+      call.run();
+    } catch (WeirException error) {
+      check(error.code() == code && error.field().orElse("").equals(field), error);
+      check(!error.getMessage().isEmpty(), error);
+      return error;
+    }
+    throw new AssertionError("this should have been refused");
+  }
+
+  private static void administration(WeirClient client) {
+    check(client.createBackend("java-upstream", List.of("127.0.0.1:1")).getUpstream().getAddressesCount() == 1, "");
+    refused(
+        Status.Code.ALREADY_EXISTS, "backend.name",
+        () -> client.createBackend("java-upstream", List.of("127.0.0.1:1")));
+    client.deleteBackend("java-upstream");
+    check(client.listBackends().stream().noneMatch(backend -> backend.getName().equals("java-upstream")), "");
+    refused(Status.Code.NOT_FOUND, "", () -> client.deleteBackend("java-upstream"));
+    refused(Status.Code.INVALID_ARGUMENT, "route", () -> client.createEndpoint("bad", "no route", "dynamic"));
+    client.createEndpoint("java", "/java", "dynamic");
+    check(client.listEndpoints().stream().anyMatch(endpoint -> endpoint.getRoute().equals("/java")), "");
+    WeirException error =
+        refused(Status.Code.INVALID_ARGUMENT, "weights", () -> client.setTraffic("java", Map.of("dynamic", 0.9)));
+    check(error.getMessage().contains("sum to 1"), error);
+    check(client.setTraffic("java", HALF, Terms.onlyValidate()).getMovedShare() == 0.5, "");
+    long before = client.history(1).get(0).getRevision();
+    error = refused(Status.Code.ABORTED, "", () -> client.setTraffic("java", HALF, Terms.expecting(0)));
+    check(error.reason().orElse("").equals("REVISION_CONFLICT"), error);
+    check(error.metadata().get("current_revision").equals(Long.toString(before)), error.metadata());
+    client.setTraffic("java", HALF, Terms.comment("from Java"));
+    check(client.history(1).get(0).getComment().equals("from Java"), "");
+    check(client.history(1).get(0).getAuthor().contains("@"), "");
+    check(client.shadowTraffic("java", "dynamic-2", 1).getShadows(0).getProportion() == 1, "");
+    check(client.shadowReport("java").size() == 1, "");
+    check(client.shadowTraffic("java", "dynamic-2", 0).getShadowsCount() == 0, "");
+    check(client.rollback(before, "java").getChanges(0).getMovedShare() == 0.5, "");
+    client.setTraffic("java", HALF);
+  }
+
+  private static void handles(WeirClient client) throws IOException {
+    AffinityMap affinity = new AffinityMap(client.getEndpoint("java"));
+    Handle handle = client.handle("java").withMethod("other").withQuery("x-a=b").withTimeout(Duration.ofSeconds(10));
+    Set<String> seen = new HashSet<>();
+    for (int number = 0; number < 40; number++) {
+      String key = "user-" + number;
+      Handle.Response response = handle.withShardKey(key).call("{\"n\":1}");
+      AffinityMap.Owner owner = affinity.explain(key);
+      check(response.backend().equals(owner.backend()), response);
+      check(client.explain("java", key).getBackend().equals(owner.backend()), owner);
+      check(client.explain("java", key).getPoint() == owner.point(), owner);
+      CallRequest request = CallRequest.parseFrom(response.body());
+      check(request.getPayload().toStringUtf8().equals("{\"n\":1}") && request.getMethodName().equals("other"), request);
+      seen.add(owner.backend());
+    }
+    check(seen.size() == 2, seen);
+    long requests =
+        client.stats("java").getBackendsList().stream()
+            .filter(backend -> !backend.getShadow())
+            .mapToLong(backend -> backend.getRequests())
+            .sum();
+    check(requests == 40, requests);
+    check(handle.withQuery("type=text/plain&bytes=3").call("").text().equals("xxx"), "");
+    refused(Status.Code.NOT_FOUND, "", () -> client.handle("none").call(""));
+    refused(
+        Status.Code.DEADLINE_EXCEEDED, "",
+        () -> handle.withQuery("wait").withTimeout(Duration.ofMillis(100)).call(""));
+  }
+
+  private static void stubs(WeirClient client) {
+    AffinityMap affinity = new AffinityMap(client.getEndpoint("greeter"));
+    for (int number = 0; number < 20; number++) {
+      String key = "user-" + number;
+      AtomicReference<Metadata> trailers = new AtomicReference<>();
+      String message =
+          GreeterGrpc.newBlockingStub(client.data())
+              .withInterceptors(
+                  ShardKey.of(key), MetadataUtils.newCaptureMetadataInterceptor(new AtomicReference<>(), trailers))
+              .sayHello(HelloRequest.newBuilder().setName(key).build())
+              .getMessage();
+      check(message.equals(key), message);
+      check(trailers.get().get(ShardKey.BACKEND).equals(affinity.explain(key).backend()), trailers);
+    }
+    try {
+      ShardKey.of("ключ");
+      check(false, "a key that can't be sent");
+    } catch (IllegalArgumentException expected) {
+      passed++;
+    }
+  }
+
+  private static void vectors(Path path) throws IOException {
+    int checked = 0;
+    JsonObject vectors = JsonParser.parseString(Files.readString(path)).getAsJsonObject();
+    for (JsonElement element : vectors.getAsJsonArray("cases")) {
+      JsonObject set = element.getAsJsonObject();
+      Endpoint.Builder endpoint = Endpoint.newBuilder().setName(set.get("endpoint").getAsString());
+      for (JsonElement part : set.getAsJsonArray("intervals")) {
+        JsonObject interval = part.getAsJsonObject();
+        endpoint.addIntervals(
+            Interval.newBuilder()
+                .setStart(Long.parseUnsignedLong(interval.get("start").getAsString()))
+                .setBackend(interval.get("backend").getAsString()));
+      }
+      AffinityMap affinity = new AffinityMap(endpoint.build());
+      for (JsonElement part : set.getAsJsonArray("choices")) {
+        JsonObject choice = part.getAsJsonObject();
+        String key = choice.get("key").getAsString();
+        check(Long.toUnsignedString(affinity.point(key)).equals(choice.get("point").getAsString()), choice);
+        if (!key.isEmpty()) {
+          check(affinity.explain(key).backend().equals(choice.get("backend").getAsString()), choice);
+          checked++;
+        }
+      }
+    }
+    check(checked > 20, checked);
+  }
+
+  public static void main(String[] arguments) throws IOException {
+    try (WeirClient client = WeirClient.connect(System.getenv("WEIR_ADMIN"))) {
+      administration(client);
+      handles(client);
+      stubs(client);
+      client.deleteEndpoint("java");
+    }
+    vectors(Path.of(System.getenv("WEIR_VECTORS")));
+    System.out.println(passed + " passed");
+  }
+}
