@@ -1,0 +1,171 @@
+"""The clients in other languages: each one's own smoke test, against a running server.
+
+A test is skipped, and says so, where its language's tools are not installed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import weir
+from conftest import BUILD, ROOT, Server, tool
+
+CLIENTS = ROOT / "clients"
+VECTORS = ROOT / "protos/vectors/affinity.json"
+SECONDS = 600
+
+
+@pytest.fixture(scope="module")
+def server():
+    """With what the smoke tests say that they expect."""
+    server = Server([BUILD / "FixtureServer"])
+    server.data, server.admin = server.first_line.split()
+    tool(server, "backend", "create", "dynamic-2", "--handler", "dynamic")
+    tool(server, "backend", "create", "typed-2", "--handler", "typed")
+    with weir.connect(server.admin) as client:
+        client.delete_endpoint("typed")
+        client.create_endpoint("greeter", route="/helloworld.Greeter/", backend="typed")
+        client.set_traffic("greeter", {"typed": 0.5, "typed-2": 0.5})
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture
+def run(server):
+    """Runs a command with the server's address; returns what it prints."""
+
+    def run(*command, folder, **environment):
+        result = subprocess.run(
+            list(map(str, command)), cwd=folder, capture_output=True, text=True, timeout=SECONDS,
+            env={**os.environ, "WEIR_ADMIN": server.admin, "WEIR_VECTORS": str(VECTORS),
+                 **environment})
+        assert result.returncode == 0, (result.stdout + result.stderr)[-5_000:]
+        return result.stdout
+
+    return run
+
+
+def needs(language, packages, *commands):
+    """Skips the test unless all commands are there."""
+    missing = [command for command in commands if shutil.which(command) is None]
+    if missing:
+        pytest.skip(f"{language} is not installed: no {', '.join(missing)} (Debian: {packages})")
+
+
+def passed(output):
+    """How many checks a smoke test says that it has passed."""
+    return int(re.search(r"(\d+) passed", output).group(1))
+
+
+def build_folder(name):
+    """Where a client is built. It is kept, since a build takes its time."""
+    folder = BUILD / "clients" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cpp():
+    needs("C++", "g++ libgrpc++-dev protobuf-compiler-grpc", "g++", "protoc", "grpc_cpp_plugin")
+    folder = build_folder("cpp")
+    subprocess.run(
+        ["make", "-s", "-j2", f"OUT={folder}", "CXXFLAGS=-O0"], cwd=CLIENTS / "cpp", check=True,
+        timeout=SECONDS)
+    return folder
+
+
+def test_cpp(run, cpp):
+    assert passed(run(cpp / "smoke_test", folder=cpp)) > 400
+
+
+def test_go(run, tmp_path):
+    needs("Go", "golang-go golang-google-grpc-dev", "go")
+    # Debian's libraries of Go are a GOPATH of their own.
+    folder = tmp_path / "src/weir.local/client"
+    shutil.copytree(CLIENTS / "go", folder)
+    output = run(
+        "go", "test", "-count=1", "-v", ".", folder=folder, GO111MODULE="off",
+        GOPATH=f"{tmp_path}:/usr/share/gocode", GOFLAGS="")
+    assert output.count("--- PASS") == 5 and "SKIP" not in output
+
+
+def test_java(run):
+    needs("Java", "default-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin",
+          "javac", "protoc", "grpc_java_plugin")
+    out = build_folder("java")
+    assert passed(run("make", "-s", f"OUT={out}", "smoke-test", folder=CLIENTS / "java")) > 400
+
+
+def test_node(run):
+    needs("Node", "nodejs", "node")
+    output = run("node", "--test", "--test-reporter=tap", "test/", folder=CLIENTS / "node")
+    assert re.search(r"^# pass 7$", output, re.M) and re.search(r"^# skipped 0$", output, re.M)
+
+
+def test_ruby(run):
+    needs("Ruby", "ruby ruby-grpc", "ruby")
+    output = run("ruby", "-I", "lib", "test/smoke_test.rb", folder=CLIENTS / "ruby")
+    assert "5 runs" in output and "0 failures, 0 errors, 0 skips" in output
+
+
+# The samples of the clients' pages, which tell the same story in each language.
+
+STORY = """\
+  0 % canary, 10 % of users moved: greeter-v1 200, greeter-v2 0
+ 10 % canary, 10 % of users moved: greeter-v1 173, greeter-v2 27
+ 50 % canary, 40 % of users moved: greeter-v1 104, greeter-v2 96
+  0 % canary, 50 % of users moved: greeter-v1 200, greeter-v2 0
+"""
+
+
+@pytest.fixture
+def demo_run(demo):
+    def run(*command, folder, **environment):
+        result = subprocess.run(
+            [*map(str, command), demo.admin], cwd=folder, capture_output=True, text=True,
+            timeout=SECONDS, env={**os.environ, **environment})
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run
+
+
+def test_the_sample_in_cpp(demo_run, cpp):
+    assert demo_run(cpp / "canary", folder=cpp) == STORY
+
+
+def test_the_sample_in_go(demo_run, tmp_path):
+    needs("Go", "golang-go golang-google-grpc-dev", "go")
+    folder = tmp_path / "src/weir.local/client"
+    shutil.copytree(CLIENTS / "go", folder)
+    output = demo_run(
+        "go", "run", "./examples/canary", folder=folder, GO111MODULE="off",
+        GOPATH=f"{tmp_path}:/usr/share/gocode", GOFLAGS="")
+    assert output == STORY
+
+
+def test_the_sample_in_java(demo_run):
+    needs("Java", "default-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin",
+          "javac", "protoc", "grpc_java_plugin")
+    out = build_folder("java")
+    output = demo_run(
+        "sh", "-c", f'make -s OUT={out} canary ADMIN="$0"', folder=CLIENTS / "java")
+    assert output == STORY
+
+
+def test_the_sample_in_node(demo_run):
+    needs("Node", "nodejs", "node")
+    assert demo_run("node", "examples/canary.js", folder=CLIENTS / "node") == STORY
+
+
+def test_the_sample_in_ruby(demo_run):
+    needs("Ruby", "ruby ruby-grpc", "ruby")
+    assert demo_run("ruby", "-I", "lib", "examples/canary.rb", folder=CLIENTS / "ruby") == STORY
+
+
+@pytest.mark.parametrize("language", ["cpp", "go", "java", "node", "ruby"])
+def test_the_pages_show_what_the_samples_print(language):
+    assert STORY in (CLIENTS / language / "README.md").read_text()
