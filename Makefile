@@ -5,11 +5,18 @@ SWIFT ?= swift
 # have them.
 RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev pkg-config
-TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl etcd-server etcd-client
+TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl curl etcd-server \
+  etcd-client protobuf-compiler-grpc protoc-gen-go-1-5 protoc-gen-go-grpc \
+  g++ libgrpc++-dev \
+  golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev golang-github-oneofone-xxhash-dev \
+  default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java liblz4-java \
+  libgoogle-gson-java protobuf-compiler-grpc-java-plugin \
+  nodejs ruby ruby-grpc
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 
-.PHONY: deps deps-test deps-bench build run test asan torture bench protos check-protos vectors format lint
+.PHONY: deps deps-test deps-bench build run test asan torture bench protos check-protos check-contract \
+  release-protos vectors format lint
 
 # Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
 define install
@@ -42,7 +49,7 @@ run: build
 test: deps-test $(VENV)/installed
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
-	$(MAKE) --no-print-directory check-protos
+	$(MAKE) --no-print-directory check-protos check-contract
 	$(VENV)/bin/pytest -q Tests/Python
 
 $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
@@ -77,6 +84,10 @@ OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto \
   grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto google/rpc/status.proto google/rpc/error_details.proto
 OUT ?= Sources
 TESTS_OUT ?= Tests
+CLIENTS_OUT ?= clients
+# What clients are made of, and how.
+CONTRACT := weir/admin/v1/admin.proto weir/v1/serve.proto
+GRPC_PLUGIN = --plugin=protoc-gen-grpc_$(1)=$$(command -v grpc_$(1)_plugin) --grpc_$(1)_out=$(2)
 
 protos: deps-test
 	$(SWIFT) build --product weir-generate
@@ -93,15 +104,38 @@ generate:
 	.build/debug/weir-generate -I Tests/Protos -I /usr/include --c-out $(TESTS_OUT)/CEverything \
 	  --swift-out $(TESTS_OUT)/MessagesTests/Generated --runtime Messages --visibility package \
 	  everything.proto
+	@mkdir -p $(addprefix $(CLIENTS_OUT)/,python/src ruby/lib go)
+	protoc -I protos -I /usr/include $(CONTRACT) --python_out=$(CLIENTS_OUT)/python/src \
+	  --pyi_out=$(CLIENTS_OUT)/python/src $(call GRPC_PLUGIN,python,$(CLIENTS_OUT)/python/src)
+	protoc -I protos -I /usr/include $(CONTRACT) --ruby_out=$(CLIENTS_OUT)/ruby/lib \
+	  $(call GRPC_PLUGIN,ruby,$(CLIENTS_OUT)/ruby/lib)
+	protoc -I protos -I /usr/include $(CONTRACT) --go_out=$(CLIENTS_OUT)/go \
+	  --go_opt=module=weir.local/client --go-grpc_out=$(CLIENTS_OUT)/go \
+	  --go-grpc_opt=module=weir.local/client
 
 # Fails when the committed generated code is not what `make protos` writes.
 check-protos:
 	@scratch=$$(mktemp -d) && \
-	$(MAKE) --no-print-directory -s generate OUT=$$scratch/Sources TESTS_OUT=$$scratch/Tests && \
+	$(MAKE) --no-print-directory -s generate OUT=$$scratch/Sources TESTS_OUT=$$scratch/Tests \
+	  CLIENTS_OUT=$$scratch/clients && \
 	for folder in $(addprefix Sources/,CWeirProtos Messages/Generated CHelloWorldProtos \
-	    HelloWorld/Generated) $(addprefix Tests/,CEverything MessagesTests/Generated); do \
-	  diff -r $$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
+	    HelloWorld/Generated) $(addprefix Tests/,CEverything MessagesTests/Generated) \
+	    $(addprefix clients/,go/adminv1 go/servev1 ruby/lib/weir/admin ruby/lib/weir/v1 \
+	    python/src/weir/admin python/src/weir/v1); do \
+	  diff -r -x __pycache__ $$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
 	rm -rf $$scratch; echo "generated code is current"
+
+# Lints the contract, and fails when a client of the last release could not go on with it.
+PROTOS ?= protos
+RELEASED := $(CURDIR)/protos/released.binpb
+check-contract: $(VENV)/installed
+	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf lint
+	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf breaking --path weir --against $(RELEASED)
+	@echo "the contract is kept"
+
+# Makes the contract of today the one that later ones are compared with. To be run for a release.
+release-protos: $(VENV)/installed
+	cd protos && $(CURDIR)/$(VENV)/bin/buf build --path weir --exclude-source-info --output $(RELEASED)
 
 # Writes the test vectors for clients in other languages.
 vectors: deps

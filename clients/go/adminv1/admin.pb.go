@@ -24,6 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What can be said about a replica.
 type ReplicaState int32
 
 const (
@@ -90,6 +91,7 @@ func (ReplicaState) EnumDescriptor() ([]byte, []int) {
 	return file_weir_admin_v1_admin_proto_rawDescGZIP(), []int{0}
 }
 
+// What a report comes to.
 type ShadowVerdict int32
 
 const (
@@ -153,6 +155,7 @@ func (ShadowVerdict) EnumDescriptor() ([]byte, []int) {
 	return file_weir_admin_v1_admin_proto_rawDescGZIP(), []int{1}
 }
 
+// What happens to an object.
 type ChangeAction int32
 
 const (
@@ -1107,6 +1110,7 @@ func (x *OutlierOptions) GetMaxEjectedShare() float64 {
 	return 0
 }
 
+// How an address or a process of a backend fares on this server.
 type ReplicaStatus struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -1247,6 +1251,7 @@ func (x *ReplicaStatus) GetRestarts() uint64 {
 	return 0
 }
 
+// How a backend fares on this server.
 type BackendStatus struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -1382,6 +1387,7 @@ func (x *BackendStatus) GetRetriesDenied() uint64 {
 	return 0
 }
 
+// A backend's part of a traffic policy.
 type BackendWeight struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -1438,6 +1444,7 @@ func (x *BackendWeight) GetWeight() float64 {
 	return 0
 }
 
+// A backend that gets copies of an endpoint's requests.
 type Shadow struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -3510,6 +3517,7 @@ func (x *ShadowReport) GetBufferedBytes() uint64 {
 	return 0
 }
 
+// Copies not made or given up for one reason.
 type ShadowDrops struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -3567,6 +3575,7 @@ func (x *ShadowDrops) GetCount() uint64 {
 	return 0
 }
 
+// A field in which answers differ.
 type FieldDifference struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -3731,6 +3740,7 @@ func (x *ValuePair) GetShadow() string {
 	return ""
 }
 
+// Pairs of answers with these statuses.
 type StatusPair struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -3794,6 +3804,7 @@ func (x *StatusPair) GetCount() uint64 {
 	return 0
 }
 
+// One pair of answers that differ.
 type DifferenceSample struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -3866,6 +3877,7 @@ func (x *DifferenceSample) GetDifferences() []*ValuePair {
 	return nil
 }
 
+// One field of a request's metadata.
 type MetadataEntry struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -4110,6 +4122,7 @@ func (x *ExplainRouteResponse) GetRevision() uint64 {
 	return 0
 }
 
+// What a shadow gets of a request.
 type ShadowDecision struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -4401,6 +4414,7 @@ func (x *Configuration) GetEndpoints() []*EndpointConfiguration {
 	return nil
 }
 
+// A desired endpoint.
 type EndpointConfiguration struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -5780,6 +5794,7 @@ func (x *Stats) GetUnrouted() uint64 {
 	return 0
 }
 
+// What one backend did for one endpoint.
 type BackendStats struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -5902,6 +5917,7 @@ func (x *BackendStats) GetSampled() uint64 {
 	return 0
 }
 
+// Requests that ended with one gRPC status.
 type StatusCount struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache

@@ -23,12 +23,17 @@ type AdminClient interface {
 	UpdateBackend(ctx context.Context, in *UpdateBackendRequest, opts ...grpc.CallOption) (*Backend, error)
 	// FAILED_PRECONDITION while an endpoint's policy or shadow names it.
 	DeleteBackend(ctx context.Context, in *DeleteBackendRequest, opts ...grpc.CallOption) (*DeleteBackendResponse, error)
+	// NOT_FOUND when there is none.
 	GetBackend(ctx context.Context, in *GetBackendRequest, opts ...grpc.CallOption) (*Backend, error)
+	// All backends, and how they fare on this server.
 	ListBackends(ctx context.Context, in *ListBackendsRequest, opts ...grpc.CallOption) (*ListBackendsResponse, error)
 	// The first backend gets weight 1. ALREADY_EXISTS when the name or the route is taken.
 	CreateEndpoint(ctx context.Context, in *CreateEndpointRequest, opts ...grpc.CallOption) (*Endpoint, error)
+	// Its backends stay.
 	DeleteEndpoint(ctx context.Context, in *DeleteEndpointRequest, opts ...grpc.CallOption) (*DeleteEndpointResponse, error)
+	// With its affinity map, by which clients can compute the backend of a shard key.
 	GetEndpoint(ctx context.Context, in *GetEndpointRequest, opts ...grpc.CallOption) (*Endpoint, error)
+	// All endpoints with their affinity maps.
 	ListEndpoints(ctx context.Context, in *ListEndpointsRequest, opts ...grpc.CallOption) (*ListEndpointsResponse, error)
 	// Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
 	SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error)
@@ -345,12 +350,17 @@ type AdminServer interface {
 	UpdateBackend(context.Context, *UpdateBackendRequest) (*Backend, error)
 	// FAILED_PRECONDITION while an endpoint's policy or shadow names it.
 	DeleteBackend(context.Context, *DeleteBackendRequest) (*DeleteBackendResponse, error)
+	// NOT_FOUND when there is none.
 	GetBackend(context.Context, *GetBackendRequest) (*Backend, error)
+	// All backends, and how they fare on this server.
 	ListBackends(context.Context, *ListBackendsRequest) (*ListBackendsResponse, error)
 	// The first backend gets weight 1. ALREADY_EXISTS when the name or the route is taken.
 	CreateEndpoint(context.Context, *CreateEndpointRequest) (*Endpoint, error)
+	// Its backends stay.
 	DeleteEndpoint(context.Context, *DeleteEndpointRequest) (*DeleteEndpointResponse, error)
+	// With its affinity map, by which clients can compute the backend of a shard key.
 	GetEndpoint(context.Context, *GetEndpointRequest) (*Endpoint, error)
+	// All endpoints with their affinity maps.
 	ListEndpoints(context.Context, *ListEndpointsRequest) (*ListEndpointsResponse, error)
 	// Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
 	SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error)

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a backend is asked.
 type CallRequest struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -126,6 +127,7 @@ func (x *CallRequest) GetHeaders() []*Header {
 	return nil
 }
 
+// What it answers.
 type CallResponse struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -200,6 +202,7 @@ func (x *CallResponse) GetHeaders() []*Header {
 	return nil
 }
 
+// One header of HTTP.
 type Header struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache

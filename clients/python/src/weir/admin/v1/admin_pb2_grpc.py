@@ -179,13 +179,15 @@ class AdminServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetBackend(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """NOT_FOUND when there is none.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBackends(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All backends, and how they fare on this server.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -198,19 +200,22 @@ class AdminServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEndpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Its backends stay.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEndpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """With its affinity map, by which clients can compute the backend of a shard key.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEndpoints(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All endpoints with their affinity maps.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -31,12 +31,17 @@ module Weir
           rpc :UpdateBackend, ::Weir::Admin::V1::UpdateBackendRequest, ::Weir::Admin::V1::Backend
           # FAILED_PRECONDITION while an endpoint's policy or shadow names it.
           rpc :DeleteBackend, ::Weir::Admin::V1::DeleteBackendRequest, ::Weir::Admin::V1::DeleteBackendResponse
+          # NOT_FOUND when there is none.
           rpc :GetBackend, ::Weir::Admin::V1::GetBackendRequest, ::Weir::Admin::V1::Backend
+          # All backends, and how they fare on this server.
           rpc :ListBackends, ::Weir::Admin::V1::ListBackendsRequest, ::Weir::Admin::V1::ListBackendsResponse
           # The first backend gets weight 1. ALREADY_EXISTS when the name or the route is taken.
           rpc :CreateEndpoint, ::Weir::Admin::V1::CreateEndpointRequest, ::Weir::Admin::V1::Endpoint
+          # Its backends stay.
           rpc :DeleteEndpoint, ::Weir::Admin::V1::DeleteEndpointRequest, ::Weir::Admin::V1::DeleteEndpointResponse
+          # With its affinity map, by which clients can compute the backend of a shard key.
           rpc :GetEndpoint, ::Weir::Admin::V1::GetEndpointRequest, ::Weir::Admin::V1::Endpoint
+          # All endpoints with their affinity maps.
           rpc :ListEndpoints, ::Weir::Admin::V1::ListEndpointsRequest, ::Weir::Admin::V1::ListEndpointsResponse
           # Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
           rpc :SetTraffic, ::Weir::Admin::V1::SetTrafficRequest, ::Weir::Admin::V1::SetTrafficResponse
