@@ -102,6 +102,18 @@ internal import Testing
     }
 
     @Test(
+        "JSON messages are told by the type's suffix",
+        arguments: [
+            ("application/grpc+json", true), ("Application/GRPC+JSON", true),
+            ("application/grpc+json; charset=utf-8", true), ("application/grpc", false),
+            ("application/grpc+jsonx", false), ("application/grpc+proto", false),
+            ("application/json", false),
+        ])
+    func knowsJSON(value: String, isJSON: Bool) {
+        #expect(ContentType.isJSON(Array(value.utf8)[...]) == isJSON)
+    }
+
+    @Test(
         "An HTTP status without gRPC becomes a code",
         arguments: [
             (400, StatusCode.internalError), (401, .unauthenticated), (403, .permissionDenied),

@@ -191,4 +191,69 @@ internal import Testing
     func refuses(_ bytes: [UInt8]) {
         #expect(throws: MessageError.self) { try Self.differences(bytes, []) }
     }
+
+    /// What differs between two JSON answers to dynamic calls.
+    private static func answers(
+        _ left: String, _ right: String, _ rules: DiffRules = DiffRules(),
+        types: (String, String) = ("application/json", "")
+    ) throws -> [String] {
+        var schema = Schema()
+        try schema.add(Weir_V1_ServeProto.file)
+        var diff = MessageDiff(schema: schema, rules: rules)
+        try diff.compare(
+            try Weir_V1_CallResponse(payload: Array(left.utf8), contentType: types.0)
+                .serializedBytes(),
+            try Weir_V1_CallResponse(payload: Array(right.utf8), contentType: types.1)
+                .serializedBytes(),
+            message: "weir.v1.CallResponse")
+        return diff.differences.map { "\($0.path) | \($0.place) | \($0.left) | \($0.right)" }
+            .filter { !$0.hasPrefix("content_type") }
+    }
+
+    @Test(
+        "Answers in JSON are compared by what they say",
+        arguments: [
+            (#"{"a": 1, "b": [1, 2]}"#, #"{"b":[1,2],"a":1.0}"#, []),
+            (#"{"a": 1}"#, #"{"a": 2}"#, ["payload.a | payload.a | 1 | 2"]),
+            (
+                #"{"a": 1}"#, #"{"b": 1}"#,
+                [
+                    "payload.a | payload.a | 1 | absent", "payload.b | payload.b | absent | 1",
+                ]
+            ),
+            (
+                #"[{"x": "a"}, {"x": "b"}]"#, #"[{"x": "a"}, {"x": "c"}]"#,
+                [
+                    #"payload[].x | payload[1].x | "b" | "c""#
+                ]
+            ),
+            ("[1]", "[1, 2]", ["payload | payload | 1 elements | 2 elements"]),
+            ("1", #""1""#, [#"payload | payload | 1 | "1""#]),
+            ("null", "{}", ["payload | payload | null | {}"]),
+        ] as [(String, String, [String])])
+    func comparesJSON(left: String, right: String, expected: [String]) throws {
+        #expect(try Self.answers(left, right) == expected)
+    }
+
+    @Test("The rules for fields hold within JSON too")
+    func rulesInJSON() throws {
+        let (left, right) = (
+            #"{"at": 1, "score": 1.00, "in": {"x": 1}}"#,
+            #"{"at": 2, "score": 1.01, "in": {"y": 2}}"#
+        )
+        let rules = DiffRules(
+            ignored: ["payload.at", "payload.in"],
+            tolerances: ["payload.score": .init(absolute: 0.02, relative: 0)])
+        #expect(try Self.answers(left, right, rules).isEmpty)
+        #expect(try Self.answers(left, right).count == 4)
+    }
+
+    @Test("What is not JSON, or not on both sides, is compared byte by byte")
+    func comparesOthersByBytes() throws {
+        #expect(try Self.answers("{", "}") == [#"payload | payload | "ew==" | "fQ==""#])
+        let text = ("text/plain", "text/plain; charset=utf-8")
+        #expect(
+            try Self.answers("1", "1.0", types: text) == [#"payload | payload | "MQ==" | "MS4w""#])
+        #expect(try Self.answers("1", "1.0", types: ("application/x+json", "")).isEmpty)
+    }
 }

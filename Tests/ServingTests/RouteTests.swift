@@ -4,33 +4,66 @@ internal import TrafficPolicy
 
 @Suite struct RouteTests {
     @Test(
-        "A route is a method or a service",
+        "A route is a method, a service, a plain path, or none",
         arguments: [
-            ("/pkg.Service/Method", "/pkg.Service/Method"), ("/pkg.Service/", "/pkg.Service/"),
-            ("/S/m", "/S/m"),
+            ("/pkg.Service/Method", Route.method(.init(service: "pkg.Service", method: "Method"))),
+            ("/pkg.Service/", .service("pkg.Service")),
+            ("/S/m", .method(.init(service: "S", method: "m"))),
+            ("/a", .path("/a")), ("/", .path("/")), ("/a/b/c", .path("/a/b/c")),
+            ("/a/b/", .path("/a/b/")), ("", .nameOnly),
         ])
-    func parses(text: String, description: String) {
-        #expect(Route(text)?.description == description)
+    func parses(text: String, route: Route) {
+        #expect(Route(text) == route && route.description == text)
     }
 
     @Test(
         "Anything else is no route",
         arguments: [
-            "", "/", "//", "pkg.Service/Method", "/a/b/c", "/a", "/a//", "/a b/c", "/a/b?c", "/ü/",
+            "//", "pkg.Service/Method", "a", "/a//", "//a", "/a//b", "/a b/c", "/a/b?c", "/a#b",
+            "/ü/",
         ])
     func refuses(text: String) {
         #expect(Route(text) == nil)
     }
 
-    @Test("The route for the method wins over the one for its service")
-    func longestMatchWins() throws {
-        let endpoints = try ["/a.S/", "/a.S/Special", "/b.S/Only"].map { text in
+    private func snapshot(_ routes: [String]) throws -> RoutingSnapshot {
+        let endpoints = try routes.enumerated().map { index, text in
             RoutingSnapshot.Endpoint(
-                name: text, route: try #require(Route(text)), revision: 1,
+                name: text.isEmpty ? "none-\(index)" : text, route: try #require(Route(text)),
+                revision: 1,
                 policy: EndpointPolicy(
                     endpoint: text, map: AffinityMap(owner: "x"), shadows: []), shadows: .none)
         }
-        let snapshot = RoutingSnapshot(revision: 1, endpoints: endpoints, backends: .init([:]))
+        return RoutingSnapshot(revision: 1, endpoints: endpoints, backends: .init([:]))
+    }
+
+    @Test(
+        "Plain HTTP finds the whole path, or else the longest part that ends with a slash",
+        arguments: [
+            ("/a", "/a"), ("/a/", nil), ("/b", nil), ("/b/", "/b/"), ("/b/x", "/b/"),
+            ("/b/x/", "/b/"), ("/b/c/y/z", "/b/c/"), ("/b/c", "/b/"), ("/u/m", "/u/m"),
+            ("/u/n", nil),
+            ("/p.S/m", nil), ("/p.T/m", nil), ("", nil), ("/", nil), ("x", nil),
+        ] as [(String, String?)])
+    func findsHTTP(path: String, route: String?) throws {
+        let snapshot = try snapshot([
+            "/a", "/b/", "/b/c/", "/u/m", "/p.S/", "/p.T/m", "", "",
+        ])
+        #expect(snapshot.endpoint(forHTTP: path[...])?.name == route)
+    }
+
+    @Test("A route of a slash takes every path that no other takes")
+    func findsAnything() throws {
+        let snapshot = try snapshot(["/", "/a"])
+        #expect(snapshot.endpoint(forHTTP: "/x/y")?.name == "/")
+        #expect(snapshot.endpoint(forHTTP: "/")?.name == "/")
+        #expect(snapshot.endpoint(forHTTP: "/a")?.name == "/a")
+        #expect(snapshot.endpoint(named: "/a") != nil && snapshot.endpoint(named: "b") == nil)
+    }
+
+    @Test("The route for the method wins over the one for its service")
+    func longestMatchWins() throws {
+        let snapshot = try snapshot(["/a.S/", "/a.S/Special", "/b.S/Only", "/plain"])
         let find = { snapshot.endpoint(for: MethodPath(service: $0, method: $1))?.name }
         #expect(find("a.S", "Special") == "/a.S/Special")
         #expect(find("a.S", "Other") == "/a.S/")

@@ -29,7 +29,7 @@ extension ControlState {
         guard let route = Route(text) else {
             throw .invalid(
                 "route",
-"'\(text)' is no route: give \(Route.forms)")
+                "'\(text)' is no route: give \(Route.forms)")
         }
         guard route != .nameOnly else { return route }
         let owner = endpoints.values.first { $0.route == route && $0.name != name }

@@ -5,8 +5,8 @@ internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
-/// A gRPC client for any server: one HTTP/2 connection, opened when needed and again after it was
-/// lost.
+/// A gRPC client for any server. Its HTTP/2 connections are opened when they are needed, and again after
+/// they were lost.
 public final class WeirClient: Sendable {
     /// What goes with a call besides its messages.
     public struct CallOptions: Sendable {
@@ -14,16 +14,43 @@ public final class WeirClient: Sendable {
         public var metadata = Metadata()
         /// Sent as `x-serve-shard-key`: calls with one key reach one backend.
         public var shardKey: String?
-        /// How long the call may take; nil means without end.
+        /// How long the call may take, with all its attempts; nil means without end.
         public var timeout: Duration?
+        /// Whether a call with one request and one reply that failed is made again.
+        public var retry: Retry?
 
         /// Options; none are set by default.
         public init(
-            metadata: Metadata = Metadata(), shardKey: String? = nil, timeout: Duration? = nil
+            metadata: Metadata = Metadata(), shardKey: String? = nil, timeout: Duration? = nil,
+            retry: Retry? = nil
         ) {
             self.metadata = metadata
             self.shardKey = shardKey
             self.timeout = timeout
+            self.retry = retry
+        }
+    }
+
+    /// Which calls are made again. Only for those that may be: the server may have done its work before the
+    /// answer was lost.
+    public struct Retry: Sendable {
+        /// Statuses that are worth another attempt.
+        public var codes: Set<StatusCode> = [.unavailable]
+        /// All attempts, the first included.
+        public var maxAttempts = 3
+        /// Before the second attempt: a random delay up to this, then each time twice as long.
+        public var initialDelay = Duration.milliseconds(100)
+        /// The longest delay.
+        public var maxDelay = Duration.seconds(1)
+
+        /// The defaults.
+        public init() {}
+
+        fileprivate var policy: RetryPolicy {
+            var policy = RetryPolicy()
+            policy.initialDelay = initialDelay
+            policy.maxDelay = maxDelay
+            return policy
         }
     }
 
@@ -31,20 +58,27 @@ public final class WeirClient: Sendable {
     private let tls: LoadedTLS?
     private let connectTimeout: Duration
     private let maxMessageBytes: Int
-    private let connection = Mutex<Task<ClientLink, any Error>?>(nil)
+    private let maxConnections: Int
+    private let links = Mutex<[ClientLink]>([])
 
     /// - Parameters:
     ///   - address: where the server listens, without TLS.
+    ///   - maxConnections: a further connection is opened when the others run as many calls as the server
+    ///     takes at once; beyond this calls wait.
     ///   - maxMessageBytes: the largest reply accepted.
-    public convenience init(_ address: Address, maxMessageBytes: Int = 4 << 20) {
-        self.init(address, tls: nil, maxMessageBytes: maxMessageBytes)
+    public convenience init(
+        _ address: Address, maxConnections: Int = 4, maxMessageBytes: Int = 4 << 20
+    ) {
+        self.init(
+            address, tls: nil, maxConnections: maxConnections, maxMessageBytes: maxMessageBytes)
     }
 
     /// - Parameter connectTimeout: until the server's first answer.
     package init(
         _ address: Address, tls: LoadedTLS?, connectTimeout: Duration = .seconds(10),
-        maxMessageBytes: Int
+        maxConnections: Int = 1, maxMessageBytes: Int
     ) {
+        self.maxConnections = max(1, maxConnections)
         self.address = address
         self.tls = tls
         self.connectTimeout = connectTimeout
@@ -63,6 +97,30 @@ public final class WeirClient: Sendable {
 
     /// The same, with the call, which has ended, for its metadata.
     package func exchange<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ request: Request, _ options: CallOptions
+    ) async throws -> (reply: Reply, call: ClientCall) {
+        let end = options.timeout.map { ContinuousClock.now + $0 }
+        var attempt = options
+        for number in 2... {
+            do {
+                return try await attemptExchange(path, request, attempt)
+            } catch let error as RPCError {
+                guard let retry = options.retry, retry.codes.contains(error.code),
+                    number <= retry.maxAttempts
+                else { throw error }
+                let bound = retry.policy.delayBound(before: number)
+                let pause = bound * Double.random(in: 0...1)
+                if let end {
+                    attempt.timeout = end - .now - pause
+                    guard attempt.timeout ?? .zero > .zero else { throw error }
+                }
+                try await Task.sleep(for: pause)
+            }
+        }
+        preconditionFailure("the last attempt returns or throws")
+    }
+
+    private func attemptExchange<Request: WireMessage, Reply: WireMessage>(
         _ path: String, _ request: Request, _ options: CallOptions
     ) async throws -> (reply: Reply, call: ClientCall) {
         let call = try await open(path, options)
@@ -109,13 +167,13 @@ public final class WeirClient: Sendable {
             headers, timeout: options.timeout, maxMessageBytes: maxMessageBytes)
     }
 
-    /// Closes the connection; running calls end as UNAVAILABLE.
+    /// Closes the connections; running calls end as UNAVAILABLE.
     public func close() async {
-        let task = connection.withLock { task in
-            defer { task = nil }
-            return task
+        let open = links.withLock { links in
+            defer { links = [] }
+            return links
         }
-        if let connection = try? await task?.value { await connection.close() }
+        for link in open { await link.close() }
     }
 
     private func headers(_ path: String, _ options: CallOptions) -> HeaderBlock {
@@ -139,19 +197,23 @@ public final class WeirClient: Sendable {
         return headers
     }
 
-    /// The open connection, or a new one.
+    /// A connection that takes a call, opened now if there is none.
     private func connected() async throws -> ClientLink {
-        if let task = connection.withLock({ $0 }), let open = try? await task.value, open.isOpen {
-            return open
-        }
         var options = ClientConnection.Options()
         options.connectTimeout = connectTimeout
         options.tls = tls?.connection(to: address.hostName)
-        let (address, chosen) = (address, options)
-        let task = Task { try await ClientLink.connect(to: address, chosen) }
-        connection.withLock { $0 = task }
+        let chosen = options
+        let link = links.withLock { links in
+            links.removeAll(where: \.isOver)
+            if let free = links.first(where: { !$0.isFull }) { return free }
+            if links.count >= maxConnections, let waiting = links.randomElement() { return waiting }
+            let new = ClientLink(to: address, chosen)
+            links.append(new)
+            return new
+        }
         do {
-            return try await task.value
+            try await link.ready()
+            return link
         } catch let error as RPCError {
             throw RPCError(error.code, "no connection to \(address): \(error.message)")
         }

@@ -101,7 +101,8 @@ public final class WeirServer: Sendable {
         let admin = try await dataPlane.listenForOperators(
             host: configuration.admin.host, port: configuration.admin.port,
             services: SystemServices(
-                backend: controlPlane.adminBackend, http: .function { await controlPlane.answer($0) }
+                backend: controlPlane.adminBackend,
+                http: .function { await controlPlane.answer($0) }
             ))
         let data = try await dataPlane.listen(
             host: configuration.data.host, port: configuration.data.port,

@@ -79,7 +79,8 @@ struct EndpointCommand: ParsableCommand {
             let weights = endpoint.weights.map { "\($0.backend)=\($0.weight)" }
             let shadows = endpoint.shadows.map { "\($0.backend)=\($0.proportion)" }
             table.add([
-                endpoint.name, endpoint.route.isEmpty ? "-" : endpoint.route, weights.joined(separator: " "),
+                endpoint.name, endpoint.route.isEmpty ? "-" : endpoint.route,
+                weights.joined(separator: " "),
                 shadows.isEmpty ? "-" : shadows.joined(separator: " "),
             ])
         }

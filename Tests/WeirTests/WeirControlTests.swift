@@ -1,0 +1,237 @@
+internal import Foundation
+internal import Logging
+internal import Synchronization
+internal import Testing
+internal import Weir
+
+/// Names who answers, and says what it was asked.
+private func answering(_ name: String) -> HandlerBackend {
+    HandlerBackend(
+        name,
+        services: [
+            .dynamic { request, context in
+                let text = String(decoding: request.payload, as: UTF8.self)
+                let json =
+                    "{\"by\":\"\(name)\",\"asked\":\(text),\"method\":\"\(request.methodName)\"}"
+                if request.query == "wait" { try await Task.sleep(for: .seconds(60)) }
+                return Weir_V1_CallResponse(payload: Array(json.utf8))
+            }
+        ])
+}
+
+private struct Answer: Decodable, Equatable {
+    var by: String
+    var asked: [Int]
+    var method: String
+}
+
+@Suite(.timeLimit(.minutes(1))) struct WeirControlTests {
+    private func withControl(
+        _ backends: [HandlerBackend], _ limits: Limits = Limits(),
+        _ body: (WeirControl, WeirServer.Addresses) async throws -> Void
+    ) async throws {
+        var configuration = WeirServer.Configuration()
+        configuration.data = Address(host: "127.0.0.1", port: 0)
+        configuration.admin = Address(host: "127.0.0.1", port: 0)
+        configuration.loops = 2
+        configuration.limits = limits
+        configuration.log.logLevel = .critical
+        let server = WeirServer(configuration, backends: backends)
+        let addresses = try await server.start()
+        do {
+            let control = try await WeirControl(addresses.admin, author: "ada")
+            try await body(control, addresses)
+            await control.close()
+        } catch {
+            Issue.record(error)
+        }
+        try await server.shutDown()
+    }
+
+    /// The error of a call that must be refused.
+    private func refusal(_ call: () async throws -> Void) async throws -> RPCError {
+        try #require(await #expect(throws: RPCError.self) { try await call() })
+    }
+
+    @Test("The words of the traffic page, from Swift")
+    func traffic() async throws {
+        try await withControl([answering("v1"), answering("v2")]) { weir, addresses in
+            #expect(weir.dataAddress == addresses.data)
+            try await weir.createEndpoint("api", route: "/api", backend: "v1")
+            let half = ["v1": 0.5, "v2": 0.5]
+            let plan = try await weir.setTraffic("api", half, .init(validateOnly: true))
+            #expect(plan.movedShare == 0.5)
+            #expect(try await weir.endpoint("api").traffic == ["v1": 1])
+            try await weir.setTraffic("api", half, .init(comment: "half"))
+            let latest = try #require(try await weir.history(limit: 1).first)
+            #expect(latest.comment == "half" && latest.author == "ada" && latest.time > 1e9)
+
+            let endpoint = try await weir.endpoint("api")
+            var seen: Set<String> = []
+            for number in 0..<30 {
+                let key = "user-\(number)"
+                let handle = weir.handle("api").with(shardKey: key, method: "other")
+                let answer: Answer = try await handle.call([number])
+                #expect(answer.by == endpoint.explain(key))
+                #expect(answer == Answer(by: answer.by, asked: [number], method: "other"))
+                let told = try await weir.explain("api", shardKey: key)
+                #expect(told.backend == answer.by)
+                #expect(try await weir.explain("/api", shardKey: key).backend == answer.by)
+                seen.insert(answer.by)
+            }
+            #expect(seen == ["v1", "v2"] && endpoint.explain("") == nil)
+
+            #expect(
+                try await weir.shadowTraffic("api", backend: "v2", proportion: 1).shadows
+                    == ["v2": 1])
+            let response = try await weir.handle("api").call(bytes: Array("[1]".utf8))
+            #expect(response.status == 200 && response.contentType == "application/json")
+            #expect(response.backend.map(seen.contains) == true)
+            #expect(try await weir.shadowReport("api").map(\.backend) == ["v2"])
+            let requests = try await weir.stats("api").filter { !$0.isShadow }.map(\.requests)
+            #expect(requests.reduce(0, +) == 31)
+            let moved = try await weir.rollback(to: latest.revision - 1, endpoint: "api")
+            #expect(moved == ["api": 0.5])
+            try await weir.deleteEndpoint("api")
+            #expect(try await weir.listEndpoints().isEmpty)
+        }
+    }
+
+    @Test("Backends of addresses and of processes")
+    func backends() async throws {
+        try await withControl([]) { weir, _ in
+            try await weir.createBackend("upstream", upstream: ["127.0.0.1:1"])
+            try await weir.createBackend("worker", worker: ["/bin/sleep", "60"], replicas: 2)
+            let backends = try await weir.listBackends()
+            #expect(backends.map(\.name) == ["upstream", "worker"])
+            #expect(backends[0].addresses == ["127.0.0.1:1"])
+            #expect(backends[1].command == ["/bin/sleep", "60"])
+            try await weir.deleteBackend("worker")
+            try await weir.createEndpoint("named", backend: "upstream")
+            let error = try await refusal { try await weir.deleteBackend("upstream") }
+            #expect(error.code == .failedPrecondition && error.reason == "BACKEND_IN_USE")
+        }
+    }
+
+    @Test("Refusals tell people and programs what was wrong")
+    func refusals() async throws {
+        try await withControl([answering("v1")]) { weir, _ in
+            try await weir.createEndpoint("api", backend: "v1")
+            var error = try await refusal { try await weir.setTraffic("api", ["v1": 0.9]) }
+            #expect(error.code == .invalidArgument && error.field == "weights")
+            #expect(error.message.contains("must sum to 1") && error.reason == nil)
+            error = try await refusal {
+                try await weir.setTraffic("api", ["v1": 1], .init(expectedRevision: 0))
+            }
+            #expect(error.code == .aborted && error.reason == "REVISION_CONFLICT")
+            error = try await refusal { _ = try await weir.handle("none").call(bytes: []) }
+            #expect(error.code == .notFound)
+            error = try await refusal {
+                _ = try await weir.handle("api").with(query: "wait", timeout: .milliseconds(50))
+                    .call(bytes: [0x31])
+            }
+            #expect(error.code == .deadlineExceeded)
+        }
+        let nobody = try await refusal {
+            _ = try await WeirControl(Address(host: "127.0.0.1", port: 1))
+        }
+        #expect(nobody.code == .unavailable)
+    }
+
+    @Test("The published vectors")
+    func vectors() async throws {
+        struct Vectors: Decodable {
+            struct Case: Decodable {
+                struct Choice: Decodable {
+                    var key, point: String
+                }
+                var endpoint: String
+                var choices: [Choice]
+            }
+            var cases: [Case]
+        }
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(
+            path: "../../protos/vectors/affinity.json")
+        let vectors = try JSONDecoder().decode(Vectors.self, from: try Data(contentsOf: file))
+        try await withControl([answering("v1")]) { weir, _ in
+            var checked = 0
+            for set in vectors.cases {
+                let endpoint = try await weir.createEndpoint(set.endpoint, backend: "v1")
+                for choice in set.choices {
+                    #expect("\(endpoint.point(of: choice.key))" == choice.point)
+                    checked += 1
+                }
+                try await weir.deleteEndpoint(set.endpoint)
+            }
+            #expect(checked > 20)
+        }
+    }
+
+    @Test("A call that failed is made again as often as it may, within its time")
+    func retries() async throws {
+        let attempts = Mutex(0)
+        let failing = HandlerBackend(
+            "failing",
+            services: [
+                .dynamic { request, _ in
+                    let number = attempts.withLock { attempts in
+                        attempts += 1
+                        return attempts
+                    }
+                    guard number >= 3 else { throw RPCError(.unavailable, "not yet") }
+                    return Weir_V1_CallResponse(payload: Array("\(number)".utf8))
+                }
+            ])
+        try await withControl([failing]) { weir, _ in
+            try await weir.createEndpoint("api", backend: "failing")
+            var retry = WeirClient.Retry()
+            retry.initialDelay = .milliseconds(1)
+            let number: Int = try await weir.handle("api").with(retry: retry).call(0)
+            #expect(number == 3)
+            attempts.withLock { $0 = 0 }
+            retry.maxAttempts = 2
+            let handle = weir.handle("api")
+            var error = try await refusal {
+                _ = try await handle.with(retry: retry).call(bytes: [])
+            }
+            #expect(error.message == "not yet" && attempts.withLock { $0 } == 2)
+            attempts.withLock { $0 = -1_000_000 }
+            retry.maxAttempts = 1_000_000
+            error = try await refusal {
+                _ = try await handle.with(timeout: .milliseconds(200), retry: retry).call(bytes: [])
+            }
+            #expect(error.code == .unavailable || error.code == .deadlineExceeded)
+            attempts.withLock { $0 = -1_000 }
+            retry.codes = [.aborted]
+            _ = try await refusal { _ = try await handle.with(retry: retry).call(bytes: []) }
+            #expect(attempts.withLock { $0 } == -999)
+        }
+    }
+
+    @Test("A further connection is opened when the server takes no more calls on the others")
+    func pool() async throws {
+        var limits = Limits()
+        limits.maxConcurrentStreams = 4
+        try await withControl([answering("v1")], limits) { weir, addresses in
+            try await weir.createEndpoint("api", backend: "v1")
+            let client = WeirClient(addresses.data, maxConnections: 3)
+            var options = WeirClient.CallOptions(timeout: .seconds(20))
+            options.metadata.add("x-serve-endpoint", "api")
+            let request = Weir_V1_CallRequest(payload: [0x31], query: "wait")
+            func begin() async throws -> ClientCall {
+                let call = try await client.open("/weir.v1.Serve/Call", options)
+                try await call.send(try request.serializedBytes())
+                call.finish()
+                return call
+            }
+            var calls: [ClientCall] = []
+            for _ in 0..<10 { calls.append(try await begin()) }
+            // Ten calls, of which each connection takes four.
+            while try await weir.stats("api").first?.requests != 10 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            for call in calls { call.cancel() }
+            await client.close()
+        }
+    }
+}
