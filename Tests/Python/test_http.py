@@ -74,6 +74,25 @@ def test_a_backend_gets_method_path_query_headers_and_body(http, serve):
     assert not {"connection", "content-length", "content-type"} & set(names)
 
 
+def test_addresses_of_proxies_before_us_go_on_as_metadata(client, http):
+    """`x-forwarded-for`, with the caller behind it where the backend wants that."""
+    seen = []
+
+    def note(request):
+        seen.append(request.metadata.get("x-forwarded-for"))
+
+    client.create_backend("noting", note)
+    client.create_endpoint("noting", backend="noting", route="/noting")
+    connection = http_client(client.data_address)
+    connection.putrequest("GET", "/noting")
+    for address in ("10.0.0.1", "10.0.0.2"):
+        connection.putheader("X-Forwarded-For", address)
+    connection.endheaders()
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert seen == ["10.0.0.1, 10.0.0.2"]
+
+
 def test_http2_gets_the_same(fixture_server, serve):
     status, content_type, body = curl(
         f"http://{fixture_server.data}/dynamic?status=201&type=text/plain", "-d", "hello",

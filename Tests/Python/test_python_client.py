@@ -326,6 +326,20 @@ def test_watch(model):
     later.close()
 
 
+def test_the_tool_takes_an_endpoint_by_its_name(model):
+    called = tool(model.server, "call", "model", "--data", '{"a": 1}', "--shard-key", "me", "--json")
+    assert json.loads(called.stdout) == {"name": "first", "data": {"a": 1}, "query": {}}
+    assert called.stderr == "weir: answered by model\n"
+    assert "Endpoint 'model' is called by name." in tool(model.server, "explain", "model").stdout
+    for arguments, problem in [
+        (("call", "none"), "NOT_FOUND: no endpoint 'none'"), (("call", "model", "--data", "{"), "JSON"),
+        (("call", "model", "--data", "1", "--data", "2"), "takes one request"),
+        (("explain", "none"), "NOT_FOUND"),
+    ]:
+        refused = tool(model.server, *arguments, check=False)
+        assert refused.returncode == 1 and problem in refused.stderr
+
+
 def test_explain_here_and_there(model):
     model.create_backend("other", Model)
     model.set_traffic("model", {"model": 0.7, "other": 0.3})

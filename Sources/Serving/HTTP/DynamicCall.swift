@@ -18,7 +18,9 @@ final class DynamicCall: Caller {
 
     static func isPath(_ text: String) -> Bool { text.utf8.elementsEqual(path) }
 
-    private static let contentLengthAndType = ["content-length", "content-type"]
+    /// Said elsewhere, or about one connection only.
+    private static let notTold = Set(KnownHeader.hopByHop.map(\.name))
+        .union([KnownHeader.contentType.name]).subtracting([KnownHeader.host.name])
 
     let headers: HeaderBlock
     let peer: String
@@ -95,8 +97,9 @@ final class DynamicCall: Caller {
         add(.te, "trailers")
         add(.contentType, ContentType.grpc)
         add(.endpoint, endpoint)
-        for header in [KnownHeader.shardKey, .forwardedFor] {
-            if let value = request.first(header.name) { add(header, value) }
+        if let key = request.first(KnownHeader.shardKey.name) { add(.shardKey, key) }
+        for header in request.headers where header.name == KnownHeader.forwardedFor.name {
+            add(.forwardedFor, header.value)
         }
         return block
     }
@@ -116,12 +119,10 @@ final class DynamicCall: Caller {
     }
 
     private func message(_ request: HTTPRequest) -> Weir_V1_CallRequest {
-        let left = Set(KnownHeader.hopByHop.map(\.name)).union(Self.contentLengthAndType)
-            .subtracting([KnownHeader.host.name])
-        return Weir_V1_CallRequest(
+        Weir_V1_CallRequest(
             payload: request.body, contentType: request.first("content-type") ?? "",
             httpMethod: request.method, path: request.path, query: request.query,
-            headers: request.headers.filter { !left.contains($0.name) }.map {
+            headers: request.headers.filter { !Self.notTold.contains($0.name) }.map {
                 .init(name: $0.name, value: $0.value)
             })
     }

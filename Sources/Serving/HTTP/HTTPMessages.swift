@@ -1,4 +1,4 @@
-internal import GRPCWire
+package import GRPCWire
 internal import Messages
 
 /// A request that is not gRPC, complete.
@@ -16,7 +16,7 @@ package struct HTTPRequest: Sendable {
     let peerAddress: String?
 
     /// - Parameter target: path and query, or a whole URL, as a proxy's clients send.
-    init(
+    package init(
         _ method: String, target: String, headers: [(name: String, value: String)], body: [UInt8],
         peer: String, peerAddress: String?
     ) {
@@ -34,22 +34,13 @@ package struct HTTPRequest: Sendable {
 
     /// Path and query of a request's target (RFC 9112 section 3.2).
     static func parts(of target: String) -> (path: String, query: String) {
-        var rest = target[...]
-        if let scheme = rest.range(of: "://"), !rest[..<scheme.lowerBound].contains("/") {
-            rest = rest[scheme.upperBound...]
-            rest = rest[(rest.firstIndex(of: "/") ?? rest.endIndex)...]
+        var rest = target.prefix { $0 != "#" }
+        for scheme in ["http://", "https://"] where rest.hasPrefix(scheme) {
+            rest = rest.dropFirst(scheme.count).drop { $0 != "/" && $0 != "?" }
         }
-        rest = rest.prefix { $0 != "#" }
         let path = rest.prefix { $0 != "?" }
         let query = rest.dropFirst(path.count + 1)
         return (path.isEmpty ? "/" : String(path), String(query))
-    }
-}
-
-extension Substring {
-    /// Where a text stands in this one.
-    fileprivate func range(of text: String) -> Range<Index>? {
-        indices.first { self[$0...].hasPrefix(text) }.map { $0..<index($0, offsetBy: text.count) }
     }
 }
 
@@ -75,7 +66,7 @@ package struct HTTPReply: Sendable {
 
     /// A refusal, as JSON that names the gRPC status. Its header `grpc-status` tells it from what a backend
     /// answers, whatever that looks like.
-    init(_ error: RPCError, status: Int? = nil) {
+    package init(_ error: RPCError, status: Int? = nil) {
         let json = JSONValue.object([
             ("code", .string("\(error.code)")), ("message", .string(error.message)),
         ])

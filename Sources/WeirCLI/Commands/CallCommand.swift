@@ -7,13 +7,14 @@ internal import Weir
 /// `weir call`
 struct CallCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "call", abstract: "Calls a method with JSON, by server reflection.",
+        commandName: "call", abstract: "Calls a method or an endpoint with JSON.",
         discussion: """
-            Give --data once for each request message of a client-streaming call. Replies go to \
-            standard output, who answered to standard error.
+            A method is described by server reflection; give --data once for each request message of \
+            a client-streaming call. An endpoint that is called by name gets --data as it is. Replies \
+            go to standard output, who answered to standard error.
             """)
 
-    @Argument(help: "The method: pkg.Service/Method.")
+    @Argument(help: "The method pkg.Service/Method, or the name of an endpoint.")
     var method: String
 
     @Option(help: ArgumentHelp("A request message as JSON.", valueName: "json"))
@@ -54,6 +55,7 @@ struct CallCommand: AsyncParsableCommand {
     }
 
     private func call(_ client: WeirClient) async throws {
+        guard method.contains("/") else { return try await callByName(client) }
         let parts = method.split(separator: "/").map(String.init)
         guard parts.count == 2 else {
             throw RPCError(.invalidArgument, "'\(method)' is no method: give pkg.Service/Method")
@@ -78,6 +80,28 @@ struct CallCommand: AsyncParsableCommand {
                     .text(indent: json ? 0 : 2))
             fflush(nil)
         }
+        await tellBackend(of: call)
+    }
+
+    private func callByName(_ client: WeirClient) async throws {
+        guard data.count <= 1 else {
+            throw RPCError(
+                .invalidArgument,
+                "an endpoint takes one request, --data was given \(data.count) times")
+        }
+        let text = data.first ?? "null"
+        _ = try JSONValue(parsing: text)
+        var options = options
+        options.metadata.add("x-serve-endpoint", method)
+        let (reply, call): (Weir_V1_CallResponse, ClientCall) = try await client.exchange(
+            "/weir.v1.Serve/Call", Weir_V1_CallRequest(payload: Array(text.utf8)), options)
+        let body = String(decoding: reply.payload, as: UTF8.self)
+        let value = try? JSONValue(parsing: body)
+        print(value?.text(indent: json ? 0 : 2) ?? body)
+        await tellBackend(of: call)
+    }
+
+    private func tellBackend(of call: ClientCall) async {
         if let backend = await call.trailingMetadata["x-serve-backend"] {
             complain("answered by \(backend)")
         }
