@@ -101,7 +101,7 @@ def test_java(run):
 
 def test_node(run):
     needs("Node", "nodejs", "node")
-    output = run("node", "--test", "--test-reporter=tap", "test/", folder=CLIENTS / "node")
+    output = run("node", "--test", "--test-reporter=tap", "test/smoke.test.js", folder=CLIENTS / "node")
     assert re.search(r"^# pass 7$", output, re.M) and re.search(r"^# skipped 0$", output, re.M)
 
 

@@ -162,6 +162,14 @@ def test_a_chunked_body_without_a_length_is_bounded_too(fixture_server):
     connection.close()
 
 
+def test_headers_are_bounded_as_in_http2(fixture_server):
+    for length, expected in [(12_000, 200), (17_000, 431)]:
+        connection = http_client(fixture_server.data)
+        got = ask(connection, "GET", "/dynamic?bytes=1", headers={"X-Long": "x" * length})
+        assert got[0] == expected
+        connection.close()
+
+
 def test_an_answer_over_the_limit_is_refused(http):
     status, _, body = ask(http, "GET", f"/dynamic?bytes={LIMIT + 1}")
     assert status == 429 and b"over the limit" in body

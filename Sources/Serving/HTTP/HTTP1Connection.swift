@@ -73,8 +73,15 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         self.head = head
         body = []
+        // Counted as RFC 9113 section 6.5.2 does.
+        let size = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
+        guard size <= loop.limits.maxHeaderListBytes else {
+            return refuse(.headersTooLarge(limit: loop.limits.maxHeaderListBytes))
+        }
         let announced = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-        guard announced <= loop.limits.maxMessageBytes else { return refuseBody() }
+        guard announced <= loop.limits.maxMessageBytes else {
+            return refuse(.tooLong(limit: loop.limits.maxMessageBytes))
+        }
         // RFC 9110 section 10.1.1.
         if head.headers["expect"].contains(where: { $0.lowercased() == "100-continue" }) {
             let go = HTTPResponseHead(version: head.version, status: .continue)
@@ -89,17 +96,19 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
             if discardedBytes > limit { close() }
             return
         }
-        guard body.count + bytes.readableBytes <= limit else { return refuseBody() }
+        guard body.count + bytes.readableBytes <= limit else {
+            return refuse(.tooLong(limit: limit))
+        }
         body.append(contentsOf: bytes.readableBytesView)
     }
 
-    /// Answers a request whose body is too long while that is still coming. Closing the socket now would
-    /// reset it, and the client would not see the answer (RFC 9112 section 9.6).
-    private func refuseBody() {
+    /// Answers a request that is still coming. Closing the socket now would reset it, and the client would
+    /// not see the answer (RFC 9112 section 9.6).
+    private func refuse(_ reply: HTTPReply) {
         guard let head, let context else { return }
         self.head = nil
         isBusy = true
-        write(.tooLong(limit: loop.limits.maxMessageBytes), to: head, closes: true, context)
+        write(reply, to: head, closes: true, context)
         context.close(mode: .output, promise: nil)
         let channel = context.channel
         loop.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
@@ -151,6 +160,12 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
 }
 
 extension HTTPReply {
+    static func headersTooLarge(limit: Int) -> HTTPReply {
+        HTTPReply(
+            .init(.resourceExhausted, "the headers are over the limit of \(limit) bytes"),
+            status: 431)
+    }
+
     /// A body is longer than a message may be.
     static func tooLong(limit: Int) -> HTTPReply {
         HTTPReply(

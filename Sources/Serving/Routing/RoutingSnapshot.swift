@@ -54,6 +54,8 @@ package final class RoutingSnapshot: Sendable {
     private let byRoute: [Route: Endpoint]
     /// The endpoints that take what is not gRPC, by their paths.
     private let byPath: [String: Endpoint]
+    /// The most slashes in one of these paths: more of a request's path need not be looked at.
+    private let maxSlashes: Int
 
     package init(
         revision: UInt64, endpoints: some Collection<Endpoint>, backends: Backends
@@ -72,6 +74,7 @@ package final class RoutingSnapshot: Sendable {
             uniqueKeysWithValues: endpoints.lazy.filter(\.route.takesHTTP).map {
                 ($0.route.description, $0)
             })
+        maxSlashes = byPath.keys.map(\.slashes).max() ?? 0
     }
 
     package static let empty = RoutingSnapshot(
@@ -89,12 +92,16 @@ package final class RoutingSnapshot: Sendable {
     ///
     /// - Parameter path: without the query.
     package func endpoint(forHTTP path: Substring) -> Endpoint? {
+        guard maxSlashes > 0 else { return nil }
         if let exact = byPath[String(path)] { return exact }
-        var rest = path
-        while let slash = rest.lastIndex(of: "/") {
-            if let found = byPath[String(rest[...slash])] { return found }
-            rest = rest[..<slash]
+        let slashes = path.indices.lazy.filter { path[$0] == "/" }.prefix(maxSlashes)
+        for slash in slashes.reversed() {
+            if let found = byPath[String(path[...slash])] { return found }
         }
         return nil
     }
+}
+
+extension String {
+    fileprivate var slashes: Int { utf8.count { $0 == UInt8(ascii: "/") } }
 }
