@@ -18,8 +18,10 @@ class ServerCall: @unchecked Sendable {
     }
 
     let loop: ServingLoop
-    private let origin: Origin
-    /// The origin, if that is a shadow.
+    /// The connection of the client; nil when a caller is in its place.
+    private let connection: ServerConnection?
+    private let caller: (any Caller)?
+    /// The caller, if that is a shadow.
     let copy: ShadowCopy?
     /// Makes copies of this call, while it runs.
     private var mirror: Mirror?
@@ -34,9 +36,16 @@ class ServerCall: @unchecked Sendable {
 
     init(_ loop: ServingLoop, _ origin: Origin, target: Target) {
         self.loop = loop
-        self.origin = origin
         self.target = target
-        copy = if case .caller(let caller) = origin { caller as? ShadowCopy } else { nil }
+        switch origin {
+        case .stream(let connection):
+            self.connection = connection
+            caller = nil
+        case .caller(let caller):
+            connection = nil
+            self.caller = caller
+        }
+        copy = caller as? ShadowCopy
     }
 
     // MARK: For subclasses
@@ -115,26 +124,17 @@ class ServerCall: @unchecked Sendable {
 
     /// The request's headers.
     final var requestHeaders: HeaderBlock {
-        switch origin {
-        case .stream(let connection): connection.session.headers(of: stream)
-        case .caller(let caller): caller.headers
-        }
+        connection?.session.headers(of: stream) ?? caller?.headers ?? HeaderBlock()
     }
 
     /// Who asked: `127.0.0.1:50123`, `[::1]:50123`, or what a socket of another kind has.
     final var peer: String {
-        switch origin {
-        case .stream(let connection): connection.peer
-        case .caller(let caller): caller.peer
-        }
+        connection?.peer ?? caller?.peer ?? ""
     }
 
     /// The IP address of who asked; nil for a Unix socket.
     final var peerAddress: String? {
-        switch origin {
-        case .stream(let connection): connection.peerAddress
-        case .caller(let caller): caller.peerAddress
-        }
+        connection?.peerAddress ?? caller?.peerAddress
     }
 
     /// Request bytes have come from the client.
@@ -145,12 +145,12 @@ class ServerCall: @unchecked Sendable {
 
     /// Lets the client send as many bytes more.
     final func creditRequest(_ bytes: Int) {
-        switch origin {
-        case .stream(let connection):
-            connection.session.consume(bytes, of: stream)
-            connection.changed()
-        case .caller(let caller): caller.credit(bytes)
+        guard let connection else {
+            caller?.credit(bytes)
+            return
         }
+        connection.session.consume(bytes, of: stream)
+        connection.changed()
     }
 
     // MARK: The response
@@ -158,33 +158,32 @@ class ServerCall: @unchecked Sendable {
     /// Begins the response.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         mirror?.responded(encoding: encoding())
-        switch origin {
-        case .stream(let connection):
-            connection.session.respond(to: stream, headers: headers)
-            connection.changed()
-        case .caller(let caller): caller.responded(encoding: encoding())
+        guard let connection else {
+            caller?.responded(encoding: encoding())
+            return
         }
+        connection.session.respond(to: stream, headers: headers)
+        connection.changed()
     }
 
     /// Appends bytes to the response.
     final func sendBody(_ bytes: RawSpan) {
         mirror?.wrote(bytes)
-        switch origin {
-        case .stream(let connection):
-            connection.session.write(bytes, to: stream)
-            connection.changed()
-        case .caller(let caller): caller.wrote(bytes)
+        guard let connection else {
+            caller?.wrote(bytes)
+            return
         }
+        connection.session.write(bytes, to: stream)
+        connection.changed()
     }
 
     /// Whether no more than `limit` response bytes wait for the client; if not, `responseDrained` is called
     /// when that has changed.
     final func takesMore(limit: Int) -> Bool {
-        switch origin {
-        case .stream(let connection):
+        if let connection {
             if connection.session.unsentBytes(of: stream) <= limit { return true }
             connection.session.notifyWhenDrained(stream, below: limit)
-        case .caller(let caller):
+        } else if let caller {
             if caller.takesMore() { return true }
             caller.waitForRoom()
         }
@@ -201,7 +200,7 @@ class ServerCall: @unchecked Sendable {
     ) {
         let action = state.finish()
         guard action != .drop else { return }
-        if case .stream(let connection) = origin {
+        if let connection {
             if action == .sendTrailers {
                 connection.session.finish(stream, trailers: trailers)
             } else {
@@ -249,11 +248,9 @@ class ServerCall: @unchecked Sendable {
             target.metrics.figures.record(code, nanoseconds: nanoseconds)
             mirror?.ended(code, message(), nanoseconds: nanoseconds, byCaller: byCaller)
             mirror = nil
-            if case .caller(let caller) = origin {
-                caller.ended(code, message(), nanoseconds: nanoseconds)
-            }
+            caller?.ended(code, message(), nanoseconds: nanoseconds)
         }
         release()
-        if case .stream(let connection) = origin { connection.changed() }
+        connection?.changed()
     }
 }

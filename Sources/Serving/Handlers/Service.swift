@@ -140,8 +140,8 @@ public struct Service: Sendable {
     }
 }
 
-/// One method, ready to be started.
-struct MethodHandler: Sendable {
+/// One method, ready to be started. A class, so that handing it on costs one reference.
+final class MethodHandler: Sendable {
     /// How a call enters its handler.
     enum Entry: Sendable {
         /// With the bytes of the only request.
@@ -155,6 +155,15 @@ struct MethodHandler: Sendable {
     let entry: Entry
     /// For callers that send and want JSON.
     let json: MessageJSON
+
+    init(
+        request: any WireMessage.Type, reply: any WireMessage.Type, entry: Entry, json: MessageJSON
+    ) {
+        self.request = request
+        self.reply = reply
+        self.entry = entry
+        self.json = json
+    }
 }
 
 /// A backend that is Swift code in this process.
