@@ -5,7 +5,7 @@ internal import Messages
 /// `weir-generate`: from `.proto` files, protobuf-c's C code and the Swift values in front of it.
 ///
 /// ```
-/// protoc  --descriptor_set_out-->  descriptors --> SwiftFile --> NAME.weir.swift
+/// protoc  --descriptor_set_out-->  descriptors --> SwiftFile --> NAME.weir.swift (messages, stubs)
 ///                                      | strings as bytes (ByteStrings)
 ///                                      v
 /// protoc  --c_out  ----------------------------------------> NAME.pb-c.c, include/NAME.pb-c.h
@@ -14,7 +14,7 @@ internal import Messages
 struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weir-generate",
-        abstract: "Generates messages for Weir from .proto files.",
+        abstract: "Generates messages and client stubs for Weir from .proto files.",
         discussion: """
             Needs protoc and protoc-gen-c (Debian: protobuf-compiler, protobuf-c-compiler). The \
             types of google/protobuf/ are part of Weir and need not be generated.

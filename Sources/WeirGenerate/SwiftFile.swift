@@ -38,6 +38,8 @@ struct SwiftFile {
                 lines += declaration(of: symbol, MessageCode(message: message, in: self).lines)
             } else if let enumeration = schema.enumerations[symbol] {
                 lines += declaration(of: symbol, render(enumeration))
+            } else if let service = schema.services[symbol], hasClients {
+                lines += [""] + ServiceCode(service: service, file: self).lines
             }
         }
         lines += [
@@ -48,7 +50,10 @@ struct SwiftFile {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The Swift name of a message or enum, wherever it is declared.
+    /// Whether the runtime has the client that stubs call with, and not just the messages.
+    private var hasClients: Bool { runtime == "Weir" }
+
+    /// The Swift name of a message, enum or service, wherever it is declared.
     func swiftType(_ fullName: String) -> String {
         let package = schema.fileBySymbol[fullName].flatMap { schema.files[$0]?.package } ?? ""
         return SwiftName.type(fullName, package: package)

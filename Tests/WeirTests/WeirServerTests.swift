@@ -55,6 +55,39 @@ private func example() async throws {
         ).message
     }
 
+    @Test("A generated stub makes calls of all four kinds, with a shard key")
+    func stubs() async throws {
+        try await withServer(Greeters.all) { server, client, _ in
+            try await server.createEndpoint(
+                "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
+            let stub = Helloworld_GreeterStub(client)
+            let ada = Helloworld_HelloRequest(name: "Ada")
+            let options = WeirClient.CallOptions(shardKey: "user-7", timeout: .seconds(20))
+            #expect(try await stub.sayHello(ada, options).message == "Hello Ada!")
+            var streamed: [String] = []
+            try await stub.sayHelloStreamReply(ada, options) { streamed.append($0.message) }
+            #expect(streamed.count == 3 && streamed.first == "Hello Ada! (1 of 3)")
+            let upload = try await stub.sayHelloToAll(options)
+            for name in ["Ada", "Grace"] { try await upload.send(.init(name: name)) }
+            let all = try await upload.reply().message
+            #expect(all.contains("Ada") && all.contains("Grace"))
+            let chat = try await stub.sayHelloBidiStream(options)
+            var greetings: [String] = []
+            for name in ["Ada", "Grace"] {
+                try await chat.send(.init(name: name))
+                greetings.append(try #require(try await chat.next()).message)
+            }
+            chat.finish()
+            #expect(try await chat.next() == nil && greetings == ["Hello Ada!", "Hello Grace!"])
+            #expect(await chat.call.trailingMetadata["x-serve-backend"] == "greeter-v1")
+            let cancelled = try await stub.sayHelloBidiStream()
+            cancelled.cancel()
+            let error = try #require(
+                await #expect(throws: RPCError.self) { _ = try await cancelled.next() })
+            #expect(error.code == .cancelled)
+        }
+    }
+
     @Test("A program serves its backends and moves traffic between them")
     func serves() async throws {
         try await withServer(Greeters.all) { server, client, _ in

@@ -74,6 +74,42 @@ public struct Helloworld_HelloReply: ProtobufMessage {
     }
 }
 
+/// Calls `helloworld.Greeter`.
+public struct Helloworld_GreeterStub: Sendable {
+    private let client: WeirClient
+
+    public init(_ client: WeirClient) { self.client = client }
+
+    /// `SayHello`
+    public func sayHello(
+        _ request: Helloworld_HelloRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Helloworld_HelloReply {
+        try await client.unary("/helloworld.Greeter/SayHello", request, options)
+    }
+
+    /// `SayHelloStreamReply`; `receive` gets each reply.
+    public func sayHelloStreamReply(
+        _ request: Helloworld_HelloRequest, _ options: WeirClient.CallOptions = .init(),
+        _ receive: (Helloworld_HelloReply) async throws -> Void
+    ) async throws {
+        try await client.serverStreaming("/helloworld.Greeter/SayHelloStreamReply", request, options, receive)
+    }
+
+    /// `SayHelloBidiStream`
+    public func sayHelloBidiStream(
+        _ options: WeirClient.CallOptions = .init()
+    ) async throws -> ClientStream<Helloworld_HelloRequest, Helloworld_HelloReply> {
+        try await client.stream("/helloworld.Greeter/SayHelloBidiStream", options)
+    }
+
+    /// `SayHelloToAll`; `reply()` of the stream is its end.
+    public func sayHelloToAll(
+        _ options: WeirClient.CallOptions = .init()
+    ) async throws -> ClientStream<Helloworld_HelloRequest, Helloworld_HelloReply> {
+        try await client.stream("/helloworld.Greeter/SayHelloToAll", options)
+    }
+}
+
 extension ProtobufCBinaryData {
     fileprivate init(_ bytes: UnsafeMutableBufferPointer<UInt8>) {
         unsafe self.init(len: bytes.count, data: bytes.baseAddress)

@@ -1,0 +1,55 @@
+internal import GRPCWire
+public import Messages
+
+/// A call with a stream of requests, in their types.
+///
+/// ```swift
+/// let chat = try await stub.sayHelloBidiStream()
+/// try await chat.send(request)
+/// chat.finish()
+/// while let reply = try await chat.next() { ... }
+/// ```
+public struct ClientStream<Request: WireMessage, Reply: WireMessage>: Sendable {
+    /// The call itself, for its metadata.
+    public let call: ClientCall
+
+    /// Sends a request; waits while too much is buffered. Sending on a call that has ended does nothing:
+    /// `next` tells why it ended.
+    public func send(_ request: Request) async throws {
+        try await call.send(try request.serializedBytes())
+    }
+
+    /// Says that no more requests follow.
+    public func finish() { call.finish() }
+
+    /// The next reply; nil when the call has ended with OK. Throws the call's `RPCError` otherwise.
+    public func next() async throws -> Reply? {
+        try await call.next().map { try Reply(serializedBytes: $0) }
+    }
+
+    /// Says that no more requests follow, and waits for the only reply of a client-streaming call.
+    public func reply() async throws -> Reply {
+        finish()
+        guard let reply = try await next() else {
+            throw RPCError(.internalError, "the server sent no reply")
+        }
+        guard try await call.next() == nil else {
+            throw RPCError(.internalError, "the server sent more than one reply")
+        }
+        return reply
+    }
+
+    /// Ends the call as CANCELLED, unless it has ended.
+    public func cancel() { call.cancel() }
+}
+
+extension WeirClient {
+    /// Begins a call with a stream of requests.
+    ///
+    /// - Parameter path: `/pkg.Service/Method`.
+    public func stream<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ options: CallOptions = CallOptions()
+    ) async throws -> ClientStream<Request, Reply> {
+        ClientStream(call: try await open(path, options))
+    }
+}
