@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import getpass
+import json
 import socket
+import sys
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, Type, TypeVar
 
@@ -174,9 +176,33 @@ def watch(from_revision: int) -> Operation[types.Change]:
         "Watch", pb.WatchRequest(from_revision=from_revision), pb.WatchResponse, types.Change.of)
 
 
-def upstream(name: str, addresses: Sequence[str], options: Optional[pb.BackendOptions]) -> pb.Backend:
+# Backends as they are described to the admin service.
+
+
+def upstream(name: str, addresses: Sequence[str], queries: Optional[int]) -> pb.Backend:
     return pb.Backend(
-        name=name, upstream=pb.UpstreamKind(addresses=list(addresses)), options=options)
+        name=name, upstream=pb.UpstreamKind(addresses=list(addresses)),
+        options=pb.BackendOptions(max_requests_per_replica=queries or 0))
+
+
+def worker(
+    name: str, path: str, init_args: Sequence[Any], replicas: int, queries: Optional[int],
+    environment: Optional[Mapping[str, str]], working_directory: str, start_timeout: float,
+) -> pb.Backend:
+    """A backend that Weir runs, of the class or function at an import path."""
+    if path.partition(":")[2].isdigit():
+        raise ValueError(f"{path!r} looks like an address: give a list of addresses, [{path!r}]")
+    command = [sys.executable, "-m", "weir.worker", path]
+    if init_args:
+        command += ["--init-args", json.dumps(init_args)]
+    if queries:
+        command += ["--max-queries", str(queries)]
+    kind = pb.WorkerKind(
+        command=command, replicas=replicas, environment=environment,
+        working_directory=working_directory)
+    kind.start_timeout.FromNanoseconds(int(start_timeout * 1e9))
+    return pb.Backend(
+        name=name, worker=kind, options=pb.BackendOptions(max_requests_per_replica=queries or 0))
 
 
 def data_address(instances: Sequence[types.Instance], admin: str) -> str:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Any, AsyncIterator, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, Union
+from typing import (
+    Any, AsyncIterator, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, Union,
+)
 
 import grpc
 import grpc.aio

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
 import socket
-import sys
 import time
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
@@ -129,9 +127,18 @@ class Client:
         """
         replicas, queries = self._scale(config, replicas, max_concurrent_queries)
         terms = self._terms(expected_revision, validate_only, comment)
-        backend = self._backend(
-            name, target, init_args, replicas, queries, environment, working_directory,
-            start_timeout, validate_only)
+        if isinstance(target, str):
+            backend = operations.worker(
+                name, target, init_args, replicas, queries, environment,
+                working_directory or os.getcwd(), start_timeout)
+        elif isinstance(target, (list, tuple)):
+            backend = operations.upstream(name, target, queries)
+        else:
+            code = serving.check(target)
+            addresses = (
+                ["127.0.0.1:1"] if validate_only else
+                self._serve(name, code, init_args, replicas, queries))
+            backend = operations.upstream(name, addresses, queries)
         try:
             made = self._run(operations.create_backend(backend, terms))
         except BaseException:
@@ -161,48 +168,16 @@ class Client:
             raise ValueError("a backend needs at least 1 replica and 1 request at once")
         return replicas, queries
 
-    def _backend(
-        self,
-        name: str,
-        target: Union[Target, str, Sequence[str]],
-        init_args: Tuple[Any, ...],
-        replicas: int,
+    def _serve(
+        self, name: str, target: Target, init_args: Tuple[Any, ...], replicas: int,
         queries: Optional[int],
-        environment: Optional[Mapping[str, str]],
-        working_directory: Optional[str],
-        start_timeout: float,
-        validate_only: bool,
-    ) -> pb.Backend:
-        """What the admin service is told; starts what this process serves itself."""
-        if isinstance(target, str):
-            if target.partition(":")[2].isdigit():
-                raise ValueError(
-                    f"{target!r} looks like an address: give a list of addresses, [{target!r}]")
-            command = [sys.executable, "-m", "weir.worker", target]
-            if init_args:
-                command += ["--init-args", json.dumps(init_args)]
-            if queries:
-                command += ["--max-queries", str(queries)]
-            worker = pb.WorkerKind(
-                command=command, replicas=replicas, environment=environment,
-                working_directory=working_directory or os.getcwd())
-            worker.start_timeout.FromNanoseconds(int(start_timeout * 1e9))
-            return pb.Backend(
-                name=name, worker=worker,
-                options=pb.BackendOptions(max_requests_per_replica=queries or 0))
-        if isinstance(target, (list, tuple)):
-            return operations.upstream(
-                name, target, pb.BackendOptions(max_requests_per_replica=queries or 0))
-        code = serving.check(target)
-        addresses = ["127.0.0.1:1"]
-        if not validate_only:
-            if name in self._local.names:
-                raise errors.AlreadyExists(f"backend {name!r} is served by this client already")
-            addresses = self._local.start(
-                name, code, init_args, self._own_host(), replicas,
-                queries or serving.default_queries(code))
-        return operations.upstream(
-            name, addresses, pb.BackendOptions(max_requests_per_replica=queries or 0))
+    ) -> List[str]:
+        """Starts to serve code in this process; returns the addresses of its replicas."""
+        if name in self._local.names:
+            raise errors.AlreadyExists(f"backend {name!r} is served by this client already")
+        return self._local.start(
+            name, target, init_args, self._own_host(), replicas,
+            queries or serving.default_queries(target))
 
     def _own_host(self) -> str:
         """The address under which Weir reaches this machine: the one that reaches Weir."""
