@@ -42,7 +42,7 @@ def test_reflection_describes_the_demo(demo):
     with grpc.insecure_channel(demo.data) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         assert set(database.get_services()) == {
-            "helloworld.Greeter", "grpc.health.v1.Health",
+            "helloworld.Greeter", "weir.v1.Serve", "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
         service = DescriptorPool(database).FindServiceByName("helloworld.Greeter")
         method = service.FindMethodByName("SayHello")

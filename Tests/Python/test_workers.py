@@ -75,7 +75,7 @@ def test_a_crash_loop_is_slowed_down_and_told(mesh):
     status = mesh.status("raw")
     assert not status.usable
     assert 1 <= status.replicas[0].restarts <= 4
-    assert status.replicas[0].last_failure == "exited with code 7"
+    assert status.replicas[0].last_failure == "exited with code 7: broken"
     assert "raw#0 exited with code 7" in status.problem
     error = failure(lambda: call(mesh, "Name"))
     assert error.code() == grpc.StatusCode.UNAVAILABLE
