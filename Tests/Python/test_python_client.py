@@ -566,12 +566,25 @@ def test_the_types_are_right():
     assert run.returncode == 0, run.stdout
 
 
-def test_the_two_minutes_of_the_readme(client, capsys):
-    readme = (ROOT / "clients/python/README.md").read_text()
-    code = readme.split("```python\n")[1].split("```")[0]
+def run_page(path, client):
+    """Runs the first Python code of a page against a server; returns its names."""
+    code = (ROOT / path).read_text().split("```python\n")[1].split("```")[0]
     for there, here in [("127.0.0.1:8001", client.address), ("127.0.0.1:8000", client.data_address)]:
         code = code.replace(there, here)
-    exec(compile(code, "README.md", "exec"), {})
+    names = {}
+    exec(compile(code, path, "exec"), names)
+    return names
+
+
+def test_the_class_on_the_main_page(client):
+    mine = run_page("README.md", client)["client"]
+    response = requests.get(f"http://{client.data_address}/greet?name=Ada", timeout=10)
+    assert response.text == '{"message": "Hello, Ada!"}'
+    mine.close()
+
+
+def test_the_two_minutes_of_the_readme(client, capsys):
+    run_page("clients/python/README.md", client)
     lines = capsys.readouterr().out.splitlines()
     # What the comments in it promise.
     assert lines[0] == "{'message': 'Hello, Ada!'}"
