@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Synchronization
 
 /// A real etcd of one member, on free ports of loopback, with its data in a directory of its own.
 final class EtcdServer: @unchecked Sendable {
@@ -8,6 +9,18 @@ final class EtcdServer: @unchecked Sendable {
     private let options: [String]
     // Only touched by the test that has the server.
     private var process = Process()
+
+    /// Process numbers and folders of those that run. One that many tests share has no last owner, and is
+    /// stopped when the program ends.
+    private static let running = Mutex<[Int32: URL]>([:])
+    private static let stopsAtEnd: Void = {
+        atexit {
+            for (pid, directory) in EtcdServer.running.withLock({ $0 }) {
+                kill(pid, SIGKILL)
+                try? FileManager.default.removeItem(at: directory)
+            }
+        }
+    }()
 
     /// - Parameter options: more of etcd's own.
     init(options: [String] = []) async throws {
@@ -38,7 +51,10 @@ final class EtcdServer: @unchecked Sendable {
             ] + options
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
+        Self.stopsAtEnd
         try process.run()
+        let (pid, directory) = (process.processIdentifier, directory)
+        Self.running.withLock { $0[pid] = directory }
         for _ in 0..<200 where !Self.answers(port) {
             try await Task.sleep(for: .milliseconds(50))
         }
@@ -48,6 +64,8 @@ final class EtcdServer: @unchecked Sendable {
         guard process.isRunning else { return }
         process.terminate()
         process.waitUntilExit()
+        let pid = process.processIdentifier
+        Self.running.withLock { _ = $0.removeValue(forKey: pid) }
     }
 
     func ctl(_ arguments: String...) throws {
