@@ -81,22 +81,31 @@ def test_cpp(run, cpp):
     assert passed(run(cpp / "smoke_test", folder=cpp)) > 400
 
 
-def test_go(run, tmp_path):
+@pytest.fixture
+def go(tmp_path):
+    """The client's folder, and the environment, for Go with Debian's libraries, which are a GOPATH."""
     needs("Go", "golang-go golang-google-grpc-dev", "go")
-    # Debian's libraries of Go are a GOPATH of their own.
     folder = tmp_path / "src/weir.local/client"
     shutil.copytree(CLIENTS / "go", folder)
-    output = run(
-        "go", "test", "-count=1", "-v", ".", folder=folder, GO111MODULE="off",
-        GOPATH=f"{tmp_path}:/usr/share/gocode", GOFLAGS="")
+    return {"folder": folder, "GO111MODULE": "off", "GOFLAGS": "",
+            "GOPATH": f"{tmp_path}:/usr/share/gocode"}
+
+
+def test_go(run, go):
+    output = run("go", "test", "-count=1", "-v", ".", **go)
     assert output.count("--- PASS") == 5 and "SKIP" not in output
 
 
-def test_java(run):
+@pytest.fixture
+def java():
+    """Where Java's client is built."""
     needs("Java", "default-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin",
           "javac", "protoc", "grpc_java_plugin")
-    out = build_folder("java")
-    assert passed(run("make", "-s", f"OUT={out}", "smoke-test", folder=CLIENTS / "java")) > 400
+    return build_folder("java")
+
+
+def test_java(run, java):
+    assert passed(run("make", "-s", f"OUT={java}", "smoke-test", folder=CLIENTS / "java")) > 400
 
 
 def test_node(run):
@@ -137,22 +146,13 @@ def test_the_sample_in_cpp(demo_run, cpp):
     assert demo_run(cpp / "canary", folder=cpp) == STORY
 
 
-def test_the_sample_in_go(demo_run, tmp_path):
-    needs("Go", "golang-go golang-google-grpc-dev", "go")
-    folder = tmp_path / "src/weir.local/client"
-    shutil.copytree(CLIENTS / "go", folder)
-    output = demo_run(
-        "go", "run", "./examples/canary", folder=folder, GO111MODULE="off",
-        GOPATH=f"{tmp_path}:/usr/share/gocode", GOFLAGS="")
-    assert output == STORY
+def test_the_sample_in_go(demo_run, go):
+    assert demo_run("go", "run", "./examples/canary", **go) == STORY
 
 
-def test_the_sample_in_java(demo_run):
-    needs("Java", "default-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin",
-          "javac", "protoc", "grpc_java_plugin")
-    out = build_folder("java")
+def test_the_sample_in_java(demo_run, java):
     output = demo_run(
-        "sh", "-c", f'make -s OUT={out} canary ADMIN="$0"', folder=CLIENTS / "java")
+        "sh", "-c", f'make -s OUT={java} canary ADMIN="$0"', folder=CLIENTS / "java")
     assert output == STORY
 
 
