@@ -1,5 +1,5 @@
 public import GRPCWire
-internal import Messages
+package import Messages
 internal import TrafficPolicy
 
 extension WeirControl {
@@ -43,7 +43,7 @@ extension WeirControl {
         public let revision: UInt64
         private let intervals: [Weir_Admin_V1_Interval]
 
-        init(_ message: Weir_Admin_V1_Endpoint) {
+        package init(_ message: Weir_Admin_V1_Endpoint) {
             name = message.name
             route = message.route
             traffic = Dictionary(
