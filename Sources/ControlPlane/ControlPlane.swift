@@ -223,7 +223,7 @@ package actor ControlPlane {
         let routed = Set(state.endpoints.values.compactMap(\.route.service))
         reflection.set(
             schema,
-            services: Self.standardServices + ["weir.v1.Serve"]
+            services: Self.standardServices + [MethodPath.dynamicCall.service]
                 + routed.filter { schema.services[$0] != nil })
     }
 

@@ -114,11 +114,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
             loop.unrouted += port.servesEndpoints ? 1 : 0
             return refuse(stream, unrouted(request, path, headers))
         }
-        guard loop.requestsInFlight < loop.limits.maxRequestsInFlightPerLoop else {
-            return refuse(
-                stream,
-                RPCError(.resourceExhausted, "\(loop.requestsInFlight) requests are in flight"))
-        }
+        if let error = loop.overload { return refuse(stream, error) }
         let choice = resolved.choose(shardKey: request.shardKeyBytes, &loop.random)
         let call = newCall(stream, choice.target)
         if let timeout = request.timeout {

@@ -14,7 +14,7 @@ internal import TrafficPolicy
 /// Confined to its loop.
 final class DynamicCall: Caller {
     /// Where the dynamic calls of all endpoints go.
-    static let path = Array("/weir.v1.Serve/Call".utf8)
+    static let path = Array(MethodPath.dynamicCall.description.utf8)
 
     static func isPath(_ text: String) -> Bool { text.utf8.elementsEqual(path) }
 
@@ -44,11 +44,8 @@ final class DynamicCall: Caller {
             reply(refusal(of: request, loop.snapshot))
             return nil
         }
-        guard loop.requestsInFlight < loop.limits.maxRequestsInFlightPerLoop else {
-            reply(
-                HTTPReply(
-                    RPCError(
-                        .resourceExhausted, "\(loop.requestsInFlight) requests are in flight")))
+        if let error = loop.overload {
+            reply(HTTPReply(error))
             return nil
         }
         let call = DynamicCall(request, endpoint: endpoint.name, loop, reply)
@@ -92,7 +89,7 @@ final class DynamicCall: Caller {
         }
         add(.method, "POST")
         add(.scheme, "http")
-        add(.path, String(decoding: path, as: UTF8.self))
+        add(.path, MethodPath.dynamicCall.description)
         if let host = request.first("host") { add(.authority, host) }
         add(.te, "trailers")
         add(.contentType, ContentType.grpc)

@@ -16,6 +16,7 @@ extension Service {
             @escaping @Sendable (Weir_V1_CallRequest, CallContext) async throws ->
             Weir_V1_CallResponse
     ) -> Service {
-        Service("weir.v1.Serve").unary("Call", handler)
+        let path = MethodPath.dynamicCall
+        return Service(path.service).unary(path.method, handler)
     }
 }

@@ -117,6 +117,12 @@ final class ServingLoop: @unchecked Sendable {
         return pool
     }
 
+    /// Why no request is taken on; nil while there is room for one.
+    var overload: RPCError? {
+        guard requestsInFlight >= limits.maxRequestsInFlightPerLoop else { return nil }
+        return RPCError(.resourceExhausted, "\(requestsInFlight) requests are in flight")
+    }
+
     // MARK: Metrics
 
     func metrics(for key: CallKey) -> CallMetrics {

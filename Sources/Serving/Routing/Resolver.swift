@@ -169,8 +169,7 @@ extension ServingLoop {
     /// The way of dynamic calls to an endpoint, remembered likewise.
     func resolveDynamic(_ endpoint: RoutingSnapshot.Endpoint) -> ResolvedPath {
         if let known = dynamicPaths[endpoint.name] { return known }
-        let path = MethodPath(service: "weir.v1.Serve", method: "Call")
-        let resolved = resolved(path, endpoint, path: DynamicCall.path)
+        let resolved = resolved(.dynamicCall, endpoint, path: DynamicCall.path)
         dynamicPaths[endpoint.name] = resolved
         return resolved
     }

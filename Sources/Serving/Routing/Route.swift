@@ -19,6 +19,9 @@ package struct MethodPath: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String { "/\(service)/\(method)" }
+
+    /// What calls of endpoints by name, and requests that are not gRPC, become.
+    package static let dynamicCall = MethodPath(service: "weir.v1.Serve", method: "Call")
 }
 
 /// What selects an endpoint: a method, all methods of a service, a plain path, or only its name.

@@ -23,13 +23,17 @@ public struct Handle: Sendable {
     private let client: WeirClient
     /// The name of the endpoint.
     public let endpoint: String
-    private var options = WeirClient.CallOptions()
+    private var options: WeirClient.CallOptions
     private var request = Weir_V1_CallRequest()
 
-    init(_ client: WeirClient, _ endpoint: String) {
+    package init(
+        _ client: WeirClient, _ endpoint: String,
+        _ options: WeirClient.CallOptions = WeirClient.CallOptions()
+    ) {
         self.client = client
         self.endpoint = endpoint
-        options.metadata.add("x-serve-endpoint", endpoint)
+        self.options = options
+        self.options.metadata.add("x-serve-endpoint", endpoint)
     }
 
     /// A handle that calls in another way; what is not given stays.
@@ -61,7 +65,7 @@ public struct Handle: Sendable {
         request.payload = bytes
         request.contentType = contentType
         let (reply, call): (Weir_V1_CallResponse, ClientCall) = try await client.exchange(
-            "/weir.v1.Serve/Call", request, options)
+            MethodPath.dynamicCall.description, request, options)
         return Response(
             body: reply.payload,
             contentType: reply.contentType.isEmpty ? "application/json" : reply.contentType,

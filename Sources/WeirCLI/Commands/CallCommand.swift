@@ -80,7 +80,7 @@ struct CallCommand: AsyncParsableCommand {
                     .text(indent: json ? 0 : 2))
             fflush(nil)
         }
-        await tellBackend(of: call)
+        tell(await call.trailingMetadata["x-serve-backend"])
     }
 
     private func callByName(_ client: WeirClient) async throws {
@@ -91,20 +91,16 @@ struct CallCommand: AsyncParsableCommand {
         }
         let text = data.first ?? "null"
         _ = try JSONValue(parsing: text)
-        var options = options
-        options.metadata.add("x-serve-endpoint", method)
-        let (reply, call): (Weir_V1_CallResponse, ClientCall) = try await client.exchange(
-            "/weir.v1.Serve/Call", Weir_V1_CallRequest(payload: Array(text.utf8)), options)
-        let body = String(decoding: reply.payload, as: UTF8.self)
+        let response = try await Handle(client, method, options).call(
+            bytes: Array(text.utf8), contentType: "application/json")
+        let body = String(decoding: response.body, as: UTF8.self)
         let value = try? JSONValue(parsing: body)
         print(value?.text(indent: json ? 0 : 2) ?? body)
-        await tellBackend(of: call)
+        tell(response.backend)
     }
 
-    private func tellBackend(of call: ClientCall) async {
-        if let backend = await call.trailingMetadata["x-serve-backend"] {
-            complain("answered by \(backend)")
-        }
+    private func tell(_ backend: String?) {
+        if let backend { complain("answered by \(backend)") }
     }
 
     private func requests(
