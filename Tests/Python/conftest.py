@@ -1,5 +1,6 @@
 """Fixtures: running servers, the client of this repository, and stubs made by grpcio-tools."""
 
+import faulthandler
 import json
 import os
 import pathlib
@@ -20,6 +21,11 @@ BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
 SECONDS = 20
 # For the frames and the counting of allocations that benchmarks use too.
 sys.path.insert(0, str(ROOT / "Benchmarks"))
+
+
+def pytest_unconfigure():
+    """Says what keeps the tests from ending, and ends them, when a thread does."""
+    faulthandler.dump_traceback_later(60, exit=True)
 
 
 def _generate(folder):

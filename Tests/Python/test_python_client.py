@@ -130,6 +130,36 @@ def test_results_are_awaitable_and_cancellable(client):
     assert called.wait(10)
 
 
+def test_a_coroutine_ends_with_its_call_and_close_leaves_no_thread(client):
+    started, cancelled = threading.Semaphore(0), threading.Semaphore(0)
+
+    async def slow(request):
+        started.release()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.release()
+            raise
+
+    client.create_backend("slow", slow)
+    client.create_endpoint("slow", backend="slow")
+    handle = client.get_handle("slow")
+    first = handle.remote(1)
+    assert started.acquire(timeout=10)
+    first.cancel()
+    assert cancelled.acquire(timeout=10)
+    second = handle.remote(2)
+    assert started.acquire(timeout=10)
+    client.close()
+    assert cancelled.acquire(timeout=10)
+    with pytest.raises(weir.WeirError):
+        second.result(timeout=10)
+    end = time.monotonic() + 10
+    while left := [one for one in threading.enumerate() if one.name.startswith("weir-backend")]:
+        assert time.monotonic() < end, left
+        time.sleep(0.01)
+
+
 def test_a_class_has_one_instance_for_each_replica_and_one_request_at_a_time(client):
     class Counting:
         made = []

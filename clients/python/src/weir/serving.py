@@ -14,7 +14,7 @@ import importlib
 import inspect
 import logging
 import threading
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple, Type, Union
 
 import grpc
 
@@ -77,10 +77,10 @@ class Replica:
         """
         self._instance: Any = target(*init_args) if inspect.isclass(target) else target
         self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._server = grpc.server(
-            concurrent.futures.ThreadPoolExecutor(max_queries, thread_name_prefix="weir-backend"),
-            options=[("grpc.so_reuseport", 0)],
-        )
+        self._loop_lock = threading.Lock()
+        self._workers = concurrent.futures.ThreadPoolExecutor(
+            max_queries, thread_name_prefix="weir-backend")
+        self._server = grpc.server(self._workers, options=[("grpc.so_reuseport", 0)])
         self._server.add_generic_rpc_handlers((_Service(self),))
         port = self._server.add_insecure_port(address)
         self.address = address
@@ -99,10 +99,12 @@ class Replica:
         try:
             value = method(request)
             if inspect.isawaitable(value):
-                value = self._run(value)
+                value = self._run(value, context)
             return self._response(value).message()
         except WeirError as error:
             context.abort(error.code, error.message)
+        except concurrent.futures.CancelledError:
+            context.abort(grpc.StatusCode.CANCELLED, "the call ended before the backend did")
         except Exception:
             # What went wrong is for those who run the backend, not for its callers.
             log.exception("a request to %s failed", request.endpoint or "a backend")
@@ -124,26 +126,47 @@ class Replica:
         body, content_type = payload.encode(value)
         return Response(body, content_type)
 
-    def _run(self, awaitable: Any) -> Any:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(
-                target=self._loop.run_forever, name="weir-backend-loop", daemon=True).start()
-
+    def _run(self, awaitable: Awaitable[Any], context: Any) -> Any:
+        """Waits for it on the replica's loop; a call that ends before cancels it."""
         async def wait() -> Any:
             return await awaitable
 
-        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(wait(), self._running_loop())
+        if not context.add_callback(future.cancel):
+            future.cancel()
+        return future.result()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._loop_lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._loop.run_forever, name="weir-backend-loop", daemon=True).start()
+            return self._loop
 
     def stop(self, grace: float = 5.0) -> None:
-        """Takes no more requests, and waits so many seconds for those that run."""
+        """Takes no more requests, and waits so many seconds for those that run.
+
+        Coroutines that run after that are cancelled with their calls.
+        """
         self._server.stop(grace).wait()
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._workers.shutdown(wait=False)
+        with self._loop_lock:
+            if self._loop is not None:
+                asyncio.run_coroutine_threadsafe(_end_loop(), self._loop)
 
     def wait(self) -> None:
         """Until it is stopped."""
         self._server.wait_for_termination()
+
+
+async def _end_loop() -> None:
+    """Cancels what still runs on the loop, lets it end, and stops the loop."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    asyncio.get_running_loop().stop()
 
 
 class _Service(grpc.GenericRpcHandler):
