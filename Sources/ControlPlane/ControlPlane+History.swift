@@ -1,9 +1,9 @@
-internal import Messages
+package import Messages
 
 /// Changes and questions that go by whole states.
 extension ControlPlane {
     /// Becomes what a configuration says, as one change.
-    func apply(
+    package func apply(
         _ message: Weir_Admin_V1_Configuration, onlyIfEmpty: Bool, under condition: Condition
     ) async throws -> Weir_Admin_V1_ApplyResponse {
         let wished = try ControlState.Configuration(message)

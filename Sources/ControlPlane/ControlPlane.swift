@@ -22,6 +22,7 @@ package actor ControlPlane {
     }
 
     package let dataPlane: DataPlane
+    let access: Access
     package let health: HealthBoard
     package let reflection: ReflectionBoard
     /// Where the state is kept; what it holds is read by `start`.
@@ -62,9 +63,10 @@ package actor ControlPlane {
     var recovery: Task<Void, Never>?
 
     package init(
-        dataPlane: DataPlane, handlers: [HandlerBackend], bounds: HistoryBounds = .init(),
-        log: Logger
+        dataPlane: DataPlane, handlers: [HandlerBackend], access: Access = Access(),
+        bounds: HistoryBounds = .init(), log: Logger
     ) {
+        self.access = access
         self.dataPlane = dataPlane
         self.bounds = bounds
         self.log = log

@@ -50,11 +50,11 @@ package final class DataPlane: Sendable {
     ///
     /// - Returns: the address, with the port that was chosen if 0 was asked for.
     package func listen(
-        host: String, port: Int, services: SystemServices
+        host: String, port: Int, tls: ServedTLS? = nil, services: SystemServices
     ) async throws -> SocketAddress {
         var address = try SocketAddress.makeAddressResolvingHost(host, port: port)
         for loop in loops {
-            let channel = try await bootstrap(loop, services)
+            let channel = try await bootstrap(loop, tls, services)
                 .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
                 .bind(to: address).get()
             listeners.add(channel)
@@ -65,9 +65,10 @@ package final class DataPlane: Sendable {
 
     /// Listens for operators, on one socket.
     package func listenForOperators(
-        host: String, port: Int, services: SystemServices
+        host: String, port: Int, tls: ServedTLS? = nil, services: SystemServices
     ) async throws -> SocketAddress {
-        let channel = try await bootstrap(loops[0], services).bind(host: host, port: port).get()
+        let channel = try await bootstrap(loops[0], tls, services).bind(host: host, port: port)
+            .get()
         listeners.add(channel)
         guard let address = channel.localAddress else {
             throw ChannelError.unknownLocalAddress
@@ -75,14 +76,17 @@ package final class DataPlane: Sendable {
         return address
     }
 
-    private func bootstrap(_ loop: ServingLoop, _ services: SystemServices) -> ServerBootstrap {
+    private func bootstrap(
+        _ loop: ServingLoop, _ tls: ServedTLS?, _ services: SystemServices
+    ) -> ServerBootstrap {
         ServerBootstrap(group: loop.eventLoop)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        ProtocolSniffer(loop: loop, port: services))
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(tls.handler()) }
+                    try pipeline.addHandler(ProtocolSniffer(loop: loop, port: services))
                 }
             }
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)

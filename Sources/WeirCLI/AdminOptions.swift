@@ -12,6 +12,13 @@ struct AdminOptions: ParsableArguments {
             valueName: "host:port"))
     var admin: String?
 
+    @OptionGroup var tls: TLSOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "A file with the token to show (default: the token $WEIR_TOKEN).", valueName: "file"))
+    var tokenFile: String?
+
     @Flag(help: "Print JSON for programs.")
     var json = false
 
@@ -19,17 +26,36 @@ struct AdminOptions: ParsableArguments {
     func call<Request: WireMessage, Reply: WireMessage>(
         _ method: String, _ request: Request, as reply: Reply.Type = Reply.self
     ) async throws -> Reply {
-        try await reporting { try await Self.call(try address, method, request) }
+        try await reporting { try await ask(method, request) }
     }
 
     /// The largest answer accepted: a whole state.
     private static let maxMessageBytes = 64 << 20
 
-    /// Calls a method of the admin service there; warns when the answer may be stale.
-    static func call<Request: WireMessage, Reply: WireMessage>(
-        _ address: Address, _ method: String, _ request: Request
+    /// A client of the admin port.
+    var client: WeirClient {
+        get throws {
+            try .forCommand(
+                try address, tls: tls.settings(environment: "WEIR_ADMIN_TLS"), token: try token,
+                maxMessageBytes: Self.maxMessageBytes)
+        }
+    }
+
+    private var token: String? {
+        get throws {
+            guard let tokenFile else { return ProcessInfo.processInfo.environment["WEIR_TOKEN"] }
+            guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
+                throw LocatedError(description: "can't read the token in '\(tokenFile)'")
+            }
+            return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+    }
+
+    /// Calls a method of the admin service; warns when the answer may be stale.
+    func ask<Request: WireMessage, Reply: WireMessage>(
+        _ method: String, _ request: Request
     ) async throws -> Reply {
-        let client = WeirClient(address, maxMessageBytes: maxMessageBytes)
+        let client = try client
         defer { Task { await client.close() } }
         let (reply, call): (Reply, ClientCall) = try await client.exchange(
             "/weir.admin.v1.Admin/\(method)", request, .init(timeout: .seconds(15)))

@@ -17,6 +17,6 @@ struct WeirCommand: AsyncParsableCommand {
             ServeCommand.self, BackendCommand.self, EndpointCommand.self, TrafficCommand.self,
             ShadowCommand.self, ExplainCommand.self, StatsCommand.self, CallCommand.self,
             ApplyCommand.self, ExportCommand.self, HistoryCommand.self, DiffCommand.self,
-            RollbackCommand.self, FleetCommand.self, StateCommand.self,
+            RollbackCommand.self, FleetCommand.self, StateCommand.self, AccessCommand.self,
         ])
 }

@@ -326,20 +326,51 @@ def metric(server, name):
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
+class Authority:
+    """A certificate authority in a folder, and certificates that it issues."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.ca = str(folder / "ca.pem")
+        self._openssl("req", "-x509", *self.NEW_KEY, "-keyout", "ca.key", "-out", "ca.pem",
+                      "-days", "2", "-subj", "/CN=test ca")
+
+    NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+    def _openssl(self, *arguments):
+        subprocess.run(
+            ["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+
+    def issue(self, name, names):
+        """A certificate for a name, made out to subject alternative names."""
+        self._openssl("req", *self.NEW_KEY, "-keyout", f"{name}.key.new", "-out", f"{name}.csr",
+                      "-subj", f"/CN={name}")
+        (self.folder / "ext").write_text(f"subjectAltName={names}")
+        self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                      "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", "ext")
+        (self.folder / f"{name}.key.new").rename(self.folder / f"{name}.key")
+
+    def cert(self, name):
+        return str(self.folder / f"{name}.pem")
+
+    def key(self, name):
+        return str(self.folder / f"{name}.key")
+
+    def credentials(self, name=None):
+        """For a channel of grpcio, with a certificate or without."""
+        def read(path):
+            return pathlib.Path(path).read_bytes()
+
+        return grpc.ssl_channel_credentials(
+            read(self.ca), read(self.key(name)) if name else None,
+            read(self.cert(name)) if name else None)
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
-    """A certificate authority, and certificates for a server called model.internal and a client."""
-    folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
-            "-days", "2", "-subj", "/CN=test ca")
+    """The folder of an authority, with certificates for a server called model.internal and a client."""
+    authority = Authority(tmp_path_factory.mktemp("tls"))
     for name in ("server", "client"):
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out",
-                f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / "ext").write_text("subjectAltName=DNS:model.internal")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-                "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", "ext")
-    return folder
+        authority.issue(name, "DNS:model.internal")
+    return authority.folder

@@ -13,7 +13,7 @@ internal import Testing
         ])
     func splitsTargets(target: String, path: String, query: String) {
         let request = HTTPRequest(
-            "GET", target: target, headers: [], body: [], peer: "", peerAddress: nil)
+            "GET", target: target, headers: [], body: [], peer: Peer())
         #expect(request.path == path && request.query == query)
     }
 

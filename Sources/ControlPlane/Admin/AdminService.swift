@@ -15,7 +15,18 @@ extension ControlPlane {
         board.set(joined, services: Self.standardServices + [admin])
         return HandlerBackend(
             "weir-admin",
-            services: [adminService, Service.health(health)] + Service.reflection(board))
+            // How the server is, everybody may ask.
+            services: [Service.health(health)]
+                + ([adminService] + Service.reflection(board)).map { service in
+                    service.guarded { [access] method, context in
+                        do throws(RPCError) {
+                            try access.check(method, context)
+                            return nil
+                        } catch {
+                            return error
+                        }
+                    }
+                })
     }
 
     /// Health and reflection, which the data port answers beside the endpoints.
@@ -30,30 +41,35 @@ extension ControlPlane {
 
     private nonisolated func addingChanges(_ service: Service) -> Service {
         service
-            .change("CreateBackend") { (request: Weir_Admin_V1_CreateBackendRequest, condition) in
+            .change("CreateBackend", access) {
+                (request: Weir_Admin_V1_CreateBackendRequest, condition) in
                 let backend = try await self.createBackend(
                     try ControlState.Backend(request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
-            .change("UpdateBackend") { (request: Weir_Admin_V1_UpdateBackendRequest, condition) in
+            .change("UpdateBackend", access) {
+                (request: Weir_Admin_V1_UpdateBackendRequest, condition) in
                 let backend = try await self.updateBackend(
                     try ControlState.Backend(request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
-            .change("DeleteBackend") { (request: Weir_Admin_V1_DeleteBackendRequest, condition) in
+            .change("DeleteBackend", access) {
+                (request: Weir_Admin_V1_DeleteBackendRequest, condition) in
                 let revision = try await self.deleteBackend(request.name, under: condition)
                 return Weir_Admin_V1_DeleteBackendResponse(revision: revision)
             }
-            .change("CreateEndpoint") { (request: Weir_Admin_V1_CreateEndpointRequest, condition) in
+            .change("CreateEndpoint", access) {
+                (request: Weir_Admin_V1_CreateEndpointRequest, condition) in
                 let endpoint = try await self.createEndpoint(
                     request.name, route: request.route, backend: request.backend, under: condition)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
-            .change("DeleteEndpoint") { (request: Weir_Admin_V1_DeleteEndpointRequest, condition) in
+            .change("DeleteEndpoint", access) {
+                (request: Weir_Admin_V1_DeleteEndpointRequest, condition) in
                 let revision = try await self.deleteEndpoint(request.name, under: condition)
                 return Weir_Admin_V1_DeleteEndpointResponse(revision: revision)
             }
-            .change("SetTraffic") { (request: Weir_Admin_V1_SetTrafficRequest, condition) in
+            .change("SetTraffic", access) { (request: Weir_Admin_V1_SetTrafficRequest, condition) in
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
                     under: condition)
@@ -61,14 +77,15 @@ extension ControlPlane {
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
                     packed: change.packed, revision: change.revision, warnings: change.warnings)
             }
-            .change("ShadowTraffic") { (request: Weir_Admin_V1_ShadowTrafficRequest, condition) in
+            .change("ShadowTraffic", access) {
+                (request: Weir_Admin_V1_ShadowTrafficRequest, condition) in
                 let endpoint = try await self.setShadow(
                     request.endpoint, backend: request.backend, proportion: request.proportion,
                     options: try request.options.map(ControlState.Shadow.Options.init),
                     under: condition)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
-            .change("SetShadowComparison") {
+            .change("SetShadowComparison", access) {
                 (request: Weir_Admin_V1_SetShadowComparisonRequest, condition) in
                 let endpoint = try await self.setComparison(
                     request.endpoint, try ControlState.Comparison(request.comparison ?? .init()),
@@ -101,10 +118,14 @@ extension ControlPlane {
             .question("GetStats", self) { (request: Weir_Admin_V1_GetStatsRequest) in
                 try await self.stats(endpoint: request.endpoint)
             }
-            .question("ResetShadowReport", self) {
-                (request: Weir_Admin_V1_ResetShadowReportRequest) in
-                try await self.resetShadowReport(request.endpoint, backend: request.backend)
-                return Weir_Admin_V1_ResetShadowReportResponse()
+            .unary("ResetShadowReport") {
+                (request: Weir_Admin_V1_ResetShadowReportRequest, context) in
+                let principal = try self.access.check("ResetShadowReport", context)
+                try Access.check(principal, mayChange: request.endpoint)
+                return try await refusals {
+                    try await self.resetShadowReport(request.endpoint, backend: request.backend)
+                    return Weir_Admin_V1_ResetShadowReportResponse()
+                }
             }
             .serverStreaming("WatchStats") {
                 (
@@ -133,12 +154,12 @@ extension ControlPlane {
 
     private nonisolated func addingHistory(_ service: Service) -> Service {
         service
-            .change("Apply") { (request: Weir_Admin_V1_ApplyRequest, condition) in
+            .change("Apply", access) { (request: Weir_Admin_V1_ApplyRequest, condition) in
                 try await self.apply(
                     request.configuration ?? .init(), onlyIfEmpty: request.onlyIfEmpty,
                     under: condition)
             }
-            .change("Rollback") { (request: Weir_Admin_V1_RollbackRequest, condition) in
+            .change("Rollback", access) { (request: Weir_Admin_V1_RollbackRequest, condition) in
                 try await self.rollBack(
                     to: request.revision, endpoint: request.endpoint, under: condition)
             }
@@ -170,11 +191,16 @@ extension ControlPlane {
 extension Service {
     /// A unary method that changes the state; refusals reach the client with their details.
     fileprivate func change<Request: ChangeRequest, Reply: WireMessage>(
-        _ method: String,
+        _ method: String, _ access: Access,
         _ handler: @escaping @Sendable (Request, ControlPlane.Condition) async throws -> Reply
     ) -> Service {
         unary(method) { (request: Request, context) in
-            let condition = ControlPlane.Condition(request, caller: context.peer)
+            let principal = try access.check(method, context)
+            if let request = request as? any EndpointRequest {
+                try Access.check(principal, mayChange: request.endpoint)
+            }
+            let condition = ControlPlane.Condition(
+                request, author: principal?.name, caller: context.peer)
             return try await refusals { try await handler(request, condition) }
         }
     }
@@ -208,6 +234,16 @@ private protocol ChangeRequest: WireMessage {
     var note: Weir_Admin_V1_ChangeNote? { get }
 }
 
+/// A request that is about one endpoint, or with an empty name about all.
+private protocol EndpointRequest {
+    var endpoint: String { get }
+}
+
+extension Weir_Admin_V1_SetTrafficRequest: EndpointRequest {}
+extension Weir_Admin_V1_ShadowTrafficRequest: EndpointRequest {}
+extension Weir_Admin_V1_SetShadowComparisonRequest: EndpointRequest {}
+extension Weir_Admin_V1_RollbackRequest: EndpointRequest {}
+
 extension Weir_Admin_V1_CreateBackendRequest: ChangeRequest {}
 extension Weir_Admin_V1_UpdateBackendRequest: ChangeRequest {}
 extension Weir_Admin_V1_DeleteBackendRequest: ChangeRequest {}
@@ -223,12 +259,14 @@ extension ControlPlane.Condition {
     /// Longer notes are cut off: they go into every store and every list.
     private static let maxNote = 1_000
 
-    /// - Parameter caller: the author of a change without one.
-    fileprivate init(_ request: some ChangeRequest, caller: String) {
-        let author = request.note?.author ?? ""
+    /// - Parameters:
+    ///   - author: who it is for certain; what the request says counts only without.
+    ///   - caller: the author of a change without one.
+    fileprivate init(_ request: some ChangeRequest, author: String?, caller: String) {
+        let said = request.note?.author ?? ""
         self.init(
             expectedRevision: request.expectedRevision, validateOnly: request.validateOnly,
-            author: String((author.isEmpty ? caller : author).prefix(Self.maxNote)),
+            author: String((author ?? (said.isEmpty ? caller : said)).prefix(Self.maxNote)),
             comment: String((request.note?.comment ?? "").prefix(Self.maxNote)))
     }
 }

@@ -33,7 +33,7 @@ extension ControlState.Backend {
         case .handler(let handler): kind = .handler(handler.handler)
         case .upstream(let upstream):
             kind = .upstream(
-                try Self.addresses(upstream.addresses), upstream.tls.map(UpstreamTLS.init))
+                try Self.addresses(upstream.addresses), upstream.tls.map(ClientTLS.init))
         case .worker(let worker): kind = .worker(try WorkerSpec(worker))
         case nil:
             throw .invalid(
@@ -62,7 +62,7 @@ extension ControlState.Backend {
     /// Refuses a backend whose files can't be used on this machine.
     func checkFiles() throws(ControlError) {
         guard case .upstream(_, let tls?) = kind else { return }
-        do throws(UpstreamTLS.Failure) {
+        do throws(TLSFailure) {
             _ = try tls.load()
         } catch {
             throw .invalid("backend.upstream.tls.\(error.field)", error.description)
@@ -93,7 +93,7 @@ extension ControlState.Backend {
     }
 }
 
-extension UpstreamTLS {
+extension ClientTLS {
     fileprivate init(_ message: Weir_Admin_V1_UpstreamTls) {
         self.init()
         caFile = message.caFile
@@ -104,7 +104,7 @@ extension UpstreamTLS {
 }
 
 extension Weir_Admin_V1_UpstreamTls {
-    fileprivate init(_ tls: UpstreamTLS) {
+    fileprivate init(_ tls: ClientTLS) {
         self.init(
             caFile: tls.caFile, certificateFile: tls.certificateFile, keyFile: tls.keyFile,
             serverName: tls.serverName)

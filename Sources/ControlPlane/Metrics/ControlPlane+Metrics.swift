@@ -10,6 +10,14 @@ extension ControlPlane {
         }
         switch request.path {
         case "/metrics":
+            do throws(RPCError) {
+                let principal = try access.principal(
+                    identities: request.peer.identities,
+                    authorization: request.first("authorization"))
+                try Access.check(principal, .viewer, to: "read metrics")
+            } catch {
+                return HTTPReply(error)
+            }
             guard let figures = try? await dataPlane.figures() else {
                 return HTTPReply(status: 503, body: "the server is shutting down\n")
             }

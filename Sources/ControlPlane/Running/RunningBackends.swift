@@ -49,7 +49,7 @@ struct RunningBackends {
         switch backend.kind {
         case .handler: break
         case .upstream(let addresses, let tls):
-            do throws(UpstreamTLS.Failure) {
+            do throws(TLSFailure) {
                 set.update(backend.options, tls: try tls?.load(), addresses: addresses)
             } catch {
                 // The files could be read where and when the backend was accepted. Plaintext is no

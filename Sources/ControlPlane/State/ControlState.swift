@@ -21,7 +21,7 @@ package struct ControlState: Sendable {
             /// Swift code, by the name under which the program registered it.
             case handler(String)
             /// gRPC servers that run by themselves.
-            case upstream([ReplicaAddress], UpstreamTLS?)
+            case upstream([ReplicaAddress], ClientTLS?)
             /// Processes that Weir runs.
             case worker(WorkerSpec)
         }

@@ -32,6 +32,12 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
         (try? SocketAddress(ipAddress: host, port: port)) == nil ? host : nil
     }
 
+    /// Whether only this machine can reach it, as far as the text tells.
+    package var isLoopback: Bool {
+        if host == "localhost" || host == "::1" { return true }
+        return host.hasPrefix("127.") && hostName == nil
+    }
+
     /// `host:port`, with brackets around IPv6.
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -56,13 +56,16 @@ public final class WeirClient: Sendable {
 
     private let address: Address
     private let tls: LoadedTLS?
+    private let token: String?
     private let connectTimeout: Duration
     private let maxMessageBytes: Int
     private let maxConnections: Int
     private let links = Mutex<[ClientLink]>([])
 
+    /// A client without TLS.
+    ///
     /// - Parameters:
-    ///   - address: where the server listens, without TLS.
+    ///   - address: where the server listens.
     ///   - maxConnections: a further connection is opened when the others run as many calls as the server
     ///     takes at once; beyond this calls wait.
     ///   - maxMessageBytes: the largest reply accepted.
@@ -70,14 +73,31 @@ public final class WeirClient: Sendable {
         _ address: Address, maxConnections: Int = 4, maxMessageBytes: Int = 4 << 20
     ) {
         self.init(
-            address, tls: nil, maxConnections: maxConnections, maxMessageBytes: maxMessageBytes)
+            address, tls: nil as LoadedTLS?, maxConnections: maxConnections,
+            maxMessageBytes: maxMessageBytes)
+    }
+
+    /// A client with or without TLS. Throws when its files can't be used.
+    ///
+    /// - Parameters:
+    ///   - tls: nil for plaintext.
+    ///   - token: goes with every call, as `authorization: Bearer TOKEN`.
+    public convenience init(
+        _ address: Address, tls: ClientTLS?, token: String? = nil, maxConnections: Int = 4,
+        maxMessageBytes: Int = 4 << 20
+    ) throws(TLSFailure) {
+        let loaded: LoadedTLS? = if let tls { try tls.load() } else { nil }
+        self.init(
+            address, tls: loaded, token: token, maxConnections: maxConnections,
+            maxMessageBytes: maxMessageBytes)
     }
 
     /// - Parameter connectTimeout: until the server's first answer.
     package init(
-        _ address: Address, tls: LoadedTLS?, connectTimeout: Duration = .seconds(10),
-        maxConnections: Int = 1, maxMessageBytes: Int
+        _ address: Address, tls: LoadedTLS?, token: String? = nil,
+        connectTimeout: Duration = .seconds(10), maxConnections: Int = 1, maxMessageBytes: Int
     ) {
+        self.token = token
         self.maxConnections = max(1, maxConnections)
         self.address = address
         self.tls = tls
@@ -194,6 +214,7 @@ public final class WeirClient: Sendable {
         }
         if let shardKey = options.shardKey { headers.append("x-serve-shard-key", shardKey) }
         headers.append(options.metadata)
+        if let token { headers.append("authorization", "Bearer \(token)") }
         return headers
     }
 

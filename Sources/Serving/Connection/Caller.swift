@@ -6,9 +6,8 @@ internal import HTTP2Session
 protocol Caller: AnyObject {
     /// The request's headers.
     var headers: HeaderBlock { get }
-    /// Who asked: `127.0.0.1:50123`, and the IP address if there is one.
-    var peer: String { get }
-    var peerAddress: String? { get }
+    /// Who asked.
+    var peer: Peer { get }
 
     /// The backend has read request bytes.
     func credit(_ bytes: Int)

@@ -21,10 +21,7 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
     package let shared: ConnectionLoop
     package let session: HTTP2Session
-    /// The peer's address: `127.0.0.1:50123`, `[::1]:50123`, or what a socket of another kind has.
-    package private(set) var peer = ""
-    /// Its IP address; nil for a Unix socket.
-    private(set) var peerAddress: String?
+    package private(set) var peer = Peer()
     /// When the read began whose events are handled: nanoseconds of the loop's clock.
     private(set) var readTime: UInt64 = 0
     private var context: ChannelHandlerContext?
@@ -49,12 +46,6 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     /// Something happened; data events name ranges of the input.
     func handle(_ event: HTTP2Event, _ input: RawSpan) {}
 
-    static func text(_ address: SocketAddress?) -> String {
-        guard let address else { return "unknown" }
-        guard let host = address.ipAddress, let port = address.port else { return "\(address)" }
-        return "\(Address(host: host, port: port))"
-    }
-
     /// The peer does not speak HTTP/2, or broke its rules; the socket is closed next.
     func broken(_ error: HTTP2SessionError) {}
 
@@ -78,8 +69,7 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     private func begin(_ context: ChannelHandlerContext) {
         guard self.context == nil else { return }
         self.context = context
-        peerAddress = context.remoteAddress?.ipAddress
-        peer = Self.text(context.remoteAddress)
+        peer = Peer(context)
         opened()
         changed()
     }

@@ -127,14 +127,9 @@ class ServerCall: @unchecked Sendable {
         connection?.session.headers(of: stream) ?? caller?.headers ?? HeaderBlock()
     }
 
-    /// Who asked: `127.0.0.1:50123`, `[::1]:50123`, or what a socket of another kind has.
-    final var peer: String {
-        connection?.peer ?? caller?.peer ?? ""
-    }
-
-    /// The IP address of who asked; nil for a Unix socket.
-    final var peerAddress: String? {
-        connection?.peerAddress ?? caller?.peerAddress
+    /// Who asked.
+    final var peer: Peer {
+        connection?.peer ?? caller?.peer ?? Peer()
     }
 
     /// Request bytes have come from the client.

@@ -40,11 +40,11 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
 
     override func broken(_ error: HTTP2SessionError) {
         loop.log.notice(
-            "closing connection", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+            "closing connection", metadata: ["peer": "\(peer.text)", "reason": "\(error)"])
     }
 
     override func failed(_ error: any Error) {
-        loop.log.debug("connection error", metadata: ["peer": "\(peer)", "error": "\(error)"])
+        loop.log.debug("connection error", metadata: ["peer": "\(peer.text)", "error": "\(error)"])
     }
 
     /// Asks the client to go: a first GOAWAY, and when it must have seen that, a second one after

@@ -23,8 +23,7 @@ final class DynamicCall: Caller {
         .union([KnownHeader.contentType.name]).subtracting([KnownHeader.host.name])
 
     let headers: HeaderBlock
-    let peer: String
-    let peerAddress: String?
+    let peer: Peer
     private let loop: ServingLoop
     private var call: ServerCall?
     private var body: [UInt8] = []
@@ -77,7 +76,6 @@ final class DynamicCall: Caller {
         self.loop = loop
         self.reply = reply
         peer = request.peer
-        peerAddress = request.peerAddress
         headers = Self.headers(request, endpoint: endpoint)
     }
 

@@ -17,6 +17,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     private let loop: ServingLoop
     let port: SystemServices
     private var context: ChannelHandlerContext?
+    private var peer = Peer()
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
     /// A request is being answered.
@@ -47,6 +48,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        peer = Peer(context)
         if !loop.add(self) { close() }
     }
 
@@ -117,11 +119,10 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     private func answer(_ context: ChannelHandlerContext) {
         guard let head else { return }
         self.head = nil
-        let address = context.remoteAddress
         let request = HTTPRequest(
             head.method.rawValue, target: head.uri,
             headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body,
-            peer: HTTP2Connection.text(address), peerAddress: address?.ipAddress)
+            peer: peer)
         body = []
         isBusy = true
         work = port.http.answer(request, on: loop, at: NIODeadline.now().uptimeNanoseconds) {

@@ -44,8 +44,7 @@ final class HTTP2Request {
 
     private func answer() {
         let request = HTTPRequest(
-            method, target: target, headers: headers, body: body, peer: connection.peer,
-            peerAddress: connection.peerAddress)
+            method, target: target, headers: headers, body: body, peer: connection.peer)
         body = []
         work = connection.port.http.answer(request, on: loop, at: connection.readTime) {
             [weak self] reply in self?.send(reply)

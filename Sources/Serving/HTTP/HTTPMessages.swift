@@ -11,14 +11,13 @@ package struct HTTPRequest: Sendable {
     /// In order; names in lower case, without HTTP/2's own.
     package let headers: [(name: String, value: String)]
     package let body: [UInt8]
-    /// Who asks: `127.0.0.1:50123`, and the IP address if there is one.
-    let peer: String
-    let peerAddress: String?
+    /// Who asks.
+    package let peer: Peer
 
     /// - Parameter target: path and query, or a whole URL, as a proxy's clients send.
     package init(
         _ method: String, target: String, headers: [(name: String, value: String)], body: [UInt8],
-        peer: String, peerAddress: String?
+        peer: Peer
     ) {
         self.method = method
         let (path, query) = Self.parts(of: target)
@@ -27,10 +26,9 @@ package struct HTTPRequest: Sendable {
         self.headers = headers
         self.body = body
         self.peer = peer
-        self.peerAddress = peerAddress
     }
 
-    func first(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+    package func first(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 
     /// Path and query of a request's target (RFC 9112 section 3.2).
     static func parts(of target: String) -> (path: String, query: String) {

@@ -42,7 +42,11 @@ public struct CallContext: Sendable {
     public var backend: String { call.target.key.backend }
 
     /// The caller's address.
-    public var peer: String { call.peer }
+    public var peer: String { call.peer.text }
+
+    /// Whom the caller's certificate is made out to: its subject alternative names of the kinds URI, DNS and
+    /// email. Empty unless the port asks for certificates and the caller has shown one, which is verified.
+    public var peerIdentities: [String] { call.peer.identities }
 
     /// Adds response headers. They go out with the first reply, so later calls do nothing.
     public func addInitialMetadata(_ metadata: Metadata) {

@@ -1,3 +1,4 @@
+package import GRPCWire
 public import Messages
 
 /// The methods of one gRPC service, each with the Swift code that answers it.
@@ -117,6 +118,18 @@ public struct Service: Sendable {
             })
     }
 
+    /// The same methods, each behind a check that comes before any request is read: why a call is refused,
+    /// or nil.
+    package func guarded(
+        _ refusal: @escaping @Sendable (_ method: String, CallContext) -> RPCError?
+    ) -> Service {
+        var service = self
+        for (name, method) in methods {
+            service.methods[name] = method.guarded { refusal(name, $0) }
+        }
+        return service
+    }
+
     private func adding(
         _ method: String, _ request: any WireMessage.Type, _ reply: any WireMessage.Type,
         _ entry: MethodHandler.Entry
@@ -163,6 +176,25 @@ final class MethodHandler: Sendable {
         self.reply = reply
         self.entry = entry
         self.json = json
+    }
+
+    fileprivate func guarded(
+        _ refusal: @escaping @Sendable (CallContext) -> RPCError?
+    ) -> MethodHandler {
+        let guarded: Entry =
+            switch entry {
+            case .single(let start):
+                .single { call, payload throws(MessageError) in
+                    if let error = refusal(call.makeContext()) { return call.finish(error) }
+                    try start(call, payload)
+                }
+            case .stream(let start):
+                .stream { call in
+                    if let error = refusal(call.makeContext()) { return call.finish(error) }
+                    start(call)
+                }
+            }
+        return MethodHandler(request: request, reply: reply, entry: guarded, json: json)
     }
 }
 

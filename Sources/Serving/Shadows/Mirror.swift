@@ -17,8 +17,7 @@ internal import NIOCore
 final class Mirror {
     let loop: ServingLoop
     /// Who made the call.
-    let peer: String
-    let peerAddress: String?
+    let peer: Peer
     /// The request's headers.
     let headers: HeaderBlock
     /// The path as it is counted.
@@ -39,7 +38,6 @@ final class Mirror {
     init?(_ call: ServerCall, _ path: ResolvedPath, _ choice: ResolvedPath.Choice) {
         loop = call.loop
         peer = call.peer
-        peerAddress = call.peerAddress
         headers = call.requestHeaders
         method = call.target.key.method
         due = call.due

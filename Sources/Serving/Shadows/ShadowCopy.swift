@@ -59,8 +59,7 @@ final class ShadowCopy: Caller {
     }
 
     var headers: HeaderBlock { mirror.headers }
-    var peer: String { mirror.peer }
-    var peerAddress: String? { mirror.peerAddress }
+    var peer: Peer { mirror.peer }
 
     /// More of the request is of use to it.
     var isOpen: Bool {

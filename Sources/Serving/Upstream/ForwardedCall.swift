@@ -230,7 +230,7 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
     ) {
         var addresses = client.fields.filter { $0.known == KnownHeader.forwardedFor.rawValue }
             .map { client.text($0) }
-        if pool.options.addsForwardedFor, let address = peerAddress {
+        if pool.options.addsForwardedFor, let address = peer.ipAddress {
             addresses.append(address)
         }
         if !addresses.isEmpty {

@@ -47,16 +47,24 @@ public final class WeirControl: Sendable {
     /// - Parameters:
     ///   - address: the admin port.
     ///   - dataAddress: where the server takes calls, if that is not where it says itself.
-    ///   - author: told in the history with each change; user@host unless said.
+    ///   - author: told in the history with each change; user@host unless said. A server that knows who
+    ///     calls, by token or certificate, tells that instead.
+    ///   - tls: of the admin port; nil for plaintext.
+    ///   - token: shown to the admin port.
+    ///   - dataTLS: of the data port; nil for plaintext.
+    ///
+    /// Throws `TLSFailure` when the files of `tls` can't be used, and what the first call throws.
     public init(
-        _ address: Address, dataAddress: Address? = nil, author: String? = nil
+        _ address: Address, dataAddress: Address? = nil, author: String? = nil,
+        tls: ClientTLS? = nil, token: String? = nil, dataTLS: ClientTLS? = nil
     ) async throws {
-        let admin = WeirClient(address, maxConnections: 1)
+        let admin = try WeirClient(address, tls: tls, token: token, maxConnections: 1)
         do {
             self.dataAddress =
                 if let dataAddress { dataAddress } else {
                     try await Self.learnDataAddress(admin, address)
                 }
+            data = try WeirClient(self.dataAddress, tls: dataTLS)
         } catch {
             await admin.close()
             throw error
@@ -64,7 +72,6 @@ public final class WeirControl: Sendable {
         self.admin = admin
         let process = ProcessInfo.processInfo
         self.author = author ?? "\(process.userName)@\(process.hostName)"
-        data = WeirClient(self.dataAddress)
     }
 
     /// Where the server that was asked takes calls, as seen from here.

@@ -14,6 +14,7 @@ struct Signals: AsyncSequence {
         let name: String
 
         static let terminate = Signal(number: SIGTERM, name: "SIGTERM")
+        static let hangUp = Signal(number: SIGHUP, name: "SIGHUP")
         static let interrupt = Signal(number: SIGINT, name: "SIGINT")
     }
 

@@ -1,8 +1,10 @@
 internal import ControlPlane
 public import GRPCWire
 public import Logging
+package import Messages
 internal import NIOCore
 public import Serving
+internal import Synchronization
 
 internal import class Foundation.ProcessInfo
 
@@ -38,6 +40,8 @@ public final class WeirServer: Sendable {
         public var keptRevisionAge = Duration.seconds(90 * 86_400)
         /// How the server is called among those that share a store.
         public var name = ProcessInfo.processInfo.hostName
+        /// TLS, and who may do what on the admin port.
+        public var security = SecuritySettings()
         /// The bounds of the data plane.
         public var limits = Limits()
         /// Where the server tells what happens to it.
@@ -58,11 +62,14 @@ public final class WeirServer: Sendable {
     private let configuration: Configuration
     private let dataPlane: DataPlane
     private let controlPlane: ControlPlane
+    private let security: Security
+    private let following = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameter backends: the Swift code that this server can route to; each becomes a backend
     ///   of its own name.
     public init(_ configuration: Configuration = Configuration(), backends: [HandlerBackend]) {
         self.configuration = configuration
+        security = Security(configuration.security)
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
             namesBackends: configuration.namesBackends, log: configuration.log)
@@ -70,13 +77,15 @@ public final class WeirServer: Sendable {
         bounds.revisions = max(1, configuration.keptRevisions)
         bounds.age = configuration.keptRevisionAge
         controlPlane = ControlPlane(
-            dataPlane: dataPlane, handlers: backends, bounds: bounds, log: configuration.log)
+            dataPlane: dataPlane, handlers: backends, access: security.access, bounds: bounds,
+            log: configuration.log)
     }
 
     /// Reads the stored state and begins to listen, on the admin port first. Throws `StateStorage.Failure`
-    /// when the state can't be had.
+    /// when the state can't be had, `SecuritySettings.Failure` when the ports can't be protected as wished.
     @discardableResult
     public func start() async throws -> Addresses {
+        try security.start(admin: configuration.admin)
         do {
             try await controlPlane.start(with: try await configuration.store.location.open())
         } catch let error as StoreError {
@@ -84,6 +93,7 @@ public final class WeirServer: Sendable {
         }
         do {
             let addresses = try await listen()
+            followFiles()
             await controlPlane.announce(
                 ServerInstance(
                     name: configuration.name, version: Self.version,
@@ -100,17 +110,32 @@ public final class WeirServer: Sendable {
         let controlPlane = controlPlane
         let admin = try await dataPlane.listenForOperators(
             host: configuration.admin.host, port: configuration.admin.port,
+            tls: security.adminTLS,
             services: SystemServices(
                 backend: controlPlane.adminBackend,
                 http: .function { await controlPlane.answer($0) }
             ))
         let data = try await dataPlane.listen(
-            host: configuration.data.host, port: configuration.data.port,
+            host: configuration.data.host, port: configuration.data.port, tls: security.dataTLS,
             services: SystemServices(backend: controlPlane.standardBackend, http: .endpoints))
         return Addresses(
             data: Address(host: configuration.data.host, port: data.port ?? 0),
             admin: Address(host: configuration.admin.host, port: admin.port ?? 0))
     }
+
+    /// Looks every second whether certificates or the access file have changed.
+    private func followFiles() {
+        let following = Task { [security, log = configuration.log] in
+            while (try? await Task.sleep(for: .seconds(1))) != nil {
+                security.reload(onlyChanged: true, log)
+            }
+        }
+        self.following.withLock { $0 = following }
+    }
+
+    /// Reads certificates and the access file anew, as SIGHUP does. What can't be used is logged and left as
+    /// it was; connections stay as they are.
+    public func reload() { security.reload(onlyChanged: false, configuration.log) }
 
     /// Serves until SIGTERM or SIGINT, then drains: new requests are refused, running ones finish
     /// within `Limits.drainTimeout`. A second signal ends the wait.
@@ -119,14 +144,17 @@ public final class WeirServer: Sendable {
     @discardableResult
     public func run() async throws -> Bool {
         let log = configuration.log
-        // One sequence for both signals: the second may come before anybody waits for it.
-        let signals = Signals([.terminate, .interrupt])
-        let first = await signals.first { _ in true }
+        // One sequence for all signals: the second may come before anybody waits for it.
+        let signals = Signals([.terminate, .interrupt, .hangUp])
+        let first = await signals.first { signal in
+            if signal.number == Signals.Signal.hangUp.number { self.reload() }
+            return signal.number != Signals.Signal.hangUp.number
+        }
         log.notice("draining", metadata: ["signal": "\(first?.name ?? "none")"])
         let finished = try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { try await self.drain() }
             group.addTask {
-                for await signal in signals {
+                for await signal in signals where signal.number != Signals.Signal.hangUp.number {
                     log.notice("ending at once", metadata: ["signal": "\(signal.name)"])
                     await self.dataPlane.closeConnections()
                     return false
@@ -152,6 +180,7 @@ public final class WeirServer: Sendable {
 
     /// Closes everything at once and ends the threads.
     public func shutDown() async throws {
+        following.withLock { $0?.cancel() }
         await controlPlane.endWatches()
         await dataPlane.closeConnections()
         await controlPlane.stop()
@@ -211,6 +240,16 @@ public final class WeirServer: Sendable {
     ) async throws(RPCError) {
         try await refusals {
             _ = try await controlPlane.setShadow(endpoint, backend: backend, proportion: proportion)
+        }
+    }
+
+    /// Applies a configuration to a state that is empty; FAILED_PRECONDITION when it isn't.
+    package func begin(
+        with configuration: Weir_Admin_V1_Configuration, comment: String
+    ) async throws(RPCError) {
+        try await refusals {
+            _ = try await controlPlane.apply(
+                configuration, onlyIfEmpty: true, under: .init(comment: comment))
         }
     }
 

@@ -24,9 +24,8 @@ struct ApplyCommand: AsyncParsableCommand {
         let request = Weir_Admin_V1_ApplyRequest(
             configuration: try document.message(), expectedRevision: change.expectedRevision,
             validateOnly: change.dryRun, note: change.note)
-        let address = try options.address
         let reply: Weir_Admin_V1_ApplyResponse = try await reporting {
-            try await document.locating { try await AdminOptions.call(address, "Apply", request) }
+            try await document.locating { try await options.ask("Apply", request) }
         }
         for warning in reply.warnings { complain("warning: \(warning)") }
         try options.show(reply) {

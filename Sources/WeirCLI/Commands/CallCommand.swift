@@ -35,6 +35,8 @@ struct CallCommand: AsyncParsableCommand {
             valueName: "host:port"))
     var address: String?
 
+    @OptionGroup var tls: TLSOptions
+
     @Flag(help: "Print each reply as one line of JSON.")
     var json = false
 
@@ -49,9 +51,13 @@ struct CallCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
-        let client = WeirClient(try Address(argument: address ?? environment ?? "127.0.0.1:8000"))
-        try await reporting { try await call(client) }
-        await client.close()
+        let address = try Address(argument: address ?? environment ?? "127.0.0.1:8000")
+        try await reporting {
+            let client = try WeirClient.forCommand(
+                address, tls: tls.settings(environment: "WEIR_TLS"))
+            try await call(client)
+            await client.close()
+        }
     }
 
     private func call(_ client: WeirClient) async throws {

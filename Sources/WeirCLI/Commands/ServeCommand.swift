@@ -25,6 +25,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var state: StoreOptions
 
+    @OptionGroup var security: SecurityOptions
+
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
@@ -82,6 +84,7 @@ struct ServeCommand: AsyncParsableCommand {
         var configuration = WeirServer.Configuration()
         configuration.data = try Address(argument: data)
         configuration.admin = try Address(argument: admin)
+        configuration.security = security.settings
         configuration.namesBackends = !hideBackends
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =
@@ -97,7 +100,7 @@ struct ServeCommand: AsyncParsableCommand {
         let addresses = try await start(server)
         do {
             if let document, let wished {
-                try await seed(wished, from: document, at: addresses.admin)
+                try await seed(server, wished, from: document)
             } else if demo {
                 try await prepareDemo(server)
             }
@@ -116,6 +119,9 @@ struct ServeCommand: AsyncParsableCommand {
             complain(failure.description)
             if failure.isDamage { complain("see 'weir state --help' for what can be saved") }
             throw ExitCode(EXIT_FAILURE)
+        } catch let failure as SecuritySettings.Failure {
+            complain(failure.description)
+            throw ExitCode(EXIT_FAILURE)
         } catch {
             complain("can't listen on \(data) and \(admin): \(systemReason(error))")
             throw ExitCode(EXIT_FAILURE)
@@ -124,16 +130,12 @@ struct ServeCommand: AsyncParsableCommand {
 
     /// Applies a configuration to a state that is empty.
     private func seed(
-        _ wished: Weir_Admin_V1_Configuration, from document: YAMLDocument, at admin: Address
+        _ server: WeirServer, _ wished: Weir_Admin_V1_Configuration, from document: YAMLDocument
     ) async throws {
-        let request = Weir_Admin_V1_ApplyRequest(
-            configuration: wished,
-            note: .init(author: "weir", comment: "weir serve -f \(file ?? "")"),
-            onlyIfEmpty: true)
         try await reporting {
             do {
-                let _: Weir_Admin_V1_ApplyResponse = try await document.locating {
-                    try await AdminOptions.call(admin, "Apply", request)
+                try await document.locating {
+                    try await server.begin(with: wished, comment: "weir serve -f \(file ?? "")")
                 }
             } catch let error as RPCError where error.code == .failedPrecondition {
                 complain("\(error.message); \(file ?? "") is left aside")

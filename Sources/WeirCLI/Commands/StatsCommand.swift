@@ -21,7 +21,7 @@ struct StatsCommand: AsyncParsableCommand {
             return try options.show(reply) { Self.table($0, isLive: false) }
         }
         try await reporting {
-            let client = WeirClient(try options.address)
+            let client = try options.client
             let request = Weir_Admin_V1_WatchStatsRequest(
                 endpoint: endpoint, intervalMs: UInt32(watching.interval * 1_000))
             var shown = 0

@@ -6,13 +6,15 @@ import { Connection, call, unary } from "./transport.js";
  * A client of the Weir whose admin port is at `host:port`.
  *
  * @param {string} address
- * @param {{ author?: string, dataAddress?: string }} options `author` is told in the history with each change;
- *   `dataAddress` is where the server takes calls, if that is not where it says itself
+ * @param {{ author?: string, dataAddress?: string, tls?: object, token?: string, dataTls?: object }} options `author`
+ *   is told in the history with each change; `dataAddress` is where the server takes calls, if that is not where it says
+ *   itself; `tls`, as `tls.connect` takes it, and `token` are for the admin port, `dataTls` for the data port
  */
 export async function connect(address = "127.0.0.1:8001", options = {}) {
-  const admin = new Connection(address);
+  const admin = new Connection(address, options);
   const dataAddress = options.dataAddress ?? (await learnDataAddress(admin, address));
-  return new Client(admin, dataAddress, options.author ?? thisUser());
+  const data = new Connection(dataAddress, { tls: options.dataTls });
+  return new Client(admin, data, dataAddress, options.author ?? thisUser());
 }
 
 function thisUser() {
@@ -48,9 +50,9 @@ export class Client {
   #data;
   #author;
 
-  constructor(admin, dataAddress, author) {
+  constructor(admin, data, dataAddress, author) {
     this.#admin = admin;
-    this.#data = new Connection(dataAddress);
+    this.#data = data;
     this.#author = author;
     /** Where the server takes calls. */
     this.dataAddress = dataAddress;

@@ -87,7 +87,11 @@ export class Client {
 }
 
 export function connect(
-  address?: string, options?: { author?: string; dataAddress?: string },
+  address?: string,
+  options?: {
+    author?: string; dataAddress?: string; token?: string;
+    tls?: import("node:tls").ConnectionOptions; dataTls?: import("node:tls").ConnectionOptions;
+  },
 ): Promise<Client>;
 /** Runs a function all of whose calls have a shard key. */
 export function withShardKey<T>(key: string, run: () => T): T;

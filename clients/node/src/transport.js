@@ -8,14 +8,27 @@ const ADMIN_TIMEOUT = 10_000;
 export class Connection {
   #address;
   #session;
+  #tls;
+  #token;
 
-  constructor(address) {
+  /**
+   * @param {{ tls?: import("node:tls").SecureContextOptions, token?: string }} options without `tls` in plaintext,
+   *   which a token allows to this machine only
+   */
+  constructor(address, { tls, token } = {}) {
+    if (token && !tls && !/^(127\.[\d.]+|localhost|\[::1\]):/.test(address)) {
+      throw new TypeError(`a token goes to ${address} with tls only`);
+    }
     this.#address = address;
+    this.#tls = tls;
+    this.#token = token;
   }
 
   #open() {
     if (!this.#session || this.#session.closed || this.#session.destroyed) {
-      const session = http2.connect(`http://${this.#address}`);
+      const session = this.#tls
+        ? http2.connect(`https://${this.#address}`, this.#tls)
+        : http2.connect(`http://${this.#address}`);
       // What goes wrong is told by the requests.
       session.on("error", () => {});
       session.on("goaway", () => session.close());
@@ -34,7 +47,8 @@ export class Connection {
    */
   request(headers, body, { timeout, signal } = {}) {
     const session = this.#open();
-    const stream = session.request({ ":method": "POST", ...headers }, { signal });
+    const token = this.#token && { authorization: `Bearer ${this.#token}` };
+    const stream = session.request({ ":method": "POST", ...headers, ...token }, { signal });
     // A program may end while the connection is idle, and only then.
     if (session.running++ === 0) session.ref();
     stream.once("close", () => {

@@ -20,7 +20,7 @@ actor EtcdClient {
 
     init(_ location: EtcdLocation) throws(StoreError) {
         self.location = location
-        do throws(UpstreamTLS.Failure) {
+        do throws(TLSFailure) {
             tls = try location.tls?.load()
         } catch {
             throw .refused("etcd's TLS can't be set up: \(error.description)")

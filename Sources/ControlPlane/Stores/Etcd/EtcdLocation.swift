@@ -6,7 +6,7 @@ package struct EtcdLocation: Sendable, Equatable {
     /// Any of them will do.
     let endpoints: [Address]
     /// Nil for plaintext.
-    private(set) var tls: UpstreamTLS?
+    private(set) var tls: ClientTLS?
     /// All keys begin with it; servers with one prefix share one state.
     private(set) var prefix = "weir"
     private(set) var user: String?
@@ -39,7 +39,7 @@ package struct EtcdLocation: Sendable, Equatable {
             throw Self.invalid(text, "it begins with http:// or https://")
         }
         self.endpoints = endpoints
-        if scheme == "https" { tls = UpstreamTLS() }
+        if scheme == "https" { tls = ClientTLS() }
         guard halves.count == 2 else { return }
         for setting in halves[1].split(separator: "&") {
             let pair = setting.split(separator: "=", maxSplits: 1).map(String.init)

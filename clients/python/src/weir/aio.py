@@ -35,10 +35,14 @@ async def connect(
     data_address: Optional[str] = None,
     author: Optional[str] = None,
     timeout: float = 10.0,
+    credentials: Optional[grpc.ChannelCredentials] = None,
+    token: Optional[str] = None,
+    data_credentials: Optional[grpc.ChannelCredentials] = None,
 ) -> "Client":
     """A client of the Weir whose admin port is at `host:port`; see `weir.connect`."""
     make = functools.partial(
-        SyncClient, address, data_address=data_address, author=author, timeout=timeout)
+        SyncClient, address, data_address=data_address, author=author, timeout=timeout,
+        credentials=credentials, token=token, data_credentials=data_credentials)
     return Client(await asyncio.to_thread(make))
 
 
@@ -47,7 +51,7 @@ class Client:
 
     def __init__(self, client: SyncClient) -> None:
         self._client = client
-        self._channel = grpc.aio.insecure_channel(client.address)
+        self._channel = client.door.aio_channel()
 
     async def __aenter__(self) -> "Client":
         return self

@@ -13,6 +13,7 @@ import grpc
 
 from weir import _operations as operations
 from weir import errors, serving, types
+from weir._channels import Door
 from weir._operations import Operation, Terms
 from weir.admin.v1 import admin_pb2 as pb
 from weir.affinity import ShardKey
@@ -36,14 +37,23 @@ def connect(
     data_address: Optional[str] = None,
     author: Optional[str] = None,
     timeout: float = 10.0,
+    credentials: Optional[grpc.ChannelCredentials] = None,
+    token: Optional[str] = None,
+    data_credentials: Optional[grpc.ChannelCredentials] = None,
 ) -> "Client":
     """A client of the Weir whose admin port is at `host:port`.
 
     `data_address` is where it takes calls, if that is not where it says itself. `author` is told in
-    the history with each change. `timeout` is seconds for each call of the admin service. Raises
-    Unavailable when nobody answers.
+    the history with each change; a server that knows who calls tells that instead. `timeout` is
+    seconds for each call of the admin service.
+
+    `credentials`, as `grpc.ssl_channel_credentials` makes them, and `token` are for the admin port,
+    `data_credentials` for the data port; without them a port is called in plaintext. Raises
+    Unavailable when nobody answers, Unauthenticated when the server doesn't know who calls.
     """
-    return Client(address, data_address=data_address, author=author, timeout=timeout)
+    return Client(
+        address, data_address=data_address, author=author, timeout=timeout,
+        credentials=credentials, token=token, data_credentials=data_credentials)
 
 
 class Client:
@@ -63,11 +73,15 @@ class Client:
         data_address: Optional[str] = None,
         author: Optional[str] = None,
         timeout: float = 10.0,
+        credentials: Optional[grpc.ChannelCredentials] = None,
+        token: Optional[str] = None,
+        data_credentials: Optional[grpc.ChannelCredentials] = None,
     ) -> None:
         self.address = address
         self.author = author if author is not None else operations.this_user()
         self.timeout = timeout
-        self._channel = grpc.insecure_channel(address)
+        self.door = Door(address, credentials, token)
+        self._channel = self.door.channel()
         self._local = serving.LocalBackends()
         self._created_endpoints: List[str] = []
         self._is_closed = False
@@ -76,7 +90,7 @@ class Client:
         except BaseException:
             self._channel.close()
             raise
-        self._data = grpc.insecure_channel(self.data_address)
+        self._data = Door(self.data_address, data_credentials).channel()
         atexit.register(self.close)
 
     def __repr__(self) -> str:

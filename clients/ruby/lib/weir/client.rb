@@ -14,11 +14,16 @@ module Weir
 
     # `author` is told in the history with each change. `data_address` is where the server takes calls, if that is not
     # where it says itself. `timeout` is seconds for each call of the admin service.
-    def initialize(address, author: nil, data_address: nil, timeout: 10, credentials: :this_channel_is_insecure)
+    #
+    # `credentials`, a GRPC::Core::ChannelCredentials, and `token` are for the admin port, `data_credentials` for the
+    # data port; without them a port is called in plaintext.
+    def initialize(address, author: nil, data_address: nil, timeout: 10, credentials: :this_channel_is_insecure,
+                   token: nil, data_credentials: :this_channel_is_insecure)
+      interceptors = token ? [Token.new(token, address, credentials)] : []
       @author = author || "#{Etc.getlogin || 'unknown'}@#{Socket.gethostname}"
-      @admin = Admin::V1::Admin::Stub.new(address, credentials, timeout: timeout)
+      @admin = Admin::V1::Admin::Stub.new(address, credentials, timeout: timeout, interceptors: interceptors)
       @data_address = data_address || learn_data_address(address)
-      @serve = V1::Serve::Stub.new(@data_address, credentials)
+      @serve = V1::Serve::Stub.new(@data_address, data_credentials)
     end
 
     # A backend of gRPC servers that run by themselves.

@@ -1,0 +1,158 @@
+internal import Crypto
+
+/// Who may do what on the admin port, read from a file with a line for each credential:
+///
+/// ```
+/// # name      role                credential
+/// ada         admin               cert:spiffe://prod/ada
+/// deploy-bot  operator:greeter    sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+/// grafana     viewer              sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
+/// ```
+///
+/// `sha256:` is the hash of a bearer token, in hexadecimal; `cert:` a subject alternative name of a client's
+/// certificate. A token has 256 random bits, so that a plain hash tells nothing about it.
+package struct AccessList: Sendable {
+    /// What somebody may do; each role may do what the one before may.
+    package enum Role: String, Sendable, Comparable, CaseIterable {
+        /// Look at everything.
+        case viewer
+        /// Change traffic and shadows, of all endpoints or of some.
+        case `operator`
+        /// Everything.
+        case admin
+
+        package static func < (left: Role, right: Role) -> Bool { left.rank < right.rank }
+
+        private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+    }
+
+    /// Somebody who is let in.
+    package struct Principal: Sendable, Equatable {
+        /// The author of changes, for the history.
+        package let name: String
+        package let role: Role
+        /// The endpoints that an operator may change; nil for all.
+        package let endpoints: Set<String>?
+    }
+
+    /// What shows who somebody is.
+    package enum Credential: Hashable, Sendable {
+        /// The SHA-256 of a token, in hexadecimal.
+        case token(sha256: String)
+        case certificate(String)
+    }
+
+    /// A line that can't be used.
+    package struct Invalid: Error, CustomStringConvertible {
+        package let line: Int
+        package let description: String
+    }
+
+    /// In the order of the file.
+    package private(set) var entries: [(credential: Credential, principal: Principal)] = []
+    private var principals: [Credential: Principal] = [:]
+
+    package init(_ text: String) throws(Invalid) {
+        let lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
+        for (index, line) in lines.enumerated() {
+            let words = line.prefix { $0 != "#" }.split { $0.isWhitespace }.map(String.init)
+            guard !words.isEmpty else { continue }
+            guard words.count == 3 else {
+                throw Invalid(
+                    line: index + 1,
+                    description: "has \(words.count) words; write NAME ROLE CREDENTIAL")
+            }
+            do throws(Mistake) {
+                try add(words[0], role: words[1], credential: words[2])
+            } catch {
+                throw Invalid(line: index + 1, description: error.description)
+            }
+        }
+    }
+
+    private struct Mistake: Error {
+        let description: String
+    }
+
+    private mutating func add(
+        _ name: String, role: String, credential: String
+    ) throws(Mistake) {
+        let principal = try Self.principal(name, role)
+        let credential = try Self.credential(credential)
+        guard principals.updateValue(principal, forKey: credential) == nil else {
+            throw Mistake(description: "the credential is there twice")
+        }
+        entries.append((credential, principal))
+    }
+
+    private static func principal(_ name: String, _ text: String) throws(Mistake) -> Principal {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let role = Role(rawValue: String(parts[0])) else {
+            let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Mistake(description: "'\(parts[0])' is no role; there are \(roles)")
+        }
+        guard parts.count == 2 else { return Principal(name: name, role: role, endpoints: nil) }
+        guard role == .operator else {
+            throw Mistake(description: "only operators are bound to endpoints, not a \(role)")
+        }
+        let endpoints = parts[1].split(separator: ",", omittingEmptySubsequences: false)
+        guard endpoints.allSatisfy({ !$0.isEmpty }) else {
+            throw Mistake(description: "name endpoints behind the colon: operator:ONE,TWO")
+        }
+        return Principal(name: name, role: role, endpoints: Set(endpoints.map(String.init)))
+    }
+
+    private static func credential(_ text: String) throws(Mistake) -> Credential {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        let value = parts.count == 2 ? String(parts[1]) : ""
+        switch parts[0] {
+        case "sha256":
+            let digest = value.lowercased()
+            guard digest.utf8.count == 64, digest.allSatisfy(\.isHexDigit) else {
+                throw Mistake(description: "sha256: takes 64 hexadecimal digits")
+            }
+            return .token(sha256: digest)
+        case "cert" where !value.isEmpty: return .certificate(value)
+        default:
+            // Not repeated: it may be a token that somebody has put here.
+            throw Mistake(description: "the credential is neither sha256:HASH nor cert:NAME")
+        }
+    }
+
+    /// Who shows a token; nil when nobody has it.
+    func principal(token: String) -> Principal? {
+        principals[.token(sha256: AccessToken.hash(of: token))]
+    }
+
+    /// Whom a certificate is made out to; the first of its names that is known counts.
+    func principal(certificate names: [String]) -> Principal? {
+        names.lazy.compactMap { principals[.certificate($0)] }.first
+    }
+}
+
+/// A bearer token, as it is made.
+package struct AccessToken: Sendable {
+    /// What its bearer sends; not kept anywhere.
+    package let text: String
+    /// What the access file has of it.
+    package var hash: String { Self.hash(of: text) }
+
+    /// A new one, of 256 random bits.
+    package init() {
+        var generator = SystemRandomNumberGenerator()
+        let digits = (0..<4).map { _ in
+            let number = String(generator.next() as UInt64, radix: 16)
+            return String(repeating: "0", count: 16 - number.count) + number
+        }
+        text = "weir_" + digits.joined()
+    }
+
+    /// SHA-256 (FIPS 180-4), in hexadecimal.
+    package static func hash(of text: String) -> String {
+        let digits = Array("0123456789abcdef")
+        return String(
+            SHA256.hash(data: Array(text.utf8)).flatMap { byte in
+                [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            })
+    }
+}

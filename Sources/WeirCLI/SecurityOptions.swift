@@ -1,0 +1,88 @@
+internal import ArgumentParser
+internal import Weir
+
+/// How `weir serve` protects its ports.
+struct SecurityOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("PEM file of the data port's certificate.", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(help: ArgumentHelp("PEM file of its key.", valueName: "file"))
+    var tlsKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of authorities: callers show a certificate from one of them.",
+            valueName: "file"))
+    var tlsClientCa: String?
+
+    @Option(help: ArgumentHelp("PEM file of the admin port's certificate.", valueName: "file"))
+    var adminTlsCert: String?
+
+    @Option(help: ArgumentHelp("PEM file of its key.", valueName: "file"))
+    var adminTlsKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of authorities: operators show a certificate from one of them, or with --access "
+                + "perhaps a token instead.",
+            valueName: "file"))
+    var adminTlsClientCa: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The oldest TLS that is spoken: 1.2 or 1.3 (default: 1.2).", valueName: "version"),
+        transform: Self.version)
+    var tlsMinimum = ServerTLS.Version.tls12
+
+    @Sendable private static func version(_ text: String) throws -> ServerTLS.Version {
+        guard let version = ServerTLS.Version(rawValue: text) else {
+            throw ValidationError("'\(text)' is neither 1.2 nor 1.3")
+        }
+        return version
+    }
+
+    @Option(
+        help: ArgumentHelp(
+            "Who may do what on the admin port; see 'weir access add'.", valueName: "file"))
+    var access: String?
+
+    @Flag(help: "Let the admin port be reached from elsewhere without TLS and authentication.")
+    var insecureAdmin = false
+
+    var settings: SecuritySettings {
+        var settings = SecuritySettings()
+        settings.dataTLS = tls(tlsCert, tlsKey, tlsClientCa.map { .required(caFile: $0) })
+        settings.adminTLS = tls(
+            adminTlsCert, adminTlsKey,
+            adminTlsClientCa.map { access == nil ? .required(caFile: $0) : .accepted(caFile: $0) })
+        settings.accessFile = access
+        settings.allowsInsecureAdmin = insecureAdmin
+        return settings
+    }
+
+    private func tls(
+        _ certificate: String?, _ key: String?, _ clients: ServerTLS.ClientCertificates?
+    ) -> ServerTLS? {
+        guard let certificate, let key else { return nil }
+        var tls = ServerTLS(certificateFile: certificate, keyFile: key)
+        tls.clientCertificates = clients ?? .ignored
+        tls.minimumVersion = tlsMinimum
+        return tls
+    }
+
+    func validate() throws {
+        try check("", tlsCert, tlsKey, tlsClientCa)
+        try check("admin-", adminTlsCert, adminTlsKey, adminTlsClientCa)
+    }
+
+    private func check(
+        _ prefix: String, _ certificate: String?, _ key: String?, _ clientCA: String?
+    ) throws {
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("--\(prefix)tls-cert and --\(prefix)tls-key go together")
+        }
+        guard clientCA == nil || certificate != nil else {
+            throw ValidationError("--\(prefix)tls-client-ca takes --\(prefix)tls-cert")
+        }
+    }
+}

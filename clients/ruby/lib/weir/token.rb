@@ -1,0 +1,24 @@
+# frozen_string_literal: true
+
+module Weir
+  # Shows a token with each call.
+  class Token < GRPC::ClientInterceptor
+    LOOPBACK = /\A(127\.[\d.]+|localhost|\[::1\]):/
+
+    # Raises ArgumentError when it would go over a network in plaintext.
+    def initialize(token, address, credentials)
+      super()
+      if credentials == :this_channel_is_insecure && !LOOPBACK.match?(address)
+        raise ArgumentError, "a token goes to #{address} with credentials only"
+      end
+      @value = "Bearer #{token}"
+    end
+
+    %i[request_response client_streamer server_streamer bidi_streamer].each do |kind|
+      define_method(kind) do |metadata:, **_others, &call|
+        metadata['authorization'] = @value
+        call.call
+      end
+    end
+  end
+end
