@@ -96,6 +96,14 @@ extension ControlPlane {
         }.answer
     }
 
+    func setRateLimit(
+        _ name: String, _ limit: ControlState.RateLimit?, under condition: Condition
+    ) async throws -> ControlState.Endpoint {
+        try await change(condition) { (state) throws(ControlError) in
+            try state.setRateLimit(name, limit)
+        }.answer
+    }
+
     func setComparison(
         _ name: String, _ comparison: ControlState.Comparison, under condition: Condition
     ) async throws -> ControlState.Endpoint {

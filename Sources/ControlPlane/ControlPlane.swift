@@ -172,7 +172,8 @@ package actor ControlPlane {
             }
             return RoutingSnapshot.Endpoint(
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
-                policy: endpoint.policy, shadows: shadows.run(endpoint))
+                policy: endpoint.policy, shadows: shadows.run(endpoint),
+                limiter: limiter(for: endpoint))
         }
         shadows.keep(state)
         snapshot = RoutingSnapshot(
@@ -180,6 +181,17 @@ package actor ControlPlane {
             backends: backendsChanged ? runBackends() : snapshot.backends)
         try await dataPlane.publish(snapshot)
         tellStandardServices()
+    }
+
+    /// What counts an endpoint's requests, if they are limited; it goes on counting through other changes.
+    private func limiter(for endpoint: ControlState.Endpoint) -> RateLimiter? {
+        guard let limit = endpoint.rateLimit else { return nil }
+        if let known = snapshot.endpoint(named: endpoint.name)?.limiter,
+            known.requestsPerSecond == limit.requestsPerSecond, known.burst == limit.burst
+        {
+            return known
+        }
+        return RateLimiter(requestsPerSecond: limit.requestsPerSecond, burst: limit.burst)
     }
 
     /// What answers for each backend on this server.

@@ -83,6 +83,9 @@ package struct Deframer: Sendable {
     /// - Parameter limit: the largest payload accepted, in bytes.
     package init(limit: Int) { self.limit = limit }
 
+    /// Bytes of an incomplete message.
+    package var pendingBytes: Int { pending.count }
+
     /// Between two messages.
     package var isIdle: Bool { prefix == nil && pending.isEmpty }
 

@@ -31,6 +31,9 @@ internal import CNGHTTP2
 
     private let lists: UnsafeMutablePointer<List>
 
+    /// Body bytes that wait to be sent, in all sessions.
+    package internal(set) var bodyBytes = 0
+
     package init() {
         unsafe lists = .allocate(capacity: Self.classCount)
         unsafe lists.initialize(repeating: List(), count: Self.classCount)

@@ -3,6 +3,12 @@ internal import CNGHTTP2
 /// The C side. Callbacks record events and copy headers; none of them calls send or receive.
 extension HTTP2Session {
     static func register(_ callbacks: OpaquePointer?) {
+        unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) {
+            _, header, user in
+            guard let header = unsafe header else { return 0 }
+            unsafe HTTP2Session.with(user) { unsafe $0.beginFrame(header.pointee) }
+            return 0
+        }
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) {
             _, frame, user in
             guard let frame = unsafe frame else { return 0 }
@@ -81,10 +87,22 @@ extension HTTP2Session {
             session, stream.id, UnsafeMutableRawPointer(bitPattern: stream.slot + 1))
     }
 
+    /// Counts what makes work for us and no progress for the peer: all but HEADERS and DATA with content.
+    private func beginFrame(_ header: nghttp2_frame_hd) {
+        switch nghttp2_frame_type(UInt32(header.type)) {
+        case NGHTTP2_DATA where header.length > 0: return
+        case NGHTTP2_HEADERS, NGHTTP2_CONTINUATION: return
+        default: overheadFrames += 1
+        }
+        isReceivingHeaders = false
+    }
+
     private func beginHeaders(of id: Int32) {
+        isReceivingHeaders = true
         if slot(of: id) == nil, role == .server { bind(openSlot(for: id)) }
         incoming.removeAll()
         incomingBytes = 0
+        isOverLimit = false
         incomingSlot = slot(of: id) ?? -1
     }
 
@@ -94,7 +112,12 @@ extension HTTP2Session {
         guard incomingSlot >= 0 else { return }
         // RFC 9113 section 6.5.2: 32 bytes of overhead for each field.
         incomingBytes += name.count + value.count + 32
-        guard incomingBytes <= limits.maxHeaderListBytes else { return }
+        guard incomingBytes <= limits.maxHeaderListBytes,
+            incoming.fields.count < limits.maxHeaderFields
+        else {
+            isOverLimit = true
+            return
+        }
         unsafe incoming.append(name: name, value: value, known: knownNames.index(of: name))
     }
 
@@ -123,7 +146,9 @@ extension HTTP2Session {
                     HTTP2ErrorCode(rawValue: unsafe goAway.error_code)))
         case NGHTTP2_SETTINGS where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
             record(.settings)
-        case NGHTTP2_PING where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
+        case NGHTTP2_PING where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
+            record(.pinged)
+        case NGHTTP2_PING:
             let bytes = unsafe frame.pointee.ping.opaque_data
             let value = unsafe withUnsafeBytes(of: bytes) {
                 unsafe $0.loadUnaligned(as: UInt64.self)
@@ -135,10 +160,11 @@ extension HTTP2Session {
     }
 
     private func receivedHeaders(of id: Int32, endStream: Bool) {
+        isReceivingHeaders = false
         guard incomingSlot >= 0, slots[incomingSlot].stream.id == id else { return }
         let stream = slots[incomingSlot].stream
         slots[incomingSlot].remoteEnded = endStream
-        if incomingBytes > limits.maxHeaderListBytes {
+        if isOverLimit {
             record(.headersTooLarge(stream))
         } else if slots[incomingSlot].hasHeaders {
             swap(&slots[incomingSlot].trailers, &incoming)
@@ -167,6 +193,7 @@ extension HTTP2Session {
         let mayEnd =
             header.type == UInt8(NGHTTP2_HEADERS.rawValue)
             || header.type == UInt8(NGHTTP2_DATA.rawValue)
+        if mayEnd { hasSentContent = true }
         guard role == .server, endStream, mayEnd, let slot = slot(of: header.stream_id),
             !slots[slot].remoteEnded
         else { return }

@@ -51,6 +51,7 @@ extension HTTP2Session {
     /// Appends body bytes.
     package func write(_ bytes: RawSpan, to stream: HTTP2Stream) {
         guard isCurrent(stream) else { return }
+        countUnsent(bytes.byteCount, at: stream.slot)
         slots[stream.slot].outbound.append(bytes)
         wake(stream)
     }
@@ -58,6 +59,7 @@ extension HTTP2Session {
     /// Appends body bytes that others hold too; they are shared until they are sent.
     package func write(shared bytes: [UInt8], to stream: HTTP2Stream) {
         guard isCurrent(stream) else { return }
+        countUnsent(bytes.count, at: stream.slot)
         slots[stream.slot].outbound.append(shared: bytes)
         wake(stream)
     }
@@ -121,6 +123,18 @@ extension HTTP2Session {
             nil, 0)
     }
 
+    /// Tells the peer that the connection ends, and why; streams after those seen are ignored.
+    package func goAway(_ code: HTTP2ErrorCode, reason: String) {
+        let last = unsafe nghttp2_session_get_last_proc_stream_id(session)
+        var debugData = reason
+        // The bytes are copied during the call.
+        debugData.withUTF8 { bytes in
+            _ = unsafe nghttp2_submit_goaway(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, bytes.baseAddress,
+                bytes.count)
+        }
+    }
+
     /// Ends the connection: GOAWAY is the last thing sent.
     package func terminate(_ code: HTTP2ErrorCode) {
         unsafe nghttp2_session_terminate_session(session, code.rawValue)
@@ -174,6 +188,7 @@ extension HTTP2Session {
     ) -> Int {
         guard let slot = slot(of: id) else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
         let taken = unsafe slots[slot].outbound.take(into: buffer, room: room)
+        if taken > 0 { countUnsent(-taken, at: slot) }
         let left = slots[slot].outbound.count
         if let mark = slots[slot].outbound.drainMark, left < mark {
             slots[slot].outbound.drainMark = nil

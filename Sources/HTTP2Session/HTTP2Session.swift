@@ -27,6 +27,8 @@ internal import CNGHTTP2
         var hasHeaders = false
         var outbound = OutboundBody()
         var remoteEnded = false
+        /// Since when the same body bytes wait to be sent, by the session's clock.
+        var movedAt: UInt32 = 0
     }
 
     package let role: Role
@@ -46,6 +48,18 @@ internal import CNGHTTP2
     /// The header block that is being received; there is never more than one (RFC 9113 section 6.10).
     var incoming = HeaderBlock()
     var incomingBytes = 0
+    /// Its fields are too many or too long.
+    var isOverLimit = false
+    /// A header block has begun and is not complete.
+    package internal(set) var isReceivingHeaders = false
+    /// Frames that have come but HEADERS, CONTINUATION and DATA with content.
+    var overheadFrames = 0
+    /// HEADERS or DATA have gone out.
+    var hasSentContent = false
+    /// Body bytes of all streams that have not been sent.
+    package private(set) var unsentBytes = 0
+    /// The time, in whatever unit the layer above counts it; for `stalledStreams`.
+    package var clock: UInt32 = 0
     /// The slot that `incoming` belongs to, or -1.
     var incomingSlot = -1
     var lastError: String?
@@ -71,6 +85,7 @@ internal import CNGHTTP2
     }
 
     deinit {
+        allocator.bodyBytes -= unsentBytes
         unsafe nghttp2_session_del(session)
     }
 
@@ -153,6 +168,18 @@ internal import CNGHTTP2
         for slot in closedSlots { release(slot) }
         closedSlots.removeAll(keepingCapacity: true)
         return nil
+    }
+
+    /// Frames that have come since this was asked last, but HEADERS, CONTINUATION and DATA with content.
+    package func takeOverheadFrames() -> Int {
+        defer { overheadFrames = 0 }
+        return overheadFrames
+    }
+
+    /// Whether HEADERS or DATA have gone out since this was asked last.
+    package func takeHasSentContent() -> Bool {
+        defer { hasSentContent = false }
+        return hasSentContent
     }
 
     /// The headers that a stream began with.
@@ -246,7 +273,24 @@ internal import CNGHTTP2
         closedSlots.append(index)
     }
 
+    /// Body bytes of a stream are about to be appended, or have gone.
+    func countUnsent(_ change: Int, at slot: Int) {
+        unsentBytes += change
+        allocator.bodyBytes += change
+        if change < 0 || slots[slot].outbound.count == 0 { slots[slot].movedAt = clock }
+    }
+
+    /// The streams that have had something to send since before `time`, and could send none of it.
+    package func stalledStreams(since time: UInt32) -> [HTTP2Stream] {
+        guard unsentBytes > 0 else { return [] }
+        return slots.filter { $0.isOpen && $0.outbound.count > 0 && $0.movedAt < time }
+            .map(\.stream)
+    }
+
     private func release(_ index: Int) {
+        if slots[index].outbound.count > 0 {
+            countUnsent(-slots[index].outbound.count, at: index)
+        }
         slots[index].headers.removeAll()
         slots[index].trailers.removeAll()
         slots[index].outbound.reset()

@@ -56,6 +56,8 @@ package enum HTTP2Event: Sendable {
     case goAway(lastStreamID: Int32, HTTP2ErrorCode)
     /// The peer's settings changed.
     case settings
+    /// The peer asked for a sign of life; the answer goes out by itself.
+    case pinged
     /// The answer to `ping(_:)`.
     case pingAcknowledged(UInt64)
 }
@@ -85,6 +87,8 @@ package struct HTTP2Limits: Sendable {
     package var connectionWindowBytes: Int32 = 16 << 20
     /// A header list, counted as RFC 9113 section 6.5.2 does: name + value + 32 for each field.
     package var maxHeaderListBytes: Int = 16 << 10
+    /// Fields of a header list.
+    package var maxHeaderFields: Int = 128
     /// Resets that a peer may cause at once, and per second after that (CVE-2023-44487).
     package var resetBurst: UInt64 = 1_000
     package var resetsPerSecond: UInt64 = 33

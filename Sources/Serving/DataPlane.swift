@@ -20,6 +20,8 @@ package final class DataPlane: Sendable {
     private let limits: Limits
     private let log: Logger
     private let listeners = Listeners()
+    private let clients: ConnectionGate
+    private let operators: ConnectionGate
 
     /// - Parameters:
     ///   - loops: the number of event loops; usually one per core.
@@ -36,10 +38,16 @@ package final class DataPlane: Sendable {
         self.comparer = comparer
         self.limits = limits
         self.log = log
+        clients = ConnectionGate(
+            limit: limits.maxConnections, limitPerAddress: limits.maxConnectionsPerAddress)
+        operators = ConnectionGate(
+            limit: limits.maxAdminConnections, limitPerAddress: limits.maxAdminConnections)
         loops = group.makeIterator().map {
             ServingLoop(
                 $0, blocking: blocking, shadowThreads: shadowThreads,
-                comparer: comparer, limits: limits, namesBackends: namesBackends, log: log)
+                comparer: comparer, limits: limits,
+                maxBufferedBytes: limits.maxBufferedBytes / count, namesBackends: namesBackends,
+                log: log)
         }
     }
 
@@ -54,7 +62,7 @@ package final class DataPlane: Sendable {
     ) async throws -> SocketAddress {
         var address = try SocketAddress.makeAddressResolvingHost(host, port: port)
         for loop in loops {
-            let channel = try await bootstrap(loop, tls, services)
+            let channel = try await bootstrap(loop, clients, tls, services)
                 .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
                 .bind(to: address).get()
             listeners.add(channel)
@@ -67,8 +75,10 @@ package final class DataPlane: Sendable {
     package func listenForOperators(
         host: String, port: Int, tls: ServedTLS? = nil, services: SystemServices
     ) async throws -> SocketAddress {
-        let channel = try await bootstrap(loops[0], tls, services).bind(host: host, port: port)
-            .get()
+        let channel = try await bootstrap(loops[0], operators, tls, services).bind(
+            host: host, port: port
+        )
+        .get()
         listeners.add(channel)
         guard let address = channel.localAddress else {
             throw ChannelError.unknownLocalAddress
@@ -77,19 +87,23 @@ package final class DataPlane: Sendable {
     }
 
     private func bootstrap(
-        _ loop: ServingLoop, _ tls: ServedTLS?, _ services: SystemServices
+        _ loop: ServingLoop, _ gate: ConnectionGate, _ tls: ServedTLS?, _ services: SystemServices
     ) -> ServerBootstrap {
         ServerBootstrap(group: loop.eventLoop)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    let address = channel.remoteAddress?.ipAddress ?? ""
+                    try gate.enter(address)
+                    channel.closeFuture.whenComplete { _ in gate.leave(address) }
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.handler()) }
                     try pipeline.addHandler(ProtocolSniffer(loop: loop, port: services))
                 }
             }
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(
                 .recvAllocator,
@@ -111,6 +125,8 @@ package final class DataPlane: Sendable {
         for future in loops.map({ loop in loop.eventLoop.submit { loop.figures } }) {
             sum.add(try await future.get())
         }
+        sum.refusedConnections = clients.refused
+        sum.refusedOperators = operators.refused
         return sum
     }
 

@@ -12,7 +12,7 @@ struct AdminOptions: ParsableArguments {
             valueName: "host:port"))
     var admin: String?
 
-    @OptionGroup var tls: TLSOptions
+    @OptionGroup var tls: AdminTLSOptions
 
     @Option(
         help: ArgumentHelp(
@@ -36,7 +36,7 @@ struct AdminOptions: ParsableArguments {
     var client: WeirClient {
         get throws {
             try .forCommand(
-                try address, tls: tls.settings(environment: "WEIR_ADMIN_TLS"), token: try token,
+                try address, tls: tls.settings, token: try token,
                 maxMessageBytes: Self.maxMessageBytes)
         }
     }

@@ -2,40 +2,89 @@ internal import ArgumentParser
 internal import Foundation
 internal import Weir
 
-/// TLS towards a server. Each command says which environment variables stand in for the options.
-struct TLSOptions: ParsableArguments {
-    @Flag(help: "Use TLS, with the system's authorities unless --tls-ca names others.")
+/// TLS towards the admin port.
+struct AdminTLSOptions: ParsableArguments {
+    @Flag(
+        help: "Use TLS towards the admin port, by the system's authorities if no others are named.")
+    var adminTls = false
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of its authorities (default: $WEIR_ADMIN_TLS_CA).", valueName: "file"))
+    var adminTlsCa: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the own certificate (default: $WEIR_ADMIN_TLS_CERT).", valueName: "file"))
+    var adminTlsCert: String?
+
+    @Option(
+        help: ArgumentHelp("PEM file of its key (default: $WEIR_ADMIN_TLS_KEY).", valueName: "file")
+    )
+    var adminTlsKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Whom the server's certificate is made out to, if not to the host of the address (default: "
+                + "$WEIR_ADMIN_TLS_SERVER_NAME).", valueName: "name"))
+    var adminTlsServerName: String?
+
+    /// Nil for plaintext.
+    var settings: ClientTLS? {
+        ClientTLS(
+            isOn: adminTls, ca: adminTlsCa, certificate: adminTlsCert, key: adminTlsKey,
+            serverName: adminTlsServerName, environment: "WEIR_ADMIN_TLS")
+    }
+}
+
+/// TLS towards the data port.
+struct DataTLSOptions: ParsableArguments {
+    @Flag(help: "Use TLS, by the system's authorities if no others are named.")
     var tls = false
 
-    @Option(help: ArgumentHelp("PEM file of the server's authorities.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the server's authorities (default: $WEIR_TLS_CA).", valueName: "file"))
     var tlsCa: String?
 
-    @Option(help: ArgumentHelp("PEM file of the own certificate.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the own certificate (default: $WEIR_TLS_CERT).", valueName: "file"))
     var tlsCert: String?
 
-    @Option(help: ArgumentHelp("PEM file of its key.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("PEM file of its key (default: $WEIR_TLS_KEY).", valueName: "file"))
     var tlsKey: String?
 
     @Option(
         help: ArgumentHelp(
-            "Whom the server's certificate is made out to, if not to the host of the address.",
-            valueName: "name"))
+            "Whom the server's certificate is made out to, if not to the host of the address (default: "
+                + "$WEIR_TLS_SERVER_NAME).", valueName: "name"))
     var tlsServerName: String?
 
-    /// - Parameter prefix: of the environment variables: `PREFIX_CA`, `PREFIX_CERT`, `PREFIX_KEY` and
-    ///   `PREFIX_SERVER_NAME`.
-    /// - Returns: nil for plaintext.
-    func settings(environment prefix: String) -> ClientTLS? {
+    /// Nil for plaintext.
+    var settings: ClientTLS? {
+        ClientTLS(
+            isOn: tls, ca: tlsCa, certificate: tlsCert, key: tlsKey, serverName: tlsServerName,
+            environment: "WEIR_TLS")
+    }
+}
+
+extension ClientTLS {
+    /// What options say, or else the environment; nil for plaintext.
+    fileprivate init?(
+        isOn: Bool, ca: String?, certificate: String?, key: String?, serverName: String?,
+        environment prefix: String
+    ) {
         let environment = ProcessInfo.processInfo.environment
-        let ca = tlsCa ?? environment["\(prefix)_CA"]
-        let certificate = tlsCert ?? environment["\(prefix)_CERT"]
-        guard tls || ca != nil || certificate != nil else { return nil }
-        var settings = ClientTLS()
-        settings.caFile = ca ?? ""
-        settings.certificateFile = certificate ?? ""
-        settings.keyFile = tlsKey ?? environment["\(prefix)_KEY"] ?? ""
-        settings.serverName = tlsServerName ?? environment["\(prefix)_SERVER_NAME"] ?? ""
-        return settings
+        let ca = ca ?? environment["\(prefix)_CA"]
+        let certificate = certificate ?? environment["\(prefix)_CERT"]
+        guard isOn || ca != nil || certificate != nil else { return nil }
+        self.init()
+        caFile = ca ?? ""
+        certificateFile = certificate ?? ""
+        keyFile = key ?? environment["\(prefix)_KEY"] ?? ""
+        self.serverName = serverName ?? environment["\(prefix)_SERVER_NAME"] ?? ""
     }
 }
 
@@ -46,7 +95,8 @@ extension WeirClient {
     ) throws -> WeirClient {
         guard token == nil || tls != nil || address.isLoopback else {
             throw LocatedError(
-                description: "a token goes to \(address) with TLS only: see --tls and --tls-ca")
+                description:
+                    "a token goes to \(address) with TLS only: see --admin-tls and --admin-tls-ca")
         }
         do throws(TLSFailure) {
             return try WeirClient(

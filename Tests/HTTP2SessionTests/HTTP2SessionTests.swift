@@ -83,6 +83,7 @@ private final class Pair {
             case .goAway(let last, let code): lines.append("goaway \(last) \(code)")
             case .settings: break
             case .pingAcknowledged(let value): lines.append("ping \(value)")
+            case .pinged: lines.append("pinged")
             }
         }
         return lines
@@ -195,7 +196,7 @@ extension Span<UInt8> {
         pair.server.announceShutdown()
         pair.server.ping(7)
         try pair.run()
-        #expect(pair.clientEvents == ["goaway 2147483647 NO_ERROR"])
+        #expect(pair.clientEvents == ["pinged", "goaway 2147483647 NO_ERROR"])
         #expect(pair.serverEvents.last == "ping 7")
         pair.server.refuseNewStreams()
         try pair.run()

@@ -260,7 +260,8 @@ VIEWING = {
     "GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute",
     "GetShadowReport", "GetStats", "WatchStats", "Watch", "ListRevisions", "GetRevision",
     "CompareRevisions", "ListInstances"}
-OPERATING = {"SetTraffic", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport", "Rollback"}
+OPERATING = {
+    "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport", "Rollback"}
 
 
 def refusal(guarded, method, metadata=(), who=None):
@@ -432,7 +433,7 @@ def tool(*arguments, environment=None, check=True):
 
 
 def test_the_tool_shows_tokens_and_certificates(guarded, authority, tmp_path):
-    options = ("--admin", guarded.server.admin, "--tls-ca", authority.ca)
+    options = ("--admin", guarded.server.admin, "--admin-tls-ca", authority.ca)
     token = {"WEIR_TOKEN": guarded.tokens["watcher"]}
     assert "greeter" in tool("endpoint", "list", *options, environment=token).stdout
     run = tool("endpoint", "delete", "greeter", *options, environment=token, check=False)
@@ -446,7 +447,8 @@ def test_the_tool_shows_tokens_and_certificates(guarded, authority, tmp_path):
         "WEIR_ADMIN_TLS_CERT": authority.cert("ada"), "WEIR_ADMIN_TLS_KEY": authority.key("ada"),
         "WEIR_ADDRESS": guarded.server.data, "WEIR_TLS_CA": authority.ca}
     assert "greeter" in tool("history", environment=environment).stdout
-    assert "Ada" in tool("call", "helloworld.Greeter/SayHello", environment=environment).stdout
+    call = ("call", "helloworld.Greeter/SayHello", "--data", '{"name": "Ada"}')
+    assert "Ada" in tool(*call, environment=environment).stdout
     run = tool("endpoint", "list", "--admin", guarded.server.admin, check=False)
     assert run.returncode == 69
     run = tool("endpoint", "list", "--admin", "model.internal:1", environment=token, check=False)

@@ -326,7 +326,7 @@ def test_a_running_request_finishes_after_sigterm_and_new_ones_are_refused(stubs
 
 def test_a_drain_is_bounded_and_a_second_signal_ends_it():
     for second_signal in (False, True):
-        server = start_demo("--drain-timeout", "1" if not second_signal else "30")
+        server = start_demo("--limit", "drain-timeout=" + ("1" if not second_signal else "30"))
         channel = grpc.insecure_channel(server.data)
         never = threading.Event()
 

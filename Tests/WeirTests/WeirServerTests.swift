@@ -220,14 +220,14 @@ private func example() async throws {
     @Test("Connections over the limit of a loop are closed, and the others go on")
     func limitsConnections() async throws {
         var limits = Limits()
-        limits.maxConnectionsPerLoop = 0
+        limits.maxConnections = 0
         try await withServer(Greeters.all, limits) { server, client, _ in
             try await server.createEndpoint(
                 "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
             let error = await #expect(throws: RPCError.self) { try await hello(client) }
             #expect(error?.code == .unavailable)
         }
-        limits.maxConnectionsPerLoop = 1
+        limits.maxConnections = 1
         try await withServer(Greeters.all, limits) { server, client, _ in
             try await server.createEndpoint(
                 "greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")

@@ -96,7 +96,8 @@ package final class Access: Sendable {
     ]
     /// Those that change traffic and shadows.
     private static let operating: Set<String> = [
-        "SetTraffic", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport", "Rollback",
+        "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport",
+        "Rollback",
     ]
 
     /// What a method takes; one that isn't known here is for admins.

@@ -37,7 +37,29 @@ extension Weir_Admin_V1_Endpoint {
             name: endpoint.name, route: endpoint.route.description,
             weights: .init(endpoint.weights), shadows: endpoint.shadows.map { .init($0) },
             intervals: endpoint.map.intervals.map { .init(start: $0.start, backend: $0.backend) },
-            revision: endpoint.revision, comparison: .init(endpoint.comparison))
+            revision: endpoint.revision, comparison: .init(endpoint.comparison),
+            rateLimit: endpoint.rateLimit.map { .init($0) })
+    }
+}
+
+extension Weir_Admin_V1_RateLimit {
+    init(_ limit: ControlState.RateLimit) {
+        self.init(requestsPerSecond: limit.requestsPerSecond, burst: UInt32(clamping: limit.burst))
+    }
+}
+
+extension ControlState.RateLimit {
+    init(_ message: Weir_Admin_V1_RateLimit) throws(ControlError) {
+        let rate = message.requestsPerSecond
+        guard rate > 0, rate <= 1e9 else {
+            throw .invalid(
+                "rate_limit.requests_per_second", "is \(rate); it must be above 0, at most 1e9")
+        }
+        let burst = message.burst > 0 ? Int(message.burst) : max(1, Int(rate.rounded(.up)))
+        guard Double(burst) / rate <= 86_400 else {
+            throw .invalid("rate_limit.burst", "is \(burst), which takes more than a day to refill")
+        }
+        self.init(requestsPerSecond: rate, burst: burst)
     }
 }
 

@@ -85,6 +85,14 @@ extension ControlPlane {
                     under: condition)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
+            .change("SetRateLimit", access) {
+                (request: Weir_Admin_V1_SetRateLimitRequest, condition) in
+                let endpoint = try await self.setRateLimit(
+                    request.endpoint,
+                    try request.rateLimit.map { (limit) throws(ControlError) in try .init(limit) },
+                    under: condition)
+                return Weir_Admin_V1_Endpoint(endpoint)
+            }
             .change("SetShadowComparison", access) {
                 (request: Weir_Admin_V1_SetShadowComparisonRequest, condition) in
                 let endpoint = try await self.setComparison(
@@ -241,6 +249,7 @@ private protocol EndpointRequest {
 
 extension Weir_Admin_V1_SetTrafficRequest: EndpointRequest {}
 extension Weir_Admin_V1_ShadowTrafficRequest: EndpointRequest {}
+extension Weir_Admin_V1_SetRateLimitRequest: EndpointRequest {}
 extension Weir_Admin_V1_SetShadowComparisonRequest: EndpointRequest {}
 extension Weir_Admin_V1_RollbackRequest: EndpointRequest {}
 
@@ -251,6 +260,7 @@ extension Weir_Admin_V1_CreateEndpointRequest: ChangeRequest {}
 extension Weir_Admin_V1_DeleteEndpointRequest: ChangeRequest {}
 extension Weir_Admin_V1_SetTrafficRequest: ChangeRequest {}
 extension Weir_Admin_V1_ShadowTrafficRequest: ChangeRequest {}
+extension Weir_Admin_V1_SetRateLimitRequest: ChangeRequest {}
 extension Weir_Admin_V1_SetShadowComparisonRequest: ChangeRequest {}
 extension Weir_Admin_V1_ApplyRequest: ChangeRequest {}
 extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}

@@ -43,7 +43,10 @@ extension ControlState.Configuration.Endpoint {
             name: message.name, route: message.route,
             weights: message.weights.map { ($0.key, $0.value) },
             shadows: shadows,
-            comparison: try .init(message.comparison ?? .init()))
+            comparison: try .init(message.comparison ?? .init()),
+            rateLimit: try message.rateLimit.map { (limit) throws(ControlError) in
+                try .init(limit)
+            })
     }
 }
 
@@ -72,7 +75,8 @@ extension Weir_Admin_V1_EndpointConfiguration {
             name: endpoint.name, route: endpoint.route.description,
             weights: Dictionary(
                 uniqueKeysWithValues: endpoint.weights.weights.map { ($0.backend, $0.weight) }),
-            shadows: endpoint.shadows.map { .init($0) }, comparison: .init(endpoint.comparison))
+            shadows: endpoint.shadows.map { .init($0) }, comparison: .init(endpoint.comparison),
+            rateLimit: endpoint.rateLimit.map { .init($0) })
     }
 }
 

@@ -1,5 +1,6 @@
 package import GRPCWire
 internal import Messages
+internal import Serving
 
 /// Why a change or a question was refused: a status code, a sentence, and the details that
 /// programs read (`google.rpc.BadRequest` or `ErrorInfo`).
@@ -129,17 +130,5 @@ package struct ControlError: Error {
     }
 
     /// The error as it goes to the client.
-    package var rpcError: RPCError {
-        let detail = detail
-        let packed = (try? detail.serializedBytes()) ?? []
-        let url = "type.googleapis.com/" + (type(of: detail).messageName ?? "")
-        let status = Google_Rpc_Status(
-            code: Int32(code.rawValue), message: message,
-            details: [Google_Protobuf_Any(typeUrl: url, value: packed)])
-        var metadata = Metadata()
-        if let bytes = try? status.serializedBytes() {
-            metadata.add("grpc-status-details-bin", bytes: bytes)
-        }
-        return RPCError(code, message, metadata: metadata)
-    }
+    package var rpcError: RPCError { RPCError(code, message, detail: detail) }
 }

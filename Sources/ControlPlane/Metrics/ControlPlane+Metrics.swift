@@ -87,6 +87,29 @@ extension ControlPlane {
         text.sample("weir_unrouted_requests_total", [], figures.unrouted)
         text.family("weir_connections", "gauge", "Open connections on the data port.")
         text.sample("weir_connections", [], figures.connections)
+        text.family(
+            "weir_connections_refused_total", "counter",
+            "Connections closed at once, for there were as many as the limits allow.")
+        for (port, count) in [
+            ("data", figures.refusedConnections), ("admin", figures.refusedOperators),
+        ] {
+            text.sample("weir_connections_refused_total", [("port", port)], count)
+        }
+        text.family(
+            "weir_requests_refused_total", "counter",
+            "Requests refused because there was too much to do, by what there was too much of.")
+        for reason in Overload.allCases {
+            text.sample(
+                "weir_requests_refused_total", [("reason", reason.rawValue)],
+                figures.refused[reason] ?? 0)
+        }
+        text.family(
+            "weir_buffered_bytes", "gauge", "Bytes of requests and responses that wait in memory.")
+        text.sample("weir_buffered_bytes", [], figures.bufferedBytes)
+        text.family(
+            "weir_loop_lag_seconds", "gauge",
+            "How late the event loop that is furthest behind came to its work.")
+        text.sample("weir_loop_lag_seconds", [], Double(figures.lag) / 1e9)
         text.family("weir_store_up", "gauge", "1 while the state can be changed, 0 while not.")
         text.sample("weir_store_up", [], storeFailure == nil ? 1 : 0)
         text.family("weir_revision", "gauge", "The revision of the control state that is served.")

@@ -10,6 +10,7 @@ extension ControlState {
             let weights: [(backend: String, weight: Double)]
             let shadows: [Shadow]
             let comparison: Comparison
+            let rateLimit: RateLimit?
         }
 
         /// In the order in which they were given.
@@ -99,6 +100,7 @@ extension ControlState {
         }
         endpoint.shadows = wished.shadows.sorted { $0.backend < $1.backend }
         endpoint.comparison = wished.comparison
+        endpoint.rateLimit = wished.rateLimit
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }
@@ -138,6 +140,7 @@ extension ControlState.Endpoint {
     func isSame(as other: Self) -> Bool {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
+            && rateLimit == other.rateLimit
     }
 }
 

@@ -97,6 +97,14 @@ extension ControlState {
         return put(endpoint)
     }
 
+    /// - Parameter limit: nil to take all requests.
+    mutating func setRateLimit(_ name: String, _ limit: RateLimit?) throws(ControlError) -> Endpoint
+    {
+        var endpoint = try known(endpoint: name)
+        endpoint.rateLimit = limit
+        return put(endpoint)
+    }
+
     /// Replaces how answers of shadows are compared.
     mutating func setComparison(
         _ name: String, _ comparison: Comparison

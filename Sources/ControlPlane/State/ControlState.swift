@@ -84,6 +84,14 @@ package struct ControlState: Sendable {
         }
     }
 
+    /// How many requests an endpoint takes.
+    package struct RateLimit: Sendable, Equatable {
+        /// Above 0.
+        package let requestsPerSecond: Double
+        /// Requests that may come at once, at least 1.
+        package let burst: Int
+    }
+
     /// A named entry point with its policy.
     package struct Endpoint: Sendable {
         package let name: String
@@ -95,6 +103,8 @@ package struct ControlState: Sendable {
         /// Sorted by backend.
         package var shadows: [Shadow] = []
         package var comparison = Comparison()
+        /// Nil for an endpoint that takes all requests.
+        package var rateLimit: RateLimit?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 

@@ -121,6 +121,9 @@ extension ControlState.Endpoint {
                     options: try .init(shadow.options ?? .init()))
             }
             comparison = try .init(message.comparison ?? .init())
+            rateLimit = try message.rateLimit.map { (limit) throws(ControlError) in
+                try .init(limit)
+            }
         } catch {
             throw unreadable(error.message)
         }
@@ -136,7 +139,8 @@ extension Weir_Store_V1_Endpoint {
             shadows: endpoint.shadows.map { .init($0) },
             comparison: endpoint.comparison == .init() ? nil : .init(endpoint.comparison),
             revision: endpoint.revision,
-            earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [])
+            earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [],
+            rateLimit: endpoint.rateLimit.map { .init($0) })
     }
 }
 

@@ -53,6 +53,9 @@ extension ControlState.Endpoint {
             parts.append("no shadow \(shadow.backend)")
         }
         if comparison != before.comparison { parts.append("comparison") }
+        if rateLimit != before.rateLimit {
+            parts.append(rateLimit.map { "at most \($0.requestsPerSecond)/s" } ?? "no rate limit")
+        }
         return "\(name): " + (parts.isEmpty ? "unchanged" : parts.joined(separator: ", "))
     }
 }

@@ -7,8 +7,8 @@ internal import CWeirProtos
 /// `google/rpc/error_details.proto`, as reflection serves it.
 package enum Google_Rpc_ErrorDetailsProto {
     package static let file = ProtoFile(
-        base64: "Ch5nb29nbGUvcnBjL2Vycm9yX2RldGFpbHMucHJvdG8SCmdvb2dsZS5ycGMiuQEKCUVycm9ySW5mbxIWCgZyZWFzb24YASABKAlSBnJlYXNvbhIWCgZkb21haW4YAiABKAlSBmRvbWFpbhI/CghtZXRhZGF0YRgDIAMoCzIjLmdvb2dsZS5ycGMuRXJyb3JJbmZvLk1ldGFkYXRhRW50cnlSCG1ldGFkYXRhGjsKDU1ldGFkYXRhRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ASKoAQoKQmFkUmVxdWVzdBJQChBmaWVsZF92aW9sYXRpb25zGAEgAygLMiUuZ29vZ2xlLnJwYy5CYWRSZXF1ZXN0LkZpZWxkVmlvbGF0aW9uUg9maWVsZFZpb2xhdGlvbnMaSAoORmllbGRWaW9sYXRpb24SFAoFZmllbGQYASABKAlSBWZpZWxkEiAKC2Rlc2NyaXB0aW9uGAIgASgJUgtkZXNjcmlwdGlvbmIGcHJvdG8z",
-        imports: [])
+        base64: "Ch5nb29nbGUvcnBjL2Vycm9yX2RldGFpbHMucHJvdG8SCmdvb2dsZS5ycGMaHmdvb2dsZS9wcm90b2J1Zi9kdXJhdGlvbi5wcm90byK5AQoJRXJyb3JJbmZvEhYKBnJlYXNvbhgBIAEoCVIGcmVhc29uEhYKBmRvbWFpbhgCIAEoCVIGZG9tYWluEj8KCG1ldGFkYXRhGAMgAygLMiMuZ29vZ2xlLnJwYy5FcnJvckluZm8uTWV0YWRhdGFFbnRyeVIIbWV0YWRhdGEaOwoNTWV0YWRhdGFFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBIqgBCgpCYWRSZXF1ZXN0ElAKEGZpZWxkX3Zpb2xhdGlvbnMYASADKAsyJS5nb29nbGUucnBjLkJhZFJlcXVlc3QuRmllbGRWaW9sYXRpb25SD2ZpZWxkVmlvbGF0aW9ucxpICg5GaWVsZFZpb2xhdGlvbhIUCgVmaWVsZBgBIAEoCVIFZmllbGQSIAoLZGVzY3JpcHRpb24YAiABKAlSC2Rlc2NyaXB0aW9uIkcKCVJldHJ5SW5mbxI6CgtyZXRyeV9kZWxheRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIKcmV0cnlEZWxheWIGcHJvdG8z",
+        imports: [Google_Protobuf_DurationProto.file])
 }
 
 /// `google.rpc.ErrorInfo`
@@ -143,6 +143,36 @@ extension Google_Rpc_BadRequest {
             let c = unsafe _cMessage.assumingMemoryBound(to: Google__Rpc__BadRequest__FieldViolation.self)
             unsafe c.pointee.field = unsafe ProtobufCBinaryData(arena.copy(self.field))
             unsafe c.pointee.description = unsafe ProtobufCBinaryData(arena.copy(self.description))
+        }
+    }
+}
+
+/// `google.rpc.RetryInfo`
+package struct Google_Rpc_RetryInfo: ProtobufMessage {
+    /// Field 1, `retry_delay`.
+    package var retryDelay: Google_Protobuf_Duration?
+
+    package init() {}
+
+    package init(
+        retryDelay: Google_Protobuf_Duration? = nil
+    ) {
+        self.retryDelay = retryDelay
+    }
+
+    package static var messageName: String? { "google.rpc.RetryInfo" }
+    package static let _layout = unsafe MessageLayout(google__rpc__retry_info__init)
+    package static var _file: ProtoFile { Google_Rpc_ErrorDetailsProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Google__Rpc__RetryInfo.self)
+        if let value = unsafe c.pointee.retry_delay { self.retryDelay = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Google__Rpc__RetryInfo.self)
+        if let value = self.retryDelay {
+            unsafe c.pointee.retry_delay = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
         }
     }
 }

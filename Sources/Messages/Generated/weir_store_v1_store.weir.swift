@@ -7,7 +7,7 @@ internal import CWeirProtos
 /// `weir/store/v1/store.proto`, as reflection serves it.
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
-        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvIuUCCghSZXZpc2lvbhIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SLgoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSFgoGYXV0aG9yGAMgASgJUgZhdXRob3ISGAoHY29tbWVudBgEIAEoCVIHY29tbWVudBIYCgdzdW1tYXJ5GAUgASgJUgdzdW1tYXJ5EjIKCGJhY2tlbmRzGAYgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxIpChBkZWxldGVkX2JhY2tlbmRzGAcgAygJUg9kZWxldGVkQmFja2VuZHMSNQoJZW5kcG9pbnRzGAggAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEisKEWRlbGV0ZWRfZW5kcG9pbnRzGAkgAygJUhBkZWxldGVkRW5kcG9pbnRzIpMBCgpDaGVja3BvaW50EhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIyCghiYWNrZW5kcxgCIAMoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZFIIYmFja2VuZHMSNQoJZW5kcG9pbnRzGAMgAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMi5wIKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcyKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
+        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvIuUCCghSZXZpc2lvbhIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SLgoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSFgoGYXV0aG9yGAMgASgJUgZhdXRob3ISGAoHY29tbWVudBgEIAEoCVIHY29tbWVudBIYCgdzdW1tYXJ5GAUgASgJUgdzdW1tYXJ5EjIKCGJhY2tlbmRzGAYgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxIpChBkZWxldGVkX2JhY2tlbmRzGAcgAygJUg9kZWxldGVkQmFja2VuZHMSNQoJZW5kcG9pbnRzGAggAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEisKEWRlbGV0ZWRfZW5kcG9pbnRzGAkgAygJUhBkZWxldGVkRW5kcG9pbnRzIpMBCgpDaGVja3BvaW50EhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIyCghiYWNrZW5kcxgCIAMoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZFIIYmFja2VuZHMSNQoJZW5kcG9pbnRzGAMgAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMioAMKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcxI3CgpyYXRlX2xpbWl0GAkgASgLMhgud2Vpci5hZG1pbi52MS5SYXRlTGltaXRSCXJhdGVMaW1pdCKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
         imports: [Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
@@ -241,6 +241,8 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
     package var revision: UInt64 = 0
     /// Field 8, `earlier_maps`.
     package var earlierMaps: [Weir_Store_V1_AffinityMap] = []
+    /// Field 9, `rate_limit`.
+    package var rateLimit: Weir_Admin_V1_RateLimit?
 
     package init() {}
 
@@ -252,7 +254,8 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         shadows: [Weir_Admin_V1_Shadow] = [],
         comparison: Weir_Admin_V1_ShadowComparison? = nil,
         revision: UInt64 = 0,
-        earlierMaps: [Weir_Store_V1_AffinityMap] = []
+        earlierMaps: [Weir_Store_V1_AffinityMap] = [],
+        rateLimit: Weir_Admin_V1_RateLimit? = nil
     ) {
         self.name = name
         self.route = route
@@ -262,6 +265,7 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         self.comparison = comparison
         self.revision = revision
         self.earlierMaps = earlierMaps
+        self.rateLimit = rateLimit
     }
 
     package static var messageName: String? { "weir.store.v1.Endpoint" }
@@ -293,6 +297,7 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
             guard let value = unsafe c.pointee.earlier_maps[index] else { continue }
             self.earlierMaps.append(try unsafe Weir_Store_V1_AffinityMap(_cMessage: value))
         }
+        if let value = unsafe c.pointee.rate_limit { self.rateLimit = try unsafe Weir_Admin_V1_RateLimit(_cMessage: value) }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -320,6 +325,9 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         unsafe c.pointee.earlier_maps = arena.zeroed((UnsafeMutablePointer<Weir__Store__V1__AffinityMap>?).self, count: self.earlierMaps.count)
         for (index, value) in self.earlierMaps.enumerated() {
             unsafe c.pointee.earlier_maps[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__AffinityMap.self)
+        }
+        if let value = self.rateLimit {
+            unsafe c.pointee.rate_limit = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__RateLimit.self)
         }
     }
 }

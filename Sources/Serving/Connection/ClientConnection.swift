@@ -305,6 +305,7 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
             timer = nil
             maxStreams = Int(clamping: session.peerMaxConcurrentStreams)
             if state == .connecting { set(.ready) } else { owner?.roomFreed(on: self) }
+        case .pinged: break
         case .pingAcknowledged(let value):
             if value == pingedAt { pingedAt = nil }
         }

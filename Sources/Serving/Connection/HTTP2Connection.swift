@@ -46,6 +46,9 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     /// Something happened; data events name ranges of the input.
     func handle(_ event: HTTP2Event, _ input: RawSpan) {}
 
+    /// All that one read brought has been handled.
+    func readEnded() {}
+
     /// The peer does not speak HTTP/2, or broke its rules; the socket is closed next.
     func broken(_ error: HTTP2SessionError) {}
 
@@ -97,6 +100,7 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
         drainEvents(bytes)
         session.consumeConnection(receivedBytes)
         receivedBytes = 0
+        readEnded()
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
@@ -159,6 +163,20 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
             return end(error)
         }
         if !session.isActive { close() }
+    }
+
+    /// Closes the socket after what the session has to say, as far as the socket takes it at once.
+    func closeAfterFlush() {
+        if !isReading {
+            flush()
+            close()
+        } else if let context {
+            // The events of this read are still being handled.
+            context.eventLoop.assumeIsolated().execute {
+                self.flush()
+                self.close()
+            }
+        }
     }
 
     /// Closes the socket.

@@ -32,7 +32,7 @@ package struct InboundMessages {
     package init() {}
 
     /// Bytes that wait to be taken.
-    private var byteCount = 0
+    private(set) var byteCount = 0
     /// Body bytes for which the peer has got no credit.
     private var uncredited = 0
     /// Messages that have come.

@@ -5,6 +5,8 @@ internal import NIOHTTP1
 protocol ServedConnection: AnyObject {
     var port: SystemServices { get }
 
+    /// Time has passed: what takes too long is ended. Called several times a second.
+    func tend(at now: UInt64)
     /// Asks the client to go, and closes when nothing runs any more.
     func drain()
     func close()
@@ -22,12 +24,17 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
 
     private let loop: ServingLoop
     let port: SystemServices
+    private let openedAt = NIODeadline.now().uptimeNanoseconds
     private var seen = ByteBuffer()
     private var context: ChannelHandlerContext?
 
     init(loop: ServingLoop, port: SystemServices) {
         self.loop = loop
         self.port = port
+    }
+
+    func tend(at now: UInt64) {
+        if now &- openedAt > loop.limits.firstRequestTimeout.nanoseconds { close() }
     }
 
     func drain() { close() }
@@ -58,9 +65,10 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
             let pipeline = context.pipeline.syncOperations
             if isHTTP1 {
                 try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
-                try pipeline.addHandler(HTTP1Connection(loop: loop, port: port))
+                try pipeline.addHandler(HTTP1Connection(loop: loop, port: port, openedAt: openedAt))
             } else {
-                try pipeline.addHandler(ServerConnection(loop: loop, port: port))
+                try pipeline.addHandler(
+                    ServerConnection(loop: loop, port: port, openedAt: openedAt))
             }
         } catch {
             return context.close(promise: nil)

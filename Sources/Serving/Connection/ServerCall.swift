@@ -33,6 +33,8 @@ class ServerCall: @unchecked Sendable {
     private(set) var due: UInt64?
     private var deadline: DeadlineWheel<ServerCall>.Token?
     private var isCounted = false
+    /// Request bytes that wait in memory.
+    private var heldBytes = 0
 
     init(_ loop: ServingLoop, _ origin: Origin, target: Target) {
         self.loop = loop
@@ -136,6 +138,25 @@ class ServerCall: @unchecked Sendable {
     final func requestArrived(_ bytes: RawSpan, endStream: Bool) {
         mirror?.received(bytes, endStream: endStream)
         receive(bytes, endStream: endStream)
+    }
+
+    /// Tells how many request bytes wait in memory.
+    ///
+    /// - Returns: why that is too much.
+    final func hold(_ bytes: Int) -> RPCError? {
+        let change = bytes - heldBytes
+        guard change != 0 else { return nil }
+        heldBytes = bytes
+        let limit = loop.limits.maxBufferedBytesPerConnection
+        if let connection {
+            connection.heldBytes += change
+            if change > 0, connection.heldBytes > limit {
+                _ = loop.hold(change)
+                return loop.refusal(
+                    .memory, "\(connection.heldBytes) bytes of this connection wait in memory")
+            }
+        }
+        return loop.hold(change)
     }
 
     /// Lets the client send as many bytes more.
@@ -245,6 +266,7 @@ class ServerCall: @unchecked Sendable {
             mirror = nil
             caller?.ended(code, message(), nanoseconds: nanoseconds)
         }
+        if heldBytes > 0 { _ = hold(0) }
         release()
         connection?.changed()
     }

@@ -18,11 +18,21 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
     private var foreignStreams: [Int32: HTTP2Request] = [:]
     private var lastPath: ResolvedPath?
     private var lastSnapshot: RoutingSnapshot?
+    /// Request bytes that wait in memory, of all streams.
+    var heldBytes = 0
+    /// It has been sent away.
+    var isPunished = false
+    var conduct: ClientConduct
+    var patience: ClientPatience
 
-    init(loop: ServingLoop, port: SystemServices) {
+    /// - Parameter openedAt: when the socket was accepted, in nanoseconds of the loop's clock.
+    init(loop: ServingLoop, port: SystemServices, openedAt: UInt64) {
         self.loop = loop
         self.port = port
+        conduct = ClientConduct(loop.limits, at: openedAt)
+        patience = ClientPatience(loop.limits, at: openedAt)
         super.init(loop.shared, role: .server, limits: loop.limits.http2)
+        session.clock = Self.clock(at: openedAt)
     }
 
     override func opened() {
@@ -50,6 +60,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
     /// Asks the client to go: a first GOAWAY, and when it must have seen that, a second one after
     /// which new streams are refused (RFC 9113 section 6.8).
     func drain() {
+        patience.drained(at: NIODeadline.now().uptimeNanoseconds)
         session.announceShutdown()
         session.ping(Self.drainPing)
         changed()
@@ -57,9 +68,13 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
 
     // MARK: Events
 
+    override func readEnded() { judgeRead() }
+
     override func handle(_ event: HTTP2Event, _ input: RawSpan) {
         switch event {
-        case .headers(let stream, let endStream): begin(stream, endStream: endStream)
+        case .headers(let stream, let endStream):
+            patience.hasBegun = true
+            begin(stream, endStream: endStream)
         // Trailers of a request mean nothing in gRPC; only their end does.
         case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
         case .headersTooLarge(let stream):
@@ -70,7 +85,12 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         case .data(let stream, let range, let endStream):
             arrived(input.extracting(range), on: stream, endStream: endStream)
         case .drained(let stream): call(of: stream)?.responseDrained()
-        case .closed(let stream, _): closed(stream)
+        case .closed(let stream, let code):
+            closed(stream)
+            patience.streamClosed(at: readTime)
+            if code != .noError { punish(conduct.reset(at: readTime)) }
+        case .pinged:
+            punish(conduct.pinged(at: readTime, sinceContent: session.takeHasSentContent()))
         case .pingAcknowledged(Self.drainPing):
             session.refuseNewStreams()
             changed()
@@ -114,7 +134,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
             loop.unrouted += port.servesEndpoints ? 1 : 0
             return refuse(stream, unrouted(request, path, headers))
         }
-        if let error = loop.overload { return refuse(stream, error) }
+        if let error = resolved.refusal(on: loop, at: readTime) { return refuse(stream, error) }
         let choice = resolved.choose(shardKey: request.shardKeyBytes, &loop.random)
         let call = newCall(stream, choice.target)
         if let timeout = request.timeout {
@@ -202,13 +222,13 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
 
     /// Answers a request that becomes no call.
     private func refuse(_ stream: HTTP2Stream, _ error: RPCError) {
-        session.respond(
-            to: stream,
-            headers: HeaderBlock([
-                ":status": "200", "content-type": ContentType.grpc,
-                "grpc-status": "\(error.code.rawValue)",
-                "grpc-message": StatusMessage.encode(error.message),
-            ]), endStream: true)
+        var headers = HeaderBlock([
+            ":status": "200", "content-type": ContentType.grpc,
+            "grpc-status": "\(error.code.rawValue)",
+            "grpc-message": StatusMessage.encode(error.message),
+        ])
+        headers.append(error.metadata)
+        session.respond(to: stream, headers: headers, endStream: true)
         changed()
     }
 

@@ -43,12 +43,13 @@ final class DynamicCall: Caller {
             reply(refusal(of: request, loop.snapshot))
             return nil
         }
-        if let error = loop.overload {
+        let path = loop.resolveDynamic(endpoint)
+        if let error = path.refusal(on: loop, at: now) {
             reply(HTTPReply(error))
             return nil
         }
         let call = DynamicCall(request, endpoint: endpoint.name, loop, reply)
-        call.start(loop.resolveDynamic(endpoint), request, at: now)
+        call.start(path, request, at: now)
         return call.call == nil ? nil : call
     }
 

@@ -30,12 +30,32 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     /// How long a client may go on sending what is not wanted, so that it comes to read why.
     private static let lingering = TimeAmount.seconds(2)
 
-    init(loop: ServingLoop, port: SystemServices) {
+    /// When the connection was made, or last did something, in nanoseconds of the loop's clock.
+    private var activeAt: UInt64
+    private var hasBegun = false
+    /// A response is on its way.
+    private var isWriting = false
+
+    /// - Parameter openedAt: when the socket was accepted, in nanoseconds of the loop's clock.
+    init(loop: ServingLoop, port: SystemServices, openedAt: UInt64) {
         self.loop = loop
         self.port = port
+        activeAt = openedAt
     }
 
     // MARK: ServedConnection
+
+    func tend(at now: UInt64) {
+        guard !isBusy, now > activeAt else { return }
+        let limits = loop.limits
+        let limit =
+            isWriting
+            ? limits.slowReaderTimeout
+            : hasBegun ? limits.http1IdleTimeout : limits.firstRequestTimeout
+        if now - activeAt > limit.nanoseconds { close() }
+    }
+
+    private func noteActivity() { activeAt = NIODeadline.now().uptimeNanoseconds }
 
     func drain() {
         closesNext = true
@@ -56,6 +76,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
         self.context = nil
         work?.cancel()
         work = nil
+        setBody([])
         loop.remove(self)
     }
 
@@ -65,6 +86,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        noteActivity()
         switch unwrapInboundIn(data) {
         case .head(let head): begin(head, context)
         case .body(let bytes): collect(bytes)
@@ -73,8 +95,9 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     }
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        hasBegun = true
         self.head = head
-        body = []
+        setBody([])
         // Counted as RFC 9113 section 6.5.2 does.
         let size = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
         guard size <= loop.limits.maxHeaderListBytes else {
@@ -102,6 +125,13 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
             return refuse(.tooLong(limit: limit))
         }
         body.append(contentsOf: bytes.readableBytesView)
+        if let error = loop.hold(bytes.readableBytes) { refuse(HTTPReply(error)) }
+    }
+
+    /// What is kept of a body is counted.
+    private func setBody(_ bytes: [UInt8]) {
+        _ = loop.hold(bytes.count - body.count)
+        body = bytes
     }
 
     /// Answers a request that is still coming. Closing the socket now would reset it, and the client would
@@ -109,6 +139,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     private func refuse(_ reply: HTTPReply) {
         guard let head, let context else { return }
         self.head = nil
+        setBody([])
         isBusy = true
         write(reply, to: head, closes: true, context)
         context.close(mode: .output, promise: nil)
@@ -123,7 +154,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
             head.method.rawValue, target: head.uri,
             headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body,
             peer: peer)
-        body = []
+        setBody([])
         isBusy = true
         work = port.http.answer(request, on: loop, at: NIODeadline.now().uptimeNanoseconds) {
             [weak self] reply in self?.send(reply, to: head)
@@ -156,7 +187,14 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
             context.write(
                 wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: reply.body)))), promise: nil)
         }
-        return context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        isWriting = true
+        noteActivity()
+        let end = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        end.assumeIsolated().whenComplete { _ in
+            self.isWriting = false
+            self.noteActivity()
+        }
+        return end
     }
 }
 

@@ -39,13 +39,17 @@ final class HTTP2Request {
             return send(.tooLong(limit: limit))
         }
         body.append(bytes)
+        if let error = loop.hold(bytes.byteCount) {
+            isRefused = true
+            return send(HTTPReply(error))
+        }
         if endStream { answer() }
     }
 
     private func answer() {
         let request = HTTPRequest(
             method, target: target, headers: headers, body: body, peer: connection.peer)
-        body = []
+        dropBody()
         work = connection.port.http.answer(request, on: loop, at: connection.readTime) {
             [weak self] reply in self?.send(reply)
         }
@@ -64,8 +68,14 @@ final class HTTP2Request {
         connection.changed()
     }
 
+    private func dropBody() {
+        _ = loop.hold(-body.count)
+        body = []
+    }
+
     /// The stream is gone: the client has reset it or hung up, or all has been said.
     func streamClosed() {
+        dropBody()
         work?.cancel()
         work = nil
     }

@@ -70,8 +70,15 @@ package struct HTTPReply: Sendable {
         ])
         self.init(
             status: status ?? error.code.httpStatus, contentType: "application/json",
-            headers: [("grpc-status", "\(error.code.rawValue)")],
+            headers: [("grpc-status", "\(error.code.rawValue)")] + Self.retryAfter(error),
             body: Array((json.text(indent: 0) + "\n").utf8))
+    }
+
+    /// RFC 9110 section 10.2.3: whole seconds.
+    private static func retryAfter(_ error: RPCError) -> [(name: String, value: String)] {
+        error.metadata["grpc-retry-pushback-ms"].flatMap { Int($0) }.map {
+            [("retry-after", "\(($0 + 999) / 1_000)")]
+        } ?? []
     }
 
     /// Whether a response with this status may have a body (RFC 9110 section 6.4.1).

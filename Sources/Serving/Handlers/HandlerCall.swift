@@ -69,12 +69,15 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         do {
             try deframer.receive(bytes) { try accept($0, $1) }
             inbound.arrived(bytes.byteCount)
+            if let error = noteHeld() { return finish(error) }
             creditIfRoom()
             if endStream { try endRequest(method) }
         } catch {
             fail(with: error)
         }
     }
+
+    private func noteHeld() -> RPCError? { hold(deframer.pendingBytes + inbound.byteCount) }
 
     private func accept(_ isCompressed: Bool, _ payload: RawSpan) throws {
         guard !isCompressed || requestEncoding == .gzip else {
@@ -168,9 +171,13 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         guard loop.blockingCalls < loop.limits.maxBlockingCalls else {
             let limit = loop.limits.maxBlockingCalls
             return finish(
-                RPCError(
-                    .resourceExhausted, "\(limit) calls of blocking handlers are running or waiting"
-                ))
+                loop.refusal(
+                    .blocking, "\(limit) calls of blocking handlers are running or waiting"))
+        }
+        if let delay = loop.blocking.delay, delay > loop.limits.maxQueueingDelay.nanoseconds {
+            return finish(
+                loop.refusal(
+                    .delay, "blocking handlers begin \(delay / 1_000_000) ms after their requests"))
         }
         loop.blockingCalls += 1
         let started = Task(executorPreference: loop.blocking, operation: operation)
@@ -333,6 +340,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         let message = try await withCheckedThrowingContinuation { continuation in
             onLoop { call in
                 call.inbound.next(continuation)
+                _ = call.noteHeld()
                 call.creditIfRoom()
             }
         }

@@ -1,5 +1,6 @@
 package import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 #if canImport(Glibc)
     internal import Glibc
@@ -24,6 +25,10 @@ final class ThreadExecutor: TaskExecutor {
     private let yields: Bool
     /// Set on threads whose priority has been lowered.
     private let isLowered = ThreadSpecificVariable<Mark>()
+    /// Jobs that no thread has begun.
+    private let waiting = Atomic<Int>(0)
+    /// How long the last one that was begun had waited, in nanoseconds.
+    private let lastDelay = Atomic<UInt64>(0)
 
     private final class Mark: Sendable {}
 
@@ -36,11 +41,21 @@ final class ThreadExecutor: TaskExecutor {
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
+        let submitted = NIODeadline.now().uptimeNanoseconds
+        waiting.wrappingAdd(1, ordering: .relaxed)
         // A pool that shuts down still calls its items; a job must run to let its task end.
         pool.submit { _ in
+            self.waiting.wrappingSubtract(1, ordering: .relaxed)
+            let delay = NIODeadline.now().uptimeNanoseconds &- submitted
+            self.lastDelay.store(delay, ordering: .relaxed)
             self.lowerPriority()
             unsafe job.runSynchronously(on: self.asUnownedTaskExecutor())
         }
+    }
+
+    /// How long jobs wait for a thread, in nanoseconds; nil when none waits.
+    var delay: UInt64? {
+        waiting.load(ordering: .relaxed) > 0 ? lastDelay.load(ordering: .relaxed) : nil
     }
 
     private func lowerPriority() {

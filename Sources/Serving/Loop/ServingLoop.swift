@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import HTTP2Session
 internal import Logging
 internal import NIOCore
 internal import TrafficPolicy
@@ -34,6 +35,12 @@ final class ServingLoop: @unchecked Sendable {
     var random = LoopRandom()
     var requestsInFlight = 0
     var blockingCalls = 0
+    let lag: LoopLag
+    /// Request bytes that wait in memory for handlers.
+    private(set) var heldBytes = 0
+    /// This loop's share of what may wait in memory.
+    private let maxBufferedBytes: Int
+    private var refused: [Overload: UInt64] = [:]
     var unrouted: UInt64 = 0
     /// Where replies are framed before the session takes them; reused.
     var scratch: [UInt8] = []
@@ -51,8 +58,10 @@ final class ServingLoop: @unchecked Sendable {
     init(
         _ eventLoop: any EventLoop, blocking: ThreadExecutor,
         shadowThreads: ThreadExecutor, comparer: Comparer, limits: Limits,
-        namesBackends: Bool, log: Logger
+        maxBufferedBytes: Int, namesBackends: Bool, log: Logger
     ) {
+        self.maxBufferedBytes = maxBufferedBytes
+        lag = LoopLag(eventLoop, limit: limits.maxQueueingDelay)
         self.eventLoop = eventLoop
         self.blocking = blocking
         self.shadowThreads = shadowThreads
@@ -117,11 +126,43 @@ final class ServingLoop: @unchecked Sendable {
         return pool
     }
 
+    // MARK: Overload
+
     /// Why no request is taken on; nil while there is room for one.
     var overload: RPCError? {
-        guard requestsInFlight >= limits.maxRequestsInFlightPerLoop else { return nil }
-        return RPCError(.resourceExhausted, "\(requestsInFlight) requests are in flight")
+        lag.noteRequest()
+        guard requestsInFlight < limits.maxRequestsInFlightPerLoop else {
+            return refusal(.requests, "\(requestsInFlight) requests are in flight")
+        }
+        guard !lag.isOverLimit else {
+            return refusal(.delay, "the server is \(lag.nanoseconds / 1_000_000) ms behind")
+        }
+        return memoryOverload
     }
+
+    /// Why nothing more is kept in memory; nil while there is room.
+    private var memoryOverload: RPCError? {
+        guard bufferedBytes > maxBufferedBytes else { return nil }
+        return refusal(.memory, "\(bufferedBytes) bytes wait in memory")
+    }
+
+    private var bufferedBytes: Int { heldBytes + shared.allocator.bodyBytes }
+
+    /// Counts bytes that are kept for a request, or no longer are.
+    ///
+    /// - Returns: why that is too much.
+    func hold(_ change: Int) -> RPCError? {
+        heldBytes += change
+        return change > 0 ? memoryOverload : nil
+    }
+
+    /// The status of a request that is one too many; counted.
+    func refusal(_ reason: Overload, _ message: String) -> RPCError {
+        noteRefusal(reason)
+        return RPCError(.resourceExhausted, message)
+    }
+
+    func noteRefusal(_ reason: Overload) { refused[reason, default: 0] += 1 }
 
     // MARK: Metrics
 
@@ -150,6 +191,9 @@ final class ServingLoop: @unchecked Sendable {
         for (key, metrics) in metricsByKey { figures.calls[key] = metrics.figures }
         figures.connections = connections.values.count { $0.port.servesEndpoints }
         figures.unrouted = unrouted
+        figures.refused = refused
+        figures.bufferedBytes = bufferedBytes
+        figures.lag = lag.nanoseconds
         for tally in tallies.values { figures.shadows[tally.account.key] = tally.figures }
         for pool in pools.values { figures.pools[pool.set.name] = pool.allFigures }
         return figures
@@ -157,9 +201,10 @@ final class ServingLoop: @unchecked Sendable {
 
     // MARK: Connections
 
-    /// False when there are as many as the limit allows.
+    /// False when the server is ending.
     func add(_ connection: any ServedConnection) -> Bool {
-        guard connections.count < limits.maxConnectionsPerLoop, !isDraining else { return false }
+        guard !isDraining else { return false }
+        if connections.isEmpty { tendConnections() }
         connections[ObjectIdentifier(connection)] = connection
         return true
     }
@@ -171,6 +216,18 @@ final class ServingLoop: @unchecked Sendable {
             promise.succeed()
         }
     }
+
+    /// Looks after the connections for as long as there are any.
+    private func tendConnections() {
+        eventLoop.scheduleRepeatedTask(initialDelay: Self.tending, delay: Self.tending) { task in
+            guard !self.connections.isEmpty else { return task.cancel() }
+            let now = NIODeadline.now().uptimeNanoseconds
+            for connection in self.connections.values { connection.tend(at: now) }
+        }
+    }
+
+    /// How exact the time limits of connections are.
+    private static let tending = TimeAmount.milliseconds(250)
 
     // MARK: Drain
 

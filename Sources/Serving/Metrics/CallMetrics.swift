@@ -87,6 +87,15 @@ package struct ServingFigures: Sendable {
     package var pools: [String: PoolFigures] = [:]
     package var shadows: [ShadowAccount.Key: ShadowFigures] = [:]
     package var connections = 0
+    /// Connections over the limits of the data port and of the admin port.
+    package var refusedConnections: UInt64 = 0
+    package var refusedOperators: UInt64 = 0
+    /// Requests that were refused because there was too much to do, by reason.
+    package var refused: [Overload: UInt64] = [:]
+    /// Bytes of requests and responses that wait in memory.
+    package var bufferedBytes = 0
+    /// How far the loop that is furthest behind is behind with its work, in nanoseconds.
+    package var lag: Int64 = 0
     /// Requests whose path no endpoint takes.
     package var unrouted: UInt64 = 0
 
@@ -97,6 +106,9 @@ package struct ServingFigures: Sendable {
         for (name, figures) in other.pools { pools[name, default: PoolFigures()].add(figures) }
         for (key, figures) in other.shadows { shadows[key, default: ShadowFigures()].add(figures) }
         connections += other.connections
+        refused.merge(other.refused) { $0 + $1 }
+        bufferedBytes += other.bufferedBytes
+        lag = max(lag, other.lag)
         unrouted += other.unrouted
     }
 

@@ -77,6 +77,7 @@ final class ResolvedPath {
     let policy: EndpointPolicy?
     let targets: [Target]
     let shadows: [ShadowTarget]
+    private let limiter: RateLimiter?
     /// Second copies to show what differs anyway.
     let noise: Noise?
 
@@ -88,13 +89,24 @@ final class ResolvedPath {
 
     init(
         path: [UInt8], policy: EndpointPolicy?, targets: [Target], shadows: [ShadowTarget] = [],
-        noise: Noise? = nil
+        noise: Noise? = nil, limiter: RateLimiter? = nil
     ) {
+        self.limiter = limiter
         self.path = path
         self.policy = policy
         self.targets = targets
         self.shadows = shadows
         self.noise = noise
+    }
+
+    /// Why a request is not taken on; nil when it is, and counts. Weir's own services always answer: who asks
+    /// for health, or has come to mend things, must not be told to come back later.
+    func refusal(on loop: ServingLoop, at now: UInt64) -> RPCError? {
+        guard let policy else { return nil }
+        if let error = loop.overload { return error }
+        guard let limiter, let wait = limiter.take(at: now) else { return nil }
+        loop.noteRefusal(.rate)
+        return .rateLimited(endpoint: policy.endpoint, retryAfter: wait)
     }
 
     /// What was decided about a request.
@@ -212,7 +224,8 @@ extension ServingLoop {
                 }, threshold: endpoint.shadows.noiseThreshold)
         }
         return ResolvedPath(
-            path: bytes, policy: endpoint.policy, targets: targets, shadows: shadows, noise: noise)
+            path: bytes, policy: endpoint.policy, targets: targets, shadows: shadows, noise: noise,
+            limiter: endpoint.limiter)
     }
 
     private func answerer(_ path: MethodPath, backend name: String) -> Answerer {

@@ -11,16 +11,19 @@ package final class RoutingSnapshot: Sendable {
         package let revision: UInt64
         package let policy: EndpointPolicy
         package let shadows: EndpointShadows
+        /// Nil for an endpoint that takes all requests.
+        package let limiter: RateLimiter?
 
         package init(
             name: String, route: Route, revision: UInt64, policy: EndpointPolicy,
-            shadows: EndpointShadows
+            shadows: EndpointShadows, limiter: RateLimiter? = nil
         ) {
             self.name = name
             self.route = route
             self.revision = revision
             self.policy = policy
             self.shadows = shadows
+            self.limiter = limiter
         }
     }
 

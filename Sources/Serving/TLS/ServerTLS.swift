@@ -23,7 +23,9 @@ public struct ServerTLS: Sendable, Equatable {
     public var certificateFile: String
     /// PEM file of its key.
     public var keyFile: String
+    /// Whether clients show who they are.
     public var clientCertificates = ClientCertificates.ignored
+    /// The oldest version of TLS that is spoken.
     public var minimumVersion = Version.tls12
 
     /// TLS without certificates of clients.

@@ -35,7 +35,7 @@ struct CallCommand: AsyncParsableCommand {
             valueName: "host:port"))
     var address: String?
 
-    @OptionGroup var tls: TLSOptions
+    @OptionGroup var tls: DataTLSOptions
 
     @Flag(help: "Print each reply as one line of JSON.")
     var json = false
@@ -53,8 +53,7 @@ struct CallCommand: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
         let address = try Address(argument: address ?? environment ?? "127.0.0.1:8000")
         try await reporting {
-            let client = try WeirClient.forCommand(
-                address, tls: tls.settings(environment: "WEIR_TLS"))
+            let client = try WeirClient.forCommand(address, tls: tls.settings)
             try await call(client)
             await client.close()
         }

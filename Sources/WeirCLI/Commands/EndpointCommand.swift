@@ -5,7 +5,7 @@ internal import Messages
 struct EndpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "endpoint", abstract: "The entry points and their routes.",
-        subcommands: [List.self, Create.self, Delete.self])
+        subcommands: [List.self, Create.self, Limit.self, Delete.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists all endpoints.")
@@ -50,6 +50,48 @@ struct EndpointCommand: ParsableCommand {
         }
     }
 
+    struct Limit: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Sets how many requests per second an endpoint takes.",
+            discussion: """
+                More are refused with RESOURCE_EXHAUSTED and told when to come back. Each server counts for \
+                itself.
+                """)
+
+        @Argument(help: "The name of the endpoint.")
+        var name: String
+
+        @Option(help: "Requests per second.")
+        var requestsPerSecond: Double?
+
+        @Option(help: "Requests that may come at once (default: those of one second).")
+        var burst: UInt32?
+
+        @Flag(help: "Take all requests again.")
+        var none = false
+
+        @OptionGroup var change: ChangeOptions
+        @OptionGroup var options: AdminOptions
+
+        func validate() throws {
+            guard none == (requestsPerSecond == nil), !none || burst == nil else {
+                throw ValidationError("give --requests-per-second, perhaps with --burst, or --none")
+            }
+        }
+
+        func run() async throws {
+            let request = Weir_Admin_V1_SetRateLimitRequest(
+                endpoint: name,
+                rateLimit: requestsPerSecond.map {
+                    .init(requestsPerSecond: $0, burst: burst ?? 0)
+                },
+                expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
+                note: change.note)
+            let reply: Weir_Admin_V1_Endpoint = try await options.call("SetRateLimit", request)
+            try options.show(reply) { EndpointCommand.table([$0]) }
+        }
+    }
+
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Removes an endpoint; its backends stay.")
@@ -71,18 +113,27 @@ struct EndpointCommand: ParsableCommand {
         }
     }
 
+    private static func text(_ limit: Weir_Admin_V1_RateLimit) -> String {
+        let rate = limit.requestsPerSecond
+        let number = rate == rate.rounded() ? "\(Int(rate))" : "\(rate)"
+        return "\(number)/s, \(limit.burst) at once"
+    }
+
     private static func table(_ endpoints: [Weir_Admin_V1_Endpoint]) -> String {
-        var table = Table([
-            ("ENDPOINT", .left), ("ROUTE", .left), ("TRAFFIC", .left), ("SHADOWS", .left),
-        ])
+        let isLimited = endpoints.contains { $0.rateLimit != nil }
+        var table = Table(
+            [("ENDPOINT", .left), ("ROUTE", .left), ("TRAFFIC", .left), ("SHADOWS", .left)]
+                + (isLimited ? [("LIMIT", .left)] : []))
         for endpoint in endpoints {
             let weights = endpoint.weights.map { "\($0.backend)=\($0.weight)" }
             let shadows = endpoint.shadows.map { "\($0.backend)=\($0.proportion)" }
-            table.add([
+            var row = [
                 endpoint.name, endpoint.route.isEmpty ? "-" : endpoint.route,
                 weights.joined(separator: " "),
                 shadows.isEmpty ? "-" : shadows.joined(separator: " "),
-            ])
+            ]
+            if isLimited { row.append(endpoint.rateLimit.map(Self.text) ?? "-") }
+            table.add(row)
         }
         return table.text
     }

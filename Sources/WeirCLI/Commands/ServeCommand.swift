@@ -49,11 +49,14 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Event loops (default: one per core).")
     var loops: Int?
 
-    @Option(help: "Seconds that running requests may take after SIGTERM.")
-    var drainTimeout = 30.0
+    @Option(
+        help: ArgumentHelp(
+            "Sets a limit; may be repeated. --list-limits shows them all.", valueName: "name=value")
+    )
+    var limit: [String] = []
 
-    @Option(help: "The largest request message in bytes.")
-    var maxMessageBytes = 4 << 20
+    @Flag(help: "Print the limits, each as --limit takes it, and end.")
+    var listLimits = false
 
     @Flag(help: "Print the addresses as JSON.")
     var json = false
@@ -62,9 +65,6 @@ struct ServeCommand: AsyncParsableCommand {
         guard (1...1_024).contains(loops ?? 1) else {
             throw ValidationError("--loops is \(loops ?? 0): it must be from 1 to 1024")
         }
-        guard drainTimeout >= 0, drainTimeout.isFinite else {
-            throw ValidationError("--drain-timeout is \(drainTimeout): it must not be negative")
-        }
         guard (1...1_000_000).contains(keepRevisions) else {
             throw ValidationError(
                 "--keep-revisions is \(keepRevisions): it must be from 1 to 1000000")
@@ -72,12 +72,37 @@ struct ServeCommand: AsyncParsableCommand {
         guard keepDays > 0, keepDays <= 36_500 else {
             throw ValidationError("--keep-days is \(keepDays): it must be above 0, at most 36500")
         }
-        guard (1...Int(Int32.max)).contains(maxMessageBytes) else {
-            throw ValidationError("--max-message-bytes must be from 1 to \(Int32.max)")
+        _ = try limits
+    }
+
+    private var limits: Limits {
+        get throws {
+            var limits = Limits()
+            for item in limit {
+                let pair = item.split(separator: "=", maxSplits: 1).map(String.init)
+                guard pair.count == 2 else {
+                    throw ValidationError("--limit '\(item)' is not NAME=VALUE")
+                }
+                do throws(Limits.Invalid) {
+                    try limits.set(pair[0], to: pair[1])
+                } catch {
+                    throw ValidationError(error.description)
+                }
+            }
+            return limits
         }
     }
 
+    private static func table(_ limits: Limits) -> String {
+        var table = Table([("LIMIT", .left), ("VALUE", .right), ("", .left)])
+        for setting in Limits.named {
+            table.add([setting.name, setting.text(in: limits), setting.isTime ? "s" : ""])
+        }
+        return table.text
+    }
+
     func run() async throws {
+        if listLimits { return print(Self.table(try limits)) }
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let document = try file.map { try YAMLDocument(file: $0) }
         let wished: Weir_Admin_V1_Configuration? = try document?.message()
@@ -93,8 +118,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.keptRevisionAge = .seconds(keepDays * 86_400)
         if let name { configuration.name = name }
         if let loops { configuration.loops = loops }
-        configuration.limits.drainTimeout = .seconds(drainTimeout)
-        configuration.limits.maxMessageBytes = maxMessageBytes
+        configuration.limits = try limits
 
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)

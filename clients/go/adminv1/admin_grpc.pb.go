@@ -37,6 +37,8 @@ type AdminClient interface {
 	ListEndpoints(ctx context.Context, in *ListEndpointsRequest, opts ...grpc.CallOption) (*ListEndpointsResponse, error)
 	// Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
 	SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error)
+	// Sets how many requests per second an endpoint takes, or that it takes all.
+	SetRateLimit(ctx context.Context, in *SetRateLimitRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
 	ShadowTraffic(ctx context.Context, in *ShadowTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Replaces how the answers of an endpoint's shadows are compared with those of its callers. Other rules for
@@ -162,6 +164,15 @@ func (c *adminClient) ListEndpoints(ctx context.Context, in *ListEndpointsReques
 func (c *adminClient) SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error) {
 	out := new(SetTrafficResponse)
 	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/SetTraffic", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) SetRateLimit(ctx context.Context, in *SetRateLimitRequest, opts ...grpc.CallOption) (*Endpoint, error) {
+	out := new(Endpoint)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/SetRateLimit", in, out, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -364,6 +375,8 @@ type AdminServer interface {
 	ListEndpoints(context.Context, *ListEndpointsRequest) (*ListEndpointsResponse, error)
 	// Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
 	SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error)
+	// Sets how many requests per second an endpoint takes, or that it takes all.
+	SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
 	ShadowTraffic(context.Context, *ShadowTrafficRequest) (*Endpoint, error)
 	// Replaces how the answers of an endpoint's shadows are compared with those of its callers. Other rules for
@@ -431,6 +444,9 @@ func (UnimplementedAdminServer) ListEndpoints(context.Context, *ListEndpointsReq
 }
 func (UnimplementedAdminServer) SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetTraffic not implemented")
+}
+func (UnimplementedAdminServer) SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetRateLimit not implemented")
 }
 func (UnimplementedAdminServer) ShadowTraffic(context.Context, *ShadowTrafficRequest) (*Endpoint, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ShadowTraffic not implemented")
@@ -663,6 +679,24 @@ func _Admin_SetTraffic_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AdminServer).SetTraffic(ctx, req.(*SetTrafficRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_SetRateLimit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetRateLimitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).SetRateLimit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/SetRateLimit",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).SetRateLimit(ctx, req.(*SetRateLimitRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -968,6 +1002,10 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetTraffic",
 			Handler:    _Admin_SetTraffic_Handler,
+		},
+		{
+			MethodName: "SetRateLimit",
+			Handler:    _Admin_SetRateLimit_Handler,
 		},
 		{
 			MethodName: "ShadowTraffic",

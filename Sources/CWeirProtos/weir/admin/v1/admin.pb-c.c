@@ -823,6 +823,51 @@ void   weir__admin__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__rate_limit__init
+                     (Weir__Admin__V1__RateLimit         *message)
+{
+  static const Weir__Admin__V1__RateLimit init_value = WEIR__ADMIN__V1__RATE_LIMIT__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rate_limit__get_packed_size
+                     (const Weir__Admin__V1__RateLimit *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rate_limit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rate_limit__pack
+                     (const Weir__Admin__V1__RateLimit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rate_limit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rate_limit__pack_to_buffer
+                     (const Weir__Admin__V1__RateLimit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rate_limit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RateLimit *
+       weir__admin__v1__rate_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RateLimit *)
+     protobuf_c_message_unpack (&weir__admin__v1__rate_limit__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rate_limit__free_unpacked
+                     (Weir__Admin__V1__RateLimit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rate_limit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__change_note__init
                      (Weir__Admin__V1__ChangeNote         *message)
 {
@@ -1586,6 +1631,51 @@ void   weir__admin__v1__shadow_traffic_request__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &weir__admin__v1__shadow_traffic_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__set_rate_limit_request__init
+                     (Weir__Admin__V1__SetRateLimitRequest         *message)
+{
+  static const Weir__Admin__V1__SetRateLimitRequest init_value = WEIR__ADMIN__V1__SET_RATE_LIMIT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__set_rate_limit_request__get_packed_size
+                     (const Weir__Admin__V1__SetRateLimitRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_rate_limit_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__set_rate_limit_request__pack
+                     (const Weir__Admin__V1__SetRateLimitRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_rate_limit_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__set_rate_limit_request__pack_to_buffer
+                     (const Weir__Admin__V1__SetRateLimitRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__set_rate_limit_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__SetRateLimitRequest *
+       weir__admin__v1__set_rate_limit_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__SetRateLimitRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__set_rate_limit_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__set_rate_limit_request__free_unpacked
+                     (Weir__Admin__V1__SetRateLimitRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__set_rate_limit_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   weir__admin__v1__set_shadow_comparison_request__init
@@ -5228,7 +5318,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__interval__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[7] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[8] =
 {
   {
     "name",
@@ -5314,11 +5404,24 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rate_limit",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Endpoint, rate_limit),
+    &weir__admin__v1__rate_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
   6,   /* field[6] = comparison */
   4,   /* field[4] = intervals */
   0,   /* field[0] = name */
+  7,   /* field[7] = rate_limit */
   5,   /* field[5] = revision */
   1,   /* field[1] = route */
   3,   /* field[3] = shadows */
@@ -5327,7 +5430,7 @@ static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
 {
@@ -5337,11 +5440,62 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   "Weir__Admin__V1__Endpoint",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Endpoint),
-  7,
+  8,
   weir__admin__v1__endpoint__field_descriptors,
   weir__admin__v1__endpoint__field_indices_by_name,
   1,  weir__admin__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rate_limit__field_descriptors[2] =
+{
+  {
+    "requests_per_second",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RateLimit, requests_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "burst",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RateLimit, burst),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rate_limit__field_indices_by_name[] = {
+  1,   /* field[1] = burst */
+  0,   /* field[0] = requests_per_second */
+};
+static const ProtobufCIntRange weir__admin__v1__rate_limit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rate_limit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RateLimit",
+  "RateLimit",
+  "Weir__Admin__V1__RateLimit",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RateLimit),
+  2,
+  weir__admin__v1__rate_limit__field_descriptors,
+  weir__admin__v1__rate_limit__field_indices_by_name,
+  1,  weir__admin__v1__rate_limit__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rate_limit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__change_note__field_descriptors[2] =
@@ -6390,6 +6544,96 @@ const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descri
   weir__admin__v1__shadow_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__shadow_traffic_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__shadow_traffic_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__set_rate_limit_request__field_descriptors[5] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetRateLimitRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rate_limit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetRateLimitRequest, rate_limit),
+    &weir__admin__v1__rate_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__SetRateLimitRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__SetRateLimitRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetRateLimitRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetRateLimitRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__set_rate_limit_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  2,   /* field[2] = expected_revision */
+  4,   /* field[4] = note */
+  1,   /* field[1] = rate_limit */
+  3,   /* field[3] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__set_rate_limit_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__set_rate_limit_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.SetRateLimitRequest",
+  "SetRateLimitRequest",
+  "Weir__Admin__V1__SetRateLimitRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__SetRateLimitRequest),
+  5,
+  weir__admin__v1__set_rate_limit_request__field_descriptors,
+  weir__admin__v1__set_rate_limit_request__field_indices_by_name,
+  1,  weir__admin__v1__set_rate_limit_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__set_rate_limit_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__set_shadow_comparison_request__field_descriptors[5] =
@@ -7991,7 +8235,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__weight
   (ProtobufCMessageInit) weir__admin__v1__endpoint_configuration__weights_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[5] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[6] =
 {
   {
     "name",
@@ -8053,10 +8297,23 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rate_limit",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration, rate_limit),
+    &weir__admin__v1__rate_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_name[] = {
   4,   /* field[4] = comparison */
   0,   /* field[0] = name */
+  5,   /* field[5] = rate_limit */
   1,   /* field[1] = route */
   3,   /* field[3] = shadows */
   2,   /* field[2] = weights */
@@ -8064,7 +8321,7 @@ static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_
 static const ProtobufCIntRange weir__admin__v1__endpoint_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descriptor =
 {
@@ -8074,7 +8331,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descri
   "Weir__Admin__V1__EndpointConfiguration",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__EndpointConfiguration),
-  5,
+  6,
   weir__admin__v1__endpoint_configuration__field_descriptors,
   weir__admin__v1__endpoint_configuration__field_indices_by_name,
   1,  weir__admin__v1__endpoint_configuration__number_ranges,
@@ -9809,7 +10066,7 @@ const ProtobufCEnumDescriptor weir__admin__v1__change_action__descriptor =
   weir__admin__v1__change_action__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[24] =
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[25] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -9821,6 +10078,7 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "GetEndpoint", &weir__admin__v1__get_endpoint_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ListEndpoints", &weir__admin__v1__list_endpoints_request__descriptor, &weir__admin__v1__list_endpoints_response__descriptor },
   { "SetTraffic", &weir__admin__v1__set_traffic_request__descriptor, &weir__admin__v1__set_traffic_response__descriptor },
+  { "SetRateLimit", &weir__admin__v1__set_rate_limit_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ShadowTraffic", &weir__admin__v1__shadow_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "SetShadowComparison", &weir__admin__v1__set_shadow_comparison_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "GetShadowReport", &weir__admin__v1__get_shadow_report_request__descriptor, &weir__admin__v1__get_shadow_report_response__descriptor },
@@ -9837,30 +10095,31 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
-  15,        /* Apply */
-  18,        /* CompareRevisions */
+  16,        /* Apply */
+  19,        /* CompareRevisions */
   0,        /* CreateBackend */
   5,        /* CreateEndpoint */
   2,        /* DeleteBackend */
   6,        /* DeleteEndpoint */
-  14,        /* ExplainRoute */
+  15,        /* ExplainRoute */
   3,        /* GetBackend */
   7,        /* GetEndpoint */
-  17,        /* GetRevision */
-  12,        /* GetShadowReport */
-  22,        /* GetStats */
+  18,        /* GetRevision */
+  13,        /* GetShadowReport */
+  23,        /* GetStats */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
-  20,        /* ListInstances */
-  16,        /* ListRevisions */
-  13,        /* ResetShadowReport */
-  19,        /* Rollback */
-  11,        /* SetShadowComparison */
+  21,        /* ListInstances */
+  17,        /* ListRevisions */
+  14,        /* ResetShadowReport */
+  20,        /* Rollback */
+  10,        /* SetRateLimit */
+  12,        /* SetShadowComparison */
   9,        /* SetTraffic */
-  10,        /* ShadowTraffic */
+  11,        /* ShadowTraffic */
   1,        /* UpdateBackend */
-  21,        /* Watch */
-  23         /* WatchStats */
+  22,        /* Watch */
+  24         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -9869,7 +10128,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  24,
+  25,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -9953,13 +10212,21 @@ void weir__admin__v1__admin__set_traffic(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
+                                            const Weir__Admin__V1__SetRateLimitRequest *input,
+                                            Weir__Admin__V1__Endpoint_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             const Weir__Admin__V1__ShadowTrafficRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    const Weir__Admin__V1__SetShadowComparisonRequest *input,
@@ -9967,7 +10234,7 @@ void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                const Weir__Admin__V1__GetShadowReportRequest *input,
@@ -9975,7 +10242,7 @@ void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  const Weir__Admin__V1__ResetShadowReportRequest *input,
@@ -9983,7 +10250,7 @@ void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
@@ -9991,7 +10258,7 @@ void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    const Weir__Admin__V1__ApplyRequest *input,
@@ -9999,7 +10266,7 @@ void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             const Weir__Admin__V1__ListRevisionsRequest *input,
@@ -10007,7 +10274,7 @@ void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           const Weir__Admin__V1__GetRevisionRequest *input,
@@ -10015,7 +10282,7 @@ void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                const Weir__Admin__V1__CompareRevisionsRequest *input,
@@ -10023,7 +10290,7 @@ void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       const Weir__Admin__V1__RollbackRequest *input,
@@ -10031,7 +10298,7 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
@@ -10039,7 +10306,7 @@ void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
@@ -10047,7 +10314,7 @@ void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -10055,7 +10322,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -10063,7 +10330,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

@@ -534,7 +534,7 @@ const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor =
   (ProtobufCMessageInit) weir__store__v1__archive__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[8] =
+static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[9] =
 {
   {
     "name",
@@ -632,12 +632,25 @@ static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rate_limit",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Endpoint, rate_limit),
+    &weir__admin__v1__rate_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
   5,   /* field[5] = comparison */
   7,   /* field[7] = earlier_maps */
   3,   /* field[3] = map */
   0,   /* field[0] = name */
+  8,   /* field[8] = rate_limit */
   6,   /* field[6] = revision */
   1,   /* field[1] = route */
   4,   /* field[4] = shadows */
@@ -646,7 +659,7 @@ static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__store__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
 {
@@ -656,7 +669,7 @@ const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
   "Weir__Store__V1__Endpoint",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Endpoint),
-  8,
+  9,
   weir__store__v1__endpoint__field_descriptors,
   weir__store__v1__endpoint__field_indices_by_name,
   1,  weir__store__v1__endpoint__number_ranges,

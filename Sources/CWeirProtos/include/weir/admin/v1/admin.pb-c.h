@@ -36,6 +36,7 @@ typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparis
 typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
+typedef struct Weir__Admin__V1__RateLimit Weir__Admin__V1__RateLimit;
 typedef struct Weir__Admin__V1__ChangeNote Weir__Admin__V1__ChangeNote;
 typedef struct Weir__Admin__V1__CreateBackendRequest Weir__Admin__V1__CreateBackendRequest;
 typedef struct Weir__Admin__V1__UpdateBackendRequest Weir__Admin__V1__UpdateBackendRequest;
@@ -53,6 +54,7 @@ typedef struct Weir__Admin__V1__ListEndpointsResponse Weir__Admin__V1__ListEndpo
 typedef struct Weir__Admin__V1__SetTrafficRequest Weir__Admin__V1__SetTrafficRequest;
 typedef struct Weir__Admin__V1__SetTrafficResponse Weir__Admin__V1__SetTrafficResponse;
 typedef struct Weir__Admin__V1__ShadowTrafficRequest Weir__Admin__V1__ShadowTrafficRequest;
+typedef struct Weir__Admin__V1__SetRateLimitRequest Weir__Admin__V1__SetRateLimitRequest;
 typedef struct Weir__Admin__V1__SetShadowComparisonRequest Weir__Admin__V1__SetShadowComparisonRequest;
 typedef struct Weir__Admin__V1__GetShadowReportRequest Weir__Admin__V1__GetShadowReportRequest;
 typedef struct Weir__Admin__V1__GetShadowReportResponse Weir__Admin__V1__GetShadowReportResponse;
@@ -564,10 +566,22 @@ struct  Weir__Admin__V1__Endpoint
   Weir__Admin__V1__Interval **intervals;
   uint64_t revision;
   Weir__Admin__V1__ShadowComparison *comparison;
+  Weir__Admin__V1__RateLimit *rate_limit;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL }
+
+
+struct  Weir__Admin__V1__RateLimit
+{
+  ProtobufCMessage base;
+  double requests_per_second;
+  uint32_t burst;
+};
+#define WEIR__ADMIN__V1__RATE_LIMIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rate_limit__descriptor) \
+    , 0, 0 }
 
 
 struct  Weir__Admin__V1__ChangeNote
@@ -837,6 +851,29 @@ struct  Weir__Admin__V1__ShadowTrafficRequest
 #define WEIR__ADMIN__V1__SHADOW_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow_traffic_request__descriptor) \
     , {0,NULL}, {0,NULL}, 0, 0, NULL, NULL, WEIR__ADMIN__V1__SHADOW_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__SET_RATE_LIMIT_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__SET_RATE_LIMIT_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SET_RATE_LIMIT_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__SetRateLimitRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__SetRateLimitRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  Weir__Admin__V1__RateLimit *rate_limit;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__SetRateLimitRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__SET_RATE_LIMIT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_rate_limit_request__descriptor) \
+    , {0,NULL}, NULL, 0, NULL, WEIR__ADMIN__V1__SET_RATE_LIMIT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -1140,10 +1177,11 @@ struct  Weir__Admin__V1__EndpointConfiguration
   size_t n_shadows;
   Weir__Admin__V1__Shadow **shadows;
   Weir__Admin__V1__ShadowComparison *comparison;
+  Weir__Admin__V1__RateLimit *rate_limit;
 };
 #define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL }
 
 
 struct  Weir__Admin__V1__ObjectChange
@@ -1801,6 +1839,25 @@ Weir__Admin__V1__Endpoint *
 void   weir__admin__v1__endpoint__free_unpacked
                      (Weir__Admin__V1__Endpoint *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RateLimit methods */
+void   weir__admin__v1__rate_limit__init
+                     (Weir__Admin__V1__RateLimit         *message);
+size_t weir__admin__v1__rate_limit__get_packed_size
+                     (const Weir__Admin__V1__RateLimit   *message);
+size_t weir__admin__v1__rate_limit__pack
+                     (const Weir__Admin__V1__RateLimit   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rate_limit__pack_to_buffer
+                     (const Weir__Admin__V1__RateLimit   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RateLimit *
+       weir__admin__v1__rate_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rate_limit__free_unpacked
+                     (Weir__Admin__V1__RateLimit *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__ChangeNote methods */
 void   weir__admin__v1__change_note__init
                      (Weir__Admin__V1__ChangeNote         *message);
@@ -2123,6 +2180,25 @@ Weir__Admin__V1__ShadowTrafficRequest *
                       const uint8_t       *data);
 void   weir__admin__v1__shadow_traffic_request__free_unpacked
                      (Weir__Admin__V1__ShadowTrafficRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__SetRateLimitRequest methods */
+void   weir__admin__v1__set_rate_limit_request__init
+                     (Weir__Admin__V1__SetRateLimitRequest         *message);
+size_t weir__admin__v1__set_rate_limit_request__get_packed_size
+                     (const Weir__Admin__V1__SetRateLimitRequest   *message);
+size_t weir__admin__v1__set_rate_limit_request__pack
+                     (const Weir__Admin__V1__SetRateLimitRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__set_rate_limit_request__pack_to_buffer
+                     (const Weir__Admin__V1__SetRateLimitRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__SetRateLimitRequest *
+       weir__admin__v1__set_rate_limit_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__set_rate_limit_request__free_unpacked
+                     (Weir__Admin__V1__SetRateLimitRequest *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__SetShadowComparisonRequest methods */
 void   weir__admin__v1__set_shadow_comparison_request__init
@@ -2965,6 +3041,9 @@ typedef void (*Weir__Admin__V1__Interval_Closure)
 typedef void (*Weir__Admin__V1__Endpoint_Closure)
                  (const Weir__Admin__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__RateLimit_Closure)
+                 (const Weir__Admin__V1__RateLimit *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__ChangeNote_Closure)
                  (const Weir__Admin__V1__ChangeNote *message,
                   void *closure_data);
@@ -3015,6 +3094,9 @@ typedef void (*Weir__Admin__V1__SetTrafficResponse_Closure)
                   void *closure_data);
 typedef void (*Weir__Admin__V1__ShadowTrafficRequest_Closure)
                  (const Weir__Admin__V1__ShadowTrafficRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__SetRateLimitRequest_Closure)
+                 (const Weir__Admin__V1__SetRateLimitRequest *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__SetShadowComparisonRequest_Closure)
                  (const Weir__Admin__V1__SetShadowComparisonRequest *message,
@@ -3189,6 +3271,10 @@ struct Weir__Admin__V1__Admin_Service
                       const Weir__Admin__V1__SetTrafficRequest *input,
                       Weir__Admin__V1__SetTrafficResponse_Closure closure,
                       void *closure_data);
+  void (*set_rate_limit)(Weir__Admin__V1__Admin_Service *service,
+                         const Weir__Admin__V1__SetRateLimitRequest *input,
+                         Weir__Admin__V1__Endpoint_Closure closure,
+                         void *closure_data);
   void (*shadow_traffic)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__ShadowTrafficRequest *input,
                          Weir__Admin__V1__Endpoint_Closure closure,
@@ -3263,6 +3349,7 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## get_endpoint,\
       function_prefix__ ## list_endpoints,\
       function_prefix__ ## set_traffic,\
+      function_prefix__ ## set_rate_limit,\
       function_prefix__ ## shadow_traffic,\
       function_prefix__ ## set_shadow_comparison,\
       function_prefix__ ## get_shadow_report,\
@@ -3317,6 +3404,10 @@ void weir__admin__v1__admin__set_traffic(ProtobufCService *service,
                                          const Weir__Admin__V1__SetTrafficRequest *input,
                                          Weir__Admin__V1__SetTrafficResponse_Closure closure,
                                          void *closure_data);
+void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
+                                            const Weir__Admin__V1__SetRateLimitRequest *input,
+                                            Weir__Admin__V1__Endpoint_Closure closure,
+                                            void *closure_data);
 void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             const Weir__Admin__V1__ShadowTrafficRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
@@ -3398,6 +3489,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rate_limit__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__change_note__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__create_backend_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__update_backend_request__descriptor;
@@ -3415,6 +3507,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__set_rate_limit_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_shadow_comparison_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__get_shadow_report_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__get_shadow_report_response__descriptor;

@@ -92,10 +92,11 @@ struct  Weir__Store__V1__Endpoint
   uint64_t revision;
   size_t n_earlier_maps;
   Weir__Store__V1__AffinityMap **earlier_maps;
+  Weir__Admin__V1__RateLimit *rate_limit;
 };
 #define WEIR__STORE__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL, NULL }
 
 
 struct  Weir__Store__V1__AffinityMap

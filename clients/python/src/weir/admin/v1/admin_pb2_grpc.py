@@ -73,6 +73,11 @@ class AdminStub(object):
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficResponse.FromString,
                 )
+        self.SetRateLimit = channel.unary_unary(
+                '/weir.admin.v1.Admin/SetRateLimit',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetRateLimitRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.FromString,
+                )
         self.ShadowTraffic = channel.unary_unary(
                 '/weir.admin.v1.Admin/ShadowTraffic',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ShadowTrafficRequest.SerializeToString,
@@ -222,6 +227,13 @@ class AdminServicer(object):
 
     def SetTraffic(self, request, context):
         """Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRateLimit(self, request, context):
+        """Sets how many requests per second an endpoint takes, or that it takes all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -380,6 +392,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.SetTraffic,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficResponse.SerializeToString,
+            ),
+            'SetRateLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRateLimit,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetRateLimitRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.SerializeToString,
             ),
             'ShadowTraffic': grpc.unary_unary_rpc_method_handler(
                     servicer.ShadowTraffic,
@@ -637,6 +654,23 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/SetTraffic',
             weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SetRateLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/SetRateLimit',
+            weir_dot_admin_dot_v1_dot_admin__pb2.SetRateLimitRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

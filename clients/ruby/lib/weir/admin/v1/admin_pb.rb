@@ -153,6 +153,11 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       repeated :intervals, :message, 5, "weir.admin.v1.Interval"
       optional :revision, :uint64, 6
       optional :comparison, :message, 7, "weir.admin.v1.ShadowComparison"
+      optional :rate_limit, :message, 8, "weir.admin.v1.RateLimit"
+    end
+    add_message "weir.admin.v1.RateLimit" do
+      optional :requests_per_second, :double, 1
+      optional :burst, :uint32, 2
     end
     add_message "weir.admin.v1.ChangeNote" do
       optional :author, :string, 1
@@ -236,6 +241,13 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :validate_only, :bool, 5
       optional :options, :message, 6, "weir.admin.v1.ShadowOptions"
       optional :note, :message, 7, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.SetRateLimitRequest" do
+      optional :endpoint, :string, 1
+      optional :rate_limit, :message, 2, "weir.admin.v1.RateLimit"
+      proto3_optional :expected_revision, :uint64, 3
+      optional :validate_only, :bool, 4
+      optional :note, :message, 5, "weir.admin.v1.ChangeNote"
     end
     add_message "weir.admin.v1.SetShadowComparisonRequest" do
       optional :endpoint, :string, 1
@@ -364,6 +376,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       map :weights, :string, :double, 3
       repeated :shadows, :message, 4, "weir.admin.v1.Shadow"
       optional :comparison, :message, 5, "weir.admin.v1.ShadowComparison"
+      optional :rate_limit, :message, 6, "weir.admin.v1.RateLimit"
     end
     add_message "weir.admin.v1.ObjectChange" do
       optional :action, :enum, 1, "weir.admin.v1.ChangeAction"
@@ -539,6 +552,7 @@ module Weir
       FieldTolerance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.FieldTolerance").msgclass
       Interval = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Interval").msgclass
       Endpoint = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Endpoint").msgclass
+      RateLimit = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RateLimit").msgclass
       ChangeNote = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeNote").msgclass
       CreateBackendRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CreateBackendRequest").msgclass
       UpdateBackendRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.UpdateBackendRequest").msgclass
@@ -556,6 +570,7 @@ module Weir
       SetTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficRequest").msgclass
       SetTrafficResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficResponse").msgclass
       ShadowTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowTrafficRequest").msgclass
+      SetRateLimitRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetRateLimitRequest").msgclass
       SetShadowComparisonRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetShadowComparisonRequest").msgclass
       GetShadowReportRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetShadowReportRequest").msgclass
       GetShadowReportResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetShadowReportResponse").msgclass

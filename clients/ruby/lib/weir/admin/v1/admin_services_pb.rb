@@ -45,6 +45,8 @@ module Weir
           rpc :ListEndpoints, ::Weir::Admin::V1::ListEndpointsRequest, ::Weir::Admin::V1::ListEndpointsResponse
           # Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
           rpc :SetTraffic, ::Weir::Admin::V1::SetTrafficRequest, ::Weir::Admin::V1::SetTrafficResponse
+          # Sets how many requests per second an endpoint takes, or that it takes all.
+          rpc :SetRateLimit, ::Weir::Admin::V1::SetRateLimitRequest, ::Weir::Admin::V1::Endpoint
           # Adds, changes or, with proportion 0, removes a shadow.
           rpc :ShadowTraffic, ::Weir::Admin::V1::ShadowTrafficRequest, ::Weir::Admin::V1::Endpoint
           # Replaces how the answers of an endpoint's shadows are compared with those of its callers. Other rules for

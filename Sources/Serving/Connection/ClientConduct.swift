@@ -1,0 +1,93 @@
+/// What a client does on its HTTP/2 connection that costs the server more than the client, and how much of it
+/// is let pass. Pure; times are nanoseconds of any monotonic clock.
+struct ClientConduct {
+    /// What is not let pass.
+    enum Offence: Equatable {
+        case tooManyPings
+        case tooManyResets
+        case tooManyFrames
+
+        /// The debug data of the GOAWAY; the first is the word that gRPC clients look for (gRFC A8).
+        var reason: String {
+            switch self {
+            case .tooManyPings: "too_many_pings"
+            case .tooManyResets: "too_many_resets"
+            case .tooManyFrames: "too_many_frames_without_content"
+            }
+        }
+    }
+
+    private let minPingInterval: UInt64
+    private let maxPingStrikes: Int
+    private var lastPing: UInt64?
+    private var pingStrikes = 0
+    private var resets: TokenBucket
+    private var overhead: TokenBucket
+
+    init(_ limits: Limits, at now: UInt64) {
+        minPingInterval = limits.minPingInterval.nanoseconds
+        maxPingStrikes = limits.maxPingStrikes
+        let resets = Double(limits.maxResets)
+        self.resets = TokenBucket(capacity: resets, perSecond: resets / 10, at: now)
+        let frames = Double(limits.maxOverheadFrames)
+        overhead = TokenBucket(capacity: frames, perSecond: frames, at: now)
+    }
+
+    /// A PING has come. While responses go out, PINGs are forgiven: clients measure by them.
+    mutating func pinged(at now: UInt64, sinceContent hasSentContent: Bool) -> Offence? {
+        defer { lastPing = now }
+        guard let lastPing, !hasSentContent else {
+            pingStrikes = 0
+            return nil
+        }
+        guard now &- lastPing < minPingInterval else { return nil }
+        pingStrikes += 1
+        return pingStrikes > maxPingStrikes ? .tooManyPings : nil
+    }
+
+    /// A stream was broken off, by the client or by its mistake.
+    mutating func reset(at now: UInt64) -> Offence? {
+        resets.take(1, at: now) ? nil : .tooManyResets
+    }
+
+    /// Frames have come that neither begin a request nor bring content.
+    mutating func sent(overheadFrames count: Int, at now: UInt64) -> Offence? {
+        overhead.take(Double(count), at: now) ? nil : .tooManyFrames
+    }
+}
+
+/// Lets through so many at once, and so many per second after that.
+struct TokenBucket {
+    private let capacity: Double
+    private let perNanosecond: Double
+    private var tokens: Double
+    private var filledAt: UInt64
+
+    init(capacity: Double, perSecond: Double, at now: UInt64) {
+        self.capacity = capacity
+        perNanosecond = perSecond / 1e9
+        tokens = capacity
+        filledAt = now
+    }
+
+    /// Whether there are enough tokens; if so they are taken.
+    mutating func take(_ count: Double, at now: UInt64) -> Bool {
+        tokens = min(capacity, tokens + Double(now &- filledAt) * perNanosecond)
+        filledAt = now
+        guard tokens >= count else { return false }
+        tokens -= count
+        return true
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds; at most about 292 years.
+    var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        let whole = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        guard !whole.overflow, whole.partialValue < UInt64(Int64.max) else {
+            return UInt64(Int64.max)
+        }
+        return whole.partialValue + UInt64(clamping: attoseconds / 1_000_000_000)
+    }
+}

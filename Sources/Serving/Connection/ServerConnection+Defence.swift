@@ -1,0 +1,61 @@
+internal import HTTP2Session
+internal import Logging
+
+/// What a connection does about clients that misbehave, or have gone without a word.
+extension ServerConnection {
+    /// The unit of the session's clock, by which streams are found to stall.
+    private static let clockNanoseconds: UInt64 = 250_000_000
+    /// The value of the PING that asks for a sign of life.
+    private static let keepalivePing: UInt64 = 0x7765_6972_6b65_6570
+
+    /// A read has been handled.
+    func judgeRead() {
+        patience.received(at: readTime, isReceivingHeaders: session.isReceivingHeaders)
+        let frames = session.takeOverheadFrames()
+        if frames > 0 { punish(conduct.sent(overheadFrames: frames, at: readTime)) }
+    }
+
+    /// Sends the client away for what it has done.
+    func punish(_ offence: ClientConduct.Offence?) {
+        guard let offence, !isPunished else { return }
+        isPunished = true
+        loop.log.notice(
+            "closing connection", metadata: ["peer": "\(peer.text)", "reason": "\(offence.reason)"])
+        session.goAway(.enhanceYourCalm, reason: offence.reason)
+        closeAfterFlush()
+    }
+
+    func tend(at now: UInt64) {
+        let open = session.openStreams
+        switch patience.check(at: now, lastReceived: readTime, openStreams: open) {
+        case .wait: break
+        case .ping:
+            session.ping(Self.keepalivePing)
+            changed()
+        case .drain: drain()
+        case .close(let reason):
+            loop.log.debug(
+                "closing connection", metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
+            session.goAway(.noError, reason: reason)
+            return closeAfterFlush()
+        }
+        resetStalledStreams(now)
+    }
+
+    static func clock(at now: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: now / clockNanoseconds)
+    }
+
+    private func resetStalledStreams(_ now: UInt64) {
+        session.clock = Self.clock(at: now)
+        let limit = loop.limits.slowReaderTimeout.nanoseconds / Self.clockNanoseconds
+        guard UInt64(session.clock) > limit else { return }
+        let stalled = session.stalledStreams(since: session.clock - UInt32(limit))
+        guard !stalled.isEmpty else { return }
+        loop.log.debug(
+            "resetting streams whose responses nobody reads",
+            metadata: ["peer": "\(peer.text)", "streams": "\(stalled.count)"])
+        for stream in stalled { session.reset(stream, .cancel) }
+        changed()
+    }
+}

@@ -1,0 +1,21 @@
+package import GRPCWire
+package import Messages
+
+extension RPCError {
+    /// An error with a detail that programs read: in `grpc-status-details-bin`, as `google.rpc.Status`.
+    package init(
+        _ code: StatusCode, _ message: String, detail: any ProtobufMessage,
+        metadata: Metadata = Metadata()
+    ) {
+        let packed = (try? detail.serializedBytes()) ?? []
+        let url = "type.googleapis.com/" + (type(of: detail).messageName ?? "")
+        let status = Google_Rpc_Status(
+            code: Int32(code.rawValue), message: message,
+            details: [Google_Protobuf_Any(typeUrl: url, value: packed)])
+        var metadata = metadata
+        if let bytes = try? status.serializedBytes() {
+            metadata.add("grpc-status-details-bin", bytes: bytes)
+        }
+        self.init(code, message, metadata: metadata)
+    }
+}

@@ -1,0 +1,122 @@
+extension Limits {
+    /// One limit, as operators name and set it.
+    public struct Setting: Sendable {
+        /// As in the declaration, with hyphens: `max-message-bytes`.
+        public let name: String
+        let value: Value
+        /// The least and the greatest that may be set; seconds for times.
+        public let range: ClosedRange<Double>
+
+        enum Value: Sendable {
+            case count(any WritableKeyPath<Limits, Int> & Sendable)
+            case time(any WritableKeyPath<Limits, Duration> & Sendable)
+        }
+
+        /// What it is in `limits`, as `set` takes it: a number, or seconds.
+        public func text(in limits: Limits) -> String {
+            switch value {
+            case .count(let path): "\(limits[keyPath: path])"
+            case .time(let path): Self.seconds(limits[keyPath: path])
+            }
+        }
+
+        /// Whether it is a time, in seconds.
+        public var isTime: Bool { if case .time = value { true } else { false } }
+
+        private static func seconds(_ time: Duration) -> String {
+            let seconds = time / .seconds(1)
+            return seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)"
+        }
+    }
+
+    /// Why a limit can't be set.
+    public struct Invalid: Error, CustomStringConvertible {
+        /// What is wrong, and what would be right.
+        public let description: String
+    }
+
+    /// Sets a limit by its name. Times are in seconds, sizes in bytes.
+    public mutating func set(_ name: String, to text: String) throws(Invalid) {
+        guard let setting = Self.named.first(where: { $0.name == name }) else {
+            throw Invalid(description: "there is no limit '\(name)'")
+        }
+        let range = setting.range
+        guard let number = Double(text), range.contains(number),
+            setting.isTime || number == number.rounded()
+        else {
+            let kind = setting.isTime ? "seconds" : "a whole number"
+            let bounds = "\(range.lowerBound.formatted) to \(range.upperBound.formatted)"
+            throw Invalid(description: "\(name) takes \(kind) from \(bounds), not '\(text)'")
+        }
+        switch setting.value {
+        case .count(let path): self[keyPath: path] = Int(number)
+        case .time(let path): self[keyPath: path] = .nanoseconds(Int64(number * 1e9))
+        }
+    }
+
+    /// All of them, in the order of the declaration.
+    public static let named: [Setting] = [
+        count("max-connections", \.maxConnections),
+        count("max-connections-per-address", \.maxConnectionsPerAddress),
+        count("max-admin-connections", \.maxAdminConnections),
+        time("first-request-timeout", \.firstRequestTimeout),
+        time("headers-timeout", \.headersTimeout),
+        time("idle-timeout", \.idleTimeout),
+        time("http1-idle-timeout", \.http1IdleTimeout),
+        time("keepalive-interval", \.keepaliveInterval),
+        time("keepalive-timeout", \.keepaliveTimeout),
+        time("min-ping-interval", \.minPingInterval, from: 0),
+        count("max-ping-strikes", \.maxPingStrikes),
+        time("slow-reader-timeout", \.slowReaderTimeout),
+        count("max-overhead-frames", \.maxOverheadFrames, from: 100),
+        count("max-resets", \.maxResets, from: 10),
+        count("max-continuations", \.maxContinuations),
+        count("max-unread-acknowledgements", \.maxUnreadAcknowledgements),
+        count("max-concurrent-streams", \.maxConcurrentStreams),
+        count("max-header-list-bytes", \.maxHeaderListBytes, from: 512),
+        count("max-header-fields", \.maxHeaderFields, from: 8),
+        count("max-message-bytes", \.maxMessageBytes),
+        count("max-requests-in-flight-per-loop", \.maxRequestsInFlightPerLoop),
+        count("max-blocking-calls", \.maxBlockingCalls),
+        time("max-queueing-delay", \.maxQueueingDelay, from: 0.05),
+        bytes("max-buffered-bytes", \.maxBufferedBytes),
+        bytes("max-buffered-bytes-per-connection", \.maxBufferedBytesPerConnection),
+        count("stream-window-bytes", \.streamWindowBytes, from: 1_024),
+        count("connection-window-bytes", \.connectionWindowBytes, from: 65_535),
+        count("response-buffer-bytes", \.responseBufferBytes),
+        count("forward-buffer-bytes", \.forwardBufferBytes),
+        count("retry-buffer-bytes", \.retryBufferBytes, from: 0),
+        count("max-remembered-paths", \.maxRememberedPaths),
+        count("compared-body-bytes", \.comparedBodyBytes),
+        count("max-pending-comparisons", \.maxPendingComparisons),
+        count("shadow-bytes-per-millisecond", \.shadowBytesPerMillisecond),
+        count("blocking-threads", \.blockingThreads, to: 1_024),
+        count("shadow-threads", \.shadowThreads, to: 1_024),
+        time("drain-delay", \.drainDelay, from: 0),
+        time("drain-timeout", \.drainTimeout, from: 0),
+    ]
+
+    private static func count(
+        _ name: String, _ path: any WritableKeyPath<Limits, Int> & Sendable, from least: Double = 1,
+        to greatest: Double = Double(Int32.max)
+    ) -> Setting {
+        Setting(name: name, value: .count(path), range: least...greatest)
+    }
+
+    private static func bytes(
+        _ name: String, _ path: any WritableKeyPath<Limits, Int> & Sendable
+    ) -> Setting {
+        count(name, path, from: 65_536, to: 1e15)
+    }
+
+    private static func time(
+        _ name: String, _ path: any WritableKeyPath<Limits, Duration> & Sendable,
+        from least: Double = 0.1
+    ) -> Setting {
+        Setting(name: name, value: .time(path), range: least...1e9)
+    }
+}
+
+extension Double {
+    fileprivate var formatted: String { self == rounded() ? "\(Int(self))" : "\(self)" }
+}

@@ -1,0 +1,51 @@
+internal import NIOCore
+
+/// How far a loop is behind with its work: by a timer that looks how late it fires. It only runs while there
+/// are requests.
+///
+/// `@unchecked Sendable`: confined to its loop.
+final class LoopLag: @unchecked Sendable {
+    private static let interval = TimeAmount.milliseconds(20)
+
+    private let eventLoop: any EventLoop
+    private let limit: Int64
+    private var isWatching = false
+    private var hadRequests = false
+
+    /// How late the timer last fired, in nanoseconds.
+    private(set) var nanoseconds: Int64 = 0
+    /// The loop takes on nothing more until it has caught up half of the limit.
+    private(set) var isOverLimit = false
+    /// How often in a row it was over the limit: once may be a single piece of work that took long.
+    private var timesOver = 0
+
+    init(_ eventLoop: any EventLoop, limit: Duration) {
+        self.eventLoop = eventLoop
+        self.limit = Int64(clamping: limit.nanoseconds)
+    }
+
+    /// A request has come.
+    @inline(__always)
+    func noteRequest() {
+        hadRequests = true
+        if !isWatching { watch() }
+    }
+
+    private func watch() {
+        isWatching = true
+        let due = NIODeadline.now() + Self.interval
+        eventLoop.scheduleTask(deadline: due) { self.fired(due: due) }
+    }
+
+    private func fired(due: NIODeadline) {
+        nanoseconds = (NIODeadline.now() - due).nanoseconds
+        timesOver = nanoseconds > (isOverLimit ? limit / 2 : limit) ? timesOver + 1 : 0
+        isOverLimit = timesOver > 1
+        guard hadRequests || isOverLimit else {
+            isWatching = false
+            return
+        }
+        hadRequests = false
+        watch()
+    }
+}

@@ -1,0 +1,55 @@
+internal import GRPCWire
+internal import Messages
+internal import Synchronization
+
+/// Requests per second of an endpoint: a token bucket as one number, the time at which the bucket will be full
+/// again (the "generic cell rate algorithm", ITU-T I.371). Shared by all loops, without a lock.
+package final class RateLimiter: Sendable {
+    package let requestsPerSecond: Double
+    package let burst: Int
+    /// Nanoseconds that one request takes from the bucket.
+    private let interval: UInt64
+    /// Nanoseconds that the bucket holds.
+    private let capacity: UInt64
+    private let fullAt = Atomic<UInt64>(0)
+
+    /// - Parameters:
+    ///   - requestsPerSecond: above 0.
+    ///   - burst: requests that may come at once, at least 1; refilled within a day.
+    package init(requestsPerSecond: Double, burst: Int) {
+        self.requestsPerSecond = requestsPerSecond
+        self.burst = burst
+        interval = UInt64(max(1, 1e9 / requestsPerSecond))
+        capacity = interval * UInt64(max(1, burst))
+    }
+
+    /// Takes a request's token.
+    ///
+    /// - Parameter now: nanoseconds of the loops' clock.
+    /// - Returns: nanoseconds until there will be one, if there is none now.
+    func take(at now: UInt64) -> UInt64? {
+        var known = fullAt.load(ordering: .relaxed)
+        while true {
+            let next = max(known, now) + interval
+            guard next <= now + capacity else { return next - now - capacity }
+            let (done, current) = fullAt.weakCompareExchange(
+                expected: known, desired: next, ordering: .relaxed)
+            if done { return nil }
+            known = current
+        }
+    }
+}
+
+extension RPCError {
+    /// An endpoint gets more requests than its limit; says when to come back, in `google.rpc.RetryInfo` and, for
+    /// gRPC clients that retry, in `grpc-retry-pushback-ms` (gRFC A6).
+    static func rateLimited(endpoint: String, retryAfter nanoseconds: UInt64) -> RPCError {
+        let message = "endpoint '\(endpoint)' gets more requests per second than its limit"
+        let milliseconds = max(1, (nanoseconds + 999_999) / 1_000_000)
+        let delay = Google_Protobuf_Duration(
+            seconds: Int64(milliseconds / 1_000), nanos: Int32(milliseconds % 1_000) * 1_000_000)
+        return RPCError(
+            .resourceExhausted, message, detail: Google_Rpc_RetryInfo(retryDelay: delay),
+            metadata: ["grpc-retry-pushback-ms": "\(milliseconds)"])
+    }
+}

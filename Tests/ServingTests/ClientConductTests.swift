@@ -1,0 +1,198 @@
+import Testing
+
+@testable import Serving
+
+private let second: UInt64 = 1_000_000_000
+
+@Suite("What a client may do on its connection")
+struct ClientConductTests {
+    private var limits: Limits {
+        var limits = Limits()
+        limits.maxPingStrikes = 2
+        limits.minPingInterval = .seconds(10)
+        limits.maxResets = 20
+        limits.maxOverheadFrames = 100
+        return limits
+    }
+
+    @Test("As many PINGs in a hurry as there are strikes are let pass, and no more")
+    func countsPings() {
+        var conduct = ClientConduct(limits, at: 0)
+        // The first has no one before it.
+        for number in 0...2 {
+            #expect(conduct.pinged(at: UInt64(number) * second, sinceContent: false) == nil)
+        }
+        #expect(conduct.pinged(at: 3 * second, sinceContent: false) == .tooManyPings)
+    }
+
+    @Test("PINGs at the interval are no strikes, just below it they are")
+    func takesTheInterval() {
+        var calm = ClientConduct(limits, at: 0)
+        for number in 0..<20 {
+            #expect(calm.pinged(at: UInt64(number) * 10 * second, sinceContent: false) == nil)
+        }
+        var hasty = ClientConduct(limits, at: 0)
+        let refused = (0..<4).map {
+            hasty.pinged(at: UInt64($0) * (10 * second - 1), sinceContent: false)
+        }
+        #expect(refused == [nil, nil, nil, .tooManyPings])
+    }
+
+    @Test("While content goes out, PINGs are forgiven")
+    func forgivesPings() {
+        var conduct = ClientConduct(limits, at: 0)
+        for number in 0..<100 {
+            #expect(conduct.pinged(at: UInt64(number), sinceContent: number % 2 == 0) == nil)
+        }
+    }
+
+    @Test("Resets are let pass up to the limit, and then a tenth of it per second")
+    func countsResets() {
+        var conduct = ClientConduct(limits, at: 0)
+        for _ in 0..<20 { #expect(conduct.reset(at: 0) == nil) }
+        #expect(conduct.reset(at: 0) == .tooManyResets)
+        #expect(conduct.reset(at: second / 2 - 1) == .tooManyResets)
+        #expect(conduct.reset(at: second / 2 + second / 2) == nil)
+    }
+
+    @Test("Frames without content are let pass up to the limit, in one batch or in many")
+    func countsFrames() {
+        var whole = ClientConduct(limits, at: 0)
+        #expect(whole.sent(overheadFrames: 100, at: 0) == nil)
+        #expect(whole.sent(overheadFrames: 1, at: 0) == .tooManyFrames)
+        #expect(whole.sent(overheadFrames: 100, at: second) == nil)
+        var tooMany = ClientConduct(limits, at: 0)
+        #expect(tooMany.sent(overheadFrames: 101, at: 0) == .tooManyFrames)
+    }
+}
+
+@Suite("How long the server waits for a client")
+struct ClientPatienceTests {
+    private var limits: Limits {
+        var limits = Limits()
+        limits.firstRequestTimeout = .seconds(10)
+        limits.headersTimeout = .seconds(5)
+        limits.idleTimeout = .seconds(100)
+        limits.keepaliveInterval = .seconds(30)
+        limits.keepaliveTimeout = .seconds(20)
+        return limits
+    }
+
+    private func isClose(_ verdict: ClientPatience.Verdict) -> Bool {
+        if case .close = verdict { true } else { false }
+    }
+
+    @Test("A connection without a request is closed just after its time")
+    func wantsARequest() {
+        var patience = ClientPatience(limits, at: 0)
+        #expect(patience.check(at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
+        #expect(isClose(patience.check(at: 10 * second + 1, lastReceived: 0, openStreams: 0)))
+        patience.hasBegun = true
+        #expect(patience.check(at: 10 * second + 1, lastReceived: 0, openStreams: 0) == .wait)
+    }
+
+    @Test("A header block counts from its beginning, whatever comes in between")
+    func wantsWholeHeaders() {
+        var patience = ClientPatience(limits, at: 0)
+        patience.hasBegun = true
+        for time in 1...6 {
+            patience.received(at: UInt64(time) * second, isReceivingHeaders: true)
+        }
+        let now = 6 * second
+        #expect(patience.check(at: now, lastReceived: now, openStreams: 1) == .wait)
+        #expect(isClose(patience.check(at: now + 1, lastReceived: now, openStreams: 1)))
+        patience.received(at: now, isReceivingHeaders: false)
+        #expect(patience.check(at: now + 1, lastReceived: now, openStreams: 1) == .wait)
+    }
+
+    @Test("A silent client is asked for a sign of life once, and closed without one")
+    func asksForLife() {
+        var patience = ClientPatience(limits, at: 0)
+        patience.hasBegun = true
+        #expect(patience.check(at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
+        #expect(patience.check(at: 30 * second + 1, lastReceived: 0, openStreams: 1) == .ping)
+        let asked = 30 * second + 1
+        #expect(patience.check(at: asked + 20 * second, lastReceived: 0, openStreams: 1) == .wait)
+        var other = patience
+        #expect(
+            isClose(other.check(at: asked + 20 * second + 1, lastReceived: 0, openStreams: 1)))
+        patience.received(at: asked + second, isReceivingHeaders: false)
+        #expect(
+            patience.check(at: asked + 30 * second, lastReceived: asked + second, openStreams: 1)
+                == .wait)
+    }
+
+    @Test("A connection without streams is asked to go after its time, and closed if it stays")
+    func asksIdleOnesToGo() {
+        var patience = ClientPatience(limits, at: 0)
+        patience.hasBegun = true
+        patience.streamClosed(at: 50 * second)
+        let idle = 150 * second
+        #expect(patience.check(at: idle, lastReceived: idle, openStreams: 0) == .wait)
+        #expect(patience.check(at: idle + 1, lastReceived: idle, openStreams: 1) == .wait)
+        #expect(patience.check(at: idle + 1, lastReceived: idle, openStreams: 0) == .drain)
+        patience.drained(at: idle + 1)
+        let late = idle + 1 + 20 * second
+        #expect(patience.check(at: late, lastReceived: late, openStreams: 0) == .wait)
+        #expect(isClose(patience.check(at: late + 1, lastReceived: late, openStreams: 0)))
+    }
+}
+
+@Suite("Limits")
+struct LimitsTests {
+    @Test("A port lets in as many connections as its limits say, in all and by address")
+    func countsConnections() throws {
+        let gate = ConnectionGate(limit: 3, limitPerAddress: 2)
+        try gate.enter("a")
+        try gate.enter("a")
+        #expect(throws: ConnectionGate.Full.self) { try gate.enter("a") }
+        try gate.enter("b")
+        #expect(throws: ConnectionGate.Full.self) { try gate.enter("c") }
+        gate.leave("a")
+        try gate.enter("c")
+        #expect(gate.refused == 2)
+    }
+
+    @Test("A rate limiter lets through its burst, then its rate, and says when to come back")
+    func limitsRates() {
+        let limiter = RateLimiter(requestsPerSecond: 10, burst: 5)
+        let start = 1_000 * second
+        for _ in 0..<5 { #expect(limiter.take(at: start) == nil) }
+        #expect(limiter.take(at: start) == second / 10)
+        #expect(limiter.take(at: start + second / 10 - 1) == 1)
+        #expect(limiter.take(at: start + second / 10) == nil)
+        let passed = (0..<1_000).count {
+            limiter.take(at: start + second + UInt64($0) * second / 100) == nil
+        }
+        #expect((100...106).contains(passed), "\(passed) of 1000 within ten seconds")
+    }
+
+    @Test("Every limit has a name, and takes its bounds but nothing beyond")
+    func namesAll() throws {
+        #expect(Limits.named.count == Swift.Mirror(reflecting: Limits()).children.count)
+        for (setting, child) in zip(Limits.named, Swift.Mirror(reflecting: Limits()).children) {
+            var words = ""
+            for character in child.label ?? "" {
+                words += character.isUppercase ? "-" + character.lowercased() : String(character)
+            }
+            #expect(setting.name == words)
+            var limits = Limits()
+            let text = setting.text(in: limits)
+            try limits.set(setting.name, to: text)
+            #expect(setting.text(in: limits) == text)
+            for bound in [setting.range.lowerBound, setting.range.upperBound] {
+                try limits.set(
+                    setting.name, to: bound == bound.rounded() ? "\(Int(bound))" : "\(bound)")
+            }
+            for wrong in ["\(setting.range.lowerBound - 1)", "1e99", "", "x"] {
+                #expect(throws: Limits.Invalid.self) { try limits.set(setting.name, to: wrong) }
+            }
+        }
+        var limits = Limits()
+        #expect(throws: Limits.Invalid.self) { try limits.set("max-everything", to: "1") }
+        let error = #expect(throws: Limits.Invalid.self) { try limits.set("max-resets", to: "9") }
+        #expect(
+            error?.description
+                == "max-resets takes a whole number from 10 to 2147483647, not '9'")
+    }
+}
