@@ -12,9 +12,19 @@ def frame(kind, flags, stream, payload=b""):
 
 def header_block(fields):
     """Literal fields that are not indexed, names and values not Huffman-coded (RFC 7541)."""
-    return b"".join(
-        b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-        for name, value in fields)
+    return b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields)
+
+
+def _text(text):
+    """A string literal (RFC 7541 sections 5.1 and 5.2)."""
+    data = text.encode()
+    if len(data) < 127:
+        return bytes([len(data)]) + data
+    length, rest = b"\x7f", len(data) - 127
+    while rest >= 128:
+        length += bytes([rest % 128 + 128])
+        rest //= 128
+    return length + bytes([rest]) + data
 
 
 def read_frame(stream):

@@ -9,6 +9,11 @@ extension HTTP2Session {
             unsafe HTTP2Session.with(user) { unsafe $0.beginFrame(header.pointee) }
             return 0
         }
+        unsafe nghttp2_session_callbacks_set_unpack_extension_callback(callbacks) {
+            _, _, _, _ in
+            // Counted when it began; what it says is left unread.
+            NGHTTP2_ERR_CANCEL.rawValue
+        }
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) {
             _, frame, user in
             guard let frame = unsafe frame else { return 0 }

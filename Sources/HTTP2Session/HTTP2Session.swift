@@ -103,6 +103,10 @@ internal import CNGHTTP2
         unsafe nghttp2_option_set_no_closed_streams(options, 1)
         unsafe nghttp2_option_set_stream_reset_rate_limit(
             options, limits.resetBurst, limits.resetsPerSecond)
+        // Frames of types that nobody knows are ignored, but counted.
+        for type in Self.unknownFrameTypes {
+            unsafe nghttp2_option_set_user_recv_extension_type(options, type)
+        }
         unsafe nghttp2_option_set_max_continuations(options, limits.maxContinuations)
         unsafe nghttp2_option_set_max_outbound_ack(options, limits.maxOutboundAcknowledgements)
         // The session outlives its nghttp2 object (deleted in deinit), so the pointer stays valid.
@@ -117,6 +121,8 @@ internal import CNGHTTP2
             }
         precondition(status == 0, "out of memory: no HTTP/2 session")
     }
+
+    private static let unknownFrameTypes: ClosedRange<UInt8> = 0x0a...0xff
 
     /// Queues our SETTINGS, and the larger window of the connection.
     private func submitPreface() {

@@ -7,7 +7,7 @@ internal import Weir
 
 /// The server that black-box tests and benchmarks call: handlers that echo, wait, fail and stream.
 ///
-/// Usage: `FixtureServer [LOOPS [hang | slow | flood]]`. Prints `DATA ADMIN`, the two addresses, and serves
+/// Usage: `FixtureServer [LOOPS [hang | slow | flood]] [LIMIT=VALUE...]`. Prints `DATA ADMIN`, the two addresses, and serves
 /// until SIGTERM. A greeting is answered never, after 100 ms, or by 100 MB.
 @main
 enum FixtureServer {
@@ -15,8 +15,12 @@ enum FixtureServer {
         var configuration = WeirServer.Configuration()
         configuration.data = Address(host: "127.0.0.1", port: 0)
         configuration.admin = Address(host: "127.0.0.1", port: 0)
-        configuration.loops = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 2
+        configuration.loops = arguments.first.flatMap(Int.init) ?? 2
         configuration.limits.drainTimeout = .seconds(5)
+        for argument in CommandLine.arguments.dropFirst() where argument.contains("=") {
+            let pair = argument.split(separator: "=", maxSplits: 1).map(String.init)
+            try configuration.limits.set(pair[0], to: pair[1])
+        }
 
         let server = WeirServer(configuration, backends: [raw, blocking, stuck, typed, dynamic])
         let addresses = try await server.start()
@@ -64,7 +68,9 @@ enum FixtureServer {
             }
         ])
 
-    private static let mode = CommandLine.arguments.dropFirst(2).first ?? ""
+    /// Without limits.
+    private static let arguments = CommandLine.arguments.dropFirst().filter { !$0.contains("=") }
+    private static let mode = arguments.dropFirst().first ?? ""
 
     /// Messages as bytes.
     static let raw = HandlerBackend(

@@ -62,7 +62,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             return creditRequest(bytes.byteCount)
         }
         if endStream, json == nil, case .single(let start) = method.entry, deframer.isIdle,
-            inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes)
+            inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes),
+            payload.byteCount <= loop.limits.maxMessageBytes
         {
             return enter(start, payload)
         }

@@ -50,6 +50,7 @@ final class ServingLoop: @unchecked Sendable {
     /// Methods of backends of replicas that are counted under their own names.
     private var countedMethods: Set<String> = []
     private var connections: [ObjectIdentifier: any ServedConnection] = [:]
+    private var tending: RepeatedTask?
     private var deadlines: DeadlineWheel<ServerCall>
     private var wakeAt: UInt64?
     private var isDraining = false
@@ -204,7 +205,7 @@ final class ServingLoop: @unchecked Sendable {
     /// False when the server is ending.
     func add(_ connection: any ServedConnection) -> Bool {
         guard !isDraining else { return false }
-        if connections.isEmpty { tendConnections() }
+        if tending == nil { tendConnections() }
         connections[ObjectIdentifier(connection)] = connection
         return true
     }
@@ -219,15 +220,19 @@ final class ServingLoop: @unchecked Sendable {
 
     /// Looks after the connections for as long as there are any.
     private func tendConnections() {
-        eventLoop.scheduleRepeatedTask(initialDelay: Self.tending, delay: Self.tending) { task in
-            guard !self.connections.isEmpty else { return task.cancel() }
+        let interval = Self.tendingInterval
+        tending = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
+            guard !self.connections.isEmpty else {
+                self.tending = nil
+                return task.cancel()
+            }
             let now = NIODeadline.now().uptimeNanoseconds
             for connection in self.connections.values { connection.tend(at: now) }
         }
     }
 
     /// How exact the time limits of connections are.
-    private static let tending = TimeAmount.milliseconds(250)
+    private static let tendingInterval = TimeAmount.milliseconds(250)
 
     // MARK: Drain
 
