@@ -15,7 +15,7 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 
-.PHONY: deps deps-test deps-bench build run test asan torture bench protos check-protos check-contract \
+.PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture abuse bench protos check-protos check-contract \
   release-protos vectors format lint
 
 # Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
@@ -65,6 +65,11 @@ asan: deps
 # Kills a server 1,000 times while its state is changed, and looks for what was lost.
 torture: deps-test $(VENV)/installed build
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
+
+# Attacks a server in every way that the tests know, and measures a client beside them.
+abuse: deps-test $(VENV)/installed
+	$(SWIFT) build $(RELEASE) --product FixtureServer
+	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/abuse.py
 
 bench: deps-test deps-bench $(VENV)/bench-installed
 	$(SWIFT) build $(RELEASE) --product FixtureServer

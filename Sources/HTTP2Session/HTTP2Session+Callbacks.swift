@@ -28,8 +28,7 @@ extension HTTP2Session {
                 unsafe $0.header(
                     UnsafeBufferPointer(start: name, count: nameCount),
                     UnsafeBufferPointer(start: value, count: valueCount))
-            }
-            return 0
+            } ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
         }
         unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
             guard let frame = unsafe frame else { return 0 }
@@ -96,7 +95,10 @@ extension HTTP2Session {
     private func beginFrame(_ header: nghttp2_frame_hd) {
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_DATA where header.length > 0: return
-        case NGHTTP2_HEADERS, NGHTTP2_CONTINUATION: return
+        case NGHTTP2_HEADERS:
+            allowOverhead()
+            return
+        case NGHTTP2_CONTINUATION: return
         default: overheadFrames += 1
         }
         isReceivingHeaders = false
@@ -111,19 +113,27 @@ extension HTTP2Session {
         incomingSlot = slot(of: id) ?? -1
     }
 
+    /// How much more than the limit of headers is read, to answer that it is too much.
+    private static let excessFactor = 4
+
+    /// - Returns: false when the connection is to end.
     private func header(
         _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
-    ) {
-        guard incomingSlot >= 0 else { return }
+    ) -> Bool {
+        guard incomingSlot >= 0 else { return true }
         // RFC 9113 section 6.5.2: 32 bytes of overhead for each field.
         incomingBytes += name.count + value.count + 32
         guard incomingBytes <= limits.maxHeaderListBytes,
             incoming.fields.count < limits.maxHeaderFields
         else {
             isOverLimit = true
-            return
+            // A few bytes can stand for very many (an "HPACK bomb"): there is an end to what is looked at.
+            let isBomb = incomingBytes > Self.excessFactor * limits.maxHeaderListBytes
+            if isBomb { lastError = "a header list of more than \(incomingBytes) bytes" }
+            return !isBomb
         }
         unsafe incoming.append(name: name, value: value, known: knownNames.index(of: name))
+        return true
     }
 
     private func data(of id: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) {
@@ -193,6 +203,8 @@ extension HTTP2Session {
     private func sent(_ header: nghttp2_frame_hd) {
         if header.type == UInt8(NGHTTP2_HEADERS.rawValue) {
             lastSentID = max(lastSentID, header.stream_id)
+        } else if header.type == UInt8(NGHTTP2_DATA.rawValue) {
+            allowOverhead()
         }
         let endStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         let mayEnd =

@@ -52,7 +52,8 @@ internal import CNGHTTP2
     var isOverLimit = false
     /// A header block has begun and is not complete.
     package internal(set) var isReceivingHeaders = false
-    /// Frames that have come but HEADERS, CONTINUATION and DATA with content.
+    /// Frames that have come but HEADERS, CONTINUATION and DATA with content, less those that are due: each
+    /// request, and each DATA that has gone out, may bring some.
     var overheadFrames = 0
     /// HEADERS or DATA have gone out.
     var hasSentContent = false
@@ -137,7 +138,12 @@ internal import CNGHTTP2
                 settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
                 value: limits.maxConcurrentStreams),
         ]
-        if role == .client {
+        if role == .server {
+            // Clients need send no priorities, and those that do are not listened to (RFC 9218 section 2.1).
+            settings.append(
+                nghttp2_settings_entry(
+                    settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
+        } else {
             settings.append(
                 nghttp2_settings_entry(
                     settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
@@ -176,10 +182,19 @@ internal import CNGHTTP2
         return nil
     }
 
-    /// Frames that have come since this was asked last, but HEADERS, CONTINUATION and DATA with content.
+    /// Frames with neither a request nor content that have come since this was asked last, and were not due.
     package func takeOverheadFrames() -> Int {
-        defer { overheadFrames = 0 }
-        return overheadFrames
+        defer { overheadFrames = min(0, overheadFrames) }
+        return max(0, overheadFrames)
+    }
+
+    /// How many of these a request or a sent DATA frame may bring.
+    private static let dueFrames = 4
+    /// How many may be due at once.
+    private static let maxDueFrames = 1_000
+
+    func allowOverhead() {
+        overheadFrames = max(-Self.maxDueFrames, overheadFrames - Self.dueFrames)
     }
 
     /// Whether HEADERS or DATA have gone out since this was asked last.

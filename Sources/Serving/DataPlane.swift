@@ -90,7 +90,12 @@ package final class DataPlane: Sendable {
         _ loop: ServingLoop, _ gate: ConnectionGate, _ tls: ServedTLS?, _ services: SystemServices
     ) -> ServerBootstrap {
         ServerBootstrap(group: loop.eventLoop)
-            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.backlog, value: 4_096)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause())
+                }
+            }
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -108,7 +113,7 @@ package final class DataPlane: Sendable {
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 2_048, initial: 16_384, maximum: 65_536))
+                    minimum: 2_048, initial: 2_048, maximum: 65_536))
     }
 
     // MARK: Control

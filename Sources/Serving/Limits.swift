@@ -30,8 +30,9 @@ public struct Limits: Sendable {
     /// How long response bytes may wait for a client that reads none of them; over it the stream is reset.
     public var slowReaderTimeout = Duration.seconds(300)
     /// Frames without a request or content (SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones)
-    /// that a client may send at once, and per second after that; over it GOAWAY ENHANCE_YOUR_CALM.
-    public var maxOverheadFrames = 20_000
+    /// that a client may send at once, and per second after that, beside four for each request and for each DATA
+    /// that it gets; over it GOAWAY ENHANCE_YOUR_CALM.
+    public var maxOverheadFrames = 2_000
     /// Streams that a client may break off, or have broken off by its mistakes, at once, and a tenth of it per
     /// second after that (CVE-2023-44487, CVE-2025-8671); over it GOAWAY ENHANCE_YOUR_CALM.
     public var maxResets = 1_000

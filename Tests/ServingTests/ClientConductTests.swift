@@ -84,57 +84,64 @@ struct ClientPatienceTests {
 
     @Test("A connection without a request is closed just after its time")
     func wantsARequest() {
-        var patience = ClientPatience(limits, at: 0)
-        #expect(patience.check(at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
-        #expect(isClose(patience.check(at: 10 * second + 1, lastReceived: 0, openStreams: 0)))
+        var patience = ClientPatience(at: 0)
+        #expect(patience.check(limits, at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
+        #expect(
+            isClose(patience.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0)))
         patience.hasBegun = true
-        #expect(patience.check(at: 10 * second + 1, lastReceived: 0, openStreams: 0) == .wait)
+        #expect(
+            patience.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0) == .wait)
     }
 
     @Test("A header block counts from its beginning, whatever comes in between")
     func wantsWholeHeaders() {
-        var patience = ClientPatience(limits, at: 0)
+        var patience = ClientPatience(at: 0)
         patience.hasBegun = true
         for time in 1...6 {
             patience.received(at: UInt64(time) * second, isReceivingHeaders: true)
         }
         let now = 6 * second
-        #expect(patience.check(at: now, lastReceived: now, openStreams: 1) == .wait)
-        #expect(isClose(patience.check(at: now + 1, lastReceived: now, openStreams: 1)))
+        #expect(patience.check(limits, at: now, lastReceived: now, openStreams: 1) == .wait)
+        #expect(isClose(patience.check(limits, at: now + 1, lastReceived: now, openStreams: 1)))
         patience.received(at: now, isReceivingHeaders: false)
-        #expect(patience.check(at: now + 1, lastReceived: now, openStreams: 1) == .wait)
+        #expect(patience.check(limits, at: now + 1, lastReceived: now, openStreams: 1) == .wait)
     }
 
     @Test("A silent client is asked for a sign of life once, and closed without one")
     func asksForLife() {
-        var patience = ClientPatience(limits, at: 0)
+        var patience = ClientPatience(at: 0)
         patience.hasBegun = true
-        #expect(patience.check(at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
-        #expect(patience.check(at: 30 * second + 1, lastReceived: 0, openStreams: 1) == .ping)
+        #expect(patience.check(limits, at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
+        #expect(
+            patience.check(limits, at: 30 * second + 1, lastReceived: 0, openStreams: 1) == .ping)
         let asked = 30 * second + 1
-        #expect(patience.check(at: asked + 20 * second, lastReceived: 0, openStreams: 1) == .wait)
+        #expect(
+            patience.check(limits, at: asked + 20 * second, lastReceived: 0, openStreams: 1)
+                == .wait)
         var other = patience
         #expect(
-            isClose(other.check(at: asked + 20 * second + 1, lastReceived: 0, openStreams: 1)))
+            isClose(
+                other.check(limits, at: asked + 20 * second + 1, lastReceived: 0, openStreams: 1)))
         patience.received(at: asked + second, isReceivingHeaders: false)
         #expect(
-            patience.check(at: asked + 30 * second, lastReceived: asked + second, openStreams: 1)
+            patience.check(
+                limits, at: asked + 30 * second, lastReceived: asked + second, openStreams: 1)
                 == .wait)
     }
 
     @Test("A connection without streams is asked to go after its time, and closed if it stays")
     func asksIdleOnesToGo() {
-        var patience = ClientPatience(limits, at: 0)
+        var patience = ClientPatience(at: 0)
         patience.hasBegun = true
         patience.streamClosed(at: 50 * second)
         let idle = 150 * second
-        #expect(patience.check(at: idle, lastReceived: idle, openStreams: 0) == .wait)
-        #expect(patience.check(at: idle + 1, lastReceived: idle, openStreams: 1) == .wait)
-        #expect(patience.check(at: idle + 1, lastReceived: idle, openStreams: 0) == .drain)
+        #expect(patience.check(limits, at: idle, lastReceived: idle, openStreams: 0) == .wait)
+        #expect(patience.check(limits, at: idle + 1, lastReceived: idle, openStreams: 1) == .wait)
+        #expect(patience.check(limits, at: idle + 1, lastReceived: idle, openStreams: 0) == .drain)
         patience.drained(at: idle + 1)
         let late = idle + 1 + 20 * second
-        #expect(patience.check(at: late, lastReceived: late, openStreams: 0) == .wait)
-        #expect(isClose(patience.check(at: late + 1, lastReceived: late, openStreams: 0)))
+        #expect(patience.check(limits, at: late, lastReceived: late, openStreams: 0) == .wait)
+        #expect(isClose(patience.check(limits, at: late + 1, lastReceived: late, openStreams: 0)))
     }
 }
 

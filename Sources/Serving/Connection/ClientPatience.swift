@@ -17,7 +17,6 @@ struct ClientPatience {
         case close(String)
     }
 
-    private let limits: Limits
     private let openedAt: UInt64
     /// A request's headers have come.
     var hasBegun = false
@@ -27,8 +26,7 @@ struct ClientPatience {
     private var pingedAt: UInt64?
     private var drainedAt: UInt64?
 
-    init(_ limits: Limits, at now: UInt64) {
-        self.limits = limits
+    init(at now: UInt64) {
         openedAt = now
         quietSince = now
     }
@@ -45,7 +43,9 @@ struct ClientPatience {
     mutating func drained(at now: UInt64) { drainedAt = drainedAt ?? now }
 
     /// - Parameter lastReceived: when bytes last came.
-    mutating func check(at now: UInt64, lastReceived: UInt64, openStreams: Int) -> Verdict {
+    mutating func check(
+        _ limits: Limits, at now: UInt64, lastReceived: UInt64, openStreams: Int
+    ) -> Verdict {
         func isOver(_ limit: Duration, since: UInt64) -> Bool {
             now > since && now - since > limit.nanoseconds
         }

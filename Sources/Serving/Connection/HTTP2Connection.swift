@@ -16,6 +16,7 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     package typealias InboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
 
+    private static let leaveTime = TimeAmount.seconds(1)
     /// Bytes produced per write while there is more to say.
     private static let writeBytes = 64 << 10
 
@@ -28,6 +29,9 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     private var isReading = false
     private var isDirty = false
     private var isDraining = false
+    private var isPaused = false
+    /// Nothing is read any more.
+    private var isLeaving = false
     /// Body bytes of this read, on all streams.
     private var receivedBytes = 0
 
@@ -84,6 +88,7 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isLeaving else { return }
         let buffer = unwrapInboundIn(data)
         isReading = true
         readTime = NIODeadline.now().uptimeNanoseconds
@@ -93,9 +98,9 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
             try session.receive(bytes)
         } catch {
             drainEvents(bytes)
-            // nghttp2 has queued a GOAWAY that says why.
-            if case .fatal = error { flush() }
-            return end(error)
+            guard case .fatal = error, session.role == .server else { return end(error) }
+            broken(error)
+            return closeSoon()
         }
         drainEvents(bytes)
         session.consumeConnection(receivedBytes)
@@ -162,21 +167,32 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
         } catch {
             return end(error)
         }
-        if !session.isActive { close() }
+        if !session.isActive, !isLeaving { close() }
     }
 
-    /// Closes the socket after what the session has to say, as far as the socket takes it at once.
-    func closeAfterFlush() {
-        if !isReading {
-            flush()
-            close()
-        } else if let context {
-            // The events of this read are still being handled.
-            context.eventLoop.assumeIsolated().execute {
-                self.flush()
-                self.close()
-            }
+    /// Reads nothing for so long; what comes waits in the kernel, and then holds back the peer.
+    func pauseReading(for time: TimeAmount) {
+        guard let context, !isPaused else { return }
+        isPaused = true
+        let channel = context.channel
+        channel.setOption(.autoRead, value: false).whenComplete { _ in }
+        context.eventLoop.assumeIsolated().scheduleTask(in: time) {
+            self.isPaused = false
+            guard !self.isLeaving else { return }
+            channel.setOption(.autoRead, value: true).whenComplete { _ in }
         }
+    }
+
+    /// Says what the session has to say, reads nothing more, and closes the socket a second later: closed at once
+    /// it would be reset, and the peer would not read why; and who comes back to do the same has to wait.
+    func closeSoon() {
+        guard let context, !isLeaving else { return }
+        isLeaving = true
+        let channel = context.channel
+        channel.setOption(.autoRead, value: false).whenComplete { _ in }
+        // The events of a read may still be handled.
+        context.eventLoop.assumeIsolated().execute { self.flush() }
+        context.eventLoop.scheduleTask(in: Self.leaveTime) { channel.close(promise: nil) }
     }
 
     /// Closes the socket.

@@ -57,7 +57,11 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
         let known = min(seen.readableBytes, Self.preface.count)
         let isPreface = seen.readableBytesView.prefix(known).elementsEqual(
             Self.preface.prefix(known))
-        guard !isPreface || known == Self.preface.count else { return }
+        guard !isPreface || known == Self.preface.count else {
+            // While the rest is waited for, only these bytes are kept, not the buffer that they came in.
+            seen = ByteBuffer(bytes: seen.readableBytesView)
+            return
+        }
         let isHTTP1 = !isPreface && Self.capitals.contains(seen.readableBytesView.first ?? 0)
         // The connection that follows takes the place of this one.
         loop.remove(self)

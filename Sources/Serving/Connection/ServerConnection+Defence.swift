@@ -1,5 +1,6 @@
 internal import HTTP2Session
 internal import Logging
+internal import NIOCore
 
 /// What a connection does about clients that misbehave, or have gone without a word.
 extension ServerConnection {
@@ -13,21 +14,33 @@ extension ServerConnection {
         patience.received(at: readTime, isReceivingHeaders: session.isReceivingHeaders)
         let frames = session.takeOverheadFrames()
         if frames > 0 { punish(conduct.sent(overheadFrames: frames, at: readTime)) }
+        let waste = frames + Self.resetWeight * resetsOfRead
+        resetsOfRead = 0
+        guard waste > Self.toleratedWaste else { return }
+        // Such a client gets a tenth of the loop's time at most.
+        let spent = NIODeadline.now().uptimeNanoseconds &- readTime
+        pauseReading(for: .nanoseconds(Int64(clamping: 9 * spent)))
     }
+
+    /// What a stream that was broken off counts, in frames without content.
+    private static let resetWeight = 8
+    /// So many of these in one read are nothing unusual.
+    private static let toleratedWaste = 64
 
     /// Sends the client away for what it has done.
     func punish(_ offence: ClientConduct.Offence?) {
         guard let offence, !isPunished else { return }
         isPunished = true
-        loop.log.notice(
-            "closing connection", metadata: ["peer": "\(peer.text)", "reason": "\(offence.reason)"])
+        loop.noteClosing(peer, offence.reason)
         session.goAway(.enhanceYourCalm, reason: offence.reason)
-        closeAfterFlush()
+        closeSoon()
     }
 
     func tend(at now: UInt64) {
         let open = session.openStreams
-        switch patience.check(at: now, lastReceived: readTime, openStreams: open) {
+        switch patience.check(
+            loop.limits, at: now, lastReceived: readTime, openStreams: open)
+        {
         case .wait: break
         case .ping:
             session.ping(Self.keepalivePing)
@@ -37,7 +50,7 @@ extension ServerConnection {
             loop.log.debug(
                 "closing connection", metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
             session.goAway(.noError, reason: reason)
-            return closeAfterFlush()
+            return closeSoon()
         }
         resetStalledStreams(now)
     }

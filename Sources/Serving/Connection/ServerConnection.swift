@@ -20,6 +20,8 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
     private var lastSnapshot: RoutingSnapshot?
     /// Request bytes that wait in memory, of all streams.
     var heldBytes = 0
+    /// Streams that were broken off in the read that is handled.
+    var resetsOfRead = 0
     /// It has been sent away.
     var isPunished = false
     var conduct: ClientConduct
@@ -30,7 +32,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         self.loop = loop
         self.port = port
         conduct = ClientConduct(loop.limits, at: openedAt)
-        patience = ClientPatience(loop.limits, at: openedAt)
+        patience = ClientPatience(at: openedAt)
         super.init(loop.shared, role: .server, limits: loop.limits.http2)
         session.clock = Self.clock(at: openedAt)
     }
@@ -49,8 +51,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
     }
 
     override func broken(_ error: HTTP2SessionError) {
-        loop.log.notice(
-            "closing connection", metadata: ["peer": "\(peer.text)", "reason": "\(error)"])
+        loop.noteClosing(peer, "\(error)")
     }
 
     override func failed(_ error: any Error) {
@@ -88,7 +89,10 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         case .closed(let stream, let code):
             closed(stream)
             patience.streamClosed(at: readTime)
-            if code != .noError { punish(conduct.reset(at: readTime)) }
+            if code != .noError {
+                resetsOfRead += 1
+                punish(conduct.reset(at: readTime))
+            }
         case .pinged:
             punish(conduct.pinged(at: readTime, sinceContent: session.takeHasSentContent()))
         case .pingAcknowledged(Self.drainPing):

@@ -51,6 +51,9 @@ final class ServingLoop: @unchecked Sendable {
     private var countedMethods: Set<String> = []
     private var connections: [ObjectIdentifier: any ServedConnection] = [:]
     private var tending: RepeatedTask?
+    private var closingLines = TokenBucket(
+        capacity: 10, perSecond: 5, at: NIODeadline.now().uptimeNanoseconds)
+    private var unloggedClosings = 0
     private var deadlines: DeadlineWheel<ServerCall>
     private var wakeAt: UInt64?
     private var isDraining = false
@@ -208,6 +211,19 @@ final class ServingLoop: @unchecked Sendable {
         if tending == nil { tendConnections() }
         connections[ObjectIdentifier(connection)] = connection
         return true
+    }
+
+    /// Logs why a client is sent away. Clients that do it on purpose must not fill the log, nor hold the loop up
+    /// where it is written: of more than a few lines a second only the number is told.
+    func noteClosing(_ peer: Peer, _ reason: String) {
+        guard closingLines.take(1, at: NIODeadline.now().uptimeNanoseconds) else {
+            unloggedClosings += 1
+            return
+        }
+        var metadata: Logger.Metadata = ["peer": "\(peer.text)", "reason": "\(reason)"]
+        if unloggedClosings > 0 { metadata["before"] = "\(unloggedClosings) more" }
+        unloggedClosings = 0
+        log.notice("closing connection", metadata: metadata)
     }
 
     func remove(_ connection: any ServedConnection) {

@@ -103,7 +103,9 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         if listLimits { return print(Self.table(try limits)) }
-        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        LoggingSystem.bootstrap { BackgroundLog(label: $0) }
+        defer { BackgroundLog.flush() }
+        raiseFileLimit()
         let document = try file.map { try YAMLDocument(file: $0) }
         let wished: Weir_Admin_V1_Configuration? = try document?.message()
         var configuration = WeirServer.Configuration()
@@ -134,6 +136,17 @@ struct ServeCommand: AsyncParsableCommand {
         }
         announce(addresses)
         try await server.run()
+    }
+
+    /// Each connection takes a file, and shells give few of them.
+    private func raiseFileLimit() {
+        var limit = rlimit()
+        // The structure is filled in by the call.
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return
+        }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func start(_ server: WeirServer) async throws -> WeirServer.Addresses {

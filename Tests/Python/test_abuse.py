@@ -1,0 +1,40 @@
+"""Attacks from `abuse.py`, each beside a client that must not notice. How much it notices is measured by
+`make abuse`, on a release build."""
+
+import pytest
+
+from abuse import CROWDS, NAMES, measure
+from conftest import BUILD, Server
+
+# How a connection ends that does it; what is not here is borne.
+PUNISHED = {
+    "rapid_reset": "too_many_resets",
+    "made_you_reset": "too_many_resets",
+    "empty_headers_flood": "too_many_resets",
+    "ping_flood": "too_many_pings",
+    "priority_flood": "too_many_frames_without_content",
+    "empty_data_flood": "too_many_frames_without_content",
+    "window_update_flood": "too_many_frames_without_content",
+    "unknown_frame_flood": "too_many_frames_without_content",
+}
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Server([str(BUILD / "FixtureServer"), "1"])
+    server.data, server.admin = server.first_line.split()
+    yield server
+    code = server.stop()
+    assert code == 0, server.process.stderr.read()[-20000:]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_well_behaved_client_does_not_notice(server, name):
+    # The bystander itself checks each of its answers.
+    result, latencies, memory = measure(name, server, 0.3, share=0.05 if name in CROWDS else 1)
+    assert max(latencies[1]) < 2, result
+    assert memory[1] - memory[0] < 100 << 20
+    if name in PUNISHED:
+        assert PUNISHED[name] in result["ends"], result
+    if name in CROWDS:
+        assert result["connections"] == int(CROWDS[name][0] * 0.05)
