@@ -118,6 +118,15 @@ package actor ControlPlane {
         await store.close()
     }
 
+    /// Lets go of the store, so that a successor can have it. From now on the state can't be changed here.
+    package func leaveStore() async {
+        await enter()
+        defer { leave() }
+        recovery?.cancel()
+        storeFailure = "this server is ending"
+        await store.close()
+    }
+
     var registeredNames: Set<String> { Set(registered.keys) }
 
     /// The names of the services that a backend's code answers, sorted.

@@ -3,10 +3,6 @@ package import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
 /// The loops, their listeners and the connections: what carries the traffic.
 ///
 /// The control plane hands it routing snapshots and reads its figures; neither makes a request
@@ -54,32 +50,35 @@ package final class DataPlane: Sendable {
     // MARK: Listening
 
     /// Listens for clients on one socket per loop, all with the same address (SO_REUSEPORT), so that the
-    /// kernel spreads connections over the loops.
+    /// kernel spreads connections over the loops. A socket that was given is one: a loop takes its connections
+    /// and hands them to all in turn.
     ///
     /// - Returns: the address, with the port that was chosen if 0 was asked for.
     package func listen(
-        host: String, port: Int, tls: ServedTLS? = nil, services: SystemServices
+        _ port: ListeningPort, tls: ServedTLS? = nil, services: SystemServices
     ) async throws -> SocketAddress {
-        var address = try SocketAddress.makeAddressResolvingHost(host, port: port)
-        for loop in loops {
-            let channel = try await bootstrap(loop, clients, tls, services)
-                .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
-                .bind(to: address).get()
-            listeners.add(channel)
-            if let bound = channel.localAddress { address = bound }
+        var port = port
+        var address: SocketAddress?
+        for loop in port.isInherited ? [loops[0]] : loops {
+            let children: any EventLoopGroup = port.isInherited ? group : loop.eventLoop
+            let channel = try await port.open(
+                bootstrap(loop, children: children, clients, tls, services))
+            listeners.add(channel, isInherited: port.isInherited)
+            address = channel.localAddress
+            // The others join the first one, whose number may have been chosen just now.
+            port.join(address)
         }
+        guard let address else { throw ChannelError.unknownLocalAddress }
         return address
     }
 
     /// Listens for operators, on one socket.
     package func listenForOperators(
-        host: String, port: Int, tls: ServedTLS? = nil, services: SystemServices
+        _ port: ListeningPort, tls: ServedTLS? = nil, services: SystemServices
     ) async throws -> SocketAddress {
-        let channel = try await bootstrap(loops[0], operators, tls, services).bind(
-            host: host, port: port
-        )
-        .get()
-        listeners.add(channel)
+        let channel = try await port.open(
+            bootstrap(loops[0], children: loops[0].eventLoop, operators, tls, services))
+        listeners.add(channel, isInherited: port.isInherited)
         guard let address = channel.localAddress else {
             throw ChannelError.unknownLocalAddress
         }
@@ -87,9 +86,12 @@ package final class DataPlane: Sendable {
     }
 
     private func bootstrap(
-        _ loop: ServingLoop, _ gate: ConnectionGate, _ tls: ServedTLS?, _ services: SystemServices
+        _ acceptor: ServingLoop, children: any EventLoopGroup, _ gate: ConnectionGate,
+        _ tls: ServedTLS?, _ services: SystemServices
     ) -> ServerBootstrap {
-        ServerBootstrap(group: loop.eventLoop)
+        let loops = Dictionary(
+            uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
+        return ServerBootstrap(group: acceptor.eventLoop, childGroup: children)
             .serverChannelOption(.backlog, value: 4_096)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -102,6 +104,9 @@ package final class DataPlane: Sendable {
                     let address = channel.remoteAddress?.ipAddress ?? ""
                     try gate.enter(address)
                     channel.closeFuture.whenComplete { _ in gate.leave(address) }
+                    guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else {
+                        preconditionFailure("a connection is on none of the loops")
+                    }
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.handler()) }
                     try pipeline.addHandler(ProtocolSniffer(loop: loop, port: services))
@@ -181,15 +186,27 @@ package final class DataPlane: Sendable {
 
 /// The listening sockets, closed when a drain begins.
 private final class Listeners: Sendable {
-    private let channels = Mutex<[any Channel]>([])
+    /// How long a connection takes at most from its acceptance to the loop that it is handed to.
+    private static let handOver = Duration.milliseconds(50)
 
-    func add(_ channel: any Channel) { channels.withLock { $0.append(channel) } }
+    private let channels = Mutex<[(channel: any Channel, isInherited: Bool)]>([])
+
+    func add(_ channel: any Channel, isInherited: Bool) {
+        channels.withLock { $0.append((channel, isInherited)) }
+    }
 
     func close() async {
         let open = channels.withLock { channels in
             defer { channels = [] }
             return channels
         }
-        for channel in open { try? await channel.close().get() }
+        let inherited = open.filter(\.isInherited)
+        if !inherited.isEmpty {
+            // Closing a listener closes what it is just handing to another loop. An inherited socket stays open
+            // elsewhere, so that nobody is refused meanwhile.
+            for one in inherited { try? await one.channel.setOption(.autoRead, value: false).get() }
+            try? await Task.sleep(for: Self.handOver)
+        }
+        for one in open { try? await one.channel.close().get() }
     }
 }

@@ -28,9 +28,10 @@ enum FixtureServer {
         try await server.createEndpoint("blocking", route: "/test.Blocking/", backend: "blocking")
         try await server.createEndpoint("typed", route: "/helloworld.Greeter/", backend: "typed")
         try await server.createEndpoint("dynamic", route: "/dynamic", backend: "dynamic")
-        print(addresses.data, addresses.admin)
-        fflush(nil)
-        try await server.run()
+        try await server.run {
+            print(addresses.data, addresses.admin)
+            fflush(nil)
+        }
     }
 
     /// Answers as `raw` does, after two seconds that nothing cuts short.

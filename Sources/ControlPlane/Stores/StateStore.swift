@@ -91,11 +91,15 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case damaged(String)
     /// The store can't be opened as things are.
     case refused(String)
+    /// Another server has it, which may be about to end.
+    case held(String)
 
     package var description: String {
         switch self {
         case .conflict(let latest): "the store already has revision \(latest)"
-        case .unavailable(let reason), .damaged(let reason), .refused(let reason): reason
+        case .unavailable(let reason), .damaged(let reason), .refused(let reason),
+            .held(let reason):
+            reason
         }
     }
 }

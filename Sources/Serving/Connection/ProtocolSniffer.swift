@@ -25,6 +25,7 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
     private let loop: ServingLoop
     let port: SystemServices
     private let openedAt = NIODeadline.now().uptimeNanoseconds
+    private var drainedAt: UInt64?
     private var seen = ByteBuffer()
     private var context: ChannelHandlerContext?
 
@@ -35,15 +36,19 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
 
     func tend(at now: UInt64) {
         if now &- openedAt > loop.limits.firstRequestTimeout.nanoseconds { close() }
+        if let drainedAt, now &- drainedAt > Self.drainGrace { close() }
     }
 
-    func drain() { close() }
+    /// What a client has sent that has just connected may still be on its way.
+    func drain() { drainedAt = NIODeadline.now().uptimeNanoseconds }
+
+    static let drainGrace: UInt64 = 500_000_000
 
     func close() { context?.close(promise: nil) }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if !loop.add(self) { close() }
+        loop.add(self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

@@ -38,7 +38,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
     }
 
     override func opened() {
-        if !loop.add(self) { close() }
+        loop.add(self)
     }
 
     override func closed() {

@@ -47,6 +47,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
 
     func tend(at now: UInt64) {
         guard !isBusy, now > activeAt else { return }
+        if closesNext, !hasBegun, now - activeAt > ProtocolSniffer.drainGrace { return close() }
         let limits = loop.limits
         let limit =
             isWriting
@@ -59,7 +60,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
 
     func drain() {
         closesNext = true
-        if !isBusy, head == nil { close() }
+        if !isBusy, head == nil, hasBegun { close() }
     }
 
     func close() { context?.close(promise: nil) }
@@ -69,7 +70,7 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         peer = Peer(context)
-        if !loop.add(self) { close() }
+        loop.add(self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

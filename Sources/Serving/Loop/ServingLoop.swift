@@ -57,6 +57,7 @@ final class ServingLoop: @unchecked Sendable {
     private var deadlines: DeadlineWheel<ServerCall>
     private var wakeAt: UInt64?
     private var isDraining = false
+    private var isClosed = false
     private var whenEmpty: EventLoopPromise<Void>?
 
     init(
@@ -205,12 +206,15 @@ final class ServingLoop: @unchecked Sendable {
 
     // MARK: Connections
 
-    /// False when the server is ending.
-    func add(_ connection: any ServedConnection) -> Bool {
-        guard !isDraining else { return false }
+    /// A connection that comes while the server ends is served what it has sent, and asked to go.
+    func add(_ connection: any ServedConnection) {
         if tending == nil { tendConnections() }
         connections[ObjectIdentifier(connection)] = connection
-        return true
+        if isClosed {
+            connection.close()
+        } else if isDraining {
+            connection.drain()
+        }
     }
 
     /// Logs why a client is sent away. Clients that do it on purpose must not fill the log, nor hold the loop up
@@ -264,7 +268,7 @@ final class ServingLoop: @unchecked Sendable {
 
     /// Closes what is still open; running requests end as CANCELLED.
     func closeAll() {
-        isDraining = true
+        isClosed = true
         for connection in connections.values { connection.close() }
         install(.empty)
     }

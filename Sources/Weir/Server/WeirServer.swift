@@ -42,6 +42,11 @@ public final class WeirServer: Sendable {
         public var name = ProcessInfo.processInfo.hostName
         /// TLS, and who may do what on the admin port.
         public var security = SecuritySettings()
+        /// Sockets to listen on instead of `data` and `admin`.
+        public var inheritedSockets = InheritedSockets()
+        /// How long to wait for a server that ends: for the state that it has, on the ports that it listens on. Nil
+        /// when there is none, so that one that is there is noticed.
+        public var takeOverTimeout: Duration?
         /// The bounds of the data plane.
         public var limits = Limits()
         /// Where the server tells what happens to it.
@@ -63,6 +68,7 @@ public final class WeirServer: Sendable {
     private let dataPlane: DataPlane
     private let controlPlane: ControlPlane
     private let security: Security
+    private let notifier: ServiceNotifier
     private let following = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameter backends: the Swift code that this server can route to; each becomes a backend
@@ -70,6 +76,7 @@ public final class WeirServer: Sendable {
     public init(_ configuration: Configuration = Configuration(), backends: [HandlerBackend]) {
         self.configuration = configuration
         security = Security(configuration.security)
+        notifier = ServiceNotifier(log: configuration.log)
         dataPlane = DataPlane(
             loops: configuration.loops, limits: configuration.limits,
             namesBackends: configuration.namesBackends, log: configuration.log)
@@ -87,7 +94,7 @@ public final class WeirServer: Sendable {
     public func start() async throws -> Addresses {
         try security.start(admin: configuration.admin)
         do {
-            try await controlPlane.start(with: try await configuration.store.location.open())
+            try await controlPlane.start(with: try await openStore())
         } catch let error as StoreError {
             throw StateStorage.Failure(error)
         }
@@ -106,21 +113,46 @@ public final class WeirServer: Sendable {
         }
     }
 
+    private func openStore() async throws(StoreError) -> any StateStore {
+        let end = configuration.takeOverTimeout.map { ContinuousClock.now + $0 }
+        while true {
+            do throws(StoreError) {
+                return try await configuration.store.location.open()
+            } catch .held(let reason) {
+                guard let end, .now < end else { throw .held(reason) }
+                configuration.log.debug("waiting for the state", metadata: ["reason": "\(reason)"])
+                try? await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    private func port(_ address: Address, inherited: Int32?) async throws -> ListeningPort {
+        if let inherited { return ListeningPort(inherited: inherited) }
+        return try await ListeningPort(
+            host: address.host, port: address.port, isShared: configuration.takeOverTimeout != nil)
+    }
+
     private func listen() async throws -> Addresses {
         let controlPlane = controlPlane
+        let sockets = configuration.inheritedSockets
+        let dataPort = try await port(configuration.data, inherited: sockets.data)
+        let adminPort = try await port(configuration.admin, inherited: sockets.admin)
         let admin = try await dataPlane.listenForOperators(
-            host: configuration.admin.host, port: configuration.admin.port,
-            tls: security.adminTLS,
+            adminPort, tls: security.adminTLS,
             services: SystemServices(
                 backend: controlPlane.adminBackend,
                 http: .function { await controlPlane.answer($0) }
             ))
         let data = try await dataPlane.listen(
-            host: configuration.data.host, port: configuration.data.port, tls: security.dataTLS,
+            dataPort, tls: security.dataTLS,
             services: SystemServices(backend: controlPlane.standardBackend, http: .endpoints))
+        func address(_ asked: Address, _ inherited: Int32?, _ bound: SocketAddress) -> Address {
+            let host = inherited == nil ? asked.host : bound.ipAddress ?? asked.host
+            return Address(host: host, port: bound.port ?? 0)
+        }
         return Addresses(
-            data: Address(host: configuration.data.host, port: data.port ?? 0),
-            admin: Address(host: configuration.admin.host, port: admin.port ?? 0))
+            data: address(configuration.data, sockets.data, data),
+            admin: address(configuration.admin, sockets.admin, admin))
     }
 
     /// Looks every second whether certificates or the access file have changed.
@@ -135,17 +167,25 @@ public final class WeirServer: Sendable {
 
     /// Reads certificates and the access file anew, as SIGHUP does. What can't be used is logged and left as
     /// it was; connections stay as they are.
-    public func reload() { security.reload(onlyChanged: false, configuration.log) }
+    public func reload() {
+        notifier.reloading()
+        security.reload(onlyChanged: false, configuration.log)
+        notifier.ready()
+    }
 
-    /// Serves until SIGTERM or SIGINT, then drains: new requests are refused, running ones finish
-    /// within `Limits.drainTimeout`. A second signal ends the wait.
+    /// Serves until SIGTERM or SIGINT, then drains: health says NOT_SERVING, after `Limits.drainDelay` no more
+    /// connections are taken, and running requests finish within `Limits.drainTimeout`. A second signal ends the
+    /// wait. SIGHUP reads certificates and the access file anew. A service manager (`NOTIFY_SOCKET`) is told.
     ///
+    /// - Parameter ready: called when signals do what they should.
     /// - Returns: whether everything finished by itself.
     @discardableResult
-    public func run() async throws -> Bool {
+    public func run(_ ready: () -> Void = {}) async throws -> Bool {
         let log = configuration.log
         // One sequence for all signals: the second may come before anybody waits for it.
         let signals = Signals([.terminate, .interrupt, .hangUp])
+        notifier.ready()
+        ready()
         let first = await signals.first { signal in
             if signal.number == Signals.Signal.hangUp.number { self.reload() }
             return signal.number != Signals.Signal.hangUp.number
@@ -169,11 +209,15 @@ public final class WeirServer: Sendable {
         return finished
     }
 
-    /// Stops taking connections, tells clients to go elsewhere, and waits for running requests.
+    /// Tells health checks that the server ends, lets go of the state for a successor, stops taking connections
+    /// after `Limits.drainDelay`, tells clients to go elsewhere, and waits for running requests.
     ///
     /// - Returns: whether all finished within `Limits.drainTimeout`.
     public func drain() async throws -> Bool {
+        notifier.stopping()
         await controlPlane.drainHealth()
+        await controlPlane.leaveStore()
+        try? await Task.sleep(for: configuration.limits.drainDelay)
         await controlPlane.endWatches()
         return try await dataPlane.drain()
     }

@@ -46,6 +46,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "Don't tell callers who answered (x-serve-backend).")
     var hideBackends = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Take over from a server that is about to end: listen on its ports beside it, and wait so many seconds "
+                + "for its state.", valueName: "seconds"))
+    var takeOver: Double?
+
     @Option(help: "Event loops (default: one per core).")
     var loops: Int?
 
@@ -68,6 +74,9 @@ struct ServeCommand: AsyncParsableCommand {
         guard (1...1_000_000).contains(keepRevisions) else {
             throw ValidationError(
                 "--keep-revisions is \(keepRevisions): it must be from 1 to 1000000")
+        }
+        guard (0...86_400).contains(takeOver ?? 0) else {
+            throw ValidationError("--take-over is \(takeOver ?? 0): it must be from 0 to 86400")
         }
         guard keepDays > 0, keepDays <= 36_500 else {
             throw ValidationError("--keep-days is \(keepDays): it must be above 0, at most 36500")
@@ -118,6 +127,8 @@ struct ServeCommand: AsyncParsableCommand {
             demo && !isNamed ? .memory : try StateStorage(state.text)
         configuration.keptRevisions = keepRevisions
         configuration.keptRevisionAge = .seconds(keepDays * 86_400)
+        configuration.inheritedSockets = .fromEnvironment()
+        configuration.takeOverTimeout = takeOver.map { .seconds($0) }
         if let name { configuration.name = name }
         if let loops { configuration.loops = loops }
         configuration.limits = try limits
@@ -134,8 +145,7 @@ struct ServeCommand: AsyncParsableCommand {
             try await server.shutDown()
             throw error
         }
-        announce(addresses)
-        try await server.run()
+        try await server.run { announce(addresses) }
     }
 
     /// Each connection takes a file, and shells give few of them.
@@ -158,6 +168,11 @@ struct ServeCommand: AsyncParsableCommand {
             throw ExitCode(EXIT_FAILURE)
         } catch let failure as SecuritySettings.Failure {
             complain(failure.description)
+            throw ExitCode(EXIT_FAILURE)
+        } catch is ListeningPort.Taken {
+            complain(
+                "another server listens on \(data) or \(admin); to take over from it, see --take-over"
+            )
             throw ExitCode(EXIT_FAILURE)
         } catch {
             complain("can't listen on \(data) and \(admin): \(systemReason(error))")

@@ -46,7 +46,7 @@ package actor SQLiteStore: StateStore {
             switch error {
             case .held(let pid):
                 let holder = pid.map { "process \($0)" } ?? "another process"
-                throw .refused(
+                throw .held(
                     "'\(path)' is in use by \(holder): stop it, or choose another --state-dir")
             case .system(let reason): throw .refused("'\(path)' can't be locked: \(reason)")
             }

@@ -1,0 +1,65 @@
+internal import NIOCore
+internal import NIOPosix
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Where a server listens: on an address, or on a socket that it was given.
+package struct ListeningPort: Sendable {
+    /// Somebody else listens there.
+    package struct Taken: Error {}
+
+    private enum Place {
+        case address(SocketAddress)
+        case inherited(Int32)
+    }
+
+    private var place: Place
+
+    /// A socket that listens already.
+    package init(inherited descriptor: Int32) { place = .inherited(descriptor) }
+
+    /// An address.
+    ///
+    /// All sockets on it share it (SO_REUSEPORT), also with those of another server of the same user; which is
+    /// what one wants that takes over from another, and nobody else.
+    ///
+    /// - Parameter isShared: whether another server may be listening there.
+    package init(host: String, port: Int, isShared: Bool) async throws {
+        let address = try SocketAddress.makeAddressResolvingHost(host, port: port)
+        if !isShared, port != 0, await Self.answers(address) { throw Taken() }
+        place = .address(address)
+    }
+
+    private static func answers(_ address: SocketAddress) async -> Bool {
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.seconds(1))
+        guard let channel = try? await bootstrap.connect(to: address).get() else { return false }
+        try? await channel.close().get()
+        return true
+    }
+
+    var isInherited: Bool { if case .inherited = place { true } else { false } }
+
+    mutating func join(_ address: SocketAddress?) {
+        if case .address = place, let address { place = .address(address) }
+    }
+
+    func open(_ bootstrap: ServerBootstrap) async throws -> any Channel {
+        switch place {
+        case .address(let address):
+            return
+                try await bootstrap
+                .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
+                .bind(to: address).get()
+        case .inherited(let descriptor):
+            // Closed with the channel, while the one that was given stays open.
+            let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            guard own >= 0 else {
+                throw IOError(errnoCode: errno, reason: "no socket \(descriptor)")
+            }
+            return try await bootstrap.withBoundSocket(own).get()
+        }
+    }
+}

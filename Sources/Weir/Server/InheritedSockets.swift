@@ -1,0 +1,45 @@
+internal import class Foundation.ProcessInfo
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Listening sockets that the server was started with (systemd's socket activation, sd_listen_fds(3)). They stay
+/// open while one server ends and the next one begins, so that no connection is refused.
+public struct InheritedSockets: Sendable {
+    /// Files for the data port; nil to open one.
+    public var data: Int32?
+    /// The same for the admin port.
+    public var admin: Int32?
+
+    /// None.
+    public init() {}
+
+    /// What `LISTEN_FDS` and `LISTEN_FDNAMES` say: sockets called `data` and `admin`, or else the first and the
+    /// second. None when they are meant for another process.
+    public static func fromEnvironment() -> InheritedSockets {
+        var sockets = InheritedSockets()
+        let environment = ProcessInfo.processInfo.environment
+        guard environment["LISTEN_PID"] == "\(getpid())",
+            let count = environment["LISTEN_FDS"].flatMap(Int32.init), count > 0
+        else { return sockets }
+        let names = (environment["LISTEN_FDNAMES"] ?? "").split(
+            separator: ":", omittingEmptySubsequences: false)
+        for index in 0..<count {
+            let name = Int(index) < names.count ? names[Int(index)] : ""
+            let descriptor = Self.firstDescriptor + index
+            // Not for the worker processes that this one starts.
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            switch name {
+            case "data": sockets.data = descriptor
+            case "admin": sockets.admin = descriptor
+            default:
+                if sockets.data == nil, index == 0 { sockets.data = descriptor }
+                if sockets.admin == nil, index == 1 { sockets.admin = descriptor }
+            }
+        }
+        return sockets
+    }
+
+    private static let firstDescriptor: Int32 = 3
+}

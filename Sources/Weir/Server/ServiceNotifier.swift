@@ -1,0 +1,62 @@
+internal import Logging
+
+internal import class Foundation.ProcessInfo
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Tells systemd, or whoever set `NOTIFY_SOCKET`, how the server is (sd_notify(3)). Does nothing without.
+struct ServiceNotifier: Sendable {
+    private let path: String?
+    private let log: Logger
+
+    init(log: Logger) {
+        path = ProcessInfo.processInfo.environment["NOTIFY_SOCKET"]
+        self.log = log
+    }
+
+    /// All listeners take connections.
+    func ready() { send("READY=1\nSTATUS=serving") }
+
+    /// Files are read anew; `ready` follows.
+    func reloading() {
+        var time = timespec()
+        // The structure is filled in by the call.
+        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        let microseconds = time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+        send("RELOADING=1\nMONOTONIC_USEC=\(microseconds)")
+    }
+
+    /// Running requests are being finished.
+    func stopping() { send("STOPPING=1\nSTATUS=draining") }
+
+    private func send(_ message: String) {
+        guard let path else { return }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        var bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            return log.warning("NOTIFY_SOCKET is too long", metadata: ["path": "\(path)"])
+        }
+        // An abstract socket begins with a zero, written as "@".
+        if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 }
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return }
+        defer { _ = close(descriptor) }
+        let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
+        // The path fits, as was checked; the address and the message live as long as the call.
+        let sent = unsafe withUnsafeMutablePointer(to: &address) { address in
+            unsafe withUnsafeMutableBytes(of: &address.pointee.sun_path) {
+                unsafe $0.copyBytes(from: bytes)
+            }
+            return unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe sendto(descriptor, message, message.utf8.count, 0, address, length)
+            }
+        }
+        if sent < 0 {
+            log.warning("can't notify the service manager", metadata: ["errno": "\(errno)"])
+        }
+    }
+}

@@ -1,0 +1,284 @@
+"""How a server ends, and how another one takes its place, without a request or a connection lost."""
+
+import fcntl
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from conftest import BUILD, ROOT, free_port, start_demo, tool, wait_for
+from peer import Peer
+
+DEPLOY = ROOT / "deploy"
+HELLO = "/helloworld.Greeter/SayHello"
+
+
+class Load:
+    """Callers with a new connection for each request, or one for all; counts what goes wrong."""
+
+    def __init__(self, address, threads=4, reconnects=True):
+        self.address, self.reconnects = address, reconnects
+        self.done, self.failures = 0, []
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self._run) for _ in range(threads)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self):
+        peer, stream = None, 1
+        while not self.stopping.is_set():
+            try:
+                if peer is None:
+                    peer, stream = Peer(self.address, timeout=20), 1
+                peer.request(stream, HELLO, b"\n\x03Ada")
+                fields, _ = peer.response(stream)
+                assert fields["grpc-status"] == "0", fields
+                self.done += 1
+                stream += 2
+            except (OSError, AssertionError) as error:
+                self.failures.append(repr(error))
+                peer = None
+            if self.reconnects and peer:
+                peer.close()
+                peer = None
+
+
+def health(address):
+    with grpc.insecure_channel(address) as channel:
+        return health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), timeout=10).status
+
+
+def test_health_says_not_serving_first_and_connections_are_taken_meanwhile():
+    server = start_demo("--limit", "drain-delay=2")
+    assert health(server.data) == health_pb2.HealthCheckResponse.SERVING
+    server.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: health(server.data) == health_pb2.HealthCheckResponse.NOT_SERVING, 2)
+    with Load(server.data) as load:
+        time.sleep(0.5)
+    assert load.done and not load.failures
+    # The state is a successor's now.
+    run = tool(server, "traffic", "set", "greeter", "greeter-v1=1", check=False)
+    assert run.returncode == 69 and "this server is ending" in run.stderr
+    assert server.process.wait(20) == 0
+
+
+def test_a_second_signal_cuts_the_delay_short():
+    server = start_demo("--limit", "drain-delay=60")
+    server.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: health(server.data) == health_pb2.HealthCheckResponse.NOT_SERVING)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 0
+
+
+def test_full_load_ends_without_a_failed_request():
+    """grpcio's channels obey a GOAWAY: what they had sent is answered, the rest goes elsewhere."""
+    server = start_demo()
+    codes = []
+    stopping = threading.Event()
+
+    def call():
+        with grpc.insecure_channel(server.data) as channel:
+            hello = channel.unary_unary(HELLO)
+            while not stopping.is_set():
+                futures = [hello.future(b"\n\x03Ada", timeout=20) for _ in range(50)]
+                codes.extend((future.code(), future.details()) for future in futures)
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(codes) > 500)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(30) == 0
+    stopping.set()
+    for thread in threads:
+        thread.join()
+    # Only connections that were refused, for nobody listens any more, may fail.
+    others = [one for one in codes if one[0] != grpc.StatusCode.OK
+              and "Connection refused" not in one[1]]
+    assert not others, others[:5]
+
+
+def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
+    data, admin = free_port(), free_port()
+
+    def start(*options):
+        # Port 0 would not be shared.
+        process = subprocess.Popen(
+            [BUILD / "weir", "serve", "--json", "--data", f"127.0.0.1:{data}", "--admin",
+             f"127.0.0.1:{admin}", "--state-dir", tmp_path, "--demo", "--limit", "drain-delay=2",
+             *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return process
+
+    old = start()
+    addresses = json.loads(old.stdout.readline())
+    # Without being told, nobody joins.
+    other = subprocess.run(
+        [BUILD / "weir", "serve", "--data", f"127.0.0.1:{data}", "--admin", f"127.0.0.1:{admin}",
+         "--store", "memory:"], capture_output=True, text=True, timeout=20)
+    assert other.returncode == 1 and "see --take-over" in other.stderr
+    with Load(addresses["data"]) as load:
+        wait_for(lambda: load.done > 50)
+        new = start("--take-over", "30")
+        time.sleep(0.5)
+        assert new.poll() is None
+        old.send_signal(signal.SIGTERM)
+        assert new.stdout.readline()
+        assert old.wait(20) == 0
+        before = load.done
+        wait_for(lambda: load.done > before + 50)
+    # With the old one's last socket, the kernel resets what it had not accepted yet: at most a few.
+    assert len(load.failures) <= 2, load.failures
+    server = type("Server", (), {"admin": addresses["admin"], "data": addresses["data"]})
+    assert "greeter" in tool(server, "endpoint", "list").stdout
+    new.send_signal(signal.SIGTERM)
+    assert new.wait(20) == 0
+
+
+class Manager:
+    """What systemd does: holds the sockets, starts the service with them, hears its notifications."""
+
+    def __init__(self, folder):
+        self.sockets = {}
+        for name in ("data", "admin"):
+            listener = socket.socket()
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(4096)
+            self.sockets[name] = listener
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.path = str(folder / "notify")
+        self.notify.bind(self.path)
+        self.notify.settimeout(20)
+
+    def address(self, name):
+        return "127.0.0.1:%d" % self.sockets[name].getsockname()[1]
+
+    def start(self, *options, names="data:admin"):
+        files = [self.sockets[name].fileno() for name in names.split(":")]
+
+        def inherit():
+            # The files may be in each other's places.
+            copies = [fcntl.fcntl(file, fcntl.F_DUPFD, 100) for file in files]
+            for place, file in enumerate(copies):
+                os.dup2(file, 3 + place)
+
+        # The shell knows its number, which is the service's after `exec`.
+        return subprocess.Popen(
+            ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", BUILD / "weir", "serve", *options],
+            stderr=subprocess.PIPE, text=True, preexec_fn=inherit, close_fds=False,
+            env={**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": names,
+                 "NOTIFY_SOCKET": self.path})
+
+    def hear(self):
+        return self.notify.recv(4096).decode().split("\n")[0]
+
+
+def test_systemd_hands_sockets_over_and_hears_how_the_service_is(tmp_path):
+    manager = Manager(tmp_path)
+    options = ("--demo", "--store", f"sqlite:{tmp_path}/weir.db")
+    service = manager.start(*options, names="admin:data")
+    assert manager.hear() == "READY=1"
+    with Load(manager.address("data"), threads=2) as load:
+        wait_for(lambda: load.done > 20)
+        service.send_signal(signal.SIGHUP)
+        assert [manager.hear(), manager.hear()] == ["RELOADING=1", "READY=1"]
+        # A restart: the sockets stay, so connections wait and none is refused.
+        service.send_signal(signal.SIGTERM)
+        assert manager.hear() == "STOPPING=1"
+        assert service.wait(20) == 0
+        service = manager.start(*options)
+        assert manager.hear() == "READY=1"
+        before = load.done
+        wait_for(lambda: load.done > before + 20)
+    assert not load.failures, load.failures
+    with grpc.insecure_channel(manager.address("admin")) as channel:
+        assert health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), timeout=10).status
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(20) == 0
+
+
+def test_sockets_meant_for_another_process_are_left_alone(tmp_path):
+    server = subprocess.Popen(
+        [BUILD / "weir", "serve", "--json", "--store", "memory:", "--data", "127.0.0.1:0",
+         "--admin", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "LISTEN_PID": "1", "LISTEN_FDS": "2"})
+    assert json.loads(server.stdout.readline())["data"] != "127.0.0.1:0"
+    server.terminate()
+    assert server.wait(20) == 0
+
+
+# The files in `deploy/`.
+
+
+def checked(arguments):
+    """Options that `weir serve` takes: with --list-limits it checks them, and ends."""
+    return subprocess.run(
+        [BUILD / "weir", *arguments, "--list-limits"], capture_output=True, text=True, timeout=20)
+
+
+def test_the_systemd_unit_starts_with_options_that_there_are():
+    unit = (DEPLOY / "systemd/weir.service").read_text()
+    (command,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
+    words = shlex.split(command.removeprefix("ExecStart="))
+    assert words[0] == "/usr/local/bin/weir"
+    run = checked(words[1:])
+    assert run.returncode == 0, run.stderr
+    if shutil.which("systemd-analyze"):
+        run = subprocess.run(
+            ["systemd-analyze", "verify", *map(str, sorted((DEPLOY / "systemd").iterdir()))],
+            capture_output=True, text=True, timeout=60)
+        # This machine has no /usr/local/bin/weir, and perhaps no running systemd.
+        complaints = [line for line in run.stderr.splitlines()
+                      if "weir" in line and "not executable" not in line
+                      and "Failed to" not in line]
+        assert not complaints, run.stderr
+
+
+def test_the_kubernetes_manifest_starts_with_options_that_there_are():
+    yaml = pytest.importorskip("yaml")
+    objects = list(yaml.safe_load_all((DEPLOY / "kubernetes/weir.yaml").read_text()))
+    kinds = {one["kind"]: one for one in objects}
+    assert set(kinds) == {
+        "Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
+    pod = kinds["Deployment"]["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    run = checked(container["args"])
+    assert run.returncode == 0, run.stderr
+    limits = dict(line.split()[:2] for line in run.stdout.splitlines()[1:])
+    grace = pod["spec"]["terminationGracePeriodSeconds"]
+    assert grace > float(limits["drain-delay"]) + float(limits["drain-timeout"])
+    for other in ("Service", "PodDisruptionBudget"):
+        selector = kinds[other]["spec"]["selector"]
+        assert selector.get("matchLabels", selector) == pod["metadata"]["labels"]
+    assert kinds["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == \
+        kinds["Deployment"]["metadata"]["name"]
+
+
+def test_the_container_starts_with_options_that_there_are():
+    text = (DEPLOY / "Containerfile").read_text()
+    (command,) = [line for line in text.splitlines() if line.startswith("CMD ")]
+    run = checked(json.loads(command.removeprefix("CMD ")))
+    assert run.returncode == 0, run.stderr
+    # What is installed to build it is what `make` installs.
+    (packages,) = [line for line in (ROOT / "Makefile").read_text().splitlines()
+                   if line.startswith("BUILD_PACKAGES")]
+    for package in packages.split(":=")[1].split():
+        assert package in text
