@@ -57,10 +57,42 @@ $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt -e clients/python
 	touch $@
 
-# The modules with C memory under AddressSanitizer; XCTest's own leak is left out.
-asan: deps
-	LSAN_OPTIONS=suppressions=Tests/leaks.supp $(SWIFT) test --scratch-path .build-asan \
-	  --sanitize=address --filter "MessagesTests|HTTP2SessionTests|GRPCWireTests|ServingTests"
+# All tests under AddressSanitizer with its search for leaks: the Swift ones, and the servers and the tool under the
+# Python ones. Not those of other languages' clients, which need not wait for it.
+SANITIZED_PYTHON = $(VENV)/bin/pytest -q Tests/Python --ignore Tests/Python/test_clients.py \
+  --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_allocations.py
+asan: deps-test $(VENV)/installed
+	$(SWIFT) build --build-tests --scratch-path .build-asan --sanitize=address
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp \
+	  $(SWIFT) test --skip-build --scratch-path .build-asan --sanitize=address
+	WEIR_BUILD=.build-asan/debug WEIR_PATIENCE=5 \
+	  LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp $(SANITIZED_PYTHON)
+
+# The same under ThreadSanitizer.
+tsan: deps-test $(VENV)/installed
+	$(SWIFT) build --build-tests --scratch-path .build-tsan --sanitize=thread
+	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 \
+	  $(SWIFT) test --skip-build --scratch-path .build-tsan --sanitize=thread
+	WEIR_BUILD=.build-tsan/debug WEIR_PATIENCE=5 \
+	  TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 $(SANITIZED_PYTHON)
+
+# Feeds each target with what libFuzzer makes up, for TIME seconds in all. What it finds is left in `.fuzz`; an input
+# that breaks something goes into Tests/Fuzz/Corpus with its repair.
+TIME ?= 600
+FUZZ_TARGETS := deframer wire session frames messages json affinity configuration store access
+FUZZ := .build-fuzz/release/Fuzz
+fuzz: deps
+	WEIR_BUILDS_FUZZER=1 $(SWIFT) build -c release --scratch-path .build-fuzz --product Fuzz \
+	  -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer,address
+	@for target in $(FUZZ_TARGETS); do \
+	  mkdir -p .fuzz/$$target && echo "== $$target" && \
+	  WEIR_FUZZ=$$target ASAN_OPTIONS=detect_leaks=0 $(FUZZ) .fuzz/$$target Tests/Fuzz/Corpus/$$target \
+	    -max_total_time=$$(($(TIME) / $(words $(FUZZ_TARGETS)))) -max_len=4096 -timeout=10 -rss_limit_mb=4096 \
+	    -print_final_stats=1 -verbosity=0 -artifact_prefix=.fuzz/$$target- || exit 1; done
+
+# Everything at once for TIME seconds, and whether all is as it was at the end.
+soak: deps-test $(VENV)/installed build
+	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/soak.py --seconds $(TIME)
 
 # Kills a server 1,000 times while its state is changed, and looks for what was lost.
 torture: deps-test $(VENV)/installed build

@@ -138,6 +138,23 @@ let package = Package(
         tests(
             "ControlPlaneTests",
             ["ControlPlane", "Serving", "GRPCWire", "Messages", "TrafficPolicy"]),
+        // What is fuzzed. The fuzzer itself is built by `make fuzz` only.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "ControlPlane", "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy",
+            ], path: "Tests/FuzzTargets", swiftSettings: settings),
+        tests("FuzzTests", ["FuzzTargets"]),
         tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),
     ]
 )
+
+// With libFuzzer's `main`, which a build of everything would trip over.
+if Context.environment["WEIR_BUILDS_FUZZER"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz", exclude: ["Corpus"],
+            swiftSettings: settings + [
+                .unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"])
+            ], linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+}

@@ -30,13 +30,20 @@ internal import CNGHTTP2
     private static let headerBytes = 16
 
     private let lists: UnsafeMutablePointer<List>
+    private let fails: Bool
 
     /// Body bytes that wait to be sent, in all sessions.
     package internal(set) var bodyBytes = 0
 
-    package init() {
-        unsafe lists = .allocate(capacity: Self.classCount)
-        unsafe lists.initialize(repeating: List(), count: Self.classCount)
+    package convenience init() { self.init(failingAfter: nil) }
+
+    /// - Parameter count: allocations that succeed before all others fail, for tests; nil for no end of them.
+    init(failingAfter count: Int?) {
+        fails = count != nil
+        unsafe lists = .allocate(capacity: Self.classCount + 1)
+        unsafe lists.initialize(repeating: List(), count: Self.classCount + 1)
+        // The entry behind the lists counts down.
+        unsafe lists[Self.classCount].count = count ?? 0
     }
 
     deinit {
@@ -49,7 +56,8 @@ internal import CNGHTTP2
     /// The C view of this allocator; it must not outlive it. The functions get the lists, not the
     /// object, so that they count no references.
     var memory: nghttp2_mem {
-        unsafe nghttp2_mem(
+        guard !fails else { return unsafe failingMemory }
+        return unsafe nghttp2_mem(
             mem_user_data: lists,
             malloc: { size, user in
                 unsafe FreeListAllocator.allocate(size, FreeListAllocator.from(user))
@@ -69,6 +77,28 @@ internal import CNGHTTP2
             realloc: { block, size, user in
                 unsafe FreeListAllocator.resize(block, to: size, FreeListAllocator.from(user))
             })
+    }
+
+    /// The system's allocator, until it is to fail.
+    private var failingMemory: nghttp2_mem {
+        unsafe nghttp2_mem(
+            mem_user_data: lists,
+            malloc: { size, user in
+                unsafe FreeListAllocator.succeeds(user) ? malloc(size) : nil
+            },
+            free: { block, _ in unsafe free(block) },
+            calloc: { count, size, user in
+                unsafe FreeListAllocator.succeeds(user) ? calloc(count, size) : nil
+            },
+            realloc: { block, size, user in
+                unsafe FreeListAllocator.succeeds(user) ? realloc(block, size) : nil
+            })
+    }
+
+    private static func succeeds(_ user: UnsafeMutableRawPointer?) -> Bool {
+        let lists = unsafe from(user)
+        unsafe lists[classCount].count -= 1
+        return unsafe lists[classCount].count >= 0
     }
 
     private static func from(_ user: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<List> {

@@ -214,8 +214,9 @@ extension HTTP2Session {
         guard role == .server, endStream, mayEnd, let slot = slot(of: header.stream_id),
             !slots[slot].remoteEnded
         else { return }
-        unsafe nghttp2_submit_rst_stream(
-            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.stream_id,
-            HTTP2ErrorCode.noError.rawValue)
+        note(
+            unsafe nghttp2_submit_rst_stream(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.stream_id,
+                HTTP2ErrorCode.noError.rawValue))
     }
 }

@@ -17,18 +17,21 @@ extension HTTP2Session {
         guard isCurrent(stream) else { return }
         unsafe withNameValues(headers) { fields in
             if endStream {
-                _ = unsafe nghttp2_submit_response(
-                    session, stream.id, fields.baseAddress, fields.count, nil)
+                note(
+                    unsafe nghttp2_submit_response(
+                        session, stream.id, fields.baseAddress, fields.count, nil))
             } else {
                 var provider = unsafe Self.bodyProvider
-                _ = unsafe nghttp2_submit_response(
-                    session, stream.id, fields.baseAddress, fields.count, &provider)
+                note(
+                    unsafe nghttp2_submit_response(
+                        session, stream.id, fields.baseAddress, fields.count, &provider))
             }
         }
     }
 
     /// Opens a stream towards a server, or nil when the connection takes no more.
     package func request(headers: HeaderParts, endStream: Bool = false) -> HTTP2Stream? {
+        guard !isOutOfMemory else { return nil }
         let slot = openSlot(for: 0).slot
         let id = unsafe withNameValues(headers) { fields in
             let tag = unsafe UnsafeMutableRawPointer(bitPattern: slot + 1)
@@ -41,6 +44,7 @@ extension HTTP2Session {
                 session, nil, fields.baseAddress, fields.count, &provider, tag)
         }
         guard id > 0 else {
+            note(id)
             closeSlot(slot)
             return nil
         }
@@ -84,8 +88,9 @@ extension HTTP2Session {
     /// Ends the stream at once, both ways.
     package func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         guard isCurrent(stream) else { return }
-        unsafe nghttp2_submit_rst_stream(
-            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
+        note(
+            unsafe nghttp2_submit_rst_stream(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue))
     }
 
     /// Body bytes of the stream that have not been sent.
@@ -102,42 +107,50 @@ extension HTTP2Session {
     /// Asks the peer to answer; `pingAcknowledged` tells when it has.
     package func ping(_ value: UInt64) {
         // The eight bytes are copied during the call.
+        guard !isOutOfMemory else { return }
         unsafe withUnsafeBytes(of: value.bigEndian) { bytes in
-            _ = unsafe nghttp2_submit_ping(
-                session, UInt8(NGHTTP2_FLAG_NONE.rawValue),
-                bytes.bindMemory(to: UInt8.self).baseAddress)
+            note(
+                unsafe nghttp2_submit_ping(
+                    session, UInt8(NGHTTP2_FLAG_NONE.rawValue),
+                    bytes.bindMemory(to: UInt8.self).baseAddress))
         }
     }
 
     /// First step of a graceful end: the peer should open no more streams, those that it is just
     /// opening are still served (RFC 9113 section 6.8).
     package func announceShutdown() {
-        unsafe nghttp2_submit_shutdown_notice(session)
+        guard !isOutOfMemory else { return }
+        note(unsafe nghttp2_submit_shutdown_notice(session))
     }
 
     /// Second step: streams opened after those seen until now are refused.
     package func refuseNewStreams() {
+        guard !isOutOfMemory else { return }
         let last = unsafe nghttp2_session_get_last_proc_stream_id(session)
-        unsafe nghttp2_submit_goaway(
-            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, HTTP2ErrorCode.noError.rawValue,
-            nil, 0)
+        note(
+            unsafe nghttp2_submit_goaway(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, HTTP2ErrorCode.noError.rawValue,
+                nil, 0))
     }
 
     /// Tells the peer that the connection ends, and why; streams after those seen are ignored.
     package func goAway(_ code: HTTP2ErrorCode, reason: String) {
+        guard !isOutOfMemory else { return }
         let last = unsafe nghttp2_session_get_last_proc_stream_id(session)
         var debugData = reason
         // The bytes are copied during the call.
         debugData.withUTF8 { bytes in
-            _ = unsafe nghttp2_submit_goaway(
-                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, bytes.baseAddress,
-                bytes.count)
+            note(
+                unsafe nghttp2_submit_goaway(
+                    session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue,
+                    bytes.baseAddress, bytes.count))
         }
     }
 
     /// Ends the connection: GOAWAY is the last thing sent.
     package func terminate(_ code: HTTP2ErrorCode) {
-        unsafe nghttp2_session_terminate_session(session, code.rawValue)
+        guard !isOutOfMemory else { return }
+        note(unsafe nghttp2_session_terminate_session(session, code.rawValue))
     }
 
     /// The room that `send` needs for one frame of the largest size: its header and 16 KiB.
@@ -150,11 +163,13 @@ extension HTTP2Session {
     package func send(
         into room: UnsafeMutableRawBufferPointer
     ) throws(HTTP2SessionError) -> (count: Int, hasMore: Bool) {
+        try checkMemory()
         var written = 0
         while room.count - written >= Self.frameRoomBytes {
             var data: UnsafePointer<UInt8>?
             let count = unsafe nghttp2_session_mem_send(session, &data)
             guard count >= 0 else {
+                note(Int32(count))
                 throw .fatal(code: Int32(count), reason: Self.describe(Int32(count)))
             }
             guard count > 0, let data = unsafe data, let base = room.baseAddress else {
@@ -203,7 +218,8 @@ extension HTTP2Session {
         if !slots[slot].outbound.trailers.fields.isEmpty {
             unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
             unsafe withNameValues(HeaderParts(slots[slot].outbound.trailers)) { fields in
-                _ = unsafe nghttp2_submit_trailer(session, id, fields.baseAddress, fields.count)
+                note(
+                    unsafe nghttp2_submit_trailer(session, id, fields.baseAddress, fields.count))
             }
         }
         return taken
@@ -212,7 +228,7 @@ extension HTTP2Session {
     private func wake(_ stream: HTTP2Stream) {
         guard slots[stream.slot].outbound.isDeferred else { return }
         slots[stream.slot].outbound.isDeferred = false
-        unsafe nghttp2_session_resume_data(session, stream.id)
+        note(unsafe nghttp2_session_resume_data(session, stream.id))
     }
 
     /// Runs the body with the fields as nghttp2 takes them. nghttp2 copies what it keeps.

@@ -64,6 +64,8 @@ internal import CNGHTTP2
     /// The slot that `incoming` belongs to, or -1.
     var incomingSlot = -1
     var lastError: String?
+    /// An allocation has failed; perhaps there is not even a session.
+    private(set) var isOutOfMemory = false
     /// The highest stream whose headers have been handed to the socket; a client sends them in order.
     var lastSentID: Int32 = 0
     var nameValues: [nghttp2_nv] = unsafe []
@@ -87,6 +89,8 @@ internal import CNGHTTP2
 
     deinit {
         allocator.bodyBytes -= unsentBytes
+        // nghttp2 1.52 frees a body's item twice when there was no memory to queue it: what is left is given up.
+        guard !isOutOfMemory else { return }
         unsafe nghttp2_session_del(session)
     }
 
@@ -120,13 +124,26 @@ internal import CNGHTTP2
             case .client:
                 unsafe nghttp2_session_client_new3(&session, callbacks, user, options, &memory)
             }
-        precondition(status == 0, "out of memory: no HTTP/2 session")
+        note(status)
+    }
+
+    /// A command's result: without memory the connection can't go on, which the next `send` or `receive` tells.
+    func note(_ status: Int32) {
+        if status == NGHTTP2_ERR_NOMEM.rawValue { isOutOfMemory = true }
+    }
+
+    private static let outOfMemory = HTTP2SessionError.fatal(
+        code: NGHTTP2_ERR_NOMEM.rawValue, reason: "out of memory")
+
+    func checkMemory() throws(HTTP2SessionError) {
+        if isOutOfMemory { throw Self.outOfMemory }
     }
 
     private static let unknownFrameTypes: ClosedRange<UInt8> = 0x0a...0xff
 
     /// Queues our SETTINGS, and the larger window of the connection.
     private func submitPreface() {
+        guard !isOutOfMemory else { return }
         var settings = [
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
@@ -148,10 +165,11 @@ internal import CNGHTTP2
                 nghttp2_settings_entry(
                     settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
         }
-        unsafe nghttp2_submit_settings(
-            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count)
-        unsafe nghttp2_session_set_local_window_size(
-            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, limits.connectionWindowBytes)
+        let none = UInt8(NGHTTP2_FLAG_NONE.rawValue)
+        note(unsafe nghttp2_submit_settings(session, none, settings, settings.count))
+        note(
+            unsafe nghttp2_session_set_local_window_size(
+                session, none, 0, limits.connectionWindowBytes))
     }
 
     // MARK: Receiving
@@ -159,12 +177,14 @@ internal import CNGHTTP2
     /// Feeds bytes from the peer. Drain `nextEvent()` before the input goes away: data events name
     /// ranges of it.
     package func receive(_ input: RawSpan) throws(HTTP2SessionError) {
+        try checkMemory()
         let consumed = unsafe input.withUnsafeBytes { buffer in
             unsafe inputBase = buffer.bindMemory(to: UInt8.self).baseAddress
             defer { unsafe inputBase = nil }
             return unsafe nghttp2_session_mem_recv(session, inputBase, buffer.count)
         }
         guard consumed < 0 else { return }
+        note(Int32(consumed))
         if consumed == Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) { throw .notHTTP2 }
         throw .fatal(code: Int32(consumed), reason: lastError ?? Self.describe(Int32(consumed)))
     }
@@ -216,27 +236,31 @@ internal import CNGHTTP2
     /// Credits received body bytes of a stream back to the peer: it may send as many more.
     package func consume(_ bytes: Int, of stream: HTTP2Stream) {
         guard bytes > 0, isCurrent(stream) else { return }
-        unsafe nghttp2_session_consume_stream(session, stream.id, bytes)
+        note(unsafe nghttp2_session_consume_stream(session, stream.id, bytes))
     }
 
     /// Credits bytes back to the window of the connection, which all streams share.
     package func consumeConnection(_ bytes: Int) {
-        guard bytes > 0 else { return }
-        unsafe nghttp2_session_consume_connection(session, bytes)
+        guard bytes > 0, !isOutOfMemory else { return }
+        note(unsafe nghttp2_session_consume_connection(session, bytes))
     }
 
     /// False when neither side has anything left to say: the socket can be closed.
     package var isActive: Bool {
-        unsafe nghttp2_session_want_read(session) != 0
+        guard !isOutOfMemory else { return false }
+        return unsafe nghttp2_session_want_read(session) != 0
             || nghttp2_session_want_write(session) != 0
     }
 
     /// Whether `send` would produce bytes.
-    package var wantsToSend: Bool { unsafe nghttp2_session_want_write(session) != 0 }
+    package var wantsToSend: Bool {
+        !isOutOfMemory && (unsafe nghttp2_session_want_write(session)) != 0
+    }
 
     /// The streams that the peer lets us have open at once.
     package var peerMaxConcurrentStreams: UInt32 {
-        unsafe nghttp2_session_get_remote_settings(
+        guard !isOutOfMemory else { return 0 }
+        return unsafe nghttp2_session_get_remote_settings(
             session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
     }
 

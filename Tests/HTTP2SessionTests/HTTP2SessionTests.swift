@@ -12,11 +12,13 @@ private final class Pair {
     /// Whether received bodies are credited back at once.
     var credits = true
 
-    init(_ configure: (inout HTTP2Limits) -> Void = { _ in }) {
+    /// - Parameter serverMemory: allocations that the server gets; nil for all.
+    init(serverMemory: Int? = nil, _ configure: (inout HTTP2Limits) -> Void = { _ in }) {
         var limits = HTTP2Limits()
         configure(&limits)
         server = HTTP2Session(
-            role: .server, limits: limits, allocator: FreeListAllocator(),
+            role: .server, limits: limits,
+            allocator: FreeListAllocator(failingAfter: serverMemory),
             knownNames: KnownNames([":path", "x-key"]))
         client = HTTP2Session(
             role: .client, limits: HTTP2Limits(), allocator: FreeListAllocator(),
@@ -186,6 +188,49 @@ extension Span<UInt8> {
             #expect(pair.serverEvents.contains("too large 1") == tooLarge)
             #expect(pair.serverEvents.contains { $0.hasPrefix("headers") } == !tooLarge)
         }
+    }
+
+    @Test("Whichever allocation fails, the session says so and nothing breaks")
+    func survivesAllocationFailures() throws {
+        var ends: [String: Int] = [:]
+        for allocations in 0..<10_000 {
+            let pair = Pair(serverMemory: allocations)
+            do {
+                try exchange(over: pair)
+                ends["done", default: 0] += 1
+                break
+            } catch {
+                ends["out of memory", default: 0] += 1
+            }
+            // It stays that way.
+            #expect(throws: HTTP2SessionError.self) { try Pair.output(pair.server) }
+            #expect(!pair.server.isActive && !pair.server.wantsToSend)
+        }
+        #expect(ends["done"] == 1)
+        #expect(ends["out of memory"] ?? 0 > 20, "\(ends)")
+    }
+
+    /// Requests, bodies, trailers, a ping, a reset and a drain.
+    private func exchange(over pair: Pair) throws {
+        for number in 0..<3 {
+            let stream = pair.client.request(headers: HeaderParts(Self.request))
+            guard let stream else { continue }
+            pair.client.write([UInt8](repeating: 1, count: 1_000).span.bytesForTest, to: stream)
+            if number == 1 { pair.client.reset(stream, .cancel) } else { pair.client.finish(stream) }
+        }
+        try pair.run()
+        for id in [Int32(1), 5] {
+            let stream = HTTP2Stream(id: id, slot: id == 1 ? 0 : 1)
+            pair.server.respond(to: stream, headers: Self.response)
+            pair.server.write([UInt8](repeating: 2, count: 1_000).span.bytesForTest, to: stream)
+            pair.server.finish(stream, trailers: HeaderBlock(["grpc-status": "0"]))
+        }
+        pair.server.ping(1)
+        try pair.run()
+        pair.server.announceShutdown()
+        try pair.run()
+        pair.server.goAway(.enhanceYourCalm, reason: "enough")
+        try pair.run()
     }
 
     @Test("A drain lets known streams finish, then refuses new ones")

@@ -1,0 +1,104 @@
+"""Writes the first inputs of each fuzz target into a folder: what well-behaved and ill-behaved peers send.
+
+    python seeds.py FOLDER
+"""
+
+import gzip
+import pathlib
+import struct
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "Tests/Python"), str(ROOT / "Benchmarks")]
+
+import frames  # noqa: E402
+from peer import (  # noqa: E402
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PRIORITY, PUSH_PROMISE,
+    RST_STREAM, SETTINGS, WINDOW_UPDATE, message, request_fields)
+from weir.admin.v1 import admin_pb2 as pb  # noqa: E402
+
+BLOCK = frames.header_block(request_fields())
+SEEDS = {}
+
+
+def seed(target, name, data):
+    SEEDS[f"{target}/{name}"] = data
+
+
+def configuration():
+    text = pb.Configuration()
+    text.backends.add(name="a", upstream=pb.UpstreamKind(addresses=["127.0.0.1:1", "[::1]:2"]))
+    text.backends.add(name="b", worker=pb.WorkerKind(command=["sh", "-c", "x"], replicas=2))
+    text.backends.add(name="greeter-v1", handler=pb.HandlerKind())
+    one = text.endpoints.add(name="e", route="/p.S/", weights={"a": 0.25, "b": 0.75})
+    one.shadows.add(backend="b", proportion=0.5)
+    one.rate_limit.requests_per_second = 10
+    one.comparison.ignored_fields.append("x.y")
+    text.endpoints.add(name="f", route="/path", weights={"a": 1})
+    return text
+
+
+def sessions():
+    """Conversations, by what they are about."""
+    def f(*arguments):
+        return frames.frame(*arguments)
+
+    begin = f(HEADERS, END_HEADERS, 1, BLOCK)
+    yield "call", begin + f(DATA, END_STREAM, 1, message(b"hello"))
+    yield "trailers", begin + f(HEADERS, END_HEADERS | END_STREAM, 1, frames.header_block([("a", "b")]))
+    yield "continuation", f(HEADERS, 0, 1, BLOCK[:20]) + f(CONTINUATION, END_HEADERS, 1, BLOCK[20:])
+    yield "reset", begin + f(RST_STREAM, 0, 1, struct.pack(">I", 8)) + f(HEADERS, END_HEADERS, 3, BLOCK)
+    yield "control", f(PING, 0, 0, bytes(8)) + f(WINDOW_UPDATE, 0, 0, struct.pack(">I", 9)) + f(
+        PRIORITY, 0, 3, bytes(5)) + f(SETTINGS, 0, 0, struct.pack(">HI", 4, 0)) + begin
+    yield "goaway", begin + f(GOAWAY, 0, 0, bytes(8))
+    yield "large", f(HEADERS, END_HEADERS, 1, BLOCK + frames.header_block([("x", "v" * 200)] * 12))
+    yield "push", begin + f(PUSH_PROMISE, END_HEADERS, 1, struct.pack(">I", 2) + BLOCK)
+    yield "unknown", f(0xBE, 1, 0, b"abc") + begin
+    yield "table", f(HEADERS, END_HEADERS, 1, b"\x3f\xe1\x1f" + BLOCK + b"\x40\x01a\x01b\xbe\xbe")
+
+
+def compact(data):
+    """The same frames as the target `frames` writes them: type, flags, stream, length."""
+    packed = b""
+    while data:
+        length = int.from_bytes(data[:3], "big")
+        packed += bytes([data[3], data[4], data[8], min(length, 255)]) + data[9:9 + min(length, 255)]
+        data = data[9 + length:]
+    return packed
+
+
+for size in (0, 4):
+    seed("deframer", f"two-{size}", bytes([size]) + message(b"hello") + message(b"", 1))
+seed("deframer", "huge", b"\x01\x00\xff\xff\xff\xff")
+seed("deframer", "flag", b"\x02\x07" + message(b"x"))
+for number, text in enumerate([
+        b"100m", b"99999999H", b"1n", b"0S", "50 %25 ü\n".encode(), b"x-name\nvalue",
+        b"x-name-bin\nAAEC/w==", gzip.compress(b"hello" * 50, mtime=0), b"%", b"%ff%"]):
+    seed("wire", f"text-{number}", text)
+for name, data in sessions():
+    seed("session", name, data + b"\x40")
+    seed("frames", name, compact(data) + b"\x07")
+wished = configuration()
+stats = pb.Stats()
+stats.backends.add(endpoint="e", backend="a", in_flight=3)
+seed("messages", "configuration", wished.SerializeToString())
+seed("messages", "stats", stats.SerializeToString() * 2)
+seed("messages", "descriptors", (ROOT / "protos/released.binpb").read_bytes()[:3_000])
+seed("configuration", "whole", wished.SerializeToString())
+seed("configuration", "empty", b"")
+from google.protobuf import json_format  # noqa: E402
+seed("json", "configuration", json_format.MessageToJson(wished, indent=None).encode())
+seed("json", "numbers", b'{"a":[1e308,-0.5,"\\u00fc\\ud83d\\ude00",null,true,{"b":{}}]}')
+seed("json", "deep", b"[" * 60 + b"]" * 60)
+seed("affinity", "canary", bytes([0, 9, 9, 9, 1, 99, 0, 0, 1, 0, 0, 1, 50, 0, 0, 50, 0, 0, 0, 1, 1, 1]))
+seed("affinity", "many", bytes(range(250)))
+seed("store", "empty", b"\x08\x01")
+seed("store", "revision", b"\x08\x05\x1a\x03ada" + b"\x32\x09" + b"\x0a\x01e\x12\x04/p/x")
+seed("access", "list", b"# who\nada admin cert:spiffe://x\nbot operator:a,b sha256:" + b"0" * 64 + b"\n")
+seed("access", "wrong", b"ada king cert:\nx\n\n")
+
+folder = pathlib.Path(sys.argv[1])
+for name, data in SEEDS.items():
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

@@ -1,0 +1,209 @@
+@testable internal import ControlPlane
+internal import GRPCWire
+internal import HTTP2Session
+internal import Messages
+internal import TrafficPolicy
+
+/// What is fed with bytes that nobody has checked. A target traps when a promise is broken; whatever the bytes are,
+/// that must not happen.
+///
+/// libFuzzer feeds them (`make fuzz`), and the ordinary tests feed them what it has found.
+package enum FuzzTarget: String, CaseIterable, Sendable {
+    /// The body of a call, in pieces.
+    case deframer
+    /// Header fields as metadata, `grpc-timeout`, percent-encoded messages, base64.
+    case wire
+    /// A server's HTTP/2 session, fed with bytes.
+    case session
+    /// The same, fed with frames whose heads are right.
+    case frames
+    /// Protobuf messages, generated and as JSON.
+    case messages
+    /// JSON, as of clients.
+    case json
+    /// Changes of weights.
+    case affinity
+    /// A whole configuration as the admin service gets it.
+    case configuration
+    /// Records of the store.
+    case store
+    /// The access file.
+    case access
+
+    package func run(_ bytes: [UInt8]) {
+        switch self {
+        case .deframer: Self.deframe(bytes)
+        case .wire: Self.readWire(bytes)
+        case .session: SessionFuzz.feed(SessionFuzz.preface + bytes)
+        case .frames: SessionFuzz.feed(SessionFuzz.preface + SessionFuzz.frames(from: bytes))
+        case .messages: Self.decode(bytes)
+        case .json: Self.parse(bytes)
+        case .affinity: Self.changeWeights(bytes)
+        case .configuration: Self.apply(bytes)
+        case .store: Self.readRecords(bytes)
+        case .access: _ = try? AccessList(String(decoding: bytes, as: UTF8.self))
+        }
+    }
+
+    /// The first byte says how long the pieces are. Whole and in pieces, the messages are the same.
+    private static func deframe(_ bytes: [UInt8]) {
+        guard let first = bytes.first else { return }
+        let body = Array(bytes.dropFirst())
+        func messages(_ size: Int) -> [[UInt8]] {
+            var deframer = Deframer(limit: 1 << 16)
+            var found: [[UInt8]] = []
+            var start = 0
+            do {
+                while start < body.count {
+                    let piece = Array(body[start..<min(body.count, start + size)])
+                    try deframer.receive(piece.rawSpan) { isCompressed, payload in
+                        var message: [UInt8] = [isCompressed ? 1 : 0]
+                        message += RawMessage(serializedBytes: payload).bytes
+                        found.append(message)
+                    }
+                    start += size
+                }
+                try deframer.finish()
+            } catch {
+                found.append(Array("\(error)".utf8))
+            }
+            return found
+        }
+        precondition(messages(body.count + 1) == messages(Int(first % 16) + 1))
+    }
+
+    private static func readWire(_ bytes: [UInt8]) {
+        if let nanoseconds = Timeout.parse(bytes[...]) {
+            precondition(nanoseconds >= 0)
+            // What is written is read as the same, or as a little less.
+            let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8)[...])
+            precondition(again != nil)
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        precondition(StatusMessage.decode(StatusMessage.encode(text)) == text)
+        _ = StatusMessage.decode(text)
+        var metadata = Metadata()
+        let parts = text.split(separator: "\n", maxSplits: 1).map(String.init)
+        metadata.add(parts.first ?? "", parts.last ?? "")
+        metadata.add("x-bytes-bin", bytes: bytes)
+        precondition(metadata.bytes("x-bytes-bin").first == bytes)
+        _ = try? Gzip.decompress(bytes.rawSpan, limit: 1 << 20)
+        let packed = Gzip.compress(bytes.rawSpan)
+        precondition((try? Gzip.decompress(packed.rawSpan, limit: 1 << 20)) == bytes)
+    }
+
+    /// Each message that can be read can be written, and read again as the same.
+    private static func decode(_ bytes: [UInt8]) {
+        func check<Message: ProtobufMessage>(_ type: Message.Type) {
+            guard let message = try? Message(serializedBytes: bytes) else { return }
+            guard let written = try? message.serializedBytes() else { return }
+            guard let again = try? Message(serializedBytes: written) else {
+                preconditionFailure("\(type) can't be read as it was written")
+            }
+            precondition((try? again.serializedBytes()) == written)
+        }
+        check(Weir_Admin_V1_Configuration.self)
+        check(Weir_Admin_V1_GetShadowReportResponse.self)
+        check(Weir_Store_V1_Archive.self)
+        check(Weir_V1_CallRequest.self)
+        check(Google_Protobuf_Struct.self)
+        check(Google_Protobuf_Any.self)
+        for name in ["weir.admin.v1.Configuration", "weir.admin.v1.Stats"] {
+            _ = try? ControlPlane.adminTranscoder.json(from: bytes, message: name)
+        }
+        var schema = Schema()
+        try? schema.add(descriptorSet: bytes)
+        let half = bytes.count / 2
+        var diff = MessageDiff(schema: ControlPlane.adminSchema)
+        try? diff.compare(
+            Array(bytes[..<half]), Array(bytes[half...]), message: "weir.admin.v1.Stats")
+    }
+
+    private static func parse(_ bytes: [UInt8]) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let value = try? JSONValue(parsing: text) else { return }
+        let written = value.text(indent: 0)
+        guard let again = try? JSONValue(parsing: written) else {
+            preconditionFailure("JSON can't be read as it was written")
+        }
+        precondition(again.text(indent: 0) == written)
+        for name in ["weir.admin.v1.Configuration", "weir.admin.v1.CreateBackendRequest"] {
+            guard
+                let message = try? ControlPlane.adminTranscoder.bytes(from: value, message: name)
+            else { continue }
+            precondition(
+                (try? ControlPlane.adminTranscoder.json(from: message, message: name)) != nil)
+        }
+    }
+
+    /// Three bytes for each backend's weight, a round of up to eight backends after the other: the map covers the
+    /// space, gives each its share, and moves no more than it must.
+    private static func changeWeights(_ bytes: [UInt8]) {
+        var map: AffinityMap?
+        var known: [String: Double] = [:]
+        var rest = bytes[...]
+        for _ in 0..<64 where !rest.isEmpty {
+            let count = Int(rest.removeFirst() % 8) + 1
+            var parts: [Double] = []
+            for _ in 0..<count {
+                let taken = rest.prefix(3)
+                rest = rest.dropFirst(3)
+                parts.append(taken.reduce(0) { $0 * 256 + Double($1) })
+            }
+            let sum = parts.reduce(0, +)
+            guard sum > 0 else { continue }
+            let pairs = parts.enumerated().map { (backend: "b\($0)", weight: $1 / sum) }
+            guard let weights = try? TrafficWeights(pairs) else { continue }
+            let before = map ?? AffinityMap(owner: weights.weights[0].backend)
+            if map == nil { known = [weights.weights[0].backend: 1] }
+            let change = before.changed(to: weights)
+            map = change.map
+            let wanted = Dictionary(
+                uniqueKeysWithValues: weights.weights.map { ($0.backend, $0.weight) })
+            let least = known.reduce(0) { $0 + max(0, $1.value - (wanted[$1.key] ?? 0)) }
+            precondition(change.packed || abs(change.movedShare - least) < 1e-9)
+            check(change.map, wanted)
+            known = wanted
+        }
+    }
+
+    private static func check(_ map: AffinityMap, _ weights: [String: Double]) {
+        let intervals = map.intervals
+        precondition(intervals.first?.start == 0 && intervals.count <= AffinityMap.maximumIntervals)
+        var shares: [String: Double] = [:]
+        for (index, interval) in intervals.enumerated() {
+            let end =
+                index + 1 < intervals.count
+                ? UInt128(intervals[index + 1].start) : AffinityMap.space
+            precondition(end > UInt128(interval.start))
+            shares[interval.backend, default: 0] += Double(end - UInt128(interval.start)) / 0x1p64
+        }
+        for (backend, weight) in weights {
+            precondition(abs((shares[backend] ?? 0) - weight) < 1e-9)
+        }
+        precondition(Set(shares.keys).isSubset(of: weights.keys))
+    }
+
+    /// A state that takes a configuration can be exported, stored and read again.
+    private static func apply(_ bytes: [UInt8]) {
+        guard let message = try? Weir_Admin_V1_Configuration(serializedBytes: bytes),
+            let wished = try? ControlState.Configuration(message)
+        else { return }
+        var state = ControlState()
+        guard (try? state.become(wished, registered: ["greeter-v1", "greeter-v2"])) != nil else {
+            return
+        }
+        guard let exported = try? Weir_Admin_V1_Configuration(state) else { return }
+        guard let again = try? ControlState.Configuration(exported) else {
+            preconditionFailure("an exported state is no configuration")
+        }
+        var same = state
+        try? same.become(again, registered: ["greeter-v1", "greeter-v2"])
+        precondition(same.delta(to: state).isEmpty)
+    }
+
+    private static func readRecords(_ bytes: [UInt8]) {
+        _ = try? RevisionRecord(bytes: bytes)
+        _ = try? ControlState(bytes: bytes)
+    }
+}
