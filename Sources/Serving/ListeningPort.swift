@@ -40,6 +40,23 @@ package struct ListeningPort: Sendable {
         return true
     }
 
+    /// The IP address on which a socket that was given listens; nil for other kinds of sockets.
+    package static func host(of descriptor: Int32) -> String? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        // The system writes an address of at most `length` bytes, and its text of at most `host.count`.
+        let isKnown = unsafe withUnsafeMutablePointer(to: &storage) { storage in
+            unsafe storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe getsockname(descriptor, address, &length) == 0
+                    && getnameinfo(
+                        address, length, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST) == 0
+            }
+        }
+        guard isKnown, [AF_INET, AF_INET6].contains(Int32(storage.ss_family)) else { return nil }
+        return String(decoding: host.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
     var isInherited: Bool { if case .inherited = place { true } else { false } }
 
     mutating func join(_ address: SocketAddress?) {

@@ -1,8 +1,9 @@
-@testable internal import ControlPlane
 internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import TrafficPolicy
+
+@testable internal import ControlPlane
 
 /// What is fed with bytes that nobody has checked. A target traps when a promise is broken; whatever the bytes are,
 /// that must not happen.

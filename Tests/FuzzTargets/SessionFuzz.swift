@@ -68,12 +68,14 @@ enum SessionFuzz {
         case .headers(let stream, let endStream):
             open.insert(stream.id)
             _ = session.headers(of: stream).fields.map { session.headers(of: stream).text($0) }
-            session.respond(to: stream, headers: response, endStream: endStream && stream.id % 4 == 1)
+            session.respond(
+                to: stream, headers: response, endStream: endStream && stream.id % 4 == 1)
             session.write(shared: [1, 2, 3, 4, 5], to: stream)
         case .headersTooLarge(let stream):
             open.insert(stream.id)
             session.respond(to: stream, headers: response, endStream: true)
-        case .trailers(let stream): session.finish(stream, trailers: HeaderBlock(["grpc-status": "0"]))
+        case .trailers(let stream):
+            session.finish(stream, trailers: HeaderBlock(["grpc-status": "0"]))
         case .data(let stream, let range, let endStream):
             precondition(range.upperBound <= count)
             session.consumeConnection(range.count)

@@ -216,7 +216,11 @@ extension Span<UInt8> {
             let stream = pair.client.request(headers: HeaderParts(Self.request))
             guard let stream else { continue }
             pair.client.write([UInt8](repeating: 1, count: 1_000).span.bytesForTest, to: stream)
-            if number == 1 { pair.client.reset(stream, .cancel) } else { pair.client.finish(stream) }
+            if number == 1 {
+                pair.client.reset(stream, .cancel)
+            } else {
+                pair.client.finish(stream)
+            }
         }
         try pair.run()
         for id in [Int32(1), 5] {

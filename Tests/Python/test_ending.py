@@ -215,6 +215,24 @@ def test_systemd_hands_sockets_over_and_hears_how_the_service_is(tmp_path):
     assert service.wait(20) == 0
 
 
+def test_an_inherited_admin_socket_is_held_to_the_same_rules(tmp_path):
+    manager = Manager(tmp_path)
+    # The loopback address as another one, which is not known as such: IPv4 in IPv6.
+    listener = socket.socket(socket.AF_INET6)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listener.bind(("::ffff:127.0.0.1", 0))
+    listener.listen()
+    manager.sockets["admin"] = listener
+    service = manager.start("--store", "memory:")
+    text = service.communicate(timeout=20)[1]
+    assert service.returncode == 1
+    assert "the admin address [::ffff:127.0.0.1]:0 can be reached from elsewhere" in text
+    service = manager.start("--store", "memory:", "--insecure-admin")
+    assert manager.hear() == "READY=1"
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(20) == 0
+
+
 def test_sockets_meant_for_another_process_are_left_alone(tmp_path):
     server = subprocess.Popen(
         [BUILD / "weir", "serve", "--json", "--store", "memory:", "--data", "127.0.0.1:0",

@@ -92,7 +92,7 @@ public final class WeirServer: Sendable {
     /// when the state can't be had, `SecuritySettings.Failure` when the ports can't be protected as wished.
     @discardableResult
     public func start() async throws -> Addresses {
-        try security.start(admin: configuration.admin)
+        try security.start(admin: adminAddress)
         do {
             try await controlPlane.start(with: try await openStore())
         } catch let error as StoreError {
@@ -111,6 +111,15 @@ public final class WeirServer: Sendable {
             await controlPlane.stop()
             throw error
         }
+    }
+
+    /// Where the admin port really is; a socket that was given may be anywhere.
+    private var adminAddress: Address {
+        guard let inherited = configuration.inheritedSockets.admin else {
+            return configuration.admin
+        }
+        return Address(
+            host: ListeningPort.host(of: inherited) ?? "a socket that is no TCP socket", port: 0)
     }
 
     private func openStore() async throws(StoreError) -> any StateStore {
