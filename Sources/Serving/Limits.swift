@@ -23,8 +23,9 @@ public struct Limits: Sendable {
     public var keepaliveInterval = Duration.seconds(120)
     /// How long it may take to give one; over it closed.
     public var keepaliveTimeout = Duration.seconds(20)
-    /// Between two PINGs of a client while it gets no response; more often is a strike (gRFC A8).
-    public var minPingInterval = Duration.seconds(10)
+    /// Between two PINGs of a client while it gets no response; more often is a strike (gRFC A8). Half of what
+    /// gRPC's clients keep to at least.
+    public var minPingInterval = Duration.seconds(5)
     /// Strikes that are let pass; over it GOAWAY ENHANCE_YOUR_CALM, "too_many_pings".
     public var maxPingStrikes = 2
     /// How long response bytes may wait for a client that reads none of them; over it the stream is reset.
@@ -111,6 +112,8 @@ public struct Limits: Sendable {
         limits.connectionWindowBytes = Int32(clamping: connectionWindowBytes)
         limits.maxHeaderListBytes = maxHeaderListBytes
         limits.maxHeaderFields = maxHeaderFields
+        limits.resetBurst = UInt64(maxResets)
+        limits.resetsPerSecond = UInt64(max(1, maxResets / 10))
         limits.maxContinuations = maxContinuations
         limits.maxOutboundAcknowledgements = maxUnreadAcknowledgements
         return limits
