@@ -63,6 +63,14 @@ def priority_of_an_idle_stream(peer):
     answered(peer)
 
 
+def priorities_are_not_listened_to(peer):
+    # The server has said so in its SETTINGS (RFC 9218 section 2.1), so not even those are errors that were.
+    peer.send(PRIORITY, 0, 0, struct.pack(">IB", 0, 255))
+    peer.send(PRIORITY, 0, 1, struct.pack(">IB", 1, 255))
+    begin(peer)
+    answered(peer)
+
+
 def split_headers(peer):
     parts = [BLOCK[i:i + 20] for i in range(0, len(BLOCK), 20)][:8]
     parts[-1] = BLOCK[sum(map(len, parts[:-1])):]
@@ -217,7 +225,7 @@ def two_size_updates_at_the_start(peer):
 
 GOOD = [
     plain, padded_headers, padded_data, headers_with_priority, priority_of_an_idle_stream,
-    split_headers, many_pieces_of_data, trailers, unknown_frame_types, undefined_flags,
+    priorities_are_not_listened_to, split_headers, many_pieces_of_data, trailers, unknown_frame_types, undefined_flags,
     the_reserved_bit, the_largest_frame, unknown_settings, settings_are_acknowledged,
     the_last_of_several_values_counts, pings_are_answered_in_kind,
     answers_to_pings_are_not_answered, unknown_error_codes, a_small_window_is_kept_to,
@@ -282,8 +290,6 @@ WRONG = {
     "6.2 HEADERS on stream 0": (frame(HEADERS, END_HEADERS, 0, BLOCK), {PROTOCOL_ERROR}),
     "6.2 HEADERS padded by more than there is": (
         frame(HEADERS, END_HEADERS | PADDED, 1, b"\xff" + BLOCK[:8]), {PROTOCOL_ERROR}),
-    "6.3 PRIORITY on stream 0": (
-        frame(PRIORITY, 0, 0, struct.pack(">IB", 0, 255)), {PROTOCOL_ERROR}),
     "6.4 RST_STREAM on stream 0": (
         frame(RST_STREAM, 0, 0, struct.pack(">I", CANCEL)), {PROTOCOL_ERROR}),
     "6.4 RST_STREAM of another length": (

@@ -144,8 +144,10 @@ def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
         assert old.wait(20) == 0
         before = load.done
         wait_for(lambda: load.done > before + 50)
-    # With the old one's last socket, the kernel resets what it had not accepted yet: at most a few.
-    assert len(load.failures) <= 2, load.failures
+    # With the old one's sockets the kernel resets what they had not accepted yet: of each caller, what it was just
+    # opening. Nobody is refused, and nothing that was accepted is lost.
+    assert len(load.failures) <= len(load.threads), load.failures
+    assert not any("refused" in failure.lower() for failure in load.failures)
     server = type("Server", (), {"admin": addresses["admin"], "data": addresses["data"]})
     assert "greeter" in tool(server, "endpoint", "list").stdout
     new.send_signal(signal.SIGTERM)
