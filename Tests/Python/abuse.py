@@ -202,7 +202,8 @@ class Flood:
         self.connections, self.sent = 0, 0
         self.ends = collections.Counter()
 
-    def run(self, until):
+    def run(self, seconds):
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             self._connection(until)
 
@@ -261,12 +262,10 @@ class Crowd:
         self.connections, self.sent = 0, 0
         self.ends = collections.Counter()
 
-    def run(self, until):
+    def run(self, seconds):
         host, port = self.address.rsplit(":", 1)
         held = []
         for _ in range(self.count):
-            if time.monotonic() > until:
-                break
             connection = socket.socket()
             # IP_BIND_ADDRESS_NO_PORT: the port is found by connect, which is quicker.
             connection.setsockopt(socket.IPPROTO_IP, 24, 1)
@@ -278,7 +277,7 @@ class Crowd:
             held.append(connection)
         self.connections = len(held)
         print(json.dumps({"held": len(held)}), flush=True)
-        time.sleep(max(0, until - time.monotonic()))
+        time.sleep(seconds)
         gone = 0
         for connection in held:
             connection.setblocking(False)
@@ -313,7 +312,7 @@ def attack(name, address, seconds, share=1.0):
         one = Crowd(address, int(count * share), beginning)
     else:
         one = Flood(next(attack for attack in FLOODS if attack.__name__ == name), address)
-    one.run(time.monotonic() + seconds)
+    one.run(seconds)
     return {"connections": one.connections, "sent": one.sent, "ends": dict(one.ends)}
 
 
@@ -371,7 +370,7 @@ def measure(name, server, seconds, share=1.0):
     bystander.measure(0.5)
     base = resident(server.process)
     before = bystander.measure(seconds)
-    running = Attack(name, server.data, seconds + (5 * share if name in CROWDS else 1), share)
+    running = Attack(name, server.data, seconds + 1, share)
     peak, during = base, []
     time.sleep(0.3)
     end = time.monotonic() + seconds

@@ -111,6 +111,7 @@ class Raw(grpc.GenericRpcHandler):
         self.failures = 0
         self.seen = []
         self.shadowed = 0
+        self.began = 0
         self.slept = 0
         self.last_metadata = b""
 
@@ -128,6 +129,8 @@ class Raw(grpc.GenericRpcHandler):
                 lambda request, context: " ".join(self.seen).encode()),
             "Shadowed": grpc.unary_unary_rpc_method_handler(
                 lambda request, context: str(self.shadowed).encode()),
+            "Began": grpc.unary_unary_rpc_method_handler(
+                lambda request, context: str(self.began).encode()),
             "Slept": grpc.unary_unary_rpc_method_handler(
                 lambda request, context: str(self.slept).encode()),
             "LastMetadata": grpc.unary_unary_rpc_method_handler(
@@ -174,6 +177,7 @@ class Raw(grpc.GenericRpcHandler):
 
     def sleep(self, request, context):
         context.add_callback(self.ended)
+        self.began += 1
         time.sleep(float(request))
         self.slept += context.is_active()
         return request
