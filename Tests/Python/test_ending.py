@@ -67,10 +67,10 @@ def health(address):
 
 
 def test_health_says_not_serving_first_and_connections_are_taken_meanwhile():
-    server = start_demo("--limit", "drain-delay=2")
+    server = start_demo("--limit", "drain-delay=5")
     assert health(server.data) == health_pb2.HealthCheckResponse.SERVING
     server.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: health(server.data) == health_pb2.HealthCheckResponse.NOT_SERVING, 2)
+    wait_for(lambda: health(server.data) == health_pb2.HealthCheckResponse.NOT_SERVING, 4)
     with Load(server.data) as load:
         time.sleep(0.5)
     assert load.done and not load.failures
@@ -123,7 +123,7 @@ def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
         # Port 0 would not be shared.
         process = subprocess.Popen(
             [BUILD / "weir", "serve", "--json", "--data", f"127.0.0.1:{data}", "--admin",
-             f"127.0.0.1:{admin}", "--state-dir", tmp_path, "--demo", "--limit", "drain-delay=2",
+             f"127.0.0.1:{admin}", "--state-dir", tmp_path, "--demo", "--limit", "drain-delay=4",
              *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         return process
 
