@@ -170,8 +170,8 @@ def test_silent_clients_are_asked_for_a_sign_of_life(serve):
         lively.reset(1)
         lively.request(3, body=b"still here")
         lively.send(GOAWAY, 0, 0, bytes(8))
-    reading.join(10)
-    assert not reading.is_alive()
+        reading.join(10)
+        assert not reading.is_alive()
 
 
 def test_too_many_pings(serve):
