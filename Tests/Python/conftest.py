@@ -24,8 +24,22 @@ SECONDS = 20 * int(os.environ.get("WEIR_PATIENCE", "1"))
 sys.path.insert(0, str(ROOT / "Benchmarks"))
 
 
+# Processes that a test has started; one that fails may not come to stop them.
+STARTED = []
+
+
+def started(process):
+    """The process, which is stopped at the latest when the tests end."""
+    STARTED.append(process)
+    return process
+
+
 def pytest_unconfigure():
-    """Says what keeps the tests from ending, and ends them, when a thread does."""
+    """Stops what is left, and says what keeps the tests from ending, and ends them, when a thread does."""
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
     faulthandler.dump_traceback_later(60, exit=True)
 
 
@@ -91,8 +105,8 @@ class Server:
 
     def __init__(self, command, environment=None):
         environment = {**os.environ, "NO_COLOR": "1", **(environment or {})}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        self.process = started(subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment))
         self.first_line = self.process.stdout.readline()
 
     def stop(self, signal_number=signal.SIGTERM):

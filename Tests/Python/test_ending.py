@@ -15,7 +15,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from conftest import BUILD, ROOT, free_port, start_demo, tool, wait_for
+from conftest import BUILD, ROOT, free_port, start_demo, started, tool, wait_for
 from peer import Peer
 
 DEPLOY = ROOT / "deploy"
@@ -125,7 +125,7 @@ def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
             [BUILD / "weir", "serve", "--json", "--data", f"127.0.0.1:{data}", "--admin",
              f"127.0.0.1:{admin}", "--state-dir", tmp_path, "--demo", "--limit", "drain-delay=4",
              *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        return process
+        return started(process)
 
     old = start()
     addresses = json.loads(old.stdout.readline())
@@ -182,11 +182,11 @@ class Manager:
                 os.dup2(file, 3 + place)
 
         # The shell knows its number, which is the service's after `exec`.
-        return subprocess.Popen(
+        return started(subprocess.Popen(
             ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", BUILD / "weir", "serve", *options],
             stderr=subprocess.PIPE, text=True, preexec_fn=inherit, close_fds=False,
             env={**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": names,
-                 "NOTIFY_SOCKET": self.path})
+                 "NOTIFY_SOCKET": self.path}))
 
     def hear(self):
         return self.notify.recv(4096).decode().split("\n")[0]
