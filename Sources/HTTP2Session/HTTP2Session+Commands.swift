@@ -124,14 +124,7 @@ extension HTTP2Session {
     }
 
     /// Second step: streams opened after those seen until now are refused.
-    package func refuseNewStreams() {
-        guard !isOutOfMemory else { return }
-        let last = unsafe nghttp2_session_get_last_proc_stream_id(session)
-        note(
-            unsafe nghttp2_submit_goaway(
-                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, HTTP2ErrorCode.noError.rawValue,
-                nil, 0))
-    }
+    package func refuseNewStreams() { goAway(.noError, reason: "") }
 
     /// Tells the peer that the connection ends, and why; streams after those seen are ignored.
     package func goAway(_ code: HTTP2ErrorCode, reason: String) {

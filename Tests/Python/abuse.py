@@ -359,16 +359,14 @@ class Bystander:
         return latencies
 
 
-def resident(process):
-    return int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096
-
-
 def measure(name, server, seconds, share=1.0):
     """Runs an attack, or a share of its crowd, beside a bystander: what became of it, the bystander's latencies
     before, during and after in seconds, and the server's memory before, at most and after in bytes."""
+    # Not for the processes that attack, which need nothing of it.
+    from conftest import memory as memory_of
     bystander = Bystander(server.data)
     bystander.measure(0.5)
-    base = resident(server.process)
+    base = memory_of(server.process)
     before = bystander.measure(seconds)
     running = Attack(name, server.data, seconds + 1, share)
     peak, during = base, []
@@ -376,10 +374,10 @@ def measure(name, server, seconds, share=1.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         during += bystander.measure(seconds / 10)
-        peak = max(peak, resident(server.process))
+        peak = max(peak, memory_of(server.process))
     result = running.result()
     after = bystander.measure(seconds)
-    return result, [before, during, after], [base, peak, resident(server.process)]
+    return result, [before, during, after], [base, peak, memory_of(server.process)]
 
 
 def quantile(values, q):

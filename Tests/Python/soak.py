@@ -24,7 +24,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "Benchmarks")]
 import grpc  # noqa: E402
 import weir  # noqa: E402
 
-from conftest import BUILD, Server, load_stubs  # noqa: E402
+from conftest import BUILD, Server, load_stubs, memory  # noqa: E402
 from peer import END_HEADERS, Peer, request_fields  # noqa: E402
 
 HELLO = "/helloworld.Greeter/SayHello"
@@ -188,15 +188,15 @@ class Soak:
                 channel.unary_unary(HELLO)(NAME, timeout=30)
 
     def figures(self):
-        process = self.server.process.pid
+        process = self.server.process
         text = urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=30).read().decode()
         values = collections.Counter()
         for line in text.splitlines():
             name = line.split("{")[0].split(" ")[0]
             if name in ("weir_connections", "weir_requests_in_flight", "weir_buffered_bytes"):
                 values[name.removeprefix("weir_")] += int(float(line.split()[-1]))
-        pages = int(pathlib.Path(f"/proc/{process}/statm").read_text().split()[1])
-        return {"files": len(os.listdir(f"/proc/{process}/fd")), "memory": pages * 4096, **values}
+        files = len(os.listdir(f"/proc/{process.pid}/fd"))
+        return {"files": files, "memory": memory(process), **values}
 
     def settled(self, before):
         """The figures once all clients have gone, as soon as they are as before."""

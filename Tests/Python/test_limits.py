@@ -42,6 +42,7 @@ def echoes(server):
 
 
 def is_closed(peer):
+    """Waits for its end; without one it is a TimeoutError."""
     return peer.ended() is not None
 
 

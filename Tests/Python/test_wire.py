@@ -9,7 +9,7 @@ import time
 import grpc
 import pytest
 
-from conftest import BUILD, Server, start_demo
+from conftest import BUILD, Server, memory, start_demo
 from peer import DATA, ECHO, END_STREAM, Peer, message
 
 
@@ -222,11 +222,6 @@ def test_what_is_not_http_is_closed(fixture_server, channel, bytes_sent):
             pass
     assert b"HTTP/1.1" not in received
     assert channel.unary_unary(ECHO)(b"still here") == b"still here"
-
-
-def memory(process):
-    with open(f"/proc/{process.pid}/statm") as file:
-        return int(file.read().split()[1]) * 4_096
 
 
 def test_a_client_that_never_reads_costs_one_buffer(fixture_server, channel):
