@@ -79,7 +79,7 @@ tsan: deps-test $(VENV)/installed
 # Feeds each target with what libFuzzer makes up, for TIME seconds in all. What it finds is left in `.fuzz`; an input
 # that breaks something goes into Tests/Fuzz/Corpus with its repair.
 TIME ?= 600
-FUZZ_TARGETS := deframer wire session frames messages json affinity configuration store access
+FUZZ_TARGETS := deframer wire session frames messages json yaml affinity configuration store access
 FUZZ := .build-fuzz/release/Fuzz
 fuzz: deps
 	WEIR_BUILDS_FUZZER=1 $(SWIFT) build -c release --scratch-path .build-fuzz --product Fuzz \

@@ -74,6 +74,7 @@ let package = Package(
         room("HTTP2Session", ["CNGHTTP2"]),
         room("GRPCWire", ["CZlib"]),
         room("Messages", ["CProtobufC", "CWeirProtos"]),
+        room("MessageYAML", ["Messages", yams]),
         .target(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
@@ -107,8 +108,8 @@ let package = Package(
         .executableTarget(
             name: "WeirCLI",
             dependencies: [
-                "Weir", "ControlPlane", "HelloWorld", "Messages", "GRPCWire", "Serving", arguments,
-                yams, logging,
+                "Weir", "ControlPlane", "HelloWorld", "Messages", "MessageYAML", "GRPCWire",
+                "Serving", arguments, logging,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -142,19 +143,20 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ControlPlane", "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy",
+                "ControlPlane", "HTTP2Session", "GRPCWire", "Messages", "MessageYAML",
+                "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),
     ]
 )
 
-// With libFuzzer's `main`, which a build of everything would trip over.
+// With libFuzzer, which a build of everything would trip over.
 if Context.environment["WEIR_BUILDS_FUZZER"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz", exclude: ["Corpus"],
-            swiftSettings: settings + [
-                .unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"])
-            ], linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+            name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz",
+            exclude: ["Corpus", "seeds.py"],
+            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer,address"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]))
 }

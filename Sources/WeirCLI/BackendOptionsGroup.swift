@@ -84,7 +84,7 @@ struct BackendOptionsGroup: ParsableArguments {
         try applyKind(to: &backend)
         if let description { backend.description = description }
         if let descriptorSet {
-            backend.descriptorSet = Array(try YAMLDocument.contents(of: descriptorSet))
+            backend.descriptorSet = Array(try YAMLFile.contents(of: descriptorSet))
         }
         var options = backend.options ?? .init()
         if let maxRequests { options.maxRequestsInFlight = maxRequests }
@@ -149,7 +149,7 @@ struct BackendOptionsGroup: ParsableArguments {
 
     /// A backend from a file; its name is the argument's.
     private static func read(_ file: String, name: String) throws -> Weir_Admin_V1_Backend {
-        let document = try YAMLDocument(file: file)
+        let document = try YAMLFile(file)
         var backend: Weir_Admin_V1_Backend = try document.message()
         guard backend.name.isEmpty || backend.name == name else {
             throw ValidationError(

@@ -81,15 +81,28 @@ for name, data in sessions():
 wished = configuration()
 stats = pb.Stats()
 stats.backends.add(endpoint="e", backend="a", in_flight=3)
-seed("messages", "configuration", wished.SerializeToString())
-seed("messages", "stats", stats.SerializeToString() * 2)
+seed("messages", "configuration", wished.SerializeToString(deterministic=True))
+seed("messages", "stats", stats.SerializeToString(deterministic=True) * 2)
 seed("messages", "descriptors", (ROOT / "protos/released.binpb").read_bytes()[:3_000])
-seed("configuration", "whole", wished.SerializeToString())
+seed("configuration", "whole", wished.SerializeToString(deterministic=True))
 seed("configuration", "empty", b"")
 from google.protobuf import json_format  # noqa: E402
-seed("json", "configuration", json_format.MessageToJson(wished, indent=None).encode())
+seed("json", "configuration", json_format.MessageToJson(wished, indent=None, sort_keys=True).encode())
 seed("json", "numbers", b'{"a":[1e308,-0.5,"\\u00fc\\ud83d\\ude00",null,true,{"b":{}}]}')
 seed("json", "deep", b"[" * 60 + b"]" * 60)
+seed("yaml", "configuration", b"""\
+backends:
+  - name: a
+    upstream: {addresses: ["127.0.0.1:1"], connections: 2, requestTimeout: 1.5s}
+  - {name: b, worker: {command: [sh, -c, "x: y"], replicas: 2}}  # a comment
+endpoints:
+  - name: "1"
+    route: /p.S/
+    weights: {a: 0.25, b: 0.75}
+    shadows: [{backend: b, proportion: 5e-1}]
+""")
+seed("yaml", "scalars", b"a: &x [~, yes, 0x1F, 1_000, .inf, .nan, 2001-01-01, !!str 1, |\n  b]\nb: *x\n")
+seed("yaml", "deep", b"[" * 60 + b"]" * 60)
 seed("affinity", "canary", bytes([0, 9, 9, 9, 1, 99, 0, 0, 1, 0, 0, 1, 50, 0, 0, 50, 0, 0, 0, 1, 1, 1]))
 seed("affinity", "many", bytes(range(250)))
 seed("store", "empty", b"\x08\x01")

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import MessageYAML
 internal import Messages
 internal import TrafficPolicy
 
@@ -22,6 +23,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case messages
     /// JSON, as of clients.
     case json
+    /// YAML, as of `weir apply`.
+    case yaml
     /// Changes of weights.
     case affinity
     /// A whole configuration as the admin service gets it.
@@ -39,6 +42,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .frames: SessionFuzz.feed(SessionFuzz.preface + SessionFuzz.frames(from: bytes))
         case .messages: Self.decode(bytes)
         case .json: Self.parse(bytes)
+        case .yaml: Self.parseYAML(bytes)
         case .affinity: Self.changeWeights(bytes)
         case .configuration: Self.apply(bytes)
         case .store: Self.readRecords(bytes)
@@ -137,6 +141,20 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
+    /// A configuration that can be read can be written, and read again as the same.
+    private static func parseYAML(_ bytes: [UInt8]) {
+        func configuration(_ text: String) throws(MessageError) -> Weir_Admin_V1_Configuration {
+            try YAMLDocument(text, name: "input").message()
+        }
+        guard let message = try? configuration(String(decoding: bytes, as: UTF8.self)),
+            let written = try? YAMLDocument.text(of: message)
+        else { return }
+        guard let again = try? configuration(written) else {
+            preconditionFailure("YAML can't be read as it was written")
+        }
+        precondition((try? again.serializedBytes()) == (try? message.serializedBytes()))
+    }
+
     /// Three bytes for each backend's weight, a round of up to eight backends after the other: the map covers the
     /// space, gives each its share, and moves no more than it must.
     private static func changeWeights(_ bytes: [UInt8]) {
@@ -190,17 +208,19 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         guard let message = try? Weir_Admin_V1_Configuration(serializedBytes: bytes),
             let wished = try? ControlState.Configuration(message)
         else { return }
+        let own: Set = ["greeter-v1", "greeter-v2"]
         var state = ControlState()
-        guard (try? state.become(wished, registered: ["greeter-v1", "greeter-v2"])) != nil else {
-            return
-        }
-        guard let exported = try? Weir_Admin_V1_Configuration(state) else { return }
-        guard let again = try? ControlState.Configuration(exported) else {
-            preconditionFailure("an exported state is no configuration")
-        }
+        var wanted = state
+        guard (try? wanted.become(wished, registered: own)) != nil else { return }
+        _ = state.apply(state.delta(to: wanted))
+        guard let exported = try? Weir_Admin_V1_Configuration(state),
+            let again = try? ControlState.Configuration(exported)
+        else { preconditionFailure("an accepted state is no configuration") }
         var same = state
-        try? same.become(again, registered: ["greeter-v1", "greeter-v2"])
-        precondition(same.delta(to: state).isEmpty)
+        guard (try? same.become(again, registered: own)) != nil else {
+            preconditionFailure("an exported configuration is refused")
+        }
+        precondition(state.delta(to: same).isEmpty)
     }
 
     private static func readRecords(_ bytes: [UInt8]) {

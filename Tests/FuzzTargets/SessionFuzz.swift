@@ -52,11 +52,13 @@ enum SessionFuzz {
                 while let event = session.nextEvent() {
                     handle(event, session, response, count: 0, &open)
                 }
+                // The connection would be closed.
+                guard session.isActive else { return }
                 // One more while its headers are not complete.
                 precondition((open.count...open.count + 1).contains(session.openStreams))
             }
         } catch {
-            // The connection would be closed.
+            // So it would here.
         }
     }
 

@@ -6,7 +6,7 @@ import threading
 import frames
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
-END_STREAM, END_HEADERS, ACK = 1, 4, 1
+END_STREAM, END_HEADERS, PADDED, ACK = 1, 4, 8, 1
 REFUSED_STREAM = 7
 
 
@@ -39,6 +39,7 @@ class Connection:
     def __init__(self, server, connected):
         self.server, self.socket, self.requests = server, connected, 0
         self.open = self.most_open = 0
+        self.acknowledged = []  # What the client's answers to PINGs held.
 
     def send(self, kind, flags, stream, payload=b""):
         self.socket.sendall(frames.frame(kind, flags, stream, payload))
@@ -61,6 +62,8 @@ class Connection:
                     self.send(SETTINGS, ACK, 0)
                 elif kind == PING and not flags & ACK and self.server.answers_pings:
                     self.send(PING, ACK, 0, found[3])
+                elif kind == PING and flags & ACK:
+                    self.acknowledged.append(found[3])
                 elif kind == HEADERS:
                     self.open += 1
                     self.most_open = max(self.most_open, self.open)
@@ -73,15 +76,32 @@ class Connection:
         finally:
             self.socket.close()
 
-    def reply(self, stream, message=b"ok"):
-        """A whole gRPC response."""
-        self.open -= 1
-        headers = frames.header_block([(":status", "200"), ("content-type", "application/grpc")])
+    def ping(self, data):
+        self.send(PING, 0, 0, data)
+
+    # A gRPC response: these three, one after the other.
+
+    def begin(self, stream):
+        headers = [(":status", "200"), ("content-type", "application/grpc")]
+        self.send(HEADERS, END_HEADERS, stream, frames.header_block(headers))
+
+    def message(self, stream, message=b"ok", padding=None):
         body = b"\x00" + len(message).to_bytes(4, "big") + message
+        if padding is None:
+            self.send(DATA, 0, stream, body)
+        else:
+            self.send(DATA, PADDED, stream, bytes([padding]) + body + bytes(padding))
+
+    def finish(self, stream):
+        self.open -= 1
         trailers = frames.header_block([("grpc-status", "0")])
-        self.socket.sendall(
-            frames.frame(HEADERS, END_HEADERS, stream, headers) + frames.frame(DATA, 0, stream, body)
-            + frames.frame(HEADERS, END_HEADERS | END_STREAM, stream, trailers))
+        self.send(HEADERS, END_HEADERS | END_STREAM, stream, trailers)
+
+    def reply(self, stream, message=b"ok"):
+        """The whole of it."""
+        self.begin(stream)
+        self.message(stream, message)
+        self.finish(stream)
 
     def reset(self, stream, code):
         self.open -= 1

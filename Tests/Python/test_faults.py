@@ -221,10 +221,77 @@ def test_a_response_that_is_not_grpcs_gets_a_status(mesh, fields, code, text):
     server.close()
 
 
+# gRPC's negative HTTP/2 interop tests, whose GOAWAY and stream limit are above.
+
+
+@pytest.mark.parametrize("when", ["after the header", "during the data", "after the data"])
+def test_a_response_that_is_reset_fails_the_call_and_no_other(mesh, when):
+    def answer(connection, stream):
+        if connection.server.requests > 1:
+            return connection.reply(stream)
+        connection.begin(stream)
+        if when == "during the data":
+            connection.send(frame_server.DATA, 0, stream, b"\x00\x00\x00\x00\x10half")
+        elif when == "after the data":
+            connection.message(stream)
+        connection.reset(stream, 0)
+
+    server = FrameServer(answer)
+    frame_backend(mesh, server)
+    error = failure(lambda: call(mesh, "Name"))
+    assert error.code() == grpc.StatusCode.UNAVAILABLE and "NO_ERROR" in error.details()
+    assert call(mesh, "Name") == b"ok"
+    assert server.connections == 1
+    server.close()
+
+
+def test_pings_at_any_time_are_answered_and_disturb_no_call(mesh):
+    asked, connections = [], []
+
+    def ping(connection):
+        asked.append(b"%08d" % len(asked))
+        connection.ping(asked[-1])
+
+    def answer(connection, stream):
+        connections.append(connection)
+        ping(connection)
+        connection.begin(stream)
+        ping(connection)
+        connection.message(stream)
+        ping(connection)
+        connection.finish(stream)
+        ping(connection)
+
+    server = FrameServer(answer)
+    frame_backend(mesh, server)
+    for _ in range(3):
+        assert call(mesh, "Name") == b"ok"
+    end = time.monotonic() + 10
+    while connections[0].acknowledged != asked and time.monotonic() < end:
+        time.sleep(0.02)
+    assert connections[0].acknowledged == asked and len(asked) == 12
+    server.close()
+
+
+@pytest.mark.parametrize("padding", [0, 1, 255])
+def test_padded_data_is_data_without_its_padding(mesh, padding):
+    def answer(connection, stream):
+        connection.begin(stream)
+        for _ in range(300):
+            connection.message(stream, b"ab", padding)
+        connection.finish(stream)
+
+    server = FrameServer(answer)
+    frame_backend(mesh, server)
+    # More than a window of padding, which is given back as well.
+    replies = mesh.channel.unary_stream(RAW + "Name")(b"", timeout=30)
+    assert list(replies) == [b"ab"] * 300
+    server.close()
+
+
 def test_a_response_cut_off_in_the_middle_fails_the_call(mesh):
     def answer(connection, stream):
-        headers = frames.header_block([(":status", "200"), ("content-type", "application/grpc")])
-        connection.send(frame_server.HEADERS, 4, stream, headers)
+        connection.begin(stream)
         connection.send(frame_server.DATA, 0, stream, b"\x00\x00\x00\x00\x10half")
         connection.socket.shutdown(socket.SHUT_RDWR)
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import MessageYAML
 internal import Messages
 internal import Weir
 
@@ -20,7 +21,7 @@ struct ApplyCommand: AsyncParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
-        let document = try YAMLDocument(file: file)
+        let document = try YAMLFile(file)
         let request = Weir_Admin_V1_ApplyRequest(
             configuration: try document.message(), expectedRevision: change.expectedRevision,
             validateOnly: change.dryRun, note: change.note)
@@ -34,7 +35,7 @@ struct ApplyCommand: AsyncParsableCommand {
     }
 }
 
-extension YAMLDocument {
+extension YAMLFile {
     /// Refusals of a configuration, by the line of this file.
     func locating<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
         do {

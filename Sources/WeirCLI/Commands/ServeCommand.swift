@@ -115,7 +115,7 @@ struct ServeCommand: AsyncParsableCommand {
         LoggingSystem.bootstrap { BackgroundLog(label: $0) }
         defer { BackgroundLog.flush() }
         raiseFileLimit()
-        let document = try file.map { try YAMLDocument(file: $0) }
+        let document = try file.map { try YAMLFile($0) }
         let wished: Weir_Admin_V1_Configuration? = try document?.message()
         var configuration = WeirServer.Configuration()
         configuration.data = try Address(argument: data)
@@ -182,7 +182,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     /// Applies a configuration to a state that is empty.
     private func seed(
-        _ server: WeirServer, _ wished: Weir_Admin_V1_Configuration, from document: YAMLDocument
+        _ server: WeirServer, _ wished: Weir_Admin_V1_Configuration, from document: YAMLFile
     ) async throws {
         try await reporting {
             do {

@@ -64,7 +64,7 @@ struct StateCommand: ParsableCommand {
 
         func run() async throws {
             let archive = try StateArchive(
-                try YAMLDocument(file: file).message(as: Weir_Store_V1_Archive.self))
+                try YAMLFile(file).message(as: Weir_Store_V1_Archive.self))
             try await StateCommand.using(options, creates: true) { store in
                 try await archive.write(to: store)
                 print(archive.inWords(store.place))

@@ -1,57 +1,54 @@
-internal import ArgumentParser
-internal import Foundation
-internal import Messages
-internal import Weir
+package import Messages
 internal import Yams
 
-/// A YAML or JSON file in the terms of `admin.proto`, in which every field knows its line.
-struct YAMLDocument {
-    private let file: String
+/// YAML or JSON in the terms of a `.proto` file, in which every field knows its line.
+package struct YAMLDocument {
+    private let name: String
     private let root: Node
 
-    /// - Parameter file: a path, or '-' for standard input.
-    init(file: String) throws {
-        self.file = file == "-" ? "standard input" : file
-        let text = String(decoding: try Self.contents(of: file), as: UTF8.self)
+    /// - Parameter name: what errors call the document.
+    /// - Throws: where it is no YAML, and why.
+    package init(_ text: String, name: String) throws(MessageError) {
+        self.name = name
+        let composed: Node?
         do {
-            guard let root = try Yams.compose(yaml: text) else {
-                throw ValidationError("\(self.file) is empty")
-            }
-            self.root = root
-        } catch let error as YamlError {
-            throw ValidationError("\(self.file) is no YAML: \(error)")
-        }
-    }
-
-    static func contents(of file: String) throws -> Data {
-        do {
-            return file == "-"
-                ? FileHandle.standardInput.readDataToEndOfFile()
-                : try Data(contentsOf: URL(fileURLWithPath: file))
+            composed = try Yams.compose(yaml: text)
         } catch {
-            throw ValidationError("can't read '\(file)': \(error.localizedDescription)")
+            throw MessageError("\(name) is no YAML: \(error)")
         }
+        guard let composed else { throw MessageError("\(name) is empty") }
+        root = composed
     }
 
-    /// The message that the file describes.
-    func message<Message: ProtobufMessage>(as type: Message.Type = Message.self) throws -> Message {
+    /// The message that the document describes.
+    ///
+    /// - Throws: which field is wrong, and its line.
+    package func message<Message: ProtobufMessage>(
+        as type: Message.Type = Message.self
+    ) throws(MessageError) -> Message {
         do throws(MessageError) {
-            var schema = Schema()
-            try schema.add(Message._file)
-            let bytes = try JSONTranscoder(schema: schema).bytes(
-                from: try JSONValue(yaml: root), message: Message.messageName ?? "")
+            let bytes = try JSONTranscoder(schema: try Self.schema(of: type)).bytes(
+                from: try JSONValue(yaml: root), message: type.messageName ?? "")
             return try Message(serializedBytes: bytes)
         } catch {
-            throw ValidationError(located(error.field ?? "", error.reason))
+            throw MessageError(located(error.field ?? "", error.reason))
         }
     }
 
-    /// A sentence about a field, with the file and the line.
+    private static func schema<Message: ProtobufMessage>(
+        of type: Message.Type
+    ) throws(MessageError) -> Schema {
+        var schema = Schema()
+        try schema.add(type._file)
+        return schema
+    }
+
+    /// A sentence about a field, with the document and the line.
     ///
     /// - Parameter path: `backends[0].upstream.addresses`
-    func located(_ path: String, _ reason: String) -> String {
+    package func located(_ path: String, _ reason: String) -> String {
         let line = line(of: path).map { ":\($0)" } ?? ""
-        return "\(file)\(line): \(path.isEmpty ? "" : "\(path): ")\(reason)"
+        return "\(name)\(line): \(path.isEmpty ? "" : "\(path): ")\(reason)"
     }
 
     /// Where a field is, or what it would be in.
@@ -82,12 +79,17 @@ struct YAMLDocument {
     }
 
     /// A message as YAML.
-    static func text<Message: ProtobufMessage>(of message: Message) throws -> String {
-        var schema = Schema()
-        try schema.add(Message._file)
-        let json = try JSONTranscoder(schema: schema, keepsNames: true).json(
+    package static func text<Message: ProtobufMessage>(
+        of message: Message
+    ) throws(MessageError) -> String {
+        let transcoder = JSONTranscoder(schema: try schema(of: Message.self), keepsNames: true)
+        let json = try transcoder.json(
             from: try message.serializedBytes(), message: Message.messageName ?? "")
-        return try Yams.serialize(node: Node(json), width: 100)
+        do {
+            return try Yams.serialize(node: Node(json), width: 100)
+        } catch {
+            throw MessageError("can't be written as YAML: \(error)")
+        }
     }
 }
 

@@ -1,0 +1,44 @@
+internal import ArgumentParser
+internal import Foundation
+internal import MessageYAML
+internal import Messages
+
+/// A file that an argument names. What is wrong with it is wrong with the argument.
+struct YAMLFile {
+    private let document: YAMLDocument
+
+    /// - Parameter path: '-' is standard input.
+    init(_ path: String) throws {
+        let text = String(decoding: try Self.contents(of: path), as: UTF8.self)
+        document = try Self.valid { () throws(MessageError) in
+            try YAMLDocument(text, name: path == "-" ? "standard input" : path)
+        }
+    }
+
+    static func contents(of path: String) throws -> Data {
+        do {
+            return path == "-"
+                ? FileHandle.standardInput.readDataToEndOfFile()
+                : try Data(contentsOf: URL(fileURLWithPath: path))
+        } catch {
+            throw ValidationError("can't read '\(path)': \(error.localizedDescription)")
+        }
+    }
+
+    func message<Message: ProtobufMessage>(as type: Message.Type = Message.self) throws -> Message {
+        try Self.valid { () throws(MessageError) in try document.message() }
+    }
+
+    /// A sentence about a field, with the file and the line.
+    ///
+    /// - Parameter path: `backends[0].upstream.addresses`
+    func located(_ path: String, _ reason: String) -> String { document.located(path, reason) }
+
+    private static func valid<Value>(_ body: () throws(MessageError) -> Value) throws -> Value {
+        do throws(MessageError) {
+            return try body()
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+}
