@@ -86,7 +86,7 @@ fuzz: deps
 	  -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer,address
 	@for target in $(FUZZ_TARGETS); do \
 	  mkdir -p .fuzz/$$target && echo "== $$target" && \
-	  WEIR_FUZZ=$$target ASAN_OPTIONS=detect_leaks=0 $(FUZZ) .fuzz/$$target Tests/Fuzz/Corpus/$$target \
+	  WEIR_FUZZ=$$target SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 $(FUZZ) .fuzz/$$target Tests/Fuzz/Corpus/$$target \
 	    -max_total_time=$$(($(TIME) / $(words $(FUZZ_TARGETS)))) -max_len=4096 -timeout=10 -rss_limit_mb=4096 \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=.fuzz/$$target- || exit 1; done
 

@@ -239,7 +239,7 @@ def test_a_response_that_is_reset_fails_the_call_and_no_other(mesh, when):
     server = FrameServer(answer)
     frame_backend(mesh, server)
     error = failure(lambda: call(mesh, "Name"))
-    assert error.code() == grpc.StatusCode.UNAVAILABLE and "NO_ERROR" in error.details()
+    assert error.code() == grpc.StatusCode.INTERNAL and "NO_ERROR" in error.details()
     assert call(mesh, "Name") == b"ok"
     assert server.connections == 1
     server.close()
