@@ -14,7 +14,9 @@ package struct YAMLDocument {
         do {
             composed = try Yams.compose(yaml: text)
         } catch {
-            throw MessageError("\(name) is no YAML: \(error)")
+            // It shows the line, which may be a long one.
+            let lines = "\(error)".split(separator: "\n").map { $0.prefix(200) }
+            throw MessageError("\(name) is no YAML: \(lines.joined(separator: "\n"))")
         }
         guard let composed else { throw MessageError("\(name) is empty") }
         root = composed
@@ -28,7 +30,7 @@ package struct YAMLDocument {
     ) throws(MessageError) -> Message {
         do throws(MessageError) {
             let bytes = try JSONTranscoder(schema: try Self.schema(of: type)).bytes(
-                from: try JSONValue(yaml: root), message: type.messageName ?? "")
+                from: try JSONValue(document: root), message: type.messageName ?? "")
             return try Message(serializedBytes: bytes)
         } catch {
             throw MessageError(located(error.field ?? "", error.reason))
@@ -94,8 +96,20 @@ package struct YAMLDocument {
 }
 
 extension JSONValue {
+    /// More values than any configuration has; a few lines of aliases of aliases stand for as many.
+    private static let maximumValues = 1_000_000
+
     /// YAML as the JSON that means the same; what looks like no number or boolean is a string.
-    fileprivate init(yaml node: Node) throws(MessageError) {
+    fileprivate init(document root: Node) throws(MessageError) {
+        var room = Self.maximumValues
+        try self.init(root, &room)
+    }
+
+    private init(_ node: Node, _ room: inout Int) throws(MessageError) {
+        room -= 1
+        guard room >= 0 else {
+            throw MessageError("there are more than \(Self.maximumValues) values, aliases resolved")
+        }
         switch node {
         case .mapping(let mapping):
             var members: [(key: String, value: JSONValue)] = []
@@ -103,12 +117,12 @@ extension JSONValue {
                 guard let key = key.string else {
                     throw MessageError("line \(key.mark?.line ?? 0): a key must be a string")
                 }
-                members.append((key, try JSONValue(yaml: value)))
+                members.append((key, try JSONValue(value, &room)))
             }
             self = .object(members)
         case .sequence(let sequence):
             var elements: [JSONValue] = []
-            for element in sequence { elements.append(try JSONValue(yaml: element)) }
+            for element in sequence { elements.append(try JSONValue(element, &room)) }
             self = .array(elements)
         case .scalar(let scalar):
             // Quoted scalars are strings whatever they look like.

@@ -19,7 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # The debug build, unless another folder is named.
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
 # How long to wait for what takes no time; longer where everything is slow.
-SECONDS = 20 * int(os.environ.get("WEIR_PATIENCE", "1"))
+PATIENCE = int(os.environ.get("WEIR_PATIENCE", "1"))
+SECONDS = 20 * PATIENCE
 # For the frames and the counting of allocations that benchmarks use too.
 sys.path.insert(0, str(ROOT / "Benchmarks"))
 

@@ -236,6 +236,25 @@ def test_mistakes_in_a_configuration_are_told_by_line(servers, tmp_path, old, ne
     assert tool(weir, "export").stdout == before
 
 
+@pytest.mark.parametrize("text, reason", [
+    ("", "is empty"),
+    ("a: [", "did not find expected node content"),
+    ("a: \x00", "is no YAML: "),
+    ("[" * 100_000, "Maximum nesting level reached"),
+    # Lists of lists, ten to the ninth values in all.
+    ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+        f"{name}: &{name} [{','.join(['*' + last] * 10)}]\n"
+        for last, name in zip("abcdefgh", "bcdefghi")), "more than 1000000 values"),
+])
+def test_files_that_are_no_configuration_are_refused(tmp_path, text, reason):
+    file = tmp_path / "weir.yaml"
+    file.write_text(text)
+    run = subprocess.run(
+        [str(BUILD / "weir"), "apply", "-f", str(file)], text=True, capture_output=True, timeout=60)
+    assert run.returncode == 64 and reason in run.stderr
+    assert str(file) in run.stderr and len(run.stderr) < 2_000
+
+
 def test_a_configuration_seeds_an_empty_state_only(servers, tmp_path):
     file = tmp_path / "weir.yaml"
     file.write_text(CONFIGURATION)
