@@ -31,12 +31,11 @@ def server():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_well_behaved_client_does_not_notice(server, name):
     # The bystander itself checks each of its answers.
-    # Long enough for a server of a sanitizer to get to what it does not bear.
-    result, latencies, memory = measure(
-        name, server, 0.3 * PATIENCE, share=0.05 if name in CROWDS else 1)
+    result, latencies, memory = measure(name, server, 0.3, share=0.05 if name in CROWDS else 1)
     assert max(latencies[1]) < 2, result
     assert memory[1] - memory[0] < 100 << 20
-    if name in PUNISHED:
+    # A sanitizer's server holds such clients up so long that it does not come to that.
+    if name in PUNISHED and PATIENCE == 1:
         assert PUNISHED[name] in result["ends"], result
     if name in CROWDS:
         assert result["connections"] == int(CROWDS[name][0] * 0.05)
