@@ -78,7 +78,8 @@ tsan: deps-test $(VENV)/installed
 	  TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 $(SANITIZED_PYTHON)
 
 # Feeds each target with what libFuzzer makes up, for TIME seconds in all. What it finds is left in `.fuzz`; an input
-# that breaks something goes into Tests/Fuzz/Corpus with its repair.
+# that breaks something goes into Tests/Fuzz/Corpus with its repair. Without an environment, of which libFuzzer would
+# put pieces into its inputs.
 TIME ?= 600
 FUZZ_TARGETS := deframer wire session frames messages json yaml affinity configuration store access
 FUZZ := .build-fuzz/release/Fuzz
@@ -87,7 +88,7 @@ fuzz: deps
 	  -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer,address
 	@for target in $(FUZZ_TARGETS); do \
 	  mkdir -p .fuzz/$$target && echo "== $$target" && \
-	  WEIR_FUZZ=$$target SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 $(FUZZ) .fuzz/$$target Tests/Fuzz/Corpus/$$target \
+	  env -i WEIR_FUZZ=$$target SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 $(FUZZ) .fuzz/$$target Tests/Fuzz/Corpus/$$target \
 	    -max_total_time=$$(($(TIME) / $(words $(FUZZ_TARGETS)))) -max_len=4096 -timeout=10 -rss_limit_mb=4096 \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=.fuzz/$$target- || exit 1; done
 
