@@ -479,7 +479,8 @@ def test_frames_for_streams_that_have_ended(fixture_server, case):
         plain(peer)
 
 
-# gRPC's `http2` interop tests ("negative http2"), with the roles of client and server exchanged.
+# gRPC's `http2` interop tests ("negative http2"), with the roles of client and server exchanged; test_faults.py has them
+# as gRPC specifies them.
 
 
 def test_goaway_from_a_client_lets_running_calls_finish(fixture_server):
