@@ -399,7 +399,11 @@ def main():
     for name in arguments.names or NAMES:
         server = Server([str(BUILD / "FixtureServer"), "1"])
         server.data, server.admin = server.first_line.split()
-        result, latencies, memory = measure(name, server, arguments.seconds)
+        try:
+            result, latencies, memory = measure(name, server, arguments.seconds)
+        except BaseException:
+            server.stop()
+            raise
         medians = [statistics.median(part) for part in latencies]
         text = "  ".join(
             f"{median * 1e6:.0f} ({quantile(part, .99) * 1e6:.0f})"
