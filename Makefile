@@ -81,7 +81,7 @@ tsan: deps-test $(VENV)/installed
 # that breaks something goes into Tests/Fuzz/Corpus with its repair. Without an environment, of which libFuzzer would
 # put pieces into its inputs.
 TIME ?= 600
-FUZZ_TARGETS := deframer wire session frames messages json yaml affinity configuration store access
+FUZZ_TARGETS := $(notdir $(wildcard Tests/Fuzz/Corpus/*))
 FUZZ := .build-fuzz/release/Fuzz
 fuzz: deps
 	WEIR_BUILDS_FUZZER=1 $(SWIFT) build -c release --scratch-path .build-fuzz --product Fuzz \

@@ -38,6 +38,8 @@ class FrameServer:
 class Connection:
     def __init__(self, server, connected):
         self.server, self.socket, self.requests = server, connected, 0
+        # The parts of a response are not held back until the one before has been acknowledged.
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.open = self.most_open = 0
         self.acknowledged = []  # What the client's answers to PINGs held.
 

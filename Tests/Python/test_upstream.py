@@ -13,7 +13,7 @@ import urllib.request
 
 import grpc
 import pytest
-from conftest import free_port, memory
+from conftest import free_port, memory, wait_for
 
 RAW = "/test.Raw/"
 READY, UNHEALTHY, EJECTED = 3, 4, 5
@@ -78,16 +78,10 @@ def test_cancellation_reaches_the_upstream(mesh):
     mesh.raw(mesh.upstream().address)
     running = mesh.channel.unary_unary(RAW + "Sleep").future(b"1")
     # A call that is cancelled before the server has begun it never gets there.
-    end = time.monotonic() + 10
-    while call(mesh, "Began") != b"1":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for(lambda: call(mesh, "Began") == b"1", 10)
     running.cancel()
     mesh.wait_for("raw", lambda status: status.in_flight == 0)
-    end = time.monotonic() + 10
-    while call(mesh, "Cancelled") != b"1":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for(lambda: call(mesh, "Cancelled") == b"1", 10)
 
 
 def test_the_deadline_ends_a_call_to_a_hanging_upstream(mesh):
