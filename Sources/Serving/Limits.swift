@@ -37,6 +37,8 @@ public struct Limits: Sendable {
     /// Streams that a client may break off, or have broken off by its mistakes, at once, and a tenth of it per
     /// second after that (CVE-2023-44487, CVE-2025-8671); over it GOAWAY ENHANCE_YOUR_CALM.
     public var maxResets = 1_000
+    /// How many of them are let pass again each second.
+    var resetsPerSecond: Double { Double(maxResets) / 10 }
     /// CONTINUATION frames after one HEADERS frame (CVE-2024-28182); over it closed.
     public var maxContinuations = 8
     /// Answers to PING and SETTINGS that a client leaves unread; over it closed.
@@ -113,7 +115,7 @@ public struct Limits: Sendable {
         limits.maxHeaderListBytes = maxHeaderListBytes
         limits.maxHeaderFields = maxHeaderFields
         limits.resetBurst = UInt64(maxResets)
-        limits.resetsPerSecond = UInt64(max(1, maxResets / 10))
+        limits.resetsPerSecond = UInt64(max(1, resetsPerSecond))
         limits.maxContinuations = maxContinuations
         limits.maxOutboundAcknowledgements = maxUnreadAcknowledgements
         return limits

@@ -27,8 +27,8 @@ struct ClientConduct {
     init(_ limits: Limits, at now: UInt64) {
         minPingInterval = limits.minPingInterval.nanoseconds
         maxPingStrikes = limits.maxPingStrikes
-        let resets = Double(limits.maxResets)
-        self.resets = TokenBucket(capacity: resets, perSecond: resets / 10, at: now)
+        resets = TokenBucket(
+            capacity: Double(limits.maxResets), perSecond: limits.resetsPerSecond, at: now)
         let frames = Double(limits.maxOverheadFrames)
         overhead = TokenBucket(capacity: frames, perSecond: frames, at: now)
     }
