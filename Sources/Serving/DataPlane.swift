@@ -101,24 +101,38 @@ package final class DataPlane: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let address = channel.remoteAddress?.ipAddress ?? ""
-                    try gate.enter(address)
-                    channel.closeFuture.whenComplete { _ in gate.leave(address) }
                     guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else {
                         preconditionFailure("a connection is on none of the loops")
                     }
-                    let pipeline = channel.pipeline.syncOperations
-                    if let tls { try pipeline.addHandler(tls.handler()) }
-                    try pipeline.addHandler(ProtocolSniffer(loop: loop, port: services))
+                    do {
+                        try Self.setUp(channel, loop, gate, tls, services)
+                    } catch {
+                        loop.noteClosing(Peer(channel), "setup failed: \(systemReason(error))")
+                        throw error
+                    }
                 }
             }
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(
                     minimum: 2_048, initial: 2_048, maximum: 65_536))
+    }
+
+    /// Admits an accepted connection and installs its handlers. The caller closes the channel on an error.
+    private static func setUp(
+        _ channel: any Channel, _ loop: ServingLoop, _ gate: ConnectionGate, _ tls: ServedTLS?,
+        _ services: SystemServices
+    ) throws {
+        let address = channel.remoteAddress?.ipAddress ?? ""
+        try gate.enter(address)
+        channel.closeFuture.whenComplete { _ in gate.leave(address) }
+        // NIO ignores TCP_NODELAY on a socket that is not TCP.
+        try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+        try channel.syncOptions?.setOption(.socketOption(.so_keepalive), value: 1)
+        let pipeline = channel.pipeline.syncOperations
+        if let tls { try pipeline.addHandler(tls.handler()) }
+        try pipeline.addHandler(ProtocolSniffer(loop: loop, port: services))
     }
 
     // MARK: Control

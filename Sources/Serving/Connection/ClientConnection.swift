@@ -135,16 +135,11 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
                     try pipeline.addHandler(connection)
                 }
             }
+        // NIO's bootstrap sets TCP_NODELAY on TCP sockets.
         let channel =
             switch destination {
-            case .host(let host, let port):
-                bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1)
-                    .connect(host: host, port: port)
-            case .address(let address) where address.protocol == .unix:
-                bootstrap.connect(to: address)
-            case .address(let address):
-                bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1)
-                    .connect(to: address)
+            case .host(let host, let port): bootstrap.connect(host: host, port: port)
+            case .address(let address): bootstrap.connect(to: address)
             }
         channel.whenFailure { connection.end(systemReason($0)) }
         connection.timer = shared.eventLoop.scheduleTask(in: timeout) {

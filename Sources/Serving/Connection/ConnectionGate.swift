@@ -4,8 +4,10 @@ internal import Synchronization
 ///
 /// One for all loops: a connection takes its lock twice, a request never.
 final class ConnectionGate: Sendable {
-    /// There is no room for a connection.
-    struct Full: Error {}
+    /// The limit of connections is reached.
+    struct Full: Error, CustomStringConvertible {
+        var description: String { "the limit of connections is reached" }
+    }
 
     private struct Counts {
         var all = 0

@@ -14,10 +14,16 @@ package struct Peer: Sendable {
 
     package init() {}
 
-    init(_ context: ChannelHandlerContext) {
-        let address = context.remoteAddress
+    /// The peer of a connection whose TLS handshake is not complete.
+    init(_ channel: any Channel) { self.init(channel.remoteAddress) }
+
+    private init(_ address: SocketAddress?) {
         ipAddress = address?.ipAddress
         text = Self.text(address)
+    }
+
+    init(_ context: ChannelHandlerContext) {
+        self.init(context.remoteAddress)
         let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate()
         identities = certificate.map(Self.identities) ?? []
     }
