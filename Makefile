@@ -11,9 +11,14 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
   golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev golang-github-oneofone-xxhash-dev \
   default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java liblz4-java \
   libgoogle-gson-java protobuf-compiler-grpc-java-plugin \
-  nodejs ruby ruby-grpc
+  nodejs ruby ruby-grpc systemd
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
+# Root runs the tests as an ordinary user without capabilities.
+UNPRIVILEGED := .ci/unprivileged
+PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
+# The program of the Swift tests, in a build folder; `swift test` writes into that folder, which may be root's.
+SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing
 
 .PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture abuse bench protos check-protos check-contract \
   release-protos vectors format lint
@@ -48,9 +53,9 @@ run: build
 
 test: deps-test $(VENV)/installed
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+	$(UNPRIVILEGED) .build/$(SWIFT_TESTS)
 	$(MAKE) --no-print-directory check-protos check-contract
-	$(VENV)/bin/pytest -q Tests/Python
+	$(PYTEST) Tests/Python
 
 $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 	python3 -m venv $(VENV)
@@ -60,7 +65,7 @@ $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 # All tests under AddressSanitizer with its search for leaks: the Swift ones, and the servers and the tool under the
 # Python ones. Not those of other languages' clients, which need not wait for it, nor what measures memory, of which
 # a sanitizer has its own.
-SANITIZED_PYTHON = $(VENV)/bin/pytest -q Tests/Python --ignore Tests/Python/test_clients.py \
+SANITIZED_PYTHON = $(PYTEST) Tests/Python --ignore Tests/Python/test_clients.py \
   --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_allocations.py -k "not memory_stays_flat"
 asan: deps-test $(VENV)/installed
 	$(SWIFT) build --build-tests --scratch-path .build-asan --sanitize=address

@@ -124,13 +124,16 @@ class Server:
         return grpc.insecure_channel(address)
 
 
-def start_weir(*options):
-    """A server on free ports; its state is in memory unless the options say where."""
+def start_weir(*options, prefix=()):
+    """A server on free ports; its state is in memory unless the options say where.
+
+    A prefix is a command that runs the server.
+    """
     if not {"--store", "--state-dir"} & set(options):
         options = ("--store", "memory:", *options)
     server = Server(
-        [BUILD / "weir", "serve", "--json", "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0",
-         *options])
+        [*prefix, BUILD / "weir", "serve", "--json", "--data", "127.0.0.1:0", "--admin",
+         "127.0.0.1:0", *options])
     addresses = json.loads(server.first_line)
     server.data, server.admin = addresses["data"], addresses["admin"]
     return server

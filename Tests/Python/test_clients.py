@@ -60,17 +60,10 @@ def passed(output):
     return int(re.search(r"(\d+) passed", output).group(1))
 
 
-def build_folder(name):
-    """Where a client is built. It is kept, since a build takes its time."""
-    folder = BUILD / "clients" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def cpp():
+def cpp(tmp_path_factory):
     needs("C++", "g++ libgrpc++-dev protobuf-compiler-grpc", "g++", "protoc", "grpc_cpp_plugin")
-    folder = build_folder("cpp")
+    folder = tmp_path_factory.mktemp("cpp")
     subprocess.run(
         ["make", "-s", "-j2", f"OUT={folder}", "CXXFLAGS=-O0"], cwd=CLIENTS / "cpp", check=True,
         timeout=SECONDS)
@@ -96,12 +89,12 @@ def test_go(run, go):
     assert output.count("--- PASS") == 5 and "SKIP" not in output
 
 
-@pytest.fixture
-def java():
+@pytest.fixture(scope="module")
+def java(tmp_path_factory):
     """Where Java's client is built."""
     needs("Java", "default-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin",
           "javac", "protoc", "grpc_java_plugin")
-    return build_folder("java")
+    return tmp_path_factory.mktemp("java")
 
 
 def test_java(run, java):

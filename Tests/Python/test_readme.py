@@ -5,6 +5,8 @@ import re
 import subprocess
 import time
 
+from conftest import BUILD
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -32,7 +34,7 @@ def test_the_tour_prints_what_the_readme_shows(demo, weir, monkeypatch):
     assert len(steps) > 8
     environment = {
         "WEIR_AUTHOR": "ada", "WEIR_ADMIN": demo.admin, "WEIR_ADDRESS": demo.data, "NO_COLOR": "1",
-        "PATH": f"{ROOT / '.build/debug'}:/usr/bin:/bin"}
+        "PATH": f"{BUILD}:/usr/bin:/bin"}
     for command, shown in steps:
         end = time.monotonic() + 10
         while True:
@@ -70,7 +72,7 @@ def test_every_command_of_the_reference_exists(weir):
 
 def test_the_suggestions_of_serve_work(demo):
     """What `weir serve --demo` prints to try next."""
-    from conftest import BUILD, Server
+    from conftest import Server
 
     server = Server(
         [BUILD / "weir", "serve", "--demo", "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import pathlib
 import re
 import signal
 import subprocess
@@ -10,7 +11,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from conftest import BUILD, Server, admin_of, metric, start_weir, tool, wait_for
+from conftest import (
+    BUILD, SECONDS, Server, admin_of, metric, start_weir, started, tool, wait_for)
 
 import torture
 
@@ -21,8 +23,8 @@ HALF = ("traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5")
 def servers():
     """Starts servers that end with the test."""
     with contextlib.ExitStack() as stack:
-        def start(*options):
-            server = start_weir(*options)
+        def start(*options, **how):
+            server = start_weir(*options, **how)
             stack.callback(server.stop, signal.SIGKILL)
             return server
 
@@ -239,7 +241,7 @@ def test_mistakes_in_a_configuration_are_told_by_line(servers, tmp_path, old, ne
 @pytest.mark.parametrize("text, reason", [
     ("", "is empty"),
     ("a: [", "did not find expected node content"),
-    ("a: \x00", "is no YAML: "),
+    ("a: \x00", "is not valid YAML: "),
     ("[" * 100_000, "Maximum nesting level reached"),
     # Lists of lists, ten to the ninth values in all.
     ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
@@ -350,24 +352,40 @@ def test_a_damaged_state_is_refused_and_what_is_intact_is_saved(servers, tmp_pat
     assert "greeter-v2=0.38" in tool(second, "history").stdout
 
 
+class SmallDisk:
+    """A disk of 1 MiB. It is mounted in namespaces, where an ordinary user can do so."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        self.folder = folder
+        self.holder = started(subprocess.Popen(
+            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+             'mount -t tmpfs -o size=1m tmpfs "$0" && echo mounted && exec cat', folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        if self.holder.stdout.readline() != "mounted\n":
+            reason = self.holder.communicate()[1].strip()
+            pytest.skip(f"a disk can't be mounted here: {reason}")
+        # The command that runs programs which see the disk, and its path for those that don't.
+        self.prefix = ["nsenter", f"--target={self.holder.pid}", "--user", "--mount",
+                       "--preserve-credentials", "--"]
+        self.outside = pathlib.Path(f"/proc/{self.holder.pid}/root{folder}")
+
+    def close(self):
+        self.holder.communicate(timeout=SECONDS)
+
+
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of its own; mounting one needs root."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"a disk can't be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    with contextlib.closing(SmallDisk(tmp_path / "disk")) as disk:
+        yield disk
 
 
 def test_a_full_disk_refuses_changes_and_loses_nothing(servers, stubs, small_disk):
-    weir = servers("--demo", "--state-dir", small_disk / "state")
+    state = ("--demo", "--state-dir", small_disk.folder / "state")
+    weir = servers(*state, prefix=small_disk.prefix)
     tool(weir, *HALF)
     acknowledged = tool(weir, "endpoint", "list", "--json").stdout
-    filler = small_disk / "filler"
+    filler = small_disk.outside / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
@@ -396,7 +414,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(servers, stubs, small_dis
     after = tool(weir, "endpoint", "list", "--json").stdout
     assert after != kept
     weir.stop(signal.SIGKILL)
-    again = servers("--demo", "--state-dir", small_disk / "state")
+    again = servers(*state, prefix=small_disk.prefix)
     assert tool(again, "endpoint", "list", "--json").stdout == after
 
 
@@ -417,11 +435,13 @@ def test_a_database_that_is_moved_away_takes_no_changes_until_it_is_back(servers
 
 
 def test_a_read_only_disk_at_the_start_is_told(servers, small_disk):
-    servers("--demo", "--state-dir", small_disk / "state").stop()
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    state = ("--demo", "--state-dir", small_disk.folder / "state")
+    servers(*state, prefix=small_disk.prefix).stop()
+    subprocess.run(
+        [*small_disk.prefix, "mount", "-o", "remount,bind,ro", small_disk.folder], check=True)
     run = subprocess.run(
-        [BUILD / "weir", "serve", "--demo", "--state-dir", small_disk / "state",
-         "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+        [*small_disk.prefix, BUILD / "weir", "serve", *state, "--data", "127.0.0.1:0", "--admin",
+         "127.0.0.1:0"],
         capture_output=True, text=True, timeout=20)
     assert run.returncode == 1 and "Read-only file system" in run.stderr
 
