@@ -3,8 +3,6 @@
 import fcntl
 import json
 import os
-import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,13 +10,11 @@ import threading
 import time
 
 import grpc
-import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from conftest import BUILD, ROOT, free_port, start_demo, started, tool, wait_for
+from conftest import BUILD, free_port, start_demo, started, tool, wait_for
 from peer import Peer
 
-DEPLOY = ROOT / "deploy"
 HELLO = "/helloworld.Greeter/SayHello"
 
 
@@ -243,62 +239,3 @@ def test_sockets_meant_for_another_process_are_left_alone(tmp_path):
     assert json.loads(server.stdout.readline())["data"] != "127.0.0.1:0"
     server.terminate()
     assert server.wait(20) == 0
-
-
-# The files in `deploy/`.
-
-
-def checked(arguments):
-    """Options that `weir serve` takes: with --list-limits it checks them, and ends."""
-    return subprocess.run(
-        [BUILD / "weir", *arguments, "--list-limits"], capture_output=True, text=True, timeout=20)
-
-
-def test_the_systemd_unit_starts_with_options_that_there_are():
-    unit = (DEPLOY / "systemd/weir.service").read_text()
-    (command,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
-    words = shlex.split(command.removeprefix("ExecStart="))
-    assert words[0] == "/usr/local/bin/weir"
-    run = checked(words[1:])
-    assert run.returncode == 0, run.stderr
-    if shutil.which("systemd-analyze"):
-        run = subprocess.run(
-            ["systemd-analyze", "verify", *map(str, sorted((DEPLOY / "systemd").iterdir()))],
-            capture_output=True, text=True, timeout=60)
-        # This machine has no /usr/local/bin/weir, and perhaps no running systemd.
-        complaints = [line for line in run.stderr.splitlines()
-                      if "weir" in line and "not executable" not in line
-                      and "Failed to" not in line]
-        assert not complaints, run.stderr
-
-
-def test_the_kubernetes_manifest_starts_with_options_that_there_are():
-    yaml = pytest.importorskip("yaml")
-    objects = list(yaml.safe_load_all((DEPLOY / "kubernetes/weir.yaml").read_text()))
-    kinds = {one["kind"]: one for one in objects}
-    assert set(kinds) == {
-        "Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
-    pod = kinds["Deployment"]["spec"]["template"]
-    (container,) = pod["spec"]["containers"]
-    run = checked(container["args"])
-    assert run.returncode == 0, run.stderr
-    limits = dict(line.split()[:2] for line in run.stdout.splitlines()[1:])
-    grace = pod["spec"]["terminationGracePeriodSeconds"]
-    assert grace > float(limits["drain-delay"]) + float(limits["drain-timeout"])
-    for other in ("Service", "PodDisruptionBudget"):
-        selector = kinds[other]["spec"]["selector"]
-        assert selector.get("matchLabels", selector) == pod["metadata"]["labels"]
-    assert kinds["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == \
-        kinds["Deployment"]["metadata"]["name"]
-
-
-def test_the_container_starts_with_options_that_there_are():
-    text = (DEPLOY / "Containerfile").read_text()
-    (command,) = [line for line in text.splitlines() if line.startswith("CMD ")]
-    run = checked(json.loads(command.removeprefix("CMD ")))
-    assert run.returncode == 0, run.stderr
-    # What is installed to build it is what `make` installs.
-    (packages,) = [line for line in (ROOT / "Makefile").read_text().splitlines()
-                   if line.startswith("BUILD_PACKAGES")]
-    for package in packages.split(":=")[1].split():
-        assert package in text
