@@ -5,11 +5,31 @@ internal import NIOPosix
     internal import Glibc
 #endif
 
+/// Why a server can't listen on an address or a socket.
+package struct ListenFailure: Error, CustomStringConvertible {
+    /// The address, the reason, and what would be correct.
+    package let description: String
+
+    fileprivate init(_ place: String, _ reason: String) {
+        description = "can't listen on \(place): \(reason)"
+    }
+
+    fileprivate init(_ place: String, _ error: any Error) {
+        let advice =
+            switch (error as? IOError)?.errnoCode {
+            case EACCES:
+                "; this user can't open it: choose a port above 1023, or let systemd open the socket"
+            case EADDRINUSE:
+                "; --take-over shares a port only with a server of the same user"
+            case EADDRNOTAVAIL: "; this machine has no such address"
+            default: ""
+            }
+        self.init(place, systemReason(error) + advice)
+    }
+}
+
 /// Where a server listens: on an address, or on a socket that it was given.
 package struct ListeningPort: Sendable {
-    /// Somebody else listens there.
-    package struct Taken: Error {}
-
     private enum Place {
         case address(SocketAddress)
         case inherited(Int32)
@@ -26,9 +46,18 @@ package struct ListeningPort: Sendable {
     /// what one wants that takes over from another, and nobody else.
     ///
     /// - Parameter isShared: whether another server may be listening there.
-    package init(host: String, port: Int, isShared: Bool) async throws {
-        let address = try SocketAddress.makeAddressResolvingHost(host, port: port)
-        if !isShared, port != 0, await Self.answers(address) { throw Taken() }
+    package init(host: String, port: Int, isShared: Bool) async throws(ListenFailure) {
+        let name = "\(Address(host: host, port: port))"
+        let address: SocketAddress
+        do {
+            address = try SocketAddress.makeAddressResolvingHost(host, port: port)
+        } catch {
+            throw ListenFailure(name, error)
+        }
+        if !isShared, port != 0, await Self.answers(address) {
+            throw ListenFailure(
+                name, "another server listens there; to take over from it, see --take-over")
+        }
         place = .address(address)
     }
 
@@ -63,20 +92,31 @@ package struct ListeningPort: Sendable {
         if case .address = place, let address { place = .address(address) }
     }
 
-    func open(_ bootstrap: ServerBootstrap) async throws -> any Channel {
+    func open(_ bootstrap: ServerBootstrap) async throws(ListenFailure) -> any Channel {
+        do {
+            switch place {
+            case .address(let address):
+                return
+                    try await bootstrap
+                    .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
+                    .bind(to: address).get()
+            case .inherited(let descriptor):
+                // Closed with the channel, while the one that was given stays open.
+                let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+                guard own >= 0 else { throw IOError(errnoCode: errno, reason: "fcntl") }
+                return try await bootstrap.withBoundSocket(own).get()
+            }
+        } catch {
+            throw ListenFailure(text, error)
+        }
+    }
+
+    /// For people.
+    private var text: String {
         switch place {
         case .address(let address):
-            return
-                try await bootstrap
-                .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
-                .bind(to: address).get()
-        case .inherited(let descriptor):
-            // Closed with the channel, while the one that was given stays open.
-            let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-            guard own >= 0 else {
-                throw IOError(errnoCode: errno, reason: "no socket \(descriptor)")
-            }
-            return try await bootstrap.withBoundSocket(own).get()
+            "\(Address(host: address.ipAddress ?? "", port: address.port ?? 0))"
+        case .inherited(let descriptor): "the inherited socket \(descriptor)"
         }
     }
 }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import ControlPlane
 internal import Foundation
+internal import Serving
 
 /// Where the state is kept.
 struct StoreOptions: ParsableArguments {
@@ -18,18 +19,33 @@ struct StoreOptions: ParsableArguments {
             valueName: "directory"))
     var stateDir: String?
 
-    /// The store that was asked for, or else the usual one.
-    var text: String { store ?? "sqlite:\(directory)/weir.db" }
+    /// The store of the options, or the default.
+    var text: String {
+        get throws(StoreError) {
+            if let store { return store }
+            return "sqlite:\(try directory)/weir.db"
+        }
+    }
 
     private var directory: String {
-        if let stateDir { return stateDir }
-        let environment = ProcessInfo.processInfo.environment
-        // systemd names all of a unit's directories.
-        if let first = environment["STATE_DIRECTORY"]?.split(separator: ":").first {
-            return String(first)
+        get throws(StoreError) {
+            if let stateDir { return stateDir }
+            let environment = ProcessInfo.processInfo.environment
+            // systemd names all of a unit's directories.
+            if let first = environment["STATE_DIRECTORY"]?.split(separator: ":").first {
+                return String(first)
+            }
+            // The XDG base directory specification ignores relative paths.
+            if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
+                return "\(state)/weir"
+            }
+            guard let home = environment["HOME"], home.hasPrefix("/") else {
+                throw .refused(
+                    "there is no default state directory without HOME and XDG_STATE_HOME: give "
+                        + "--state-dir or --store")
+            }
+            return "\(home)/.local/state/weir"
         }
-        if let home = environment["XDG_STATE_HOME"], !home.isEmpty { return "\(home)/weir" }
-        return FileManager.default.homeDirectoryForCurrentUser.path + "/.local/state/weir"
     }
 
     func validate() throws {
@@ -37,7 +53,7 @@ struct StoreOptions: ParsableArguments {
             throw ValidationError("give one of --store and --state-dir")
         }
         do throws(StoreLocation.Invalid) {
-            _ = try StoreLocation(text)
+            if let store { _ = try StoreLocation(store) }
         } catch {
             throw ValidationError(error.description)
         }
@@ -48,10 +64,12 @@ struct StoreOptions: ParsableArguments {
     /// - Parameter creates: whether a database that isn't there is made.
     func open(creates: Bool) async throws -> any StateStore {
         let location = try StoreLocation(text)
-        if case .sqlite(let path) = location, !creates,
-            !FileManager.default.fileExists(atPath: path)
-        {
-            throw StoreError.refused("there is no state in '\(path)'")
+        if case .sqlite(let path) = location, !creates {
+            do {
+                _ = try FileManager.default.attributesOfItem(atPath: path)
+            } catch {
+                throw StoreError.refused("there is no state in '\(path)': \(systemReason(error))")
+            }
         }
         return try await location.open()
     }

@@ -1,19 +1,22 @@
+internal import FoundationEssentials
 internal import NIOCore
 internal import NIOPosix
+internal import SystemPackage
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
-/// What went wrong with a socket, in the system's own words: "Connection refused".
+/// Why a call of the system failed, in its own words: "Connection refused".
 package func systemReason(_ error: any Error) -> String {
     switch error {
-    case let error as IOError:
-        // `strerror` returns a text that lives as long as the thread.
-        return unsafe strerror(error.errnoCode).map { unsafe String(cString: $0) } ?? "\(error)"
+    case let error as IOError: Errno(rawValue: error.errnoCode).description
+    case let error as POSIXError: Errno(rawValue: error.code.rawValue).description
+    // Foundation wraps the error of the system.
+    case let error as CocoaError: error.underlying.map(systemReason) ?? "\(error)"
+    case is SocketAddressError.UnknownHost: "the host is not known"
     case let error as NIOConnectionError:
-        if let first = error.connectionErrors.first { return systemReason(first.error) }
-        return error.dnsAError == nil ? "\(error)" : "the host is not known"
-    default: return "\(error)"
+        if let first = error.connectionErrors.first {
+            systemReason(first.error)
+        } else {
+            error.dnsAError == nil ? "\(error)" : "the host is not known"
+        }
+    default: "\(error)"
     }
 }

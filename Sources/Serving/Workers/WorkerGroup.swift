@@ -128,37 +128,68 @@ package final class WorkerGroup: Sendable {
     }
 }
 
-/// Where the workers' sockets are: a directory that only this user can enter, made when the first
-/// worker needs it.
+/// The directory of the workers' sockets, which only this user can enter. It is created for the first
+/// worker, and once more if somebody else, such as a cleaner of /tmp, has removed it.
 package final class WorkerDirectory: Sendable {
-    private let path: String
-    private let count = Mutex(0)
+    /// Why there is no place for a socket.
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
 
-    package init() {
-        let base = FileManager.default.temporaryDirectory.path
-        let number = String(UInt32.random(in: .min ... .max), radix: 36)
-        path = "\(base)/weir-\(getpid())-\(number)"
+    private struct State {
+        var path: String?
+        var sockets = 0
+    }
+
+    private let base: String
+    private let state = Mutex(State())
+
+    /// - Parameter base: the directory in which it is created.
+    package init(in base: String = FileManager.default.temporaryDirectory.path) {
+        self.base = base
     }
 
     /// A path that was not given out before.
-    @Sendable func makeSocketPath() -> String {
-        let number = count.withLock { count in
-            if count == 0 { makeDirectory() }
-            count += 1
-            return count
+    @Sendable func makeSocketPath() throws(Failure) -> String {
+        try state.withLock { (state) throws(Failure) in
+            let directory = if let path = existing(state.path) { path } else { try make() }
+            state.path = directory
+            state.sockets += 1
+            let path = "\(directory)/\(state.sockets).sock"
+            guard path.utf8.count <= Self.pathBytes else {
+                throw Failure(
+                    description: "the path of its socket, '\(path)', is longer than "
+                        + "\(Self.pathBytes) bytes: set TMPDIR to a shorter one")
+            }
+            return path
         }
-        return "\(path)/\(number).sock"
     }
 
-    private func makeDirectory() {
-        // If it fails, binding fails, and the worker's output says so.
-        try? FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
+    /// The longest path of a Unix socket (unix(7)).
+    private static let pathBytes = 107
+
+    private func existing(_ path: String?) -> String? {
+        path.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+    }
+
+    private func make() throws(Failure) -> String {
+        let number = String(UInt32.random(in: .min ... .max), radix: 36)
+        let path = "\(base)/weir-\(getpid())-\(number)"
+        do {
+            // Fails where another user has one of this name.
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Failure(
+                description: "the directory of its socket, '\(path)', can't be created: "
+                    + "\(systemReason(error)); set TMPDIR to a directory that this user can write")
+        }
+        return path
     }
 
     /// Removes the directory with what dead workers have left there.
     package func remove() {
-        if count.withLock({ $0 > 0 }) { try? FileManager.default.removeItem(atPath: path) }
+        if let path = state.withLock(\.path) { try? FileManager.default.removeItem(atPath: path) }
     }
 }

@@ -21,14 +21,14 @@ final class WorkerSlot: Sendable {
     let spec: WorkerSpec
     private let set: ReplicaSet
     private let log: Logger
-    private let makeSocket: @Sendable () -> String
+    private let makeSocket: @Sendable () throws(WorkerDirectory.Failure) -> String
     private let facts = Mutex(Facts())
     private let task = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameter makeSocket: gives a path that no process has used.
     init(
         name: String, spec: WorkerSpec, set: ReplicaSet, log: Logger,
-        makeSocket: @escaping @Sendable () -> String
+        makeSocket: @escaping @Sendable () throws(WorkerDirectory.Failure) -> String
     ) {
         self.name = name
         self.spec = spec
@@ -89,7 +89,8 @@ final class WorkerSlot: Sendable {
     private func runOnce() async -> String {
         let process: WorkerProcess
         do {
-            process = try WorkerProcess(name: name, socket: makeSocket(), spec: spec, log: log)
+            process = try WorkerProcess(
+                name: name, socket: try makeSocket(), spec: spec, log: log)
         } catch {
             return "could not be started: \(error)"
         }

@@ -169,13 +169,8 @@ struct ServeCommand: AsyncParsableCommand {
         } catch let failure as SecuritySettings.Failure {
             complain(failure.description)
             throw ExitCode(EXIT_FAILURE)
-        } catch is ListeningPort.Taken {
-            complain(
-                "another server listens on \(data) or \(admin); to take over from it, see --take-over"
-            )
-            throw ExitCode(EXIT_FAILURE)
         } catch {
-            complain("can't listen on \(data) and \(admin): \(systemReason(error))")
+            complain("\(error)")
             throw ExitCode(EXIT_FAILURE)
         }
     }

@@ -1,3 +1,4 @@
+internal import Serving
 internal import SystemPackage
 
 #if canImport(Glibc)
@@ -24,12 +25,14 @@ final class FileLock: Sendable {
                 FilePath(path), .readWrite, options: [.create, .closeOnExec],
                 permissions: [.ownerReadWrite, .groupRead, .otherRead])
         } catch {
-            throw .system("can't open '\(path)': \(error)")
+            throw .system("can't open '\(path)': \(systemReason(error))")
         }
         guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            let reason = Errno(rawValue: errno)
             let pid = Self.pid(in: file)
             try? file.close()
-            throw .held(pid: pid)
+            if reason == .wouldBlock { throw .held(pid: pid) }
+            throw .system("can't lock '\(path)': \(reason)")
         }
         do {
             try file.resize(to: 0)

@@ -41,6 +41,9 @@ final class SQLiteDatabase {
 
     deinit { unsafe sqlite3_close_v2(handle) }
 
+    /// SQLite opens a file for reading only where it can't open it for writing.
+    var isReadOnly: Bool { unsafe sqlite3_db_readonly(handle, "main") == 1 }
+
     /// Runs one statement.
     ///
     /// - Returns: its rows.

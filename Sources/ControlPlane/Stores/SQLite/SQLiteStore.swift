@@ -31,13 +31,17 @@ package actor SQLiteStore: StateStore {
         self.path = path
         place = "sqlite:\(path)"
         thread = ActorThread()
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         do {
-            let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            // The state may contain secrets of workers' environments.
             try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true)
+                atPath: directory, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
         } catch {
             thread.shutDown()
-            throw .refused("the directory of '\(path)' can't be made: \(error)")
+            throw .refused(
+                "can't create the state directory '\(directory)': \(systemReason(error)); choose "
+                    + "one that this user can write, with --state-dir or --store")
         }
         do throws(FileLock.Failure) {
             lock = try FileLock(path: path + ".lock")
@@ -48,7 +52,7 @@ package actor SQLiteStore: StateStore {
                 let holder = pid.map { "process \($0)" } ?? "another process"
                 throw .held(
                     "'\(path)' is in use by \(holder): stop it, or choose another --state-dir")
-            case .system(let reason): throw .refused("'\(path)' can't be locked: \(reason)")
+            case .system(let reason): throw .refused("'\(path)' can't be used: \(reason)")
             }
         }
         try open()
@@ -84,6 +88,10 @@ package actor SQLiteStore: StateStore {
     private func open() throws(StoreError) {
         do throws(SQLiteDatabase.Failure) {
             let database = try SQLiteDatabase(path: path)
+            guard !database.isReadOnly else {
+                throw SQLiteDatabase.Failure(
+                    code: 0, description: "this user can read it, but not write it")
+            }
             try database.run("PRAGMA busy_timeout = 1000")
             let owner = try database.run("PRAGMA application_id").first?.first?.integer ?? 0
             let version = try database.run("PRAGMA user_version").first?.first?.integer ?? 0

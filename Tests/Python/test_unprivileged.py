@@ -1,0 +1,237 @@
+"""A server and the tool as an ordinary user. An error for lack of a privilege or of write access names the cause and the
+remedy."""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import grpc
+import pytest
+
+from conftest import BUILD, ROOT, SECONDS, Authority, start_weir, started, tool, wait_for
+
+HERE = ROOT / "Tests/Python"
+HELLO = "/helloworld.Greeter/SayHello"
+PORTS = ("--data", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() == 0, reason="it is about ordinary users; `make test` runs it as one")
+
+
+def complaint(*arguments, **environment):
+    """Runs `weir` with no other environment; returns why it fails."""
+    run = subprocess.run(
+        [BUILD.resolve() / "weir", *map(str, arguments)], capture_output=True, text=True,
+        timeout=SECONDS, cwd="/", env={"PATH": "/usr/bin:/bin", **environment})
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "Domain=" not in run.stderr, "Foundation's description of an error is not for users"
+    return run.stderr
+
+
+def serving_complaint(*options, **environment):
+    return complaint("serve", *PORTS, *options, **environment)
+
+
+def fields(process, file="status"):
+    """The fields of a file in /proc/PID."""
+    with open(f"/proc/{process}/{file}") as lines:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def test_the_tests_have_no_capabilities():
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(fields("self")[name], 16) == 0, name
+
+
+def test_make_runs_the_tests_without_privileges():
+    text = (ROOT / "Makefile").read_text()
+    recipe = text.split("\ntest:")[1].split("\n\n")[0]
+    assert "\t$(UNPRIVILEGED) .build/$(SWIFT_TESTS)\n" in recipe
+    # The last line of CI is the total of this command.
+    assert recipe.splitlines()[-1] == "\t$(PYTEST) Tests/Python"
+    assert "\nPYTEST := $(UNPRIVILEGED) " in text
+
+
+def test_the_script_ends_as_the_command_does():
+    run = subprocess.run([ROOT / ".ci/unprivileged", "sh", "-c", "exit 3"], timeout=SECONDS)
+    assert run.returncode == 3
+
+
+# What works.
+
+
+def hello(address, credentials=None):
+    options = (("grpc.ssl_target_name_override", "model.internal"),)
+    with (grpc.secure_channel(address, credentials, options) if credentials
+          else grpc.insecure_channel(address)) as channel:
+        return channel.unary_unary(HELLO)(b"\n\x03Ada", timeout=SECONDS).decode()
+
+
+@contextlib.contextmanager
+def listening(address, path=None):
+    """A listening socket, as a service manager would open it."""
+    with socket.socket(socket.AF_UNIX if path else socket.AF_INET) as listener:
+        listener.bind(str(path) if path else address)
+        listener.listen()
+        yield listener
+
+
+def start_with(data, admin, *options):
+    """A server with inherited sockets."""
+    def inherit():
+        copies = [fcntl.fcntl(one.fileno(), fcntl.F_DUPFD, 100) for one in (data, admin)]
+        for place, file in enumerate(copies):
+            os.dup2(file, 3 + place)
+
+    return started(subprocess.Popen(
+        ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", BUILD / "weir", "serve", "--store", "memory:",
+         *options], stdout=subprocess.PIPE, text=True, preexec_fn=inherit, close_fds=False,
+        env={**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": "data:admin"}))
+
+
+def test_all_kinds_of_connections_are_served_and_made(tmp_path):
+    """Unix sockets, inherited sockets, IPv6 and TLS, as a server and as a client of upstreams."""
+    authority = Authority(tmp_path / "tls")
+    authority.issue("server", "DNS:model.internal")
+    path = tmp_path / "data.sock"
+    with listening(None, path) as data, listening(("127.0.0.1", 0)) as admin:
+        over_unix = start_with(data, admin, "--demo")
+        assert over_unix.stdout.readline()
+        over_tls = start_weir(
+            "--demo", "--data", "[::1]:0", "--tls-cert", authority.cert("server"), "--tls-key",
+            authority.key("server"))
+        front = start_weir()
+        try:
+            tool(front, "backend", "create", "unix", "--upstream", f"unix:{path}")
+            tool(front, "backend", "create", "tls", "--upstream", over_tls.data, "--tls-ca",
+                 authority.ca, "--tls-server-name", "model.internal")
+            tool(front, "backend", "create", "worker", "--worker",
+                 f"{sys.executable} {HERE / 'deployed_client.py'} worker")
+            tool(front, "endpoint", "create", "greeter", "--route", "/helloworld.Greeter/",
+                 "--backend", "unix")
+            for backend, answer in (("unix", "Ada"), ("tls", "Ada"), ("worker", "worker")):
+                tool(front, "traffic", "set", "greeter", f"{backend}=1")
+                assert answer in hello(front.data), backend
+            assert "Ada" in hello(f"unix:{path}")
+            assert "Ada" in hello(over_tls.data, authority.credentials())
+        finally:
+            assert front.stop() == 0 and over_tls.stop() == 0
+            over_unix.terminate()
+            assert over_unix.wait(SECONDS) == 0
+
+
+def test_the_server_raises_its_limit_of_files():
+    server = start_weir(prefix=["sh", "-c", 'ulimit -S -n 256; exec "$@"', "sh"])
+    with open(f"/proc/{server.process.pid}/limits") as file:
+        (line,) = [line for line in file if line.startswith("Max open files")]
+    soft, hard = line.split()[3:5]
+    assert soft == hard != "256"
+    assert server.stop() == 0
+
+
+def test_copies_run_with_a_lower_priority():
+    server = start_weir("--demo")
+    tool(server, "shadow", "set", "greeter", "greeter-v2=1")
+
+    def priorities():
+        assert "Ada" in hello(server.data)
+        folder = pathlib.Path(f"/proc/{server.process.pid}/task")
+        return {(task / "stat").read_text().rsplit(")", 1)[1].split()[16]
+                for task in folder.iterdir()}
+
+    wait_for(lambda: priorities() == {"0", "10"})
+    assert server.stop() == 0
+
+
+# What fails.
+
+
+def test_without_a_home_the_server_asks_where_the_state_is():
+    for environment in ({}, {"HOME": ""}, {"HOME": "relative"}, {"XDG_STATE_HOME": "relative"}):
+        text = serving_complaint(**environment)
+        assert "no default state directory without HOME" in text and "--state-dir" in text
+
+
+@pytest.mark.parametrize("environment", [
+    {"HOME": "/usr/share"}, {"HOME": "/nonexistent"}, {"XDG_STATE_HOME": "/usr/share"},
+    {"STATE_DIRECTORY": "/usr/share/weir:/other"}])
+def test_a_default_state_directory_that_cannot_be_created_is_named(environment):
+    text = serving_complaint(**environment)
+    assert "can't create the state directory '/" in text and "Permission denied" in text
+    assert "--state-dir" in text
+
+
+def test_home_is_the_one_of_the_environment(tmp_path):
+    server = started(subprocess.Popen(
+        [BUILD / "weir", "serve", *PORTS], stdout=subprocess.PIPE, text=True,
+        env={"HOME": str(tmp_path)}))
+    assert server.stdout.readline().startswith("weir serves")
+    server.terminate()
+    assert server.wait(SECONDS) == 0
+    state = tmp_path / ".local/state/weir"
+    assert (state / "weir.db").exists() and state.stat().st_mode & 0o077 == 0
+
+
+def test_a_state_that_can_only_be_read_is_refused(tmp_path):
+    start_weir("--demo", "--state-dir", tmp_path).stop()
+    (tmp_path / "weir.db").chmod(0o444)
+    text = serving_complaint("--state-dir", tmp_path)
+    assert "weir.db' can't be used: this user can read it, but not write it" in text
+    (tmp_path / "weir.db.lock").chmod(0o444)
+    assert "weir.db.lock': Permission denied" in serving_complaint("--state-dir", tmp_path)
+
+
+def test_a_stored_state_that_cannot_be_reached_is_not_called_missing(tmp_path):
+    tmp_path.chmod(0)
+    try:
+        text = complaint("state", "check", "--state-dir", tmp_path)
+        assert f"there is no state in '{tmp_path}/weir.db': Permission denied" in text
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("option", ["--data", "--admin"])
+def test_a_privileged_port_is_refused_with_what_helps(option):
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
+        if int(file.read()) <= 80:
+            pytest.skip("this machine lets ordinary users open port 80")
+    text = serving_complaint("--store", "memory:", option, "127.0.0.1:80")
+    assert "can't listen on 127.0.0.1:80: Permission denied" in text
+    assert "choose a port above 1023, or let systemd open the socket" in text
+
+
+@pytest.mark.parametrize("option", ["--data", "--admin"])
+def test_a_port_of_another_user_is_refused(option):
+    """As the sockets of two users, one without SO_REUSEPORT doesn't share its port."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:%d" % other.getsockname()[1]
+        text = serving_complaint("--store", "memory:", option, address)
+        assert f"can't listen on {address}: Address already in use" in text
+        assert "--take-over shares a port only with a server of the same user" in text
+
+
+@pytest.mark.parametrize("address, reason", [
+    ("192.0.2.1:0", "Cannot assign requested address; this machine has no such address"),
+    ("host.invalid:0", "the host is not known")])
+def test_an_address_that_is_not_there_is_named(address, reason):
+    assert f"can't listen on {address}: {reason}" in serving_complaint(
+        "--store", "memory:", "--data", address)
+
+
+@pytest.mark.parametrize("place, reason", [
+    ("/usr/share", "Permission denied; set TMPDIR to a directory that this user can write"),
+    ("/nonexistent", "No such file or directory; set TMPDIR to a directory that this user can"),
+    ("long", "longer than 107 bytes: set TMPDIR to a shorter one")])
+def test_a_worker_without_a_place_for_its_socket_is_not_started(tmp_path, place, reason):
+    if place == "long":
+        place = tmp_path / ("x" * 120)
+        place.mkdir()
+    server = start_weir(prefix=["env", f"TMPDIR={place}"])
+    tool(server, "backend", "create", "worker", "--worker", "sleep 100", "--wait", "0")
+    wait_for(lambda: reason in tool(server, "backend", "show", "worker").stdout)
+    assert server.stop() == 0
