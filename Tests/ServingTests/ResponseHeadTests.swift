@@ -21,15 +21,35 @@ internal import Testing
         #expect(head.refusal("x") == nil)
     }
 
-    @Test("A pushback that is no number means never", arguments: ["-1", "soon", ""])
+    @Test(
+        "A pushback that is not a number of milliseconds means never",
+        arguments: [
+            "-1", "soon", "", " 1", "+1", "0x1", "1e3", "nan", "1000000000", "2147483648",
+            "9223372036854775807", "-9223372036854775808", "18446744073709551615",
+        ])
     func readsPushback(text: String) {
         #expect((head(["grpc-retry-pushback-ms": text]).pushback ?? 0) < 0)
     }
 
     @Test(
-        "A status that is no number is none", arguments: ["", "x", "-1", "1234567890", "1 "])
+        "A status that is not a number counts as missing",
+        arguments: [
+            "", "x", "-1", "+1", "1234567890", "1 ", "0x1", "9223372036854775807",
+            "18446744073709551615",
+        ])
     func refusesStatus(text: String) {
         #expect(head(["grpc-status": text]).code == nil)
+    }
+
+    @Test(
+        "grpc-status takes precedence over the HTTP status and the content-type",
+        arguments: [
+            [":status": "503", "content-type": "application/grpc", "grpc-status": "8"],
+            [":status": "404", "content-type": "text/html", "grpc-status": "5"],
+            ["grpc-status": "0"],
+        ] as [KeyValuePairs<String, String>])
+    func prefersStatus(fields: KeyValuePairs<String, String>) {
+        #expect(head(fields).refusal("the server") == nil)
     }
 
     @Test(

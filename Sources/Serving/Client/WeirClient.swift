@@ -204,13 +204,9 @@ public final class WeirClient: Sendable {
             "grpc-accept-encoding": MessageEncoding.accepted,
         ])
         if let timeout = options.timeout {
-            let (seconds, attoseconds) = timeout.components
-            let nanoseconds = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-            let whole = nanoseconds.overflow ? .max : nanoseconds.partialValue
             headers.append(
                 "grpc-timeout",
-                Timeout.format(
-                    nanoseconds: whole == .max ? whole : whole + attoseconds / 1_000_000_000))
+                Timeout.format(nanoseconds: Int64(clamping: timeout.nanoseconds)))
         }
         if let shardKey = options.shardKey { headers.append("x-serve-shard-key", shardKey) }
         headers.append(options.metadata)

@@ -79,15 +79,3 @@ struct TokenBucket {
         return true
     }
 }
-
-extension Duration {
-    /// Whole nanoseconds; at most about 292 years.
-    var nanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        let whole = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        guard !whole.overflow, whole.partialValue < UInt64(Int64.max) else {
-            return UInt64(Int64.max)
-        }
-        return whole.partialValue + UInt64(clamping: attoseconds / 1_000_000_000)
-    }
-}

@@ -5,7 +5,7 @@ package import HTTP2Session
 package struct ResponseHead {
     /// `:status`; 0 in trailers.
     package private(set) var httpStatus = 0
-    /// `grpc-status`, or nil without a valid one.
+    /// `grpc-status`; nil without the field or with an invalid value.
     package private(set) var code: StatusCode?
     /// `grpc-message`, decoded.
     package var message: String {
@@ -13,9 +13,10 @@ package struct ResponseHead {
     }
     /// `grpc-encoding`.
     package var encoding: String? { encodingField.map { headers.text($0) } }
-    /// `grpc-retry-pushback-ms`; nil without one, negative when it is no number: don't retry.
+    /// `grpc-retry-pushback-ms`, 0 to `DecimalNumber.maximum` milliseconds; nil without the field, -1 for
+    /// any other value, after which a client does not retry (gRFC A6).
     package var pushback: Int? {
-        pushbackField.map { Int(headers.text($0)) ?? -1 }
+        pushbackField.map { DecimalNumber.parse(headers.bytes[$0.value]) ?? -1 }
     }
 
     private let headers: HeaderBlock
@@ -29,9 +30,9 @@ package struct ResponseHead {
         self.headers = headers
         for field in headers.fields {
             switch KnownHeader(rawValue: field.known) {
-            case .status: httpStatus = Self.number(headers.bytes[field.value]) ?? 0
+            case .status: httpStatus = DecimalNumber.parse(headers.bytes[field.value]) ?? 0
             case .grpcStatus:
-                code = Self.number(headers.bytes[field.value]).map { StatusCode(rawValue: $0) }
+                code = DecimalNumber.parse(headers.bytes[field.value]).map { StatusCode(rawValue: $0) }
             case .grpcMessage: messageField = field
             case .encoding: encodingField = field
             case .retryPushback: pushbackField = field
@@ -43,20 +44,13 @@ package struct ResponseHead {
         }
     }
 
-    /// Why response headers are not gRPC's at all, in terms of who sent them; nil when they are.
+    /// Why these response headers are not those of a gRPC response, naming their sender; nil when they are.
+    /// `grpc-status` takes precedence over the HTTP status (gRPC's `http-grpc-status-mapping.md`).
     package func refusal(_ sender: String) -> RPCError? {
-        if httpStatus == 200, isGRPC || code != nil { return nil }
+        if code != nil || httpStatus == 200 && isGRPC { return nil }
         let type = contentTypeField.map { headers.text($0) } ?? "none"
         return RPCError(
             StatusCode(httpStatus: httpStatus),
             "\(sender) answered HTTP status \(httpStatus), content-type \(type)")
-    }
-
-    /// One to nine decimal digits.
-    private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
-        guard (1...9).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }) else {
-            return nil
-        }
-        return digits.reduce(0) { $0 * 10 + Int($1 - 48) }
     }
 }

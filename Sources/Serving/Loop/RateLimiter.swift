@@ -13,14 +13,21 @@ package final class RateLimiter: Sendable {
     private let capacity: UInt64
     private let fullAt = Atomic<UInt64>(0)
 
+    /// A bucket is refilled within a day, so that times in nanoseconds stay far below 2^63.
+    private static let maxCapacity: UInt64 = 86_400_000_000_000
+
     /// - Parameters:
-    ///   - requestsPerSecond: above 0.
-    ///   - burst: requests that may come at once, at least 1; refilled within a day.
+    ///   - requestsPerSecond: above 0; at least one request a day.
+    ///   - burst: requests that are admitted at once, at least 1; refilled within a day.
     package init(requestsPerSecond: Double, burst: Int) {
         self.requestsPerSecond = requestsPerSecond
         self.burst = burst
-        interval = UInt64(max(1, 1e9 / requestsPerSecond))
-        capacity = interval * UInt64(max(1, burst))
+        // `min` and `max` turn NaN into a bound, too.
+        let interval = UInt64(max(1, min(Double(Self.maxCapacity), 1e9 / requestsPerSecond)))
+        let (capacity, overflow) = interval.multipliedReportingOverflow(
+            by: UInt64(clamping: max(1, burst)))
+        self.interval = interval
+        self.capacity = overflow ? Self.maxCapacity : min(Self.maxCapacity, capacity)
     }
 
     /// Takes a request's token.

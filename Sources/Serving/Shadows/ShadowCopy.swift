@@ -97,7 +97,7 @@ final class ShadowCopy: Caller {
         state = .running(call)
         let now = NIODeadline.now().uptimeNanoseconds
         call.begin(HTTP2Stream(id: 0, slot: 0), target: shadow.target, at: now)
-        due = min(mirror.due ?? .max, now + limits.timeout.wholeNanoseconds)
+        due = min(mirror.due ?? .max, now + limits.timeout.nanoseconds)
         call.setDeadline(at: due)
         if case .nobody(let error) = shadow.target.answerer { return call.finish(error) }
         call.start(RequestHead(mirror.headers))

@@ -28,14 +28,14 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
             ":authority": authority, "te": "trailers", "content-type": ContentType.grpc,
             "user-agent": "weir-health-check",
             "grpc-timeout": Timeout.format(
-                nanoseconds: Int64(clamping: settings.timeout.wholeNanoseconds)),
+                nanoseconds: Int64(clamping: settings.timeout.nanoseconds)),
         ])
         let request = Grpc_Health_V1_HealthCheckRequest(service: settings.service)
         guard let bytes = try? request.serializedBytes(),
+            let prefix = MessagePrefix(isCompressed: false, length: bytes.count),
             let stream = connection.open(HeaderParts(headers), owner: probe)
         else { return probe.end("the connection takes no stream") }
-        let prefix = MessagePrefix(isCompressed: false, length: bytes.count).bytes
-        connection.write((prefix + bytes).rawSpan, to: stream)
+        connection.write((prefix.bytes + bytes).rawSpan, to: stream)
         connection.finish(stream)
         probe.timer = connection.shared.eventLoop.scheduleTask(
             in: TimeAmount(settings.timeout)

@@ -169,7 +169,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     func tend(_ options: BackendOptions) {
         let now = pool.now
         if options.idleTimeout > .zero, replica.requestsInFlight == 0,
-            now - min(now, lastUsed) > options.idleTimeout.wholeNanoseconds
+            now - min(now, lastUsed) > options.idleTimeout.nanoseconds
         {
             // No entry, no reconnecting: they go for good.
             let unused = entries.indices.filter { entries[$0].isReady }
@@ -180,12 +180,12 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
             if !connections.isEmpty { pool.memberChanged(self) }
         }
         guard options.keepaliveInterval > .zero else { return }
-        let interval = (options.keepaliveInterval * keepaliveFactor).wholeNanoseconds
+        let interval = (options.keepaliveInterval * keepaliveFactor).nanoseconds
         for entry in entries where entry.isReady {
             let connection = entry.connection
             let silence = now - min(now, connection.lastReceived)
             if let pingedAt = connection.pingedAt {
-                if now - min(now, pingedAt) > options.keepaliveTimeout.wholeNanoseconds {
+                if now - min(now, pingedAt) > options.keepaliveTimeout.nanoseconds {
                     connection.shutDown("no answer to a keepalive ping")
                 }
             } else if connection.session.openStreams > 0, silence > interval {

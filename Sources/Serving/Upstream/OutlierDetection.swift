@@ -30,7 +30,7 @@ package struct OutlierDetection: Sendable, Equatable {
             multiplier += 1
             ejections += 1
             let length = min(settings.baseEjection * multiplier, settings.maxEjection)
-            ejectedUntil = now + length.wholeNanoseconds
+            ejectedUntil = now + length.nanoseconds
         }
 
         /// Ends an ejection whose time is over.
@@ -57,14 +57,5 @@ package struct OutlierDetection: Sendable, Equatable {
     func isOutlier(failures: Int, requests: Int) -> Bool {
         failureShare > 0 && requests >= minimumRequests
             && Double(failures) >= failureShare * Double(requests)
-    }
-}
-
-extension Duration {
-    /// Nanoseconds, rounded down and never negative.
-    var wholeNanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, seconds < 1 << 33 else { return seconds < 0 ? 0 : .max / 2 }
-        return UInt64(seconds) * 1_000_000_000 + UInt64(max(0, attoseconds) / 1_000_000_000)
     }
 }

@@ -1,0 +1,14 @@
+/// Numbers in headers: one to nine decimal digits, so that every value fits in an `Int32` and sums of a
+/// few of them cannot overflow. A sign, a space or a tenth digit makes the text invalid.
+package enum DecimalNumber {
+    /// The largest value that `parse` returns.
+    package static let maximum = 999_999_999
+
+    /// The value, from 0 to `maximum`; nil for any other text.
+    package static func parse(_ digits: ArraySlice<UInt8>) -> Int? {
+        guard (1...9).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }) else {
+            return nil
+        }
+        return digits.reduce(0) { $0 * 10 + Int($1 - 48) }
+    }
+}
