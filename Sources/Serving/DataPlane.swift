@@ -15,6 +15,7 @@ package final class DataPlane: Sendable {
     private let comparer: Comparer
     private let limits: Limits
     private let log: Logger
+    private let methodNames: MethodNames
     private let listeners = Listeners()
     private let clients: ConnectionGate
     private let operators: ConnectionGate
@@ -38,12 +39,16 @@ package final class DataPlane: Sendable {
             limit: limits.maxConnections, limitPerAddress: limits.maxConnectionsPerAddress)
         operators = ConnectionGate(
             limit: limits.maxAdminConnections, limitPerAddress: limits.maxAdminConnections)
+        let methodNames = MethodNames(
+            maxPerEndpoint: limits.maxMethodsPerEndpoint, maxInAll: limits.maxMethods)
+        self.methodNames = methodNames
+        let serverID = UInt64.random(in: .min ... .max)
         loops = group.makeIterator().map {
             ServingLoop(
                 $0, blocking: blocking, shadowThreads: shadowThreads,
                 comparer: comparer, limits: limits,
                 maxBufferedBytes: limits.maxBufferedBytes / count, namesBackends: namesBackends,
-                log: log)
+                methodNames: methodNames, serverID: serverID, log: log)
         }
     }
 
@@ -139,6 +144,7 @@ package final class DataPlane: Sendable {
 
     /// Gives every loop the snapshot; returns when all of them use it.
     package func publish(_ snapshot: RoutingSnapshot) async throws {
+        methodNames.keep { snapshot.endpoint(named: $0) != nil }
         let installed = loops.map { loop in loop.eventLoop.submit { loop.install(snapshot) } }
         for future in installed { try await future.get() }
     }

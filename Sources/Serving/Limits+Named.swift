@@ -1,3 +1,5 @@
+internal import HTTP2Session
+
 extension Limits {
     /// One limit, as operators name and set it.
     public struct Setting: Sendable {
@@ -75,6 +77,7 @@ extension Limits {
         count("max-concurrent-streams", \.maxConcurrentStreams),
         count("max-header-list-bytes", \.maxHeaderListBytes, from: 512),
         count("max-header-fields", \.maxHeaderFields, from: 8),
+        count("max-response-header-bytes", \.maxResponseHeaderBytes, from: 512, to: 16_777_216),
         count("max-message-bytes", \.maxMessageBytes),
         count("max-requests-in-flight-per-loop", \.maxRequestsInFlightPerLoop),
         count("max-blocking-calls", \.maxBlockingCalls),
@@ -87,6 +90,8 @@ extension Limits {
         count("forward-buffer-bytes", \.forwardBufferBytes),
         count("retry-buffer-bytes", \.retryBufferBytes, from: 0),
         count("max-remembered-paths", \.maxRememberedPaths),
+        count("max-methods-per-endpoint", \.maxMethodsPerEndpoint),
+        count("max-methods", \.maxMethods),
         count("compared-body-bytes", \.comparedBodyBytes),
         count("max-pending-comparisons", \.maxPendingComparisons),
         count("shadow-bytes-per-millisecond", \.shadowBytesPerMillisecond),
@@ -119,4 +124,15 @@ extension Limits {
 
 extension Double {
     fileprivate var formatted: String { self == rounded() ? "\(Int(self))" : "\(self)" }
+}
+
+extension HeaderLimit {
+    /// The name of the limit for responses of backends; nil for one that cannot be set.
+    var nameForResponses: String? {
+        switch self {
+        case .listBytes: "max-response-header-bytes"
+        case .fields: "max-header-fields"
+        case .fieldBytes: nil
+        }
+    }
 }

@@ -50,8 +50,11 @@ public struct Limits: Sendable {
     public var maxConcurrentStreams = 256
     /// Request headers, counted as RFC 9113 section 6.5.2 does; over it RESOURCE_EXHAUSTED.
     public var maxHeaderListBytes = 16 << 10
-    /// Fields of them.
+    /// Fields of request headers, and of response headers and trailers from backends.
     public var maxHeaderFields = 128
+    /// Response headers and trailers from backends, counted likewise; over it the call ends with
+    /// RESOURCE_EXHAUSTED. One name or value has at most 65,536 bytes.
+    public var maxResponseHeaderBytes = 64 << 10
     /// The largest request message to a handler, before and after decompression; over it
     /// RESOURCE_EXHAUSTED. What is passed through to a replica is bounded by that one's own limit.
     public var maxMessageBytes = 4 << 20
@@ -83,6 +86,11 @@ public struct Limits: Sendable {
     public var retryBufferBytes = 64 << 10
     /// Paths whose route each loop remembers.
     public var maxRememberedPaths = 1_024
+    /// Methods of one endpoint that are counted under their names; calls of further methods are counted
+    /// as "other".
+    public var maxMethodsPerEndpoint = 128
+    /// Methods of all endpoints that are counted under their names.
+    public var maxMethods = 4_096
 
     // MARK: Shadows
 
@@ -107,6 +115,7 @@ public struct Limits: Sendable {
     /// The defaults.
     public init() {}
 
+    /// The bounds of connections from clients.
     var http2: HTTP2Limits {
         var limits = HTTP2Limits()
         limits.maxConcurrentStreams = UInt32(clamping: maxConcurrentStreams)
@@ -118,6 +127,13 @@ public struct Limits: Sendable {
         limits.resetsPerSecond = UInt64(max(1, resetsPerSecond))
         limits.maxContinuations = maxContinuations
         limits.maxOutboundAcknowledgements = maxUnreadAcknowledgements
+        return limits
+    }
+
+    /// The bounds of connections to backends.
+    var upstreamHTTP2: HTTP2Limits {
+        var limits = http2
+        limits.maxHeaderListBytes = maxResponseHeaderBytes
         return limits
     }
 }

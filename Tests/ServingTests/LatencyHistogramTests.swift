@@ -45,6 +45,18 @@ internal import Testing
         #expect(difference.quantile(0.5) == other.quantile(0.5))
     }
 
+    @Test("The difference from a histogram that is not an earlier copy is the whole")
+    func startsAgain() {
+        var before = LatencyHistogram()
+        for value in [1, 1_000, 1_000_000] as [UInt64] { before.record(nanoseconds: value) }
+        var after = LatencyHistogram()
+        #expect(after.since(before) == after)
+        after.record(nanoseconds: 2_000_000)
+        #expect(after.since(before) == after)
+        for _ in 0..<9 { after.record(nanoseconds: 7) }
+        #expect(after.since(before) == after)
+    }
+
     @Test("Counts up to a bound never fall")
     func countsUpTo() {
         var histogram = LatencyHistogram()
@@ -75,5 +87,20 @@ internal import Testing
         }
         #expect(figures.finished.count == 17)
         #expect(figures.finished.first { $0.code == .unknown }?.latency.count == 984)
+    }
+
+    @Test("The difference from counts of an earlier series of the same name is the whole")
+    func startsAgain() {
+        var before = CallFigures()
+        before.started = 7
+        for _ in 0..<7 { before.record(.ok, nanoseconds: 1_000) }
+        var after = CallFigures()
+        after.started = 1
+        after.record(.ok, nanoseconds: 5)
+        let difference = after.since(before)
+        #expect(difference.started == 1)
+        #expect(difference.finished.map(\.latency.count) == [1])
+        before.started = 0
+        #expect(after.since(before).finished.map(\.latency.count) == [1])
     }
 }

@@ -5,7 +5,7 @@ package import HTTP2Session
 enum KnownHeader: Int, CaseIterable {
     // Read in requests.
     case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow, endpoint
-    case scheme, authority, te, forwardedFor, previousAttempts
+    case scheme, authority, te, forwardedFor, previousAttempts, via
     // Read in responses.
     case status, grpcStatus, grpcMessage, retryPushback, backend
     // About one connection only (RFC 9113 section 8.2.2), or about a length that HTTP/2 tells itself.
@@ -27,6 +27,7 @@ enum KnownHeader: Int, CaseIterable {
         case .te: "te"
         case .forwardedFor: "x-forwarded-for"
         case .previousAttempts: "grpc-previous-rpc-attempts"
+        case .via: "x-weir-via"
         case .status: ":status"
         case .grpcStatus: "grpc-status"
         case .grpcMessage: "grpc-message"

@@ -15,6 +15,8 @@ struct RequestHead {
     /// Whether messages come and are wanted as JSON.
     private(set) var isJSON = false
     private(set) var timeout: HeaderBlock.Field?
+    /// A Weir server has forwarded the request.
+    private(set) var hasPassedProxy = false
     /// The name of the endpoint that a dynamic call is for.
     private(set) var endpoint: HeaderBlock.Field?
     private var shardKey: HeaderBlock.Field?
@@ -36,6 +38,7 @@ struct RequestHead {
                 }
             case .shardKey where !field.value.isEmpty && shardKey == nil: shardKey = field
             case .timeout: timeout = field
+            case .via: hasPassedProxy = true
             case .endpoint: endpoint = field
             case .encoding: encodingField = field
             case .acceptEncoding: acceptEncoding = field

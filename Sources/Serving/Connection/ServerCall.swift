@@ -33,6 +33,8 @@ class ServerCall: @unchecked Sendable {
     private(set) var due: UInt64?
     private var deadline: DeadlineWheel<ServerCall>.Token?
     private var isCounted = false
+    /// Not nil while it is open whether the call's method exists.
+    private var provisional: ProvisionalCount?
     /// Request bytes that wait in memory.
     private var heldBytes = 0
 
@@ -87,8 +89,7 @@ class ServerCall: @unchecked Sendable {
         startedAt = now
         isCounted = true
         if copy == nil { loop.requestsInFlight += 1 }
-        target.metrics.figures.started += 1
-        target.metrics.figures.inFlight += 1
+        provisional = target.began(loop.metrics)
     }
 
     func setDeadline(timeout nanoseconds: Int64) {
@@ -116,6 +117,9 @@ class ServerCall: @unchecked Sendable {
         start(request)
         return true
     }
+
+    /// The backend has answered, so it has the method.
+    final func methodAnswered() { provisional?.method.answered() }
 
     /// Nanoseconds until the deadline; nil without one.
     var timeLeft: Int64? {
@@ -260,8 +264,8 @@ class ServerCall: @unchecked Sendable {
             isCounted = false
             if copy == nil { loop.requestsInFlight -= 1 }
             let nanoseconds = NIODeadline.now().uptimeNanoseconds &- startedAt
-            target.metrics.figures.inFlight -= 1
-            target.metrics.figures.record(code, nanoseconds: nanoseconds)
+            target.ended(provisional, code, nanoseconds: nanoseconds, loop.metrics)
+            provisional = nil
             mirror?.ended(code, message(), nanoseconds: nanoseconds, byCaller: byCaller)
             mirror = nil
             caller?.ended(code, message(), nanoseconds: nanoseconds)

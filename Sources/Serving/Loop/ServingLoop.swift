@@ -17,6 +17,8 @@ final class ServingLoop: @unchecked Sendable {
     let shadowQueue: ShadowQueue
     let limits: Limits
     let namesBackends: Bool
+    /// The same on all loops of a server, random for each start.
+    let serverID: UInt64
     let log: Logger
     /// What all its HTTP/2 connections share, to clients and to upstreams.
     let shared: ConnectionLoop
@@ -33,6 +35,8 @@ final class ServingLoop: @unchecked Sendable {
     /// Tends all pools; there is none while there are no backends of replicas.
     private var upkeep: RepeatedTask?
     var random = LoopRandom()
+    /// For the field `Date`.
+    var clock = HTTPClock()
     var requestsInFlight = 0
     var blockingCalls = 0
     let lag: LoopLag
@@ -45,10 +49,8 @@ final class ServingLoop: @unchecked Sendable {
     /// Where replies are framed before the session takes them; reused.
     var scratch: [UInt8] = []
 
-    private var metricsByKey: [CallKey: CallMetrics] = [:]
+    let metrics: LoopMetrics
     private var tallies: [ObjectIdentifier: ShadowTally] = [:]
-    /// Methods of backends of replicas that are counted under their own names.
-    private var countedMethods: Set<String> = []
     private var connections: [ObjectIdentifier: any ServedConnection] = [:]
     private var tending: RepeatedTask?
     private var closingLines = TokenBucket(
@@ -63,7 +65,8 @@ final class ServingLoop: @unchecked Sendable {
     init(
         _ eventLoop: any EventLoop, blocking: ThreadExecutor,
         shadowThreads: ThreadExecutor, comparer: Comparer, limits: Limits,
-        maxBufferedBytes: Int, namesBackends: Bool, log: Logger
+        maxBufferedBytes: Int, namesBackends: Bool, methodNames: MethodNames, serverID: UInt64,
+        log: Logger
     ) {
         self.maxBufferedBytes = maxBufferedBytes
         lag = LoopLag(eventLoop, limit: limits.maxQueueingDelay)
@@ -75,6 +78,8 @@ final class ServingLoop: @unchecked Sendable {
             eventLoop, bytesPerMillisecond: limits.shadowBytesPerMillisecond)
         self.limits = limits
         self.namesBackends = namesBackends
+        metrics = LoopMetrics(methodNames)
+        self.serverID = serverID
         self.log = log
         executor = LoopExecutor(eventLoop)
         shared = ConnectionLoop(eventLoop)
@@ -89,6 +94,7 @@ final class ServingLoop: @unchecked Sendable {
         if snapshot.backends !== known {
             installPools(from: known.sets, to: snapshot.backends.sets)
         }
+        metrics.keep(snapshot, backendsChanged: snapshot.backends !== known)
         let accounts = Set(snapshot.shadowAccounts.map { ObjectIdentifier($0) })
         tallies = tallies.filter { accounts.contains($0.key) }
         dataPaths.removeAll(keepingCapacity: true)
@@ -171,13 +177,6 @@ final class ServingLoop: @unchecked Sendable {
 
     // MARK: Metrics
 
-    func metrics(for key: CallKey) -> CallMetrics {
-        if let known = metricsByKey[key] { return known }
-        let metrics = CallMetrics(key)
-        metricsByKey[key] = metrics
-        return metrics
-    }
-
     func tally(for account: ShadowAccount) -> ShadowTally {
         if let known = tallies[ObjectIdentifier(account)] { return known }
         let tally = ShadowTally(account)
@@ -185,15 +184,9 @@ final class ServingLoop: @unchecked Sendable {
         return tally
     }
 
-    /// Whether a method is counted under its own name, which at most `maxRememberedPaths` are.
-    func isCounted(method: String) -> Bool {
-        if countedMethods.count < limits.maxRememberedPaths { countedMethods.insert(method) }
-        return countedMethods.contains(method)
-    }
-
     var figures: ServingFigures {
         var figures = ServingFigures()
-        for (key, metrics) in metricsByKey { figures.calls[key] = metrics.figures }
+        figures.calls = metrics.figures
         figures.connections = connections.values.count { $0.port.servesEndpoints }
         figures.unrouted = unrouted
         figures.refused = refused

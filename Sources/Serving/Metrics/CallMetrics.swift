@@ -14,6 +14,11 @@ package struct CallKey: Hashable, Sendable {
         self.method = method
         self.isShadow = isShadow
     }
+
+    /// The same for calls that are counted under another name than their method's.
+    func counted(as method: String) -> CallKey {
+        CallKey(endpoint: endpoint, backend: backend, method: method, isShadow: isShadow)
+    }
 }
 
 /// Counts and latencies of one `CallKey`.
@@ -54,14 +59,17 @@ package struct CallFigures: Sendable {
         }
     }
 
-    /// What happened since an earlier copy; `inFlight` stays what it is now.
+    /// What happened since an earlier copy; `inFlight` stays what it is now. Everything, if the counts have
+    /// begun at zero again since then: with a new endpoint of the same name.
     package func since(_ earlier: CallFigures) -> CallFigures {
+        guard started >= earlier.started, sampled >= earlier.sampled else { return self }
         var difference = self
         difference.started -= earlier.started
         difference.sampled -= earlier.sampled
         difference.finished = finished.compactMap { code, latency in
             let before = earlier.finished.first { $0.code == code }?.latency ?? LatencyHistogram()
-            return latency.count > before.count ? (code, latency.since(before)) : nil
+            let new = latency.since(before)
+            return new.count > 0 ? (code, new) : nil
         }
         return difference
     }
@@ -118,7 +126,7 @@ package struct ServingFigures: Sendable {
         for (key, before) in earlier.calls {
             difference.calls[key] = calls[key]?.since(before)
         }
-        difference.unrouted -= earlier.unrouted
+        difference.unrouted -= min(unrouted, earlier.unrouted)
         return difference
     }
 }

@@ -38,11 +38,15 @@ package struct LatencyHistogram: Sendable, Equatable {
         maximum = max(maximum, other.maximum)
     }
 
-    /// What was recorded since an earlier copy of this histogram. The maximum of that span is
-    /// known only to the width of its bucket.
+    /// What was recorded since an earlier copy of this histogram; everything, if the other one is not an earlier
+    /// copy. The maximum of that span is known only to the width of its bucket.
     package func since(_ earlier: LatencyHistogram) -> LatencyHistogram {
+        guard earlier.sum <= sum, earlier.counts.count <= counts.count,
+            zip(earlier.counts, counts).allSatisfy({ $0 <= $1 })
+        else { return self }
         var difference = self
         for index in earlier.counts.indices { difference.counts[index] -= earlier.counts[index] }
+        // `count` is the sum of `counts`, so it cannot be less than an earlier one either.
         difference.count -= earlier.count
         difference.sum -= earlier.sum
         let last = difference.counts.lastIndex { $0 > 0 }

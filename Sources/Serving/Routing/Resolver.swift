@@ -21,6 +21,8 @@ package struct SystemServices: Sendable {
 struct Handler {
     let method: MethodHandler
     let isBlocking: Bool
+    /// The largest request message.
+    let maxMessageBytes: Int
 }
 
 /// What answers the requests of a target.
@@ -33,9 +35,13 @@ enum Answerer {
 
 /// One backend as one path of one endpoint reaches it. Confined to its loop.
 final class Target {
+    /// Endpoint, backend and method of its calls.
     let key: CallKey
     let answerer: Answerer
-    let metrics: CallMetrics
+    /// Where its calls are counted.
+    private(set) var metrics: CallMetrics
+    /// Not nil while it is open whether calls are counted under the method's name.
+    private var unknownMethod: UnknownMethod?
     /// Whether the caller is told who answered, by `x-serve-backend`.
     private let isNamed: Bool
     /// The trailers of a successful call without trailing metadata of its own.
@@ -43,13 +49,53 @@ final class Target {
     /// The trailer that names who answered, or none.
     private(set) var nameTrailers = HeaderBlock()
 
-    init(_ metrics: CallMetrics, _ answerer: Answerer, isNamed: Bool) {
-        key = metrics.key
+    /// - Parameter unknownMethod: nil for a method that exists.
+    init(
+        _ key: CallKey, _ answerer: Answerer, isNamed: Bool, unknownMethod: UnknownMethod? = nil,
+        _ metrics: LoopMetrics
+    ) {
+        self.key = key
         self.answerer = answerer
-        self.metrics = metrics
         self.isNamed = isNamed
+        self.unknownMethod = unknownMethod
+        self.metrics = metrics.series(
+            of: unknownMethod == nil ? key : key.counted(as: LoopMetrics.otherMethods))
         appendName(to: &okTrailers)
         appendName(to: &nameTrailers)
+    }
+
+    /// Counts a call that begins.
+    ///
+    /// - Returns: nil, or what to hand to `ended` for a call whose method may not exist. How many of these
+    ///   began is counted when they end, under the name that is known then.
+    func began(_ metrics: LoopMetrics) -> ProvisionalCount? {
+        if let method = unknownMethod {
+            guard method.isAnswered else {
+                self.metrics.figures.inFlight += 1
+                return ProvisionalCount(method: method, metrics: self.metrics)
+            }
+            self.metrics = metrics.series(of: key)
+            unknownMethod = nil
+        }
+        self.metrics.figures.started += 1
+        self.metrics.figures.inFlight += 1
+        return nil
+    }
+
+    /// Counts a call that has ended.
+    func ended(
+        _ provisional: ProvisionalCount?, _ code: StatusCode, nanoseconds: UInt64,
+        _ metrics: LoopMetrics
+    ) {
+        guard let provisional else {
+            self.metrics.figures.inFlight -= 1
+            return self.metrics.figures.record(code, nanoseconds: nanoseconds)
+        }
+        provisional.metrics.figures.inFlight -= 1
+        let series =
+            provisional.method.isAnswered ? metrics.series(of: key) : provisional.metrics
+        series.figures.started += 1
+        series.figures.record(code, nanoseconds: nanoseconds)
     }
 
     /// A used call if it is of the right kind, or a new one.
@@ -162,8 +208,9 @@ extension ServingLoop {
             let key = CallKey(
                 endpoint: "", backend: port.backend.name, method: text, isShadow: false)
             let target = Target(
-                metrics(for: key), .handler(Handler(method: method, isBlocking: false)),
-                isNamed: false)
+                key, .handler(Handler(
+                        method: method, isBlocking: false,
+                        maxMessageBytes: limits.maxMessageBytes)), isNamed: false, metrics)
             resolved = ResolvedPath(path: Array(path), policy: nil, targets: [target])
         } else {
             return nil
@@ -200,19 +247,24 @@ extension ServingLoop {
         _ path: MethodPath, _ endpoint: RoutingSnapshot.Endpoint, path bytes: [UInt8]
     ) -> ResolvedPath {
         let answerers = endpoint.policy.backends.map { answerer(path, backend: $0) }
-        let label = label(path, endpoint.route, answerers)
+        let method = path.description
+        let unknown =
+            exists(path, endpoint, answerers)
+            ? nil : UnknownMethod(method, of: endpoint.name, metrics)
         let targets = zip(endpoint.policy.backends, answerers).map { name, answerer in
             let key = CallKey(
-                endpoint: endpoint.name, backend: name, method: label, isShadow: false)
-            return Target(metrics(for: key), answerer, isNamed: namesBackends)
+                endpoint: endpoint.name, backend: name, method: method, isShadow: false)
+            return Target(
+                key, answerer, isNamed: namesBackends, unknownMethod: unknown, metrics)
         }
         func shadowTarget(_ shadow: Shadow, _ backend: String, _ answerer: Answerer) -> ShadowTarget
         {
             let key = CallKey(
-                endpoint: endpoint.name, backend: backend, method: label, isShadow: true)
+                endpoint: endpoint.name, backend: backend, method: method, isShadow: true)
             return ShadowTarget(
-                target: Target(metrics(for: key), answerer, isNamed: false), shadow: shadow,
-                tally: tally(for: shadow.account))
+                target: Target(
+                    key, answerer, isNamed: false, unknownMethod: unknown, metrics),
+                shadow: shadow, tally: tally(for: shadow.account))
         }
         let shadows = zip(endpoint.policy.shadows, endpoint.shadows.shadows).map {
             shadowTarget($1, $0.backend, answerer(path, backend: $0.backend))
@@ -235,7 +287,12 @@ extension ServingLoop {
                 return .nobody(
                     RPCError(.unimplemented, "backend '\(name)' has no method \(path)"))
             }
-            return .handler(Handler(method: method, isBlocking: backend.isBlocking))
+            let maxMessageBytes =
+                path == .dynamicCall ? limits.maxCallRequestBytes : limits.maxMessageBytes
+            return .handler(
+                Handler(
+                    method: method, isBlocking: backend.isBlocking,
+                    maxMessageBytes: maxMessageBytes))
         case .replicas(let set):
             return .replicas(pool(for: set))
         case nil:
@@ -243,18 +300,12 @@ extension ServingLoop {
         }
     }
 
-    /// Under which name the calls of a path are counted. Clients can make up methods, so what no
-    /// handler has, and for replicas what goes beyond a bound, is counted under one name.
-    private func label(_ path: MethodPath, _ route: Route, _ answerers: [Answerer]) -> String {
-        let text = path.description
-        if case .method = route { return text }
-        for answerer in answerers {
-            switch answerer {
-            case .handler: return text
-            case .replicas where isCounted(method: text): return text
-            case .replicas, .nobody: continue
-            }
-        }
-        return "other"
+    /// Whether a path is certainly a method, which is counted under its name. Clients can make up paths.
+    private func exists(
+        _ path: MethodPath, _ endpoint: RoutingSnapshot.Endpoint, _ answerers: [Answerer]
+    ) -> Bool {
+        if case .method = endpoint.route { return true }
+        return path == .dynamicCall || metrics.isNamed(path.description, of: endpoint.name)
+            || answerers.contains { if case .handler = $0 { true } else { false } }
     }
 }

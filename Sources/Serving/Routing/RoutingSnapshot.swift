@@ -85,6 +85,12 @@ package final class RoutingSnapshot: Sendable {
 
     package func endpoint(named name: String) -> Endpoint? { endpoints[name] }
 
+    /// Whether a backend runs here, or the endpoint at least names it.
+    func has(_ backend: String, for endpoint: Endpoint) -> Bool {
+        backends[backend] != nil || endpoint.policy.backends.contains(backend)
+            || endpoint.policy.shadows.contains { $0.backend == backend }
+    }
+
     /// The endpoint for a gRPC `:path`: a route for the method wins over one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {
         byRoute[.method(path)] ?? byRoute[.service(path.service)]

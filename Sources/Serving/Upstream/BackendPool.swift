@@ -40,6 +40,9 @@ final class BackendPool: @unchecked Sendable {
     private var tls: LoadedTLS?
     /// The first pseudo-headers of every request.
     private(set) var requestPrefix = HeaderBlock()
+    /// The last headers of every request.
+    let requestSuffix: HeaderBlock
+    private let mark: ViaMark
     private(set) var figures = PoolFigures()
     private var budget: RetryBudget
     private var ring: HashRing?
@@ -56,6 +59,8 @@ final class BackendPool: @unchecked Sendable {
     init(_ loop: ServingLoop, _ set: ReplicaSet) {
         self.loop = loop
         self.set = set
+        mark = ViaMark(server: loop.serverID, backend: set.name)
+        requestSuffix = HeaderBlock(["te": "trailers", KnownHeader.via.name: mark.value])
         options = set.membership.options
         budget = RetryBudget(
             share: options.retry.budgetShare, perSecond: options.retry.budgetPerSecond,
@@ -151,7 +156,7 @@ final class BackendPool: @unchecked Sendable {
         var connection = ClientConnection.Options()
         connection.tls = tls?.connection(to: replica.host)
         connection.connectTimeout = options.connectTimeout
-        connection.limits = loop.limits.http2
+        connection.limits = loop.limits.upstreamHTTP2
         return connection
     }
 
@@ -179,6 +184,15 @@ final class BackendPool: @unchecked Sendable {
                     ? RPCError(.unavailable, "backend '\(set.name)' is not connected yet")
                     : RPCError(.resourceExhausted, "backend '\(set.name)' is full"))
         }
+    }
+
+    /// Why a request with these headers is a loop; nil when it is not.
+    func loopError(_ headers: HeaderBlock) -> RPCError? {
+        guard mark.isLoop(headers) else { return nil }
+        return RPCError(
+            .failedPrecondition,
+            "backend '\(set.name)' sends requests back to this server: this one has passed through it "
+                + "\(ViaMark.maxPasses) times; correct the addresses of the backend")
     }
 
     /// A request that waits is given up.
@@ -327,7 +341,7 @@ final class BackendPool: @unchecked Sendable {
                     "backend '\(set.name)' is full: \(line.count) requests wait already"))
         }
         set.waiting.add(1, ordering: .relaxed)
-        call.waits(line.append(call), until: now + options.waitTimeout.wholeNanoseconds)
+        call.waits(line.append(call), until: now + options.waitTimeout.nanoseconds)
         scheduleTimeout()
     }
 

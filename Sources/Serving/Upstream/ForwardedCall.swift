@@ -66,6 +66,9 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
         failedReplica = nil
         // A copy is never sent again, so nothing is kept for that.
         if copy != nil { self.request.drop() }
+        if request.hasPassedProxy, let error = pool.loopError(requestHeaders) {
+            return refused(error)
+        }
         replicaPoint = pool.options.replicaAffinity ? request.replicaPoint : nil
         pool.submit(self)
     }
@@ -158,7 +161,7 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
     func refused(_ error: RPCError) {
         phase = .idle
         guard let copy else { return finish(error) }
-        copy.drop(error.code == .unavailable ? .noReplica : .inFlight, error)
+        copy.drop(error.code == .resourceExhausted ? .inFlight : .noReplica, error)
     }
 
     /// Sends the request, as far as it has come, to a replica.
@@ -192,8 +195,6 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
     private static let notForwarded = KnownHeader.set(written)
     private static let notForwardedWithAuthority = KnownHeader.set(written + [.authority])
 
-    private static let te = HeaderBlock(["te": "trailers"])
-
     private func requestHeaders(_ pool: BackendPool) -> HeaderParts {
         let client = requestHeaders
         let last = addedHeaders(client, pool)
@@ -211,10 +212,12 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
 
     /// What is written anew.
     private func addedHeaders(_ client: HeaderBlock, _ pool: BackendPool) -> HeaderBlock {
-        var headers = Self.te
+        var headers = pool.requestSuffix
         if copy != nil { headers.append(KnownHeader.shadow.name, "1") }
         if let left = timeLeft { headers.append("grpc-timeout", Timeout.format(nanoseconds: left)) }
-        let before = client.first(.previousAttempts).flatMap { Int(client.text($0)) } ?? 0
+        let before =
+            client.first(.previousAttempts).flatMap { DecimalNumber.parse(client.bytes[$0.value]) }
+            ?? 0
         if before + attempts > 1 {
             headers.append("grpc-previous-rpc-attempts", "\(before + attempts - 1)")
         }
@@ -244,9 +247,11 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
 extension ForwardedCall: ClientStreamOwner {
     /// Not passed back: this hop's own, and who answered, which Weir says itself.
     private static let notReturned = KnownHeader.set(KnownHeader.hopByHop + [.status, .backend])
-    /// The same for trailers that come in the headers.
-    private static let notReturnedInTrailers = KnownHeader.set(
-        KnownHeader.hopByHop + [.status, .backend, .contentType])
+    /// The same for trailers, which may be a whole response.
+    private static let notInTrailers = KnownHeader.hopByHop + [.status, .backend, .contentType]
+    private static let notReturnedInTrailers = KnownHeader.set(notInTrailers)
+    /// The same for trailers with an invalid status, which Weir replaces.
+    private static let notReturnedWithStatus = KnownHeader.set(notInTrailers + [.grpcStatus])
     private static let ok = HeaderBlock([":status": "200"])
     private static let none = HeaderBlock()
     private static let unknown = HeaderBlock(["grpc-status": "2"])
@@ -268,6 +273,7 @@ extension ForwardedCall: ClientStreamOwner {
 
     func received(body: RawSpan, endStream: Bool) {
         guard state.isOpen, isCommitted else { return }
+        methodAnswered()
         sendBody(body)
         owedToReplica += body.byteCount
         guard !endStream else {
@@ -298,13 +304,18 @@ extension ForwardedCall: ClientStreamOwner {
     /// The replica has told the status, in trailers or in headers that are the whole response.
     private func ended(_ trailers: HeaderBlock, _ head: ResponseHead) {
         let code = head.code ?? .unknown
+        if code != .unimplemented { methodAnswered() }
         giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback) { return }
-        end(
-            code, message: head.message,
-            trailers: HeaderParts(
-                head.code == nil ? Self.unknown : Self.none, passing: trailers,
-                except: Self.notReturnedInTrailers, target.nameTrailers))
+        let trailers =
+            head.code == nil
+            ? HeaderParts(
+                Self.unknown, passing: trailers, except: Self.notReturnedWithStatus,
+                target.nameTrailers)
+            : HeaderParts(
+                Self.none, passing: trailers, except: Self.notReturnedInTrailers,
+                target.nameTrailers)
+        end(code, message: head.message, trailers: trailers)
     }
 
     func failed(_ failure: StreamFailure) {
@@ -317,6 +328,18 @@ extension ForwardedCall: ClientStreamOwner {
             attemptEnded(
                 RPCError(status, "backend '\(target.key.backend)': \(failure.description)"),
                 failure: failure.description)
+        case .headersTooLarge(let limit, let isTrailers):
+            // A limit of this server: another attempt would exceed it too, and the replica has not failed.
+            giveBack(.resourceExhausted, failure: nil)
+            finish(
+                RPCError(
+                    .resourceExhausted,
+                    "the response \(isTrailers ? "trailers" : "headers") of backend "
+                        + "'\(target.key.backend)' are over the limit of \(limit)"
+                        + (limit.nameForResponses.map { " (\($0))" } ?? "")))
+        case .unsendable(let why):
+            giveBack(nil, failure: nil)
+            finish(RPCError(.resourceExhausted, "backend '\(target.key.backend)': \(why)"))
         case .reset, .lost:
             attemptEnded(
                 RPCError(.unavailable, "backend '\(target.key.backend)': \(failure.description)"),
@@ -367,9 +390,10 @@ extension ForwardedCall: ClientStreamOwner {
             return false
         }
         let bound = policy.delayBound(before: attempts + 1)
+        // A pushback is at most `DecimalNumber.maximum`, so the product stays below 2^50.
         let delay =
             pushback.map { Int64($0) * 1_000_000 }
-            ?? Int64(Double(bound.wholeNanoseconds) * pool.randomShare())
+            ?? Int64(clamping: UInt64(Double(bound.nanoseconds) * pool.randomShare()))
         if let left = timeLeft, left <= delay { return false }
         guard pool.takeRetry() else { return false }
         phase = .pausing(

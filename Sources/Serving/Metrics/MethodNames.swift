@@ -1,0 +1,43 @@
+internal import Synchronization
+
+/// The methods that calls are counted under, of all loops together. Clients can make up method names, so a
+/// method of a backend of replicas gets a name of its own only after a backend has answered it. All others
+/// are counted as "other".
+///
+/// Loops ask only when a backend has answered a method for the first time since a policy change.
+final class MethodNames: Sendable {
+    private struct Names {
+        var byEndpoint: [String: Set<String>] = [:]
+        var count = 0
+    }
+
+    private let maxPerEndpoint: Int
+    private let maxInAll: Int
+    private let names = Mutex(Names())
+
+    init(maxPerEndpoint: Int, maxInAll: Int) {
+        self.maxPerEndpoint = maxPerEndpoint
+        self.maxInAll = maxInAll
+    }
+
+    /// Whether a method that a backend of the endpoint has answered is counted under its name. False when
+    /// the endpoint, or all endpoints together, have as many names as they may.
+    func admit(_ method: String, of endpoint: String) -> Bool {
+        names.withLock { names in
+            let known = names.byEndpoint[endpoint] ?? []
+            if known.contains(method) { return true }
+            guard known.count < maxPerEndpoint, names.count < maxInAll else { return false }
+            names.byEndpoint[endpoint, default: []].insert(method)
+            names.count += 1
+            return true
+        }
+    }
+
+    /// Forgets the methods of endpoints that do not exist any more.
+    func keep(endpoints: (String) -> Bool) {
+        names.withLock { names in
+            names.byEndpoint = names.byEndpoint.filter { endpoints($0.key) }
+            names.count = names.byEndpoint.values.reduce(0) { $0 + $1.count }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// A method that no backend of an endpoint has answered yet on one loop: clients can make up methods. Shared by
+/// all targets of its path. Confined to its loop.
+final class UnknownMethod {
+    private let method: String
+    private let endpoint: String
+    private let metrics: LoopMetrics
+    private var isRefused = false
+
+    /// A backend has answered, and calls are counted under the method's name.
+    private(set) var isAnswered = false
+
+    init(_ method: String, of endpoint: String, _ metrics: LoopMetrics) {
+        self.method = method
+        self.endpoint = endpoint
+        self.metrics = metrics
+    }
+
+    /// A backend has answered the method, with anything but UNIMPLEMENTED.
+    func answered() {
+        guard !isAnswered, !isRefused else { return }
+        isAnswered = metrics.noteAnswered(method, of: endpoint)
+        isRefused = !isAnswered
+    }
+}
+
+/// How a call is counted that began before it was known whether its method exists.
+struct ProvisionalCount {
+    let method: UnknownMethod
+    /// Those of all unknown methods, where the call is counted as in flight.
+    let metrics: CallMetrics
+}

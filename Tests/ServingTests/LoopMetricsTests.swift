@@ -1,0 +1,102 @@
+internal import GRPCWire
+internal import Testing
+internal import TrafficPolicy
+
+@testable internal import Serving
+
+@Suite struct LoopMetricsTests {
+    private let names = MethodNames(maxPerEndpoint: 3, maxInAll: 5)
+
+    private func key(_ endpoint: String, _ backend: String, _ method: String) -> CallKey {
+        CallKey(endpoint: endpoint, backend: backend, method: method, isShadow: false)
+    }
+
+    private func target(_ method: String, _ unknown: UnknownMethod?, _ metrics: LoopMetrics)
+        -> Target
+    {
+        Target(
+            key("e", "b", method), .nobody(RPCError(.unavailable, "")), isNamed: false,
+            unknownMethod: unknown, metrics)
+    }
+
+    @Test("An endpoint, and all endpoints together, have a bounded number of named methods")
+    func boundsNames() {
+        #expect((0..<9).count { names.admit("/a.A/\($0)", of: "a") } == 3)
+        #expect((0..<9).count { names.admit("/b.B/\($0)", of: "b") } == 2)
+        #expect(!names.admit("/c.C/0", of: "c"))
+        // What was admitted stays so.
+        #expect(names.admit("/a.A/0", of: "a"))
+        names.keep { $0 != "a" }
+        #expect(names.admit("/c.C/0", of: "c"))
+    }
+
+    @Test("All loops share the bound")
+    func sharesTheBound() {
+        let loops = [LoopMetrics(names), LoopMetrics(names)]
+        for (index, loop) in loops.enumerated() {
+            for method in 0..<2 { _ = loop.noteAnswered("/a.A/\(index)\(method)", of: "a") }
+        }
+        #expect(loops[0].isNamed("/a.A/01", of: "a"))
+        #expect(loops[1].isNamed("/a.A/10", of: "a"))
+        #expect(!loops[1].isNamed("/a.A/11", of: "a"))
+        // A method that another loop has named takes no further place.
+        #expect(loops[1].noteAnswered("/a.A/00", of: "a"))
+    }
+
+    @Test("A call of an unknown method is counted as other, in flight and at its end")
+    func countsUnknownMethods() {
+        let metrics = LoopMetrics(names)
+        let unknown = UnknownMethod("/e.E/Made", of: "e", metrics)
+        let target = target("/e.E/Made", unknown, metrics)
+        let count = target.began(metrics)
+        #expect(metrics.figures[key("e", "b", "other")]?.inFlight == 1)
+        target.ended(count, .unimplemented, nanoseconds: 1, metrics)
+        #expect(Set(metrics.figures.keys.map(\.method)) == ["other"])
+        #expect(metrics.figures[key("e", "b", "other")]?.inFlight == 0)
+        #expect(metrics.figures[key("e", "b", "other")]?.started == 1)
+    }
+
+    @Test("Once a backend has answered, calls of the method are counted under its name")
+    func namesAnsweredMethods() {
+        let metrics = LoopMetrics(names)
+        let unknown = UnknownMethod("/e.E/Real", of: "e", metrics)
+        let target = target("/e.E/Real", unknown, metrics)
+        let (first, second) = (target.began(metrics), target.began(metrics))
+        first?.method.answered()
+        target.ended(first, .ok, nanoseconds: 1, metrics)
+        // The second began before the method was known, the third did not.
+        let third = target.began(metrics)
+        #expect(second != nil && third == nil)
+        target.ended(second, .deadlineExceeded, nanoseconds: 1, metrics)
+        target.ended(third, .ok, nanoseconds: 1, metrics)
+        let real = metrics.figures[key("e", "b", "/e.E/Real")]
+        #expect(real?.started == 3)
+        #expect(real?.inFlight == 0)
+        #expect(real?.finished.map(\.latency.count).reduce(0, +) == 3)
+        let other = metrics.figures[key("e", "b", "other")]
+        #expect(other?.started == 0 && other?.inFlight == 0)
+    }
+
+    @Test("Series end with their endpoint, and with their backend")
+    func endsSeries() {
+        let metrics = LoopMetrics(names)
+        for backend in ["kept", "gone"] { _ = metrics.series(of: key("e", backend, "/e.E/M")) }
+        _ = metrics.series(of: key("ended", "kept", "/x.X/M"))
+        _ = metrics.series(of: key("", "weir", "/own/Method"))
+        #expect(metrics.noteAnswered("/x.X/M", of: "ended"))
+        metrics.keep(snapshot(backends: ["kept"]), backendsChanged: true)
+        #expect(Set(metrics.figures.keys.map(\.backend)) == ["kept", "weir"])
+        #expect(!metrics.figures.keys.contains { $0.endpoint == "ended" })
+        #expect(!metrics.isNamed("/x.X/M", of: "ended"))
+    }
+
+    private func snapshot(backends: [String]) -> RoutingSnapshot {
+        RoutingSnapshot(
+            revision: 1, endpoints: [],
+            backends: .init(
+                Dictionary(
+                    uniqueKeysWithValues: backends.map {
+                        ($0, .handler(HandlerBackend($0, services: [])))
+                    })))
+    }
+}
