@@ -120,8 +120,6 @@ def make_root(settings):
     for name, target in (("fd", "self/fd"), ("stdin", "self/fd/0"), ("stdout", "self/fd/1"),
                          ("stderr", "self/fd/2")):
         (root / "dev" / name).symlink_to(f"/proc/{target}")
-    for path in settings.shown:
-        bind(path, root / path.lstrip("/"))
     hosts = root / "hosts"
     hosts.write_text("".join(f"127.0.0.1 {name}\n" for name in ["localhost", *settings.hosts]))
     bind(hosts, root / "etc/hosts")
@@ -130,11 +128,16 @@ def make_root(settings):
     for path, source in settings.files.items():
         bind(source, root / path.lstrip("/"))
     volumes = [root / path.lstrip("/") for path in ["/dev/shm", *settings.volumes]]
-    for volume in volumes:
-        volume.mkdir(parents=True, exist_ok=True)
+    shown = {path: root / path.lstrip("/") for path in settings.shown}
+    for folder in [*volumes, *shown.values()]:
+        folder.mkdir(parents=True, exist_ok=True)
     make_read_only(root)
     for volume in volumes:
         mount("tmpfs", volume, "tmpfs", 0, "mode=777")
+    # A checkout below /tmp is in a volume.
+    for source, target in shown.items():
+        bind(source, target)
+        make_read_only(target)
     os.chdir(root)
     mount(".", "/", None, MS_MOVE)
     os.chroot(".")
