@@ -45,6 +45,7 @@ internal import CNGHTTP2
     private var events: [HTTP2Event] = []
     private var cursor = 0
     var inputBase: UnsafePointer<UInt8>?
+    private var scanner: FrameScanner
     /// The header block that is being received; there is never more than one (RFC 9113 section 6.10).
     var incoming = HeaderBlock()
     var incomingBytes = 0
@@ -83,6 +84,7 @@ internal import CNGHTTP2
         self.limits = limits
         self.allocator = allocator
         self.knownNames = knownNames
+        scanner = FrameScanner(role: role)
         open()
         submitPreface()
     }
@@ -105,7 +107,6 @@ internal import CNGHTTP2
         }
         unsafe Self.register(callbacks)
         unsafe nghttp2_option_set_no_auto_window_update(options, 1)
-        unsafe nghttp2_option_set_no_closed_streams(options, 1)
         unsafe nghttp2_option_set_stream_reset_rate_limit(
             options, limits.resetBurst, limits.resetsPerSecond)
         // Frames of types that nobody knows are ignored, but counted.
@@ -178,15 +179,36 @@ internal import CNGHTTP2
     /// ranges of it.
     package func receive(_ input: RawSpan) throws(HTTP2SessionError) {
         try checkMemory()
+        let accepted = scanner.scan(input)
         let consumed = unsafe input.withUnsafeBytes { buffer in
             unsafe inputBase = buffer.bindMemory(to: UInt8.self).baseAddress
             defer { unsafe inputBase = nil }
-            return unsafe nghttp2_session_mem_recv(session, inputBase, buffer.count)
+            return unsafe nghttp2_session_mem_recv(session, inputBase, accepted)
         }
-        guard consumed < 0 else { return }
+        guard consumed < 0 else { return answerScannedErrors() }
         note(Int32(consumed))
         if consumed == Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) { throw .notHTTP2 }
         throw .fatal(code: Int32(consumed), reason: lastError ?? Self.describe(Int32(consumed)))
+    }
+
+    /// Answers the errors that only the scanner finds.
+    private func answerScannedErrors() {
+        if !scanner.lateData.isEmpty {
+            for id in scanner.lateData { refuseLateData(on: id) }
+            scanner.lateData.removeAll()
+        }
+        if let code = scanner.connectionError { terminate(code) }
+    }
+
+    /// A peer that does not read the answers gets no more of them.
+    private func refuseLateData(on id: Int32) {
+        overheadFrames += 1
+        let queued = unsafe nghttp2_session_get_outbound_queue_size(session)
+        guard queued < limits.maxOutboundAcknowledgements else { return }
+        note(
+            unsafe nghttp2_submit_rst_stream(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id,
+                HTTP2ErrorCode.streamClosed.rawValue))
     }
 
     /// The next thing that happened, in order, or nil when the batch is over.
