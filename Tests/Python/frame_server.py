@@ -17,6 +17,7 @@ class FrameServer:
         self.answer, self.greeting, self.max_streams = answer, greeting, max_streams
         self.answers_pings = answers_pings
         self.requests = self.connections = 0
+        self.errors = []  # The type, stream and code of each RST_STREAM and GOAWAY from clients.
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -59,13 +60,16 @@ class Connection:
             stream = self.socket.makefile("rb")
             stream.read(len(frames.PREFACE))
             while found := frames.read_frame(stream):
-                kind, flags, number, _ = found
+                kind, flags, number, payload = found
+                if kind in (RST_STREAM, GOAWAY):
+                    code = payload[0 if kind == RST_STREAM else 4:][:4]
+                    self.server.errors.append((kind, number, int.from_bytes(code, "big")))
                 if kind == SETTINGS and not flags & ACK:
                     self.send(SETTINGS, ACK, 0)
                 elif kind == PING and not flags & ACK and self.server.answers_pings:
-                    self.send(PING, ACK, 0, found[3])
+                    self.send(PING, ACK, 0, payload)
                 elif kind == PING and flags & ACK:
-                    self.acknowledged.append(found[3])
+                    self.acknowledged.append(payload)
                 elif kind == HEADERS:
                     self.open += 1
                     self.most_open = max(self.most_open, self.open)

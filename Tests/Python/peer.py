@@ -51,10 +51,10 @@ class Frame:
 
 
 class Peer:
-    """A connection. Without `greets`, not even the preface is sent."""
+    """A connection. Without `greets` it sends no preface; `tls` is an SSLContext."""
 
     def __init__(self, address, settings=(), source="127.0.0.1", greets=True, timeout=10,
-                 receive_buffer=None):
+                 receive_buffer=None, tls=None):
         host, port = address.rsplit(":", 1)
         self.socket = socket.socket()
         if receive_buffer:
@@ -63,6 +63,8 @@ class Peer:
         self.socket.settimeout(timeout)
         self.socket.bind((source, 0))
         self.socket.connect((host, int(port)))
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         self.input = self.socket.makefile("rb")
         self.decoder = hpack.Decoder()
         if greets:
