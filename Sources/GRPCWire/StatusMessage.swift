@@ -1,13 +1,28 @@
 /// The percent-encoding of `grpc-message`: bytes outside 0x20 to 0x7e, and `%`, become `%XX`
 /// ("Percent-Encoded" in `PROTOCOL-HTTP2.md`).
 package enum StatusMessage {
+    /// Bytes of UTF-8 that are sent of a message: clients refuse long trailers.
+    package static let maxBytes = 4_096
+
     private static let hex = Array("0123456789ABCDEF".utf8)
 
+    /// Cuts a message of more than `maxBytes` between two characters. Spaces at the ends are encoded too: HTTP
+    /// does not keep them (RFC 9113 section 8.2.1).
     package static func encode(_ message: String) -> String {
-        if message.utf8.allSatisfy(isPlain) { return message }
+        let bytes = message.utf8
+        guard bytes.count <= maxBytes else {
+            var end = bytes.index(bytes.startIndex, offsetBy: maxBytes)
+            // A byte 10xxxxxx continues a character (RFC 3629 section 3).
+            while end > bytes.startIndex, bytes[end] & 0xc0 == 0x80 {
+                end = bytes.index(before: end)
+            }
+            return encode(String(message[..<end]))
+        }
+        if bytes.allSatisfy(isPlain), bytes.first != space, bytes.last != space { return message }
         var text: [UInt8] = []
-        for byte in message.utf8 {
-            if isPlain(byte) {
+        for (index, byte) in bytes.enumerated() {
+            let isOuterSpace = byte == space && (index == 0 || index == bytes.count - 1)
+            if isPlain(byte), !isOuterSpace {
                 text.append(byte)
             } else {
                 text += [0x25, hex[Int(byte >> 4)], hex[Int(byte & 15)]]
@@ -34,6 +49,8 @@ package enum StatusMessage {
         }
         return String(decoding: bytes, as: UTF8.self)
     }
+
+    private static let space: UInt8 = 0x20
 
     private static func isPlain(_ byte: UInt8) -> Bool {
         (0x20...0x7e).contains(byte) && byte != 0x25

@@ -40,10 +40,23 @@ internal import Testing
         arguments: [
             ("plain text", "plain text"), ("100 %", "100 %25"), ("\t\n", "%09%0A"),
             ("ü", "%C3%BC"), ("☺", "%E2%98%BA"), ("\u{7f}", "%7F"), ("", ""),
+            (" ", "%20"), (" a b ", "%20a b%20"), ("  a", "%20 a"),
         ])
     func encodesStatusMessage(message: String, wire: String) {
         #expect(StatusMessage.encode(message) == wire)
         #expect(StatusMessage.decode(wire) == message)
+    }
+
+    @Test(
+        "A long grpc-message is cut between two characters",
+        arguments: [("a", 0), ("a", 1), ("ü", 0), ("ü", 1), ("☺", 0), ("☺", 1), ("😀", 2), ("😀", 3)])
+    func cutsStatusMessage(character: String, offset: Int) {
+        let start = String(repeating: "x", count: offset)
+        let whole = start + String(repeating: character, count: 100_000)
+        let sent = StatusMessage.decode(StatusMessage.encode(whole))
+        #expect(whole.hasPrefix(sent))
+        #expect(!sent.contains("\u{fffd}"))
+        #expect((StatusMessage.maxBytes - 3...StatusMessage.maxBytes).contains(sent.utf8.count))
     }
 
     @Test(

@@ -58,6 +58,14 @@ enum KnownHeader: Int, CaseIterable {
 
 extension HeaderBlock {
     func first(_ header: KnownHeader) -> Field? { first(known: header.rawValue) }
+
+    /// A value as an error shows it: in quotes, printable and short.
+    func quoted(_ field: Field) -> String { text(field).quoted }
+}
+
+extension String {
+    /// External text as an error shows it: in quotes, printable, at most 100 bytes.
+    var quoted: String { "'\(printable(limit: 100))'" }
 }
 
 extension Metadata {

@@ -48,7 +48,7 @@ package struct ResponseHead {
     /// `grpc-status` takes precedence over the HTTP status (gRPC's `http-grpc-status-mapping.md`).
     package func refusal(_ sender: String) -> RPCError? {
         if code != nil || httpStatus == 200 && isGRPC { return nil }
-        let type = contentTypeField.map { headers.text($0) } ?? "none"
+        let type = contentTypeField.map { headers.quoted($0) } ?? "none"
         return RPCError(
             StatusCode(httpStatus: httpStatus),
             "\(sender) answered HTTP status \(httpStatus), content-type \(type)")

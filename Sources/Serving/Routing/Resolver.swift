@@ -208,7 +208,9 @@ extension ServingLoop {
             let key = CallKey(
                 endpoint: "", backend: port.backend.name, method: text, isShadow: false)
             let target = Target(
-                key, .handler(Handler(
+                key,
+                .handler(
+                    Handler(
                         method: method, isBlocking: false,
                         maxMessageBytes: limits.maxMessageBytes)), isNamed: false, metrics)
             resolved = ResolvedPath(path: Array(path), policy: nil, targets: [target])
@@ -285,7 +287,9 @@ extension ServingLoop {
         case .handler(let backend):
             guard let method = backend.method(path) else {
                 return .nobody(
-                    RPCError(.unimplemented, "backend '\(name)' has no method \(path)"))
+                    RPCError(
+                        .unimplemented, "backend '\(name)' has no method \(path.description.quoted)"
+                    ))
             }
             let maxMessageBytes =
                 path == .dynamicCall ? limits.maxCallRequestBytes : limits.maxMessageBytes
