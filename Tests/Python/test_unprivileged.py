@@ -170,10 +170,12 @@ def test_home_is_the_one_of_the_environment(tmp_path):
         [BUILD / "weir", "serve", *PORTS], stdout=subprocess.PIPE, text=True,
         env={"HOME": str(tmp_path)}))
     assert server.stdout.readline().startswith("weir serves")
+    state = tmp_path / ".local/state/weir"
+    modes = {file.name: file.stat().st_mode & 0o777 for file in [state, *state.iterdir()]}
+    assert modes == {"weir": 0o700, "weir.db": 0o600, "weir.db-wal": 0o600, "weir.db-shm": 0o600,
+                     "weir.db.lock": 0o644}
     server.terminate()
     assert server.wait(SECONDS) == 0
-    state = tmp_path / ".local/state/weir"
-    assert (state / "weir.db").exists() and state.stat().st_mode & 0o077 == 0
 
 
 def test_a_state_that_can_only_be_read_is_refused(tmp_path):

@@ -33,7 +33,6 @@ package actor SQLiteStore: StateStore {
         thread = ActorThread()
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         do {
-            // The state may contain secrets of workers' environments.
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
@@ -107,6 +106,7 @@ package actor SQLiteStore: StateStore {
                     description: "it was written by a later version of weir (schema \(version), "
                         + "this one knows up to \(Self.migrations.count)): start that one")
             }
+            if tables == 0 { keepPrivate() }
             try database.run("PRAGMA journal_mode = WAL")
             try database.run("PRAGMA synchronous = FULL")
             try Self.migrate(database, from: Int(version))
@@ -117,6 +117,11 @@ package actor SQLiteStore: StateStore {
             if error.isDamage { throw .damaged("'\(path)' is damaged: \(error.description)") }
             throw .refused("'\(path)' can't be used: \(error.description)")
         }
+    }
+
+    /// The state may contain secrets of workers' environments. SQLite gives its other files the same mode.
+    private func keepPrivate() {
+        try? FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
     }
 
     private static func migrate(
