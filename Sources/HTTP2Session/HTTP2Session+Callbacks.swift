@@ -28,7 +28,7 @@ extension HTTP2Session {
                 unsafe $0.header(
                     UnsafeBufferPointer(start: name, count: nameCount),
                     UnsafeBufferPointer(start: value, count: valueCount))
-            } ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+            }
         }
         unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
             guard let frame = unsafe frame else { return 0 }
@@ -38,8 +38,7 @@ extension HTTP2Session {
         unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
             _, _, id, data, count, user in
             guard let data = unsafe data else { return 0 }
-            unsafe HTTP2Session.with(user) { unsafe $0.data(of: id, data, count) }
-            return 0
+            return unsafe HTTP2Session.with(user) { unsafe $0.data(of: id, data, count) }
         }
         unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {
             _, id, code, user in
@@ -51,9 +50,23 @@ extension HTTP2Session {
             unsafe HTTP2Session.with(user) { unsafe $0.sent(frame.pointee.hd) }
             return 0
         }
+        unsafe nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) {
+            _, frame, code, user in
+            guard let frame = unsafe frame else { return 0 }
+            let header = unsafe frame.pointee.hd
+            guard header.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return 0 }
+            let opensStream = unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+            unsafe HTTP2Session.with(user) {
+                $0.headersNotSent(on: header.stream_id, opensStream: opensStream, code)
+            }
+            return 0
+        }
         unsafe nghttp2_session_callbacks_set_error_callback2(callbacks) {
-            _, _, message, count, user in
-            guard let message = unsafe message else { return 0 }
+            _, code, message, count, user in
+            // An invalid field ends its stream only; its message repeats the whole value.
+            guard let message = unsafe message, code != NGHTTP2_ERR_HTTP_HEADER.rawValue else {
+                return 0
+            }
             let bytes = unsafe UnsafeRawBufferPointer(start: message, count: count)
             unsafe HTTP2Session.with(user) {
                 $0.lastError = unsafe String(decoding: bytes, as: UTF8.self)
@@ -101,46 +114,15 @@ extension HTTP2Session {
         case NGHTTP2_CONTINUATION: return
         default: overheadFrames += 1
         }
-        isReceivingHeaders = false
     }
 
-    private func beginHeaders(of id: Int32) {
-        isReceivingHeaders = true
-        if slot(of: id) == nil, role == .server { bind(openSlot(for: id)) }
-        incoming.removeAll()
-        incomingBytes = 0
-        isOverLimit = false
-        incomingSlot = slot(of: id) ?? -1
-    }
-
-    /// How much more than the limit of headers is read, to answer that it is too much.
-    private static let excessFactor = 4
-
-    /// - Returns: false when the connection is to end.
-    private func header(
-        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
-    ) -> Bool {
-        guard incomingSlot >= 0 else { return true }
-        // RFC 9113 section 6.5.2: 32 bytes of overhead for each field.
-        incomingBytes += name.count + value.count + 32
-        guard incomingBytes <= limits.maxHeaderListBytes,
-            incoming.fields.count < limits.maxHeaderFields
-        else {
-            isOverLimit = true
-            // A few bytes can stand for very many (an "HPACK bomb"): there is an end to what is looked at.
-            let isBomb = incomingBytes > Self.excessFactor * limits.maxHeaderListBytes
-            if isBomb { lastError = "a header list of more than \(incomingBytes) bytes" }
-            return !isBomb
-        }
-        unsafe incoming.append(name: name, value: value, known: knownNames.index(of: name))
-        return true
-    }
-
-    private func data(of id: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) {
-        guard let slot = slot(of: id), let base = unsafe inputBase else { return }
-        // nghttp2 hands out DATA where it lies in the input of the receive call.
+    private func data(of id: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
+        // nghttp2 hands out DATA where it lies in the input of the receive call: never from what the guard has held.
+        guard let base = unsafe inputBase else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        guard let slot = slot(of: id) else { return 0 }
         let start = unsafe bytes - base
         record(.data(slots[slot].stream, start..<start + count, endStream: false))
+        return 0
     }
 
     private func received(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -171,24 +153,6 @@ extension HTTP2Session {
             record(.pingAcknowledged(UInt64(bigEndian: value)))
         default:
             break
-        }
-    }
-
-    private func receivedHeaders(of id: Int32, endStream: Bool) {
-        isReceivingHeaders = false
-        guard incomingSlot >= 0, slots[incomingSlot].stream.id == id else { return }
-        let stream = slots[incomingSlot].stream
-        slots[incomingSlot].remoteEnded = endStream
-        if isOverLimit {
-            record(.headersTooLarge(stream))
-        } else if slots[incomingSlot].hasHeaders {
-            swap(&slots[incomingSlot].trailers, &incoming)
-            record(.trailers(stream))
-        } else if role == .server || !incoming.isInformational {
-            // An informational response (1xx) is followed by the final one, which alone counts.
-            slots[incomingSlot].hasHeaders = true
-            swap(&slots[incomingSlot].headers, &incoming)
-            record(.headers(stream, endStream: endStream))
         }
     }
 

@@ -4,8 +4,8 @@ internal import CNGHTTP2
     internal import Glibc
 #endif
 
-/// What the layer above tells the session to say. Commands for a stream that has closed in the
-/// meantime do nothing: the `closed` event has told, or will tell.
+/// What the layer above sends. Commands for a stream that has closed in the meantime do nothing: a
+/// `closed` event reports it.
 extension HTTP2Session {
     /// Starts the response of a stream; `endStream` makes it headers only.
     package func respond(to stream: HTTP2Stream, headers: HeaderBlock, endStream: Bool = false) {
@@ -15,26 +15,25 @@ extension HTTP2Session {
     /// The same with headers in parts.
     package func respond(to stream: HTTP2Stream, headers: HeaderParts, endStream: Bool = false) {
         guard isCurrent(stream) else { return }
-        unsafe withNameValues(headers) { fields in
-            if endStream {
-                note(
-                    unsafe nghttp2_submit_response(
-                        session, stream.id, fields.baseAddress, fields.count, nil))
-            } else {
-                var provider = unsafe Self.bodyProvider
-                note(
-                    unsafe nghttp2_submit_response(
-                        session, stream.id, fields.baseAddress, fields.count, &provider))
+        let status = unsafe withNameValues(headers) { fields in
+            guard !endStream else {
+                return unsafe nghttp2_submit_response(
+                    session, stream.id, fields.baseAddress, fields.count, nil)
             }
+            var provider = unsafe Self.bodyProvider
+            return unsafe nghttp2_submit_response(
+                session, stream.id, fields.baseAddress, fields.count, &provider)
         }
+        if status < 0 { failToSend(stream, status) }
     }
 
-    /// Opens a stream towards a server, or nil when the connection takes no more.
+    /// Opens a stream towards a server, or nil when the connection takes no more. When the headers can't be sent,
+    /// an `unsendable` event of the stream follows.
     package func request(headers: HeaderParts, endStream: Bool = false) -> HTTP2Stream? {
         guard !isOutOfMemory else { return nil }
         let slot = openSlot(for: 0).slot
-        let id = unsafe withNameValues(headers) { fields in
-            let tag = unsafe UnsafeMutableRawPointer(bitPattern: slot + 1)
+        let tag = unsafe UnsafeMutableRawPointer(bitPattern: slot + 1)
+        var id = unsafe withNameValues(headers) { fields in
             guard !endStream else {
                 return unsafe nghttp2_submit_request(
                     session, nil, fields.baseAddress, fields.count, nil, tag)
@@ -43,13 +42,58 @@ extension HTTP2Session {
             return unsafe nghttp2_submit_request(
                 session, nil, fields.baseAddress, fields.count, &provider, tag)
         }
+        if hasLongField {
+            // Nothing is sent of this stream: nghttp2 drops its headers when it is reset before.
+            id = unsafe nghttp2_submit_request(session, nil, nil, 0, nil, tag)
+        }
         guard id > 0 else {
             note(id)
             closeSlot(slot)
             return nil
         }
-        slots[slot].stream = HTTP2Stream(id: id, slot: slot)
-        return slots[slot].stream
+        let stream = HTTP2Stream(id: id, slot: slot)
+        slots[slot].stream = stream
+        if hasLongField { failToSend(stream, NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue) }
+        return stream
+    }
+
+    /// Headers or trailers can't be sent: without a reset the peer would wait for them.
+    private func failToSend(_ stream: HTTP2Stream, _ code: Int32) {
+        note(code)
+        guard !isOutOfMemory else { return }
+        recordUnsendable(
+            stream,
+            hasLongField
+                ? "a header field is over the limit of \(Self.maxFieldBytes) bytes"
+                : Self.describe(code))
+        reset(stream, .internalError)
+    }
+
+    private func recordUnsendable(_ stream: HTTP2Stream, _ reason: String) {
+        guard !slots[stream.slot].hasFailed else { return }
+        slots[stream.slot].hasFailed = true
+        record(.unsendable(stream, reason: reason))
+    }
+
+    /// nghttp2 refuses to send headers or trailers.
+    ///
+    /// - Parameter opensStream: whether they were to open the stream, which nghttp2 then closes without a frame.
+    func headersNotSent(on id: Int32, opensStream: Bool, _ code: Int32) {
+        switch nghttp2_error(code) {
+        case NGHTTP2_ERR_STREAM_CLOSED, NGHTTP2_ERR_STREAM_CLOSING, NGHTTP2_ERR_STREAM_SHUT_WR,
+            NGHTTP2_ERR_SESSION_CLOSING, NGHTTP2_ERR_START_STREAM_NOT_ALLOWED:
+            // The stream has ended, or ends without this.
+            return
+        default: break
+        }
+        guard let slot = slot(of: id) else { return }
+        let isTooLarge = code == NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue
+        recordUnsendable(
+            slots[slot].stream,
+            isTooLarge
+                ? "the headers are over the limit of \(Self.maxSentHeaderBytes) bytes"
+                : Self.describe(code))
+        if !opensStream { reset(slots[slot].stream, .internalError) }
     }
 
     /// Appends body bytes.
@@ -123,10 +167,13 @@ extension HTTP2Session {
         note(unsafe nghttp2_submit_shutdown_notice(session))
     }
 
+    private static let maxReasonBytes = 1_024
+
     /// Second step: streams opened after those seen until now are refused.
     package func refuseNewStreams() { goAway(.noError, reason: "") }
 
-    /// Tells the peer that the connection ends, and why; streams after those seen are ignored.
+    /// Sends GOAWAY with a reason; streams after those seen are ignored. A longer reason is cut
+    /// to `maxReasonBytes`: it must fit into a frame.
     package func goAway(_ code: HTTP2ErrorCode, reason: String) {
         guard !isOutOfMemory else { return }
         let last = unsafe nghttp2_session_get_last_proc_stream_id(session)
@@ -136,7 +183,7 @@ extension HTTP2Session {
             note(
                 unsafe nghttp2_submit_goaway(
                     session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue,
-                    bytes.baseAddress, bytes.count))
+                    bytes.baseAddress, min(bytes.count, Self.maxReasonBytes)))
         }
     }
 
@@ -162,14 +209,18 @@ extension HTTP2Session {
             var data: UnsafePointer<UInt8>?
             let count = unsafe nghttp2_session_mem_send(session, &data)
             guard count >= 0 else {
-                note(Int32(count))
-                throw .fatal(code: Int32(count), reason: Self.describe(Int32(count)))
+                let status = Int32(clamping: count)
+                note(status)
+                throw .fatal(code: status, reason: Self.describe(status))
             }
             guard count > 0, let data = unsafe data, let base = room.baseAddress else {
                 return (written, false)
             }
             // nghttp2 gives one frame a call, or the client's preface, and both fit.
-            precondition(written + count <= room.count, "nghttp2 gave more than a frame")
+            guard count <= room.count - written else {
+                throw .fatal(
+                    code: NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue, reason: "a frame is too large")
+            }
             unsafe memcpy(base + written, data, count)
             written += count
         }
@@ -194,7 +245,8 @@ extension HTTP2Session {
         _ buffer: UnsafeMutablePointer<UInt8>, _ room: Int, of id: Int32,
         flags: UnsafeMutablePointer<UInt32>
     ) -> Int {
-        guard let slot = slot(of: id) else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        let failure = Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+        guard let slot = slot(of: id) else { return failure }
         let taken = unsafe slots[slot].outbound.take(into: buffer, room: room)
         if taken > 0 { countUnsent(-taken, at: slot) }
         let left = slots[slot].outbound.count
@@ -210,9 +262,12 @@ extension HTTP2Session {
         unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
         if !slots[slot].outbound.trailers.fields.isEmpty {
             unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-            unsafe withNameValues(HeaderParts(slots[slot].outbound.trailers)) { fields in
-                note(
-                    unsafe nghttp2_submit_trailer(session, id, fields.baseAddress, fields.count))
+            let status = unsafe withNameValues(HeaderParts(slots[slot].outbound.trailers)) {
+                unsafe nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count)
+            }
+            if status < 0 {
+                failToSend(slots[slot].stream, status)
+                return failure
             }
         }
         return taken
@@ -224,11 +279,21 @@ extension HTTP2Session {
         note(unsafe nghttp2_session_resume_data(session, stream.id))
     }
 
+    /// The most bytes of headers or trailers that are sent: nghttp2 allows 64 KiB unless told otherwise, and holds
+    /// them in chunks that it allocates when they are needed. It counts some bytes more for each field.
+    static let maxSentHeaderBytes = 24 << 20
+    /// The longest name or value that is sent: nghttp2's decoder ends the connection for a longer one, and a peer
+    /// may use it.
+    package static let maxFieldBytes = LiteralFilter.maxLiteralBytes
+
     /// Runs the body with the fields as nghttp2 takes them. nghttp2 copies what it keeps.
-    private func withNameValues<Result>(
-        _ headers: HeaderParts, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result
-    ) -> Result {
+    ///
+    /// - Returns: what the body returns, or an error when a field is too long.
+    private func withNameValues(
+        _ headers: HeaderParts, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Int32
+    ) -> Int32 {
         unsafe nameValues.removeAll(keepingCapacity: true)
+        hasLongField = false
         // The pointers into the three parts are used while all of them are held.
         return unsafe headers.first.bytes.withUnsafeBufferPointer { first in
             unsafe headers.passed.bytes.withUnsafeBufferPointer { passed in
@@ -237,6 +302,7 @@ extension HTTP2Session {
                     unsafe appendNameValues(
                         headers.passed.fields, passed, except: headers.excluded)
                     unsafe appendNameValues(headers.last.fields, last, except: nil)
+                    guard !hasLongField else { return NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue }
                     return unsafe nameValues.withUnsafeBufferPointer(body)
                 }
             }
@@ -247,14 +313,17 @@ extension HTTP2Session {
         _ fields: [HeaderBlock.Field], _ bytes: UnsafeBufferPointer<UInt8>,
         except excluded: HeaderBlock.KnownSet?
     ) {
-        guard let base = bytes.baseAddress else { return }
-        let start = unsafe UnsafeMutablePointer(mutating: base)
         for field in fields {
             if let excluded, excluded.contains(field.known) { continue }
+            // Every field lies within the bytes of its block. nghttp2 takes mutable pointers and changes nothing.
+            let name = unsafe UnsafeBufferPointer(rebasing: bytes[field.name])
+            let value = unsafe Self.trimmed(UnsafeBufferPointer(rebasing: bytes[field.value]))
+            hasLongField = hasLongField || max(name.count, value.count) > Self.maxFieldBytes
             unsafe nameValues.append(
                 nghttp2_nv(
-                    name: start + field.nameStart, value: start + field.valueStart,
-                    namelen: field.name.count, valuelen: field.value.count,
+                    name: UnsafeMutablePointer(mutating: name.baseAddress),
+                    value: UnsafeMutablePointer(mutating: value.baseAddress),
+                    namelen: name.count, valuelen: value.count,
                     flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
         }
     }

@@ -27,6 +27,8 @@ internal import CNGHTTP2
         var hasHeaders = false
         var outbound = OutboundBody()
         var remoteEnded = false
+        /// The session ends the stream for a fault in its headers, and has recorded why.
+        var hasFailed = false
         /// Since when the same body bytes wait to be sent, by the session's clock.
         var movedAt: UInt32 = 0
     }
@@ -45,14 +47,13 @@ internal import CNGHTTP2
     private var events: [HTTP2Event] = []
     private var cursor = 0
     var inputBase: UnsafePointer<UInt8>?
+    var headerGuard: HeaderBlockGuard
     private var scanner: FrameScanner
     /// The header block that is being received; there is never more than one (RFC 9113 section 6.10).
     var incoming = HeaderBlock()
     var incomingBytes = 0
-    /// Its fields are too many or too long.
-    var isOverLimit = false
-    /// A header block has begun and is not complete.
-    package internal(set) var isReceivingHeaders = false
+    /// The limit that it exceeds.
+    var incomingExcess: HeaderLimit?
     /// Frames that have come but HEADERS, CONTINUATION and DATA with content, less those that are due: each
     /// request, and each DATA that has gone out, may bring some.
     var overheadFrames = 0
@@ -70,6 +71,8 @@ internal import CNGHTTP2
     /// The highest stream whose headers have been handed to the socket; a client sends them in order.
     var lastSentID: Int32 = 0
     var nameValues: [nghttp2_nv] = unsafe []
+    /// A field of these is longer than `maxFieldBytes`.
+    var hasLongField = false
 
     /// The number of streams that are open.
     package private(set) var openStreams = 0
@@ -85,6 +88,7 @@ internal import CNGHTTP2
         self.allocator = allocator
         self.knownNames = knownNames
         scanner = FrameScanner(role: role)
+        headerGuard = HeaderBlockGuard(expectsPreface: role == .server)
         open()
         submitPreface()
     }
@@ -113,7 +117,11 @@ internal import CNGHTTP2
         for type in Self.unknownFrameTypes {
             unsafe nghttp2_option_set_user_recv_extension_type(options, type)
         }
-        unsafe nghttp2_option_set_max_continuations(options, limits.maxContinuations)
+        unsafe nghttp2_option_set_max_continuations(
+            options, role == .server ? limits.maxContinuations : limits.maxResponseContinuations)
+        unsafe nghttp2_option_set_max_send_header_block_length(options, Self.maxSentHeaderBytes)
+        // gRPC allows spaces around values, which are trimmed.
+        unsafe nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
         unsafe nghttp2_option_set_max_outbound_ack(options, limits.maxOutboundAcknowledgements)
         // The session outlives its nghttp2 object (deleted in deinit), so the pointer stays valid.
         let user = unsafe Unmanaged.passUnretained(self).toOpaque()
@@ -128,7 +136,7 @@ internal import CNGHTTP2
         note(status)
     }
 
-    /// A command's result: without memory the connection can't go on, which the next `send` or `receive` tells.
+    /// A command's result: without memory the connection can't go on, which the next `send` or `receive` reports.
     func note(_ status: Int32) {
         if status == NGHTTP2_ERR_NOMEM.rawValue { isOutOfMemory = true }
     }
@@ -148,10 +156,10 @@ internal import CNGHTTP2
         var settings = [
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
-                value: UInt32(limits.streamWindowBytes)),
+                value: UInt32(clamping: limits.streamWindowBytes)),
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
-                value: UInt32(limits.maxHeaderListBytes)),
+                value: UInt32(clamping: limits.maxHeaderListBytes)),
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
                 value: limits.maxConcurrentStreams),
@@ -180,15 +188,16 @@ internal import CNGHTTP2
     package func receive(_ input: RawSpan) throws(HTTP2SessionError) {
         try checkMemory()
         let accepted = scanner.scan(input)
-        let consumed = unsafe input.withUnsafeBytes { buffer in
-            unsafe inputBase = buffer.bindMemory(to: UInt8.self).baseAddress
-            defer { unsafe inputBase = nil }
-            return unsafe nghttp2_session_mem_recv(session, inputBase, accepted)
+        lastError = nil
+        // The input is read during the call only.
+        let status = unsafe input.withUnsafeBytes {
+            unsafe feed(
+                UnsafeBufferPointer(rebasing: $0.bindMemory(to: UInt8.self).prefix(accepted)))
         }
-        guard consumed < 0 else { return answerScannedErrors() }
-        note(Int32(consumed))
-        if consumed == Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) { throw .notHTTP2 }
-        throw .fatal(code: Int32(consumed), reason: lastError ?? Self.describe(Int32(consumed)))
+        guard status < 0 else { return answerScannedErrors() }
+        note(status)
+        if status == NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue { throw .notHTTP2 }
+        throw .fatal(code: status, reason: lastError ?? Self.describe(status))
     }
 
     /// Answers the errors that only the scanner finds.
@@ -293,7 +302,9 @@ internal import CNGHTTP2
     }
 
     /// Whether a client's request has begun to go out on the stream of a slot.
-    package func wasSent(slot: Int) -> Bool { slots[slot].stream.id <= lastSentID }
+    package func wasSent(slot: Int) -> Bool {
+        slot < slots.count && slots[slot].stream.id <= lastSentID
+    }
 
     // MARK: Slots
 
@@ -309,12 +320,12 @@ internal import CNGHTTP2
     }
 
     func isCurrent(_ stream: HTTP2Stream) -> Bool {
-        slots[stream.slot].isOpen && owns(stream)
+        owns(stream) && slots[stream.slot].isOpen
     }
 
     /// Whether the slot is still the stream's: until the end of the batch in which it closed.
     private func owns(_ stream: HTTP2Stream) -> Bool {
-        slots[stream.slot].stream.id == stream.id
+        stream.slot < slots.count && slots[stream.slot].stream.id == stream.id
     }
 
     func openSlot(for id: Int32) -> HTTP2Stream {
@@ -324,6 +335,7 @@ internal import CNGHTTP2
             slots[index].stream = stream
             slots[index].isOpen = true
             slots[index].remoteEnded = false
+            slots[index].hasFailed = false
             slots[index].hasHeaders = false
             return stream
         }

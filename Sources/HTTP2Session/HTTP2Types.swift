@@ -21,6 +21,7 @@ package struct HTTP2ErrorCode: Hashable, Sendable, CustomStringConvertible {
     package static let internalError = Self(rawValue: 0x2)
     package static let flowControlError = Self(rawValue: 0x3)
     package static let streamClosed = Self(rawValue: 0x5)
+    package static let frameSizeError = Self(rawValue: 0x6)
     package static let refusedStream = Self(rawValue: 0x7)
     package static let cancel = Self(rawValue: 0x8)
     package static let enhanceYourCalm = Self(rawValue: 0xb)
@@ -44,8 +45,13 @@ package enum HTTP2Event: Sendable {
     case headers(HTTP2Stream, endStream: Bool)
     /// The trailers, which end the peer's side; read them with `trailers(of:)`.
     case trailers(HTTP2Stream)
-    /// A header block over the limit; its fields were not kept.
-    case headersTooLarge(HTTP2Stream)
+    /// Headers or trailers over a limit; their fields were not kept. A client's session resets the stream with
+    /// CANCEL. A server may respond; over four times the limit its session resets the stream with
+    /// ENHANCE_YOUR_CALM.
+    case headersTooLarge(HTTP2Stream, HeaderLimit, isTrailers: Bool)
+    /// Headers or trailers of this side that can't be sent. The session ends the stream: a server's with
+    /// INTERNAL_ERROR.
+    case unsendable(HTTP2Stream, reason: String)
     /// Body bytes, as a range of the input that `receive` was given. With `endStream` the peer
     /// will send nothing more on this stream; the range may then be empty.
     case data(HTTP2Stream, Range<Int>, endStream: Bool)
@@ -61,6 +67,24 @@ package enum HTTP2Event: Sendable {
     case pinged
     /// The answer to `ping(_:)`.
     case pingAcknowledged(UInt64)
+}
+
+/// A limit of header blocks that one exceeds.
+package enum HeaderLimit: Hashable, Sendable, CustomStringConvertible {
+    /// `HTTP2Limits.maxHeaderListBytes`.
+    case listBytes(Int)
+    /// `HTTP2Limits.maxHeaderFields`.
+    case fields(Int)
+    /// The longest name or value, which nghttp2 fixes at 64 KiB.
+    case fieldBytes(Int)
+
+    package var description: String {
+        switch self {
+        case .listBytes(let limit): "\(limit) bytes"
+        case .fields(let limit): "\(limit) fields"
+        case .fieldBytes(let limit): "\(limit) bytes for one field"
+        }
+    }
 }
 
 /// Why a connection can't go on.
@@ -93,8 +117,10 @@ package struct HTTP2Limits: Sendable {
     /// Resets that a peer may cause at once, and per second after that (CVE-2023-44487).
     package var resetBurst: UInt64 = 1_000
     package var resetsPerSecond: UInt64 = 33
-    /// CONTINUATION frames after one HEADERS frame (CVE-2024-28182).
+    /// CONTINUATION frames after one HEADERS frame of a client (CVE-2024-28182); over it the connection ends.
     package var maxContinuations: Int = 8
+    /// The same of a server. Many callers may share the connection, so that it bears blocks of several MiB.
+    package var maxResponseContinuations: Int = 2_048
     /// Unsent answers to PING and SETTINGS before the peer is taken to be flooding.
     package var maxOutboundAcknowledgements: Int = 1_000
 

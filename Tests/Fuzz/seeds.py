@@ -71,6 +71,26 @@ for size in (0, 4):
     seed("deframer", f"two-{size}", bytes([size]) + message(b"hello") + message(b"", 1))
 seed("deframer", "huge", b"\x01\x00\xff\xff\xff\xff")
 seed("deframer", "flag", b"\x02\x07" + message(b"x"))
+
+
+def long_frame(kind, flags, stream, payload, length=0):
+    """As the target `headers` writes it; the last byte is repeated up to the length."""
+    return bytes([kind, flags, stream]) + struct.pack(">HB", length, len(payload)) + payload
+
+
+OK = b"\x88"
+for size in (7, 200):
+    seed("headers", f"call-{size}", bytes([size]) + long_frame(0, 4, 1, OK) + long_frame(4, 0, 1, b"x", 500)
+         + long_frame(0, 5, 1, b"\x00\x01a\x01b"))
+    for name, start in (("indexed", b"\x40\x01a\x7f\xf1\xa1\x04x"), ("name", b"\x00\x7f\xf1\xa1\x04x"),
+                        ("huffman", b"\x7a\xff\xf1\xa1\x04\x1f"), ("length", b"\x00\x01a\x7f\xf1")):
+        rest = b"\xa1\x04x" if name == "length" else b"x"
+        parts = [long_frame(1, 0, 1, rest, 16_000) for _ in range(4)]
+        seed("headers", f"{name}-{size}", bytes([size]) + long_frame(0, 0, 1, OK + start, 6_000) + b"".join(parts)
+             + long_frame(1, 4, 1, b"x" * 7 + b"\xbe") + long_frame(0, 5, 3, b"\x88\x40\x01a\x01b\xbe"))
+seed("headers", "padded", b"\x20" + long_frame(0, 0x28, 1, b"\x03\x00\x00\x00\x00\x0f\x88\x00\x00\x00")
+     + long_frame(1, 4, 1, b"\x00\x01a\x01b"))
+seed("headers", "interleaved", b"\x20" + long_frame(0, 0, 1, OK) + long_frame(4, 0, 1, b"x"))
 for number, text in enumerate([
         b"100m", b"99999999H", b"1n", b"0S", "50 %25 ü\n".encode(), b"x-name\nvalue",
         b"x-name-bin\nAAEC/w==", gzip.compress(b"hello" * 50, mtime=0), b"%", b"%ff%"]):

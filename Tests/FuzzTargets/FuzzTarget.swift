@@ -19,6 +19,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case session
     /// The same, fed with frames whose heads are right.
     case frames
+    /// A client's HTTP/2 session, fed with header blocks of any size.
+    case headers
     /// Protobuf messages, generated and as JSON.
     case messages
     /// JSON, as of clients.
@@ -40,6 +42,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .wire: Self.readWire(bytes)
         case .session: SessionFuzz.feed(SessionFuzz.preface + bytes)
         case .frames: SessionFuzz.feed(SessionFuzz.preface + SessionFuzz.frames(from: bytes))
+        case .headers: HeadersFuzz.feed(bytes)
         case .messages: Self.decode(bytes)
         case .json: Self.parse(bytes)
         case .yaml: Self.parseYAML(bytes)

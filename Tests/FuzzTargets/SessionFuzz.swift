@@ -73,7 +73,7 @@ enum SessionFuzz {
             session.respond(
                 to: stream, headers: response, endStream: endStream && stream.id % 4 == 1)
             session.write(shared: [1, 2, 3, 4, 5], to: stream)
-        case .headersTooLarge(let stream):
+        case .headersTooLarge(let stream, _, _):
             open.insert(stream.id)
             session.respond(to: stream, headers: response, endStream: true)
         case .trailers(let stream):
@@ -84,11 +84,11 @@ enum SessionFuzz {
             session.consume(range.count, of: stream)
             if endStream { session.finish(stream, trailers: HeaderBlock(["grpc-status": "0"])) }
         case .closed(let stream, _): open.remove(stream.id)
-        case .drained, .goAway, .settings, .pinged, .pingAcknowledged: break
+        case .drained, .unsendable, .goAway, .settings, .pinged, .pingAcknowledged: break
         }
     }
 
-    private static func send(_ session: HTTP2Session) throws {
+    static func send(_ session: HTTP2Session) throws {
         var hasMore = true
         while hasMore {
             _ = unsafe try [UInt8](unsafeUninitializedCapacity: 1 << 16) { room, count in

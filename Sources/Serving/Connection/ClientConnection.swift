@@ -27,12 +27,19 @@ package enum StreamFailure: Equatable, Sendable {
     case reset(HTTP2ErrorCode)
     /// The connection is gone.
     case lost(String)
+    /// The response headers or trailers exceed a limit; the session has reset the stream.
+    case headersTooLarge(HeaderLimit, isTrailers: Bool)
+    /// The request headers can't be sent.
+    case unsendable(String)
 
     package var description: String {
         switch self {
         case .unprocessed(let why): why
         case .reset(let code): "the stream was reset: \(code)"
         case .lost(let why): why
+        case .headersTooLarge(let limit, let isTrailers):
+            "the response \(isTrailers ? "trailers" : "headers") are over the limit of \(limit)"
+        case .unsendable(let why): why
         }
     }
 }
@@ -276,9 +283,10 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
             owner?.received(headers: session.headers(of: stream), endStream: endStream)
         case .trailers(let stream):
             responseEnded(stream)?.received(trailers: session.trailers(of: stream))
-        case .headersTooLarge(let stream):
-            session.reset(stream, .cancel)
-            release(stream)?.failed(.reset(.enhanceYourCalm))
+        case .headersTooLarge(let stream, let limit, let isTrailers):
+            release(stream)?.failed(.headersTooLarge(limit, isTrailers: isTrailers))
+        case .unsendable(let stream, let reason):
+            release(stream)?.failed(.unsendable(reason))
         case .data(let stream, let range, let endStream):
             let owner = endStream ? responseEnded(stream) : owner(of: stream)
             owner?.received(body: input.extracting(range), endStream: endStream)

@@ -78,11 +78,12 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
             begin(stream, endStream: endStream)
         // Trailers of a request mean nothing in gRPC; only their end does.
         case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
-        case .headersTooLarge(let stream):
-            let limit = loop.limits.maxHeaderListBytes
+        case .headersTooLarge(let stream, let limit, _):
             refuse(
-                stream,
-                RPCError(.resourceExhausted, "the headers are over the limit of \(limit) bytes"))
+                stream, RPCError(.resourceExhausted, "the headers are over the limit of \(limit)"))
+        case .unsendable(_, let reason):
+            loop.log.warning(
+                "a response can't be sent", metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
         case .data(let stream, let range, let endStream):
             arrived(input.extracting(range), on: stream, endStream: endStream)
         case .drained(let stream): call(of: stream)?.responseDrained()

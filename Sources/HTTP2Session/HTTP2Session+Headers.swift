@@ -1,0 +1,115 @@
+internal import CNGHTTP2
+
+/// Header blocks that arrive: their limits, and what ends a stream whose headers exceed them.
+extension HTTP2Session {
+    /// How much more than the limit a server reads of a request's headers, to answer that they are too large.
+    private static let excessFactor = 4
+
+    /// A header block has begun and is not complete.
+    package var isReceivingHeaders: Bool { headerGuard.isReceivingHeaders }
+
+    /// Gives nghttp2 the input, but for what the guard holds or replaces.
+    ///
+    /// - Returns: nghttp2's error when the connection is to end, else 0.
+    func feed(_ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
+        var position = 0
+        while position < bytes.count {
+            var consumed = 0
+            switch unsafe headerGuard.next(bytes.span, from: &position) {
+            case .needsMore: return 0
+            case .pass(let range):
+                unsafe inputBase = bytes.baseAddress
+                let part = unsafe UnsafeBufferPointer(rebasing: bytes[range])
+                consumed = unsafe nghttp2_session_mem_recv(session, part.baseAddress, part.count)
+                unsafe inputBase = nil
+            case .passOutput:
+                consumed = unsafe headerGuard.output.withUnsafeBufferPointer {
+                    unsafe nghttp2_session_mem_recv(session, $0.baseAddress, $0.count)
+                }
+            case .frameTooLarge: terminate(.frameSizeError)
+            }
+            if consumed < 0 { return Int32(clamping: consumed) }
+        }
+        return 0
+    }
+
+    func beginHeaders(of id: Int32) {
+        if slot(of: id) == nil, role == .server { bind(openSlot(for: id)) }
+        incoming.removeAll()
+        incomingBytes = 0
+        incomingExcess = nil
+        incomingSlot = slot(of: id) ?? -1
+    }
+
+    /// - Returns: an error of nghttp2 when the rest of the block is not to be reported; nghttp2 then resets the
+    ///   stream, unless that has been done here.
+    func header(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    ) -> Int32 {
+        guard incomingSlot >= 0 else { return 0 }
+        // RFC 9113 section 6.5.2: 32 bytes of overhead for each field.
+        incomingBytes += name.count + value.count + 32
+        if incomingExcess == nil { incomingExcess = excess }
+        guard let excess = incomingExcess else {
+            unsafe incoming.append(
+                name: name, value: Self.trimmed(value), known: knownNames.index(of: name))
+            return 0
+        }
+        // A few bytes can stand for very many (an "HPACK bomb"): there is an end to what is looked at.
+        let bound = Self.excessFactor * limits.maxHeaderListBytes
+        if role == .server, incomingBytes <= bound { return 0 }
+        recordExcess(excess)
+        reset(slots[incomingSlot].stream, role == .server ? .enhanceYourCalm : .cancel)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+    }
+
+    /// The limit that the fields until now exceed, with one more to be kept.
+    private var excess: HeaderLimit? {
+        let isLong = headerGuard.hasReplaced
+        if incomingBytes > limits.maxHeaderListBytes
+            || isLong && limits.maxHeaderListBytes <= Self.maxFieldBytes
+        {
+            return .listBytes(limits.maxHeaderListBytes)
+        }
+        if isLong { return .fieldBytes(Self.maxFieldBytes) }
+        if incoming.fields.count >= limits.maxHeaderFields {
+            return .fields(limits.maxHeaderFields)
+        }
+        return nil
+    }
+
+    private func recordExcess(_ limit: HeaderLimit) {
+        guard !slots[incomingSlot].hasFailed else { return }
+        slots[incomingSlot].hasFailed = true
+        let isTrailers = slots[incomingSlot].hasHeaders
+        record(.headersTooLarge(slots[incomingSlot].stream, limit, isTrailers: isTrailers))
+    }
+
+    func receivedHeaders(of id: Int32, endStream: Bool) {
+        guard incomingSlot >= 0, slots[incomingSlot].stream.id == id else { return }
+        let stream = slots[incomingSlot].stream
+        slots[incomingSlot].remoteEnded = endStream
+        guard !slots[incomingSlot].hasFailed else { return }
+        if let incomingExcess {
+            recordExcess(incomingExcess)
+        } else if slots[incomingSlot].hasHeaders {
+            swap(&slots[incomingSlot].trailers, &incoming)
+            record(.trailers(stream))
+        } else if role == .server || !incoming.isInformational {
+            // An informational response (1xx) is followed by the final one, which alone counts.
+            slots[incomingSlot].hasHeaders = true
+            swap(&slots[incomingSlot].headers, &incoming)
+            record(.headers(stream, endStream: endStream))
+        }
+    }
+
+    /// A value without the spaces and tabs around it, which do not belong to it (RFC 9110 section 5.5).
+    static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+        var (start, end) = (0, value.count)
+        // Both indexes stay within the value.
+        while start < end, unsafe isSpace(value[start]) { start += 1 }
+        while end > start, unsafe isSpace(value[end - 1]) { end -= 1 }
+        return unsafe UnsafeBufferPointer(rebasing: value[start..<end])
+    }
+}
