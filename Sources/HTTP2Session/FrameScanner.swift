@@ -87,64 +87,74 @@ struct FrameScanner {
         }
     }
 
-    /// Other streams than a client's own are left to nghttp2.
     private mutating func beginHeaders(of id: Int32) {
+        guard !streams.open(id) else { return }
         if streams.hasEnded(id) {
             connectionError = .streamClosed
-        } else if !streams.open(id) {
+        } else if !streams.wasOpened(id) {
             connectionError = .protocolError
         }
     }
 }
 
 /// What a peer has sent on the newest streams with odd ids, which clients open. Nothing is known of
-/// older ones.
+/// older ones, and of those with even ids.
 struct StreamHistory {
-    static let capacity = 1_024
+    static let capacity: Int32 = 1_024
 
+    /// A bit for each stream: the place is the remainder of half its id.
     private var opened = InlineArray<16, UInt64>(repeating: 0)
     private var ended = InlineArray<16, UInt64>(repeating: 0)
-    /// The number of the newest stream, counted from 0.
-    private var newest = -1
+    /// The highest id.
+    private var newest: Int32 = -1
 
     /// Whether the peer has ended the stream.
     func hasEnded(_ id: Int32) -> Bool {
-        guard let (word, bit) = place(of: id) else { return false }
-        return ended[word] & bit != 0
+        knows(id) && ended[Self.word(id)] & Self.bit(id) != 0
     }
 
-    /// - Returns: false for a stream that was skipped, which can't be opened any more.
+    /// False for a stream that was skipped: it can't be opened any more (RFC 9113 section 5.1.1).
+    func wasOpened(_ id: Int32) -> Bool {
+        !knows(id) || opened[Self.word(id)] & Self.bit(id) != 0
+    }
+
+    /// - Returns: whether the stream is new.
     mutating func open(_ id: Int32) -> Bool {
-        let isNew = advance(to: id)
-        guard let (word, bit) = place(of: id) else { return true }
-        if isNew { opened[word] |= bit }
-        return opened[word] & bit != 0
+        guard advance(to: id) else { return false }
+        opened[Self.word(id)] |= Self.bit(id)
+        return true
     }
 
     mutating func end(_ id: Int32) {
         _ = advance(to: id)
-        guard let (word, bit) = place(of: id) else { return }
-        ended[word] |= bit
+        if knows(id) { ended[Self.word(id)] |= Self.bit(id) }
     }
 
-    private func place(of id: Int32) -> (word: Int, bit: UInt64)? {
-        let number = Int(id >> 1)
-        guard id & 1 == 1, number <= newest, newest - number < Self.capacity else { return nil }
-        let index = number % Self.capacity
-        return (index / 64, 1 << UInt64(index % 64))
+    private func knows(_ id: Int32) -> Bool {
+        id & 1 == 1 && id <= newest && newest - id < 2 * Self.capacity
     }
 
-    /// Makes room for a stream that is newer than all others.
+    private static func word(_ id: Int32) -> Int { Int(id >> 7 & 15) }
+
+    private static func bit(_ id: Int32) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: id >> 1) }
+
+    /// Forgets the oldest streams for one that is newer than all others.
+    ///
+    /// - Returns: whether it is.
     private mutating func advance(to id: Int32) -> Bool {
-        let number = Int(id >> 1)
-        guard id & 1 == 1, number > newest else { return false }
-        for skipped in max(newest + 1, number - Self.capacity + 1)...number {
-            let index = skipped % Self.capacity
-            let bit: UInt64 = 1 << UInt64(index % 64)
-            opened[index / 64] &= ~bit
-            ended[index / 64] &= ~bit
+        guard id & 1 == 1, id > newest else { return false }
+        var next = max(newest, id - 2 * Self.capacity) + 2
+        while next < id {
+            forget(next)
+            next += 2
         }
-        newest = number
+        forget(id)
+        newest = id
         return true
+    }
+
+    private mutating func forget(_ id: Int32) {
+        opened[Self.word(id)] &= ~Self.bit(id)
+        ended[Self.word(id)] &= ~Self.bit(id)
     }
 }
