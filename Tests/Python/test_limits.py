@@ -260,6 +260,59 @@ def test_bytes_of_headers(serve, extra, status):
         assert peer.status(1) == status
 
 
+# Blocks over four times the limit of 16,384 bytes: in many fields, and as one field of 4,000 bytes that is named often.
+LARGE = {
+    "70 kB": frames.header_block([(f"x-{number}", "v" * 10_000) for number in range(7)]),
+    "an HPACK bomb": b"\x40\x06x-bomb\x7f\xa1\x1e" + b"v" * 4_000 + b"\xbe" * 100_000,
+}
+
+
+def send_block(peer, stream, block):
+    pieces = [block[start:start + 16_384] for start in range(0, len(block), 16_384)]
+    for number, piece in enumerate(pieces):
+        last = END_HEADERS if piece is pieces[-1] else 0
+        peer.send(CONTINUATION if number else HEADERS, last if number else last | END_STREAM, stream, piece)
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_headers_over_four_times_the_limit_end_only_their_stream(serve, name):
+    """A proxy in front of the server shares its connection between callers."""
+    server = serve()
+    with Peer(server.data) as peer:
+        peer.request(1, "/test.Raw/Wait")
+        send_block(peer, 3, BLOCK + LARGE[name])
+        reset = peer.until(lambda frame: frame.kind == RST_STREAM)
+        assert (reset.stream, reset.code) == (3, ENHANCE_YOUR_CALM)
+        peer.request(5, body=b"hello")
+        assert peer.response(5)[1] == message(b"hello")
+        peer.reset(1)
+
+
+@pytest.mark.parametrize("part", ["a value", "a name"])
+def test_a_field_over_64_kib_ends_only_its_stream(serve, part):
+    """nghttp2's decoder would end the connection."""
+    server = serve()
+    long = "x" * 70_000
+    field = ("x-long", long) if part == "a value" else (long, "v")
+    with Peer(server.data) as peer:
+        send_block(peer, 1, BLOCK + frames.header_block([field]))
+        fields, _ = peer.response(1)
+        assert fields["grpc-status"] == "8" and "16384 bytes" in fields["grpc-message"]
+        peer.request(3, body=b"hello")
+        assert peer.response(3)[1] == message(b"hello")
+
+
+def test_an_invalid_block_is_complete_too(serve):
+    server = serve(headers_timeout=1)
+    with Peer(server.data) as peer, Peer(server.data) as slow:
+        assert peer.is_alive() and slow.is_alive()
+        peer.headers(1, request_fields() + [("x name", "v")])
+        assert peer.until(lambda frame: frame.kind == RST_STREAM).stream == 1
+        slow.send(HEADERS, 0, 1, BLOCK[:10])
+        assert slow.ended()[1].startswith("headers took longer than 1")
+        assert peer.is_alive()
+
+
 @pytest.mark.parametrize("extra, status", [(0, 0), (1, 8)])
 def test_fields_of_headers(serve, extra, status):
     server = serve(max_header_fields=20)
