@@ -1,6 +1,6 @@
-/// Cuts a process's output into lines. A line longer than the bound comes in pieces.
+/// Cuts a process's output into lines. A line longer than the bound is emitted in pieces.
 struct OutputLines {
-    static let maxLineBytes = 16 << 10
+    static let maxLineBytes = 4 << 10
 
     private var line: [UInt8] = []
 
@@ -15,7 +15,7 @@ struct OutputLines {
         }
     }
 
-    /// Emits what has no end of line.
+    /// Emits the rest, which has no end of line.
     mutating func finish(_ emit: (String) -> Void) {
         if !line.isEmpty { flush(emit) }
     }

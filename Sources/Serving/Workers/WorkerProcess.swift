@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Logging
 internal import Messages
 internal import NIOCore
@@ -22,17 +23,16 @@ final class WorkerProcess: Sendable {
     private struct Facts {
         var state = State.starting
         var pid: Int32?
-        /// The last thing that it has said.
-        var lastLine = ""
     }
 
-    /// Characters of a last line that are told.
-    private static let toldCharacters = 200
+    /// Bytes of the last line of output that are part of the reason why the process ended.
+    private static let maxLastLineBytes = 200
 
     let replica: Replica
     private let socket: String
     private let spec: WorkerSpec
     private let log: Logger
+    private let output: WorkerOutput
     private let facts = Mutex(Facts())
 
     init(name: String, socket: String, spec: WorkerSpec, log: Logger) throws {
@@ -41,6 +41,7 @@ final class WorkerProcess: Sendable {
         var log = log
         log[metadataKey: "worker"] = "\(name)"
         self.log = log
+        output = WorkerOutput(log: log)
         replica = Replica(name: name, address: try SocketAddress(unixDomainSocketPath: socket))
     }
 
@@ -75,13 +76,12 @@ final class WorkerProcess: Sendable {
                 let pid = execution.processIdentifier.value
                 facts.withLock { $0.pid = pid }
                 log.notice("worker started", metadata: ["pid": "\(pid)"])
-                var lines = OutputLines()
                 for try await buffer in execution.standardOutput {
                     var bytes: [UInt8] = []
                     bytes.append(buffer.bytes)
-                    lines.append(bytes) { said($0) }
+                    if let pause = output.append(bytes) { try? await Task.sleep(for: pause) }
                 }
-                lines.finish { said($0) }
+                output.finish()
             }
             ending =
                 switch result.terminationStatus {
@@ -98,15 +98,10 @@ final class WorkerProcess: Sendable {
         return ending
     }
 
-    private func said(_ line: String) {
-        log.info("\(line)")
-        facts.withLock { if !line.allSatisfy(\.isWhitespace) { $0.lastLine = line } }
-    }
-
-    /// Its last line, which most often says why it ended.
+    /// Its last line of output, which most often says why it ended.
     private var lastWords: String {
-        let line = facts.withLock(\.lastLine)
-        return line.isEmpty ? "" : ": \(line.prefix(Self.toldCharacters))"
+        let line = output.lastLine
+        return line.isEmpty ? "" : ": \(line.printable(limit: Self.maxLastLineBytes))"
     }
 
     /// Returns when the socket takes connections, the process has ended, or the task is cancelled.
