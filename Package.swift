@@ -15,7 +15,6 @@ let settings: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -63,6 +62,7 @@ let package = Package(
     ],
     targets: [
         // System libraries.
+        .systemLibrary(name: "CExecInfo"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
@@ -84,7 +84,7 @@ let package = Package(
             "Serving",
             [
                 "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix,
-                nioHTTP1, nioSSL, subprocess, systemPackage, logging,
+                nioSSL, subprocess, systemPackage, logging,
             ]),
         room(
             "ControlPlane",
@@ -109,7 +109,7 @@ let package = Package(
             name: "WeirCLI",
             dependencies: [
                 "Weir", "ControlPlane", "HelloWorld", "Messages", "MessageYAML", "GRPCWire",
-                "Serving", arguments, logging,
+                "Serving", "CExecInfo", arguments, logging,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -129,7 +129,7 @@ let package = Package(
         .target(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),
-        tests("MessagesTests", ["Messages", "CEverything", "CProtobufC"]),
+        tests("MessagesTests", ["Messages", "MessageYAML", "CEverything", "CProtobufC"]),
         tests(
             "ServingTests",
             [
@@ -143,10 +143,11 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ControlPlane", "HTTP2Session", "GRPCWire", "Messages", "MessageYAML",
+                "ControlPlane", "Serving", "HTTP2Session", "GRPCWire", "Messages", "MessageYAML",
                 "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
+        tests("WeirCLITests", ["WeirCLI", "GRPCWire", "Messages"]),
         tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),
     ]
 )

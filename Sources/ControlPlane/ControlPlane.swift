@@ -23,12 +23,15 @@ package actor ControlPlane {
 
     package let dataPlane: DataPlane
     let access: Access
+    let adminHosts: AdminHosts
     package let health: HealthBoard
     package let reflection: ReflectionBoard
     /// Where the state is kept; what it holds is read by `start`.
     private(set) var store: any StateStore = MemoryStore()
     let startedAt = ContinuousClock.now
     let log: Logger
+    /// Lines of the log that were lost; nil if that is not known.
+    let lostLogLines: (@Sendable () -> UInt64)?
     /// The Swift code that backends can be made of, by name.
     let registered: [String: HandlerBackend]
     let bounds: HistoryBounds
@@ -64,12 +67,15 @@ package actor ControlPlane {
 
     package init(
         dataPlane: DataPlane, handlers: [HandlerBackend], access: Access = Access(),
-        bounds: HistoryBounds = .init(), log: Logger
+        adminHosts: AdminHosts = AdminHosts(), bounds: HistoryBounds = .init(), log: Logger,
+        lostLogLines: (@Sendable () -> UInt64)? = nil
     ) {
         self.access = access
+        self.adminHosts = adminHosts
         self.dataPlane = dataPlane
         self.bounds = bounds
         self.log = log
+        self.lostLogLines = lostLogLines
         health = HealthBoard()
         reflection = ReflectionBoard()
         registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })

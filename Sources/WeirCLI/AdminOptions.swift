@@ -2,6 +2,8 @@ internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
 internal import Messages
+internal import Serving
+internal import Synchronization
 internal import Weir
 
 /// How commands reach the server, and how they print.
@@ -44,10 +46,16 @@ struct AdminOptions: ParsableArguments {
     private var token: String? {
         get throws {
             guard let tokenFile else { return ProcessInfo.processInfo.environment["WEIR_TOKEN"] }
-            guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
-                throw LocatedError(description: "can't read the token in '\(tokenFile)'")
+            do throws(TrustedFile.Failure) {
+                let file = try TrustedFile(tokenFile, isSecret: true)
+                warnOnce(file.warnings)
+                guard let text = String(validating: file.bytes, as: UTF8.self) else {
+                    throw TrustedFile.Failure(description: "'\(tokenFile)' is not UTF-8")
+                }
+                return text.trimmingCharacters(in: .whitespacesAndNewlines)
+            } catch {
+                throw LocatedError(description: "token file: \(error)")
             }
-            return text.trimmingCharacters(in: .whitespacesAndNewlines)
         }
     }
 
@@ -73,8 +81,10 @@ struct AdminOptions: ParsableArguments {
     }
 
     /// Prints a message: as JSON, or as the closure does for people.
-    func show<Message: ProtobufMessage>(_ message: Message, _ text: (Message) -> String) throws {
-        print(json ? try Self.json(message) : text(message))
+    func show<Message: ProtobufMessage>(
+        _ message: Message, _ text: (Message) -> TerminalText
+    ) throws {
+        try json ? Output.print(json: Self.json(message)) : Output.print(text(message))
     }
 
     /// A message of the admin service as JSON.
@@ -109,10 +119,10 @@ func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer
         complain("\(error)")
         throw ExitCode(error.code == .unavailable ? EX_UNAVAILABLE : EXIT_FAILURE)
     } catch let error as LocatedError {
-        complain(error.description)
+        complain("\(error.description)")
         throw ExitCode(EXIT_FAILURE)
     } catch let error as MessageError {
-        complain(error.description)
+        complain("\(error.description)")
         throw ExitCode(EXIT_FAILURE)
     }
 }
@@ -122,58 +132,36 @@ struct LocatedError: Error {
     let description: String
 }
 
-/// Writes a line to standard error.
-func complain(_ text: String) {
-    FileHandle.standardError.write(Data("weir: \(text)\n".utf8))
-}
+private let warned = Mutex<Set<String>>([])
 
-/// `BACKEND=NUMBER`, as weights and proportions are given.
-struct Assignment: ExpressibleByArgument {
-    let backend: String
-    let value: Double
-
-    init?(argument: String) {
-        guard let equals = argument.lastIndex(of: "="), equals != argument.startIndex,
-            let value = Double(argument[argument.index(after: equals)...])
-        else { return nil }
-        backend = String(argument[..<equals])
-        self.value = value
+/// Writes warnings to standard error, each once: a command may read a file for each of its calls.
+func warnOnce(_ warnings: [String]) {
+    for warning in warnings where warned.withLock({ $0.insert(warning).inserted }) {
+        complain("warning: \(warning)")
     }
 }
 
-extension Google_Protobuf_Duration {
-    /// Seconds as they are given on the command line.
-    init(seconds: Double) {
-        let whole = seconds.rounded(.down)
-        self.init(seconds: Int64(whole), nanos: Int32((seconds - whole) * 1e9))
-    }
-}
-
-/// What commands that show something again and again have in common.
+/// The options of commands that can show their output periodically.
 struct WatchOptions: ParsableArguments {
-    @Flag(help: "Show it again and again, until Ctrl-C.")
+    @Flag(help: "Show it periodically, until Ctrl-C.")
     var watch = false
 
-    @Option(help: "Seconds between two, 0.1 to 60.")
+    @Option(help: "Seconds between two, 0.1 to 60.", transform: Bounded.decimal(0.1...60))
     var interval = 1.0
 
-    @Option(help: "End after this many.")
-    var count: Int?
-
-    func validate() throws {
-        guard (0.1...60).contains(interval) else {
-            throw ValidationError("--interval is \(interval): it must be from 0.1 to 60")
-        }
-        guard count ?? 1 > 0 else { throw ValidationError("--count must be at least 1") }
-    }
+    @Option(
+        help: "End after this many, 1 to 2147483647.", transform: Bounded.whole(1...Int32.max))
+    var count: Int32?
 }
 
-/// What changes have in common.
+/// The options of commands that change the state.
 struct ChangeOptions: ParsableArguments {
-    @Flag(help: "Tell what the change would do, and change nothing.")
+    @Flag(help: "Show what the change would do, and change nothing.")
     var dryRun = false
 
-    @Option(help: "Refuse the change unless this is the current revision.")
+    @Option(
+        help: "Refuse the change unless this is the current revision.",
+        transform: Bounded.whole(0...UInt64.max))
     var expectedRevision: UInt64?
 
     @Option(help: "Who makes the change, for the history (default: $WEIR_AUTHOR, or user@host).")

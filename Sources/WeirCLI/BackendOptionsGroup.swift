@@ -17,7 +17,7 @@ struct BackendOptionsGroup: ParsableArguments {
             valueName: "command"))
     var worker: String?
 
-    @Option(help: "Processes of a worker backend.")
+    @Option(help: "Processes of a worker backend.", transform: Bounded.whole(0...UInt32.max))
     var replicas: UInt32?
 
     @Option(help: "Swift code in the server, by the name under which the program registered it.")
@@ -31,10 +31,12 @@ struct BackendOptionsGroup: ParsableArguments {
             valueName: "file"))
     var file: String?
 
-    @Option(help: "Requests that the backend works on at once; 0 for no limit. More wait.")
+    @Option(
+        help: "Requests that the backend works on at once; 0 for no limit. More wait.",
+        transform: Bounded.whole(0...UInt32.max))
     var maxRequests: UInt32?
 
-    @Option(help: "The same for each replica.")
+    @Option(help: "The same for each replica.", transform: Bounded.whole(0...UInt32.max))
     var maxRequestsPerReplica: UInt32?
 
     @Flag(inversion: .prefixedNo, help: "Same shard key, same replica.")
@@ -46,7 +48,9 @@ struct BackendOptionsGroup: ParsableArguments {
             valueName: "code,..."))
     var retry: String?
 
-    @Option(help: "Seconds between health checks; 0 for none.")
+    @Option(
+        help: "Seconds between health checks, at most 86400; 0 for none.",
+        transform: Bounded.decimal(0...86_400))
     var healthInterval: Double?
 
     @Option(help: "Talk TLS to upstreams; PEM file of the authorities, or 'system'.")
@@ -72,9 +76,6 @@ struct BackendOptionsGroup: ParsableArguments {
         let kinds = [upstream, worker, handler].count { $0 != nil }
         guard kinds <= 1 else {
             throw ValidationError("give one of --upstream, --worker and --handler")
-        }
-        if let interval = healthInterval, !(0...86_400).contains(interval) {
-            throw ValidationError("--health-interval is \(interval): it must be from 0 to 86400")
         }
     }
 

@@ -32,8 +32,8 @@ enum BackendText {
     }
 
     /// Everything about a backend.
-    static func page(_ backend: Weir_Admin_V1_Backend) -> String {
-        var lines = [
+    static func page(_ backend: Weir_Admin_V1_Backend) -> TerminalText {
+        var lines: [Line] = [
             ("backend", "\(backend.name) (\(kind(backend)), revision \(backend.revision))")
         ]
         if !backend.description.isEmpty { lines.append(("about", backend.description)) }
@@ -43,6 +43,9 @@ enum BackendText {
             lines.append(("addresses", upstream.addresses.joined(separator: ", ")))
         case .worker(let worker):
             lines.append(("command", worker.command.joined(separator: " ")))
+            for (name, value) in worker.environment.sorted(by: { $0.key < $1.key }) {
+                lines.append(("variable", "\(name)=\(value)"))
+            }
         case nil: break
         }
         lines.append(
@@ -65,16 +68,17 @@ enum BackendText {
 
     private static func requests(_ status: Weir_Admin_V1_BackendStatus) -> String {
         let refused = status.refused.map { "\($0.count) refused with \($0.name)" }
+        let retries = status.retries.addingReportingOverflow(status.transparentRetries)
         let parts =
             ["\(status.inFlight) in flight", "\(status.waiting) waiting"] + refused
-            + ["\(status.retries + status.transparentRetries) sent again"]
+            + ["\(retries.overflow ? .max : retries.partialValue) sent again"]
         let denied = status.retriesDenied > 0 ? ["\(status.retriesDenied) over the budget"] : []
         let openings =
             status.circuitOpenings > 0 ? ["circuit opened \(status.circuitOpenings) times"] : []
         return (parts + denied + openings).joined(separator: ", ")
     }
 
-    private static func replicas(_ status: Weir_Admin_V1_BackendStatus) -> String {
+    private static func replicas(_ status: Weir_Admin_V1_BackendStatus) -> TerminalText {
         let isWorker = status.replicas.contains { $0.pid != 0 || $0.restarts != 0 }
         var columns: [(title: String, alignment: Table.Alignment)] = [
             ("REPLICA", .left), ("STATE", .left), ("CONNS", .right), ("IN FLIGHT", .right),
@@ -114,13 +118,13 @@ enum BackendText {
     private static func failure(_ replica: Weir_Admin_V1_ReplicaStatus) -> String {
         guard !replica.lastFailure.isEmpty else { return "-" }
         guard let time = replica.lastFailureTime else { return replica.lastFailure }
-        let seconds = max(0, Int(Date().timeIntervalSince1970) - Int(time.seconds))
-        let age = seconds < 120 ? "\(seconds) s" : "\(seconds / 60) min"
-        return "\(replica.lastFailure) (\(age) ago)"
+        return "\(replica.lastFailure) (\(Style.age(time)) ago)"
     }
 
-    private static func text(_ lines: [(name: String, value: String)]) -> String {
-        lines.map { $0.name.padding(toLength: 11, withPad: " ", startingAt: 0) + $0.value }
+    private typealias Line = (name: String, value: String)
+
+    private static func text(_ lines: [Line]) -> TerminalText {
+        lines.map { "\($0.name.padding(toLength: 11, withPad: " ", startingAt: 0))\($0.value)" }
             .joined(separator: "\n")
     }
 }

@@ -2,13 +2,13 @@ internal import Messages
 
 /// What leads from one state to another, as people read it.
 enum PlanText {
-    static func text(_ changes: [Weir_Admin_V1_ObjectChange]) -> String {
+    static func text(_ changes: [Weir_Admin_V1_ObjectChange]) -> TerminalText {
         let kinds = changes.map(\.kind.count).max() ?? 0
         let names = changes.map(\.name.count).max() ?? 0
-        return changes.flatMap { change -> [String] in
-            let head =
+        return changes.flatMap { change -> [TerminalText] in
+            let head: TerminalText =
                 "\(sign(change.action)) \(pad(change.kind, kinds))  \(pad(change.name, names))  "
-            var lines = ["  " + colour(head + change.description, change.action)]
+            var lines = ["  " + colour("\(head)\(change.description)", change.action)]
             let width = change.fields.map(\.field.count).max() ?? 0
             for field in change.fields {
                 lines.append("      \(pad(field.field, width))  \(field.before) -> \(field.after)")
@@ -31,9 +31,9 @@ enum PlanText {
     /// The plan, and what has become of it.
     static func page(
         _ changes: [Weir_Admin_V1_ObjectChange], dryRun: Bool, revision: UInt64
-    ) -> String {
+    ) -> TerminalText {
         guard !changes.isEmpty else { return "nothing to change (revision \(revision))" }
-        let end =
+        let end: TerminalText =
             dryRun
             ? "plan: \(counts(changes, ["to add", "to change", "to remove"])) (nothing has changed)"
             : "\(counts(changes, ["added", "changed", "removed"])) (revision \(revision))"
@@ -48,7 +48,9 @@ enum PlanText {
         }
     }
 
-    private static func colour(_ text: String, _ action: Weir_Admin_V1_ChangeAction) -> String {
+    private static func colour(
+        _ text: TerminalText, _ action: Weir_Admin_V1_ChangeAction
+    ) -> TerminalText {
         switch action {
         case .add: Style.green(text)
         case .remove: Style.red(text)

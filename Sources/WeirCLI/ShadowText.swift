@@ -4,7 +4,7 @@ internal import Messages
 /// Shadow reports for people.
 enum ShadowText {
     /// An endpoint's shadows and how they are compared.
-    static func list(_ endpoint: Weir_Admin_V1_Endpoint) -> String {
+    static func list(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
         var table = Table([
             ("SHADOW", .left), ("PROPORTION", .right), ("", .left), ("IN FLIGHT", .right),
             ("BUFFERED", .right), ("TIMEOUT", .right), ("OWN", .left),
@@ -18,12 +18,12 @@ enum ShadowText {
                 options.includeOwn ? "yes" : "no",
             ])
         }
-        let title =
-            "\(Style.bold(endpoint.name)) shadows:\(endpoint.shadows.isEmpty ? " " : "\n")"
-        return title + table.text + rules(endpoint.comparison ?? .init())
+        let space: TerminalText = endpoint.shadows.isEmpty ? " " : "\n"
+        return "\(Style.bold("\(endpoint.name)")) shadows:\(space)" + table.text
+            + rules(endpoint.comparison ?? .init())
     }
 
-    private static func rules(_ comparison: Weir_Admin_V1_ShadowComparison) -> String {
+    private static func rules(_ comparison: Weir_Admin_V1_ShadowComparison) -> TerminalText {
         var lines: [String] = []
         if !comparison.ignoredFields.isEmpty {
             lines.append("ignored: " + comparison.ignoredFields.joined(separator: ", "))
@@ -43,24 +43,24 @@ enum ShadowText {
             let share = Style.percent(comparison.noiseProportion)
             lines.append("noise learnt from \(share) of the copied requests")
         }
-        return lines.map { "\n" + $0 }.joined()
+        return lines.map { "\n\($0)" as TerminalText }.joined()
     }
 
     /// The reports of an endpoint.
-    static func page(_ response: Weir_Admin_V1_GetShadowReportResponse) -> String {
+    static func page(_ response: Weir_Admin_V1_GetShadowReportResponse) -> TerminalText {
         guard !response.reports.isEmpty else { return "no shadows" }
         return response.reports.map(page).joined(separator: "\n\n")
     }
 
-    private static func page(_ report: Weir_Admin_V1_ShadowReport) -> String {
-        var parts = [
-            "\(Style.bold(report.endpoint)) shadow \(Style.bold(report.backend)) "
+    private static func page(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
+        var parts: [TerminalText] = [
+            "\(Style.bold("\(report.endpoint)")) shadow \(Style.bold("\(report.backend)")) "
                 + "(\(Style.percent(report.proportion)) of requests\(age(report)))",
-            Style.verdict(report.explanation, isBad: isBad(report.verdict)), counts(report),
+            Style.verdict("\(report.explanation)", isBad: isBad(report.verdict)), counts(report),
         ]
         if !report.fields.isEmpty { parts.append(fields(report)) }
         if !report.statuses.isEmpty { parts.append(statuses(report)) }
-        if report.compared + report.pending > 0 { parts.append(latencies(report)) }
+        if report.compared > 0 || report.pending > 0 { parts.append(latencies(report)) }
         return parts.joined(separator: "\n\n")
     }
 
@@ -69,12 +69,10 @@ enum ShadowText {
     }
 
     private static func age(_ report: Weir_Admin_V1_ShadowReport) -> String {
-        guard let since = report.since else { return "" }
-        let seconds = max(0, Int(Date().timeIntervalSince1970) - Int(since.seconds))
-        return seconds < 120 ? ", for \(seconds) s" : ", for \(seconds / 60) min"
+        report.since.map { ", for \(Style.age($0))" } ?? ""
     }
 
-    private static func counts(_ report: Weir_Admin_V1_ShadowReport) -> String {
+    private static func counts(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
         var line = "\(report.selected) selected"
         if report.own > 0 { line += ", \(report.own) its own" }
         line += ", \(report.inFlight) in flight (\(bytes(report.bufferedBytes)) held)"
@@ -86,13 +84,14 @@ enum ShadowText {
             + "\(report.differingBeyondNoise) beyond noise"
             + (report.noiseCompared > 0 ? " (noise from \(report.noiseCompared))" : "")
         let drops = report.drops.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
-        return [
-            "copies    " + line, "answers   " + compared,
-            "dropped   " + (drops.isEmpty ? "none" : drops),
-        ].joined(separator: "\n")
+        return """
+            copies    \(line)
+            answers   \(compared)
+            dropped   \(drops.isEmpty ? "none" : drops)
+            """
     }
 
-    private static func fields(_ report: Weir_Admin_V1_ShadowReport) -> String {
+    private static func fields(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
         let methods = Set(report.fields.map(\.method)).count > 1
         var table = Table(
             (methods ? [("METHOD", .left)] : []) + [
@@ -111,13 +110,13 @@ enum ShadowText {
         return table.text
     }
 
-    private static func statuses(_ report: Weir_Admin_V1_ShadowReport) -> String {
+    private static func statuses(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
         var table = Table([("PRIMARY", .left), ("SHADOW", .left), ("ANSWERS", .right)])
         for pair in report.statuses { table.add([pair.primary, pair.shadow, "\(pair.count)"]) }
         return table.text
     }
 
-    private static func latencies(_ report: Weir_Admin_V1_ShadowReport) -> String {
+    private static func latencies(_ report: Weir_Admin_V1_ShadowReport) -> TerminalText {
         let (primary, shadow) = (
             report.primaryLatency ?? .init(), report.shadowLatency ?? .init()
         )
@@ -137,17 +136,17 @@ enum ShadowText {
     }
 
     /// Pairs of answers that differ.
-    static func samples(_ response: Weir_Admin_V1_GetShadowReportResponse) -> String {
+    static func samples(_ response: Weir_Admin_V1_GetShadowReportResponse) -> TerminalText {
         let samples = response.reports.flatMap { report in
             report.samples.map { (report.backend, $0) }
         }
-        return samples.map { backend, sample in
+        return samples.map { backend, sample -> TerminalText in
             let metadata = sample.metadata.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
             var table = Table([("  FIELD", .left), ("PRIMARY", .left), (backend, .left)])
             for pair in sample.differences {
                 table.add(["  " + pair.place, short(pair.primary), short(pair.shadow)])
             }
-            return "\(sample.method) \(Style.dim(metadata))\n\(table.text)"
+            return "\(sample.method) \(Style.dim("\(metadata)"))\n\(table.text)"
         }.joined(separator: "\n\n")
     }
 

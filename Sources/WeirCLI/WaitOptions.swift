@@ -4,7 +4,9 @@ internal import Messages
 
 /// Waiting for a changed backend to come up.
 struct WaitOptions: ParsableArguments {
-    @Option(help: "Seconds to wait for the replicas to be ready; 0 not to wait.")
+    @Option(
+        help: "Seconds to wait for the replicas to be ready, at most 86400; 0 not to wait.",
+        transform: Bounded.decimal(0...86_400))
     var wait = 10.0
 
     /// Prints the backend, when its replicas have settled.
@@ -12,17 +14,17 @@ struct WaitOptions: ParsableArguments {
         _ backend: Weir_Admin_V1_Backend, _ change: ChangeOptions, _ options: AdminOptions
     ) async throws {
         var backend = backend
-        let end = Date().addingTimeInterval(wait)
-        while !change.dryRun, !BackendText.isSettled(backend), Date() < end {
+        let end = ContinuousClock.now + .seconds(wait)
+        while !change.dryRun, !BackendText.isSettled(backend), .now < end {
             if Style.isErrorTerminal {
-                FileHandle.standardError.write(
-                    Data("\r\(backend.name): \(BackendText.ready(backend)) replicas ready".utf8))
+                ErrorOutput.write(
+                    "\r\(backend.name): \(BackendText.ready(backend)) replicas ready")
             }
             try await Task.sleep(for: .milliseconds(100))
             backend = try await options.call(
                 "GetBackend", Weir_Admin_V1_GetBackendRequest(name: backend.name))
         }
-        if Style.isErrorTerminal { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+        if Style.isErrorTerminal { ErrorOutput.write("\r\u{1b}[K") }
         try options.show(backend) { BackendText.page($0) }
     }
 }

@@ -1,7 +1,9 @@
 internal import ArgumentParser
+internal import Foundation
+internal import GRPCWire
 internal import Weir
 
-/// `weir`: serves, and talks to a server that runs.
+/// `weir`: serves, and sends commands to a running server.
 @main
 struct WeirCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,7 +12,7 @@ struct WeirCommand: AsyncParsableCommand {
         discussion: """
             Start a server with 'weir serve --demo'; the other commands talk to it through its \
             admin port. Exit codes: 0 done, 1 refused, 64 wrong usage, 69 no server there, or its \
-            store can't be reached.
+            store can't be reached, 74 the output could not be written.
             """,
         version: WeirServer.version,
         subcommands: [
@@ -19,4 +21,61 @@ struct WeirCommand: AsyncParsableCommand {
             ApplyCommand.self, ExportCommand.self, HistoryCommand.self, DiffCommand.self,
             RollbackCommand.self, FleetCommand.self, StateCommand.self, AccessCommand.self,
         ])
+
+    static func main() async {
+        ProcessSetup.fillStandardDescriptors()
+        ProcessSetup.reportFailedWrites()
+        do throws(Output.Failure) {
+            try await run()
+        } catch {
+            // The end of a reader that has seen enough, as in `weir history | head`, needs no error.
+            if !error.cause.isClosedPipe {
+                complain("cannot write standard output: \(error.cause)")
+            }
+            Foundation.exit(Output.Failure.exitCode.rawValue)
+        }
+    }
+
+    private static func run() async throws(Output.Failure) {
+        do {
+            var command = try await asyncParseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as Output.Failure {
+            throw failure
+        } catch {
+            let (text, code) = (fullMessage(for: error), exitCode(for: error))
+            if code == .success {
+                // Help, the version, or a completion script.
+                return try Output.write(text.isEmpty ? "" : text + "\n")
+            }
+            if !text.isEmpty {
+                ErrorOutput.write("\(UsageError.text(text, CommandLine.arguments))\n")
+            }
+            Foundation.exit(code.rawValue)
+        }
+    }
+}
+
+/// Errors of ArgumentParser, which quote arguments as they are.
+enum UsageError {
+    /// The most bytes of an argument that are shown.
+    static let maxArgumentBytes = 200
+
+    /// The lines of an error, in which quoted arguments are escaped and cut.
+    static func text(_ error: String, _ arguments: [String]) -> TerminalText {
+        var error = error
+        for argument in arguments {
+            // An option's value may be given as --name=value.
+            let value = argument.firstIndex(of: "=").map { argument[argument.index(after: $0)...] }
+            for quoted in [argument, value.map(String.init) ?? ""] {
+                let shown = quoted.printable(limit: maxArgumentBytes)
+                if shown != quoted { error = error.replacing("'\(quoted)'", with: "'\(shown)'") }
+            }
+        }
+        return TerminalText(lines: error)
+    }
 }

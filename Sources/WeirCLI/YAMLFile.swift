@@ -16,12 +16,10 @@ struct YAMLFile {
     }
 
     static func contents(of path: String) throws -> Data {
-        do {
-            return path == "-"
-                ? FileHandle.standardInput.readDataToEndOfFile()
-                : try Data(contentsOf: URL(fileURLWithPath: path))
+        do throws(InputFile.Failure) {
+            return try InputFile.contents(of: path)
         } catch {
-            throw ValidationError("can't read '\(path)': \(error.localizedDescription)")
+            throw ValidationError(error.description)
         }
     }
 

@@ -2,19 +2,26 @@ internal import GRPCWire
 package import Serving
 internal import TrafficPolicy
 
-/// `/metrics` and `/healthz` for those who ask over HTTP/1.1.
+/// `/metrics` and `/healthz`, over HTTP/1.1 and HTTP/2.
 extension ControlPlane {
     package func answer(_ request: HTTPRequest) async -> HTTPReply {
+        guard adminHosts.allow(request.head.host) else {
+            return HTTPReply(
+                status: 421,
+                body: "this server is not addressed by this host; see weir serve --admin-host\n")
+        }
         guard request.method == "GET" || request.method == "HEAD" else {
-            return HTTPReply(status: 405, body: "only GET is answered here\n")
+            return HTTPReply(
+                status: 405, headers: [("allow", "GET, HEAD")], body: Array("use GET or HEAD\n".utf8))
         }
         switch request.path {
         case "/metrics":
             do throws(RPCError) {
-                let principal = try access.principal(
-                    identities: request.peer.identities,
-                    authorization: request.first("authorization"))
-                try Access.check(principal, .viewer, to: "read metrics")
+                try access.check(
+                    Access.Caller(
+                        identities: request.peer.identities,
+                        authorization: request.first("authorization")),
+                    Access.Need(role: .viewer, act: "read metrics"))
             } catch {
                 return HTTPReply(error)
             }
@@ -29,8 +36,7 @@ extension ControlPlane {
                 ? HTTPReply(status: 503, body: "draining\n")
                 : HTTPReply(status: 200, body: "ok\n")
         default:
-            return HTTPReply(
-                status: 404, body: "nothing here: try /metrics or /healthz\n")
+            return HTTPReply(status: 404, body: "use /metrics or /healthz\n")
         }
     }
 
@@ -110,6 +116,12 @@ extension ControlPlane {
             "weir_loop_lag_seconds", "gauge",
             "How late the event loop that is furthest behind came to its work.")
         text.sample("weir_loop_lag_seconds", [], Double(figures.lag) / 1e9)
+        if let lostLogLines {
+            text.family(
+                "weir_log_lines_lost_total", "counter",
+                "Lines of the log that could not be written, or waited in too great a number.")
+            text.sample("weir_log_lines_lost_total", [], lostLogLines())
+        }
         text.family("weir_store_up", "gauge", "1 while the state can be changed, 0 while not.")
         text.sample("weir_store_up", [], storeFailure == nil ? 1 : 0)
         text.family("weir_revision", "gauge", "The revision of the control state that is served.")

@@ -21,7 +21,8 @@ public struct InheritedSockets: Sendable {
         var sockets = InheritedSockets()
         let environment = ProcessInfo.processInfo.environment
         guard environment["LISTEN_PID"] == "\(getpid())",
-            let count = environment["LISTEN_FDS"].flatMap(Int32.init), count > 0
+            let count = environment["LISTEN_FDS"].flatMap(Int32.init),
+            (1...maxSockets).contains(count)
         else { return sockets }
         let names = (environment["LISTEN_FDNAMES"] ?? "").split(
             separator: ":", omittingEmptySubsequences: false)
@@ -42,4 +43,6 @@ public struct InheritedSockets: Sendable {
     }
 
     private static let firstDescriptor: Int32 = 3
+    /// More than any unit has; the descriptors of a larger number could not all be open.
+    private static let maxSockets: Int32 = 1_024
 }

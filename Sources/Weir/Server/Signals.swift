@@ -18,11 +18,21 @@ struct Signals: AsyncSequence {
         static let interrupt = Signal(number: SIGINT, name: "SIGINT")
     }
 
-    /// Both ends of the pipe, made before the first handler is installed and never closed.
+    /// The process has no file descriptors left for the pipe.
+    struct NoPipe: Error, CustomStringConvertible {
+        let code: Int32
+
+        var description: String {
+            unsafe "cannot handle signals: no pipe: \(String(cString: strerror(code)))"
+        }
+    }
+
+    /// Both ends of the pipe, made before the first handler is installed and never closed; -1 if it could not
+    /// be made.
     private static let pipe: (read: Int32, write: Int32) = {
         var ends: [Int32] = [-1, -1]
         // The array holds the two numbers that are written.
-        guard unsafe Glibc.pipe(&ends) == 0 else { preconditionFailure("no pipe: \(errno)") }
+        guard unsafe Glibc.pipe(&ends) == 0 else { return (-1, -1) }
         for end in ends {
             _ = fcntl(end, F_SETFL, O_NONBLOCK)
             _ = fcntl(end, F_SETFD, FD_CLOEXEC)
@@ -32,7 +42,8 @@ struct Signals: AsyncSequence {
 
     private let stream: AsyncStream<Signal>
 
-    init(_ signals: [Signal]) {
+    init(_ signals: [Signal]) throws(NoPipe) {
+        guard Self.pipe.read >= 0 else { throw NoPipe(code: EMFILE) }
         let source = DispatchSource.makeReadSource(
             fileDescriptor: Self.pipe.read, queue: .global())
         stream = AsyncStream { continuation in

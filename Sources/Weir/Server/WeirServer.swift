@@ -49,8 +49,11 @@ public final class WeirServer: Sendable {
         public var takeOverTimeout: Duration?
         /// The bounds of the data plane.
         public var limits = Limits()
-        /// Where the server tells what happens to it.
+        /// The server's log.
         public var log = Logger(label: "weir")
+        /// How many lines of the log have been lost, for `weir_log_lines_lost_total` in `/metrics`; nil leaves
+        /// the metric out.
+        public var lostLogLines: (@Sendable () -> UInt64)?
 
         /// The defaults.
         public init() {}
@@ -84,15 +87,19 @@ public final class WeirServer: Sendable {
         bounds.revisions = max(1, configuration.keptRevisions)
         bounds.age = configuration.keptRevisionAge
         controlPlane = ControlPlane(
-            dataPlane: dataPlane, handlers: backends, access: security.access, bounds: bounds,
-            log: configuration.log)
+            dataPlane: dataPlane, handlers: backends, access: security.access,
+            adminHosts: AdminHosts(
+                configuration.security.adminHosts + [
+                    configuration.admin.host, configuration.name, ProcessInfo.processInfo.hostName,
+                ]),
+            bounds: bounds, log: configuration.log, lostLogLines: configuration.lostLogLines)
     }
 
     /// Reads the stored state and begins to listen, on the admin port first. Throws `StateStorage.Failure`
     /// when the state can't be had, `SecuritySettings.Failure` when the ports can't be protected as wished.
     @discardableResult
     public func start() async throws -> Addresses {
-        try security.start(admin: adminAddress)
+        try security.start(admin: adminAddress, configuration.log)
         do {
             try await controlPlane.start(with: try await openStore())
         } catch let error as StoreError {
@@ -123,6 +130,9 @@ public final class WeirServer: Sendable {
     }
 
     private func openStore() async throws(StoreError) -> any StateStore {
+        for warning in configuration.store.location.warnings {
+            configuration.log.warning("\(warning)")
+        }
         let end = configuration.takeOverTimeout.map { ContinuousClock.now + $0 }
         while true {
             do throws(StoreError) {
@@ -184,7 +194,7 @@ public final class WeirServer: Sendable {
 
     /// Serves until SIGTERM or SIGINT, then drains: health says NOT_SERVING, after `Limits.drainDelay` no more
     /// connections are taken, and running requests finish within `Limits.drainTimeout`. A second signal ends the
-    /// wait. SIGHUP reads certificates and the access file anew. A service manager (`NOTIFY_SOCKET`) is told.
+    /// wait for requests, and within a second that for worker processes. SIGHUP reads certificates and the access file anew. A service manager (`NOTIFY_SOCKET`) is told.
     ///
     /// - Parameter ready: called when signals do what they should.
     /// - Returns: whether everything finished by itself.
@@ -192,7 +202,7 @@ public final class WeirServer: Sendable {
     public func run(_ ready: () -> Void = {}) async throws -> Bool {
         let log = configuration.log
         // One sequence for all signals: the second may come before anybody waits for it.
-        let signals = Signals([.terminate, .interrupt, .hangUp])
+        let signals = try Signals([.terminate, .interrupt, .hangUp])
         notifier.ready()
         ready()
         let first = await signals.first { signal in
@@ -200,23 +210,34 @@ public final class WeirServer: Sendable {
             return signal.number != Signals.Signal.hangUp.number
         }
         log.notice("draining", metadata: ["signal": "\(first?.name ?? "none")"])
-        let finished = try await withThrowingTaskGroup(of: Bool.self) { group in
-            group.addTask { try await self.drain() }
-            group.addTask {
-                for await signal in signals where signal.number != Signals.Signal.hangUp.number {
-                    log.notice("ending at once", metadata: ["signal": "\(signal.name)"])
-                    await self.dataPlane.closeConnections()
-                    return false
-                }
-                return true
+        let (endings, ended) = AsyncStream.makeStream(of: Result<Bool, any Error>.self)
+        let draining = Task { try await self.drain() }
+        Task {
+            let finished = (try? await draining.value) ?? false
+            do {
+                try await self.shutDown()
+                ended.yield(.success(finished))
+            } catch {
+                ended.yield(.failure(error))
             }
-            let finished = try await group.next() ?? true
-            group.cancelAll()
-            return finished
         }
-        try await shutDown()
-        return finished
+        let cutting = Task {
+            for await signal in signals where signal.number != Signals.Signal.hangUp.number {
+                log.notice("ending at once", metadata: ["signal": "\(signal.name)"])
+                draining.cancel()
+                await self.dataPlane.closeConnections()
+                // Worker processes may take longer to stop. They end with this process.
+                try? await Task.sleep(for: Self.shutDownTimeout)
+                ended.yield(.success(false))
+                return
+            }
+        }
+        defer { cutting.cancel() }
+        return try await endings.first { _ in true }?.get() ?? false
     }
+
+    /// How long closing everything may take after a second signal.
+    private static let shutDownTimeout = Duration.seconds(1)
 
     /// Tells health checks that the server ends, lets go of the state for a successor, stops taking connections
     /// after `Limits.drainDelay`, tells clients to go elsewhere, and waits for running requests.

@@ -1,29 +1,31 @@
 internal import ArgumentParser
 internal import ControlPlane
 internal import Foundation
+internal import GRPCWire
 internal import Messages
+internal import Serving
 
 /// `weir access`
 struct AccessCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "access", abstract: "Who may do what on the admin port.",
         discussion: """
-            The access file is given to 'weir serve --access'. A running server reads it anew when it has \
-            changed. Whom its lines don't name is refused.
+            The access file is given to 'weir serve --access'. A running server reads it again within \
+            seconds of a change, and ends open calls that the file does not allow any more.
             """,
         subcommands: [Add.self, List.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lets somebody in, by a new token or by a certificate.",
+            abstract: "Adds a credential: a new token, or a name of a certificate.",
             discussion: """
-                A new token is printed once; the file has only its hash. Whoever has it sets WEIR_TOKEN to it.
+                A new token is printed once; the file has only its hash. Its owner sets WEIR_TOKEN to it.
                 """)
 
-        @Argument(help: "The access file; it is made if it isn't there.")
+        @Argument(help: "The access file; it is created if it does not exist.")
         var file: String
 
-        @Argument(help: "Who it is, for the history.")
+        @Argument(help: "The name of the owner, for the history.")
         var name: String
 
         @Option(help: "viewer, operator (traffic and shadows) or admin.")
@@ -31,38 +33,72 @@ struct AccessCommand: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Of this endpoint only; for operators, may be repeated.", valueName: "name"))
+                "Only this endpoint; for operators, may be repeated.", valueName: "name"))
         var endpoint: [String] = []
 
         @Option(
             help: ArgumentHelp(
-                "Let in who shows a certificate made out to this: its URI, DNS name or email.",
-                valueName: "name"))
+                "A subject alternative name of the owner's certificate: uri:NAME, dns:NAME or email:NAME. "
+                    + "The type may be left out where the name shows it.",
+                valueName: "type:name"))
         var certificate: String?
 
         func run() throws {
             let token = certificate == nil ? AccessToken() : nil
-            let credential = certificate.map { "cert:\($0)" } ?? "sha256:\(token?.hash ?? "")"
+            let credential =
+                try certificate.map { "cert:\(try AccessCommand.identity($0))" }
+                ?? "sha256:\(token?.hash ?? "")"
             let scope = endpoint.isEmpty ? "" : ":" + endpoint.joined(separator: ",")
-            let known = try AccessCommand.text(of: file, mayBeMissing: true)
+            let exists = FileManager.default.fileExists(atPath: file)
+            let known = exists ? try AccessCommand.text(of: file) : ""
             let separator = known.isEmpty || known.hasSuffix("\n") ? "" : "\n"
-            let text = known + separator + "\(name) \(role.rawValue)\(scope) \(credential)\n"
-            _ = try AccessCommand.list(text, file)
-            let data = Data(text.utf8)
-            if FileManager.default.fileExists(atPath: file) {
-                try data.write(to: URL(fileURLWithPath: file))
-            } else {
-                let made = FileManager.default.createFile(
-                    atPath: file, contents: data, attributes: [.posixPermissions: 0o600])
-                if !made { throw refused("can't write '\(file)'") }
+            let addition = separator + "\(name) \(role.rawValue)\(scope) \(credential)\n"
+            let added = try AccessCommand.list(known + addition, file).entries
+                .dropFirst(try AccessCommand.list(known, file).entries.count)
+            guard added.count == 1, added.first?.principal.name == name else {
+                throw refused("invalid name or endpoint: it contains a space, a line end or a '#'")
             }
-            if let token { print(token.text) }
+            // First, so that no credential is added whose token was not shown.
+            if let token { try Output.print("\(token.text)") }
+            try write(addition, isNew: !exists)
         }
+
+        /// Appends a line, so that no failure loses the lines that are there.
+        private func write(_ line: String, isNew: Bool) throws {
+            do {
+                if isNew {
+                    let mode: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+                    guard
+                        FileManager.default.createFile(
+                            atPath: file, contents: nil, attributes: mode)
+                    else { throw CocoaError(.fileWriteUnknown) }
+                }
+                let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+                try handle.seekToEnd()
+                try handle.write(contentsOf: Data(line.utf8))
+                try handle.close()
+            } catch {
+                throw refused("cannot write '\(file)': \(error.localizedDescription)")
+            }
+        }
+    }
+
+    /// A name as `--certificate` takes it. Without a type, a URI shows itself by "://" and an email address by "@".
+    private static func identity(_ text: String) throws -> PeerIdentity {
+        let kind: PeerIdentity.Kind =
+            text.contains("://") ? .uri : text.contains("@") ? .email : .dns
+        let isBare = !text.contains(":") || text.contains("://")
+        guard let identity = PeerIdentity(text) ?? (isBare ? PeerIdentity(kind, text) : nil) else {
+            throw refused(
+                "invalid --certificate '\(text.printable(limit: 128))': write uri:NAME, dns:NAME or "
+                    + "email:NAME, where NAME is printable ASCII without '*'")
+        }
+        return identity
     }
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists who is let in; refuses a file with a mistake.")
+            abstract: "Lists the credentials, or reports what is wrong with the file.")
 
         @Argument(help: "The access file.")
         var file: String
@@ -71,7 +107,7 @@ struct AccessCommand: ParsableCommand {
         var json = false
 
         func run() throws {
-            let text = try AccessCommand.text(of: file, mayBeMissing: false)
+            let text = try AccessCommand.text(of: file)
             let list = try AccessCommand.list(text, file)
             guard !json else {
                 let rows = list.entries.map { entry in
@@ -82,10 +118,10 @@ struct AccessCommand: ParsableCommand {
                         ("credential", .string(Self.credential(entry.credential))),
                     ])
                 }
-                return print(JSONValue.array(rows).text(indent: 2))
+                return try Output.print(json: JSONValue.array(rows).text(indent: 2))
             }
             var table = Table([
-                ("NAME", .left), ("ROLE", .left), ("ENDPOINTS", .left), ("SHOWS", .left),
+                ("NAME", .left), ("ROLE", .left), ("ENDPOINTS", .left), ("CREDENTIAL", .left),
             ])
             for entry in list.entries {
                 let endpoints = Self.endpoints(entry.principal).joined(separator: ", ")
@@ -94,7 +130,7 @@ struct AccessCommand: ParsableCommand {
                     endpoints.isEmpty ? "all" : endpoints, Self.credential(entry.credential),
                 ])
             }
-            print(table.text)
+            try Output.print(table.text)
         }
 
         private static func endpoints(_ principal: AccessList.Principal) -> [String] {
@@ -104,17 +140,21 @@ struct AccessCommand: ParsableCommand {
         private static func credential(_ credential: AccessList.Credential) -> String {
             switch credential {
             case .token(let hash): "token (sha256 \(hash.prefix(8))...)"
-            case .certificate(let name): "certificate of \(name)"
+            case .certificate(let identity): "certificate \(identity)"
             }
         }
     }
 
-    private static func text(of file: String, mayBeMissing: Bool) throws -> String {
-        if mayBeMissing, !FileManager.default.fileExists(atPath: file) { return "" }
-        do {
-            return try String(contentsOfFile: file, encoding: .utf8)
+    private static func text(of file: String) throws -> String {
+        do throws(TrustedFile.Failure) {
+            let content = try TrustedFile(file, isSecret: true)
+            warnOnce(content.warnings)
+            guard let text = String(validating: content.bytes, as: UTF8.self) else {
+                throw TrustedFile.Failure(description: "'\(file)' is not UTF-8")
+            }
+            return text
         } catch {
-            throw refused("can't read '\(file)'")
+            throw refused("access file: \(error)")
         }
     }
 
@@ -127,9 +167,9 @@ struct AccessCommand: ParsableCommand {
     }
 }
 
-/// Says what is wrong; the command ends with what this returns.
+/// Reports an error; the command ends with what this returns.
 private func refused(_ text: String) -> ExitCode {
-    complain(text)
+    complain("\(text)")
     return ExitCode(EXIT_FAILURE)
 }
 

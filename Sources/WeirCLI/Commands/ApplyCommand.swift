@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import ControlPlane
 internal import MessageYAML
 internal import Messages
 internal import Weir
@@ -77,20 +78,36 @@ struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Prints the whole state as 'weir apply' takes it.",
         discussion: """
-            Affinity maps are not part of it: 'weir state export' keeps a store bit for bit.
+            Affinity maps are not part of it: 'weir state export' keeps a store bit for bit. The values of \
+            workers' environment variables are masked without --reveal-secrets; applied to the same server, a \
+            masked value stands for the one that the server has.
             """)
 
-    @Option(help: "The state as of this revision (default: the current one).")
+    @Option(
+        help: "The state as of this revision (default: the current one).",
+        transform: Bounded.whole(0...UInt64.max))
     var revision: UInt64 = 0
+
+    @Flag(help: "Export the values of workers' environment variables; for backups, by admins.")
+    var revealSecrets = false
 
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
         let reply: Weir_Admin_V1_GetRevisionResponse = try await options.call(
-            "GetRevision", Weir_Admin_V1_GetRevisionRequest(revision: revision))
+            "GetRevision",
+            Weir_Admin_V1_GetRevisionRequest(revision: revision, revealSecrets: revealSecrets))
         let configuration = reply.configuration ?? .init()
-        if options.json { return print(try AdminOptions.json(configuration)) }
-        print("# Revision \(reply.revision?.revision ?? 0)")
-        print(try YAMLDocument.text(of: configuration), terminator: "")
+        let masked = revealSecrets ? 0 : SecretMask.count(in: configuration)
+        if masked > 0 {
+            complain(
+                "note: the values of \(masked) environment variables are masked; a backup needs "
+                    + "--reveal-secrets")
+        }
+        guard !options.json else {
+            return try Output.print(json: AdminOptions.json(configuration))
+        }
+        let heading = "# Revision \(reply.revision?.revision ?? 0)\n"
+        try Output.write(heading + YAMLDocument.text(of: configuration))
     }
 }

@@ -22,15 +22,19 @@ struct BackendCommand: ParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows a backend and how its replicas fare.")
+            abstract: "Shows a backend and the state of its replicas.")
 
         @Argument(help: "The name of the backend.")
         var name: String
 
+        @Flag(help: "Show the values of workers' environment variables; for admins.")
+        var revealSecrets = false
+
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            let request = Weir_Admin_V1_GetBackendRequest(name: name)
+            let request = Weir_Admin_V1_GetBackendRequest(
+                name: name, revealSecrets: revealSecrets)
             let reply: Weir_Admin_V1_Backend = try await options.call("GetBackend", request)
             try options.show(reply) { BackendText.page($0) }
         }
@@ -113,7 +117,7 @@ struct BackendCommand: ParsableCommand {
         }
     }
 
-    private static func table(_ backends: [Weir_Admin_V1_Backend]) -> String {
+    private static func table(_ backends: [Weir_Admin_V1_Backend]) -> TerminalText {
         var table = Table([
             ("BACKEND", .left), ("KIND", .left), ("READY", .right), ("SERVICES", .left),
             ("ENDPOINTS", .left), ("DESCRIPTION", .left),

@@ -26,7 +26,9 @@ struct CallCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("More metadata.", valueName: "name=value"))
     var metadata: [String] = []
 
-    @Option(help: "Seconds that the call may take.")
+    @Option(
+        help: "Seconds that the call may take, 0.001 to 604800.",
+        transform: Bounded.decimal(0.001...604_800))
     var timeout = 60.0
 
     @Option(
@@ -41,9 +43,6 @@ struct CallCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard timeout > 0, timeout.isFinite else {
-            throw ValidationError("--timeout is \(timeout): it must be more than 0")
-        }
         for item in metadata where !item.contains("=") {
             throw ValidationError("--metadata '\(item)' is not NAME=VALUE")
         }
@@ -52,6 +51,7 @@ struct CallCommand: AsyncParsableCommand {
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
         let address = try Address(argument: address ?? environment ?? "127.0.0.1:8000")
+        Output.endWhenUnread()
         try await reporting {
             let client = try WeirClient.forCommand(address, tls: tls.settings)
             try await call(client)
@@ -80,10 +80,9 @@ struct CallCommand: AsyncParsableCommand {
         for request in requests { try await call.send(request) }
         call.finish()
         while let reply = try await call.next() {
-            print(
-                try transcoder.json(from: reply, message: known.output)
+            try Output.print(
+                json: transcoder.json(from: reply, message: known.output)
                     .text(indent: json ? 0 : 2))
-            fflush(nil)
         }
         tell(await call.trailingMetadata["x-serve-backend"])
     }
@@ -99,8 +98,11 @@ struct CallCommand: AsyncParsableCommand {
         let response = try await Handle(client, method, options).call(
             bytes: Array(text.utf8), contentType: "application/json")
         let body = String(decoding: response.body, as: UTF8.self)
-        let value = try? JSONValue(parsing: body)
-        print(value?.text(indent: json ? 0 : 2) ?? body)
+        if let value = try? JSONValue(parsing: body) {
+            try Output.print(json: value.text(indent: json ? 0 : 2))
+        } else {
+            try Output.print(document: body)
+        }
         tell(response.backend)
     }
 

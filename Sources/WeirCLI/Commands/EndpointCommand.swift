@@ -61,10 +61,14 @@ struct EndpointCommand: ParsableCommand {
         @Argument(help: "The name of the endpoint.")
         var name: String
 
-        @Option(help: "Requests per second.")
+        @Option(
+            help: "Requests per second, 0.00001 to 1e9.",
+            transform: Bounded.decimal(1e-5...1e9))
         var requestsPerSecond: Double?
 
-        @Option(help: "Requests that may come at once (default: those of one second).")
+        @Option(
+            help: "Requests that are accepted at once (default: those of one second).",
+            transform: Bounded.whole(0...UInt32.max))
         var burst: UInt32?
 
         @Flag(help: "Take all requests again.")
@@ -115,11 +119,10 @@ struct EndpointCommand: ParsableCommand {
 
     private static func text(_ limit: Weir_Admin_V1_RateLimit) -> String {
         let rate = limit.requestsPerSecond
-        let number = rate == rate.rounded() ? "\(Int(rate))" : "\(rate)"
-        return "\(number)/s, \(limit.burst) at once"
+        return "\(Int(exactly: rate).map { "\($0)" } ?? "\(rate)")/s, \(limit.burst) at once"
     }
 
-    private static func table(_ endpoints: [Weir_Admin_V1_Endpoint]) -> String {
+    private static func table(_ endpoints: [Weir_Admin_V1_Endpoint]) -> TerminalText {
         let isLimited = endpoints.contains { $0.rateLimit != nil }
         var table = Table(
             [("ENDPOINT", .left), ("ROUTE", .left), ("TRAFFIC", .left), ("SHADOWS", .left)]

@@ -22,9 +22,9 @@ struct ExplainCommand: AsyncParsableCommand {
         let reply: Weir_Admin_V1_ExplainRouteResponse = try await options.call(
             "ExplainRoute", request)
         try options.show(reply) { reply in
-            var lines = [
+            var lines: [TerminalText] = [
                 "endpoint  \(reply.endpoint)",
-                "backend   \(reply.backend.isEmpty ? "by chance" : Style.bold(reply.backend))",
+                "backend   \(reply.backend.isEmpty ? "by chance" : Style.bold("\(reply.backend)"))",
             ]
             for shadow in reply.shadows {
                 let copied =
@@ -35,7 +35,7 @@ struct ExplainCommand: AsyncParsableCommand {
                     }
                 lines.append("shadow    \(shadow.backend): \(copied)")
             }
-            return (lines + ["", reply.explanation]).joined(separator: "\n")
+            return (lines + ["", "\(reply.explanation)"]).joined(separator: "\n")
         }
     }
 }

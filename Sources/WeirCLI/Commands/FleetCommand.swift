@@ -20,7 +20,7 @@ struct FleetCommand: ParsableCommand {
         }
     }
 
-    private static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> String {
+    private static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> TerminalText {
         var table = Table([
             ("NAME", .left), ("VERSION", .left), ("DATA", .left), ("ADMIN", .left),
             ("REVISION", .right), ("SINCE", .left), ("", .left),
@@ -33,7 +33,7 @@ struct FleetCommand: ParsableCommand {
                 marks.filter { !$0.isEmpty }.joined(separator: ", "),
             ])
         }
-        var lines = [table.text, "state in \(reply.store)"]
+        var lines: [TerminalText] = [table.text, "state in \(reply.store)"]
         if !reply.storeFailure.isEmpty {
             lines.append(Style.red("the store can't be reached: \(reply.storeFailure)"))
         }

@@ -7,10 +7,13 @@ struct HistoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "history", abstract: "Lists the latest changes: when, who, what and why.")
 
-    @Option(help: "At most so many.")
+    @Option(
+        help: "The most changes to list, 0 to 4294967295; 0 for the server's default.",
+        transform: Bounded.whole(0...UInt32.max))
     var limit: UInt32 = 20
 
-    @Option(help: "Only those before this revision.")
+    @Option(
+        help: "Only those before this revision.", transform: Bounded.whole(0...UInt64.max))
     var before: UInt64 = 0
 
     @OptionGroup var options: AdminOptions
@@ -40,10 +43,12 @@ struct DiffCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Shows what is different between two revisions.")
 
-    @Argument(help: "A revision.")
+    @Argument(help: "A revision.", transform: Bounded.whole(0...UInt64.max))
     var from: UInt64
 
-    @Argument(help: "Another one (default: the current one).")
+    @Argument(
+        help: "Another one (default: the current one).",
+        transform: Bounded.whole(0...UInt64.max))
     var to: UInt64 = 0
 
     @OptionGroup var options: AdminOptions
@@ -71,7 +76,9 @@ struct RollbackCommand: AsyncParsableCommand {
             that time is gone.
             """)
 
-    @Argument(help: "The revision to go back to; see 'weir history'.")
+    @Argument(
+        help: "The revision to restore; see 'weir history'.",
+        transform: Bounded.whole(0...UInt64.max))
     var revision: UInt64
 
     @Option(help: "Only this endpoint.")
@@ -94,10 +101,20 @@ struct RollbackCommand: AsyncParsableCommand {
 }
 
 extension Style {
+    /// How long ago a time was; one in the future counts as now.
+    static func age(_ time: Google_Protobuf_Timestamp) -> String {
+        let seconds = max(0, Date.now.timeIntervalSince1970 - Double(time.seconds))
+        return seconds < 120
+            ? String(format: "%.0f s", seconds) : String(format: "%.0f min", seconds / 60)
+    }
+
     /// In UTC, to the second.
     static func time(_ time: Google_Protobuf_Timestamp?) -> String {
         guard let time else { return "-" }
-        let date = Date(timeIntervalSince1970: Double(time.seconds))
-        return date.formatted(.iso8601)
+        // Those that a Timestamp may hold: the years 1 to 9999.
+        guard (-62_135_596_800...253_402_300_799).contains(time.seconds) else {
+            return "\(time.seconds) s after 1970"
+        }
+        return Date(timeIntervalSince1970: Double(time.seconds)).formatted(.iso8601)
     }
 }

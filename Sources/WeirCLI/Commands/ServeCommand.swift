@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import GRPCWire
 internal import HelloWorld
 internal import Logging
 internal import Messages
@@ -37,10 +38,14 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The server's name among those that share a state (default: the host's).")
     var name: String?
 
-    @Option(help: "Accepted changes that are kept, to go back to.")
+    @Option(
+        help: "Accepted changes that are kept for rollbacks, 1 to 1000000.",
+        transform: Bounded.whole(1...1_000_000))
     var keepRevisions = 1_000
 
-    @Option(help: "Days that they are kept.")
+    @Option(
+        help: "Days that they are kept, 0.001 to 36500.",
+        transform: Bounded.decimal(0.001...36_500))
     var keepDays = 90.0
 
     @Flag(help: "Don't tell callers who answered (x-serve-backend).")
@@ -48,11 +53,14 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Take over from a server that is about to end: listen on its ports beside it, and wait so many seconds "
-                + "for its state.", valueName: "seconds"))
+            "Take over from a server that is about to end: listen on its ports beside it, and wait this "
+                + "many seconds, at most 86400, for its state.", valueName: "seconds"),
+        transform: Bounded.decimal(0...86_400))
     var takeOver: Double?
 
-    @Option(help: "Event loops (default: one per core).")
+    @Option(
+        help: "Event loops, 1 to 1024 (default: one per core).",
+        transform: Bounded.whole(1...1_024))
     var loops: Int?
 
     @Option(
@@ -68,18 +76,14 @@ struct ServeCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard (1...1_024).contains(loops ?? 1) else {
-            throw ValidationError("--loops is \(loops ?? 0): it must be from 1 to 1024")
-        }
-        guard (1...1_000_000).contains(keepRevisions) else {
-            throw ValidationError(
-                "--keep-revisions is \(keepRevisions): it must be from 1 to 1000000")
-        }
-        guard (0...86_400).contains(takeOver ?? 0) else {
-            throw ValidationError("--take-over is \(takeOver ?? 0): it must be from 0 to 86400")
-        }
-        guard keepDays > 0, keepDays <= 36_500 else {
-            throw ValidationError("--keep-days is \(keepDays): it must be above 0, at most 36500")
+        if let name {
+            guard (1...253).contains(name.utf8.count),
+                !name.unicodeScalars.contains(where: \.isControl)
+            else {
+                throw ValidationError(
+                    "--name is '\(name.printable(limit: 80))': it must have 1 to 253 bytes and no control "
+                        + "characters")
+            }
         }
         _ = try limits
     }
@@ -102,7 +106,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    private static func table(_ limits: Limits) -> String {
+    private static func table(_ limits: Limits) -> TerminalText {
         var table = Table([("LIMIT", .left), ("VALUE", .right), ("", .left)])
         for setting in Limits.named {
             table.add([setting.name, setting.text(in: limits), setting.isTime ? "s" : ""])
@@ -111,7 +115,9 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if listLimits { return print(Self.table(try limits)) }
+        if listLimits { return try Output.print(Self.table(limits)) }
+        ProcessSetup.ignoreRequestsOfTerminals()
+        CrashTrace.install()
         LoggingSystem.bootstrap { BackgroundLog(label: $0) }
         defer { BackgroundLog.flush() }
         raiseFileLimit()
@@ -132,6 +138,7 @@ struct ServeCommand: AsyncParsableCommand {
         if let name { configuration.name = name }
         if let loops { configuration.loops = loops }
         configuration.limits = try limits
+        configuration.lostLogLines = { LogWriter.standardError.lost }
 
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
@@ -163,11 +170,11 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             return try await server.start()
         } catch let failure as StateStorage.Failure {
-            complain(failure.description)
+            complain("\(failure.description)")
             if failure.isDamage { complain("see 'weir state --help' for what can be saved") }
             throw ExitCode(EXIT_FAILURE)
         } catch let failure as SecuritySettings.Failure {
-            complain(failure.description)
+            complain("\(failure.description)")
             throw ExitCode(EXIT_FAILURE)
         } catch {
             complain("\(error)")
@@ -202,24 +209,30 @@ struct ServeCommand: AsyncParsableCommand {
         try await server.setTraffic("greeter", ["greeter-v1": 0.9, "greeter-v2": 0.1])
     }
 
+    /// Prints the addresses. A server whose standard output is closed serves all the same.
     private func announce(_ addresses: WeirServer.Addresses) {
-        if json {
-            let line = JSONValue.object([
-                ("data", .string("\(addresses.data)")), ("admin", .string("\(addresses.admin)")),
-            ])
-            print(line.text(indent: 0))
-        } else {
-            print("weir serves on \(addresses.data), admin on \(addresses.admin)")
-            if demo { print(Self.suggestions(addresses)) }
+        do throws(Output.Failure) {
+            guard !json else {
+                let line = JSONValue.object([
+                    ("data", .string("\(addresses.data)")),
+                    ("admin", .string("\(addresses.admin)")),
+                ])
+                return try Output.print(json: line.text(indent: 0))
+            }
+            let line: TerminalText =
+                "weir serves on \(addresses.data), admin on \(addresses.admin)"
+            try Output.print(demo ? line + "\n" + Self.suggestions(addresses) : line)
+        } catch {
+            complain("warning: cannot write standard output: \(error.cause)")
         }
-        // A pipe would keep the line back until the buffer is full.
-        fflush(nil)
     }
 
-    private static func suggestions(_ addresses: WeirServer.Addresses) -> String {
-        let weir = CommandLine.arguments[0]
-        let call = addresses.data.port == 8_000 ? "" : " --address \(addresses.data)"
-        let admin = addresses.admin.port == 8_001 ? "" : " --admin \(addresses.admin)"
+    private static func suggestions(_ addresses: WeirServer.Addresses) -> TerminalText {
+        let weir = CommandLine.arguments.first ?? "weir"
+        let call: TerminalText =
+            addresses.data.port == 8_000 ? "" : " --address \(addresses.data)"
+        let admin: TerminalText =
+            addresses.admin.port == 8_001 ? "" : " --admin \(addresses.admin)"
         return """
 
             The demo splits helloworld.Greeter 0.9 / 0.1 between greeter-v1 and greeter-v2. \

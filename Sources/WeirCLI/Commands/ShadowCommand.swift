@@ -33,19 +33,24 @@ struct ShadowCommand: ParsableCommand {
 
         @Argument(
             help: ArgumentHelp(
-                "A backend and the share of requests, 0 to 1.", valueName: "backend=proportion"))
+                "A backend and the share of requests, 0 to 1.", valueName: "backend=proportion"),
+            transform: Assignment.parse)
         var shadow: Assignment
 
-        @Option(help: "Copies that the backend works on at once; further ones are dropped.")
+        @Option(
+            help: "Copies that the backend works on at once; further ones are dropped.",
+            transform: Bounded.whole(0...UInt32.max))
         var maxInFlight: UInt32?
 
-        @Option(help: "Bytes held for all copies.")
+        @Option(help: "Bytes held for all copies.", transform: Bounded.whole(0...UInt64.max))
         var maxBytes: UInt64?
 
-        @Option(help: "Bytes held for one copy.")
+        @Option(help: "Bytes held for one copy.", transform: Bounded.whole(0...UInt64.max))
         var maxBytesPerCopy: UInt64?
 
-        @Option(help: "Seconds after which a copy is given up.")
+        @Option(
+            help: "Seconds after which a copy is given up, 0.001 to 604800.",
+            transform: Bounded.decimal(0.001...604_800))
         var timeout: Double?
 
         @Flag(
@@ -55,12 +60,6 @@ struct ShadowCommand: ParsableCommand {
 
         @OptionGroup var change: ChangeOptions
         @OptionGroup var options: AdminOptions
-
-        func validate() throws {
-            if let timeout, !(0.001...604_800).contains(timeout) {
-                throw ValidationError("--timeout is \(timeout): it must be from 0.001 to 604800")
-            }
-        }
 
         func run() async throws {
             var request = Weir_Admin_V1_ShadowTrafficRequest(
@@ -115,8 +114,9 @@ struct ShadowCommand: ParsableCommand {
         @Option(
             help: ArgumentHelp(
                 "How far a number may be off: by an amount, or by a share as in 'score=1%'.",
-                valueName: "field=amount"))
-        var tolerance: [ToleranceArgument] = []
+                valueName: "field=amount"),
+            transform: Weir_Admin_V1_FieldTolerance.parse)
+        var tolerance: [Weir_Admin_V1_FieldTolerance] = []
 
         @Option(help: ArgumentHelp("A field whose values are not kept.", valueName: "field"))
         var redact: [String] = []
@@ -128,10 +128,12 @@ struct ShadowCommand: ParsableCommand {
             help: """
                 The share of copied requests, 0 to 1, that the caller's own backend gets a second time, to \
                 learn what differs anyway.
-                """)
+                """, transform: Bounded.decimal(0...1))
         var noise = 0.0
 
-        @Option(help: "The share of answers, 0 to 1, that may differ in a good report.")
+        @Option(
+            help: "The share of answers, 0 to 1, that may differ in a good report.",
+            transform: Bounded.decimal(0...1))
         var allowed: Double?
 
         @OptionGroup var change: ChangeOptions
@@ -141,7 +143,7 @@ struct ShadowCommand: ParsableCommand {
             let request = Weir_Admin_V1_SetShadowComparisonRequest(
                 endpoint: endpoint,
                 comparison: .init(
-                    ignoredFields: ignore, tolerances: tolerance.map(\.message),
+                    ignoredFields: ignore, tolerances: tolerance,
                     redactedFields: redact, redactedMetadata: redactMetadata,
                     noiseProportion: noise, allowedShare: allowed),
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
@@ -177,7 +179,8 @@ struct ShadowCommand: ParsableCommand {
 
         func run() async throws {
             let request = Weir_Admin_V1_GetShadowReportRequest(endpoint: endpoint, backend: backend)
-            var shown = 0
+            if watching.watch { Output.endWhenUnread() }
+            var shown: Int32 = 0
             while true {
                 let reply: Weir_Admin_V1_GetShadowReportResponse = try await options.call(
                     "GetShadowReport", request)
@@ -195,14 +198,14 @@ struct ShadowCommand: ParsableCommand {
 
         private func show(_ reply: Weir_Admin_V1_GetShadowReportResponse) throws {
             if options.json {
-                print(try AdminOptions.json(reply, indent: watching.watch ? 0 : 2))
+                try Output.print(
+                    json: AdminOptions.json(reply, indent: watching.watch ? 0 : 2))
             } else {
                 let pairs = samples ? ShadowText.samples(reply) : ""
-                Style.draw(
+                try Style.draw(
                     ShadowText.page(reply) + (pairs.isEmpty ? "" : "\n\n" + pairs),
                     again: watching.watch ? watching.interval : nil)
             }
-            fflush(nil)
         }
     }
 
@@ -230,25 +233,5 @@ struct ShadowCommand: ParsableCommand {
         _ name: String, _ options: AdminOptions
     ) async throws -> Weir_Admin_V1_Endpoint {
         try await options.call("GetEndpoint", Weir_Admin_V1_GetEndpointRequest(name: name))
-    }
-}
-
-/// `FIELD=AMOUNT` or `FIELD=SHARE%`.
-struct ToleranceArgument: ExpressibleByArgument {
-    let message: Weir_Admin_V1_FieldTolerance
-
-    init?(argument: String) {
-        guard let equals = argument.lastIndex(of: "="), equals != argument.startIndex else {
-            return nil
-        }
-        let field = String(argument[..<equals])
-        let amount = argument[argument.index(after: equals)...]
-        if amount.hasSuffix("%") {
-            guard let share = Double(amount.dropLast()) else { return nil }
-            message = .init(field: field, relative: share / 100)
-        } else {
-            guard let number = Double(amount) else { return nil }
-            message = .init(field: field, absolute: number)
-        }
     }
 }

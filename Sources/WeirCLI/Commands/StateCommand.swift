@@ -22,9 +22,9 @@ struct StateCommand: ParsableCommand {
         func run() async throws {
             try await StateCommand.using(options) { store in
                 let archive = try await StateArchive(reading: store)
-                print(archive.inWords(store.place))
+                try Output.print("\(archive.inWords(store.place))")
                 if let damage = archive.damage {
-                    complain(damage)
+                    complain("\(damage)")
                     complain(
                         "what is intact can be saved with 'weir state export' and put into a new store "
                             + "with 'weir state import'")
@@ -44,7 +44,7 @@ struct StateCommand: ParsableCommand {
         func run() async throws {
             try await StateCommand.using(options) { store in
                 let archive = try await StateArchive(reading: store)
-                print(try AdminOptions.json(archive.message))
+                try Output.print(json: AdminOptions.json(archive.message))
                 if let damage = archive.damage {
                     complain("only revisions up to \(archive.latest) are intact: \(damage)")
                     throw ExitCode(EXIT_FAILURE)
@@ -67,7 +67,7 @@ struct StateCommand: ParsableCommand {
                 try YAMLFile(file).message(as: Weir_Store_V1_Archive.self))
             try await StateCommand.using(options, creates: true) { store in
                 try await archive.write(to: store)
-                print(archive.inWords(store.place))
+                try Output.print("\(archive.inWords(store.place))")
             }
         }
     }
@@ -87,7 +87,7 @@ struct StateCommand: ParsableCommand {
                 throw error
             }
         } catch let error as StoreError {
-            complain(error.description)
+            complain("\(error.description)")
             throw ExitCode(EXIT_FAILURE)
         }
     }

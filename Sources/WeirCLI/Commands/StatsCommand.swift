@@ -20,11 +20,12 @@ struct StatsCommand: AsyncParsableCommand {
             let reply: Weir_Admin_V1_Stats = try await options.call("GetStats", request)
             return try options.show(reply) { Self.table($0, isLive: false) }
         }
+        Output.endWhenUnread()
         try await reporting {
             let client = try options.client
             let request = Weir_Admin_V1_WatchStatsRequest(
                 endpoint: endpoint, intervalMs: UInt32(watching.interval * 1_000))
-            var shown = 0
+            var shown: Int32 = 0
             do {
                 try await client.serverStreaming(
                     "/weir.admin.v1.Admin/WatchStats", request, as: Weir_Admin_V1_Stats.self
@@ -42,14 +43,13 @@ struct StatsCommand: AsyncParsableCommand {
 
     private func draw(_ stats: Weir_Admin_V1_Stats) throws {
         if options.json {
-            print(try AdminOptions.json(stats, indent: 0))
+            try Output.print(json: AdminOptions.json(stats, indent: 0))
         } else {
-            Style.draw(Self.table(stats, isLive: true), again: watching.interval)
+            try Style.draw(Self.table(stats, isLive: true), again: watching.interval)
         }
-        fflush(nil)
     }
 
-    private static func table(_ stats: Weir_Admin_V1_Stats, isLive: Bool) -> String {
+    private static func table(_ stats: Weir_Admin_V1_Stats, isLive: Bool) -> TerminalText {
         var table = Table([
             ("ENDPOINT", .left), ("BACKEND", .left), ("WEIGHT", .right), ("SHARE", .right),
             ("", .left), (isLive ? "REQ/S" : "REQUESTS", .right), ("ERRORS", .right),
@@ -58,21 +58,22 @@ struct StatsCommand: AsyncParsableCommand {
         ])
         for row in stats.backends {
             let peers = stats.backends.filter { $0.endpoint == row.endpoint && !$0.shadow }
-            let all = peers.map(\.requests).reduce(0, +)
-            let share = all > 0 ? Double(row.requests) / Double(all) : 0
-            let errors = row.statuses.filter { $0.code != 0 }.map(\.count).reduce(0, +)
+            let all = peers.reduce(0) { $0 + Double($1.requests) }
+            let share = all > 0 ? Double(row.requests) / all : 0
+            let errors = row.statuses.reduce(0) { $0 + ($1.code == 0 ? 0 : Double($1.count)) }
             let latency = row.latency ?? .init()
             let count =
                 isLive ? String(format: "%.0f", row.requestsPerSecond) : "\(row.requests)"
             table.add([
                 row.endpoint, row.backend + (row.shadow ? " (shadow)" : ""), "\(row.weight)",
-                Style.percent(share), Style.bar(share, width: 16), count, "\(errors)",
+                Style.percent(share), Style.bar(share, width: 16), count,
+                String(format: "%.0f", errors),
                 "\(row.inFlight)", Style.latency(latency.p50Us), Style.latency(latency.p90Us),
                 Style.latency(latency.p99Us), Style.latency(latency.maxUs),
             ])
         }
         let span = String(format: "%.1f s", stats.seconds)
-        let footer =
+        let footer: TerminalText =
             "over \(span)  ·  \(stats.connections) connections  ·  \(stats.unrouted) unrouted"
             + "  ·  revision \(stats.revision)"
         return table.text + "\n" + Style.dim(footer)

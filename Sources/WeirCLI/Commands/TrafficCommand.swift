@@ -30,7 +30,9 @@ struct TrafficCommand: ParsableCommand {
         @Argument(help: "The name of the endpoint.")
         var endpoint: String
 
-        @Argument(help: ArgumentHelp("A backend and its weight.", valueName: "backend=weight"))
+        @Argument(
+            help: ArgumentHelp("A backend and its weight.", valueName: "backend=weight"),
+            transform: Assignment.parse)
         var weights: [Assignment]
 
         @OptionGroup var change: ChangeOptions
@@ -47,7 +49,8 @@ struct TrafficCommand: ParsableCommand {
             for warning in reply.warnings { complain("warning: \(warning)") }
             try options.show(reply) { reply in
                 let moves = change.dryRun ? "would move" : "moved"
-                let packed = reply.packed ? ", because the affinity map was laid out anew" : ""
+                let packed =
+                    reply.packed ? ", because the affinity map was repacked" : ""
                 return TrafficCommand.table(reply.endpoint ?? .init())
                     + "\n\(Style.percent(reply.movedShare)) of all shard keys \(moves)\(packed) "
                     + (change.dryRun ? "(nothing has changed)" : "(revision \(reply.revision))")
@@ -55,7 +58,7 @@ struct TrafficCommand: ParsableCommand {
         }
     }
 
-    private static func table(_ endpoint: Weir_Admin_V1_Endpoint) -> String {
+    private static func table(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
         var table = Table([
             ("BACKEND", .left), ("WEIGHT", .right), ("", .left), ("INTERVALS", .right),
         ])
@@ -65,6 +68,6 @@ struct TrafficCommand: ParsableCommand {
                 weight.backend, "\(weight.weight)", Style.bar(weight.weight), "\(intervals)",
             ])
         }
-        return "\(Style.bold(endpoint.name)) \(endpoint.route)\n" + table.text
+        return "\(Style.bold("\(endpoint.name)")) \(endpoint.route)\n" + table.text
     }
 }

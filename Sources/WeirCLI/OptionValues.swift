@@ -1,0 +1,85 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Messages
+
+/// How options that are numbers are read. Every number from outside has a range; one beyond it is wrong usage,
+/// with an error that names the option, the value and the range.
+enum Bounded {
+    /// A whole number.
+    static func whole<Number: FixedWidthInteger & Sendable>(
+        _ range: ClosedRange<Number>
+    ) -> @Sendable (String) throws -> Number {
+        { text in
+            guard let number = Number(text), range.contains(number) else {
+                throw ValidationError(
+                    "give a whole number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return number
+        }
+    }
+
+    /// A decimal number. NaN is in no range.
+    static func decimal(_ range: ClosedRange<Double>) -> @Sendable (String) throws -> Double {
+        { text in
+            guard let number = Double(text), range.contains(number) else {
+                throw ValidationError(
+                    String(
+                        format: "give a number from %g to %g", range.lowerBound, range.upperBound))
+            }
+            return number
+        }
+    }
+
+    /// The number of `text`, which is part of an option's value.
+    static func finite(_ text: Substring, _ range: String) throws -> Double {
+        guard let number = Double(text), number.isFinite else {
+            throw ValidationError("'\(text)' is not a finite number; give \(range)")
+        }
+        return number
+    }
+
+    /// `NAME=REST`.
+    static func pair(_ text: String, _ form: String) throws -> (name: String, rest: Substring) {
+        guard let equals = text.lastIndex(of: "="), equals != text.startIndex else {
+            throw ValidationError("give \(form)")
+        }
+        return (String(text[..<equals]), text[text.index(after: equals)...])
+    }
+}
+
+/// `BACKEND=NUMBER`, as weights and proportions are given. The server checks the number's range.
+struct Assignment {
+    let backend: String
+    let value: Double
+
+    @Sendable static func parse(_ text: String) throws -> Assignment {
+        let pair = try Bounded.pair(text, "BACKEND=NUMBER")
+        return Assignment(
+            backend: pair.name, value: try Bounded.finite(pair.rest, "a number from 0 to 1"))
+    }
+}
+
+extension Weir_Admin_V1_FieldTolerance {
+    /// `FIELD=AMOUNT` or `FIELD=SHARE%`. The server checks the number's range.
+    @Sendable static func parse(_ text: String) throws -> Weir_Admin_V1_FieldTolerance {
+        let pair = try Bounded.pair(text, "FIELD=AMOUNT or FIELD=SHARE%")
+        let range = "a number that is not negative, or a percentage"
+        return pair.rest.hasSuffix("%")
+            ? .init(
+                field: pair.name, relative: try Bounded.finite(pair.rest.dropLast(), range) / 100)
+            : .init(field: pair.name, absolute: try Bounded.finite(pair.rest, range))
+    }
+}
+
+extension Google_Protobuf_Duration {
+    /// The most seconds that a Duration may hold (google/protobuf/duration.proto).
+    private static let maxSeconds = 315_576_000_000.0
+
+    /// Seconds of an option; beyond the range of a Duration, its nearest end.
+    init(seconds: Double) {
+        // `min` and `max` make a bound of NaN, too.
+        let bounded = max(-Self.maxSeconds, min(Self.maxSeconds, seconds))
+        let whole = bounded.rounded(.towardZero)
+        self.init(seconds: Int64(whole), nanos: Int32((bounded - whole) * 1e9))
+    }
+}

@@ -1,0 +1,60 @@
+internal import Foundation
+
+/// A file descriptor for output. Unlike `FileHandle`, it does not trap: a write that fails throws.
+struct OutputDescriptor: Sendable {
+    static let standardOutput = OutputDescriptor(number: STDOUT_FILENO)
+    static let standardError = OutputDescriptor(number: STDERR_FILENO)
+
+    let number: Int32
+
+    /// Why bytes could not be written.
+    struct Failure: Error, Equatable, CustomStringConvertible {
+        /// As in errno(3).
+        let code: Int32
+        /// How many bytes were written before.
+        let written: Int
+
+        var description: String { unsafe String(cString: strerror(code)) }
+
+        /// Whether the reader of a pipe has closed it.
+        var isClosedPipe: Bool { code == EPIPE }
+    }
+
+    /// Writes all bytes. Waits for a reader that is slow, also where the descriptor is non-blocking, as a
+    /// terminal or pipe that is shared with another program may be.
+    func write(_ text: String) throws(Failure) {
+        var text = text
+        var written = 0
+        // `withUTF8` does not hand on typed errors.
+        let code = text.withUTF8 { bytes -> Int32 in
+            while written < bytes.count {
+                // The bytes live as long as the closure.
+                let rest = unsafe UnsafeRawBufferPointer(bytes)[written...]
+                let count = unsafe Foundation.write(
+                    number, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if count > 0 {
+                    written += count
+                } else if count == 0 {
+                    return EIO
+                } else if errno == EAGAIN || errno == EWOULDBLOCK {
+                    waitUntilWritable()
+                } else if errno != EINTR {
+                    return errno
+                }
+            }
+            return 0
+        }
+        guard code == 0 else { throw Failure(code: code, written: written) }
+    }
+
+    private func waitUntilWritable() {
+        var entry = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+        _ = unsafe poll(&entry, 1, -1)
+    }
+
+    /// Whether it is a pipe or socket whose reader has closed it.
+    var isClosedByReader: Bool {
+        var entry = pollfd(fd: number, events: 0, revents: 0)
+        return unsafe poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR | POLLHUP) != 0
+    }
+}

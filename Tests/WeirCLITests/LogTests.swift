@@ -1,0 +1,153 @@
+internal import Foundation
+internal import Testing
+
+@testable internal import WeirCLI
+
+@Suite struct LogLineTests {
+    private func text(_ message: String, _ fields: [(String, String)] = []) -> String {
+        LogLine.text(
+            level: "notice", label: "weir", message: message,
+            fields: fields.map { (name: $0.0, value: $0.1) }, at: Date(timeIntervalSince1970: 0))
+    }
+
+    @Test("A line has the time, the level, the message and the fields")
+    func form() {
+        #expect(
+            text("draining", [("a", "1"), ("b", "x y")])
+                == "1970-01-01T00:00:00.000 notice weir: draining a=1 b=x y\n")
+    }
+
+    @Test(
+        "One event is one line without control characters",
+        arguments: [
+            "a\nb", "\r", "\u{1b}[2J", "\u{9b}", "\u{85}", "\u{2028}", "\u{202e}", "\u{0}",
+            "\u{7f}",
+        ])
+    func escapes(control: String) {
+        for line in [text("m\(control)"), text("m", [("f", "v\(control)")])] {
+            let scalars = line.unicodeScalars.dropLast()
+            #expect(line.hasSuffix("\n"))
+            #expect(!scalars.contains { $0.properties.generalCategory == .control })
+            #expect(!scalars.contains { $0.properties.isBidiControl })
+            #expect(line.split(whereSeparator: \.isNewline).count == 1)
+        }
+    }
+
+    @Test(
+        "A line is at most as long as the bound, with the end of the line", arguments: [-1, 0, 1])
+    func bounds(offset: Int) {
+        let empty = text("").utf8.count
+        let line = text(String(repeating: "x", count: LogLine.maxBytes - empty + offset))
+        #expect(line.utf8.count == min(LogLine.maxBytes, LogLine.maxBytes + offset))
+        #expect(line.hasSuffix(offset > 0 ? "…\n" : "x\n"))
+        #expect(
+            text("", [("f", String(repeating: "\n", count: 1 << 20))]).utf8.count
+                <= LogLine.maxBytes)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct LogWriterTests {
+    init() { ProcessSetup.reportFailedWrites() }
+
+    /// A pipe, whose ends are closed at the end.
+    private func withPipe(_ body: (_ read: Int32, _ write: Int32) throws -> Void) rethrows {
+        var ends: [Int32] = [-1, -1]
+        // The array holds the two numbers that are written.
+        #expect(unsafe pipe(&ends) == 0)
+        defer { ends.forEach { _ = close($0) } }
+        try body(ends[0], ends[1])
+    }
+
+    private func content(of descriptor: Int32) -> String {
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        // At most as many bytes are written as the buffer holds.
+        let count = unsafe read(descriptor, &bytes, bytes.count)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    }
+
+    @Test("Lines are written in their order")
+    func order() {
+        withPipe { read, write in
+            let log = LogWriter(OutputDescriptor(number: write))
+            for number in 0..<100 { log.write("\(number)\n") }
+            log.flush()
+            #expect(log.lost == 0)
+            #expect(log.waitingLines == 0)
+            #expect(content(of: read) == (0..<100).map { "\($0)\n" }.joined())
+        }
+    }
+
+    @Test("A pipe without a reader loses lines, which are counted", .timeLimit(.minutes(1)))
+    func closedPipe() {
+        var ends: [Int32] = [-1, -1]
+        // The array holds the two numbers that are written.
+        #expect(unsafe pipe(&ends) == 0)
+        close(ends[0])
+        defer { close(ends[1]) }
+        let log = LogWriter(OutputDescriptor(number: ends[1]))
+        for _ in 0..<3 { log.write("lost\n") }
+        log.flush()
+        #expect(log.lost == 3)
+    }
+
+    @Test(
+        "After a full disk and a closed descriptor, the log continues with the number of lost lines"
+    )
+    func recovers() {
+        withPipe { read, write in
+            let full = unsafe open("/dev/full", O_WRONLY)
+            let log = LogWriter(OutputDescriptor(number: full))
+            log.write("lost\n")
+            log.write("lost\n")
+            log.flush()
+            #expect(log.lost == 2)
+            #expect(dup2(write, full) == full)
+            log.write("kept\n")
+            log.flush()
+            let lines = content(of: read).split(separator: "\n")
+            #expect(lines.count == 2)
+            #expect(
+                lines.first?.hasSuffix(
+                    "warning weir: lines of the log were lost count=2 reason=No space left on device"
+                )
+                    == true)
+            #expect(lines.last == "kept")
+            close(full)
+            log.write("lost\n")
+            log.flush()
+            #expect(log.lost == 3)
+        }
+    }
+
+    @Test(
+        "Lines beyond the bound are lost while nobody reads, and a line that was cut gets its end")
+    func bound() {
+        withPipe { read, write in
+            let log = LogWriter(OutputDescriptor(number: write))
+            let long = String(repeating: "x", count: 65_536) + "\n"
+            // The pipe takes one such line; the writer waits with the second one.
+            for _ in 0..<(LogWriter.maxWaitingLines + 10) { log.write(long) }
+            #expect(log.lost >= 8)
+            #expect(log.waitingLines <= LogWriter.maxWaitingLines)
+            _ = fcntl(read, F_SETFL, O_NONBLOCK)
+            while log.waitingLines > 0 { _ = content(of: read) }
+            log.write("kept\n")
+            log.flush()
+            #expect(content(of: read).hasSuffix("kept\n"))
+        }
+    }
+
+    @Test("A non-blocking descriptor is waited for")
+    func nonBlocking() {
+        withPipe { read, write in
+            _ = fcntl(write, F_SETFL, O_NONBLOCK)
+            let log = LogWriter(OutputDescriptor(number: write))
+            let long = String(repeating: "x", count: 100_000) + "\n"
+            for _ in 0..<3 { log.write(long) }
+            var count = 0
+            while count < 300_003 { count += content(of: read).utf8.count }
+            log.flush()
+            #expect(log.lost == 0)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+internal import ArgumentParser
+internal import Messages
+internal import Testing
+
+@testable internal import WeirCLI
+
+@Suite struct OptionValuesTests {
+    /// Texts that no option for a number takes, whatever its range.
+    static let notNumbers = [
+        "", " ", " 1", "1 ", "1,5", "1/3", "90%", "one", "\u{7f}", "1\n", "--1", "1_000", "½", "١",
+        String(repeating: "x", count: 65_536),
+    ]
+
+    @Test("A whole number is taken within its range only")
+    func whole() throws {
+        let parse = Bounded.whole(1...Int32.max)
+        #expect(try parse("1") == 1)
+        #expect(try parse("2147483647") == .max)
+        #expect(try parse("+7") == 7)
+        for text in Self.notNumbers + [
+            "0", "-1", "2147483648", "2147483649", "4294967296", "9223372036854775807", "1.0",
+            "1e3",
+            "-9223372036854775808", "18446744073709551615", "99999999999999999999", "nan", "inf",
+            "0x1", String(repeating: "9", count: 65_536),
+        ] {
+            #expect(throws: ValidationError.self, "\(text.prefix(30))") { try parse(text) }
+        }
+        let all = Bounded.whole(0...UInt64.max)
+        #expect(try all("18446744073709551615") == .max)
+        #expect(throws: ValidationError.self) { try all("18446744073709551616") }
+        #expect(throws: ValidationError.self) { try all("-1") }
+    }
+
+    @Test("A decimal number is taken within its range only, and infinities and NaN are in none")
+    func decimal() throws {
+        let parse = Bounded.decimal(0.001...604_800)
+        #expect(try parse("0.001") == 0.001)
+        #expect(try parse("604800") == 604_800)
+        #expect(try parse("1e3") == 1_000)
+        for text in Self.notNumbers + [
+            "0", "-0", "-1", "604800.1", "1e300", "1e-300", "1e999", "-1e999", "nan", "NaN", "inf",
+            "-inf", "infinity", "1e-999", String(repeating: "9", count: 65_536),
+        ] {
+            #expect(throws: ValidationError.self, "\(text.prefix(30))") { try parse(text) }
+        }
+    }
+
+    @Test("The error names the range")
+    func errors() {
+        func message(_ body: () throws -> Void) -> String {
+            do { try body() } catch { return "\(error)" }
+            return ""
+        }
+        #expect(
+            message { _ = try Bounded.whole(1...1_024)("0") }
+                .contains("give a whole number from 1 to 1024"))
+        #expect(
+            message { _ = try Bounded.decimal(0.1...60)("inf") }
+                .contains("give a number from 0.1 to 60"))
+        #expect(
+            message { _ = try Assignment.parse("v1=90%") }.contains("'90%' is not a finite number"))
+    }
+
+    @Test("A backend's number is what follows the last equals sign")
+    func assignments() throws {
+        let assignment = try Assignment.parse("a=b=0.5")
+        #expect(assignment.backend == "a=b")
+        #expect(assignment.value == 0.5)
+        for text in ["", "a", "=1", "a=", "a=nan", "a=inf", "a=-inf", "a=1e999", "a=0,5", "a= 1"] {
+            #expect(throws: ValidationError.self, "\(text)") { try Assignment.parse(text) }
+        }
+    }
+
+    @Test("A tolerance is an amount or a percentage")
+    func tolerances() throws {
+        #expect(try Weir_Admin_V1_FieldTolerance.parse("a.b=0.5").absolute == 0.5)
+        #expect(try Weir_Admin_V1_FieldTolerance.parse("a.b=1%").relative == 0.01)
+        for text in ["", "a", "=1", "a=", "a=%", "a=nan", "a=nan%", "a=inf%", "a=1e999"] {
+            #expect(throws: ValidationError.self, "\(text)") {
+                try Weir_Admin_V1_FieldTolerance.parse(text)
+            }
+        }
+    }
+
+    @Test(
+        "Seconds become a Duration without a trap",
+        arguments: [
+            (0, 0, 0), (1.5, 1, 500_000_000), (-1.5, -1, -500_000_000),
+            (1e300, 315_576_000_000, 0), (-1e300, -315_576_000_000, 0),
+            (.infinity, 315_576_000_000, 0), (.nan, 315_576_000_000, 0), (1e-300, 0, 0),
+        ] as [(Double, Int64, Int32)])
+    func durations(seconds: Double, whole: Int64, nanos: Int32) {
+        let duration = Google_Protobuf_Duration(seconds: seconds)
+        #expect(duration.seconds == whole)
+        #expect(duration.nanos == nanos)
+    }
+
+    @Test("An error shows the arguments that it quotes escaped and cut")
+    func usageErrors() {
+        let long = String(repeating: "9", count: 65_536)
+        let arguments = ["weir", "--a=\u{1b}[2J", "b\nc", long]
+        let error = "The value '\u{1b}[2J' is invalid\nUnexpected 'b\nc' and '\(long)'\nUsage"
+        let text = UsageError.text(error, arguments).text
+        let cut = String(repeating: "9", count: UsageError.maxArgumentBytes - 3) + "…"
+        #expect(
+            text == "The value '\\u{1B}[2J' is invalid\nUnexpected 'b\\nc' and '\(cut)'\nUsage")
+    }
+}
