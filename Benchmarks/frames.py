@@ -17,7 +17,7 @@ def header_block(fields):
 
 def _text(text):
     """A string literal (RFC 7541 sections 5.1 and 5.2)."""
-    data = text.encode()
+    data = text if isinstance(text, bytes) else text.encode()
     if len(data) < 127:
         return bytes([len(data)]) + data
     length, rest = b"\x7f", len(data) - 127
