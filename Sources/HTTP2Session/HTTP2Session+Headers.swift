@@ -6,7 +6,7 @@ extension HTTP2Session {
     private static let excessFactor = 4
 
     /// A header block has begun and is not complete.
-    package var isReceivingHeaders: Bool { headerGuard.isReceivingHeaders }
+    package var isReceivingHeaders: Bool { frameGuard.isReceivingHeaders }
 
     /// Gives nghttp2 the input, but for what the guard holds or replaces.
     ///
@@ -15,7 +15,7 @@ extension HTTP2Session {
         var position = 0
         while position < bytes.count {
             var consumed = 0
-            switch unsafe headerGuard.next(bytes.span, from: &position) {
+            switch unsafe frameGuard.next(bytes.span, from: &position) {
             case .needsMore: return 0
             case .pass(let range):
                 unsafe inputBase = bytes.baseAddress
@@ -23,10 +23,9 @@ extension HTTP2Session {
                 consumed = unsafe nghttp2_session_mem_recv(session, part.baseAddress, part.count)
                 unsafe inputBase = nil
             case .passOutput:
-                consumed = unsafe headerGuard.output.withUnsafeBufferPointer {
+                consumed = unsafe frameGuard.output.withUnsafeBufferPointer {
                     unsafe nghttp2_session_mem_recv(session, $0.baseAddress, $0.count)
                 }
-            case .frameTooLarge: terminate(.frameSizeError)
             }
             if consumed < 0 { return Int32(clamping: consumed) }
         }
@@ -65,7 +64,7 @@ extension HTTP2Session {
 
     /// The limit that the fields until now exceed, with one more to be kept.
     private var excess: HeaderLimit? {
-        let isLong = headerGuard.hasReplaced
+        let isLong = frameGuard.hasReplaced
         if incomingBytes > limits.maxHeaderListBytes
             || isLong && limits.maxHeaderListBytes <= Self.maxFieldBytes
         {

@@ -47,8 +47,7 @@ internal import CNGHTTP2
     private var events: [HTTP2Event] = []
     private var cursor = 0
     var inputBase: UnsafePointer<UInt8>?
-    var headerGuard: HeaderBlockGuard
-    private var scanner: FrameScanner
+    var frameGuard: FrameGuard
     /// The header block that is being received; there is never more than one (RFC 9113 section 6.10).
     var incoming = HeaderBlock()
     var incomingBytes = 0
@@ -87,8 +86,7 @@ internal import CNGHTTP2
         self.limits = limits
         self.allocator = allocator
         self.knownNames = knownNames
-        scanner = FrameScanner(role: role)
-        headerGuard = HeaderBlockGuard(expectsPreface: role == .server)
+        frameGuard = FrameGuard(role: role)
         open()
         submitPreface()
     }
@@ -187,26 +185,24 @@ internal import CNGHTTP2
     /// ranges of it.
     package func receive(_ input: RawSpan) throws(HTTP2SessionError) {
         try checkMemory()
-        let accepted = scanner.scan(input)
         lastError = nil
         // The input is read during the call only.
         let status = unsafe input.withUnsafeBytes {
-            unsafe feed(
-                UnsafeBufferPointer(rebasing: $0.bindMemory(to: UInt8.self).prefix(accepted)))
+            unsafe feed($0.bindMemory(to: UInt8.self))
         }
-        guard status < 0 else { return answerScannedErrors() }
+        guard status < 0 else { return answerGuardedErrors() }
         note(status)
         if status == NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue { throw .notHTTP2 }
         throw .fatal(code: status, reason: lastError ?? Self.describe(status))
     }
 
-    /// Answers the errors that only the scanner finds.
-    private func answerScannedErrors() {
-        if !scanner.lateData.isEmpty {
-            for id in scanner.lateData { refuseLateData(on: id) }
-            scanner.lateData.removeAll()
+    /// Answers the errors that only the guard finds.
+    private func answerGuardedErrors() {
+        if !frameGuard.rules.lateData.isEmpty {
+            for id in frameGuard.rules.lateData { refuseLateData(on: id) }
+            frameGuard.rules.lateData.removeAll()
         }
-        if let code = scanner.connectionError { terminate(code) }
+        if let code = frameGuard.connectionError { terminate(code) }
     }
 
     /// A peer that does not read the answers gets no more of them.

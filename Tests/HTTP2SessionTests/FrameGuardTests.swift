@@ -24,7 +24,7 @@ enum Split: Sendable, CaseIterable {
     }
 }
 
-@Suite struct HeaderBlockGuardTests {
+@Suite struct FrameGuardTests {
     typealias Kind = Frame.Kind
     typealias Flag = Frame.Flag
 
@@ -34,7 +34,7 @@ enum Split: Sendable, CaseIterable {
         /// Bytes that were passed where they lay in the input.
         var untouched = 0
         var hasReplaced = false
-        var frameTooLarge = false
+        var error: HTTP2ErrorCode?
 
         /// The header block of a stream, without the frames that it came in.
         func block(of stream: UInt32) -> [UInt8] {
@@ -43,24 +43,24 @@ enum Split: Sendable, CaseIterable {
     }
 
     private func run(
-        _ input: [UInt8], _ split: Split = .whole, expectsPreface: Bool = false
+        _ input: [UInt8], _ split: Split = .whole, _ role: HTTP2Session.Role = .client
     ) -> Result {
-        var blockGuard = HeaderBlockGuard(expectsPreface: expectsPreface)
+        var frameGuard = FrameGuard(role: role)
         var result = Result()
         for piece in split.pieces(of: input) {
             var position = 0
             loop: while position < piece.count {
-                switch blockGuard.next(piece.span, from: &position) {
+                switch frameGuard.next(piece.span, from: &position) {
                 case .pass(let range):
                     result.bytes += piece[range]
                     result.untouched += range.count
-                case .passOutput: result.bytes += blockGuard.output
+                case .passOutput: result.bytes += frameGuard.output
                 case .needsMore: break loop
-                case .frameTooLarge: result.frameTooLarge = true
                 }
-                result.hasReplaced = result.hasReplaced || blockGuard.hasReplaced
+                result.hasReplaced = result.hasReplaced || frameGuard.hasReplaced
             }
         }
+        result.error = frameGuard.connectionError
         return result
     }
 
@@ -147,20 +147,22 @@ enum Split: Sendable, CaseIterable {
         }
     }
 
-    @Test("All other frames pass where they lie in the input", arguments: [false, true])
-    func passesOtherFrames(isServer: Bool) {
+    @Test(
+        "All other frames pass where they lie in the input",
+        arguments: [HTTP2Session.Role.client, .server])
+    func passesOtherFrames(role: HTTP2Session.Role) {
         let frames =
             [
-                Frame.settings, Frame(kind: Kind.data, flags: 1, stream: 7, payload: Self.longest),
+                Frame.settings, Frame(kind: Kind.data, stream: 1, payload: Self.longest),
                 Frame(kind: 0xbe, flags: 0xff, stream: 9, payload: [1]),
                 Frame(kind: Kind.continuation, stream: 1, payload: [1]),
             ] + Frame.block(HPACK.ok, on: 1)
-        let preface = isServer ? Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) : []
+        let preface = role == .server ? Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) : []
         let input = preface + frames.bytes
-        let whole = run(input, expectsPreface: isServer)
+        let whole = run(input, .whole, role)
         #expect(whole.bytes == input && whole.untouched == input.count)
         for split in Split.allCases {
-            #expect(run(input, split, expectsPreface: isServer).bytes == input)
+            #expect(run(input, split, role).bytes == input)
         }
     }
 
@@ -251,7 +253,7 @@ enum Split: Sendable, CaseIterable {
                 payload: [UInt8](repeating: 0x88, count: size)),
         ]
         for split in Split.allCases {
-            #expect(run(frames.bytes, split).frameTooLarge == (size > 16_384))
+            #expect(run(frames.bytes, split).error == (size > 16_384 ? .frameSizeError : nil))
         }
     }
 
@@ -260,13 +262,13 @@ enum Split: Sendable, CaseIterable {
         for pieces in [16_384, 10] {
             let frames = Frame.block(HPACK.field("x-name", "some value"), on: 1, pieces: pieces)
             let input = Frame.settings.bytes + frames.bytes + Frame.settings.bytes
-            var blockGuard = HeaderBlockGuard(expectsPreface: false)
+            var frameGuard = FrameGuard(role: .client)
             let states = input.map { byte in
                 var position = 0
                 while position < 1 {
-                    if case .needsMore = blockGuard.next([byte].span, from: &position) { break }
+                    if case .needsMore = frameGuard.next([byte].span, from: &position) { break }
                 }
-                return blockGuard.isReceivingHeaders
+                return frameGuard.isReceivingHeaders
             }
             let expected = (0..<input.count).map {
                 (9 + 8..<9 + frames.bytes.count - 1).contains($0)

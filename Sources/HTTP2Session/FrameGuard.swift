@@ -1,0 +1,227 @@
+/// Stands in front of nghttp2 1.52, where that would end a connection for the fault of one stream, or would not see a
+/// fault of the peer.
+///
+/// A name or value of over 64 KiB ends the connection, which may serve many callers. Such a literal needs a header
+/// block of several frames; they are held, and the literal is replaced. All other frames pass where they lie in the
+/// input:
+///
+/// ```
+///   between frames --head--> payload --> between frames          passed
+///        |
+///        '--HEADERS without END_HEADERS--> block --CONTINUATION--> block      each frame held until it is
+///                                            |                               complete, then filtered
+///                                            '--END_HEADERS--> between frames
+/// ```
+///
+/// Each frame's head is checked by the `rules`. Where the peer breaks the framing of a block, everything passes from
+/// there on, and nghttp2 ends the connection.
+struct FrameGuard {
+    enum Step: Equatable {
+        /// These bytes of the input are for nghttp2.
+        case pass(Range<Int>)
+        /// `output` is for nghttp2, in the place of what has been held.
+        case passOutput
+        /// Everything has been read, and some of it is held.
+        case needsMore
+    }
+
+    /// What becomes of the input.
+    private enum Mode {
+        case guarded
+        /// nghttp2 gets all of it.
+        case passing
+        /// nghttp2 gets none of it: the connection ends.
+        case dropping
+    }
+
+    /// Our SETTINGS_MAX_FRAME_SIZE, which is HTTP/2's default.
+    private static let maxFrameBytes = 16_384
+    private static let priorityBytes = 5
+    private static let prefaceBytes = 24
+
+    private var mode = Mode.guarded
+    /// Bytes of the current frame, or of the preface, that have not passed.
+    private var left: Int
+    /// They are those of a HEADERS frame.
+    private var passesHeaders = false
+    /// The bytes of a head that is not in one input, or whose frame is held.
+    private var headBytes: [UInt8] = []
+    /// The frame that is held, as far as it has arrived.
+    private var held: FrameHead?
+    private var payload: [UInt8] = []
+    /// The stream of the block that is held frame by frame.
+    private var blockStream: Int32?
+    private var filter = LiteralFilter()
+    /// A block is complete, and its last frame is in `output`.
+    private var hasEndedBlock = false
+
+    var rules: FrameRules
+    /// The code of the error that ends the connection; all further input is dropped.
+    private(set) var connectionError: HTTP2ErrorCode?
+    /// What `passOutput` passes; valid until the next step.
+    private(set) var output: [UInt8] = []
+
+    /// - Parameter role: a server's peer begins with 24 bytes that are no frame.
+    init(role: HTTP2Session.Role) {
+        left = role == .server ? Self.prefaceBytes : 0
+        rules = FrameRules(role: role)
+    }
+
+    /// A literal of the block that passes has been replaced.
+    var hasReplaced: Bool { filter.hasReplaced }
+
+    /// A header block has begun and is not complete.
+    var isReceivingHeaders: Bool {
+        guard mode == .guarded else { return false }
+        return blockStream != nil || held != nil || passesHeaders && left > 0
+    }
+
+    /// What to do with the input from a position on; call it until it needs more or the position is the end.
+    mutating func next(_ input: Span<UInt8>, from position: inout Int) -> Step {
+        let start = position
+        if hasEndedBlock { forgetBlock() }
+        if mode != .guarded {
+            position = input.count
+            return mode == .passing ? .pass(start..<position) : .needsMore
+        }
+        guard blockStream == nil, headBytes.isEmpty else { return hold(input, from: &position) }
+        while true {
+            let count = min(left, input.count - position)
+            position += count
+            left -= count
+            guard left == 0, input.count - position >= FrameHead.byteCount else { break }
+            let head = FrameHead(input, at: position)
+            if head.beginsBlock { break }
+            if let error = rules.check(head) {
+                // What is before the frame passes.
+                _ = fail(error)
+                break
+            }
+            left = FrameHead.byteCount + head.length
+            passesHeaders = head.kind == FrameHead.Kind.headers
+        }
+        if position > start { return .pass(start..<position) }
+        return mode == .guarded ? hold(input, from: &position) : .needsMore
+    }
+
+    /// Holds what cannot pass yet: the first bytes of a head, and the frames of a block.
+    private mutating func hold(_ input: Span<UInt8>, from position: inout Int) -> Step {
+        if held == nil {
+            while headBytes.count < FrameHead.byteCount, position < input.count {
+                headBytes.append(input[position])
+                position += 1
+            }
+            guard headBytes.count == FrameHead.byteCount else { return .needsMore }
+            let head = FrameHead(headBytes.span, at: 0)
+            if let step = begin(head) { return step }
+            held = head
+        }
+        guard let held else { return .needsMore }
+        let count = min(held.length - payload.count, input.count - position)
+        // The bytes are read within the closure only.
+        unsafe input.extracting(position..<position + count).withUnsafeBufferPointer {
+            unsafe payload.append(contentsOf: $0)
+        }
+        position += count
+        return payload.count == held.length ? filterFrame(held) : .needsMore
+    }
+
+    /// A head that was held is complete.
+    ///
+    /// - Returns: nil when its frame is held too.
+    private mutating func begin(_ head: FrameHead) -> Step? {
+        if let error = rules.check(head) { return fail(error) }
+        let isTooLarge = head.length > Self.maxFrameBytes
+        if let blockStream {
+            guard head.kind == FrameHead.Kind.continuation, head.stream == blockStream else {
+                return giveUp()
+            }
+            // nghttp2 does not look at the size of CONTINUATION frames (RFC 9113 section 4.2).
+            return isTooLarge ? fail(.frameSizeError) : nil
+        }
+        guard head.beginsBlock else {
+            left = head.length
+            passesHeaders = head.kind == FrameHead.Kind.headers
+            return passHeld()
+        }
+        return isTooLarge ? giveUp() : nil
+    }
+
+    private mutating func fail(_ error: HTTP2ErrorCode) -> Step {
+        connectionError = error
+        mode = .dropping
+        return .needsMore
+    }
+
+    /// A frame of a block is complete.
+    private mutating func filterFrame(_ head: FrameHead) -> Step {
+        let flags = head.flags
+        var fragment = payload[...]
+        var priority: ArraySlice<UInt8> = []
+        if blockStream == nil {
+            guard let content = Self.fragment(of: payload, flags) else { return giveUp() }
+            fragment = content
+            if flags & FrameHead.Flag.priority != 0 {
+                priority = payload[..<content.startIndex].suffix(Self.priorityBytes)
+            }
+            blockStream = head.stream
+        }
+        let isValid = filter.filter(fragment)
+        let isLast = flags & FrameHead.Flag.endHeaders != 0
+        if isLast || !isValid { filter.finish() }
+        // What does not fit follows with the next frame, of which the literal's rest is left out.
+        let count = min(filter.output.count, Self.maxFrameBytes - priority.count)
+        let length = count + priority.count
+        output.removeAll(keepingCapacity: true)
+        output += [
+            0, UInt8(length >> 8), UInt8(length & 0xff), head.kind, flags & ~FrameHead.Flag.padded,
+        ]
+        output += headBytes[5...]
+        output += priority
+        output += filter.output.prefix(count)
+        filter.output.removeFirst(count)
+        forgetFrame()
+        if isLast { blockStream = nil }
+        hasEndedBlock = isLast
+        if !isValid { mode = .passing }
+        return .passOutput
+    }
+
+    /// Frees what a block has taken: few connections ever have one.
+    private mutating func forgetBlock() {
+        hasEndedBlock = false
+        filter = LiteralFilter()
+        output = []
+        payload = []
+    }
+
+    /// The part of a HEADERS frame's payload that belongs to the header block (RFC 9113 section 6.2), or nil when
+    /// the padding leaves no room for it.
+    private static func fragment(of payload: [UInt8], _ flags: UInt8) -> ArraySlice<UInt8>? {
+        let isPadded = flags & FrameHead.Flag.padded != 0
+        let before = (isPadded ? 1 : 0) + (flags & FrameHead.Flag.priority != 0 ? priorityBytes : 0)
+        let after = isPadded ? Int(payload.first ?? 0) : 0
+        guard before + after <= payload.count else { return nil }
+        return payload[before..<payload.count - after]
+    }
+
+    private mutating func forgetFrame() {
+        headBytes.removeAll(keepingCapacity: true)
+        held = nil
+        payload.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func passHeld() -> Step {
+        output.removeAll(keepingCapacity: true)
+        output += headBytes
+        output += payload
+        forgetFrame()
+        return .passOutput
+    }
+
+    /// What is held passes as it is, and so does all that follows.
+    private mutating func giveUp() -> Step {
+        mode = .passing
+        return passHeld()
+    }
+}
