@@ -76,7 +76,8 @@ package struct MessagePrefix: Equatable, Sendable {
 ///   badFlag              tooLarge
 /// ```
 package struct Deframer: Sendable {
-    private let limit: Int
+    /// The largest payload accepted, in bytes.
+    package var limit: Int
     private var pending: [UInt8] = []
     private var prefix: MessagePrefix?
 

@@ -1,5 +1,4 @@
 internal import NIOCore
-internal import NIOHTTP1
 
 /// A client's connection, of whichever protocol. Confined to its loop.
 protocol ServedConnection: AnyObject {
@@ -12,15 +11,14 @@ protocol ServedConnection: AnyObject {
     func close()
 }
 
-/// Looks at the first bytes of a connection. What begins like an HTTP/1.1 request (a method in capitals) and
-/// not like HTTP/2's preface (RFC 9113 section 3.4) is HTTP/1.1; for all else the HTTP/2 side says what is
-/// wrong with it.
+/// Looks at the first bytes of a connection. A connection that begins like an HTTP/1 request (a method, or the
+/// line break before it) and not like HTTP/2's preface (RFC 9113 section 3.4) is HTTP/1; for all others the HTTP/2
+/// side reports what is wrong.
 final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
-    private static let capitals = UInt8(ascii: "A")...UInt8(ascii: "Z")
 
     private let loop: ServingLoop
     let port: SystemServices
@@ -67,13 +65,14 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
             seen = ByteBuffer(bytes: seen.readableBytesView)
             return
         }
-        let isHTTP1 = !isPreface && Self.capitals.contains(seen.readableBytesView.first ?? 0)
+        let first = seen.readableBytesView.first ?? 0
+        let isHTTP1 =
+            !isPreface && (HTTPFields.isTokenByte(first) || first == UInt8(ascii: "\r"))
         // The connection that follows takes the place of this one.
         loop.remove(self)
         do {
             let pipeline = context.pipeline.syncOperations
             if isHTTP1 {
-                try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
                 try pipeline.addHandler(HTTP1Connection(loop: loop, port: port, openedAt: openedAt))
             } else {
                 try pipeline.addHandler(

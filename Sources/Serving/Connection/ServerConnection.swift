@@ -195,15 +195,12 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         return .noEndpoint(named: headers.text(name))
     }
 
-    /// A request that is not gRPC: for an endpoint that takes such, or refused as gRPC demands.
+    /// A request that is not gRPC: answered as over HTTP/1, or refused as gRPC's specification requires where only
+    /// gRPC is served.
     private func beginForeign(
         _ stream: HTTP2Stream, _ request: RequestHead, _ headers: HeaderBlock, endStream: Bool
     ) {
-        let target = request.path.map { headers.text($0) } ?? ""
-        let (path, _) = HTTPRequest.parts(of: target)
-        guard !request.isGRPC, port.servesEndpoints,
-            DynamicCall.isPath(path) || loop.snapshot.endpoint(forHTTP: path[...]) != nil
-        else {
+        guard !request.isGRPC, isPlain(request, headers) else {
             return refuseForeign(
                 stream,
                 request.isPost
@@ -213,6 +210,19 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         let foreign = HTTP2Request(stream, headers, on: self)
         foreignStreams[stream.id] = foreign
         if endStream { foreign.received(RawSpan(), endStream: true) }
+    }
+
+    /// Whether a request gets a plain HTTP response: because its path does, or to say what is wrong with it.
+    private func isPlain(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
+        guard let path = request.path,
+            let target = try? RequestTarget(headers.text(path), method: "OPTIONS")
+        else { return true }
+        if target.isServer { return true }
+        guard port.servesEndpoints else {
+            return loop.resolve(headers.bytes[path.value], on: port) == nil
+        }
+        return DynamicCall.isPath(target.path)
+            || loop.snapshot.endpoint(forHTTP: target.path[...]) != nil
     }
 
     private func newCall(_ stream: HTTP2Stream, _ target: Target) -> ServerCall {
@@ -237,11 +247,13 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         changed()
     }
 
-    /// Answers what is not gRPC, as the protocol demands.
+    /// Answers a request that is not gRPC, as gRPC's specification requires.
     private func refuseForeign(
         _ stream: HTTP2Stream, _ headers: KeyValuePairs<String, String>
     ) {
-        session.respond(to: stream, headers: HeaderBlock(headers), endStream: true)
+        var block = HeaderBlock(headers)
+        block.append("date", loop.clock.date())
+        session.respond(to: stream, headers: block, endStream: true)
         changed()
     }
 }

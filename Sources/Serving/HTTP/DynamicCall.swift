@@ -13,14 +13,10 @@ internal import TrafficPolicy
 ///
 /// Confined to its loop.
 final class DynamicCall: Caller {
-    /// Where the dynamic calls of all endpoints go.
+    /// The method of the dynamic calls of all endpoints.
     static let path = Array(MethodPath.dynamicCall.description.utf8)
 
     static func isPath(_ text: String) -> Bool { text.utf8.elementsEqual(path) }
-
-    /// Said elsewhere, or about one connection only.
-    private static let notTold = Set(KnownHeader.hopByHop.map(\.name))
-        .union([KnownHeader.contentType.name]).subtracting([KnownHeader.host.name])
 
     let headers: HeaderBlock
     let peer: Peer
@@ -31,8 +27,8 @@ final class DynamicCall: Caller {
 
     /// Begins the call of a request.
     ///
-    /// - Parameter reply: is told the answer once, perhaps before this returns; never when the call was
-    ///   cancelled.
+    /// - Parameter reply: called once with the response, perhaps before this returns; never after a
+    ///   cancellation.
     /// - Returns: the call, to be cancelled; nil when it has ended.
     static func begin(
         _ request: HTTPRequest, on loop: ServingLoop, at now: UInt64,
@@ -63,11 +59,12 @@ final class DynamicCall: Caller {
             return HTTPReply(
                 RPCError(
                     .unimplemented,
-                    "\(path) is gRPC: call it over HTTP/2 with content-type \(ContentType.grpc)"),
-                status: 415)
+                    "\(request.path.quoted) is gRPC: call it over HTTP/2 with content-type "
+                        + ContentType.grpc), status: 415)
         }
         return HTTPReply(
-            RPCError(.notFound, "no endpoint takes \(request.path) over plain HTTP"))
+            RPCError(.notFound, "no endpoint takes the path \(request.path.quoted) over plain HTTP")
+        )
     }
 
     private init(
@@ -80,7 +77,8 @@ final class DynamicCall: Caller {
         headers = Self.headers(request, endpoint: endpoint)
     }
 
-    /// The headers of the call: what Weir decides by, and what is about the way here.
+    /// The headers of the call: those that Weir decides by, and those that name the client and the proxies
+    /// before. The backend gets the others in the message.
     private static func headers(_ request: HTTPRequest, endpoint: String) -> HeaderBlock {
         var block = HeaderBlock()
         func add(_ header: KnownHeader, _ value: String) {
@@ -89,13 +87,15 @@ final class DynamicCall: Caller {
         add(.method, "POST")
         add(.scheme, "http")
         add(.path, MethodPath.dynamicCall.description)
-        if let host = request.first("host") { add(.authority, host) }
+        if let host = request.head.host { add(.authority, host.text) }
         add(.te, "trailers")
         add(.contentType, ContentType.grpc)
         add(.endpoint, endpoint)
-        if let key = request.first(KnownHeader.shardKey.name) { add(.shardKey, key) }
-        for header in request.headers where header.name == KnownHeader.forwardedFor.name {
-            add(.forwardedFor, header.value)
+        if let key = request.shardKey { add(.shardKey, key) }
+        for passed in [KnownHeader.forwardedFor, .via] {
+            for header in request.head.fields where header.name == passed.name {
+                add(passed, header.value)
+            }
         }
         return block
     }
@@ -117,13 +117,13 @@ final class DynamicCall: Caller {
     private func message(_ request: HTTPRequest) -> Weir_V1_CallRequest {
         Weir_V1_CallRequest(
             payload: request.body, contentType: request.first("content-type") ?? "",
-            httpMethod: request.method, path: request.path, query: request.query,
-            headers: request.headers.filter { !Self.notTold.contains($0.name) }.map {
+            httpMethod: request.method, path: request.path, query: request.head.target.query,
+            headers: HTTPFields.forwarded(request.head.fields).map {
                 .init(name: $0.name, value: $0.value)
             })
     }
 
-    /// The client has gone.
+    /// The client has disconnected.
     func cancel() {
         reply = nil
         call?.streamClosed()
@@ -136,13 +136,21 @@ final class DynamicCall: Caller {
     func responded(encoding: String) {}
 
     func wrote(_ bytes: RawSpan) {
-        let limit = loop.limits.maxMessageBytes
-        guard body.count + bytes.byteCount <= limit + MessagePrefix.byteCount else {
-            call?.finish(
-                RPCError(.resourceExhausted, "the answer is over the limit of \(limit) bytes"))
+        let (limit, overflow) = loop.limits.maxCallResponseBytes.addingReportingOverflow(
+            MessagePrefix.byteCount)
+        guard bytes.byteCount <= (overflow ? .max : limit) - body.count else {
+            call?.finish(tooLarge)
             return
         }
         body.append(bytes)
+        if let error = loop.hold(bytes.byteCount) { call?.finish(error) }
+    }
+
+    private var tooLarge: RPCError {
+        let limit = loop.limits.maxMessageBytes
+        return RPCError(
+            .resourceExhausted,
+            "the body of the response is over the limit of \(limit) bytes (max-message-bytes)")
     }
 
     func takesMore() -> Bool { true }
@@ -152,55 +160,51 @@ final class DynamicCall: Caller {
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64) {
         let target = call?.target
         call = nil
+        defer {
+            _ = loop.hold(-body.count)
+            body = []
+        }
         guard let reply else { return }
         self.reply = nil
-        var answer = code == .ok ? answer() : HTTPReply(RPCError(code, message))
+        var response =
+            code == .ok
+            ? response(of: target?.key.backend ?? "") : HTTPReply(RPCError(code, message))
         if let names = target?.nameTrailers {
-            answer.headers += names.fields.map { (names.name($0), names.text($0)) }
+            response.headers += names.fields.map { (names.name($0), names.text($0)) }
         }
-        reply(answer)
+        reply(response)
     }
 
-    /// What the backend has answered.
-    private func answer() -> HTTPReply {
+    /// The response that the backend has returned.
+    private func response(of backend: String) -> HTTPReply {
         let body = body
         guard let payload = MessagePrefix.onlyPayload(in: body.rawSpan) else {
             return unusable("not one message, or a compressed one")
         }
+        let message: Weir_V1_CallResponse
         do throws(MessageError) {
-            let message = try Weir_V1_CallResponse(serializedBytes: payload)
-            let status = message.httpStatus == 0 ? 200 : Int(message.httpStatus)
-            guard (200...599).contains(status) else {
-                return unusable("HTTP status \(status)")
-            }
-            return HTTPReply(
-                status: status,
-                contentType: message.contentType.isEmpty ? "application/json" : message.contentType,
-                headers: Self.sendable(message.headers), body: message.payload)
+            message = try Weir_V1_CallResponse(serializedBytes: payload)
         } catch {
             return unusable(error.description)
         }
+        guard message.payload.count <= loop.limits.maxMessageBytes else {
+            return HTTPReply(tooLarge)
+        }
+        do throws(HTTPRefusal) {
+            return try HTTPReply(message, from: backend, loop.limits)
+        } catch {
+            return HTTPReply(error)
+        }
     }
 
-    private func unusable(_ what: String) -> HTTPReply {
+    private func unusable(_ reason: String) -> HTTPReply {
         HTTPReply(
-            RPCError(.internalError, "the backend's answer is no weir.v1.CallResponse: \(what)"),
-            status: 502)
-    }
-
-    /// The headers that may be sent: none that frame the response, say who answered, or would break it.
-    private static func sendable(_ headers: [Weir_V1_Header]) -> [(name: String, value: String)] {
-        var metadata = Metadata()
-        for header in headers { metadata.add(header.name.lowercased(), header.value) }
-        let own = Set((KnownHeader.hopByHop + [.contentType, .backend]).map(\.name))
-        return metadata.fields.filter {
-            Metadata.isValid($0) && !own.contains($0.name) && !$0.name.hasPrefix("grpc-")
-        }.map { ($0.name, $0.value) }
+            HTTPRefusal(502, "the backend's response is not a weir.v1.CallResponse: \(reason)"))
     }
 }
 
 extension RPCError {
     static func noEndpoint(named name: String) -> RPCError {
-        RPCError(.notFound, "no endpoint '\(name)'")
+        RPCError(.notFound, "no endpoint \(name.quoted)")
     }
 }

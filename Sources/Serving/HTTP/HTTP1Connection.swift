@@ -1,66 +1,95 @@
 internal import GRPCWire
 internal import Logging
 internal import NIOCore
-internal import NIOHTTP1
 
-/// A connection of a client that speaks HTTP/1.1: one request after the other.
+/// A connection of a client that speaks HTTP/1: one request after the other.
 ///
 /// ```
-///   head, body ... --> collected --end--> answered by the port --reply--> head, body, end
+///                end of request             reply                   all bytes written
+///   receiving ------------------> answering ------> writing ---------------------------> receiving
+///       |                                              '-- closes --> leaving
+///       '-- refused: response, then leaving
 /// ```
 ///
-/// NIO's pipelining handler in front holds back the next request until the answer has gone out.
-final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+/// While a request is answered or its response written, the connection reads nothing, so that a client that sends
+/// many requests without reading holds one response in memory.
+final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase { case receiving, answering, writing, leaving }
+
+    /// How long a client may go on sending after a refusal, so that it reads why.
+    private static let lingering = TimeAmount.seconds(2)
 
     private let loop: ServingLoop
     let port: SystemServices
     private var context: ChannelHandlerContext?
     private var peer = Peer()
-    private var head: HTTPRequestHead?
+    private var parser: HTTP1Parser
+    /// Received bytes that were not read.
+    private var input = ByteBuffer()
+    private var phase = Phase.receiving
+    /// The request that is received or answered.
+    private var request: (head: HTTPRequestHead, persistence: HTTP1Response.Persistence)?
     private var body: [UInt8] = []
-    /// A request is being answered.
-    private var isBusy = false
     private var work: HTTPWork?
+    /// The connection closes after the current response.
     private var closesNext = false
-    /// Bytes of a refused body that were thrown away.
+    private var isReading = false
+    /// The channel asks for bytes.
+    private var isReadWanted = false
+    /// Bytes that arrived after a refusal.
     private var discardedBytes = 0
+    /// Response bytes that wait for the client.
+    private var unsentBytes = 0
 
-    /// How long a client may go on sending what is not wanted, so that it comes to read why.
-    private static let lingering = TimeAmount.seconds(2)
-
-    /// When the connection was made, or last did something, in nanoseconds of the loop's clock.
+    /// When the connection was accepted, or last made progress, in nanoseconds of the loop's clock.
     private var activeAt: UInt64
+    /// When the first byte of an incomplete head arrived.
+    private var headSince: UInt64?
     private var hasBegun = false
-    /// A response is on its way.
-    private var isWriting = false
 
     /// - Parameter openedAt: when the socket was accepted, in nanoseconds of the loop's clock.
     init(loop: ServingLoop, port: SystemServices, openedAt: UInt64) {
         self.loop = loop
         self.port = port
         activeAt = openedAt
+        let limits = loop.limits
+        parser = HTTP1Parser(
+            .init(
+                headBytes: limits.maxHeaderListBytes, fields: limits.maxHeaderFields,
+                bodyBytes: limits.maxMessageBytes))
     }
 
     // MARK: ServedConnection
 
     func tend(at now: UInt64) {
-        guard !isBusy, now > activeAt else { return }
-        if closesNext, !hasBegun, now - activeAt > ProtocolSniffer.drainGrace { return close() }
+        func isOver(_ limit: UInt64, since: UInt64) -> Bool { now > since && now - since > limit }
         let limits = loop.limits
-        let limit =
-            isWriting
-            ? limits.slowReaderTimeout
-            : hasBegun ? limits.http1IdleTimeout : limits.firstRequestTimeout
-        if now - activeAt > limit.nanoseconds { close() }
+        switch phase {
+        case .answering, .leaving: return
+        case .writing:
+            if isOver(limits.slowReaderTimeout.nanoseconds, since: activeAt) { close() }
+        case .receiving where !hasBegun:
+            let limit =
+                closesNext ? ProtocolSniffer.drainGrace : limits.firstRequestTimeout.nanoseconds
+            if isOver(limit, since: activeAt) { close() }
+        case .receiving:
+            if let headSince, isOver(limits.headersTimeout.nanoseconds, since: headSince) {
+                close()
+            } else if isOver(limits.http1IdleTimeout.nanoseconds, since: activeAt) {
+                close()
+            }
+        }
     }
 
     private func noteActivity() { activeAt = NIODeadline.now().uptimeNanoseconds }
 
     func drain() {
         closesNext = true
-        if !isBusy, head == nil, hasBegun { close() }
+        if phase == .receiving, parser.isBetweenRequests, hasBegun { close() }
     }
 
     func close() { context?.close(promise: nil) }
@@ -77,138 +106,180 @@ final class HTTP1Connection: ChannelInboundHandler, ServedConnection {
         self.context = nil
         work?.cancel()
         work = nil
-        setBody([])
+        dropBody()
+        noteUnsent(0)
         loop.remove(self)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        loop.log.debug("connection error", metadata: ["error": "\(error)"])
+        loop.log.debug("connection error", metadata: ["peer": "\(peer.text)", "error": "\(error)"])
         context.close(promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        noteActivity()
-        switch unwrapInboundIn(data) {
-        case .head(let head): begin(head, context)
-        case .body(let bytes): collect(bytes)
-        case .end: answer(context)
-        }
-    }
-
-    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        hasBegun = true
-        self.head = head
-        setBody([])
-        // Counted as RFC 9113 section 6.5.2 does.
-        let size = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
-        guard size <= loop.limits.maxHeaderListBytes else {
-            return refuse(.headersTooLarge(limit: loop.limits.maxHeaderListBytes))
-        }
-        let announced = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-        guard announced <= loop.limits.maxMessageBytes else {
-            return refuse(.tooLong(limit: loop.limits.maxMessageBytes))
-        }
-        // RFC 9110 section 10.1.1.
-        if head.headers["expect"].contains(where: { $0.lowercased() == "100-continue" }) {
-            let go = HTTPResponseHead(version: head.version, status: .continue)
-            context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
-        }
-    }
-
-    private func collect(_ bytes: ByteBuffer) {
-        let limit = loop.limits.maxMessageBytes
-        guard head != nil else {
+        var bytes = unwrapInboundIn(data)
+        guard phase != .leaving else {
             discardedBytes += bytes.readableBytes
-            if discardedBytes > limit { close() }
+            if discardedBytes > loop.limits.maxMessageBytes { close() }
             return
         }
-        guard body.count + bytes.readableBytes <= limit else {
-            return refuse(.tooLong(limit: limit))
+        if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
+        read()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        switch phase {
+        case .receiving, .leaving: context.read()
+        case .answering, .writing: isReadWanted = true
         }
-        body.append(contentsOf: bytes.readableBytesView)
-        if let error = loop.hold(bytes.readableBytes) { refuse(HTTPReply(error)) }
     }
 
-    /// What is kept of a body is counted.
-    private func setBody(_ bytes: [UInt8]) {
-        _ = loop.hold(bytes.count - body.count)
-        body = bytes
-    }
+    // MARK: Receiving
 
-    /// Answers a request that is still coming. Closing the socket now would reset it, and the client would
-    /// not see the answer (RFC 9112 section 9.6).
-    private func refuse(_ reply: HTTPReply) {
-        guard let head, let context else { return }
-        self.head = nil
-        setBody([])
-        isBusy = true
-        write(reply, to: head, closes: true, context)
-        context.close(mode: .output, promise: nil)
-        let channel = context.channel
-        loop.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
-    }
-
-    private func answer(_ context: ChannelHandlerContext) {
-        guard let head else { return }
-        self.head = nil
-        let request = HTTPRequest(
-            head.method.rawValue, target: head.uri,
-            headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body,
-            peer: peer)
-        setBody([])
-        isBusy = true
-        work = port.http.answer(request, on: loop, at: NIODeadline.now().uptimeNanoseconds) {
-            [weak self] reply in self?.send(reply, to: head)
+    /// Reads what has arrived, as far as the next request that is not answered at once. A loop, because requests
+    /// may arrive by the thousand in one read, and each may be answered within it.
+    private func read() {
+        guard !isReading else { return }
+        isReading = true
+        defer { isReading = false }
+        do throws(HTTPRefusal) {
+            while phase == .receiving {
+                let (consumed, part) = try parser.next(in: input.readableBytesView)
+                let bytes = input.readSlice(length: consumed)
+                guard let part else { break }
+                try handle(part, bytes)
+            }
+        } catch {
+            refuse(HTTPReply(error))
         }
-        if !isBusy { work = nil }
-    }
-
-    private func send(_ reply: HTTPReply, to head: HTTPRequestHead) {
-        isBusy = false
-        work = nil
-        guard let context else { return }
-        let closes = closesNext || !head.isKeepAlive
-        let end = write(reply, to: head, closes: closes, context)
-        guard closes else { return }
-        let channel = context.channel
-        end.whenComplete { _ in channel.close(promise: nil) }
-    }
-
-    @discardableResult
-    private func write(
-        _ reply: HTTPReply, to head: HTTPRequestHead, closes: Bool, _ context: ChannelHandlerContext
-    ) -> EventLoopFuture<Void> {
-        var headers = HTTPHeaders(reply.headers.map { ($0.name, $0.value) })
-        if reply.allowsBody { headers.add(name: "content-length", value: "\(reply.body.count)") }
-        if closes { headers.add(name: "connection", value: "close") }
-        let status = HTTPResponseStatus(statusCode: reply.status)
-        let answer = HTTPResponseHead(version: head.version, status: status, headers: headers)
-        context.write(wrapOutboundOut(.head(answer)), promise: nil)
-        if reply.allowsBody, head.method != .HEAD {
-            context.write(
-                wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: reply.body)))), promise: nil)
+        // Memory of a read is not kept for a connection that waits.
+        if input.readableBytes == 0 { input = ByteBuffer() }
+        let waitsForHead = phase == .receiving && parser.isInHead && input.readableBytes > 0
+        headSince = waitsForHead || hasPartialHead ? headSince ?? now : nil
+        if isReadWanted, phase == .receiving {
+            isReadWanted = false
+            context?.read()
         }
-        isWriting = true
+    }
+
+    private var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+
+    /// The request line was read, and not the whole head.
+    private var hasPartialHead: Bool { parser.isInHead && !parser.isBetweenRequests }
+
+    private func handle(_ part: HTTP1Parser.Part, _ bytes: ByteBuffer?) throws(HTTPRefusal) {
         noteActivity()
-        let end = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        end.assumeIsolated().whenComplete { _ in
-            self.isWriting = false
-            self.noteActivity()
+        switch part {
+        case .head(let head): try begin(head)
+        case .body(let count):
+            guard let bytes else { return }
+            collect(bytes.readableBytesView.suffix(count))
+        case .end: answer()
         }
-        return end
-    }
-}
-
-extension HTTPReply {
-    static func headersTooLarge(limit: Int) -> HTTPReply {
-        HTTPReply(
-            .init(.resourceExhausted, "the headers are over the limit of \(limit) bytes"),
-            status: 431)
     }
 
-    /// A body is longer than a message may be.
-    static func tooLong(limit: Int) -> HTTPReply {
-        HTTPReply(
-            .init(.resourceExhausted, "the body is over the limit of \(limit) bytes"), status: 413)
+    private func begin(_ received: HTTP1Parser.Head) throws(HTTPRefusal) {
+        hasBegun = true
+        headSince = nil
+        let head = try HTTPRequestHead(
+            received.method, target: received.target, received.fields,
+            .http1(minor: received.minorVersion))
+        request = (
+            head,
+            HTTP1Response.persistence(of: head.fields, minorVersion: received.minorVersion)
+        )
+        // A client that has begun to send does not wait.
+        if head.expectsContinue, received.framing.hasBody, input.readableBytes == 0 {
+            context?.writeAndFlush(
+                wrapOutboundOut(ByteBuffer(bytes: HTTP1Response.proceed)), promise: nil)
+        }
+    }
+
+    private func collect(_ bytes: ByteBufferView) {
+        body.append(contentsOf: bytes)
+        if let error = loop.hold(bytes.count) { refuse(HTTPReply(error)) }
+    }
+
+    private func dropBody() {
+        _ = loop.hold(-body.count)
+        body = []
+    }
+
+    /// Answers a request that is still arriving, or that can't be read.
+    private func refuse(_ reply: HTTPReply) {
+        guard let context, phase == .receiving else { return }
+        request = nil
+        dropBody()
+        phase = .leaving
+        let written = write(
+            reply, to: parser.method, minorVersion: parser.minorVersion, .close, context)
+        written.assumeIsolated().whenComplete { _ in self.leave() }
+    }
+
+    /// Closes the connection in the direction to the client, and a little later altogether. Closing it at once would
+    /// reset it while the client sends, and the client would not see the response (RFC 9112 section 9.6).
+    private func leave() {
+        guard let context else { return }
+        phase = .leaving
+        input = ByteBuffer()
+        let channel = context.channel
+        channel.close(mode: .output, promise: nil)
+        loop.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
+        // What arrives is read and discarded.
+        context.read()
+    }
+
+    // MARK: Answering
+
+    private func answer() {
+        guard let head = request?.head else { return }
+        let complete = HTTPRequest(head, body: body, peer: peer)
+        dropBody()
+        phase = .answering
+        let work = port.http.answer(complete, on: loop, at: now) { [weak self] reply in
+            self?.send(reply)
+        }
+        if phase == .answering { self.work = work }
+    }
+
+    private func send(_ reply: HTTPReply) {
+        work = nil
+        guard let context, let request, phase == .answering else { return }
+        self.request = nil
+        phase = .writing
+        let persistence = closesNext ? .close : request.persistence
+        var minorVersion = 1
+        if case .http1(let minor) = request.head.version { minorVersion = minor }
+        let written = write(
+            reply, to: request.head.method, minorVersion: minorVersion, persistence, context)
+        written.assumeIsolated().whenComplete { _ in
+            guard persistence != .close else {
+                return self.input.readableBytes > 0 ? self.leave() : self.close()
+            }
+            self.phase = .receiving
+            self.noteActivity()
+            self.read()
+        }
+    }
+
+    private func write(
+        _ reply: HTTPReply, to method: String, minorVersion: Int,
+        _ persistence: HTTP1Response.Persistence, _ context: ChannelHandlerContext
+    ) -> EventLoopFuture<Void> {
+        let head = HTTP1Response.head(
+            reply, minorVersion: minorVersion, persistence, date: loop.clock.date())
+        var bytes = ByteBuffer(bytes: head)
+        if method != "HEAD" { bytes.writeBytes(reply.content) }
+        noteUnsent(bytes.readableBytes)
+        noteActivity()
+        let written = context.writeAndFlush(wrapOutboundOut(bytes))
+        written.assumeIsolated().whenComplete { _ in self.noteUnsent(0) }
+        return written
+    }
+
+    /// Response bytes that wait for the client count as buffered.
+    private func noteUnsent(_ bytes: Int) {
+        _ = loop.hold(bytes - unsentBytes)
+        unsentBytes = bytes
     }
 }

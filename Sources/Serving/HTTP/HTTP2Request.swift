@@ -6,8 +6,7 @@ final class HTTP2Request {
     private unowned let connection: ServerConnection
     private let stream: HTTP2Stream
     private let method: String
-    private let target: String
-    private let headers: [(name: String, value: String)]
+    private let head: Result<HTTPRequestHead, HTTPRefusal>
     private var body: [UInt8] = []
     private var isRefused = false
     private var work: HTTPWork?
@@ -18,51 +17,58 @@ final class HTTP2Request {
         self.connection = connection
         self.stream = stream
         func text(_ header: KnownHeader) -> String? { block.first(header).map { block.text($0) } }
-        method = text(.method) ?? ""
-        target = text(.path) ?? ""
-        var headers: [(name: String, value: String)] = []
-        if let authority = text(.authority) { headers.append((KnownHeader.host.name, authority)) }
-        for field in block.fields where block.bytes[field.nameStart] != UInt8(ascii: ":") {
-            headers.append((block.name(field), block.text(field)))
+        let method = text(.method) ?? ""
+        self.method = method
+        let fields = block.fields.filter { block.bytes[$0.nameStart] != UInt8(ascii: ":") }.map {
+            (name: block.name($0), value: block.text($0))
         }
-        self.headers = headers
+        head = Result { () throws(HTTPRefusal) in
+            try HTTPRequestHead(
+                method, target: text(.path) ?? "", authority: text(.authority), fields, .http2)
+        }
     }
 
+    /// Body bytes have arrived, perhaps the last ones.
     func received(_ bytes: RawSpan, endStream: Bool) {
-        // Whatever comes is taken: the limit bounds it.
+        // The limit bounds what is kept, so the client may send on.
         connection.session.consume(bytes.byteCount, of: stream)
         connection.changed()
         guard !isRefused else { return }
-        let limit = loop.limits.maxMessageBytes
-        guard body.count + bytes.byteCount <= limit else {
-            isRefused = true
-            return send(.tooLong(limit: limit))
+        switch head {
+        case .failure(let refusal): refuse(HTTPReply(refusal))
+        case .success(let head): collect(bytes, of: head, endStream: endStream)
         }
-        body.append(bytes)
-        if let error = loop.hold(bytes.byteCount) {
-            isRefused = true
-            return send(HTTPReply(error))
-        }
-        if endStream { answer() }
     }
 
-    private func answer() {
-        let request = HTTPRequest(
-            method, target: target, headers: headers, body: body, peer: connection.peer)
+    private func collect(_ bytes: RawSpan, of head: HTTPRequestHead, endStream: Bool) {
+        let limit = loop.limits.maxMessageBytes
+        guard bytes.byteCount <= limit - body.count else {
+            return refuse(HTTPReply(.bodyTooLarge(limit: limit)))
+        }
+        body.append(bytes)
+        if let error = loop.hold(bytes.byteCount) { return refuse(HTTPReply(error)) }
+        guard endStream else { return }
+        let request = HTTPRequest(head, body: body, peer: connection.peer)
         dropBody()
         work = connection.port.http.answer(request, on: loop, at: connection.readTime) {
             [weak self] reply in self?.send(reply)
         }
     }
 
+    /// Answers a request that may still be arriving.
+    private func refuse(_ reply: HTTPReply) {
+        isRefused = true
+        dropBody()
+        send(reply)
+    }
+
     private func send(_ reply: HTTPReply) {
         var block = HeaderBlock([":status": "\(reply.status)"])
-        for header in reply.headers { block.append(header.name, header.value) }
-        let hasBody = reply.allowsBody && !reply.body.isEmpty && method != "HEAD"
-        if reply.allowsBody { block.append("content-length", "\(reply.body.count)") }
+        for field in reply.fields(date: loop.clock.date()) { block.append(field.name, field.value) }
+        let hasBody = method != "HEAD" && !reply.content.isEmpty
         connection.session.respond(to: stream, headers: block, endStream: !hasBody)
         if hasBody {
-            connection.session.write(reply.body.rawSpan, to: stream)
+            connection.session.write(reply.content.rawSpan, to: stream)
             connection.session.finish(stream)
         }
         connection.changed()
@@ -73,7 +79,7 @@ final class HTTP2Request {
         body = []
     }
 
-    /// The stream is gone: the client has reset it or hung up, or all has been said.
+    /// The stream has closed: the client has reset it or disconnected, or the response was sent.
     func streamClosed() {
         dropBody()
         work?.cancel()

@@ -1,51 +1,147 @@
 package import GRPCWire
 internal import Messages
 
-/// A request that is not gRPC, complete.
-package struct HTTPRequest: Sendable {
+/// The head of a request that is not gRPC, checked as RFC 9110 and RFC 9112 require.
+package struct HTTPRequestHead: Sendable {
+    package typealias Field = (name: String, value: String)
+
+    /// How a request arrived.
+    package enum Version: Equatable, Sendable {
+        /// HTTP/1.0 or HTTP/1.1.
+        case http1(minor: Int)
+        case http2
+    }
+
+    package let version: Version
     package let method: String
-    /// Without the query.
-    package let path: String
-    /// What stood behind the "?".
-    package let query: String
-    /// In order; names in lower case, without HTTP/2's own.
-    package let headers: [(name: String, value: String)]
+    package let target: RequestTarget
+    /// Whom the request is addressed to; nil for a request of HTTP/1.0 without `Host`.
+    package let host: HTTPHost?
+    /// In order; names in lower case, values without spaces around them. The first one is `host`, if the request
+    /// has one.
+    package let fields: [Field]
+    /// Whether the client waits for `100 Continue`.
+    package let expectsContinue: Bool
+
+    /// - Parameters:
+    ///   - fields: names in lower case, without HTTP/2's own.
+    ///   - authority: `:authority` of HTTP/2.
+    package init(
+        _ method: String, target: String, authority: String? = nil, _ fields: [Field],
+        _ version: Version
+    ) throws(HTTPRefusal) {
+        guard HTTPFields.isToken(method.utf8) else {
+            throw HTTPRefusal(400, "invalid method \(method.quoted)")
+        }
+        guard method != "CONNECT" else {
+            throw HTTPRefusal(501, "CONNECT is not supported: this server opens no tunnels")
+        }
+        self.version = version
+        self.method = method
+        self.target = try RequestTarget(target, method: method)
+        let fields = fields.map { (name: $0.name, value: HTTPFields.trimmed($0.value)) }
+        let host = try Self.host(in: fields, authority: authority, version)
+        // The authority of a URL replaces `Host` (RFC 9112 section 3.2.2).
+        self.host = self.target.authority ?? host
+        var others = fields.filter { $0.name != KnownHeader.host.name }
+        if let host = self.host { others.insert((KnownHeader.host.name, host.text), at: 0) }
+        self.fields = others
+        expectsContinue = try Self.expectsContinue(others, version)
+        try Self.checkMetadata(others)
+    }
+
+    private static func host(
+        in fields: [Field], authority: String?, _ version: Version
+    ) throws(HTTPRefusal) -> HTTPHost? {
+        let values = fields.filter { $0.name == KnownHeader.host.name }.map(\.value)
+        guard values.count <= 1 else {
+            throw HTTPRefusal(
+                400, "the request has \(values.count) Host fields: it must have one")
+        }
+        guard let text = authority ?? values.first else {
+            guard version == .http1(minor: 0) else {
+                throw HTTPRefusal(400, "the request has no Host field")
+            }
+            return nil
+        }
+        guard let host = HTTPHost(text) else {
+            throw HTTPRefusal(
+                400, "invalid host \(text.quoted): it must be HOST or HOST:PORT")
+        }
+        // RFC 9113 section 8.3.1.
+        if authority != nil, let value = values.first, value.lowercased() != text.lowercased() {
+            throw HTTPRefusal(400, "Host and :authority of the request differ")
+        }
+        return host
+    }
+
+    /// RFC 9110 section 10.1.1. A server ignores what HTTP/1.0 expects.
+    private static func expectsContinue(
+        _ fields: [Field], _ version: Version
+    ) throws(HTTPRefusal) -> Bool {
+        guard version != .http1(minor: 0) else { return false }
+        let expected = HTTPFields.list("expect", in: fields)
+        if let unknown = expected.first(where: { $0 != "100-continue" }) {
+            throw HTTPRefusal(
+                417, "the expectation \(unknown.quoted) is not supported")
+        }
+        return !expected.isEmpty
+    }
+
+    /// Fields that a backend receives as gRPC metadata. Strict gRPC servers end a call with an invalid one, which
+    /// would count against their health.
+    static let metadataFields: [KnownHeader] = [.shardKey, .forwardedFor, .via]
+
+    private static func checkMetadata(_ fields: [Field]) throws(HTTPRefusal) {
+        for header in metadataFields {
+            guard
+                let invalid = fields.first(where: {
+                    $0.name == header.name && !HTTPFields.isMetadataValue($0.value)
+                })
+            else { continue }
+            throw HTTPRefusal(
+                400,
+                "invalid \(header.name) \(invalid.value.quoted): it must be printable "
+                    + "ASCII")
+        }
+    }
+}
+
+/// A complete request that is not gRPC.
+package struct HTTPRequest: Sendable {
+    package let head: HTTPRequestHead
     package let body: [UInt8]
-    /// Who asks.
+    /// The client.
     package let peer: Peer
 
-    /// - Parameter target: path and query, or a whole URL, as a proxy's clients send.
-    package init(
-        _ method: String, target: String, headers: [(name: String, value: String)], body: [UInt8],
-        peer: Peer
-    ) {
-        self.method = method
-        let (path, query) = Self.parts(of: target)
-        self.path = path
-        self.query = query
-        self.headers = headers
+    package init(_ head: HTTPRequestHead, body: [UInt8], peer: Peer) {
+        self.head = head
         self.body = body
         self.peer = peer
     }
 
-    package func first(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+    package var method: String { head.method }
+    /// Without the query.
+    package var path: String { head.target.path }
 
-    /// Path and query of a request's target (RFC 9112 section 3.2).
-    static func parts(of target: String) -> (path: String, query: String) {
-        var rest = target.prefix { $0 != "#" }
-        for scheme in ["http://", "https://"] where rest.hasPrefix(scheme) {
-            rest = rest.dropFirst(scheme.count).drop { $0 != "/" && $0 != "?" }
-        }
-        let path = rest.prefix { $0 != "?" }
-        let query = rest.dropFirst(path.count + 1)
-        return (path.isEmpty ? "/" : String(path), String(query))
+    /// All header fields; see `HTTPRequestHead.fields`.
+    package var headers: [HTTPRequestHead.Field] { head.fields }
+
+    /// The first value under a name in lower case.
+    package func first(_ name: String) -> String? {
+        head.fields.first { $0.name == name }?.value
+    }
+
+    /// The first shard key that is not empty, as for gRPC.
+    var shardKey: String? {
+        head.fields.first { $0.name == KnownHeader.shardKey.name && !$0.value.isEmpty }?.value
     }
 }
 
-/// The answer to a request that is not gRPC.
+/// The response to a request that is not gRPC.
 package struct HTTPReply: Sendable {
     package let status: Int
-    /// Names in lower case; what frames the body is added by whoever sends it.
+    /// Names in lower case. The sender adds the fields that frame the body, and `Date`.
     package var headers: [(name: String, value: String)]
     package let body: [UInt8]
 
@@ -62,8 +158,15 @@ package struct HTTPReply: Sendable {
         self.init(status: status, contentType: contentType, body: Array(body.utf8))
     }
 
-    /// A refusal, as JSON that names the gRPC status. Its header `grpc-status` tells it from what a backend
-    /// answers, whatever that looks like.
+    /// A response without a body.
+    init(emptyWithStatus status: Int) {
+        self.status = status
+        headers = []
+        body = []
+    }
+
+    /// A refusal, as JSON that names the gRPC status. Its header `grpc-status` distinguishes it from the
+    /// responses of backends.
     package init(_ error: RPCError, status: Int? = nil) {
         let json = JSONValue.object([
             ("code", .string("\(error.code)")), ("message", .string(error.message)),
@@ -74,19 +177,33 @@ package struct HTTPReply: Sendable {
             body: Array((json.text(indent: 0) + "\n").utf8))
     }
 
-    /// RFC 9110 section 10.2.3: whole seconds.
+    init(_ refusal: HTTPRefusal) { self.init(refusal.error, status: refusal.status) }
+
+    /// RFC 9110 section 10.2.3: whole seconds, rounded up.
     private static func retryAfter(_ error: RPCError) -> [(name: String, value: String)] {
-        error.metadata["grpc-retry-pushback-ms"].flatMap { Int($0) }.map {
-            [("retry-after", "\(($0 + 999) / 1_000)")]
-        } ?? []
+        guard let text = error.metadata["grpc-retry-pushback-ms"],
+            let milliseconds = DecimalNumber.parse(Array(text.utf8)[...])
+        else { return [] }
+        return [("retry-after", "\((milliseconds + 999) / 1_000)")]
     }
 
-    /// Whether a response with this status may have a body (RFC 9110 section 6.4.1).
-    var allowsBody: Bool { status != 204 && status != 304 }
+    /// Whether a response with this status has a length (RFC 9110 section 6.4.1).
+    private var hasLength: Bool { status != 204 && status != 304 }
+
+    /// The body, unless the status excludes one (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5).
+    var content: [UInt8] { hasLength && status != 205 ? body : [] }
+
+    /// All fields of the response, with `content-length` and `date`. A backend's own `date` stays.
+    func fields(date: String) -> [(name: String, value: String)] {
+        var fields = headers
+        if hasLength { fields.append(("content-length", "\(content.count)")) }
+        if !headers.contains(where: { $0.name == "date" }) { fields.append(("date", date)) }
+        return fields
+    }
 }
 
 extension StatusCode {
-    /// The HTTP status for whoever does not speak gRPC (the table in `google/rpc/code.proto`).
+    /// The HTTP status for clients that do not speak gRPC (the table in `google/rpc/code.proto`).
     var httpStatus: Int {
         switch self {
         case .ok: 200

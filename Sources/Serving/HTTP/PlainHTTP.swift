@@ -9,16 +9,21 @@ package enum PlainHTTP: Sendable {
     /// Begins to answer a request.
     ///
     /// - Parameter reply: called on the loop, once, perhaps before this returns; not after a cancellation.
-    /// - Returns: what to cancel when the client goes; nil when there is nothing.
+    /// - Returns: what to cancel when the client closes the connection or the stream; nil when there is nothing.
     func answer(
         _ request: HTTPRequest, on loop: ServingLoop, at now: UInt64,
         _ reply: @escaping (HTTPReply) -> Void
     ) -> HTTPWork? {
+        // Only asks whether the server answers (RFC 9110 section 9.3.7).
+        if request.head.target.isServer {
+            reply(HTTPReply(emptyWithStatus: 204))
+            return nil
+        }
         switch self {
         case .endpoints:
             return DynamicCall.begin(request, on: loop, at: now, reply).map { .call($0) }
         case .function(let answer):
-            // Called on the loop that it came from.
+            // Called on the loop of the request.
             let reply = NIOLoopBound(reply, eventLoop: loop.eventLoop)
             let eventLoop = loop.eventLoop
             return .task(

@@ -29,10 +29,19 @@ public struct CallContext: Sendable {
     /// `/pkg.Service/Method`
     public var path: String { headers.first(.path).map { headers.text($0) } ?? "" }
 
-    /// The value of `x-serve-shard-key`, or nil without one. An empty key is no key.
+    /// The first value of `x-serve-shard-key` that is not empty; nil without one.
     public var shardKey: [UInt8]? {
-        guard let field = headers.first(.shardKey), !field.value.isEmpty else { return nil }
-        return Array(headers.bytes[field.value])
+        let keys = headers.fields.filter { $0.known == KnownHeader.shardKey.rawValue }
+        return keys.first { !$0.value.isEmpty }.map { Array(headers.bytes[$0.value]) }
+    }
+
+    /// Throws RESOURCE_EXHAUSTED for the body of a dynamic call over the limit of a message. The message around
+    /// the body may be a little longer.
+    func checkBody(_ body: [UInt8]) throws(RPCError) {
+        let limit = call.loop.limits.maxMessageBytes
+        guard body.count <= limit else {
+            throw RPCError(.resourceExhausted, HTTPRefusal.bodyTooLarge(limit: limit).message)
+        }
     }
 
     /// The endpoint that took the request; empty for Weir's own services.

@@ -33,6 +33,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     override func start(_ request: RequestHead) {
         guard case .handler(let handler) = target.answerer else { return }
         self.handler = handler
+        deframer.limit = handler.maxMessageBytes
         inbound.reset()
         acceptsGzip = request.acceptsGzip
         json = request.isJSON ? handler.method.json : nil
@@ -63,7 +64,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         }
         if endStream, json == nil, case .single(let start) = method.entry, deframer.isIdle,
             inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes),
-            payload.byteCount <= loop.limits.maxMessageBytes
+            payload.byteCount <= deframer.limit
         {
             return enter(start, payload)
         }
@@ -108,7 +109,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     }
 
     private func decompressed(_ bytes: [UInt8]) throws(RPCError) -> [UInt8] {
-        let limit = loop.limits.maxMessageBytes
+        let limit = deframer.limit
         do throws(Gzip.Failure) {
             return try Gzip.decompress(bytes.rawSpan, limit: limit)
         } catch {

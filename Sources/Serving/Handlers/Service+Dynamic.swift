@@ -17,6 +17,10 @@ extension Service {
             Weir_V1_CallResponse
     ) -> Service {
         let path = MethodPath.dynamicCall
-        return Service(path.service).unary(path.method, handler)
+        return Service(path.service).unary(path.method) {
+            (request: Weir_V1_CallRequest, context) in
+            try context.checkBody(request.payload)
+            return try await handler(request, context)
+        }
     }
 }

@@ -33,6 +33,11 @@ log = logging.getLogger("weir")
 SYNC_QUERIES = 1
 ASYNC_QUERIES = 100
 
+# The largest body of a request, as Weir's default `max-message-bytes`. The message around it has the
+# headers of the request too, which Weir limits to 16 KiB by default.
+MAX_BODY_BYTES = 4 << 20
+_MAX_MESSAGE_BYTES = MAX_BODY_BYTES + (64 << 10)
+
 
 def load(path: str) -> Target:
     """The class or function of an import path, `module:Name`."""
@@ -80,7 +85,8 @@ class Replica:
         self._loop_lock = threading.Lock()
         self._workers = concurrent.futures.ThreadPoolExecutor(
             max_queries, thread_name_prefix="weir-backend")
-        self._server = grpc.server(self._workers, options=[("grpc.so_reuseport", 0)])
+        self._server = grpc.server(self._workers, options=[
+            ("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES)])
         self._server.add_generic_rpc_handlers((_Service(self),))
         port = self._server.add_insecure_port(address)
         self.address = address
@@ -90,6 +96,10 @@ class Replica:
 
     def answer(self, message: serve_pb2.CallRequest, context: Any) -> serve_pb2.CallResponse:
         """One request; failures become the status of the call."""
+        if len(message.payload) > MAX_BODY_BYTES:
+            context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"the body is over the limit of {MAX_BODY_BYTES} bytes")
         request = Request.of(message, {key: value for key, value in context.invocation_metadata()})
         method = self._method(message.method_name)
         if method is None:

@@ -1,0 +1,69 @@
+internal import Messages
+
+/// What a backend returned as the response to a plain HTTP request: checked, because its strings become header
+/// fields.
+extension HTTPReply {
+    /// Throws a refusal with status 502 that names the backend and what is wrong.
+    init(
+        _ response: Weir_V1_CallResponse, from backend: String, _ limits: Limits
+    ) throws(HTTPRefusal) {
+        func invalid(_ reason: String) -> HTTPRefusal {
+            HTTPRefusal(502, "the response of backend '\(backend)' is invalid: \(reason)")
+        }
+        let status = response.httpStatus == 0 ? 200 : response.httpStatus
+        guard (200...599).contains(status) else {
+            throw invalid("http_status \(status) is not 200 to 599")
+        }
+        let contentType = HTTPFields.trimmed(response.contentType)
+        guard HTTPFields.isValue(contentType.utf8) else {
+            throw invalid("content_type contains a control character")
+        }
+        var fields: [HTTPFields.Field] = []
+        for header in response.headers {
+            let name = header.name.quoted
+            guard HTTPFields.isToken(header.name.utf8) else {
+                throw invalid("the header name \(name) is not a token")
+            }
+            guard HTTPFields.isValue(HTTPFields.trimmed(header.value.utf8)) else {
+                throw invalid("the value of header \(name) contains a control character")
+            }
+            fields.append((header.name.lowercased(), HTTPFields.trimmed(header.value)))
+        }
+        // gRPC's own names are those of Weir's refusals.
+        fields = HTTPFields.forwarded(fields).filter { !$0.name.hasPrefix("grpc-") }
+        let type = contentType.isEmpty ? Self.defaultContentType : contentType
+        let size = HTTPFields.size(fields + [(KnownHeader.contentType.name, type)])
+        guard size <= limits.maxResponseHeaderBytes else {
+            throw invalid(
+                "its headers have \(size) bytes, over the limit of "
+                    + "\(limits.maxResponseHeaderBytes) (max-response-header-bytes)")
+        }
+        guard fields.count < limits.maxHeaderFields else {
+            throw invalid(
+                "it has \(fields.count + 1) header fields, over the limit of "
+                    + "\(limits.maxHeaderFields) (max-header-fields)")
+        }
+        self.init(
+            status: Int(status), contentType: type, headers: fields, body: response.payload)
+    }
+
+    private static let defaultContentType = "application/json"
+}
+
+extension Limits {
+    /// The most that a `CallRequest` or `CallResponse` adds to its payload: its headers, which are limited,
+    /// and its short fields.
+    private static let shortFieldBytes = 256
+
+    /// The largest `CallRequest`. Its payload has at most `maxMessageBytes`.
+    var maxCallRequestBytes: Int { wrapped(maxHeaderListBytes) }
+
+    /// The largest `CallResponse`.
+    var maxCallResponseBytes: Int { wrapped(maxResponseHeaderBytes) }
+
+    private func wrapped(_ headerBytes: Int) -> Int {
+        let (wrapper, overflow) = headerBytes.addingReportingOverflow(Self.shortFieldBytes)
+        let (sum, sumOverflow) = maxMessageBytes.addingReportingOverflow(overflow ? 0 : wrapper)
+        return sumOverflow ? .max : sum
+    }
+}

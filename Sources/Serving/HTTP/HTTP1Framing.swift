@@ -1,0 +1,55 @@
+/// How the body of an HTTP/1 request is delimited (RFC 9112 section 6.3).
+package enum HTTP1Framing: Equatable, Sendable {
+    /// So many bytes; 0 for a request without a body.
+    case length(Int)
+    case chunked
+
+    package var hasBody: Bool { self != .length(0) }
+
+    /// Decides by the header fields. What two recipients could read in two ways is refused: a request with both
+    /// lengths, with several ones, or with a coding that is not last.
+    ///
+    /// - Parameters:
+    ///   - minorVersion: of HTTP/1.
+    ///   - limit: the largest body accepted, in bytes.
+    package init(
+        _ fields: [(name: String, value: String)], minorVersion: Int, limit: Int
+    ) throws(HTTPRefusal) {
+        let lengths = fields.filter { $0.name == "content-length" }
+        guard fields.contains(where: { $0.name == "transfer-encoding" }) else {
+            self = .length(try Self.length(lengths.map(\.value), limit: limit))
+            return
+        }
+        guard minorVersion > 0 else {
+            throw HTTPRefusal(400, "HTTP/1.0 has no Transfer-Encoding")
+        }
+        guard lengths.isEmpty else {
+            throw HTTPRefusal(400, "the request has both Content-Length and Transfer-Encoding")
+        }
+        let codings = HTTPFields.list("transfer-encoding", in: fields)
+        if let unknown = codings.first(where: { $0 != "chunked" }) {
+            throw HTTPRefusal(
+                501, "the transfer coding \(unknown.quoted) is not supported: use chunked")
+        }
+        guard codings.count == 1 else {
+            throw HTTPRefusal(400, "invalid Transfer-Encoding: it must be chunked, once")
+        }
+        self = .chunked
+    }
+
+    private static func length(_ values: [String], limit: Int) throws(HTTPRefusal) -> Int {
+        guard let value = values.first else { return 0 }
+        guard values.count == 1 else {
+            throw HTTPRefusal(400, "the request has \(values.count) Content-Length fields")
+        }
+        // `Int` accepts a sign, which a length does not have.
+        guard value.utf8.allSatisfy({ (48...57).contains($0) }), let length = Int(value) else {
+            throw HTTPRefusal(
+                400,
+                "invalid Content-Length \(value.quoted): it must be a number of bytes"
+            )
+        }
+        guard length <= limit else { throw .bodyTooLarge(limit: limit) }
+        return length
+    }
+}
