@@ -140,10 +140,11 @@ def test_copies_run_with_a_lower_priority():
     def priorities():
         assert "Ada" in hello(server.data)
         folder = pathlib.Path(f"/proc/{server.process.pid}/task")
-        return {(task / "stat").read_text().rsplit(")", 1)[1].split()[16]
+        return {int((task / "stat").read_text().rsplit(")", 1)[1].split()[16])
                 for task in folder.iterdir()}
 
-    wait_for(lambda: priorities() == {"0", "10"})
+    usual = os.nice(0)
+    wait_for(lambda: priorities() == {usual, 10})
     assert server.stop() == 0
 
 
@@ -185,6 +186,18 @@ def test_a_state_that_can_only_be_read_is_refused(tmp_path):
     assert "weir.db' can't be used: this user can read it, but not write it" in text
     (tmp_path / "weir.db.lock").chmod(0o444)
     assert "weir.db.lock': Permission denied" in serving_complaint("--state-dir", tmp_path)
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "directory", "link"])
+def test_a_database_that_is_not_a_regular_file_is_refused(tmp_path, place):
+    path = place if place == "/dev/null" else tmp_path / place
+    if place == "directory":
+        path.mkdir()
+    if place == "link":
+        path.symlink_to("/dev/full")
+    text = serving_complaint("--store", f"sqlite:{path}")
+    assert f"'{path}' can't be used: it is not a regular file" in text
+    assert list(tmp_path.iterdir()) in ([], [path]) and os.path.exists("/dev/null")
 
 
 def test_a_stored_state_that_cannot_be_reached_is_not_called_missing(tmp_path):

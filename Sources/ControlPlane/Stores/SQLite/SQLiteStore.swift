@@ -42,6 +42,11 @@ package actor SQLiteStore: StateStore {
                 "can't create the state directory '\(directory)': \(systemReason(error)); choose "
                     + "one that this user can write, with --state-dir or --store")
         }
+        guard Self.isRegularOrMissing(path) else {
+            thread.shutDown()
+            // SQLite would replace a device by a file.
+            throw .refused("'\(path)' can't be used: it is not a regular file")
+        }
         do throws(FileLock.Failure) {
             lock = try FileLock(path: path + ".lock")
         } catch {
@@ -58,6 +63,12 @@ package actor SQLiteStore: StateStore {
     }
 
     deinit { thread.shutDown() }
+
+    private static func isRegularOrMissing(_ path: String) -> Bool {
+        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        let type = try? FileManager.default.attributesOfItem(atPath: target)[.type]
+        return type.map { $0 as? FileAttributeType == .typeRegular } ?? true
+    }
 
     package func close() {
         database = nil
