@@ -21,31 +21,19 @@ public protocol ProtobufMessage: WireMessage, Hashable {
     func _fill(_ cMessage: UnsafeMutableRawPointer, _ arena: Arena)
 }
 
-/// Where protobuf-c describes a message: a pointer to its constant descriptor.
-@safe public struct MessageLayout: @unchecked Sendable {
-    // Sendable: the descriptor is a constant of the C library.
-    let descriptor: UnsafePointer<ProtobufCMessageDescriptor>
-    let byteCount: Int
-
-    /// - Parameter initialize: the `..._init` function that protobuf-c generated for the message.
-    public init<Message>(_ initialize: (UnsafeMutablePointer<Message>?) -> Void) {
-        byteCount = MemoryLayout<Message>.stride
-        // `initialize` writes a whole message, whose first word is its descriptor's address.
-        unsafe descriptor = unsafe withUnsafeTemporaryAllocation(of: Message.self, capacity: 1) {
-            unsafe initialize($0.baseAddress)
-            return unsafe UnsafeRawBufferPointer($0).load(
-                as: UnsafePointer<ProtobufCMessageDescriptor>.self)
-        }
-    }
-}
-
 extension ProtobufMessage {
-    /// Decodes a message; what is wrong with it is told by the place in its bytes.
+    /// Decodes a message. The error names the place in the bytes where they are wrong.
     public init(serializedBytes: RawSpan) throws(MessageError) {
         self.init()
         let layout = Self._layout
         var failure: MessageError?
         unsafe serializedBytes.withUnsafeBytes { input in
+            do throws(MessageError) {
+                try unsafe layout.checkNesting(input)
+            } catch {
+                failure = MessageError("not a valid \(Self.messageName ?? "message"): \(error)")
+                return
+            }
             Arena.withArena { arena in
                 let message = unsafe protobuf_c_message_unpack(
                     layout.descriptor, arena.allocator, input.count,
@@ -77,10 +65,10 @@ extension ProtobufMessage {
             buffer.append(contentsOf: repeatElement(0, count: count))
             unsafe buffer.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
-                // `count` bytes exist from `start` on, and protobuf-c writes what it has told.
+                // `count` bytes exist from `start` on, and protobuf-c writes as many as it has counted.
                 let written = unsafe protobuf_c_message_pack(
                     message, (base + start).assumingMemoryBound(to: UInt8.self))
-                precondition(written == count, "protobuf-c wrote another size than it told")
+                precondition(written == count, "protobuf-c counts what it writes")
             }
         }
     }

@@ -1,0 +1,75 @@
+internal import CProtobufC
+
+/// Where protobuf-c describes a message: a pointer to its constant descriptor.
+@safe public struct MessageLayout: @unchecked Sendable {
+    typealias Descriptor = UnsafePointer<ProtobufCMessageDescriptor>
+
+    // Sendable: the descriptor is a constant of the C library.
+    let descriptor: Descriptor
+    let byteCount: Int
+    /// Whether messages of this type can nest without an end.
+    private let isRecursive: Bool
+
+    /// - Parameter initialize: the `..._init` function that protobuf-c generated for the message.
+    public init<Message>(_ initialize: (UnsafeMutablePointer<Message>?) -> Void) {
+        byteCount = MemoryLayout<Message>.stride
+        // `initialize` writes a whole message, whose first word is its descriptor's address.
+        unsafe descriptor = unsafe withUnsafeTemporaryAllocation(of: Message.self, capacity: 1) {
+            unsafe initialize($0.baseAddress)
+            return unsafe UnsafeRawBufferPointer($0).load(as: Descriptor.self)
+        }
+        var finite: Set<Descriptor> = unsafe []
+        isRecursive = unsafe Self.leadsBack(descriptor, on: [], finite: &finite)
+    }
+
+    /// Refuses bytes in which messages nest deeper than protobuf's own parsers read: protobuf-c reads them
+    /// by recursion and has no limit, so that a few megabytes would overflow the stack.
+    func checkNesting(_ bytes: UnsafeRawBufferPointer) throws(MessageError) {
+        guard isRecursive else { return }
+        try unsafe Self.checkNesting(Array(bytes)[...], descriptor, depth: 1)
+    }
+
+    private static func checkNesting(
+        _ bytes: ArraySlice<UInt8>, _ descriptor: Descriptor, depth: Int
+    ) throws(MessageError) {
+        guard depth <= JSONTranscoder.maximumDepth else {
+            throw MessageError("messages nest deeper than \(JSONTranscoder.maximumDepth)")
+        }
+        var reader = WireReader(bytes)
+        // protobuf-c refuses the bytes from where the reader does.
+        while let (number, value) = try? reader.next() {
+            guard case .bytes(let inner) = value, let number = UInt32(exactly: number),
+                let field = unsafe protobuf_c_message_descriptor_get_field(descriptor, number),
+                let type = unsafe messageType(field.pointee)
+            else { continue }
+            try unsafe checkNesting(inner, type, depth: depth + 1)
+        }
+    }
+
+    /// Whether a type contains itself or one of the types on the way to it. The depth is bounded by the
+    /// number of types, which are part of the program.
+    ///
+    /// - Parameter finite: types that are known not to.
+    private static func leadsBack(
+        _ descriptor: Descriptor, on way: [Descriptor], finite: inout Set<Descriptor>
+    ) -> Bool {
+        guard unsafe !way.contains(descriptor) else { return true }
+        guard unsafe !finite.contains(descriptor) else { return false }
+        let fields = unsafe UnsafeBufferPointer(
+            start: descriptor.pointee.fields, count: Int(descriptor.pointee.n_fields))
+        for index in fields.indices {
+            guard let type = unsafe messageType(fields[index]) else { continue }
+            if unsafe leadsBack(type, on: way + [descriptor], finite: &finite) { return true }
+        }
+        unsafe finite.insert(descriptor)
+        return false
+    }
+
+    private static func messageType(_ field: ProtobufCFieldDescriptor) -> Descriptor? {
+        guard unsafe field.type == PROTOBUF_C_TYPE_MESSAGE else { return nil }
+        // protobuf-c keeps the descriptor of a message type there.
+        return unsafe field.descriptor.map {
+            unsafe $0.assumingMemoryBound(to: Descriptor.Pointee.self)
+        }
+    }
+}
