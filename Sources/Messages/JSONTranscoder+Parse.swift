@@ -78,7 +78,11 @@ extension JSONTranscoder {
         case .message:
             var inner = WireWriter()
             try write(json, field.typeName, path: path, to: &inner, depth: depth + 1)
-            writer.field(field.number, bytes: inner.bytes)
+            if field.isGroup {
+                writer.field(field.number, group: inner.bytes)
+            } else {
+                writer.field(field.number, bytes: inner.bytes)
+            }
         case .string:
             guard case .string(let text) = json else { throw Self.error(path, "must be a string") }
             writer.field(field.number, bytes: Array(text.utf8))
@@ -110,7 +114,13 @@ extension JSONTranscoder {
     ) throws(MessageError) -> (UInt64, WireType) {
         switch field.kind {
         case .double: return (try Self.double(json, path).bitPattern, .fixed64)
-        case .float: return (UInt64(Float(try Self.double(json, path)).bitPattern), .fixed32)
+        case .float:
+            let value = try Self.double(json, path)
+            let short = Float(value)
+            guard short.isFinite == value.isFinite else {
+                throw Self.error(path, "must be within ±\(Float.greatestFiniteMagnitude)")
+            }
+            return (UInt64(short.bitPattern), .fixed32)
         case .bool:
             guard case .bool(let value) = json else {
                 throw Self.error(path, "must be true or false")
@@ -175,7 +185,8 @@ extension JSONTranscoder {
             case .string("NaN"): .nan
             case .string("Infinity"): .infinity
             case .string("-Infinity"): -.infinity
-            case .string(let text): Double(text)
+            // Without other spellings of infinity, such as 1e999.
+            case .string(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }
             default: nil
             }
         guard let value else { throw error(path, "must be a number") }

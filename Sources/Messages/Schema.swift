@@ -2,23 +2,28 @@ internal import FoundationEssentials
 
 /// Message, enum and service descriptions read from a `FileDescriptorSet`: what reflection serves,
 /// and what turns messages into JSON and back without generated code.
-///
-/// Numbers in the parsing code are the field numbers of `google/protobuf/descriptor.proto`.
 package struct Schema: Sendable {
     package struct Field: Sendable {
         package let name: String
         package let jsonName: String
+        /// From 1 to `maximumNumber`.
         package let number: Int
         package let isRepeated: Bool
         package let kind: Kind
+        /// Whether the field is a group: on the wire its message lies between two tags.
+        package let isGroup: Bool
         /// The full name of the message or enum type, without a leading dot.
         package let typeName: String
-        /// The index of the oneof that the field belongs to, proto3 `optional` left out.
+        /// The index in `oneofs` of the oneof that the field belongs to, proto3 `optional` left out.
         package let oneof: Int?
         package let isOptional: Bool
+
+        /// The largest field number. Source: protobuf's language guide, "Assigning Field Numbers".
+        package static let maximumNumber = 536_870_911
     }
 
-    /// A field's type; raw values are `FieldDescriptorProto.Type`'s.
+    /// A field's type; raw values are `FieldDescriptorProto.Type`'s. The type of a group, 10, is `message`
+    /// here.
     package enum Kind: Int, Sendable {
         case double = 1
         case float, int64, uint64, int32, fixed64, fixed32, bool, string
@@ -60,7 +65,7 @@ package struct Schema: Sendable {
         /// The serialized `FileDescriptorProto`.
         package let bytes: [UInt8]
         /// Full names of everything that the file declares.
-        package fileprivate(set) var symbols: [String] = []
+        package internal(set) var symbols: [String] = []
     }
 
     package private(set) var files: [String: File] = [:]
@@ -94,109 +99,34 @@ package struct Schema: Sendable {
         try add(file: [UInt8](data))
     }
 
-    /// Adds a serialized `FileDescriptorProto`; a file already known is skipped.
+    /// Adds a serialized `FileDescriptorProto`; a file already known is skipped. An invalid one adds
+    /// nothing.
     package mutating func add(file bytes: [UInt8]) throws(MessageError) {
-        let parsed = try ParsedFields(bytes[...])
-        let name = parsed.text(1)
-        guard files[name] == nil else { return }
-        let package = parsed.text(2)
-        var file = File(
-            name: name, package: package, dependencies: parsed.texts(3), bytes: bytes)
-        for message in parsed.messages(4) {
-            try add(message: message, scope: package, to: &file)
-        }
-        for enumeration in parsed.messages(5) {
-            try add(enumeration: enumeration, scope: package, to: &file)
-        }
-        for service in parsed.messages(6) { try add(service: service, scope: package, to: &file) }
-        for symbol in file.symbols { fileBySymbol[symbol] = name }
-        files[name] = file
-    }
-
-    private mutating func add(
-        message bytes: ArraySlice<UInt8>, scope: String, to file: inout File
-    ) throws(MessageError) {
-        let parsed = try ParsedFields(bytes)
-        let fullName = Self.join(scope, parsed.text(1))
-        var fields: [Field] = []
-        for field in parsed.messages(2) { fields.append(try Self.field(field)) }
-        var oneofs: [String] = []
-        for oneof in parsed.messages(8) { oneofs.append(try ParsedFields(oneof).text(1)) }
-        var isMapEntry = false
-        for options in parsed.messages(7) {
-            isMapEntry = try ParsedFields(options).number(7) == 1
-        }
-        messages[fullName] = Message(
-            fullName: fullName, fields: fields, oneofs: oneofs, isMapEntry: isMapEntry)
-        file.symbols.append(fullName)
-        for nested in parsed.messages(3) { try add(message: nested, scope: fullName, to: &file) }
-        for nested in parsed.messages(4) {
-            try add(enumeration: nested, scope: fullName, to: &file)
-        }
-    }
-
-    private static func field(_ bytes: ArraySlice<UInt8>) throws(MessageError) -> Field {
-        let parsed = try ParsedFields(bytes)
-        let name = parsed.text(1)
-        guard let kind = Kind(rawValue: Int(parsed.number(5) ?? 0)) else {
-            throw MessageError("field '\(name)' has a type that is not supported (a group?)")
-        }
-        let isOptional = parsed.number(17) == 1
-        return Field(
-            name: name, jsonName: parsed.text(10), number: Int(parsed.number(3) ?? 0),
-            isRepeated: parsed.number(4) == 3, kind: kind,
-            typeName: String(parsed.text(6).drop { $0 == "." }),
-            oneof: isOptional ? nil : parsed.number(9).map(Int.init), isOptional: isOptional)
-    }
-
-    private mutating func add(
-        enumeration bytes: ArraySlice<UInt8>, scope: String, to file: inout File
-    ) throws(MessageError) {
-        let parsed = try ParsedFields(bytes)
-        let fullName = Self.join(scope, parsed.text(1))
-        var values: [(name: String, number: Int)] = []
-        for value in parsed.messages(2) {
-            let entry = try ParsedFields(value)
-            let number = Int(Int32(truncatingIfNeeded: entry.number(2) ?? 0))
-            values.append((entry.text(1), number))
-        }
-        enumerations[fullName] = Enumeration(fullName: fullName, values: values)
-        file.symbols.append(fullName)
-    }
-
-    private mutating func add(
-        service bytes: ArraySlice<UInt8>, scope: String, to file: inout File
-    ) throws(MessageError) {
-        let parsed = try ParsedFields(bytes)
-        let fullName = Self.join(scope, parsed.text(1))
-        var methods: [Method] = []
-        for method in parsed.messages(2) {
-            let entry = try ParsedFields(method)
-            methods.append(
-                Method(
-                    name: entry.text(1), input: String(entry.text(2).drop { $0 == "." }),
-                    output: String(entry.text(3).drop { $0 == "." }),
-                    clientStreams: entry.number(5) == 1, serverStreams: entry.number(6) == 1))
-            file.symbols.append("\(fullName).\(entry.text(1))")
-        }
-        services[fullName] = Service(fullName: fullName, methods: methods)
-        file.symbols.append(fullName)
-    }
-
-    private static func join(_ scope: String, _ name: String) -> String {
-        scope.isEmpty ? name : "\(scope).\(name)"
+        let read = try DescriptorReader(bytes, unless: { files[$0] != nil })
+        guard let read else { return }
+        for message in read.messages { messages[message.fullName] = message }
+        for enumeration in read.enumerations { enumerations[enumeration.fullName] = enumeration }
+        for service in read.services { services[service.fullName] = service }
+        for symbol in read.file.symbols { fileBySymbol[symbol] = read.file.name }
+        files[read.file.name] = read.file
     }
 
     /// A file and all that it imports, the imported first, as serialized `FileDescriptorProto`s.
     package func closure(of fileName: String) -> [[UInt8]] {
-        var seen = Set<String>()
+        var seen: Set = [fileName]
         var result: [[UInt8]] = []
-        func visit(_ name: String) {
-            guard seen.insert(name).inserted, let file = files[name] else { return }
-            file.dependencies.forEach(visit)
-            result.append(file.bytes)
+        // Not recursive: a chain of imports can be as long as a set has files.
+        var open = files[fileName].map { [(file: $0, visited: 0)] } ?? []
+        while let (file, visited) = open.last {
+            guard visited < file.dependencies.count else {
+                result.append(file.bytes)
+                open.removeLast()
+                continue
+            }
+            open[open.count - 1].visited += 1
+            let name = file.dependencies[visited]
+            if seen.insert(name).inserted, let imported = files[name] { open.append((imported, 0)) }
         }
-        visit(fileName)
         return result
     }
 }
@@ -223,9 +153,18 @@ package struct ParsedFields {
 
     package func text(_ number: Int) -> String { texts(number).last ?? "" }
 
-    package func number(_ number: Int) -> UInt64? {
+    /// The last value of an `int32` or enum field. Longer varints lose their upper bits, as in protobuf's
+    /// own parsers.
+    package func int32(_ number: Int) -> Int32? {
+        varint(number).map { Int32(truncatingIfNeeded: $0) }
+    }
+
+    /// The last value of a `bool` field.
+    package func bool(_ number: Int) -> Bool { varint(number).map { $0 != 0 } ?? false }
+
+    private func varint(_ number: Int) -> UInt64? {
         for field in values.reversed() where field.number == number {
-            if case .number(let value, _) = field.value { return value }
+            if case .number(let value, .varint) = field.value { return value }
         }
         return nil
     }

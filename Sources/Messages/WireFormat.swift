@@ -13,6 +13,7 @@ package struct WireReader {
     /// One field: its number and its value as it was on the wire.
     package enum Value: Equatable {
         case number(UInt64, WireType)
+        /// The content of a text, of bytes, of a message or of a group.
         case bytes(ArraySlice<UInt8>)
     }
 
@@ -27,25 +28,64 @@ package struct WireReader {
     /// The next field, or nil at the end.
     package mutating func next() throws(MessageError) -> (number: Int, value: Value)? {
         guard position < input.endIndex else { return nil }
-        let key = try varint()
-        let number = Int(key >> 3)
-        guard number > 0, number < 1 << 29, let type = WireType(rawValue: Int(key & 7)) else {
-            throw error("a field key of \(key) is no field number and wire type")
-        }
+        let (number, type) = try key()
         switch type {
         case .varint: return (number, .number(try varint(), type))
         case .fixed64: return (number, .number(try fixed(8, number), type))
         case .fixed32: return (number, .number(try fixed(4, number), type))
-        case .bytes:
-            let length = try varint()
-            guard length <= UInt64(input.endIndex - position) else {
-                throw error("field \(number) announces \(length) bytes, past the end")
-            }
-            defer { position += Int(length) }
-            return (number, .bytes(input[position..<position + Int(length)]))
-        case .startGroup, .endGroup:
-            throw error("field \(number) is a group, which proto3 does not have")
+        case .bytes: return (number, .bytes(try delimited(number)))
+        case .startGroup: return (number, .bytes(try group(number)))
+        case .endGroup: throw error("a group \(number) ends that has not begun")
         }
+    }
+
+    private mutating func key() throws(MessageError) -> (number: Int, type: WireType) {
+        let key = try varint()
+        // At most 2^61 - 1.
+        let number = Int(key >> 3)
+        guard (1...Schema.Field.maximumNumber).contains(number),
+            let type = WireType(rawValue: Int(key & 7))
+        else { throw error("the key \(key) is not a field number and a wire type") }
+        return (number, type)
+    }
+
+    private mutating func delimited(_ number: Int) throws(MessageError) -> ArraySlice<UInt8> {
+        let length = try varint()
+        guard length <= UInt64(input.endIndex - position) else {
+            throw error("field \(number) announces \(length) bytes, past the end")
+        }
+        let end = position + Int(length)
+        defer { position = end }
+        return input[position..<end]
+    }
+
+    /// What is between the tags of a group.
+    private mutating func group(_ number: Int) throws(MessageError) -> ArraySlice<UInt8> {
+        let start = position
+        var open = [number]
+        while let innermost = open.last {
+            guard position < input.endIndex else { throw error("group \(innermost) is cut off") }
+            let end = position
+            let (number, type) = try key()
+            switch type {
+            case .varint: _ = try varint()
+            case .fixed64: _ = try fixed(8, number)
+            case .fixed32: _ = try fixed(4, number)
+            case .bytes: _ = try delimited(number)
+            case .startGroup:
+                guard open.count < JSONTranscoder.maximumDepth else {
+                    throw error("groups nest deeper than \(JSONTranscoder.maximumDepth)")
+                }
+                open.append(number)
+            case .endGroup:
+                guard number == innermost else {
+                    throw error("group \(number) ends inside group \(innermost)")
+                }
+                open.removeLast()
+                if open.isEmpty { return input[start..<end] }
+            }
+        }
+        throw error("group \(number) is cut off")
     }
 
     /// The varints of a packed repeated field.
@@ -85,7 +125,7 @@ package struct WireReader {
         } catch {
             return error.description
         }
-        return "a field of its \(bytes.count) bytes has the wrong type"
+        return "a field of its \(bytes.count) bytes has the wrong type or is a group"
     }
 }
 
@@ -104,11 +144,13 @@ package struct WireWriter {
             bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
         }
-        bytes.append(UInt8(rest))
+        // Below 0x80.
+        bytes.append(UInt8(truncatingIfNeeded: rest))
     }
 
+    /// - Parameter number: from 1 to `Schema.Field.maximumNumber`.
     package mutating func key(_ number: Int, _ type: WireType) {
-        varint(UInt64(number) << 3 | UInt64(type.rawValue))
+        varint(UInt64(truncatingIfNeeded: number) << 3 | UInt64(type.rawValue))
     }
 
     package mutating func field(_ number: Int, varint value: UInt64) {
@@ -122,7 +164,14 @@ package struct WireWriter {
         bytes += value
     }
 
-    /// Writes a field as it was read.
+    /// Writes a message as a group.
+    package mutating func field(_ number: Int, group content: [UInt8]) {
+        key(number, .startGroup)
+        bytes += content
+        key(number, .endGroup)
+    }
+
+    /// Writes a field as it was read, groups as messages.
     package mutating func field(_ number: Int, _ value: WireReader.Value) {
         switch value {
         case .bytes(let bytes): field(number, bytes: bytes)

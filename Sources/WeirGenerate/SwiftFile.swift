@@ -34,6 +34,7 @@ struct SwiftFile {
         lines.append("}")
         for symbol in file.symbols {
             if let message = schema.messages[symbol], !message.isMapEntry {
+                try checkNoGroups(message)
                 try checkNotRecursive(message)
                 lines += declaration(of: symbol, MessageCode(message: message, in: self).lines)
             } else if let enumeration = schema.enumerations[symbol] {
@@ -95,6 +96,13 @@ struct SwiftFile {
             lines.append("    \(access) static let \(label) = Self(rawValue: \(number))")
         }
         return lines + ["}"]
+    }
+
+    private func checkNoGroups(_ message: Schema.Message) throws(GenerateError) {
+        guard let group = message.fields.first(where: \.isGroup) else { return }
+        throw GenerateError(
+            description: "field '\(group.name)' of message \(message.fullName) is a group, which "
+                + "protobuf-c does not support; make it a message")
     }
 
     /// A Swift struct can't hold itself; through an array or a map it can.

@@ -65,8 +65,8 @@ internal import Testing
         arguments: [
             ([0x0a], "at byte 1, a number is cut off"),
             ([0x0a, 0x05, 0x61], "at byte 2, field 1 announces 5 bytes, past the end"),
-            ([0x00, 0x01], "at byte 1, a field key of 0 is no field number and wire type"),
-            ([0x0b, 0x0c], "at byte 1, field 1 is a group, which proto3 does not have"),
+            ([0x00, 0x01], "at byte 1, the key 0 is not a field number and a wire type"),
+            ([0x0b, 0x0c], "a field of its 2 bytes has the wrong type or is a group"),
             ([0x0d, 0x01], "at byte 1, field 1 is cut off"),
         ] as [([UInt8], String)])
     func diagnosesMalformed(bytes: [UInt8], reason: String) {
@@ -83,6 +83,30 @@ internal import Testing
         }
         #expect(
             error?.description == "field weir.admin.v1.GetBackendRequest.name is not valid UTF-8")
+    }
+
+    @Test("Messages may nest 100 deep, and no deeper", arguments: [1, 99, 100, 101, 1_000_000])
+    func boundsNesting(depth: Int) throws {
+        // Each level is one field of type Nested; its length counts all bytes inside.
+        var pieces: [[UInt8]] = []
+        var size = 0
+        for _ in 0..<depth - 1 {
+            var writer = WireWriter()
+            writer.key(2, .bytes)
+            writer.varint(UInt64(size))
+            pieces.append(writer.bytes)
+            size += writer.bytes.count
+        }
+        let bytes = pieces.reversed().flatMap(\.self)
+        if depth <= 100 {
+            let message = try Weir_Test_Everything.Nested(serializedBytes: bytes)
+            #expect(try message.serializedBytes() == bytes)
+        } else {
+            let error = #expect(throws: MessageError.self) {
+                try Weir_Test_Everything.Nested(serializedBytes: bytes)
+            }
+            #expect(error?.description.hasSuffix("messages nest deeper than 100") == true)
+        }
     }
 
     @Test("Any bytes give a message or an error", arguments: 0..<200)
