@@ -17,11 +17,13 @@ extension JSONTranscoder {
         let simple = String(name.dropFirst(Self.prefix.count))
         switch simple {
         case "Timestamp":
-            return .string(
-                Self.text(of: try Google_Protobuf_Timestamp(serializedBytes: Array(bytes))))
+            let time = try Google_Protobuf_Timestamp(serializedBytes: Array(bytes))
+            if let text = time.text { return .string(text) }
+            return try invalid(simple, time.seconds, time.nanos, Google_Protobuf_Timestamp.rule)
         case "Duration":
-            return .string(
-                Self.text(of: try Google_Protobuf_Duration(serializedBytes: Array(bytes))))
+            let span = try Google_Protobuf_Duration(serializedBytes: Array(bytes))
+            if let text = span.text { return .string(text) }
+            return try invalid(simple, span.seconds, span.nanos, Google_Protobuf_Duration.rule)
         case "FieldMask":
             let paths = try Google_Protobuf_FieldMask(serializedBytes: Array(bytes)).paths
             return .string(paths.joined(separator: ","))
@@ -95,13 +97,17 @@ extension JSONTranscoder {
         let simple = String(name.dropFirst(Self.prefix.count))
         switch simple {
         case "Timestamp":
-            guard case .string(let text) = json, let time = Self.timestamp(text) else {
-                throw Self.error(path, "must be a time such as \"2026-01-31T12:00:00Z\"")
+            guard case .string(let text) = json, let time = Google_Protobuf_Timestamp(text: text)
+            else {
+                throw Self.error(
+                    path, "must be a time from year 1 to 9999 such as \"2026-01-31T12:00:00Z\"")
             }
             writer.append(try time.serializedBytes())
         case "Duration":
-            guard case .string(let text) = json, let span = Self.duration(text) else {
-                throw Self.error(path, "must be a duration such as \"1.5s\"")
+            guard case .string(let text) = json, let span = Google_Protobuf_Duration(text: text)
+            else {
+                throw Self.error(
+                    path, "must be a duration of at most 315576000000 s such as \"1.5s\"")
             }
             writer.append(try span.serializedBytes())
         case "FieldMask":
@@ -181,50 +187,14 @@ extension JSONTranscoder {
             try Google_Protobuf_Any(typeUrl: url, value: inner.bytes).serializedBytes())
     }
 
-    // MARK: Times
-
-    private static func fraction(_ nanos: Int32) -> String {
-        guard nanos != 0 else { return "" }
-        let digits = "\(abs(nanos))"
-        var padded = String(repeating: "0", count: 9 - digits.count) + digits
-        while padded.hasSuffix("000") { padded.removeLast(3) }
-        return "." + padded
-    }
-
-    private static func text(of time: Google_Protobuf_Timestamp) -> String {
-        let date = Date(timeIntervalSince1970: Double(time.seconds))
-        return date.formatted(.iso8601).dropLast() + fraction(time.nanos) + "Z"
-    }
-
-    private static func text(of span: Google_Protobuf_Duration) -> String {
-        let sign = span.seconds < 0 || span.nanos < 0 ? "-" : ""
-        return "\(sign)\(span.seconds.magnitude)\(fraction(span.nanos))s"
-    }
-
-    private static func timestamp(_ text: String) -> Google_Protobuf_Timestamp? {
-        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: text.contains("."))
-        guard let date = try? style.parse(text) else { return nil }
-        let digits = text.split(separator: ".").dropFirst().first?.prefix { $0.isNumber } ?? ""
-        return Google_Protobuf_Timestamp(
-            seconds: Int64(date.timeIntervalSince1970.rounded(.down)), nanos: nanoseconds(digits))
-    }
-
-    private static func duration(_ text: String) -> Google_Protobuf_Duration? {
-        guard text.hasSuffix("s") else { return nil }
-        let sign: Int64 = text.hasPrefix("-") ? -1 : 1
-        let number = text.dropLast().drop { $0 == "-" }
-        let parts = number.split(separator: ".", omittingEmptySubsequences: false)
-        guard let whole = parts.first, let seconds = Int64(whole), parts.count <= 2 else {
-            return nil
+    /// What stands for a time that JSON has no form for.
+    private func invalid(
+        _ type: String, _ seconds: Int64, _ nanos: Int32, _ rule: String
+    ) throws(MessageError) -> JSONValue {
+        let numbers = "seconds \(seconds), nanos \(nanos)"
+        guard describesInvalidTimes else {
+            throw MessageError("\(type) is out of range with \(numbers): \(rule)")
         }
-        let digits = parts.count == 2 ? parts[1] : ""
-        guard digits.allSatisfy(\.isNumber), digits.count <= 9 else { return nil }
-        return Google_Protobuf_Duration(
-            seconds: sign * seconds, nanos: Int32(sign) * nanoseconds(digits))
-    }
-
-    private static func nanoseconds(_ digits: Substring) -> Int32 {
-        let padded = digits.prefix(9) + String(repeating: "0", count: max(0, 9 - digits.count))
-        return Int32(padded) ?? 0
+        return .string("invalid \(type): \(numbers)")
     }
 }

@@ -15,11 +15,17 @@ package struct JSONTranscoder {
     private let printsDefaults: Bool
     /// Whether fields have their names in the description instead of those in camel case.
     private let keepsNames: Bool
+    /// Whether a Timestamp or a Duration out of range becomes a text that says so; else it is an error.
+    let describesInvalidTimes: Bool
 
-    package init(schema: Schema, printsDefaults: Bool = false, keepsNames: Bool = false) {
+    package init(
+        schema: Schema, printsDefaults: Bool = false, keepsNames: Bool = false,
+        describesInvalidTimes: Bool = false
+    ) {
         self.schema = schema
         self.printsDefaults = printsDefaults
         self.keepsNames = keepsNames
+        self.describesInvalidTimes = describesInvalidTimes
     }
 
     /// Whether messages of this type can be turned.
@@ -108,7 +114,7 @@ package struct JSONTranscoder {
         _ found: [WireReader.Value], _ entry: Schema.Message, depth: Int
     ) throws(MessageError) -> JSONValue {
         guard let keyField = entry.field(1), let valueField = entry.field(2) else {
-            throw MessageError("\(entry.fullName) is no map entry")
+            throw MessageError("map entry \(entry.fullName) has no fields 1 and 2")
         }
         var members: [(key: String, value: JSONValue)] = []
         for case .bytes(let bytes) in found {
@@ -132,10 +138,15 @@ package struct JSONTranscoder {
         switch value {
         case .bytes(let bytes):
             switch field.kind {
-            case .message: return try json(bytes, field.typeName, depth: depth + 1)
+            case .message:
+                do throws(MessageError) {
+                    return try json(bytes, field.typeName, depth: depth + 1)
+                } catch {
+                    throw error.inside(field.name)
+                }
             case .string:
                 guard let text = String(validating: bytes, as: UTF8.self) else {
-                    throw MessageError("field \(field.name) is not valid UTF-8")
+                    throw MessageError(field: field.name, "is not valid UTF-8")
                 }
                 return .string(text)
             case .bytes: return .string(Data(bytes).base64EncodedString())
@@ -148,7 +159,7 @@ package struct JSONTranscoder {
     }
 
     private static func wrongType(_ field: Schema.Field) -> MessageError {
-        MessageError("field \(field.name) does not have the wire type of \(field.kind)")
+        MessageError(field: field.name, "does not have the wire type of \(field.kind)")
     }
 
     private func number(_ bits: UInt64, _ field: Schema.Field) -> JSONValue {
@@ -163,6 +174,7 @@ package struct JSONTranscoder {
         case .sint32: return .integer(Self.unzigzag(bits & 0xffff_ffff))
         case .bool: return .bool(bits != 0)
         case .enumeration:
+            // Numbers that no int32 holds lose their upper bits, as in protobuf's own parsers.
             let number = Int(Int32(truncatingIfNeeded: bits))
             if field.typeName == "google.protobuf.NullValue" { return .null }
             let named = schema.enumerations[field.typeName]?.values.first { $0.number == number }

@@ -12,10 +12,12 @@ package enum JSONValue: Sendable {
     case array([JSONValue])
     case object([(key: String, value: JSONValue)])
 
-    /// Reads a document; what is wrong with it is told in the error.
+    /// Reads a document. The error says what is wrong with it.
     package init(parsing text: String) throws(MessageError) {
         do {
             self = try JSONDecoder().decode(Parsed.self, from: Data(text.utf8)).value
+        } catch let error as MessageError {
+            throw error
         } catch DecodingError.dataCorrupted(let context) {
             let reason = context.underlyingError.map { "\($0)" } ?? context.debugDescription
             throw MessageError("not valid JSON: \(reason)")
@@ -71,6 +73,8 @@ package enum JSONValue: Sendable {
     private static func text(of value: Double) -> String {
         if value.isNaN { return "\"NaN\"" }
         if value.isInfinite { return value > 0 ? "\"Infinity\"" : "\"-Infinity\"" }
+        if value == 0, value.sign == .minus { return "-0.0" }
+        // In this range the conversion is exact.
         if value == value.rounded(), abs(value) < 0x1p53 { return "\(Int64(value))" }
         return "\(value)"
     }
@@ -96,6 +100,10 @@ package enum JSONValue: Sendable {
 
 /// JSON as `JSONDecoder` reads it: the first type that fits.
 private struct Parsed: Decodable {
+    /// An array and an object for each of the messages that may nest. The decoder's own limit, 512, takes
+    /// over a megabyte of a thread's stack.
+    private static let maximumDepth = 2 * JSONTranscoder.maximumDepth
+
     let value: JSONValue
 
     private struct Key: CodingKey {
@@ -107,6 +115,7 @@ private struct Parsed: Decodable {
 
     init(from decoder: any Decoder) throws {
         if let object = try? decoder.container(keyedBy: Key.self) {
+            try Self.checkDepth(decoder)
             value = .object(
                 try object.allKeys.sorted { $0.stringValue < $1.stringValue }.map {
                     (key: $0.stringValue, value: try object.decode(Parsed.self, forKey: $0).value)
@@ -114,6 +123,7 @@ private struct Parsed: Decodable {
             return
         }
         if var array = try? decoder.unkeyedContainer() {
+            try Self.checkDepth(decoder)
             var elements: [JSONValue] = []
             while !array.isAtEnd { elements.append(try array.decode(Parsed.self).value) }
             value = .array(elements)
@@ -125,13 +135,25 @@ private struct Parsed: Decodable {
         } else if let bool = try? single.decode(Bool.self) {
             value = .bool(bool)
         } else if let integer = try? single.decode(Int64.self) {
-            value = .integer(integer)
+            let number = integer == 0 ? try? single.decode(Double.self) : nil
+            value = number?.sign == .minus ? .number(-0.0) : .integer(integer)
         } else if let unsigned = try? single.decode(UInt64.self) {
             value = .unsigned(unsigned)
         } else if let number = try? single.decode(Double.self) {
             value = .number(number)
+        } else if let text = try? single.decode(String.self) {
+            value = .string(text)
         } else {
-            value = .string(try single.decode(String.self))
+            // 1e999, 01 or a lone minus.
+            let path = decoder.codingPath.map(\.stringValue).joined(separator: ".")
+            throw JSONTranscoder.error(
+                path, "holds an invalid number, or one beyond a double's range")
+        }
+    }
+
+    private static func checkDepth(_ decoder: any Decoder) throws {
+        guard decoder.codingPath.count < maximumDepth else {
+            throw MessageError("not valid JSON here: it nests deeper than \(maximumDepth) levels")
         }
     }
 }

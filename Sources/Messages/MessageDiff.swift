@@ -105,7 +105,7 @@ package struct MessageDiff {
 
     /// - Parameter limit: the most differences that are kept of one pair.
     package init(schema: Schema, rules: DiffRules = DiffRules(), limit: Int = 64) {
-        transcoder = JSONTranscoder(schema: schema)
+        transcoder = JSONTranscoder(schema: schema, describesInvalidTimes: true)
         self.rules = rules
         self.limit = limit
     }
@@ -255,15 +255,16 @@ package struct MessageDiff {
     mutating func values(
         _ left: JSONValue, _ right: JSONValue, _ location: Location, areNumbers: Bool = false
     ) {
-        if let first = left.double(inText: areNumbers),
-            let second = right.double(inText: areNumbers)
-        {
-            // -0 is 0, and NaN is what it was.
-            if first == second || first.isNaN && second.isNaN { return }
-            if rules.tolerance(location.path)?.allows(first, second) == true { return }
-        }
+        // Not as doubles: those of two 64-bit integers that differ may be equal.
         let (first, second) = (left.text(indent: 0), right.text(indent: 0))
-        if first != second { note(location, first, second) }
+        guard first != second else { return }
+        if let left = left.double(inText: areNumbers), let right = right.double(inText: areNumbers)
+        {
+            // -0 is 0.
+            if left == 0, right == 0 { return }
+            if rules.tolerance(location.path)?.allows(left, right) == true { return }
+        }
+        note(location, first, second)
     }
 
     private func text(

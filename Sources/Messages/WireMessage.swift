@@ -68,6 +68,12 @@ public struct MessageError: Error, Hashable, Sendable, CustomStringConvertible {
         self.field = field
         self.reason = reason
     }
+
+    /// The error of a message that is the value of a field.
+    func inside(_ outer: String) -> MessageError {
+        guard let field else { return MessageError(field: outer, "is invalid: \(reason)") }
+        return MessageError(field: "\(outer).\(field)", reason)
+    }
 }
 
 extension [UInt8] {

@@ -1,0 +1,190 @@
+// Timestamps and durations as JSON has them. The numbers come from messages and may be any: those out of
+// protobuf's range have no text, and text out of it has no numbers.
+
+extension Google_Protobuf_Timestamp {
+    /// The years 1 to 9999. Source: `google/protobuf/timestamp.proto`.
+    package static let secondsRange: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+    private static let nanosRange: ClosedRange<Int32> = 0...999_999_999
+
+    /// What is right for seconds and nanoseconds, for errors.
+    static let rule =
+        "seconds must be from \(secondsRange.lowerBound) to \(secondsRange.upperBound), "
+        + "nanos from \(nanosRange.lowerBound) to \(nanosRange.upperBound)"
+
+    /// Whether the time is one of the years 1 to 9999.
+    package var isValid: Bool {
+        Self.secondsRange.contains(seconds) && Self.nanosRange.contains(nanos)
+    }
+
+    /// The time in UTC as in RFC 3339, `2026-01-31T12:00:00.500Z`; nil when it is not valid.
+    package var text: String? {
+        guard isValid else { return nil }
+        let (day, second) = CivilDate.split(seconds)
+        let date = CivilDate(day: day)
+        let time = [second / 3_600, second / 60 % 60, second % 60]
+        return "\(Digits.padded(date.year, 4))-\(Digits.padded(date.month, 2))-"
+            + "\(Digits.padded(date.day, 2))T"
+            + time.map { Digits.padded($0, 2) }.joined(separator: ":")
+            + Digits.fraction(nanos) + "Z"
+    }
+
+    /// Reads a time of RFC 3339; nil for any other text, and for times that are not valid.
+    package init?(text: String) {
+        var digits = Digits(text)
+        guard let year = digits.number(4), digits.skip("-"), let month = digits.number(2),
+            digits.skip("-"), let day = digits.number(2), digits.skip("T"),
+            let hour = digits.number(2), hour < 24, digits.skip(":"),
+            let minute = digits.number(2), minute < 60, digits.skip(":"),
+            let second = digits.number(2), second < 60,
+            let nanos = digits.fraction(), let offset = digits.offset(), digits.isAtEnd,
+            let date = CivilDate(year: year, month: month, day: day)
+        else { return nil }
+        let time = hour * 3_600 + minute * 60 + second
+        // Four digits of years: far from any overflow.
+        self.init(seconds: date.dayNumber * 86_400 + time - offset, nanos: nanos)
+        guard isValid else { return nil }
+    }
+}
+
+extension Google_Protobuf_Duration {
+    /// 10,000 years. Source: `google/protobuf/duration.proto`.
+    private static let maximumSeconds: Int64 = 315_576_000_000
+    private static let maximumNanos: Int32 = 999_999_999
+
+    /// What is right for seconds and nanoseconds, for errors.
+    static let rule =
+        "seconds must be from -\(maximumSeconds) to \(maximumSeconds), nanos from -\(maximumNanos) "
+        + "to \(maximumNanos), both of one sign"
+
+    /// Whether the span is within 10,000 years, and the signs of its numbers are one.
+    package var isValid: Bool {
+        (-Self.maximumSeconds...Self.maximumSeconds).contains(seconds)
+            && (-Self.maximumNanos...Self.maximumNanos).contains(nanos)
+            && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0))
+    }
+
+    /// The span in seconds, `1.500s`; nil when it is not valid.
+    package var text: String? {
+        guard isValid else { return nil }
+        let sign = seconds < 0 || nanos < 0 ? "-" : ""
+        return "\(sign)\(seconds.magnitude)\(Digits.fraction(nanos))s"
+    }
+
+    /// Reads a number of seconds with an `s`; nil for any other text, and for spans that are not valid.
+    package init?(text: String) {
+        var digits = Digits(text)
+        let isNegative = digits.skip("-")
+        guard let seconds = digits.number(), let nanos = digits.fraction(), digits.skip("s"),
+            digits.isAtEnd
+        else { return nil }
+        // Both are not negative, so that they can be negated.
+        self.init(
+            seconds: isNegative ? -seconds : seconds, nanos: isNegative ? -nanos : nanos)
+        guard isValid else { return nil }
+    }
+}
+
+/// A date of the Gregorian calendar in the years 0 to 9999.
+///
+/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+private struct CivilDate: Equatable {
+    let year: Int64
+    let month: Int64
+    let day: Int64
+
+    /// Days from 1 March of year 0 to 1 January 1970.
+    private static let epoch: Int64 = 719_468
+    private static let eraDays: Int64 = 146_097
+
+    /// The day, and the second of it.
+    static func split(_ seconds: Int64) -> (day: Int64, second: Int64) {
+        let (quotient, remainder) = seconds.quotientAndRemainder(dividingBy: 86_400)
+        return remainder < 0 ? (quotient - 1, remainder + 86_400) : (quotient, remainder)
+    }
+
+    /// - Parameter number: days since 1 January 1970, not before 1 March of year 0.
+    init(day number: Int64) {
+        let shifted = number + Self.epoch
+        let (era, inEra) = shifted.quotientAndRemainder(dividingBy: Self.eraDays)
+        let years = (inEra - inEra / 1_460 + inEra / 36_524 - inEra / 146_096) / 365
+        let inYear = inEra - (365 * years + years / 4 - years / 100)
+        let march = (5 * inYear + 2) / 153
+        day = inYear - (153 * march + 2) / 5 + 1
+        month = march < 10 ? march + 3 : march - 9
+        year = era * 400 + years + (month <= 2 ? 1 : 0)
+    }
+
+    /// Nil when there is no such day. Each number has at most four digits.
+    init?(year: Int64, month: Int64, day: Int64) {
+        guard year > 0, (1...12).contains(month), (1...31).contains(day) else { return nil }
+        (self.year, self.month, self.day) = (year, month, day)
+        // 31 April is the same day as 1 May, which gives it away.
+        guard Self(day: dayNumber) == self else { return nil }
+    }
+
+    /// Days since 1 January 1970.
+    var dayNumber: Int64 {
+        let marchYear = month <= 2 ? year - 1 : year
+        let (era, inEra) = marchYear.quotientAndRemainder(dividingBy: 400)
+        let inYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * Self.eraDays + inEra * 365 + inEra / 4 - inEra / 100 + inYear - Self.epoch
+    }
+}
+
+/// Reads and writes the digits of times.
+private struct Digits {
+    private var rest: ArraySlice<UInt8>
+
+    init(_ text: String) { rest = Array(text.utf8)[...] }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    mutating func skip(_ character: Unicode.Scalar) -> Bool {
+        guard let first = rest.first, UInt32(first) == character.value else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    /// 1 to 18 digits as a number, or just so many.
+    mutating func number(_ count: Int? = nil) -> Int64? {
+        let digits = rest.prefix { (48...57).contains($0) }.prefix(count ?? .max)
+        guard (1...18).contains(digits.count), count.map({ $0 == digits.count }) ?? true else {
+            return nil
+        }
+        rest = rest.dropFirst(digits.count)
+        return digits.reduce(0) { $0 * 10 + Int64($1 - 48) }
+    }
+
+    /// A point and 1 to 9 digits as nanoseconds; 0 where no point is.
+    mutating func fraction() -> Int32? {
+        guard skip(".") else { return 0 }
+        let count = rest.prefix { (48...57).contains($0) }.count
+        guard (1...9).contains(count), let number = number(count) else { return nil }
+        return (count..<9).reduce(Int32(truncatingIfNeeded: number)) { value, _ in value * 10 }
+    }
+
+    /// `Z`, or an offset from UTC such as `+01:30`, in seconds.
+    mutating func offset() -> Int64? {
+        if skip("Z") { return 0 }
+        let isNegative = skip("-")
+        guard isNegative || skip("+"), let hours = number(2), hours < 24, skip(":"),
+            let minutes = number(2), minutes < 60
+        else { return nil }
+        let seconds = hours * 3_600 + minutes * 60
+        return isNegative ? -seconds : seconds
+    }
+
+    /// - Parameter number: not negative.
+    static func padded(_ number: Int64, _ width: Int) -> String {
+        let digits = "\(number)"
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+
+    /// A point and 3, 6 or 9 digits; nothing for 0.
+    static func fraction(_ nanos: Int32) -> String {
+        guard nanos != 0 else { return "" }
+        var digits = padded(Int64(nanos.magnitude), 9)
+        while digits.hasSuffix("000") { digits.removeLast(3) }
+        return "." + digits
+    }
+}
