@@ -5,21 +5,49 @@ internal import Yams
 package struct YAMLDocument {
     private let name: String
     private let root: Node
+    /// How many values the document may stand for.
+    private let maximumValues: Int
 
     /// - Parameter name: what errors call the document.
-    /// - Throws: where it is no YAML, and why.
+    /// - Throws: where it is not valid YAML, and why.
     package init(_ text: String, name: String) throws(MessageError) {
         self.name = name
+        maximumValues = min(
+            Self.maximumValues, Self.valuesOfAny + Self.valuesPerByte * text.utf8.count)
+        guard Self.anchors(in: text) <= Self.maximumAnchors else {
+            throw MessageError("\(name) has more than \(Self.maximumAnchors) anchors (&name)")
+        }
         let composed: Node?
         do {
             composed = try Yams.compose(yaml: text)
         } catch {
             // It shows the line, which may be a long one.
             let lines = "\(error)".split(separator: "\n").map { $0.prefix(200) }
-            throw MessageError("\(name) is no YAML: \(lines.joined(separator: "\n"))")
+            throw MessageError("\(name) is not valid YAML: \(lines.joined(separator: "\n"))")
         }
         guard let composed else { throw MessageError("\(name) is empty") }
         root = composed
+    }
+
+    /// More values than any configuration has. A few lines of aliases of aliases stand for as many, but each
+    /// byte of a configuration stands for few.
+    private static let (maximumValues, valuesOfAny, valuesPerByte) = (1_000_000, 10_000, 10)
+
+    /// libyaml reads 1,000 levels, and each anchor whose value contains an alias can add as many. About 45,000
+    /// overflow the stack of the main thread when they are released.
+    private static let maximumAnchors = 30
+
+    /// The number of anchors in a text, those that only look like one included.
+    private static func anchors(in text: String) -> Int {
+        var count = 0
+        // An ampersand inside a word, as in `a=1&b=2`, begins no anchor.
+        var (beginsToken, beginsAnchor) = (true, false)
+        for byte in text.utf8 {
+            if beginsAnchor, byte > 0x20, byte != UInt8(ascii: "&") { count += 1 }
+            beginsAnchor = beginsToken && byte == UInt8(ascii: "&")
+            beginsToken = byte <= 0x20 || ",:[{".utf8.contains(byte)
+        }
+        return count
     }
 
     /// The message that the document describes.
@@ -30,7 +58,8 @@ package struct YAMLDocument {
     ) throws(MessageError) -> Message {
         do throws(MessageError) {
             let bytes = try JSONTranscoder(schema: try Self.schema(of: type)).bytes(
-                from: try JSONValue(document: root), message: type.messageName ?? "")
+                from: try JSONValue(document: root, maximumValues: maximumValues),
+                message: type.messageName ?? "")
             return try Message(serializedBytes: bytes)
         } catch {
             throw MessageError(located(error.field ?? "", error.reason))
@@ -95,21 +124,37 @@ package struct YAMLDocument {
     }
 }
 
-extension JSONValue {
-    /// More values than any configuration has; a few lines of aliases of aliases stand for as many.
-    private static let maximumValues = 1_000_000
+/// How many values a document may still stand for.
+private struct Budget {
+    let limit: Int
+    private var used = 0
 
-    /// YAML as the JSON that means the same; what looks like no number or boolean is a string.
-    fileprivate init(document root: Node) throws(MessageError) {
-        var room = Self.maximumValues
-        try self.init(root, &room)
+    init(limit: Int) { self.limit = limit }
+
+    mutating func takeOne() throws(MessageError) {
+        used += 1
+        guard used <= limit else {
+            throw MessageError("there are more than \(limit) values, aliases resolved")
+        }
+    }
+}
+
+extension JSONValue {
+    /// An array and an object for each of the messages that may nest.
+    private static let maximumDepth = 200
+
+    /// YAML as the JSON that means the same. A scalar that does not look like a number or a boolean is a
+    /// string.
+    fileprivate init(document root: Node, maximumValues: Int) throws(MessageError) {
+        var budget = Budget(limit: maximumValues)
+        try self.init(root, &budget, depth: 0)
     }
 
-    private init(_ node: Node, _ room: inout Int) throws(MessageError) {
-        room -= 1
-        guard room >= 0 else {
-            throw MessageError("there are more than \(Self.maximumValues) values, aliases resolved")
+    private init(_ node: Node, _ budget: inout Budget, depth: Int) throws(MessageError) {
+        guard depth <= Self.maximumDepth else {
+            throw MessageError("it nests deeper than \(Self.maximumDepth) levels")
         }
+        try budget.takeOne()
         switch node {
         case .mapping(let mapping):
             var members: [(key: String, value: JSONValue)] = []
@@ -117,30 +162,17 @@ extension JSONValue {
                 guard let key = key.string else {
                     throw MessageError("line \(key.mark?.line ?? 0): a key must be a string")
                 }
-                members.append((key, try JSONValue(value, &room)))
+                members.append((key, try JSONValue(value, &budget, depth: depth + 1)))
             }
             self = .object(members)
         case .sequence(let sequence):
             var elements: [JSONValue] = []
-            for element in sequence { elements.append(try JSONValue(element, &room)) }
+            for element in sequence {
+                elements.append(try JSONValue(element, &budget, depth: depth + 1))
+            }
             self = .array(elements)
         case .scalar(let scalar):
-            // Quoted scalars are strings whatever they look like.
-            guard scalar.style == .plain || scalar.style == .any else {
-                self = .string(scalar.string)
-                return
-            }
-            if node.null != nil {
-                self = .null
-            } else if let flag = node.bool {
-                self = .bool(flag)
-            } else if let number = node.int {
-                self = .integer(Int64(number))
-            } else if let number = node.float {
-                self = .number(number)
-            } else {
-                self = .string(scalar.string)
-            }
+            self = scalar.special ?? .string(scalar.string)
         case .alias(let alias):
             throw MessageError("line \(alias.mark?.line ?? 0): aliases are not supported")
         }
@@ -154,15 +186,37 @@ extension Node {
             self = Node(members.map { (Node.text($0.key), Node($0.value)) })
         case .array(let elements): self = Node(elements.map { Node($0) })
         case .string(let text): self = .text(text)
+        case .number(let value) where value.isNaN: self = Node(".nan")
+        case .number(let value) where value.isInfinite: self = Node(value > 0 ? ".inf" : "-.inf")
         case .null, .bool, .integer, .unsigned, .number: self = Node(json.text(indent: 0))
         }
     }
 
     /// A string that is read back as one, also where it looks like something else.
     private static func text(_ text: String) -> Node {
-        let plain = Node(text)
-        let isMisread =
-            plain.null != nil || plain.bool != nil || plain.int != nil || plain.float != nil
-        return isMisread ? Node(text, .implicit, .doubleQuoted) : plain
+        let plain = Scalar(text)
+        return plain.special == nil ? .scalar(plain) : Node(text, .implicit, .doubleQuoted)
+    }
+}
+
+extension Node.Scalar {
+    /// What the scalar is if not a string: null, a boolean or a number. Quoted scalars are strings.
+    fileprivate var special: JSONValue? {
+        guard style == .plain || style == .any else { return nil }
+        if ["", "~", "null", "Null", "NULL"].contains(string) { return .null }
+        if let flag = Bool.construct(from: self) { return .bool(flag) }
+        return number
+    }
+
+    /// YAML's numbers, but for those to base 60 such as 1:30, which YAML 1.2 no longer has: Yams traps when
+    /// one of them overflows.
+    private var number: JSONValue? {
+        guard !string.contains(":") else { return nil }
+        if let number = Int64.construct(from: self) { return .integer(number) }
+        if let number = UInt64.construct(from: self) { return .unsigned(number) }
+        guard let number = Double.construct(from: self) else { return nil }
+        // YAML writes .inf and .nan; inf and nan are strings, and so is 1e999.
+        return number.isFinite || string.contains(".") && !string.contains { $0.isNumber }
+            ? .number(number) : nil
     }
 }

@@ -1,0 +1,139 @@
+internal import MessageYAML
+internal import Messages
+internal import Testing
+
+/// YAML scalars and nesting, as anybody can write them into a file.
+@Suite struct YAMLValuesTests {
+    private static let fields = [
+        "double_value", "float_value", "int32_value", "int64_value", "uint32_value", "uint64_value",
+        "sint32_value", "sint64_value", "fixed32_value", "fixed64_value", "sfixed32_value",
+        "sfixed64_value", "bool_value", "string_value", "bytes_value", "kind", "nested", "time",
+        "numbers", "texts", "kinds", "doubles", "maybe_number", "counts", "by_number", "by_flag",
+        "choice_number",
+    ]
+
+    private static let scalars =
+        JSONNumbersTests.values + [
+            "", "~", "Null", "NULL", "yes", "No", "on", "OFF", "True", ".inf", "-.inf", "+.INF",
+            ".nan", "1:30", "-1:30:00", "1:1:1:1:1:1:1:1:1:1:1:1:1", "9223372036854775807:59",
+            "99999999999999999999:1", "1:", ":1", "::", "1:2:3:4:5:6:7:8",
+            "0:0:0:0:0:0:0:0:0:0:0:0",
+            "1.5:30", "0x7fffffffffffffff", "0xffffffffffffffff", "0xfffffffffffffffff", "-0x1",
+            "0o17", "017", "08", "0b101", "0b" + String(repeating: "1", count: 65), "1_000_000",
+            "_", "__1", "-_1", "1e1_0", "2001-12-14t21:59:43.10-05:00", "2001-12-14",
+            "99999-99-99", "!!int 5", "!!float x", "!!str 5", "!!binary 5", "!!timestamp 5",
+            "!!null x", "!!bool x", "!!set {a}", "!!omap [a: 1]", "!<tag:example> 1", "&a 1", "*a",
+            "'5'", "|\\n  5", "{<<: {a: 1}}", "? a", "- 1", "@", "`", "%", "\\t1",
+        ]
+
+    private static func message(_ text: String) throws(MessageError) -> Weir_Test_Everything {
+        try YAMLDocument(text, name: "input").message()
+    }
+
+    @Test("Any scalar in any field is a value, or an error with the line", arguments: fields)
+    func bearsScalars(field: String) {
+        for scalar in Self.scalars {
+            let text = "# a comment\n\(field): \(scalar)\n"
+            do throws(MessageError) {
+                let message = try Self.message(text)
+                let written = try YAMLDocument.text(of: message)
+                let again = try Self.message(written)
+                #expect(
+                    try again.serializedBytes() == message.serializedBytes(), "\(text)\(written)")
+            } catch {
+                // What is left open is noticed at the end, in line 3.
+                let lines = ["input:2: ", "YAML: 2:", "YAML: 3:", "in line 2,"]
+                #expect(
+                    lines.contains { error.description.contains($0) }, "\(text)\(error)")
+            }
+        }
+    }
+
+    @Test(
+        "A scalar is the number that YAML 1.2 says, without numbers to base 60",
+        arguments: [
+            ("uint64_value: 18446744073709551615", .init(uint64Value: .max)),
+            ("uint64_value: 0xffffffffffffffff", .init(uint64Value: .max)),
+            ("int64_value: -9223372036854775808", .init(int64Value: .min)),
+            ("int32_value: 1_000", .init(int32Value: 1_000)),
+            ("int32_value: 0x1F", .init(int32Value: 31)),
+            ("double_value: .inf", .init(doubleValue: .infinity)),
+            ("double_value: 1e300", .init(doubleValue: 1e300)),
+            ("string_value: 1:30", .init(stringValue: "1:30")),
+            ("string_value: inf", .init(stringValue: "inf")),
+            ("string_value: nan", .init(stringValue: "nan")),
+        ] as [(String, Weir_Test_Everything)])
+    func readsNumbers(text: String, message: Weir_Test_Everything) throws {
+        #expect(try Self.message(text) == message)
+    }
+
+    @Test(
+        "Text that looks like something else is written so that it is read as text",
+        arguments: [
+            "", "~", "null", "true", "no", "5", "-0", "1e5", ".inf", "0x1", "1:30", "1_0", "nan",
+            "1:1:1:1:1:1:1:1:1:1:1:1:1",
+        ])
+    func quotesText(text: String) throws {
+        let message = Weir_Test_Everything(stringValue: text, texts: [text], counts: [text: 1])
+        #expect(try Self.message(try YAMLDocument.text(of: message)) == message)
+    }
+
+    @Test(
+        "A number that is out of range is refused with the line and the range",
+        arguments: [
+            ("int32_value: 2147483648", "must be a whole number from -2147483648"),
+            ("int32_value: 1:30", "must be a whole number"),
+            ("uint64_value: -1", "must be a whole number from 0"),
+            ("double_value: 1e999", "must be a number"),
+            ("float_value: 1e300", "must be within"),
+            ("string_value: 5", "must be a string"),
+        ])
+    func refusesNumbers(text: String, reason: String) {
+        let error = #expect(throws: MessageError.self) { try Self.message("\n\n" + text) }
+        #expect(error?.description.hasPrefix("input:3: ") == true)
+        #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+    }
+
+    @Test(
+        "Nesting that is too deep is refused, not followed",
+        arguments: [
+            String(repeating: "[", count: 300) + String(repeating: "]", count: 300),
+            String(repeating: "[", count: 100_000), String(repeating: "{a: ", count: 100_000),
+            String(repeating: "- ", count: 100_000) + "a",
+            String(repeating: "? ", count: 100_000),
+            (0..<4_000).map { String(repeating: " ", count: $0 % 2_000) + "a:" }.joined(
+                separator: "\n"),
+        ])
+    func bearsNesting(text: String) {
+        #expect(throws: MessageError.self) { try Self.message("nested: " + text) }
+        #expect(throws: MessageError.self) { try Self.message(text) }
+    }
+
+    @Test("Aliases of aliases are refused when they stand for too much, wide or deep")
+    func bearsAliases() {
+        var wide = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        var deep = "a0: &a0 x\n"
+        for index in 1..<30 {
+            let list = [String](repeating: "*a\(index - 1)", count: 10).joined(separator: ", ")
+            wide += "a\(index): &a\(index) [\(list)]\n"
+            let (open, close) = (
+                String(repeating: "[", count: 900), String(repeating: "]", count: 900)
+            )
+            deep += "a\(index): &a\(index) \(open)*a\(index - 1)\(close)\n"
+        }
+        for text in [wide, deep, "a: &a [*a]", "a: *b", "a: &a *a"] {
+            #expect(throws: MessageError.self) { try Self.message(text) }
+        }
+    }
+
+    @Test("A document may have 30 anchors, and ampersands in its text")
+    func boundsAnchors() throws {
+        func texts(_ count: Int) -> String {
+            "texts:\n" + (0..<count).map { "- &a\($0) x\n- a&b && c=1&d\n" }.joined()
+                + "- *a\(count - 1)\n"
+        }
+        #expect(try Self.message(texts(30)).texts.count == 61)
+        let error = #expect(throws: MessageError.self) { try Self.message(texts(31)) }
+        #expect(error?.description == "input has more than 30 anchors (&name)")
+    }
+}
