@@ -54,7 +54,7 @@ extension AffinityMap {
     ///     and going to it moves no more than the minimum, it is taken as it was.
     package func changed(to weights: TrafficWeights, history: [AffinityMap] = []) -> Change {
         var rearrangement = Rearrangement(of: self, to: weights.shares)
-        let next = generation + 1
+        let next = nextGeneration
         if let earlier = history.last(where: {
             $0.shares == weights.shares && movedPoints(to: $0) == rearrangement.minimumMoved
         }) {
@@ -234,6 +234,8 @@ private struct Rearrangement {
             while piece.width > 0 {
                 let owner = taker(after: result.last?.holder.owner, before: right?.holder.owner)
                 let amount = min(need[owner] ?? 0, piece.width)
+                // The shares of a map and those of weights both sum to 2^64, so that what is released
+                // equals what is needed.
                 precondition(amount > 0, "what is released equals what is needed")
                 need[owner, default: 0] -= amount
                 result.append(

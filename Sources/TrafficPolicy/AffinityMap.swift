@@ -58,6 +58,9 @@ package struct AffinityMap: Equatable, Sendable {
     /// Counts the changes that this map has been through.
     package let generation: UInt64
 
+    /// The generation after this one. A store can hold any number; the largest one stays.
+    var nextGeneration: UInt64 { generation == .max ? .max : generation + 1 }
+
     /// A map with one owner, before any change.
     package init(owner: String) {
         let holder = Holder(owner: owner, since: 0)
@@ -121,6 +124,6 @@ package struct AffinityMap: Equatable, Sendable {
 extension AffinityMap {
     /// This map as the successor of another one, for going back to it.
     package func restored(over current: AffinityMap) -> AffinityMap {
-        AffinityMap(fragments: fragments, generation: current.generation + 1)
+        AffinityMap(fragments: fragments, generation: current.nextGeneration)
     }
 }

@@ -102,10 +102,12 @@ struct Sampler: Sendable {
     private let threshold: UInt64
     private let takesAll: Bool
 
+    /// - Parameter proportion: not a number counts as 0.
     init(proportion: Double, seed: UInt64) {
         self.seed = seed
         takesAll = proportion >= 1
-        threshold = takesAll ? .max : UInt64(max(0, proportion) * 0x1p64)
+        // Below 1 a double is at most 1 - 2^-53, hence the product below 2^64.
+        threshold = proportion > 0 && !takesAll ? UInt64(proportion * 0x1p64) : 0
     }
 
     func takes(_ point: UInt64) -> Bool { takesAll || point < threshold }

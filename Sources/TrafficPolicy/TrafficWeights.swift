@@ -58,7 +58,10 @@ package struct TrafficWeights: Equatable, Sendable {
             throw .tooManyBackends(count: pairs.count)
         }
         let sum = Self.compensatedSum(pairs.map(\.weight))
-        guard abs(sum - 1) <= Self.tolerance else { throw .sumNotOne(sum: sum) }
+        guard abs(sum - 1) <= Self.tolerance else {
+            // Of infinity, what was lost is NaN.
+            throw .sumNotOne(sum: sum.isNaN ? .infinity : sum)
+        }
         let kept = pairs.filter { $0.weight > 0 }.sorted { $0.backend < $1.backend }
         weights = kept.map { ($0.backend, $0.weight / sum) }
         shares = Self.exactShares(of: weights)
@@ -95,6 +98,10 @@ package struct TrafficWeights: Equatable, Sendable {
 
     /// Rounds each weight to whole points and gives what rounding left over to the largest, so that
     /// the shares cover the space and each is its weight to within 2^-52.
+    ///
+    /// - Parameter weights: at least one and at most `maximumBackends`, not negative, with a sum of 1 within
+    ///   `tolerance`. So no share exceeds 2^65, and the largest exceeds what rounding and the tolerance can
+    ///   take from it.
     private static func exactShares(
         of weights: [(backend: String, weight: Double)]
     ) -> [String: UInt128] {
