@@ -27,7 +27,14 @@ package enum Gzip {
     private static let windowBits: Int32 = 15 + 16
     private static let chunkBytes = 16 << 10
 
+    /// The most that zlib is given at once: its counts are of 32 bits.
+    private static let pieceBytes = 1 << 30
+
     package static func compress(_ bytes: RawSpan) -> [UInt8] {
+        compress(bytes, pieceBytes: pieceBytes)
+    }
+
+    static func compress(_ bytes: RawSpan, pieceBytes: Int) -> [UInt8] {
         var stream = unsafe z_stream()
         let size = unsafe Int32(MemoryLayout<z_stream>.size)
         let status = unsafe deflateInit2_(
@@ -35,51 +42,63 @@ package enum Gzip {
             ZLIB_VERSION, size)
         precondition(status == Z_OK, "zlib could not start: out of memory or another version")
         defer { unsafe deflateEnd(&stream) }
-        var output: [UInt8] = []
-        // zlib reads the input within the closure only.
-        unsafe bytes.withUnsafeBytes { input in
-            unsafe stream.next_in = UnsafeMutablePointer(
-                mutating: input.bindMemory(to: UInt8.self).baseAddress)
-            unsafe stream.avail_in = UInt32(input.count)
-            var status = Z_OK
-            repeat {
-                unsafe append(to: &output) { chunk in
-                    unsafe stream.next_out = chunk.baseAddress
-                    unsafe stream.avail_out = UInt32(chunk.count)
-                    status = unsafe deflate(&stream, Z_FINISH)
-                    return unsafe chunk.count - Int(stream.avail_out)
-                }
-            } while status == Z_OK
-        }
-        return output
+        return unsafe run(&stream, over: bytes, pieceBytes: pieceBytes) { stream, isLast in
+            unsafe deflate(&stream, isLast ? Z_FINISH : Z_NO_FLUSH)
+        }.output
     }
 
     /// - Parameter limit: the most bytes that may come out.
     package static func decompress(_ bytes: RawSpan, limit: Int) throws(Failure) -> [UInt8] {
+        try decompress(bytes, limit: limit, pieceBytes: pieceBytes)
+    }
+
+    static func decompress(
+        _ bytes: RawSpan, limit: Int, pieceBytes: Int
+    ) throws(Failure) -> [UInt8] {
         var stream = unsafe z_stream()
         let size = unsafe Int32(MemoryLayout<z_stream>.size)
         let started = unsafe inflateInit2_(&stream, windowBits, ZLIB_VERSION, size)
         precondition(started == Z_OK, "zlib could not start: out of memory or another version")
         defer { unsafe inflateEnd(&stream) }
+        let result = unsafe run(
+            &stream, over: bytes, pieceBytes: pieceBytes, limit: limit
+        ) { stream, _ in
+            unsafe inflate(&stream, Z_NO_FLUSH)
+        }
+        guard result.output.count <= limit else { throw .tooLarge(limit: limit) }
+        guard result.status == Z_STREAM_END, result.unread == 0 else { throw .notGzip }
+        return result.output
+    }
+
+    /// Feeds a stream with all bytes, piece by piece, until it ends, fails or has given more than the limit.
+    private static func run(
+        _ stream: inout z_stream, over bytes: RawSpan, pieceBytes: Int, limit: Int = .max,
+        _ step: (inout z_stream, _ isLast: Bool) -> Int32
+    ) -> (output: [UInt8], status: Int32, unread: Int) {
         var output: [UInt8] = []
         var status = Z_OK
+        var fed = 0
         // zlib reads the input within the closure only.
         unsafe bytes.withUnsafeBytes { input in
-            unsafe stream.next_in = UnsafeMutablePointer(
-                mutating: input.bindMemory(to: UInt8.self).baseAddress)
-            unsafe stream.avail_in = UInt32(input.count)
             repeat {
+                if unsafe stream.avail_in == 0 {
+                    let piece = unsafe UnsafeRawBufferPointer(
+                        rebasing: input[fed..<min(input.count, fed + pieceBytes)])
+                    fed += piece.count
+                    unsafe stream.next_in = UnsafeMutablePointer(
+                        mutating: piece.bindMemory(to: UInt8.self).baseAddress)
+                    unsafe stream.avail_in = UInt32(piece.count)
+                }
                 unsafe append(to: &output) { chunk in
                     unsafe stream.next_out = chunk.baseAddress
                     unsafe stream.avail_out = UInt32(chunk.count)
-                    status = unsafe inflate(&stream, Z_NO_FLUSH)
+                    status = unsafe step(&stream, fed == input.count)
                     return unsafe chunk.count - Int(stream.avail_out)
                 }
             } while status == Z_OK && output.count <= limit
         }
-        guard output.count <= limit else { throw .tooLarge(limit: limit) }
-        guard status == Z_STREAM_END, unsafe stream.avail_in == 0 else { throw .notGzip }
-        return output
+        let unread = unsafe bytes.byteCount - fed + Int(stream.avail_in)
+        return (output, status, unread)
     }
 
     private static func append(

@@ -25,11 +25,26 @@ package struct MessagePrefix: Equatable, Sendable {
     package static let byteCount = 5
 
     package let isCompressed: Bool
-    package let length: Int
+    private let size: UInt32
 
-    package init(isCompressed: Bool, length: Int) {
+    /// The bytes of the message behind the prefix.
+    package var length: Int { Int(size) }
+
+    /// Nil when the length does not fit in four bytes.
+    package init?(isCompressed: Bool, length: Int) {
+        guard let size = UInt32(exactly: length) else { return nil }
         self.isCompressed = isCompressed
-        self.length = length
+        self.size = size
+    }
+
+    /// Reads a prefix.
+    init(_ bytes: [UInt8]) throws(FramingError) {
+        guard let flag = bytes.first, bytes.count == Self.byteCount else {
+            throw .truncated(missing: Self.byteCount - bytes.count)
+        }
+        guard flag <= 1 else { throw .badFlag(flag) }
+        isCompressed = flag == 1
+        size = bytes.dropFirst().reduce(0) { $0 << 8 | UInt32($1) }
     }
 
     /// The payload when a body is exactly one message that is not compressed: the common case of a
@@ -55,14 +70,13 @@ package struct MessagePrefix: Equatable, Sendable {
     /// The place of a prefix in front of a payload that is still to be written.
     package static let room = [UInt8](repeating: 0, count: byteCount)
 
-    /// Writes the prefix over the first five bytes of a frame.
+    /// Writes the prefix over the first five bytes of a frame, which are there as `room`.
     package func write(to frame: inout [UInt8]) {
-        let length = UInt32(length)
         frame[0] = isCompressed ? 1 : 0
-        frame[1] = UInt8(truncatingIfNeeded: length >> 24)
-        frame[2] = UInt8(truncatingIfNeeded: length >> 16)
-        frame[3] = UInt8(truncatingIfNeeded: length >> 8)
-        frame[4] = UInt8(truncatingIfNeeded: length)
+        frame[1] = UInt8(truncatingIfNeeded: size >> 24)
+        frame[2] = UInt8(truncatingIfNeeded: size >> 16)
+        frame[3] = UInt8(truncatingIfNeeded: size >> 8)
+        frame[4] = UInt8(truncatingIfNeeded: size)
     }
 }
 
@@ -139,10 +153,9 @@ package struct Deframer: Sendable {
     }
 
     private func readPrefix() throws(FramingError) -> MessagePrefix {
-        guard pending[0] <= 1 else { throw .badFlag(pending[0]) }
-        let length = pending[1...4].reduce(0) { $0 << 8 | Int($1) }
-        guard length <= limit else { throw .tooLarge(bytes: length, limit: limit) }
-        return MessagePrefix(isCompressed: pending[0] == 1, length: length)
+        let prefix = try MessagePrefix(pending)
+        guard prefix.length <= limit else { throw .tooLarge(bytes: prefix.length, limit: limit) }
+        return prefix
     }
 
     private mutating func append(_ bytes: RawSpan) {

@@ -52,8 +52,13 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
 
     private func send(_ message: [UInt8], _ continuation: CheckedContinuation<Void, any Error>) {
         guard !isEnded else { return continuation.resume() }
-        let prefix = MessagePrefix(isCompressed: false, length: message.count).bytes
-        connection.write((prefix + message).rawSpan, to: stream)
+        guard let prefix = MessagePrefix(isCompressed: false, length: message.count) else {
+            return continuation.resume(
+                throwing: RPCError(
+                    .resourceExhausted,
+                    "the request has \(message.count) bytes; gRPC allows 4 GiB"))
+        }
+        connection.write((prefix.bytes + message).rawSpan, to: stream)
         guard connection.session.unsentBytes(of: stream) > Self.bufferBytes, drainWaiter == nil
         else { return continuation.resume() }
         drainWaiter = continuation

@@ -4,7 +4,8 @@ internal import Messages
 internal import NIOCore
 internal import TrafficPolicy
 
-/// A request that is not gRPC as a call of `weir.v1.Serve/Call`, which backends answer like any other.
+/// A request that is not gRPC as a call of `weir.v1.Serve/Call`, which backends answer like any
+/// other.
 ///
 /// ```
 ///   HTTPRequest --CallRequest--> ServerCall --> the backend that the policy chooses
@@ -77,8 +78,8 @@ final class DynamicCall: Caller {
         headers = Self.headers(request, endpoint: endpoint)
     }
 
-    /// The headers of the call: those that Weir decides by, and those that name the client and the proxies
-    /// before. The backend gets the others in the message.
+    /// The headers of the call: those that Weir decides by, and those that name the client and the
+    /// proxies before. The backend gets the others in the message.
     private static func headers(_ request: HTTPRequest, endpoint: String) -> HeaderBlock {
         var block = HeaderBlock()
         func add(_ header: KnownHeader, _ value: String) {
@@ -110,7 +111,8 @@ final class DynamicCall: Caller {
         var frame = MessagePrefix.room
         message(request).serialize(appendingTo: &frame)
         let length = frame.count - MessagePrefix.byteCount
-        MessagePrefix(isCompressed: false, length: length).write(to: &frame)
+        // The limit of requests has been checked.
+        MessagePrefix(isCompressed: false, length: length)?.write(to: &frame)
         call.requestArrived(frame.rawSpan, endStream: true)
     }
 

@@ -278,13 +278,16 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             let payload = Gzip.compress(frame.rawSpan.extracting(MessagePrefix.byteCount...))
             frame = MessagePrefix.room + payload
         }
-        put(frame: &frame)
+        try put(frame: &frame)
     }
 
     /// Sends a serialized reply whose first five bytes are left for the prefix.
-    private func put(frame: inout [UInt8]) {
+    private func put(frame: inout [UInt8]) throws(RPCError) {
         let length = frame.count - MessagePrefix.byteCount
-        MessagePrefix(isCompressed: packsReplies, length: length).write(to: &frame)
+        guard let prefix = MessagePrefix(isCompressed: packsReplies, length: length) else {
+            throw RPCError(.internalError, "the reply has \(length) bytes; gRPC allows 4 GiB")
+        }
+        prefix.write(to: &frame)
         switch state.send() {
         case .sendHeadersAndMessage:
             let encoding = packsReplies ? MessageEncoding.gzip : .identity
@@ -363,15 +366,14 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             return continuation.resume(
                 throwing: RPCError(.internalError, "two replies were sent at the same time"))
         }
-        let payload: [UInt8]
         do throws(RPCError) {
-            payload = try json?.json(of: message) ?? message
+            let payload = try json?.json(of: message) ?? message
+            var frame = MessagePrefix.room
+            frame += packsReplies ? Gzip.compress(payload.rawSpan) : payload
+            try put(frame: &frame)
         } catch {
             return continuation.resume(throwing: error)
         }
-        var frame = MessagePrefix.room
-        frame += packsReplies ? Gzip.compress(payload.rawSpan) : payload
-        put(frame: &frame)
         // A copy may have been given up for its length.
         guard state.isOpen else { return continuation.resume(throwing: Self.gone) }
         if takesMore(limit: loop.limits.responseBufferBytes) { return continuation.resume() }
