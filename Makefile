@@ -18,7 +18,7 @@ VENV := .venv
 UNPRIVILEGED := .ci/unprivileged
 PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 # The program of the Swift tests, in a build folder; `swift test` writes into that folder, which may be root's.
-SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing
+SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
 .PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture abuse bench protos check-protos check-contract \
   release-protos vectors format lint
