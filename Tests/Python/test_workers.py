@@ -1,14 +1,16 @@
 """Worker backends: processes that Weir starts, watches, restarts, replaces and stops."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
 import grpc
 import pytest
 
-from conftest import ROOT, Mesh
+from conftest import PATIENCE, ROOT, Mesh
 from test_faults import Load
 from test_upstream import RAW, READY, call, failure
 
@@ -168,3 +170,23 @@ def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace_period(mesh, tm
     mesh.tool("backend", "delete", "w")
     wait_until(lambda: not is_running(pid), 5)
     assert time.monotonic() - began > 0.25
+
+
+def test_a_second_signal_ends_the_wait_for_workers_that_ignore_the_first(stubs, tmp_path):
+    mesh = Mesh(stubs)
+    script = f"trap '' TERM; exec {command(mesh)}"
+    file = tmp_path / "stubborn.json"
+    file.write_text(json.dumps({"worker": {
+        "command": ["sh", "-c", script], "replicas": 2, "gracePeriod": "60s"}}))
+    mesh.tool("backend", "create", "raw", "-f", file, "--wait", "20")
+    pids = [replica.pid for replica in mesh.status("raw").replicas]
+    assert all(is_running(pid) for pid in pids)
+    process = mesh.weir.process
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.send_signal(signal.SIGTERM)
+    begin = time.monotonic()
+    assert mesh.stop() == 0
+    assert time.monotonic() - begin < 5 * PATIENCE
+    wait_until(lambda: not any(is_running(pid) for pid in pids))
