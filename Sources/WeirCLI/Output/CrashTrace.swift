@@ -34,7 +34,8 @@ enum CrashTrace {
         // Whatever is initialised at its first use is used once before a crash.
         _ = unsafe backtrace(frames, 1)
         _ = (LogWriter.standardError.waitingLines, isCrashing.load(ordering: .relaxed))
-        _ = SignalSafeText()
+        var text = SignalSafeText()
+        text.append(0, radix: 10)
         var action = sigaction()
         // The handler is a C function without captures.
         unsafe action.__sigaction_handler.sa_sigaction = { number, info, _ in
