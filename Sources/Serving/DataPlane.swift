@@ -42,13 +42,13 @@ package final class DataPlane: Sendable {
         let methodNames = MethodNames(
             maxPerEndpoint: limits.maxMethodsPerEndpoint, maxInAll: limits.maxMethods)
         self.methodNames = methodNames
-        let serverID = UInt64.random(in: .min ... .max)
+        let viaMark = ViaMark(server: .random(in: .min ... .max))
         loops = group.makeIterator().map {
             ServingLoop(
                 $0, blocking: blocking, shadowThreads: shadowThreads,
                 comparer: comparer, limits: limits,
                 maxBufferedBytes: limits.maxBufferedBytes / count, namesBackends: namesBackends,
-                methodNames: methodNames, serverID: serverID, log: log)
+                methodNames: methodNames, viaMark: viaMark, log: log)
         }
     }
 

@@ -9,7 +9,9 @@ struct YAMLFile {
 
     /// - Parameter path: '-' is standard input.
     init(_ path: String) throws {
-        let text = String(decoding: try Self.contents(of: path), as: UTF8.self)
+        guard let text = String(validating: try Self.contents(of: path), as: UTF8.self) else {
+            throw ValidationError("'\(path)' is not valid UTF-8")
+        }
         document = try Self.valid { () throws(MessageError) in
             try YAMLDocument(text, name: path == "-" ? "standard input" : path)
         }

@@ -138,7 +138,8 @@ class TestLoops:
                    if row["endpoint"] == endpoint)
 
     def loop(self, server, address, *options):
-        tool(server, "backend", "create", "itself", "--upstream", address, "--health-interval", "0", *options)
+        tool(server, "backend", "create", "itself", "--upstream", address, "--health-interval", "0",
+             "--retry", "UNAVAILABLE,FAILED_PRECONDITION", *options)
         tool(server, "endpoint", "create", "loop", "--route", "/loop.S/", "--backend", "itself")
 
     @pytest.mark.parametrize("hops", ["directly", "through another server"])

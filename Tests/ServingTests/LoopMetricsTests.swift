@@ -92,7 +92,14 @@ internal import TrafficPolicy
 
     private func snapshot(backends: [String]) -> RoutingSnapshot {
         RoutingSnapshot(
-            revision: 1, endpoints: [],
+            revision: 1,
+            endpoints: [
+                .init(
+                    name: "e", route: .service("e.E"), revision: 1,
+                    policy: EndpointPolicy(
+                        endpoint: "e", map: AffinityMap(owner: "kept"), shadows: []),
+                    shadows: .none)
+            ],
             backends: .init(
                 Dictionary(
                     uniqueKeysWithValues: backends.map {

@@ -7,7 +7,7 @@ internal import Testing
         "A value is escaped, the text around it is not",
         arguments: [
             ("plain ü", "plain ü"), ("a\nb", "a\\nb"), ("\u{1b}[31mred", "\\u{1B}[31mred"),
-            ("\u{9b}2J", "\\u{9B}2J"), ("\u{7f}", "\\u{7F}"), ("a\u{202e}b", "a\\u{202E}b"),
+            ("\u{9b}2J", "\\u{009B}2J"), ("\u{7f}", "\\u{7F}"), ("a\u{202e}b", "a\\u{202E}b"),
             ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"), ("\r\n", "\\r\\n"), ("\0", "\\0"),
         ])
     func escapes(value: String, shown: String) {

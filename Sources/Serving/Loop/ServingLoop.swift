@@ -17,8 +17,8 @@ final class ServingLoop: @unchecked Sendable {
     let shadowQueue: ShadowQueue
     let limits: Limits
     let namesBackends: Bool
-    /// The same on all loops of a server, random for each start.
-    let serverID: UInt64
+    /// Marks the requests to backends; the same on all loops.
+    let viaMark: ViaMark
     let log: Logger
     /// What all its HTTP/2 connections share, to clients and to upstreams.
     let shared: ConnectionLoop
@@ -65,7 +65,7 @@ final class ServingLoop: @unchecked Sendable {
     init(
         _ eventLoop: any EventLoop, blocking: ThreadExecutor,
         shadowThreads: ThreadExecutor, comparer: Comparer, limits: Limits,
-        maxBufferedBytes: Int, namesBackends: Bool, methodNames: MethodNames, serverID: UInt64,
+        maxBufferedBytes: Int, namesBackends: Bool, methodNames: MethodNames, viaMark: ViaMark,
         log: Logger
     ) {
         self.maxBufferedBytes = maxBufferedBytes
@@ -79,7 +79,7 @@ final class ServingLoop: @unchecked Sendable {
         self.limits = limits
         self.namesBackends = namesBackends
         metrics = LoopMetrics(methodNames)
-        self.serverID = serverID
+        self.viaMark = viaMark
         self.log = log
         executor = LoopExecutor(eventLoop)
         shared = ConnectionLoop(eventLoop)

@@ -15,7 +15,7 @@ final class UnknownMethod {
         self.metrics = metrics
     }
 
-    /// A backend has answered the method, with anything but UNIMPLEMENTED.
+    /// A backend has answered the method with a message or with OK.
     func answered() {
         guard !isAnswered, !isRefused else { return }
         isAnswered = metrics.noteAnswered(method, of: endpoint)

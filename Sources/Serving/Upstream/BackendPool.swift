@@ -42,7 +42,6 @@ final class BackendPool: @unchecked Sendable {
     private(set) var requestPrefix = HeaderBlock()
     /// The last headers of every request.
     let requestSuffix: HeaderBlock
-    private let mark: ViaMark
     private(set) var figures = PoolFigures()
     private var budget: RetryBudget
     private var ring: HashRing?
@@ -59,8 +58,7 @@ final class BackendPool: @unchecked Sendable {
     init(_ loop: ServingLoop, _ set: ReplicaSet) {
         self.loop = loop
         self.set = set
-        mark = ViaMark(server: loop.serverID, backend: set.name)
-        requestSuffix = HeaderBlock(["te": "trailers", KnownHeader.via.name: mark.value])
+        requestSuffix = HeaderBlock(["te": "trailers", KnownHeader.via.name: loop.viaMark.value])
         options = set.membership.options
         budget = RetryBudget(
             share: options.retry.budgetShare, perSecond: options.retry.budgetPerSecond,
@@ -188,11 +186,13 @@ final class BackendPool: @unchecked Sendable {
 
     /// Why a request with these headers is a loop; nil when it is not.
     func loopError(_ headers: HeaderBlock) -> RPCError? {
-        guard mark.isLoop(headers) else { return nil }
+        guard loop.viaMark.isLoop(headers) else { return nil }
         return RPCError(
             .failedPrecondition,
-            "backend '\(set.name)' sends requests back to this server: this one has passed through it "
-                + "\(ViaMark.maxPasses) times; correct the addresses of the backend")
+            "the request to backend '\(set.name)' has passed through this server \(ViaMark.maxPasses) times: "
+                + "correct the addresses of the backend that sends it back",
+            // No server on the way repeats it (gRFC A6).
+            metadata: ["grpc-retry-pushback-ms": "-1"])
     }
 
     /// A request that waits is given up.

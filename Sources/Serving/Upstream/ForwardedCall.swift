@@ -304,7 +304,8 @@ extension ForwardedCall: ClientStreamOwner {
     /// The replica has told the status, in trailers or in headers that are the whole response.
     private func ended(_ trailers: HeaderBlock, _ head: ResponseHead) {
         let code = head.code ?? .unknown
-        if code != .unimplemented { methodAnswered() }
+        // Other statuses prove nothing: backends may check credentials before they look for the method.
+        if code == .ok { methodAnswered() }
         giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback) { return }
         let trailers =

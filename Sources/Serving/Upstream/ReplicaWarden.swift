@@ -59,9 +59,10 @@ final class ReplicaWarden: @unchecked Sendable {
     private func every(
         _ interval: Duration, _ body: @escaping @Sendable (ReplicaWarden) -> Void
     ) -> RepeatedTask {
-        pool.loop.eventLoop.scheduleRepeatedTask(
-            initialDelay: TimeAmount(interval), delay: TimeAmount(interval)
-        ) { [weak self] _ in
+        // A stored state may be older than the bound of its durations.
+        let interval = TimeAmount(max(interval, .milliseconds(1)))
+        return pool.loop.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) {
+            [weak self] _ in
             if let self, !self.isStopped { body(self) }
         }
     }

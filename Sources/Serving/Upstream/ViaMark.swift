@@ -1,20 +1,19 @@
 internal import HTTP2Session
-internal import TrafficPolicy
 
-/// The value of `x-weir-via` in every request that one server sends to one backend. A request that arrives
-/// with the mark has passed through both before: the backend's addresses lead back to the server, directly or
-/// through another one.
+/// The value of `x-weir-via` in every request that one server sends to its backends. A request that arrives with
+/// the mark has passed through the server before: the addresses of a backend lead back to it, directly or through
+/// another server.
 struct ViaMark {
-    /// How often a request may pass through the same server to the same backend. Services that copy all
-    /// metadata into their own calls may do so a few times without a loop.
+    /// How often a request may pass through the same server. Services that copy all metadata into their own calls
+    /// may do so a few times without a loop. With `n` shadows one request becomes at most `n^maxPasses` copies.
     static let maxPasses = 4
 
-    /// 16 hexadecimal digits, which reveal neither the server nor the backend's name.
+    /// 16 hexadecimal digits.
     let value: String
 
     /// - Parameter server: a random number for each start of a server.
-    init(server: UInt64, backend: String) {
-        let digits = String(KeyHash.hash(backend, seed: server), radix: 16)
+    init(server: UInt64) {
+        let digits = String(server, radix: 16)
         value = String(repeating: "0", count: max(0, 16 - digits.utf8.count)) + digits
     }
 
