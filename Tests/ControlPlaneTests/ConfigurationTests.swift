@@ -78,7 +78,7 @@ internal import TrafficPolicy
         for _ in 0..<200 {
             let first = Double.random(in: 0.000_001...0.999_999, using: &random)
             try apply(configuration(weights: ["own": first, "up": 1.000_000_3 - first]), &history)
-            let exported = try Weir_Admin_V1_Configuration(history.current)
+            let exported = try Weir_Admin_V1_Configuration(history.current, secrets: .revealed)
             #expect(try !apply(exported, &history))
         }
     }

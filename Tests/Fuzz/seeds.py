@@ -15,6 +15,7 @@ import frames  # noqa: E402
 from peer import (  # noqa: E402
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PRIORITY, PUSH_PROMISE,
     RST_STREAM, SETTINGS, WINDOW_UPDATE, message, request_fields)
+from google.protobuf import descriptor_pb2  # noqa: E402
 from weir.admin.v1 import admin_pb2 as pb  # noqa: E402
 
 BLOCK = frames.header_block(request_fields())
@@ -36,6 +37,49 @@ def configuration():
     one.comparison.ignored_fields.append("x.y")
     text.endpoints.add(name="f", route="/path", weights={"a": 1})
     return text
+
+
+def described():
+    """A descriptor set with fields of every type, and a message of it."""
+    one = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="a.proto", package="a", dependency=["b.proto"])
+    message = file.message_type.add(name="M")
+    message.oneof_decl.add(name="o")
+    entry = message.nested_type.add(name="E")
+    entry.options.map_entry = True
+    for name, number, kind in [("key", 1, one.TYPE_STRING), ("value", 2, one.TYPE_MESSAGE)]:
+        entry.field.add(name=name, json_name=name, number=number, type=kind, label=1, type_name=".a.M")
+    message.enum_type.add(name="K").value.add(name="ONE", number=-1)
+    types = {one.TYPE_MESSAGE: ".google.protobuf.Timestamp", one.TYPE_ENUM: ".a.M.K", one.TYPE_GROUP: ".a.M"}
+    for kind in range(1, 19):
+        message.field.add(name=f"f{kind}", json_name=f"f{kind}", number=kind, type=kind, label=1 + kind % 2 * 2,
+                          type_name=types.get(kind))
+    message.field.add(name="map", json_name="map", number=20, type=11, label=3, type_name=".a.M.E")
+    message.field.add(name="one", json_name="one", number=21, type=5, label=1, oneof_index=0)
+    message.field.add(name="self", json_name="self", number=22, type=11, label=1, type_name=".a.M")
+    file.service.add(name="S").method.add(name="C", input_type=".a.M", output_type=".a.M")
+    files = descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString()
+    inner = b"\x4a\x01x\x53\x28\x07\x54\x5a\x04\x08\x05\x10\x06"
+    content = inner + b"\xa2\x01\x05\x0a\x01k\x12\x00\xa8\x01\x01\xb2\x01" + bytes([len(inner)]) + inner
+    return struct.pack(">H", len(files)) + files + content
+
+
+def archive():
+    """A checkpoint with an endpoint, without generated messages of the store: by field numbers."""
+    def field(number, content):
+        if isinstance(content, int):
+            return bytes([number << 3, content])
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    backend = pb.Backend(name="a", upstream=pb.UpstreamKind(addresses=["127.0.0.1:1"])).SerializeToString()
+    weight = pb.BackendWeight(backend="a", weight=1).SerializeToString()
+    shadow = pb.Shadow(backend="a", proportion=0.5).SerializeToString()
+    fragments = field(2, b"a") + field(3, bytes(8)) + field(4, b"\0") + field(5, b"\0") + field(6, b"\0")
+    endpoint = (field(1, b"e") + field(2, b"/p.S/") + field(3, weight) + field(4, fragments) + field(5, shadow)
+                + field(8, fragments))
+    checkpoint = field(1, 7) + field(2, backend) + field(3, endpoint)
+    revision = field(1, 8) + field(2, field(1, 1)) + field(6, backend) + field(8, endpoint)
+    return field(1, checkpoint) + field(2, revision)
 
 
 def sessions():
@@ -91,6 +135,15 @@ for size in (7, 200):
 seed("headers", "padded", b"\x20" + long_frame(0, 0x28, 1, b"\x03\x00\x00\x00\x00\x0f\x88\x00\x00\x00")
      + long_frame(1, 4, 1, b"\x00\x01a\x01b"))
 seed("headers", "interleaved", b"\x20" + long_frame(0, 0, 1, OK) + long_frame(4, 0, 1, b"x"))
+REQUEST = b"GET /a?b HTTP/1.1\r\nHost: x:1\r\nX-Serve-Shard-Key: \t a \r\nConnection: close, x\r\n"
+for name, data in [
+    ("get", REQUEST + b"\r\n" + REQUEST + b"\r\n"), ("length", REQUEST + b"Content-Length: 5\r\n\r\nhello"),
+    ("chunks", REQUEST + b"Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: 1\r\n\r\n"),
+    ("url", b"OPTIONS http://[::1]:80?q HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"),
+    ("invalid", REQUEST + b"Content-Length: 99999999999999999999\r\nA : b\r\n c\r\n\r\n"),
+]:
+    for size in (0, 7):
+        seed("http1", f"{name}-{size}", bytes([size]) + data)
 for number, text in enumerate([
         b"100m", b"99999999H", b"1n", b"0S", "50 %25 ü\n".encode(), b"x-name\nvalue",
         b"x-name-bin\nAAEC/w==", gzip.compress(b"hello" * 50, mtime=0), b"%", b"%ff%"]):
@@ -127,6 +180,18 @@ seed("affinity", "canary", bytes([0, 9, 9, 9, 1, 99, 0, 0, 1, 0, 0, 1, 50, 0, 0,
 seed("affinity", "many", bytes(range(250)))
 seed("store", "empty", b"\x08\x01")
 seed("store", "revision", b"\x08\x05\x1a\x03ada" + b"\x32\x09" + b"\x0a\x01e\x12\x04/p/x")
+seed("schema", "kinds", described())
+seed("schema", "empty", b"\0\0\x08\x01")
+for name, seconds, nanos in [("now", 1_769_860_800, 500_000_000), ("first", -62_135_596_800, 0),
+                             ("last", 253_402_300_799, 999_999_999), ("least", -2**63, -2**31)]:
+    seed("times", name, struct.pack(">qi", seconds, nanos))
+for name, text in [("timestamp", "2026-01-31T12:00:00.5+01:30"), ("duration", "-315576000000.999999999s")]:
+    seed("times", name, text.encode())
+for kind in range(8):
+    seed("rows", f"row-{kind}", bytes([kind | 4 << 3]) + struct.pack(">qq", kind - 2, -1) + b"\x08\x01")
+seed("rows", "head", b"41")
+seed("rows", "location", b"ttl=5&prefix=x&user=y")
+seed("archive", "whole", archive())
 seed("access", "list", b"# who\nada admin cert:spiffe://x\nbot operator:a,b sha256:" + b"0" * 64 + b"\n")
 seed("access", "wrong", b"ada king cert:\nx\n\n")
 

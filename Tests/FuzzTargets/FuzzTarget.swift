@@ -21,6 +21,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case frames
     /// A client's HTTP/2 session, fed with header blocks of any size.
     case headers
+    /// A connection of HTTP/1, and the heads of its requests.
+    case http1
     /// Protobuf messages, generated and as JSON.
     case messages
     /// JSON, as of clients.
@@ -31,8 +33,16 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case affinity
     /// A whole configuration as the admin service gets it.
     case configuration
+    /// A descriptor set, and messages that it describes.
+    case schema
+    /// Timestamps and durations, as numbers and as text.
+    case times
     /// Records of the store.
     case store
+    /// Rows of the database and keys of etcd.
+    case rows
+    /// An archive, as of `weir state restore`.
+    case archive
     /// The access file.
     case access
 
@@ -43,12 +53,17 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .session: SessionFuzz.feed(SessionFuzz.preface + bytes)
         case .frames: SessionFuzz.feed(SessionFuzz.preface + SessionFuzz.frames(from: bytes))
         case .headers: HeadersFuzz.feed(bytes)
+        case .http1: HTTP1Fuzz.feed(bytes)
         case .messages: Self.decode(bytes)
         case .json: Self.parse(bytes)
         case .yaml: Self.parseYAML(bytes)
         case .affinity: Self.changeWeights(bytes)
         case .configuration: Self.apply(bytes)
-        case .store: Self.readRecords(bytes)
+        case .schema: SchemaFuzz.feed(bytes)
+        case .times: SchemaFuzz.convertTimes(bytes)
+        case .store: StoreFuzz.readRecords(bytes)
+        case .rows: StoreFuzz.readRows(bytes)
+        case .archive: StoreFuzz.readArchive(bytes)
         case .access: _ = try? AccessList(String(decoding: bytes, as: UTF8.self))
         }
     }
@@ -145,18 +160,21 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// A configuration that can be read can be written, and read again as the same.
+    /// A message that can be read can be written, and read again as the same.
     private static func parseYAML(_ bytes: [UInt8]) {
-        func configuration(_ text: String) throws(MessageError) -> Weir_Admin_V1_Configuration {
-            try YAMLDocument(text, name: "input").message()
+        let text = String(decoding: bytes, as: UTF8.self)
+        func check<Message: ProtobufMessage>(_ type: Message.Type) {
+            guard let message = try? YAMLDocument(text, name: "input").message(as: type),
+                let written = try? YAMLDocument.text(of: message)
+            else { return }
+            guard let again = try? YAMLDocument(written, name: "input").message(as: type) else {
+                preconditionFailure("YAML can't be read as it was written")
+            }
+            precondition((try? again.serializedBytes()) == (try? message.serializedBytes()))
         }
-        guard let message = try? configuration(String(decoding: bytes, as: UTF8.self)),
-            let written = try? YAMLDocument.text(of: message)
-        else { return }
-        guard let again = try? configuration(written) else {
-            preconditionFailure("YAML can't be read as it was written")
-        }
-        precondition((try? again.serializedBytes()) == (try? message.serializedBytes()))
+        check(Weir_Admin_V1_Configuration.self)
+        // Any value in any place.
+        check(Google_Protobuf_Struct.self)
     }
 
     /// Three bytes for each backend's weight, a round of up to eight backends after the other: the map covers the
@@ -217,7 +235,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         var wanted = state
         guard (try? wanted.become(wished, registered: own)) != nil else { return }
         _ = state.apply(state.delta(to: wanted))
-        guard let exported = try? Weir_Admin_V1_Configuration(state),
+        guard let exported = try? Weir_Admin_V1_Configuration(state, secrets: .revealed),
             let again = try? ControlState.Configuration(exported)
         else { preconditionFailure("an accepted state is no configuration") }
         var same = state
@@ -225,10 +243,5 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             preconditionFailure("an exported configuration is refused")
         }
         precondition(state.delta(to: same).isEmpty)
-    }
-
-    private static func readRecords(_ bytes: [UInt8]) {
-        _ = try? RevisionRecord(bytes: bytes)
-        _ = try? ControlState(bytes: bytes)
     }
 }

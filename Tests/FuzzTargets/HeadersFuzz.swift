@@ -10,7 +10,7 @@ enum HeadersFuzz {
         let kinds: [UInt8] = [1, 9, 9, 9, 0, 1, 9, 4]
         var frames: [UInt8] = []
         var rest = bytes
-        while rest.count >= 6, frames.count < 1 << 20 {
+        while rest.count >= 6, frames.count < 1 << 18 {
             let head = Array(rest.prefix(6))
             let payload = rest.dropFirst(6).prefix(Int(head[5]))
             rest = rest.dropFirst(6 + payload.count)

@@ -44,7 +44,7 @@ extension ControlPlane {
             "weir_shadow_differing_beyond_noise", "gauge", "Pairs that differ beyond noise."
         ) { [([], $0.findings.differingBeyondNoise)] }
         family("weir_shadow_buffered_bytes", "gauge", "Bytes held for copies.") {
-            [([], UInt64(max(0, $0.account.bufferedBytes)))]
+            [([], UInt64(clamping: $0.account.bufferedBytes))]
         }
     }
 

@@ -147,7 +147,8 @@ package struct ShadowFindings: Sendable {
         let primary = Double(figures.primaryLatency.quantile(0.99))
         let shadow = Double(figures.shadowLatency.quantile(0.99))
         guard primary > 0 else { return "no latencies known" }
-        let change = Int(((shadow - primary) / primary * 100).rounded())
+        let percent = ((shadow - primary) / primary * 100).rounded()
+        let change = Int(min(percent, 1e6))
         return change == 0
             ? "p99 is the same" : "p99 is \(abs(change)) % \(change > 0 ? "slower" : "faster")"
     }
@@ -160,7 +161,7 @@ package struct ShadowFindings: Sendable {
 
     private static func percent(_ share: Double) -> String {
         // Two decimals without Foundation: 0.12 %.
-        let hundredths = Int((share * 10_000).rounded())
+        let hundredths = Int((min(max(share, 0), 1) * 10_000).rounded())
         let rest = hundredths % 100
         return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) %"
     }

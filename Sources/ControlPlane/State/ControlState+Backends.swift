@@ -9,15 +9,15 @@ extension ControlState {
         guard backends[draft.name] == nil else {
             throw .taken("backend '\(draft.name)'", field: "backend.name")
         }
-        return try put(draft, registered)
+        return try put(try draft.unmasked(by: nil), registered)
     }
 
     /// Replaces what a backend is.
     mutating func updateBackend(
         _ draft: Backend, registered: Set<String>
     ) throws(ControlError) -> Backend {
-        _ = try known(backend: draft.name)
-        return try put(draft, registered)
+        let known = try known(backend: draft.name)
+        return try put(try draft.unmasked(by: known), registered)
     }
 
     private mutating func put(

@@ -44,7 +44,7 @@ extension ControlState {
                     continue
                 }
                 guard seen.insert(endpoint.name).inserted else {
-                    throw .taken("endpoint '\(endpoint.name)'", field: "name")
+                    throw .taken("endpoint \(endpoint.name.quoted)", field: "name")
                 }
                 if route != .nameOnly,
                     let owner = routes.updateValue(endpoint.name, forKey: route)
@@ -62,12 +62,13 @@ extension ControlState {
         _ wished: [Backend], _ registered: Set<String>
     ) throws(ControlError) {
         var seen: Set<String> = []
-        for (index, backend) in wished.enumerated() {
+        for (index, draft) in wished.enumerated() {
             do throws(ControlError) {
-                guard seen.insert(backend.name).inserted else {
-                    throw .taken("backend '\(backend.name)'", field: "backend.name")
+                guard seen.insert(draft.name).inserted else {
+                    throw .taken("backend \(draft.name.quoted)", field: "backend.name")
                 }
-                let known = backends[backend.name]
+                let known = backends[draft.name]
+                let backend = try draft.unmasked(by: known)
                 if let known, known.isSame(as: backend) { continue }
                 try backend.checkFiles()
                 _ =
@@ -111,6 +112,7 @@ extension ControlState {
         }
         for (index, shadow) in shadows.enumerated() {
             let field = "shadows[\(index)]"
+            _ = try known(backend: shadow.backend, field: "\(field).backend")
             guard shadow.proportion > 0, shadow.proportion <= 1 else {
                 let error = PolicyError.proportionOutOfRange(
                     backend: shadow.backend, value: shadow.proportion)
@@ -119,7 +121,6 @@ extension ControlState {
             guard !shadows.prefix(index).contains(where: { $0.backend == shadow.backend }) else {
                 throw .invalid("\(field).backend", "'\(shadow.backend)' is there twice")
             }
-            _ = try known(backend: shadow.backend, field: "\(field).backend")
         }
     }
 }

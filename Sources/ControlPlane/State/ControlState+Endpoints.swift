@@ -29,7 +29,7 @@ extension ControlState {
         guard let route = Route(text) else {
             throw .invalid(
                 "route",
-                "'\(text)' is no route: give \(Route.forms)")
+                "\(text.quoted) is no route: give \(Route.forms)")
         }
         guard route != .nameOnly else { return route }
         let owner = endpoints.values.first { $0.route == route && $0.name != name }
@@ -60,14 +60,12 @@ extension ControlState {
     func policy(
         _ pairs: [(backend: String, weight: Double)]
     ) throws(ControlError) -> TrafficWeights {
-        let weights: TrafficWeights
+        for pair in pairs { _ = try known(backend: pair.backend, field: "weights") }
         do throws(PolicyError) {
-            weights = try TrafficWeights(pairs)
+            return try TrafficWeights(pairs)
         } catch {
             throw .invalid("weights", error.description)
         }
-        for pair in pairs { _ = try known(backend: pair.backend, field: "weights") }
-        return weights
     }
 
     /// Adds, changes or, with proportion 0, removes a shadow.
@@ -77,11 +75,11 @@ extension ControlState {
         _ name: String, backend: String, proportion: Double, options: Shadow.Options? = nil
     ) throws(ControlError) -> Endpoint {
         var endpoint = try known(endpoint: name)
+        _ = try known(backend: backend, field: "backend")
         guard proportion >= 0, proportion <= 1 else {
             let error = PolicyError.proportionOutOfRange(backend: backend, value: proportion)
             throw .invalid("proportion", error.description)
         }
-        _ = try known(backend: backend, field: "backend")
         let known = endpoint.shadows.first { $0.backend == backend }
         endpoint.shadows.removeAll { $0.backend == backend }
         if proportion > 0 {

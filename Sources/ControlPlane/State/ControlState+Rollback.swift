@@ -15,7 +15,7 @@ extension ControlState {
         var wanted = then.endpoints
         if let only {
             guard let endpoint = then.endpoints[only] else {
-                let reason = "there was no endpoint '\(only)'"
+                let reason = "there was no endpoint \(only.quoted)"
                 throw .unrestorable(then.revision, [reason])
             }
             wanted = [only: endpoint]

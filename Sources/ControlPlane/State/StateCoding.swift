@@ -22,8 +22,15 @@ extension RevisionRecord {
     }
 
     init(_ message: Weir_Store_V1_Revision) throws(UnreadableState) {
+        let time = message.time ?? .init()
+        guard Google_Protobuf_Timestamp.secondsRange.contains(time.seconds) else {
+            throw UnreadableState(
+                description:
+                    "revision \(message.revision): the time of \(time.seconds) s is not in "
+                    + "the years 1 to 9999")
+        }
         self.init(
-            revision: message.revision, time: Date(message.time ?? .init()),
+            revision: message.revision, time: Date(time),
             author: message.author, comment: message.comment, summary: message.summary,
             delta: StateDelta(
                 backends: try message.backends.map(ControlState.Backend.init(stored:)),
@@ -56,6 +63,9 @@ extension ControlState {
     }
 
     init(_ message: Weir_Store_V1_Checkpoint) throws(UnreadableState) {
+        if let problem = StoredRecord.problem(message.revision) {
+            throw UnreadableState(description: "a checkpoint: \(problem)")
+        }
         self.init(
             revision: message.revision,
             backends: try message.backends.map(Backend.init(stored:)),
@@ -76,7 +86,7 @@ extension Weir_Store_V1_Checkpoint {
 extension Weir_Admin_V1_Backend {
     /// Options that nobody has set are most of a backend's bytes, and stay away.
     fileprivate init(stored backend: ControlState.Backend) {
-        self.init(backend)
+        self.init(backend, secrets: .revealed)
         if backend.options == BackendOptions() { options = nil }
     }
 }
@@ -116,7 +126,12 @@ extension ControlState.Endpoint {
         }
         do throws(ControlError) {
             shadows = try message.shadows.map { (shadow) throws(ControlError) in
-                .init(
+                guard shadow.proportion > 0, shadow.proportion <= 1 else {
+                    let error = PolicyError.proportionOutOfRange(
+                        backend: shadow.backend, value: shadow.proportion)
+                    throw .invalid("shadows.proportion", error.description)
+                }
+                return .init(
                     backend: shadow.backend, proportion: shadow.proportion,
                     options: try .init(shadow.options ?? .init()))
             }

@@ -4,7 +4,13 @@ extension StateHistory {
         if let damage = stored.damage { throw .damaged(damage) }
         do throws(UnreadableState) {
             let checkpoint = try stored.checkpoint.map { (record) throws(UnreadableState) in
-                try ControlState(bytes: record.bytes)
+                let state = try ControlState(bytes: record.bytes)
+                guard state.revision == record.revision else {
+                    throw UnreadableState(
+                        description: "the checkpoint of revision \(record.revision) contains "
+                            + "revision \(state.revision)")
+                }
+                return state
             }
             self.init(checkpoint ?? ControlState())
         } catch {

@@ -41,10 +41,11 @@ struct StateHistory: Sendable {
 
     init(_ current: ControlState = ControlState()) { self.current = current }
 
-    /// The earliest state that is kept.
+    /// The earliest state that is kept. Each entry is one revision, so there are no more than the current
+    /// one's number.
     var oldest: UInt64 { current.revision - UInt64(entries.count) }
 
-    /// Takes the next revision in. It must be the next one.
+    /// Adds the next revision. The caller has checked its number, also of one that a store contains.
     mutating func append(_ record: RevisionRecord) {
         precondition(record.revision == current.revision + 1, "revisions follow each other")
         entries.append(Entry(record: record, undo: current.apply(record.delta)))
@@ -68,7 +69,7 @@ struct StateHistory: Sendable {
 
     /// The records after a revision that is kept.
     func records(after revision: UInt64) -> [RevisionRecord] {
-        entries.suffix(Int(current.revision - revision)).map(\.record)
+        entries.drop { $0.record.revision <= revision }.map(\.record)
     }
 
     /// The revision from which on to keep, if enough has gathered before it.

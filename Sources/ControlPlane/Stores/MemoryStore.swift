@@ -18,6 +18,7 @@ package actor MemoryStore: StateStore {
     }
 
     package func append(_ record: StoredRecord) throws(StoreError) {
+        try record.check()
         guard record.revision == history.latest + 1 else {
             throw .conflict(latest: history.latest)
         }
@@ -25,7 +26,8 @@ package actor MemoryStore: StateStore {
         history.latest = record.revision
     }
 
-    package func checkpoint(_ record: StoredRecord) {
+    package func checkpoint(_ record: StoredRecord) throws(StoreError) {
+        try record.check()
         history.checkpoint = record
         history.records.removeAll { $0.revision <= record.revision }
         history.latest = max(history.latest, record.revision)

@@ -45,12 +45,27 @@ package protocol StateStore: Sendable {
 
 /// A revision or a checkpoint.
 package struct StoredRecord: Sendable, Equatable {
+    /// The largest revision that is read or written. Whatever a store contains, sums of revisions and counts
+    /// cannot overflow.
+    static let maximumRevision: UInt64 = 1 << 62
+
     package let revision: UInt64
     package let bytes: [UInt8]
 
     package init(revision: UInt64, bytes: [UInt8]) {
         self.revision = revision
         self.bytes = bytes
+    }
+
+    /// What is wrong with a revision that a store contains; nil if nothing is.
+    static func problem(_ revision: some BinaryInteger) -> String? {
+        guard revision < 0 || revision > maximumRevision else { return nil }
+        return "the revision is \(revision); it must be from 0 to \(maximumRevision)"
+    }
+
+    /// Refuses to write what could not be read again.
+    func check() throws(StoreError) {
+        if let problem = Self.problem(revision) { throw .refused(problem) }
     }
 }
 

@@ -29,6 +29,11 @@ package enum StoreLocation: Sendable, Equatable {
                 + "etcd:http://HOST:PORT[,HOST:PORT...][?prefix=NAME], or memory:")
     }
 
+    /// What an operator should change about the files that the location names, for the log.
+    package var warnings: [String] {
+        if case .etcd(let location) = self { location.warnings } else { [] }
+    }
+
     /// Opens the store.
     package func open() async throws(StoreError) -> any StateStore {
         switch self {

@@ -25,6 +25,8 @@ actor EtcdClient {
         } catch {
             throw .refused("etcd's TLS can't be set up: \(error.description)")
         }
+        // A password that cannot be had is reported now, not when etcd asks for it.
+        if location.user != nil { _ = try location.password() }
         clients = location.endpoints.map { [tls] in
             WeirClient(
                 $0, tls: tls, connectTimeout: Self.connectTimeout,

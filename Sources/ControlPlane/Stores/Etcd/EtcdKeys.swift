@@ -26,10 +26,10 @@ struct EtcdKeys {
     func parts(_ revision: UInt64) -> String { root + "parts/" + Self.digits(revision) }
     func checkpoints(_ revision: UInt64) -> String { root + "checkpoints/" + Self.digits(revision) }
 
-    /// The key after all that begin with a text.
+    /// The key after all that begin with a text, whose last character is in ASCII.
     static func end(of prefix: String) -> [UInt8] {
         var bytes = Array(prefix.utf8)
-        bytes[bytes.count - 1] += 1
+        if let last = bytes.popLast() { bytes.append(last &+ 1) }
         return bytes
     }
 

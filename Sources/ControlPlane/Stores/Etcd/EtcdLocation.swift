@@ -20,6 +20,7 @@ package struct EtcdLocation: Sendable, Equatable {
         let halves = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var scheme = ""
         var endpoints: [Address] = []
+        // A text without the separator is one part, so that there is a first part and an endpoint.
         for part in halves[0].split(separator: ",", omittingEmptySubsequences: false) {
             var host = part
             for known in ["http", "https"] where part.hasPrefix("\(known)://") {
@@ -42,8 +43,8 @@ package struct EtcdLocation: Sendable, Equatable {
         if scheme == "https" { tls = ClientTLS() }
         guard halves.count == 2 else { return }
         for setting in halves[1].split(separator: "&") {
-            let pair = setting.split(separator: "=", maxSplits: 1).map(String.init)
-            try set(pair[0], pair.count == 2 ? pair[1] : "", in: text)
+            let (name, value) = (setting.prefix { $0 != "=" }, setting.drop { $0 != "=" })
+            try set(String(name), String(value.dropFirst()), in: text)
         }
     }
 
@@ -96,11 +97,20 @@ package struct EtcdLocation: Sendable, Equatable {
             }
             return password
         }
-        do {
-            let text = try String(contentsOfFile: passwordFile, encoding: .utf8)
+        do throws(TrustedFile.Failure) {
+            let file = try TrustedFile(passwordFile, isSecret: true)
+            guard let text = String(validating: file.bytes, as: UTF8.self) else {
+                throw TrustedFile.Failure(description: "'\(passwordFile)' is not UTF-8")
+            }
             return String(text.prefix { !$0.isNewline })
         } catch {
-            throw .refused("the password file '\(passwordFile)' can't be read: \(error)")
+            throw .refused("etcd's password file: \(error)")
         }
+    }
+
+    /// What an operator should change about the files that are named here.
+    var warnings: [String] {
+        let password = passwordFile.flatMap { try? TrustedFile($0, isSecret: true) }
+        return (password?.warnings ?? []) + ((try? tls?.load())?.warnings ?? [])
     }
 }

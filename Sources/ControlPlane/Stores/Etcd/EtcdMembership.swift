@@ -81,9 +81,18 @@ actor EtcdMembership {
         let granted: Etcdserverpb_LeaseGrantResponse = try await client.call(
             "Lease/LeaseGrant", Etcdserverpb_LeaseGrantRequest(ttl: leaseSeconds))
         lease = granted.id
-        leaseEnd = asked + .seconds(granted.ttl)
+        leaseEnd = asked + Self.time(granted.ttl)
         try await put()
         await leaderMayBeGone()
+    }
+
+    /// The longest time in seconds for which one answer is relied on. etcd may grant more than was asked
+    /// for, but not that much more.
+    private static let maxLeaseSeconds: Int64 = 86_400
+
+    /// The time for which etcd has promised to keep the lease.
+    static func time(_ seconds: Int64) -> Duration {
+        .seconds(min(max(0, seconds), maxLeaseSeconds))
     }
 
     private func put() async throws(StoreError) {
@@ -111,7 +120,7 @@ actor EtcdMembership {
                 leads = false
                 return try await join()
             }
-            leaseEnd = asked + .seconds(reply.ttl)
+            leaseEnd = asked + Self.time(reply.ttl)
             // The news that there is no leader may have been missed.
             if !leads { await leaderMayBeGone() }
         } catch {

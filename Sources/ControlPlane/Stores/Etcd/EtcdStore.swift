@@ -110,6 +110,9 @@ package actor EtcdStore: StateStore {
         } catch {
             throw .damaged("etcd's key '\(key)' can't be read: \(error.description)")
         }
+        if let problem = StoredRecord.problem(blob.revision) {
+            throw .damaged("etcd's key '\(key)' is damaged: \(problem)")
+        }
         guard blob.partCount > 0 else {
             return StoredRecord(revision: blob.revision, bytes: blob.bytes)
         }
@@ -127,11 +130,17 @@ package actor EtcdStore: StateStore {
     }
 
     /// What the head says; 0 in an empty store.
-    private static func revision(in pair: Etcdserverpb_KeyValue?) throws(StoreError) -> UInt64 {
+    static func revision(in pair: Etcdserverpb_KeyValue?) throws(StoreError) -> UInt64 {
         guard let pair else { return 0 }
         let text = String(decoding: pair.value, as: UTF8.self)
-        guard let revision = UInt64(text) else {
-            throw .damaged("etcd's key for the latest revision says '\(text)'")
+        // A change compares the text, so that only one spelling will do.
+        guard let revision = UInt64(text), "\(revision)" == text,
+            StoredRecord.problem(revision) == nil
+        else {
+            let key = String(decoding: pair.key, as: UTF8.self)
+            throw .damaged(
+                "etcd's key '\(key)' contains '\(text.prefix(100))'; it must be a number from 0 to "
+                    + "\(StoredRecord.maximumRevision)")
         }
         return revision
     }
@@ -139,6 +148,8 @@ package actor EtcdStore: StateStore {
     // MARK: Writing
 
     package func append(_ record: StoredRecord) async throws(StoreError) {
+        try record.check()
+        guard record.revision > 0 else { throw .refused("revision 0 is the empty state") }
         let value = try await value(record, parts: keys.parts(record.revision))
         let before = record.revision - 1
         let reply: Etcdserverpb_TxnResponse = try await client.call(
@@ -161,6 +172,7 @@ package actor EtcdStore: StateStore {
     }
 
     package func checkpoint(_ record: StoredRecord) async throws(StoreError) {
+        try record.check()
         let known = try await checkpoint(as: 0)
         guard known.map({ $0.record.revision < record.revision }) ?? true else { return }
         let value = try await value(record, parts: keys.checkpoints(record.revision))

@@ -6,9 +6,21 @@ internal import SystemPackage
 final class SQLiteDatabase {
     enum Value {
         case integer(Int64)
+        case real(Double)
         case blob([UInt8])
         case text(String)
         case null
+
+        /// The name of the type, for errors.
+        var type: String {
+            switch self {
+            case .integer: "an integer"
+            case .real: "a real number"
+            case .blob: "a blob"
+            case .text: "text"
+            case .null: "null"
+            }
+        }
 
         var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
         var blob: [UInt8]? { if case .blob(let value) = self { value } else { nil } }
@@ -107,6 +119,10 @@ final class SQLiteDatabase {
         let copied = unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
         switch value {
         case .integer(let number): return unsafe sqlite3_bind_int64(statement, index, number)
+        case .real(let number): return unsafe sqlite3_bind_double(statement, index, number)
+        // A null pointer to no bytes would be null.
+        case .blob(let bytes) where bytes.isEmpty:
+            return unsafe sqlite3_bind_zeroblob(statement, index, 0)
         case .text(let text): return unsafe sqlite3_bind_text(statement, index, text, -1, copied)
         case .blob(let bytes):
             return unsafe bytes.withUnsafeBytes {
@@ -121,6 +137,7 @@ final class SQLiteDatabase {
         unsafe (0..<sqlite3_column_count(statement)).map { column in
             switch unsafe sqlite3_column_type(statement, column) {
             case SQLITE_INTEGER: return .integer(unsafe sqlite3_column_int64(statement, column))
+            case SQLITE_FLOAT: return .real(unsafe sqlite3_column_double(statement, column))
             case SQLITE_TEXT:
                 // Lives until the next step.
                 return unsafe sqlite3_column_text(statement, column)

@@ -111,6 +111,12 @@ package actor SQLiteStore: StateStore {
                 throw SQLiteDatabase.Failure(
                     code: 0, description: "it is the database of another program")
             }
+            guard version >= 0 else {
+                throw SQLiteDatabase.Failure(
+                    code: 0,
+                    description: "the version of its schema is \(version); it must be from 0 to "
+                        + "\(Self.migrations.count)")
+            }
             guard version <= Self.migrations.count else {
                 throw SQLiteDatabase.Failure(
                     code: 0,
@@ -156,7 +162,7 @@ package actor SQLiteStore: StateStore {
         do throws(SQLiteDatabase.Failure) {
             let checkpoint = try database.run("SELECT revision, checksum, bytes FROM checkpoint")
             if let row = checkpoint.first {
-                history.checkpoint = try Self.record(row)
+                history.checkpoint = try Self.record(row, of: "checkpoint")
                 history.latest = history.checkpoint?.revision ?? 0
             }
             var next = history.latest + 1
@@ -165,7 +171,7 @@ package actor SQLiteStore: StateStore {
                 "SELECT revision, checksum, bytes FROM revision WHERE revision >= ? "
                     + "ORDER BY revision LIMIT 1", .integer(Int64(bitPattern: next))
             ).first {
-                let record = try Self.record(row)
+                let record = try Self.record(row, of: "revision")
                 guard record.revision == next else {
                     throw SQLiteDatabase.Failure(
                         code: 0, description: "revision \(next) is missing")
@@ -185,27 +191,35 @@ package actor SQLiteStore: StateStore {
         return history
     }
 
-    private static func record(
-        _ row: [SQLiteDatabase.Value]
+    static func record(
+        _ row: [SQLiteDatabase.Value], of table: String
     ) throws(SQLiteDatabase.Failure) -> StoredRecord {
-        guard row.count == 3, let revision = row[0].integer, let checksum = row[1].integer,
-            let bytes = row[2].blob
-        else { throw SQLiteDatabase.Failure(code: 0, description: "a row is not as it should be") }
-        guard Self.checksum(bytes, UInt64(bitPattern: revision)) == checksum else {
-            throw SQLiteDatabase.Failure(
-                code: 0, description: "the bytes of revision \(revision) are not what was written")
+        func damage(_ description: String) -> SQLiteDatabase.Failure {
+            SQLiteDatabase.Failure(code: 0, description: "table '\(table)': \(description)")
         }
-        return StoredRecord(revision: UInt64(bitPattern: revision), bytes: bytes)
+        guard row.count == 3, let number = row[0].integer, let checksum = row[1].integer,
+            let bytes = row[2].blob
+        else {
+            let types = row.map(\.type).joined(separator: ", ")
+            throw damage("a row contains \(types); it must contain an integer, an integer, a blob")
+        }
+        if let problem = StoredRecord.problem(number) { throw damage(problem) }
+        let revision = UInt64(bitPattern: number)
+        guard Self.checksum(bytes, revision) == checksum else {
+            throw damage("the bytes of revision \(revision) are not what was written")
+        }
+        return StoredRecord(revision: revision, bytes: bytes)
     }
 
     /// Of the bytes, and of where they belong.
-    private static func checksum(_ bytes: [UInt8], _ revision: UInt64) -> Int64 {
+    static func checksum(_ bytes: [UInt8], _ revision: UInt64) -> Int64 {
         Int64(bitPattern: KeyHash.hash(bytes.rawSpan, seed: revision))
     }
 
     // MARK: Writing
 
     package func append(_ record: StoredRecord) throws(StoreError) {
+        try record.check()
         // Nobody else writes, so this holds until the commit.
         let latest = try latest()
         guard record.revision == latest + 1 else { throw .conflict(latest: latest) }
@@ -218,6 +232,7 @@ package actor SQLiteStore: StateStore {
     }
 
     package func checkpoint(_ record: StoredRecord) throws(StoreError) {
+        try record.check()
         try write { (database) throws(SQLiteDatabase.Failure) in
             let revision = SQLiteDatabase.Value.integer(Int64(bitPattern: record.revision))
             try database.run(
@@ -242,15 +257,23 @@ package actor SQLiteStore: StateStore {
 
     private func latest() throws(StoreError) -> UInt64 {
         let database = try opened()
+        let latest: SQLiteDatabase.Value
         do throws(SQLiteDatabase.Failure) {
             let row = try database.run(
                 "SELECT max(coalesce((SELECT max(revision) FROM revision), 0), "
                     + "coalesce((SELECT revision FROM checkpoint), 0))"
             ).first
-            return UInt64(bitPattern: row?.first?.integer ?? 0)
+            latest = row?.first ?? .null
         } catch {
             throw failure(error)
         }
+        guard let number = latest.integer else {
+            throw .damaged("'\(path)' is damaged: the latest revision is \(latest.type)")
+        }
+        if let problem = StoredRecord.problem(number) {
+            throw .damaged("'\(path)' is damaged: \(problem)")
+        }
+        return UInt64(bitPattern: number)
     }
 
     private func opened() throws(StoreError) -> SQLiteDatabase {

@@ -1,0 +1,181 @@
+internal import Foundation
+internal import Messages
+internal import Serving
+internal import Testing
+internal import TrafficPolicy
+
+@testable internal import ControlPlane
+
+/// Whatever the messages of a store contain, they are read as a state that can be used, or refused with a reason.
+@Suite struct StoredNumbersTests {
+    private static let mutations = MessageMutations(
+        schema: ControlPlane.schema(of: [Weir_Store_V1_StoreProto.file]))
+
+    private static let changes = 24
+
+    /// A history with backends and endpoints of every kind, and a checkpoint of its end.
+    private static func seed() throws -> (revisions: [StoredRecord], checkpoint: [UInt8]) {
+        let random = try RandomHistory(seed: 11, changes: Self.changes)
+        return (random.records, try random.history.current.bytes())
+    }
+
+    /// What a server does with a state.
+    private func use(_ history: StateHistory) throws {
+        let state = history.current
+        for endpoint in state.endpoints.values {
+            let policy = endpoint.policy
+            for point in [0, 1, 1 << 63, .max] as [UInt64] {
+                #expect(policy.backends.indices.contains(policy.choose(point)))
+            }
+            var random = LoopRandom(seed: 1)
+            for shadow in policy.shadows.indices { _ = policy.isShadowed(shadow, using: &random) }
+            // Through maps as they were, and on from there.
+            var next = state
+            if let backend = state.backends.keys.sorted().first {
+                for _ in 0..<2 {
+                    let change = try? next.setTraffic(endpoint.name, [(backend, 1)])
+                    #expect(change.map { (0...1).contains($0.movedShare) } != false)
+                }
+            }
+            _ = state.delta(to: next).summary(of: state)
+        }
+        _ = Weir_Admin_V1_ListEndpointsResponse(state)
+        _ = try state.bytes()
+        var again = state
+        _ = try? again.rollBack(to: state)
+        for now in [Date(), .distantPast, Date(timeIntervalSince1970: 1e300)] {
+            if let cut = history.cut(HistoryBounds(), now: now) {
+                #expect((history.oldest...state.revision).contains(cut))
+            }
+        }
+        for revision in [0, 1, history.oldest, state.revision, .max] as [UInt64] {
+            _ = history.state(at: revision)
+            _ = history.record(revision).map { Weir_Admin_V1_Revision($0) }
+            _ = history.records(after: revision)
+        }
+        var short = history
+        short.forget(upTo: state.revision)
+        #expect(short.oldest == state.revision)
+    }
+
+    @Test("Any field of a checkpoint may have any value: it is used, or refused with a reason")
+    func bearsCheckpoints() throws {
+        let (_, checkpoint) = try Self.seed()
+        var (used, refused) = (0, 0)
+        Self.mutations.each(of: checkpoint, "weir.store.v1.Checkpoint") { bytes, path in
+            do throws(UnreadableState) {
+                let state = try ControlState(bytes: bytes)
+                used += 1
+                #expect(throws: Never.self, "\(path)") { try use(StateHistory(state)) }
+            } catch {
+                refused += 1
+                #expect(!error.description.isEmpty)
+            }
+        }
+        #expect(used > 1_000 && refused > 1_000, "\(used) used, \(refused) refused")
+    }
+
+    @Test("Any field of a revision may have any value: it is used, or refused with a reason")
+    func bearsRevisions() throws {
+        let (revisions, _) = try Self.seed()
+        var (used, refused) = (0, 0)
+        // The last one on top of the others, of which a backend and an endpoint are changed again.
+        for index in [0, revisions.count - 2, revisions.count - 1] {
+            var stored = StoredHistory()
+            stored.records = Array(revisions.prefix(index))
+            let before = try StateHistory(stored)
+            Self.mutations.each(of: revisions[index].bytes, "weir.store.v1.Revision") {
+                bytes, path in
+                var next = StoredHistory()
+                next.records = [.init(revision: UInt64(index) + 1, bytes: bytes)]
+                do throws(StoreError) {
+                    let records = try next.newRecords(after: UInt64(index))
+                    used += 1
+                    var history = before
+                    for record in records { history.append(record) }
+                    #expect(throws: Never.self, "\(path)") { try use(history) }
+                } catch {
+                    refused += 1
+                    #expect(error.description.contains("revision"), "\(path): \(error)")
+                }
+            }
+        }
+        #expect(used > 1_000 && refused > 100, "\(used) used, \(refused) refused")
+    }
+
+    @Test("Any field of an archive may have any value: it is restored, or refused with a reason")
+    func bearsArchives() async throws {
+        let (revisions, _) = try Self.seed()
+        var archive = Weir_Store_V1_Archive(
+            checkpoint: try Weir_Store_V1_Checkpoint(
+                serializedBytes: try RandomHistory(seed: 11, changes: Self.changes)
+                    .states[Self.changes - 3].bytes()))
+        archive.revisions = try revisions.suffix(3).map { try .init(serializedBytes: $0.bytes) }
+        var accepted: [StateArchive] = []
+        var refused = 0
+        let seed = try archive.serializedBytes()
+        Self.mutations.each(of: seed, "weir.store.v1.Archive") {
+            bytes, _ in
+            guard let message = try? Weir_Store_V1_Archive(serializedBytes: bytes) else { return }
+            do throws(StoreError) {
+                accepted.append(try StateArchive(message))
+            } catch {
+                refused += 1
+                #expect(error.description.contains("the archive can't be used"))
+            }
+        }
+        #expect(accepted.count > 1_000 && refused > 1_000)
+        for (index, archive) in accepted.enumerated() where index % 97 == 0 {
+            let store = MemoryStore()
+            try await archive.write(to: store)
+            #expect(await store.read(after: nil).latest == archive.latest)
+        }
+    }
+
+    @Test("No clock and no age make the cut of the history anything but a revision of it")
+    func bearsClocks() throws {
+        let history = try RandomHistory(seed: 12, changes: 100).history
+        for seconds in [0, 1e9, -1e9, 2e11, -2e11, 1e18, -1e18, 1e300, -1e300, .infinity, .nan] {
+            let now = Date(timeIntervalSince1970: seconds)
+            for age in [.zero, .seconds(-1), .seconds(1), .seconds(Int64.max), .seconds(Int64.min)]
+                as [Duration]
+            {
+                for revisions in [1, 64, 1_000_000, .max] {
+                    var bounds = HistoryBounds()
+                    (bounds.age, bounds.revisions) = (age, revisions)
+                    if let cut = history.cut(bounds, now: now) {
+                        #expect((history.oldest...history.current.revision).contains(cut))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "A revision beyond the largest one is neither read nor written",
+        arguments: [1 << 62, (1 << 62) + 1, 1 << 63, .max - 1, .max] as [UInt64])
+    func boundsRevisions(revision: UInt64) async throws {
+        let isValid = revision <= StoredRecord.maximumRevision
+        let bytes = try Weir_Store_V1_Checkpoint(revision: revision).serializedBytes()
+        #expect(((try? ControlState(bytes: bytes)) != nil) == isValid)
+        let store = MemoryStore()
+        let record = StoredRecord(revision: revision, bytes: bytes)
+        #expect(((try? await store.checkpoint(record)) != nil) == isValid)
+        if isValid {
+            #expect(await store.read(after: nil).latest == revision)
+            await #expect(throws: StoreError.self) {
+                try await store.append(.init(revision: revision + 1, bytes: []))
+            }
+            #expect(try StateHistory(await store.read(after: nil)).oldest == revision)
+        }
+    }
+
+    @Test("A checkpoint whose bytes are of another revision is refused")
+    func comparesRevisions() throws {
+        var stored = StoredHistory()
+        stored.checkpoint = .init(
+            revision: 5, bytes: try Weir_Store_V1_Checkpoint(revision: 6).serializedBytes())
+        let error = #expect(throws: StoreError.self) { try StateHistory(stored) }
+        #expect(error?.description == "the checkpoint of revision 5 contains revision 6")
+    }
+}
