@@ -73,12 +73,14 @@ extension ControlPlane {
             currentRevision: state.revision, oldestRevision: history.oldest)
     }
 
-    func revision(_ revision: UInt64) throws -> Weir_Admin_V1_GetRevisionResponse {
+    func revision(
+        _ revision: UInt64, secrets: SecretValues
+    ) throws -> Weir_Admin_V1_GetRevisionResponse {
         let state = try kept(revision == 0 ? state.revision : revision)
         let record = history.record(state.revision)
         return Weir_Admin_V1_GetRevisionResponse(
             revision: record.map { .init($0) } ?? .init(revision: state.revision),
-            configuration: try .init(state),
+            configuration: try .init(state, secrets: secrets),
             endpoints: Weir_Admin_V1_ListEndpointsResponse(state).endpoints)
     }
 

@@ -46,8 +46,14 @@ struct SecurityOptions: ParsableArguments {
             "Who may do what on the admin port; see 'weir access add'.", valueName: "file"))
     var access: String?
 
-    @Flag(help: "Let the admin port be reached from elsewhere without TLS and authentication.")
+    @Flag(help: "Allow an admin address that other machines reach, without TLS and authentication.")
     var insecureAdmin = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Answer /metrics and /healthz also to requests for this host; may be repeated.",
+            valueName: "name"))
+    var adminHost: [String] = []
 
     var settings: SecuritySettings {
         var settings = SecuritySettings()
@@ -57,6 +63,7 @@ struct SecurityOptions: ParsableArguments {
             adminTlsClientCa.map { access == nil ? .required(caFile: $0) : .accepted(caFile: $0) })
         settings.accessFile = access
         settings.allowsInsecureAdmin = insecureAdmin
+        settings.adminHosts = adminHost
         return settings
     }
 

@@ -99,6 +99,7 @@ extension WeirClient {
                     "a token goes to \(address) with TLS only: see --admin-tls and --admin-tls-ca")
         }
         do throws(TLSFailure) {
+            if let tls { warnOnce(try tls.load().warnings) }
             return try WeirClient(
                 address, tls: tls, token: token, maxMessageBytes: maxMessageBytes)
         } catch {

@@ -2,90 +2,169 @@ internal import GRPCWire
 internal import Serving
 internal import Synchronization
 
-/// Lets callers of the admin port do what they may, and nothing else.
+/// Decides what callers of the admin port may do, when a call begins and again for each open call when the access
+/// file has changed.
 ///
-/// Without a list everybody who can reach the port may do everything: it listens on the loopback address
-/// then, or asks for certificates.
+/// Without a list every caller may do everything: the port then listens on the loopback address, or requires
+/// certificates.
 package final class Access: Sendable {
-    private let list: Mutex<AccessList?>
+    /// What a call needs of its caller.
+    struct Need: Sendable {
+        var role: AccessList.Role
+        /// For the error: "call SetTraffic".
+        var act: String
+        /// The endpoint that a change is about, empty for all; nil where it does not matter.
+        var endpoint: String?
+    }
 
-    package init(_ list: AccessList? = nil) { self.list = Mutex(list) }
+    /// A call that has not ended.
+    private struct OpenCall {
+        let caller: Caller
+        var need: Need
+        let end: @Sendable (RPCError) -> Void
+    }
 
-    /// From now on.
-    package func replace(with list: AccessList) { self.list.withLock { $0 = list } }
+    /// What a call proves its caller's identity by.
+    struct Caller: Sendable {
+        let identities: [PeerIdentity]
+        /// The value of the header `authorization`.
+        let authorization: String?
+    }
 
-    /// Who calls.
+    private struct State {
+        var list: AccessList?
+        var calls: [ObjectIdentifier: OpenCall] = [:]
+    }
+
+    private let state: Mutex<State>
+
+    package init(_ list: AccessList? = nil) { state = Mutex(State(list: list)) }
+
+    /// Uses another list from now on, and ends the open calls that it does not allow.
+    package func replace(with list: AccessList) {
+        let rejected = state.withLock { state in
+            state.list = list
+            return state.calls.values.compactMap { call in
+                Self.rejection(of: call.caller, call.need, list).map { (call.end, $0) }
+            }
+        }
+        // Outside of the lock: a call that ends takes it.
+        for (end, error) in rejected { end(error) }
+    }
+
+    /// Decides about a call to a method, and remembers it while it is open.
+    func admit(_ method: String, _ context: CallContext) -> Service.Admission {
+        let call = OpenCall(
+            caller: Caller(context),
+            need: Need(role: Self.role(for: method), act: "call \(method)"),
+            end: { context.end($0) })
+        let id = context.id
+        // In one step, so that no change of the list comes between.
+        let rejection = state.withLock { state -> RPCError? in
+            if let error = Self.rejection(of: call.caller, call.need, state.list) { return error }
+            state.calls[id] = call
+            return nil
+        }
+        if let rejection { return .rejected(rejection) }
+        return .admitted { [self] in _ = state.withLock { $0.calls.removeValue(forKey: id) } }
+    }
+
+    /// Checks what an admitted call needs beyond its method, now and while it is open.
     ///
-    /// - Parameter authorization: the value of the header `authorization`.
-    func principal(
-        identities: [String], authorization: String?
+    /// - Parameter extend: adds to the need of the method.
+    @discardableResult
+    func require(
+        _ context: CallContext, _ extend: (inout Need) -> Void = { _ in }
     ) throws(RPCError) -> AccessList.Principal? {
-        guard let list = list.withLock({ $0 }) else {
-            return identities.first.map { .init(name: $0, role: .admin, endpoints: nil) }
+        try state.withLock { (state) throws(RPCError) in
+            guard var call = state.calls[context.id] else {
+                throw RPCError(.cancelled, "the call has ended")
+            }
+            extend(&call.need)
+            let principal = try Self.check(call.caller, call.need, state.list)
+            state.calls[context.id] = call
+            return principal
+        }
+    }
+
+    /// Checks a request that is not a call.
+    func check(_ caller: Caller, _ need: Need) throws(RPCError) {
+        _ = try Self.check(caller, need, state.withLock { $0.list })
+    }
+
+    private static func rejection(
+        of caller: Caller, _ need: Need, _ list: AccessList?
+    ) -> RPCError? {
+        do throws(RPCError) {
+            _ = try check(caller, need, list)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    // MARK: Rules
+
+    /// The caller, if it may do what is needed; nil for an anonymous caller where there is no list.
+    static func check(
+        _ caller: Caller, _ need: Need, _ list: AccessList?
+    ) throws(RPCError) -> AccessList.Principal? {
+        guard let principal = try principal(caller, list) else { return nil }
+        guard principal.role >= need.role else {
+            throw RPCError(
+                .permissionDenied,
+                "'\(principal.name)' is \(principal.role.article); to \(need.act) takes "
+                    + need.role.article)
+        }
+        guard let endpoint = need.endpoint, principal.role == .operator else { return principal }
+        guard !endpoint.isEmpty else {
+            throw RPCError(
+                .permissionDenied,
+                "'\(principal.name)' is an operator: name the endpoint that is meant")
+        }
+        if let endpoints = principal.endpoints, !endpoints.contains(endpoint) {
+            throw RPCError(
+                .permissionDenied,
+                "'\(principal.name)' is an operator of \(endpoints.sorted().joined(separator: ", ")), "
+                    + "not of \(endpoint.printable(limit: 128))")
+        }
+        return principal
+    }
+
+    private static func principal(
+        _ caller: Caller, _ list: AccessList?
+    ) throws(RPCError) -> AccessList.Principal? {
+        guard let list else {
+            return caller.identities.first.map {
+                .init(name: $0.name, role: .admin, endpoints: nil)
+            }
         }
         // A token is meant for this call, a certificate for the whole connection.
-        if let authorization {
+        if let authorization = caller.authorization {
             let words = authorization.split(separator: " ")
             guard words.count == 2, words[0].lowercased() == "bearer" else {
                 throw RPCError(
                     .unauthenticated, "the authorization is not of the form 'Bearer TOKEN'")
             }
             guard let principal = list.principal(token: String(words[1])) else {
-                throw RPCError(.unauthenticated, "nobody here has this token")
+                throw RPCError(.unauthenticated, "the access file does not have this token")
             }
             return principal
         }
-        guard !identities.isEmpty else {
+        guard !caller.identities.isEmpty else {
             throw RPCError(
                 .unauthenticated,
-                "who calls? send a token (authorization: Bearer TOKEN) or show a certificate")
+                "the caller is unknown: send a token (authorization: Bearer TOKEN) or a certificate with a "
+                    + "URI, a DNS name or an email address")
         }
-        guard let principal = list.principal(certificate: identities) else {
+        guard let principal = list.principal(certificate: caller.identities) else {
+            let names = caller.identities.prefix(4).map { "\($0)".printable(limit: 128) }
             throw RPCError(
                 .permissionDenied,
-                "nobody here is called \(identities.joined(separator: " or "))")
+                "the access file has none of the certificate's names: "
+                    + names.joined(separator: ", ") + (caller.identities.count > 4 ? ", ..." : ""))
         }
         return principal
-    }
-
-    /// Who calls, if that one may call the method at all.
-    @discardableResult
-    func check(
-        _ method: String, _ context: CallContext
-    ) throws(RPCError) -> AccessList.Principal? {
-        let principal = try principal(
-            identities: context.peerIdentities,
-            authorization: context.metadata["authorization"])
-        try Self.check(principal, Self.role(for: method), to: "call \(method)")
-        return principal
-    }
-
-    static func check(
-        _ principal: AccessList.Principal?, _ role: AccessList.Role, to act: String
-    ) throws(RPCError) {
-        guard let principal, principal.role < role else { return }
-        throw RPCError(
-            .permissionDenied,
-            "'\(principal.name)' is \(principal.role.article); to \(act) takes \(role.article)")
-    }
-
-    /// Refuses an operator of other endpoints.
-    ///
-    /// - Parameter endpoint: what a change is about; empty for everything.
-    static func check(
-        _ principal: AccessList.Principal?, mayChange endpoint: String
-    ) throws(RPCError) {
-        guard let principal, principal.role == .operator else { return }
-        guard !endpoint.isEmpty else {
-            throw RPCError(
-                .permissionDenied,
-                "'\(principal.name)' is an operator: name the endpoint that is meant")
-        }
-        guard let endpoints = principal.endpoints, !endpoints.contains(endpoint) else { return }
-        throw RPCError(
-            .permissionDenied,
-            "'\(principal.name)' is an operator of \(endpoints.sorted().joined(separator: ", ")), "
-                + "not of \(endpoint)")
     }
 
     /// Methods of the admin service that change nothing.
@@ -100,13 +179,17 @@ package final class Access: Sendable {
         "Rollback",
     ]
 
-    /// What a method takes; one that isn't known here is for admins.
+    /// The role that a method takes; a method that is not listed here takes an admin.
     static func role(for method: String) -> AccessList.Role {
         if viewing.contains(method) { return .viewer }
         return operating.contains(method) ? .operator : .admin
     }
 }
 
-extension AccessList.Role {
-    fileprivate var article: String { (self == .viewer ? "a " : "an ") + rawValue }
+extension Access.Caller {
+    init(_ context: CallContext) {
+        self.init(
+            identities: context.peerIdentities,
+            authorization: context.metadata["authorization"])
+    }
 }

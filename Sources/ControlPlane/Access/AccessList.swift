@@ -1,20 +1,23 @@
 internal import Crypto
+internal import GRPCWire
+package import Serving
 
 /// Who may do what on the admin port, read from a file with a line for each credential:
 ///
 /// ```
 /// # name      role                credential
-/// ada         admin               cert:spiffe://prod/ada
+/// ada         admin               cert:uri:spiffe://prod/ada
 /// deploy-bot  operator:greeter    sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-/// grafana     viewer              sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
+/// grafana     viewer              cert:dns:grafana.internal
 /// ```
 ///
-/// `sha256:` is the hash of a bearer token, in hexadecimal; `cert:` a subject alternative name of a client's
-/// certificate. A token has 256 random bits, so that a plain hash tells nothing about it.
+/// `sha256:` is the hash of a bearer token, in hexadecimal; a token has 256 random bits, so its hash reveals nothing.
+/// `cert:` is a subject alternative name of a client's certificate with its type, `uri`, `dns` or `email`; see
+/// ``PeerIdentity`` for how names are compared. A word that begins with `#` begins a comment.
 package struct AccessList: Sendable {
-    /// What somebody may do; each role may do what the one before may.
+    /// What a principal may do; each role may do what the one before may.
     package enum Role: String, Sendable, Comparable, CaseIterable {
-        /// Look at everything.
+        /// Read everything but secrets.
         case viewer
         /// Change traffic and shadows, of all endpoints or of some.
         case `operator`
@@ -26,7 +29,7 @@ package struct AccessList: Sendable {
         private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
     }
 
-    /// Somebody who is let in.
+    /// The owner of a credential.
     package struct Principal: Sendable, Equatable {
         /// The author of changes, for the history.
         package let name: String
@@ -35,14 +38,14 @@ package struct AccessList: Sendable {
         package let endpoints: Set<String>?
     }
 
-    /// What shows who somebody is.
+    /// What a principal proves its identity by.
     package enum Credential: Hashable, Sendable {
         /// The SHA-256 of a token, in hexadecimal.
         case token(sha256: String)
-        case certificate(String)
+        case certificate(PeerIdentity)
     }
 
-    /// A line that can't be used.
+    /// An invalid line.
     package struct Invalid: Error, CustomStringConvertible {
         package let line: Int
         package let description: String
@@ -55,12 +58,13 @@ package struct AccessList: Sendable {
     package init(_ text: String) throws(Invalid) {
         let lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
         for (index, line) in lines.enumerated() {
-            let words = line.prefix { $0 != "#" }.split { $0.isWhitespace }.map(String.init)
+            let words = line.split { $0.isWhitespace }
+                .prefix { $0.utf8.first != UInt8(ascii: "#") }.map(String.init)
             guard !words.isEmpty else { continue }
             guard words.count == 3 else {
                 throw Invalid(
                     line: index + 1,
-                    description: "has \(words.count) words; write NAME ROLE CREDENTIAL")
+                    description: "\(words.count) words; a line has the form NAME ROLE CREDENTIAL")
             }
             do throws(Mistake) {
                 try add(words[0], role: words[1], credential: words[2])
@@ -80,24 +84,36 @@ package struct AccessList: Sendable {
         let principal = try Self.principal(name, role)
         let credential = try Self.credential(credential)
         guard principals.updateValue(principal, forKey: credential) == nil else {
-            throw Mistake(description: "the credential is there twice")
+            throw Mistake(description: "an earlier line has the same credential")
         }
         entries.append((credential, principal))
     }
 
+    /// The longest name, in bytes.
+    private static let maxName = 128
+
     private static func principal(_ name: String, _ text: String) throws(Mistake) -> Principal {
+        guard name.utf8.count <= maxName, !name.unicodeScalars.contains(where: \.isControl) else {
+            throw Mistake(
+                description: "invalid name '\(name.printable(limit: 64))': "
+                    + "use at most \(maxName) bytes and no control characters")
+        }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let role = Role(rawValue: String(parts[0])) else {
             let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Mistake(description: "'\(parts[0])' is no role; there are \(roles)")
+            throw Mistake(
+                description: "invalid role '\(String(parts[0]).printable(limit: 64))'; use \(roles)"
+            )
         }
         guard parts.count == 2 else { return Principal(name: name, role: role, endpoints: nil) }
         guard role == .operator else {
-            throw Mistake(description: "only operators are bound to endpoints, not a \(role)")
+            throw Mistake(
+                description: "only an operator can be limited to endpoints, not \(role.article)")
         }
         let endpoints = parts[1].split(separator: ",", omittingEmptySubsequences: false)
         guard endpoints.allSatisfy({ !$0.isEmpty }) else {
-            throw Mistake(description: "name endpoints behind the colon: operator:ONE,TWO")
+            throw Mistake(
+                description: "empty endpoint name; write operator:ENDPOINT,ENDPOINT")
         }
         return Principal(name: name, role: role, endpoints: Set(endpoints.map(String.init)))
     }
@@ -112,32 +128,46 @@ package struct AccessList: Sendable {
                 throw Mistake(description: "sha256: takes 64 hexadecimal digits")
             }
             return .token(sha256: digest)
-        case "cert" where !value.isEmpty: return .certificate(value)
+        case "cert":
+            guard let identity = PeerIdentity(value) else {
+                throw Mistake(description: "the credential is not \(certificateForm)")
+            }
+            return .certificate(identity)
         default:
-            // Not repeated: it may be a token that somebody has put here.
-            throw Mistake(description: "the credential is neither sha256:HASH nor cert:NAME")
+            // The text is not repeated: it may be a token.
+            throw Mistake(
+                description: "the credential is neither sha256:HASH nor \(certificateForm)")
         }
     }
 
-    /// Who shows a token; nil when nobody has it.
+    private static let certificateForm =
+        "cert:uri:NAME, cert:dns:NAME or cert:email:NAME (for example cert:uri:spiffe://prod/ada), "
+        + "where NAME is printable ASCII without '*'"
+
+    /// The owner of a token; nil for an unknown one.
     func principal(token: String) -> Principal? {
         principals[.token(sha256: AccessToken.hash(of: token))]
     }
 
-    /// Whom a certificate is made out to; the first of its names that is known counts.
-    func principal(certificate names: [String]) -> Principal? {
+    /// The owner of a certificate; the first of its names that is known counts.
+    func principal(certificate names: [PeerIdentity]) -> Principal? {
         names.lazy.compactMap { principals[.certificate($0)] }.first
     }
 }
 
-/// A bearer token, as it is made.
+extension AccessList.Role {
+    /// "an admin"
+    var article: String { (self == .viewer ? "a " : "an ") + rawValue }
+}
+
+/// A new bearer token.
 package struct AccessToken: Sendable {
-    /// What its bearer sends; not kept anywhere.
+    /// What its bearer sends; stored nowhere.
     package let text: String
-    /// What the access file has of it.
+    /// What the access file contains.
     package var hash: String { Self.hash(of: text) }
 
-    /// A new one, of 256 random bits.
+    /// Makes a token of 256 random bits.
     package init() {
         var generator = SystemRandomNumberGenerator()
         let digits = (0..<4).map { _ in

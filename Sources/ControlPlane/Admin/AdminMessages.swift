@@ -3,26 +3,31 @@ internal import Messages
 internal import Serving
 internal import TrafficPolicy
 
-/// The control state in the words of `admin.proto`.
+/// The control state as messages of `admin.proto`.
 extension ControlPlane {
-    func message(_ backend: ControlState.Backend) -> Weir_Admin_V1_Backend {
-        var message = Weir_Admin_V1_Backend(backend)
+    func message(
+        _ backend: ControlState.Backend, secrets: SecretValues
+    ) -> Weir_Admin_V1_Backend {
+        var message = Weir_Admin_V1_Backend(backend, secrets: secrets)
         message.services = services(of: backend)
         message.endpoints = state.endpoints(naming: backend.name)
         return message
     }
 
-    func message(_ event: Watchers.Event) -> Weir_Admin_V1_WatchResponse {
+    func message(
+        _ event: Watchers.Event, secrets: SecretValues
+    ) -> Weir_Admin_V1_WatchResponse {
         switch event {
         case .snapshot(let state):
             Weir_Admin_V1_WatchResponse(
                 revision: state.revision, time: Google_Protobuf_Timestamp(Date()), snapshot: true,
-                backends: state.backends.values.sorted { $0.name < $1.name }.map { message($0) },
+                backends: state.backends.values.sorted { $0.name < $1.name }
+                    .map { message($0, secrets: secrets) },
                 endpoints: Weir_Admin_V1_ListEndpointsResponse(state).endpoints)
         case .change(let record):
             Weir_Admin_V1_WatchResponse(
                 revision: record.revision, time: Google_Protobuf_Timestamp(record.time),
-                backends: record.delta.backends.map { message($0) },
+                backends: record.delta.backends.map { message($0, secrets: secrets) },
                 deletedBackends: record.delta.deletedBackends,
                 endpoints: record.delta.endpoints.map { .init($0) },
                 deletedEndpoints: record.delta.deletedEndpoints, author: record.author,
@@ -78,11 +83,21 @@ extension Weir_Admin_V1_ListEndpointsResponse {
 }
 
 extension Google_Protobuf_Timestamp {
-    /// To the microsecond, which is as much as a `Date` can hold.
+    /// The years 1 to 9999 in seconds since 1970, which is what a timestamp may hold.
+    private static let seconds = -62_135_596_800.0...253_402_300_799.0
+
+    /// To the microsecond, which is as much as a `Date` can hold; a time that a timestamp cannot hold becomes the
+    /// nearest one that it can.
     init(_ date: Date) {
-        let (seconds, micros) = Int64((date.timeIntervalSince1970 * 1e6).rounded())
-            .quotientAndRemainder(dividingBy: 1_000_000)
-        self.init(seconds: seconds, nanos: Int32(micros) * 1_000)
+        let range = Self.seconds
+        let time = date.timeIntervalSince1970
+        let bounded = time.isNaN ? 0 : min(max(time, range.lowerBound), range.upperBound)
+        let micros = Int64((bounded * 1e6).rounded())
+        let (seconds, rest) = micros.quotientAndRemainder(dividingBy: 1_000_000)
+        // Nanoseconds count forward, also before 1970.
+        self.init(
+            seconds: rest < 0 ? seconds - 1 : seconds,
+            nanos: Int32(rest < 0 ? rest + 1_000_000 : rest) * 1_000)
     }
 }
 

@@ -15,17 +15,10 @@ extension ControlPlane {
         board.set(joined, services: Self.standardServices + [admin])
         return HandlerBackend(
             "weir-admin",
-            // How the server is, everybody may ask.
+            // Health is for every caller.
             services: [Service.health(health)]
                 + ([adminService] + Service.reflection(board)).map { service in
-                    service.guarded { [access] method, context in
-                        do throws(RPCError) {
-                            try access.check(method, context)
-                            return nil
-                        } catch {
-                            return error
-                        }
-                    }
+                    service.guarded { [access] in access.admit($0, $1) }
                 })
     }
 
@@ -44,13 +37,13 @@ extension ControlPlane {
             .change("CreateBackend", access) {
                 (request: Weir_Admin_V1_CreateBackendRequest, condition) in
                 let backend = try await self.createBackend(
-                    try ControlState.Backend(request.backend ?? .init()), under: condition)
+                    try ControlState.Backend(asked: request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
             .change("UpdateBackend", access) {
                 (request: Weir_Admin_V1_UpdateBackendRequest, condition) in
                 let backend = try await self.updateBackend(
-                    try ControlState.Backend(request.backend ?? .init()), under: condition)
+                    try ControlState.Backend(asked: request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
             .change("DeleteBackend", access) {
@@ -105,10 +98,11 @@ extension ControlPlane {
     private nonisolated func addingQuestions(_ service: Service) -> Service {
         service
             .question("GetBackend", self) { (request: Weir_Admin_V1_GetBackendRequest) in
-                try await self.messageWithStatus(try await self.state.known(backend: request.name))
+                try await self.messageWithStatus(
+                    try await self.state.known(backend: request.name), secrets: request.secrets)
             }
-            .question("ListBackends", self) { (_: Weir_Admin_V1_ListBackendsRequest) in
-                try await self.backendList()
+            .question("ListBackends", self) { (request: Weir_Admin_V1_ListBackendsRequest) in
+                try await self.backendList(secrets: request.secrets)
             }
             .question("GetEndpoint", self) { (request: Weir_Admin_V1_GetEndpointRequest) in
                 Weir_Admin_V1_Endpoint(try await self.state.known(endpoint: request.name))
@@ -128,8 +122,7 @@ extension ControlPlane {
             }
             .unary("ResetShadowReport") {
                 (request: Weir_Admin_V1_ResetShadowReportRequest, context) in
-                let principal = try self.access.check("ResetShadowReport", context)
-                try Access.check(principal, mayChange: request.endpoint)
+                try self.access.require(context) { $0.endpoint = request.endpoint }
                 return try await refusals {
                     try await self.resetShadowReport(request.endpoint, backend: request.backend)
                     return Weir_Admin_V1_ResetShadowReportResponse()
@@ -150,11 +143,13 @@ extension ControlPlane {
             .serverStreaming("Watch") {
                 (
                     request: Weir_Admin_V1_WatchRequest,
-                    replies: ReplyWriter<Weir_Admin_V1_WatchResponse>, _
+                    replies: ReplyWriter<Weir_Admin_V1_WatchResponse>, context
                 ) in
+                try self.access.require(request, context)
                 try await refusals {
                     for try await entry in try await self.watch(from: request.fromRevision) {
-                        try await replies.send(await self.message(entry))
+                        try await replies.send(
+                            await self.message(entry, secrets: request.secrets))
                     }
                 }
             }
@@ -175,7 +170,7 @@ extension ControlPlane {
                 await self.revisions(before: request.beforeRevision, limit: request.limit)
             }
             .question("GetRevision", self) { (request: Weir_Admin_V1_GetRevisionRequest) in
-                try await self.revision(request.revision)
+                try await self.revision(request.revision, secrets: request.secrets)
             }
             .question("CompareRevisions", self) {
                 (request: Weir_Admin_V1_CompareRevisionsRequest) in
@@ -203,13 +198,14 @@ extension Service {
         _ handler: @escaping @Sendable (Request, ControlPlane.Condition) async throws -> Reply
     ) -> Service {
         unary(method) { (request: Request, context) in
-            let principal = try access.check(method, context)
-            if let request = request as? any EndpointRequest {
-                try Access.check(principal, mayChange: request.endpoint)
+            let principal = try access.require(context) { need in
+                need.endpoint = (request as? any EndpointRequest)?.endpoint
             }
-            let condition = ControlPlane.Condition(
-                request, author: principal?.name, caller: context.peer)
-            return try await refusals { try await handler(request, condition) }
+            return try await refusals {
+                let condition = try ControlPlane.Condition(
+                    request, author: principal?.name, caller: context.peer)
+                return try await handler(request, condition)
+            }
         }
     }
 
@@ -219,6 +215,7 @@ extension Service {
         _ handler: @escaping @Sendable (Request) async throws -> Reply
     ) -> Service {
         unary(method) { (request: Request, context) in
+            try plane.access.require(request, context)
             if let failure = await plane.storeFailure {
                 context.addTrailingMetadata(["x-weir-stale": StatusMessage.encode(failure)])
             }
@@ -232,6 +229,31 @@ private func refusals<Answer>(_ body: () async throws -> Answer) async throws ->
         return try await body()
     } catch let error as ControlError {
         throw error.rpcError
+    }
+}
+
+/// A request whose answer contains secrets if an admin asks for them.
+private protocol SecretsRequest {
+    var revealSecrets: Bool { get }
+}
+
+extension SecretsRequest {
+    fileprivate var secrets: SecretValues { SecretValues(revealed: revealSecrets) }
+}
+
+extension Weir_Admin_V1_GetBackendRequest: SecretsRequest {}
+extension Weir_Admin_V1_ListBackendsRequest: SecretsRequest {}
+extension Weir_Admin_V1_GetRevisionRequest: SecretsRequest {}
+extension Weir_Admin_V1_WatchRequest: SecretsRequest {}
+
+extension Access {
+    /// Checks what a request asks for beyond its method.
+    fileprivate func require(_ request: any WireMessage, _ context: CallContext) throws(RPCError) {
+        guard let request = request as? any SecretsRequest, request.revealSecrets else { return }
+        try require(context) { need in
+            need.role = .admin
+            need.act = "reveal secrets"
+        }
     }
 }
 
@@ -266,17 +288,21 @@ extension Weir_Admin_V1_ApplyRequest: ChangeRequest {}
 extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
 
 extension ControlPlane.Condition {
-    /// Longer notes are cut off: they go into every store and every list.
-    private static let maxNote = 1_000
+    /// The longest author and the longest comment, in bytes: each list of revisions repeats them.
+    private static let (maxAuthor, maxComment) = (256, 4_000)
 
     /// - Parameters:
-    ///   - author: who it is for certain; what the request says counts only without.
-    ///   - caller: the author of a change without one.
-    fileprivate init(_ request: some ChangeRequest, author: String?, caller: String) {
-        let said = request.note?.author ?? ""
+    ///   - author: the authenticated caller; nil to use the author that the request names.
+    ///   - caller: the author of a change for which neither is known.
+    fileprivate init(
+        _ request: some ChangeRequest, author: String?, caller: String
+    ) throws(ControlError) {
+        let note = request.note ?? .init()
+        try RequestField("note.author").check(note.author, maxBytes: Self.maxAuthor)
+        try RequestField("note.comment").check(
+            note.comment, maxBytes: Self.maxComment, allowsLines: true)
         self.init(
             expectedRevision: request.expectedRevision, validateOnly: request.validateOnly,
-            author: String((author ?? (said.isEmpty ? caller : said)).prefix(Self.maxNote)),
-            comment: String((request.note?.comment ?? "").prefix(Self.maxNote)))
+            author: author ?? (note.author.isEmpty ? caller : note.author), comment: note.comment)
     }
 }

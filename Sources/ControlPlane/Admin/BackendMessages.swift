@@ -5,7 +5,7 @@ internal import Serving
 // A backend's configuration in the words of `admin.proto`, both ways.
 
 extension Weir_Admin_V1_Backend {
-    init(_ backend: ControlState.Backend) {
+    init(_ backend: ControlState.Backend, secrets: SecretValues) {
         self.init(
             name: backend.name, description: backend.description, revision: backend.revision,
             descriptorSet: backend.descriptorSet)
@@ -18,6 +18,7 @@ extension Weir_Admin_V1_Backend {
         case .worker(let spec):
             kind = .worker(.init(spec))
             options = .init(backend.options)
+            if secrets == .masked { mask() }
         }
     }
 }
@@ -26,7 +27,17 @@ extension ControlState.Backend {
     /// Most addresses of an upstream, or processes of a worker backend.
     private static let maxReplicas = 1_000
 
-    /// Reads what an operator asks for, or a store holds. Files that it names are not looked at.
+    /// The longest description, in bytes.
+    private static let maxDescription = 4_096
+
+    /// Reads the backend of a request. Files that it names are not looked at.
+    init(asked message: Weir_Admin_V1_Backend) throws(ControlError) {
+        try RequestField("backend.description").check(
+            message.description, maxBytes: Self.maxDescription, allowsLines: true)
+        try self.init(message)
+    }
+
+    /// Reads a backend of a request or of a store, which may hold what older versions allowed.
     init(_ message: Weir_Admin_V1_Backend) throws(ControlError) {
         let kind: Kind
         switch message.kind {
@@ -85,7 +96,7 @@ extension ControlState.Backend {
                 throw .invalid(field, error.description)
             }
             guard !addresses.contains(address) else {
-                throw .invalid(field, "'\(text)' is there twice")
+                throw .invalid(field, "\(text.quoted) is there twice")
             }
             addresses.append(address)
         }
@@ -122,7 +133,12 @@ extension WorkerSpec {
         }
         replicas = max(1, Int(message.replicas))
         for name in message.environment.keys.sorted() where name.isEmpty || name.contains("=") {
-            throw .invalid("backend.worker.environment", "'\(name)' is no name of a variable")
+            throw .invalid(
+                "backend.worker.environment", "\(name.quoted) is not a name of a variable")
+        }
+        for (name, value) in message.environment where (name + value).utf8.contains(0) {
+            throw .invalid(
+                "backend.worker.environment[\(name.quoted)]", "must not contain the character NUL")
         }
         environment = message.environment
         workingDirectory = message.workingDirectory
@@ -161,7 +177,8 @@ extension BackendOptions {
         try RequestField("\(path).max_connections_per_replica").set(
             &maxConnectionsPerReplica, message.maxConnectionsPerReplica, 1...1_000)
         guard message.authority.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            throw .invalid("\(path).authority", "'\(message.authority)' is not printable ASCII")
+            throw .invalid(
+                "\(path).authority", "\(message.authority.quoted) is not printable ASCII")
         }
         authority = message.authority
         addsForwardedFor = message.forwardedFor
@@ -199,7 +216,7 @@ extension RetryPolicy {
             guard let number = StatusCode.names.firstIndex(of: name), number > 0 else {
                 throw .invalid(
                     "\(path).codes[\(index)]",
-                    "'\(name)' is no status to retry: give for example UNAVAILABLE")
+                    "\(name.quoted) is no status to retry: give for example UNAVAILABLE")
             }
             codes.insert(StatusCode(rawValue: number))
         }

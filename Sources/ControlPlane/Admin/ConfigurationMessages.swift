@@ -9,7 +9,7 @@ extension ControlState.Configuration {
         var backends: [ControlState.Backend] = []
         for (index, backend) in message.backends.enumerated() {
             do throws(ControlError) {
-                backends.append(try .init(backend))
+                backends.append(try .init(asked: backend))
             } catch {
                 throw error.moved(from: "backend", to: "configuration.backends[\(index)]")
             }
@@ -52,10 +52,10 @@ extension ControlState.Configuration.Endpoint {
 
 extension Weir_Admin_V1_Configuration {
     /// A state without what has its default.
-    init(_ state: ControlState) throws(MessageError) {
+    init(_ state: ControlState, secrets: SecretValues) throws(MessageError) {
         self.init()
         for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
-            backends.append(try .init(sparse: backend))
+            backends.append(try .init(sparse: backend, secrets: secrets))
         }
         for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
             var message = Weir_Admin_V1_EndpointConfiguration(endpoint)
@@ -81,8 +81,10 @@ extension Weir_Admin_V1_EndpointConfiguration {
 }
 
 extension Weir_Admin_V1_Backend {
-    fileprivate init(sparse backend: ControlState.Backend) throws(MessageError) {
-        self.init(backend)
+    fileprivate init(
+        sparse backend: ControlState.Backend, secrets: SecretValues
+    ) throws(MessageError) {
+        self.init(backend, secrets: secrets)
         revision = 0
         options = try options?.without(.init(BackendOptions()))
         if case .worker(var worker) = kind {

@@ -2,9 +2,19 @@ package import GRPCWire
 internal import Messages
 internal import Serving
 
-/// Why a change or a question was refused: a status code, a sentence, and the details that
-/// programs read (`google.rpc.BadRequest` or `ErrorInfo`).
+extension String {
+    /// The text in quotes, as an error names it: without control characters, and shortened.
+    var quoted: String { "'\(printable(limit: 80))'" }
+}
+
+/// Why a request was rejected: a status code, a sentence, and the details that programs read
+/// (`google.rpc.BadRequest` or `ErrorInfo`).
+///
+/// All of it is sent in headers, of which some clients accept 8 KiB, so its parts are shortened.
 package struct ControlError: Error {
+    /// The most bytes of a field, of a value in the details, and of the description.
+    private static let (maxField, maxValue, maxDescription) = (200, 400, 800)
+
     enum Kind: String { case backend, endpoint, handler, shadow }
 
     let code: StatusCode
@@ -20,10 +30,10 @@ package struct ControlError: Error {
         _ metadata: [String: String] = [:]
     ) {
         self.code = code
-        self.description = description
-        self.field = field
+        self.description = description.printable(limit: Self.maxDescription)
+        self.field = field?.printable(limit: Self.maxField)
         self.reason = reason
-        self.metadata = metadata
+        self.metadata = metadata.mapValues { $0.printable(limit: Self.maxValue) }
     }
 
     package var message: String { field.map { "\($0): \(description)" } ?? description }
@@ -40,7 +50,7 @@ package struct ControlError: Error {
         let list = known.prefix(10).joined(separator: ", ") + (known.count > 10 ? ", ..." : "")
         let hint = known.isEmpty ? "there are none yet" : "there are: \(list)"
         return ControlError(
-            .notFound, "no \(kind.rawValue) '\(name)'; \(hint)", field: field,
+            .notFound, "no \(kind.rawValue) \(name.quoted); \(hint)", field: field,
             reason: "\(kind.rawValue.uppercased())_NOT_FOUND", [kind.rawValue: name])
     }
 
@@ -93,7 +103,8 @@ package struct ControlError: Error {
 
     static func noRoute(_ path: String) -> ControlError {
         ControlError(
-            .notFound, "no endpoint takes \(path)", reason: "NO_ROUTE", ["path": path])
+            .notFound, "no endpoint takes \(path.printable(limit: 200))", reason: "NO_ROUTE",
+            ["path": path])
     }
 
     /// - Parameter place: the store.
@@ -116,6 +127,7 @@ package struct ControlError: Error {
         } else if field == part || field.hasPrefix(part + ".") {
             moved.field = place + field.dropFirst(part.count)
         }
+        moved.field = moved.field?.printable(limit: Self.maxField)
         return moved
     }
 

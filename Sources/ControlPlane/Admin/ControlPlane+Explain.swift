@@ -46,7 +46,7 @@ extension ControlPlane {
     ) throws(ControlError) -> (ControlState.Endpoint, String) {
         guard path.isEmpty else {
             guard path.hasPrefix("/") else {
-                throw .invalid("path", "'\(path)' is no path: it must begin with a slash")
+                throw .invalid("path", "\(path.quoted) is no path: it must begin with a slash")
             }
             let routed =
                 MethodPath(path).flatMap { snapshot.endpoint(for: $0) }

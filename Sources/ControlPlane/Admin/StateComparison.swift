@@ -26,7 +26,9 @@ struct StateComparison {
         case (let old?, nil): add(.remove, "backend", name, old.inWords)
         case (let old?, let new?):
             guard !old.isSame(as: new) else { return }
-            var (left, right) = (Weir_Admin_V1_Backend(old), Weir_Admin_V1_Backend(new))
+            var left = Weir_Admin_V1_Backend(old, secrets: .revealed)
+            var right = Weir_Admin_V1_Backend(new, secrets: .revealed)
+            Weir_Admin_V1_Backend.mask(&left, &right)
             (left.revision, right.revision) = (0, 0)
             let descriptors = (left.descriptorSet.count, right.descriptorSet.count)
             let differs = left.descriptorSet != right.descriptorSet

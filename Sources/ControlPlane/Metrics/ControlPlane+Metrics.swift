@@ -12,7 +12,8 @@ extension ControlPlane {
         }
         guard request.method == "GET" || request.method == "HEAD" else {
             return HTTPReply(
-                status: 405, headers: [("allow", "GET, HEAD")], body: Array("use GET or HEAD\n".utf8))
+                status: 405, headers: [("allow", "GET, HEAD")],
+                body: Array("use GET or HEAD\n".utf8))
         }
         switch request.path {
         case "/metrics":

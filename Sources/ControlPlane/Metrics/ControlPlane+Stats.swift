@@ -65,7 +65,7 @@ extension ControlPlane {
         return Weir_Admin_V1_Stats(
             time: Google_Protobuf_Timestamp(Date()), seconds: seconds,
             backends: shown.map { message($0.key, $0.value, seconds: seconds) },
-            revision: state.revision, connections: UInt64(figures.connections),
+            revision: state.revision, connections: UInt64(clamping: figures.connections),
             unrouted: figures.unrouted)
     }
 
@@ -81,10 +81,10 @@ extension ControlPlane {
             endpoint: row.endpoint, backend: row.backend, shadow: row.isShadow,
             weight: weight ?? 0, requests: figures.started,
             requestsPerSecond: seconds > 0 ? Double(figures.started) / seconds : 0,
-            inFlight: UInt64(max(0, figures.inFlight)),
+            inFlight: UInt64(clamping: figures.inFlight),
             statuses: figures.finished.sorted { $0.code.rawValue < $1.code.rawValue }.map {
                 .init(
-                    code: UInt32($0.code.rawValue), name: $0.code.description,
+                    code: UInt32(clamping: $0.code.rawValue), name: $0.code.description,
                     count: $0.latency.count)
             },
             latency: .init(figures.latency),

@@ -97,8 +97,8 @@ extension ControlPlane {
         report.endpoint = endpoint.name
         report.backend = shadow.backend
         report.proportion = shadow.proportion
-        report.inFlight = UInt64(max(0, account?.requestsInFlight ?? 0))
-        report.bufferedBytes = UInt64(max(0, account?.bufferedBytes ?? 0))
+        report.inFlight = UInt64(clamping: account?.requestsInFlight ?? 0)
+        report.bufferedBytes = UInt64(clamping: account?.bufferedBytes ?? 0)
         return report
     }
 }

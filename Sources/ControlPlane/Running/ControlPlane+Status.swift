@@ -5,18 +5,20 @@ internal import Serving
 /// How backends of replicas fare on this server.
 extension ControlPlane {
     func messageWithStatus(
-        _ backend: ControlState.Backend
+        _ backend: ControlState.Backend, secrets: SecretValues = .masked
     ) async throws -> Weir_Admin_V1_Backend {
-        var message = message(backend)
+        var message = message(backend, secrets: secrets)
         message.status = status(of: backend, try await dataPlane.figures())
         return message
     }
 
-    func backendList() async throws -> Weir_Admin_V1_ListBackendsResponse {
+    func backendList(
+        secrets: SecretValues
+    ) async throws -> Weir_Admin_V1_ListBackendsResponse {
         let figures = try await dataPlane.figures()
         return Weir_Admin_V1_ListBackendsResponse(
             backends: state.backends.values.sorted { $0.name < $1.name }.map { backend in
-                var message = message(backend)
+                var message = message(backend, secrets: secrets)
                 message.status = status(of: backend, figures)
                 return message
             },
@@ -31,11 +33,13 @@ extension ControlPlane {
         let pool = figures.pools[backend.name] ?? PoolFigures()
         let usable = running.set.isUsable
         var status = Weir_Admin_V1_BackendStatus(
-            usable: usable, inFlight: UInt64(running.set.requestsInFlight),
-            waiting: UInt64(pool.waiting), circuitOpen: pool.isCircuitOpen,
+            usable: usable, inFlight: UInt64(clamping: running.set.requestsInFlight),
+            waiting: UInt64(clamping: pool.waiting), circuitOpen: pool.isCircuitOpen,
             circuitOpenings: pool.circuitOpenings,
             refused: pool.refused.sorted { $0.key.rawValue < $1.key.rawValue }.map {
-                .init(code: UInt32($0.key.rawValue), name: $0.key.description, count: $0.value)
+                .init(
+                    code: UInt32(clamping: $0.key.rawValue), name: $0.key.description,
+                    count: $0.value)
             },
             retries: pool.retries, transparentRetries: pool.transparentRetries,
             retriesDenied: pool.retriesDenied)

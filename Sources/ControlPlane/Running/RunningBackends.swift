@@ -50,12 +50,16 @@ struct RunningBackends {
         case .handler: break
         case .upstream(let addresses, let tls):
             do throws(TLSFailure) {
-                set.update(backend.options, tls: try tls?.load(), addresses: addresses)
+                let loaded: LoadedTLS? = if let tls { try tls.load() } else { nil }
+                for warning in loaded?.warnings ?? [] {
+                    log.warning("\(warning)", metadata: ["backend": "\(backend.name)"])
+                }
+                set.update(backend.options, tls: loaded, addresses: addresses)
             } catch {
-                // The files could be read where and when the backend was accepted. Plaintext is no
+                // The files could be read where and when the backend was accepted. Plaintext is not a
                 // substitute.
                 set.update(backend.options, tls: nil, addresses: [])
-                set.isUnusable(because: "TLS can't be set up: \(error.description)")
+                set.isUnusable(because: "TLS cannot be set up: \(error.description)")
             }
         case .worker(let spec):
             set.update(backend.options)

@@ -1,16 +1,15 @@
 internal import NIOCore
 internal import NIOSSL
 
-/// Who is at the other end of a connection.
+/// The peer of a connection.
 package struct Peer: Sendable {
     /// `127.0.0.1:50123`, `[::1]:50123`, or what a socket of another kind has.
     package var text = ""
     /// The IP address; nil for a Unix socket.
     package var ipAddress: String?
-    /// Whom the client's certificate, which has been verified, is made out to: its subject alternative
-    /// names of the kinds URI, DNS and email (RFC 5280 section 4.2.1.6). The common name is not read (RFC 9525
-    /// section 2). Empty without TLS or certificate.
-    package var identities: [String] = []
+    /// The subject alternative names of the client's certificate, which has been verified, of the kinds URI, DNS
+    /// and email. The common name is not read (RFC 9525 section 2). Empty without TLS or certificate.
+    package var identities: [PeerIdentity] = []
 
     package init() {}
 
@@ -34,10 +33,19 @@ package struct Peer: Sendable {
         return "\(Address(host: host, port: port))"
     }
 
-    private static func identities(_ certificate: NIOSSLCertificate) -> [String] {
+    private static func identities(_ certificate: NIOSSLCertificate) -> [PeerIdentity] {
         certificate._subjectAlternativeNames().compactMap { name in
-            guard [.uri, .dnsName, .email].contains(name.nameType) else { return nil }
-            return String(validating: name.contents, as: UTF8.self)
+            let kind: PeerIdentity.Kind? =
+                switch name.nameType {
+                case .uri: .uri
+                case .dnsName: .dns
+                case .email: .email
+                default: nil
+                }
+            guard let kind, let text = String(validating: name.contents, as: UTF8.self) else {
+                return nil
+            }
+            return PeerIdentity(kind, text)
         }
     }
 }

@@ -53,9 +53,16 @@ public struct CallContext: Sendable {
     /// The caller's address.
     public var peer: String { call.peer.text }
 
-    /// Whom the caller's certificate is made out to: its subject alternative names of the kinds URI, DNS and
-    /// email. Empty unless the port asks for certificates and the caller has shown one, which is verified.
-    public var peerIdentities: [String] { call.peer.identities }
+    /// The subject alternative names of the caller's certificate, of the kinds URI, DNS and email. Empty unless
+    /// the port asks for certificates and the caller has sent one, which is verified.
+    public var peerIdentities: [PeerIdentity] { call.peer.identities }
+
+    /// Identifies the call while it is open.
+    package var id: ObjectIdentifier { ObjectIdentifier(call) }
+
+    /// Ends the call with an error, unless it has ended; the handler's task is cancelled. May be called on any
+    /// thread.
+    package func end(_ error: RPCError) { call.onLoop { $0.finish(error) } }
 
     /// Adds response headers. They go out with the first reply, so later calls do nothing.
     public func addInitialMetadata(_ metadata: Metadata) {

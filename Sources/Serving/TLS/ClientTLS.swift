@@ -20,17 +20,19 @@ public struct ClientTLS: Sendable, Equatable {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["h2"]
+        var files = TLSFiles()
         if !caFile.isEmpty {
             configuration.trustRoots = .certificates(
-                try TLSFiles.certificates("ca_file", caFile))
+                try files.certificates("ca_file", caFile))
         }
         if !certificateFile.isEmpty || !keyFile.isEmpty {
-            let identity = try TLSFiles.identity(
+            let identity = try files.identity(
                 certificateFile: certificateFile, keyFile: keyFile)
             configuration.certificateChain = identity.chain
             configuration.privateKey = identity.key
         }
-        return LoadedTLS(context: try TLSFiles.context(configuration), settings: self)
+        return LoadedTLS(
+            context: try TLSFiles.context(configuration), settings: self, warnings: files.warnings)
     }
 }
 
@@ -38,6 +40,8 @@ public struct ClientTLS: Sendable, Equatable {
 package struct LoadedTLS: Sendable {
     let context: NIOSSLContext
     let settings: ClientTLS
+    /// What an operator should change about the files, for the log.
+    package let warnings: [String]
 
     /// - Parameter host: the host of the replica's address; nil when that is an IP address, which the
     ///   certificate must then bear.

@@ -41,8 +41,9 @@ public struct ServerTLS: Sendable, Equatable {
         }
     }
 
-    fileprivate func load() throws(TLSFailure) -> NIOSSLContext {
-        let identity = try TLSFiles.identity(certificateFile: certificateFile, keyFile: keyFile)
+    fileprivate func load() throws(TLSFailure) -> (context: NIOSSLContext, warnings: [String]) {
+        var files = TLSFiles()
+        let identity = try files.identity(certificateFile: certificateFile, keyFile: keyFile)
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: identity.chain, privateKey: identity.key)
         configuration.minimumTLSVersion = minimumVersion == .tls12 ? .tlsv12 : .tlsv13
@@ -51,27 +52,20 @@ public struct ServerTLS: Sendable, Equatable {
         case .ignored: configuration.certificateVerification = .none
         case .accepted(let caFile):
             configuration.certificateVerification = .optionalVerification
-            try trust(caFile, in: &configuration)
+            configuration.trustRoots = .certificates(try files.certificates("ca_file", caFile))
         case .required(let caFile):
             configuration.certificateVerification = .noHostnameVerification
-            try trust(caFile, in: &configuration)
+            configuration.trustRoots = .certificates(try files.certificates("ca_file", caFile))
         }
-        return try TLSFiles.context(configuration)
-    }
-
-    private func trust(
-        _ caFile: String, in configuration: inout TLSConfiguration
-    ) throws(TLSFailure) {
-        configuration.trustRoots = .certificates(try TLSFiles.certificates("ca_file", caFile))
+        return (try TLSFiles.context(configuration), files.warnings)
     }
 }
 
-/// The TLS of a port, as it is now: new connections use what was read last, those that are open keep
-/// what they began with.
+/// The TLS of a port: new connections use what was read last, open ones keep what they began with.
 package final class ServedTLS: Sendable {
     private let settings: ServerTLS
     private let files: WatchedFiles
-    private let current: Mutex<NIOSSLContext>
+    private let current: Mutex<(context: NIOSSLContext, warnings: [String])>
 
     package init(_ settings: ServerTLS) throws(TLSFailure) {
         self.settings = settings
@@ -79,14 +73,20 @@ package final class ServedTLS: Sendable {
         current = Mutex(try settings.load())
     }
 
-    /// Reads the files anew. When they can't be used, nothing changes.
+    /// Reads the files again. If they cannot be used, nothing changes.
     package func reload() throws(TLSFailure) {
-        let context = try settings.load()
-        current.withLock { $0 = context }
+        files.restart()
+        let loaded = try settings.load()
+        current.withLock { $0 = loaded }
     }
 
     /// Whether the files have changed since this was asked last.
     package var hasChanged: Bool { files.haveChanged }
 
-    func handler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: current.withLock { $0 }) }
+    /// What an operator should change about the files, for the log.
+    package var warnings: [String] { current.withLock { $0.warnings } }
+
+    func handler() -> NIOSSLServerHandler {
+        NIOSSLServerHandler(context: current.withLock { $0.context })
+    }
 }

@@ -1,6 +1,6 @@
 internal import NIOSSL
 
-/// What can't be used for TLS, and why.
+/// Why a setting of TLS cannot be used.
 public struct TLSFailure: Error, CustomStringConvertible {
     /// The setting that names it, as in the admin service: `ca_file`, `certificate_file` or `key_file`.
     package let field: String
@@ -8,38 +8,55 @@ public struct TLSFailure: Error, CustomStringConvertible {
     public let description: String
 }
 
-/// PEM files as TLS takes them.
-enum TLSFiles {
+/// Reads PEM files, and notes what an operator should change about them.
+struct TLSFiles {
+    /// For the log.
+    private(set) var warnings: [String] = []
+
     /// A certificate, chain included, or authorities.
-    static func certificates(
+    mutating func certificates(
         _ field: String, _ file: String
     ) throws(TLSFailure) -> [NIOSSLCertificate] {
+        let bytes = try read(field, file, isSecret: false)
         do {
-            let found = try NIOSSLCertificate.fromPEMFile(file)
+            let found = try NIOSSLCertificate.fromPEMBytes(bytes)
             if !found.isEmpty { return found }
         } catch {
             throw TLSFailure(
-                field: field, description: "'\(file)' is no readable PEM certificate: \(error)")
+                field: field, description: "'\(file)' is not a PEM certificate: \(error)")
         }
-        throw TLSFailure(field: field, description: "'\(file)' holds no certificate")
+        throw TLSFailure(field: field, description: "'\(file)' contains no certificate")
     }
 
     /// A certificate with its key.
-    static func identity(
+    mutating func identity(
         certificateFile: String, keyFile: String
     ) throws(TLSFailure) -> (chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKeySource) {
         if certificateFile.isEmpty || keyFile.isEmpty {
             throw TLSFailure(
                 field: keyFile.isEmpty ? "key_file" : "certificate_file",
-                description: "certificate_file and key_file go together")
+                description: "certificate_file and key_file must be set together")
         }
         let chain = try certificates("certificate_file", certificateFile)
+        let bytes = try read("key_file", keyFile, isSecret: true)
         do {
-            let key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
+            let key = try NIOSSLPrivateKey(bytes: bytes, format: .pem)
             return (chain.map { .certificate($0) }, .privateKey(key))
         } catch {
             throw TLSFailure(
-                field: "key_file", description: "'\(keyFile)' is no readable PEM key: \(error)")
+                field: "key_file", description: "'\(keyFile)' is not a PEM key: \(error)")
+        }
+    }
+
+    private mutating func read(
+        _ field: String, _ file: String, isSecret: Bool
+    ) throws(TLSFailure) -> [UInt8] {
+        do throws(TrustedFile.Failure) {
+            let content = try TrustedFile(file, isSecret: isSecret)
+            warnings += content.warnings
+            return content.bytes
+        } catch {
+            throw TLSFailure(field: field, description: error.description)
         }
     }
 
@@ -50,7 +67,7 @@ enum TLSFiles {
             return try NIOSSLContext(configuration: configuration)
         } catch {
             throw TLSFailure(
-                field: "certificate_file", description: "TLS can't be set up: \(error)")
+                field: "certificate_file", description: "TLS cannot be set up: \(error)")
         }
     }
 }

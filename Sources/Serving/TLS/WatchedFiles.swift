@@ -4,7 +4,7 @@ internal import Synchronization
     internal import Glibc
 #endif
 
-/// Tells when files have been written anew or replaced, also by a link that now points elsewhere, as
+/// Notices that files have been written or replaced, also by a symbolic link that now points elsewhere, as
 /// Kubernetes does with secrets.
 package final class WatchedFiles: Sendable {
     private struct Stamp: Equatable {
@@ -13,23 +13,42 @@ package final class WatchedFiles: Sendable {
         var size = 0
         var seconds = 0
         var nanoseconds = 0
+        var mode: UInt32 = 0
+        var owner: UInt32 = 0
+    }
+
+    private struct State {
+        /// As the files were when they were last found changed, or at the start.
+        var known: [Stamp]
+        /// As they were when they were last looked at.
+        var latest: [Stamp]
     }
 
     private let paths: [String]
-    private let stamps: Mutex<[Stamp]>
+    private let state: Mutex<State>
 
     package init(_ paths: [String]) {
         self.paths = paths
-        stamps = Mutex(paths.map(Self.stamp))
+        let stamps = paths.map(Self.stamp)
+        state = Mutex(State(known: stamps, latest: stamps))
     }
 
-    /// Whether one of them has changed since this was asked last, or since the start.
+    /// Whether a file has changed since the last change that was found, and has been as it is now since this was
+    /// asked last: while a file is being written, it is not complete.
     package var haveChanged: Bool {
         let now = paths.map(Self.stamp)
-        return stamps.withLock { stamps in
-            defer { stamps = now }
-            return stamps != now
+        return state.withLock { state in
+            defer { state.latest = now }
+            guard now == state.latest, now != state.known else { return false }
+            state.known = now
+            return true
         }
+    }
+
+    /// To be called before the files are read: only later changes count.
+    package func restart() {
+        let now = paths.map(Self.stamp)
+        state.withLock { $0 = State(known: now, latest: now) }
     }
 
     private static func stamp(_ path: String) -> Stamp {
@@ -38,6 +57,7 @@ package final class WatchedFiles: Sendable {
         guard unsafe stat(path, &status) == 0 else { return Stamp() }
         return Stamp(
             device: UInt(status.st_dev), node: UInt(status.st_ino), size: Int(status.st_size),
-            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
+            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec,
+            mode: status.st_mode, owner: status.st_uid)
     }
 }

@@ -3,30 +3,32 @@ internal import Logging
 public import Serving
 internal import Synchronization
 
-internal import class Foundation.NSString
-
 /// How the ports are protected.
 public struct SecuritySettings: Sendable {
     /// TLS on the data port; nil for plaintext.
     public var dataTLS: ServerTLS?
     /// TLS on the admin port; nil for plaintext.
     public var adminTLS: ServerTLS?
-    /// The file that says who may do what on the admin port; its form is in the README. Without one everybody
-    /// who gets in may do everything.
+    /// The file that lists who may do what on the admin port; its form is in the README. Without one, every caller
+    /// may do everything.
     public var accessFile: String?
-    /// Lets the admin port listen beyond the loopback address without TLS and authentication.
+    /// Names by which the admin port may be addressed over plain HTTP, besides IP addresses, names without a dot, the host
+    /// of the admin address and the name of this machine. Requests for other names get status 421: a page in a
+    /// browser could otherwise have its own name resolve to this server and read what it answers.
+    public var adminHosts: [String] = []
+    /// Lets the admin port listen on other than the loopback address without TLS and authentication.
     public var allowsInsecureAdmin = false
 
     /// No protection but that of the loopback address.
     public init() {}
 
-    /// Why a server does not start, or goes on with what it had read before.
+    /// Why a server does not start, or keeps what it had read before.
     public struct Failure: Error, CustomStringConvertible {
-        /// What is wrong, where, and what would be right.
+        /// What is wrong, where, and what would be correct.
         public let description: String
     }
 
-    /// Whether callers of the admin port show who they are.
+    /// Whether callers of the admin port must prove their identity.
     private var authenticatesOperators: Bool {
         if accessFile != nil { return true }
         if case .required = adminTLS?.clientCertificates { return true }
@@ -66,37 +68,49 @@ final class Security: Sendable {
     var dataTLS: ServedTLS? { open.withLock { $0.dataTLS } }
     var adminTLS: ServedTLS? { open.withLock { $0.adminTLS } }
 
-    /// Reads the files for the first time.
-    func start(admin: Address) throws(SecuritySettings.Failure) {
-        try settings.check(admin: admin)
-        let dataTLS = try Self.tls(settings.dataTLS, "the data port")
-        let adminTLS = try Self.tls(settings.adminTLS, "the admin port")
-        let accessFile = settings.accessFile.map { WatchedFiles([$0]) }
-        if let path = settings.accessFile { access.replace(with: try Self.list(path)) }
-        open.withLock { $0 = Open(dataTLS: dataTLS, adminTLS: adminTLS, accessFile: accessFile) }
+    /// The ports with TLS, as errors name them.
+    private var ports: [(tls: ServedTLS, name: String)] {
+        [(dataTLS, Self.dataPort), (adminTLS, Self.adminPort)].compactMap { tls, name in
+            tls.map { ($0, name) }
+        }
     }
 
-    /// Reads everything anew; what can't be used is left as it was.
+    private static let dataPort = "the data port"
+    private static let adminPort = "the admin port"
+
+    /// Reads the files for the first time.
+    func start(admin: Address, _ log: Logger) throws(SecuritySettings.Failure) {
+        try settings.check(admin: admin)
+        let dataTLS = try Self.tls(settings.dataTLS, Self.dataPort)
+        let adminTLS = try Self.tls(settings.adminTLS, Self.adminPort)
+        let accessFile = settings.accessFile.map { WatchedFiles([$0]) }
+        open.withLock { $0 = Open(dataTLS: dataTLS, adminTLS: adminTLS, accessFile: accessFile) }
+        for port in ports { Self.warn(port.tls.warnings, log) }
+        if let path = settings.accessFile { access.replace(with: try Self.list(path, log)) }
+    }
+
+    /// Reads the files again. A file that cannot be used is logged, and what was read before stays in use.
     ///
-    /// - Parameter onlyChanged: leave alone what is as it was read.
+    /// - Parameter onlyChanged: do not read files that are as they were.
     func reload(onlyChanged: Bool, _ log: Logger) {
-        for (tls, port) in [(dataTLS, "the data port"), (adminTLS, "the admin port")] {
-            guard let tls, tls.hasChanged || !onlyChanged else { continue }
+        for (tls, port) in ports where tls.hasChanged || !onlyChanged {
             do throws(TLSFailure) {
                 try tls.reload()
+                Self.warn(tls.warnings, log)
                 log.notice("certificates read", metadata: ["port": "\(port)"])
             } catch {
-                log.error("the certificates stay as they were: \(Self.failure(error, port))")
+                log.error("the previous certificates stay in use: \(Self.failure(error, port))")
             }
         }
         if let path = settings.accessFile, let file = open.withLock({ $0.accessFile }),
             file.haveChanged || !onlyChanged
         {
+            file.restart()
             do throws(SecuritySettings.Failure) {
-                access.replace(with: try Self.list(path))
+                access.replace(with: try Self.list(path, log))
                 log.notice("access file read", metadata: ["file": "\(path)"])
             } catch {
-                log.error("the access file stays as it was: \(error)")
+                log.error("the previous access file stays in use: \(error)")
             }
         }
     }
@@ -116,13 +130,23 @@ final class Security: Sendable {
         SecuritySettings.Failure(description: "TLS of \(port): \(error.description)")
     }
 
-    private static func list(_ path: String) throws(SecuritySettings.Failure) -> AccessList {
-        let text: String
-        do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
+    private static func warn(_ warnings: [String], _ log: Logger) {
+        for warning in warnings { log.warning("\(warning)") }
+    }
+
+    private static func list(
+        _ path: String, _ log: Logger
+    ) throws(SecuritySettings.Failure) -> AccessList {
+        let file: TrustedFile
+        do throws(TrustedFile.Failure) {
+            file = try TrustedFile(path, isSecret: true)
         } catch {
-            throw SecuritySettings.Failure(description: "can't read the access file '\(path)'")
+            throw SecuritySettings.Failure(description: "access file: \(error)")
         }
+        guard let text = String(validating: file.bytes, as: UTF8.self) else {
+            throw SecuritySettings.Failure(description: "access file: '\(path)' is not UTF-8")
+        }
+        warn(file.warnings, log)
         do throws(AccessList.Invalid) {
             return try AccessList(text)
         } catch {

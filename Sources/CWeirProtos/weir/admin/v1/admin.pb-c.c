@@ -5818,7 +5818,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__delete_backend_response__descr
   (ProtobufCMessageInit) weir__admin__v1__delete_backend_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__get_backend_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor weir__admin__v1__get_backend_request__field_descriptors[2] =
 {
   {
     "name",
@@ -5832,14 +5832,27 @@ static const ProtobufCFieldDescriptor weir__admin__v1__get_backend_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reveal_secrets",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetBackendRequest, reveal_secrets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__get_backend_request__field_indices_by_name[] = {
   0,   /* field[0] = name */
+  1,   /* field[1] = reveal_secrets */
 };
 static const ProtobufCIntRange weir__admin__v1__get_backend_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__get_backend_request__descriptor =
 {
@@ -5849,16 +5862,36 @@ const ProtobufCMessageDescriptor weir__admin__v1__get_backend_request__descripto
   "Weir__Admin__V1__GetBackendRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__GetBackendRequest),
-  1,
+  2,
   weir__admin__v1__get_backend_request__field_descriptors,
   weir__admin__v1__get_backend_request__field_indices_by_name,
   1,  weir__admin__v1__get_backend_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__get_backend_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-#define weir__admin__v1__list_backends_request__field_descriptors NULL
-#define weir__admin__v1__list_backends_request__field_indices_by_name NULL
-#define weir__admin__v1__list_backends_request__number_ranges NULL
+static const ProtobufCFieldDescriptor weir__admin__v1__list_backends_request__field_descriptors[1] =
+{
+  {
+    "reveal_secrets",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ListBackendsRequest, reveal_secrets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__list_backends_request__field_indices_by_name[] = {
+  0,   /* field[0] = reveal_secrets */
+};
+static const ProtobufCIntRange weir__admin__v1__list_backends_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
 const ProtobufCMessageDescriptor weir__admin__v1__list_backends_request__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
@@ -5867,10 +5900,10 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_backends_request__descrip
   "Weir__Admin__V1__ListBackendsRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ListBackendsRequest),
-  0,
+  1,
   weir__admin__v1__list_backends_request__field_descriptors,
   weir__admin__v1__list_backends_request__field_indices_by_name,
-  0,  weir__admin__v1__list_backends_request__number_ranges,
+  1,  weir__admin__v1__list_backends_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__list_backends_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -7940,7 +7973,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__shadow_decision__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__shadow_decision__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__watch_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor weir__admin__v1__watch_request__field_descriptors[2] =
 {
   {
     "from_revision",
@@ -7954,14 +7987,27 @@ static const ProtobufCFieldDescriptor weir__admin__v1__watch_request__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reveal_secrets",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WatchRequest, reveal_secrets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__watch_request__field_indices_by_name[] = {
   0,   /* field[0] = from_revision */
+  1,   /* field[1] = reveal_secrets */
 };
 static const ProtobufCIntRange weir__admin__v1__watch_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__watch_request__descriptor =
 {
@@ -7971,7 +8017,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__watch_request__descriptor =
   "Weir__Admin__V1__WatchRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__WatchRequest),
-  1,
+  2,
   weir__admin__v1__watch_request__field_descriptors,
   weir__admin__v1__watch_request__field_indices_by_name,
   1,  weir__admin__v1__watch_request__number_ranges,
@@ -8864,7 +8910,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__revision__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__revision__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__get_revision_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor weir__admin__v1__get_revision_request__field_descriptors[2] =
 {
   {
     "revision",
@@ -8878,14 +8924,27 @@ static const ProtobufCFieldDescriptor weir__admin__v1__get_revision_request__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reveal_secrets",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetRevisionRequest, reveal_secrets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__get_revision_request__field_indices_by_name[] = {
+  1,   /* field[1] = reveal_secrets */
   0,   /* field[0] = revision */
 };
 static const ProtobufCIntRange weir__admin__v1__get_revision_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__get_revision_request__descriptor =
 {
@@ -8895,7 +8954,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__get_revision_request__descript
   "Weir__Admin__V1__GetRevisionRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__GetRevisionRequest),
-  1,
+  2,
   weir__admin__v1__get_revision_request__field_descriptors,
   weir__admin__v1__get_revision_request__field_indices_by_name,
   1,  weir__admin__v1__get_revision_request__number_ranges,

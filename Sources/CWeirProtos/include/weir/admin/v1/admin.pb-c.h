@@ -675,19 +675,21 @@ struct  Weir__Admin__V1__GetBackendRequest
 {
   ProtobufCMessage base;
   ProtobufCBinaryData name;
+  protobuf_c_boolean reveal_secrets;
 };
 #define WEIR__ADMIN__V1__GET_BACKEND_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_backend_request__descriptor) \
-    , {0,NULL} }
+    , {0,NULL}, 0 }
 
 
 struct  Weir__Admin__V1__ListBackendsRequest
 {
   ProtobufCMessage base;
+  protobuf_c_boolean reveal_secrets;
 };
 #define WEIR__ADMIN__V1__LIST_BACKENDS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_backends_request__descriptor) \
-     }
+    , 0 }
 
 
 struct  Weir__Admin__V1__ListBackendsResponse
@@ -1114,10 +1116,11 @@ struct  Weir__Admin__V1__WatchRequest
 {
   ProtobufCMessage base;
   uint64_t from_revision;
+  protobuf_c_boolean reveal_secrets;
 };
 #define WEIR__ADMIN__V1__WATCH_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__watch_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 struct  Weir__Admin__V1__WatchResponse
@@ -1291,10 +1294,11 @@ struct  Weir__Admin__V1__GetRevisionRequest
 {
   ProtobufCMessage base;
   uint64_t revision;
+  protobuf_c_boolean reveal_secrets;
 };
 #define WEIR__ADMIN__V1__GET_REVISION_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_revision_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 struct  Weir__Admin__V1__GetRevisionResponse

@@ -393,10 +393,12 @@ class FieldTolerance(_message.Message):
     def __init__(self, field: _Optional[str] = ..., absolute: _Optional[float] = ..., relative: _Optional[float] = ...) -> None: ...
 
 class GetBackendRequest(_message.Message):
-    __slots__ = ["name"]
+    __slots__ = ["name", "reveal_secrets"]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    REVEAL_SECRETS_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    reveal_secrets: bool
+    def __init__(self, name: _Optional[str] = ..., reveal_secrets: bool = ...) -> None: ...
 
 class GetEndpointRequest(_message.Message):
     __slots__ = ["name"]
@@ -405,10 +407,12 @@ class GetEndpointRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class GetRevisionRequest(_message.Message):
-    __slots__ = ["revision"]
+    __slots__ = ["reveal_secrets", "revision"]
+    REVEAL_SECRETS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    reveal_secrets: bool
     revision: int
-    def __init__(self, revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, revision: _Optional[int] = ..., reveal_secrets: bool = ...) -> None: ...
 
 class GetRevisionResponse(_message.Message):
     __slots__ = ["configuration", "endpoints", "revision"]
@@ -507,8 +511,10 @@ class Latency(_message.Message):
     def __init__(self, mean_us: _Optional[float] = ..., p50_us: _Optional[float] = ..., p90_us: _Optional[float] = ..., p99_us: _Optional[float] = ..., max_us: _Optional[float] = ...) -> None: ...
 
 class ListBackendsRequest(_message.Message):
-    __slots__ = []
-    def __init__(self) -> None: ...
+    __slots__ = ["reveal_secrets"]
+    REVEAL_SECRETS_FIELD_NUMBER: _ClassVar[int]
+    reveal_secrets: bool
+    def __init__(self, reveal_secrets: bool = ...) -> None: ...
 
 class ListBackendsResponse(_message.Message):
     __slots__ = ["backends", "revision"]
@@ -969,10 +975,12 @@ class ValuePair(_message.Message):
     def __init__(self, place: _Optional[str] = ..., primary: _Optional[str] = ..., shadow: _Optional[str] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ["from_revision"]
+    __slots__ = ["from_revision", "reveal_secrets"]
     FROM_REVISION_FIELD_NUMBER: _ClassVar[int]
+    REVEAL_SECRETS_FIELD_NUMBER: _ClassVar[int]
     from_revision: int
-    def __init__(self, from_revision: _Optional[int] = ...) -> None: ...
+    reveal_secrets: bool
+    def __init__(self, from_revision: _Optional[int] = ..., reveal_secrets: bool = ...) -> None: ...
 
 class WatchResponse(_message.Message):
     __slots__ = ["author", "backends", "comment", "deleted_backends", "deleted_endpoints", "endpoints", "revision", "snapshot", "summary", "time"]

@@ -186,8 +186,10 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     end
     add_message "weir.admin.v1.GetBackendRequest" do
       optional :name, :string, 1
+      optional :reveal_secrets, :bool, 2
     end
     add_message "weir.admin.v1.ListBackendsRequest" do
+      optional :reveal_secrets, :bool, 1
     end
     add_message "weir.admin.v1.ListBackendsResponse" do
       repeated :backends, :message, 1, "weir.admin.v1.Backend"
@@ -353,6 +355,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     end
     add_message "weir.admin.v1.WatchRequest" do
       optional :from_revision, :uint64, 1
+      optional :reveal_secrets, :bool, 2
     end
     add_message "weir.admin.v1.WatchResponse" do
       optional :revision, :uint64, 1
@@ -421,6 +424,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     end
     add_message "weir.admin.v1.GetRevisionRequest" do
       optional :revision, :uint64, 1
+      optional :reveal_secrets, :bool, 2
     end
     add_message "weir.admin.v1.GetRevisionResponse" do
       optional :revision, :message, 1, "weir.admin.v1.Revision"

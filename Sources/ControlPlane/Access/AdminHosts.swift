@@ -1,0 +1,27 @@
+internal import Serving
+
+/// The hosts by which the admin port may be addressed over plain HTTP.
+///
+/// A page of `evil.example` that a browser shows can have its own name resolve to an address of this server ("DNS
+/// rebinding"); the browser then lets the page read the answers, as they have the origin of the page. The request
+/// still names `evil.example`, and is rejected for that. Allowed is what no page of somebody else can bear: an IP
+/// address, a name without a dot, `localhost` and the names below it (RFC 6761 section 6.3), and the names of this
+/// server.
+///
+/// gRPC calls are not checked: browsers send HTTP/2 over TLS only, and a certificate of this server does not bear the
+/// page's name.
+package struct AdminHosts: Sendable {
+    private let names: Set<String>
+
+    /// - Parameter names: names of this server, of which invalid ones are left out.
+    package init(_ names: [String] = []) {
+        self.names = Set(names.compactMap { HTTPHost($0)?.name })
+    }
+
+    /// Whether a request may name a host; one of HTTP/1.0, which no browser sends, may name none.
+    func allow(_ host: HTTPHost?) -> Bool {
+        guard let host else { return true }
+        return host.isAddress || !host.name.contains(".") || host.name.hasSuffix(".localhost")
+            || names.contains(host.name)
+    }
+}

@@ -1,0 +1,168 @@
+internal import GRPCWire
+internal import SystemPackage
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// The content of a file that decides whom Weir trusts: a key, a certificate, an access file, a token or a
+/// password.
+///
+/// Whoever can change such a file has what it grants, so it is read only if nobody but its owner and root can:
+/// neither the file may be writable by its group or by others, nor a directory that holds it, or a symbolic link
+/// to it, by others (unless the sticky bit keeps them from replacing it). Links are followed, as Kubernetes mounts
+/// secrets by them. The directories above those are not checked.
+package struct TrustedFile: Sendable {
+    /// Why a file is not read: its path, the reason, and the remedy.
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
+
+        package init(description: String) { self.description = description }
+    }
+
+    /// The largest file that is read.
+    package static let maxBytes = 1 << 20
+    /// Symbolic links from a path to its file, as Linux allows.
+    private static let maxLinks = 40
+
+    /// The whole content.
+    package let bytes: [UInt8]
+    /// What an operator should change about the file, as sentences for the log.
+    package let warnings: [String]
+
+    /// Reads a file.
+    ///
+    /// - Parameter isSecret: whether the content must stay unknown to other users, who are warned of if they can
+    ///   read it.
+    package init(_ path: String, isSecret: Bool) throws(Failure) {
+        guard !path.utf8.contains(0) else { throw Self.failure(path, "the path contains a NUL") }
+        // Before it is opened, for opening a device may have effects.
+        try Self.check(try Self.status(of: path), path)
+        try Self.checkDirectories(path)
+        let file = try Self.open(path)
+        defer { try? file.close() }
+        // The path may lead to another file by now.
+        let opened = try Self.status(of: file, path)
+        try Self.check(opened, path)
+        bytes = try Self.content(of: file, path)
+        warnings = Self.warnings(opened, path.printable(limit: 1_000), isSecret: isSecret)
+    }
+
+    // MARK: Checks
+
+    private static func check(_ status: stat, _ path: String) throws(Failure) {
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw failure(path, "it is not a regular file")
+        }
+        guard status.st_size <= maxBytes else { throw tooLarge(path) }
+        guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
+            let who = status.st_mode & S_IWOTH == 0 ? "its group" : "every user"
+            throw failure(
+                path,
+                "it can be written by \(who) (mode 0\(String(status.st_mode & 0o7777, radix: 8))); "
+                    + "run 'chmod go-w \(path.printable(limit: 1_000))'")
+        }
+    }
+
+    /// Checks the directory of the path and of each symbolic link that it leads to.
+    private static func checkDirectories(_ path: String) throws(Failure) {
+        var link = FilePath(path)
+        for _ in 0..<maxLinks {
+            let directory = link.removingLastComponent()
+            let place = directory.isEmpty ? "." : directory.string
+            let mode = try status(of: place).st_mode
+            guard mode & S_IWOTH == 0 || mode & S_ISVTX != 0 else {
+                throw failure(
+                    path,
+                    "every user can replace it, for the directory '\(place.printable(limit: 1_000))' can be "
+                        + "written by every user; run 'chmod o-w \(place.printable(limit: 1_000))'")
+            }
+            guard let target = target(of: link.string) else { return }
+            link = directory.pushing(FilePath(target))
+        }
+    }
+
+    private static func warnings(_ status: stat, _ path: String, isSecret: Bool) -> [String] {
+        var warnings: [String] = []
+        if isSecret, status.st_mode & S_IROTH != 0 {
+            warnings.append("'\(path)' can be read by every user; run 'chmod 600 \(path)'")
+        }
+        if status.st_uid != 0, status.st_uid != geteuid() {
+            warnings.append(
+                "'\(path)' belongs to user \(status.st_uid), who can change it; "
+                    + "it should belong to root or to the user of this process")
+        }
+        return warnings
+    }
+
+    // MARK: The system
+
+    private static func open(_ path: String) throws(Failure) -> FileDescriptor {
+        do {
+            // A FIFO that has taken the file's place must not hang the server.
+            return try FileDescriptor.open(
+                FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
+        } catch {
+            throw failure(path, "\(error)")
+        }
+    }
+
+    private static func content(
+        of file: FileDescriptor, _ path: String
+    ) throws(Failure) -> [UInt8] {
+        var content: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        do {
+            while content.count <= maxBytes {
+                // At most as many bytes are written as the buffer holds.
+                let count = unsafe try buffer.withUnsafeMutableBytes {
+                    unsafe try file.read(into: $0)
+                }
+                guard count > 0 else { return content }
+                content += buffer.prefix(count)
+            }
+        } catch {
+            throw failure(path, "\(error)")
+        }
+        // It has grown since its size was looked at.
+        throw tooLarge(path)
+    }
+
+    private static func status(of path: String) throws(Failure) -> stat {
+        var status = stat()
+        // The structure is filled in by the call, which follows links.
+        guard unsafe stat(path, &status) == 0 else {
+            throw failure(path, "\(Errno(rawValue: errno))")
+        }
+        return status
+    }
+
+    private static func status(
+        of file: FileDescriptor, _ path: String
+    ) throws(Failure) -> stat {
+        var status = stat()
+        // The structure is filled in by the call.
+        guard unsafe fstat(file.rawValue, &status) == 0 else {
+            throw failure(path, "\(Errno(rawValue: errno))")
+        }
+        return status
+    }
+
+    /// Where a symbolic link points; nil for anything else.
+    private static func target(of link: String) -> String? {
+        let limit = Int(PATH_MAX)
+        var bytes = [CChar](repeating: 0, count: limit)
+        // The call writes at most `limit` bytes, and returns how many.
+        let count = unsafe readlink(link, &bytes, limit)
+        guard count > 0 else { return nil }
+        return String(decoding: bytes.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    private static func tooLarge(_ path: String) -> Failure {
+        failure(path, "it has more than \(maxBytes) bytes")
+    }
+
+    private static func failure(_ path: String, _ reason: String) -> Failure {
+        Failure(description: "cannot use '\(path.printable(limit: 1_000))': \(reason)")
+    }
+}
