@@ -21,7 +21,8 @@ private func response(
 private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8] {
     messages.reduce(into: []) { bytes, message in
         let payload = compressed ? Gzip.compress(message.rawSpan) : message
-        bytes += (MessagePrefix(isCompressed: compressed, length: payload.count)?.bytes ?? []) + payload
+        bytes +=
+            (MessagePrefix(isCompressed: compressed, length: payload.count)?.bytes ?? []) + payload
     }
 }
 

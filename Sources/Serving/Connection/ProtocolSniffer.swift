@@ -11,9 +11,9 @@ protocol ServedConnection: AnyObject {
     func close()
 }
 
-/// Looks at the first bytes of a connection. A connection that begins like an HTTP/1 request (a method, or the
-/// line break before it) and not like HTTP/2's preface (RFC 9113 section 3.4) is HTTP/1; for all others the HTTP/2
-/// side reports what is wrong.
+/// Looks at the first bytes of a connection. A connection that begins like an HTTP/1 request (a
+/// method, or the line break before it) and not like HTTP/2's preface (RFC 9113 section 3.4) is
+/// HTTP/1; for all others the HTTP/2 side reports what is wrong.
 final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -61,7 +61,8 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
         let isPreface = seen.readableBytesView.prefix(known).elementsEqual(
             Self.preface.prefix(known))
         guard !isPreface || known == Self.preface.count else {
-            // While the rest is waited for, only these bytes are kept, not the buffer that they came in.
+            // While the rest is waited for, only these bytes are kept, not the buffer that they
+            // came in.
             seen = ByteBuffer(bytes: seen.readableBytesView)
             return
         }

@@ -32,7 +32,9 @@ package struct ResponseHead {
             switch KnownHeader(rawValue: field.known) {
             case .status: httpStatus = DecimalNumber.parse(headers.bytes[field.value]) ?? 0
             case .grpcStatus:
-                code = DecimalNumber.parse(headers.bytes[field.value]).map { StatusCode(rawValue: $0) }
+                code = DecimalNumber.parse(headers.bytes[field.value]).map {
+                    StatusCode(rawValue: $0)
+                }
             case .grpcMessage: messageField = field
             case .encoding: encodingField = field
             case .retryPushback: pushbackField = field

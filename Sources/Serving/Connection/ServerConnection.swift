@@ -78,12 +78,15 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
             begin(stream, endStream: endStream)
         // Trailers of a request mean nothing in gRPC; only their end does.
         case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
-        case .headersTooLarge(let stream, let limit, _):
+        // The stream's end follows, and ends the call.
+        case .headersTooLarge(_, _, isTrailers: true): break
+        case .headersTooLarge(let stream, let limit, isTrailers: false):
             refuse(
                 stream, RPCError(.resourceExhausted, "the headers are over the limit of \(limit)"))
         case .unsendable(_, let reason):
             loop.log.warning(
-                "a response can't be sent", metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
+                "a response can't be sent",
+                metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
         case .data(let stream, let range, let endStream):
             arrived(input.extracting(range), on: stream, endStream: endStream)
         case .drained(let stream): call(of: stream)?.responseDrained()
@@ -144,11 +147,11 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         let call = newCall(stream, choice.target)
         if let timeout = request.timeout {
             guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
-                let text = headers.text(timeout)
+                let text = headers.quoted(timeout)
                 return call.finish(
                     RPCError(
                         .internalError,
-                        "grpc-timeout '\(text)' is not 1 to 8 digits and a unit of HMSmun"))
+                        "invalid grpc-timeout \(text): it has 1 to 8 digits and a unit of HMSmun"))
             }
             call.setDeadline(timeout: nanoseconds)
         }
@@ -185,7 +188,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         _ request: RequestHead, _ path: HeaderBlock.Field, _ headers: HeaderBlock
     ) -> RPCError {
         guard isDynamic(path, headers) else {
-            return RPCError(.unimplemented, "no endpoint takes \(headers.text(path))")
+            return RPCError(.unimplemented, "no endpoint takes the path \(headers.quoted(path))")
         }
         guard let name = request.endpoint else {
             return RPCError(

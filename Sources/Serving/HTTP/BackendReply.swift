@@ -1,7 +1,7 @@
 internal import Messages
 
-/// What a backend returned as the response to a plain HTTP request: checked, because its strings become header
-/// fields.
+/// What a backend returned as the response to a plain HTTP request: checked, because its strings
+/// become header fields.
 extension HTTPReply {
     /// Throws a refusal with status 502 that names the backend and what is wrong.
     init(
@@ -51,8 +51,8 @@ extension HTTPReply {
 }
 
 extension Limits {
-    /// The most that a `CallRequest` or `CallResponse` adds to its payload: its headers, which are limited,
-    /// and its short fields.
+    /// The most that a `CallRequest` or `CallResponse` adds to its payload: its headers, which are
+    /// limited, and its short fields.
     private static let shortFieldBytes = 256
 
     /// The largest `CallRequest`. Its payload has at most `maxMessageBytes`.

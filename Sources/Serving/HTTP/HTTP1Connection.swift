@@ -11,8 +11,8 @@ internal import NIOCore
 ///       '-- refused: response, then leaving
 /// ```
 ///
-/// While a request is answered or its response written, the connection reads nothing, so that a client that sends
-/// many requests without reading holds one response in memory.
+/// While a request is answered or its response written, the connection reads nothing, so that a
+/// client that sends many requests without reading holds one response in memory.
 final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -136,8 +136,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     // MARK: Receiving
 
-    /// Reads what has arrived, as far as the next request that is not answered at once. A loop, because requests
-    /// may arrive by the thousand in one read, and each may be answered within it.
+    /// Reads what has arrived, as far as the next request that is not answered at once. A loop,
+    /// because requests may arrive by the thousand in one read, and each may be answered within it.
     private func read() {
         guard !isReading else { return }
         isReading = true
@@ -216,8 +216,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         written.assumeIsolated().whenComplete { _ in self.leave() }
     }
 
-    /// Closes the connection in the direction to the client, and a little later altogether. Closing it at once would
-    /// reset it while the client sends, and the client would not see the response (RFC 9112 section 9.6).
+    /// Closes the connection in the direction to the client, and a little later altogether. Closing
+    /// it at once would reset it while the client sends, and the client would not see the response
+    /// (RFC 9112 section 9.6).
     private func leave() {
         guard let context else { return }
         phase = .leaving

@@ -6,8 +6,8 @@ package enum HTTP1Framing: Equatable, Sendable {
 
     package var hasBody: Bool { self != .length(0) }
 
-    /// Decides by the header fields. What two recipients could read in two ways is refused: a request with both
-    /// lengths, with several ones, or with a coding that is not last.
+    /// Decides by the header fields. What two recipients could read in two ways is refused: a
+    /// request with both lengths, with several ones, or with a coding that is not last.
     ///
     /// - Parameters:
     ///   - minorVersion: of HTTP/1.

@@ -1,5 +1,5 @@
-/// Cuts the bytes of an HTTP/1 connection into requests (RFC 9112). Pure: it holds no bytes but those of the
-/// head that it is reading.
+/// Cuts the bytes of an HTTP/1 connection into requests (RFC 9112). Pure: it holds no bytes but
+/// those of the head that it is reading.
 ///
 /// ```
 ///            request line       empty line            length = 0
@@ -13,8 +13,8 @@
 ///     '------------------------------- end <-------------------------------------'
 /// ```
 ///
-/// Lines end in CRLF; a lone CR or LF, a folded line, a space before a colon and whatever else two recipients could
-/// read in two ways is refused. After a refusal nothing more can be read.
+/// Lines end in CRLF; a lone CR or LF, a folded line, a space before a colon and whatever else two
+/// recipients could read in two ways is refused. After a refusal nothing more can be read.
 package struct HTTP1Parser: Sendable {
     /// What a request may have at most.
     package struct Bounds: Sendable {
@@ -91,7 +91,8 @@ package struct HTTP1Parser: Sendable {
     /// Reads the next part.
     ///
     /// - Parameter input: all bytes that were not consumed until now.
-    /// - Returns: how many bytes were consumed, and the part that they complete; nil when more bytes are needed.
+    /// - Returns: how many bytes were consumed, and the part that they complete; nil when more
+    ///   bytes are needed.
     package mutating func next<Input: RandomAccessCollection<UInt8>>(
         in input: Input
     ) throws(HTTPRefusal) -> (consumed: Int, part: Part?) where Input.Index == Int {
@@ -232,7 +233,8 @@ package struct HTTP1Parser: Sendable {
         state = .fields
     }
 
-    /// A recipient treats a higher minor version as the highest one that it knows (RFC 9110 section 2.5).
+    /// A recipient treats a higher minor version as the highest one that it knows (RFC 9110 section
+    /// 2.5).
     private static func minorVersion(
         _ word: some RandomAccessCollection<UInt8>
     ) throws(HTTPRefusal) -> Int {

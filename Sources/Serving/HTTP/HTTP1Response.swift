@@ -9,7 +9,8 @@ enum HTTP1Response {
 
     static let proceed = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 
-    /// Status line and header fields. All names and values are valid: those of backends were checked.
+    /// Status line and header fields. All names and values are valid: those of backends were
+    /// checked.
     static func head(
         _ reply: HTTPReply, minorVersion: Int, _ persistence: Persistence, date: String
     ) -> [UInt8] {

@@ -12,7 +12,8 @@ enum HTTPDate {
 
     /// IMF-fixdate of RFC 9110 section 5.6.7.
     ///
-    /// - Parameter seconds: since 1970, from 0 to the end of the year 9999; other values are clamped.
+    /// - Parameter seconds: since 1970, from 0 to the end of the year 9999; other values are
+    ///   clamped.
     static func text(unixSeconds seconds: Int64) -> String {
         let seconds = min(max(seconds, 0), latest)
         let days = Int(seconds / secondsPerDay)
@@ -23,7 +24,8 @@ enum HTTPDate {
             + time.joined(separator: ":") + " GMT"
     }
 
-    /// Howard Hinnant's `civil_from_days`: years begin in March, so that a leap day is the last one.
+    /// Howard Hinnant's `civil_from_days`: years begin in March, so that a leap day is the last
+    /// one.
     ///
     /// - Returns: the month is 1 to 12.
     private static func date(_ days: Int) -> (year: Int, month: Int, day: Int) {

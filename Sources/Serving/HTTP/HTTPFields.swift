@@ -1,5 +1,5 @@
-/// Header fields of plain HTTP: their syntax (RFC 9110 section 5), their size, and which of them concern
-/// one connection only. Names are in lower case.
+/// Header fields of plain HTTP: their syntax (RFC 9110 section 5), their size, and which of them
+/// concern one connection only. Names are in lower case.
 enum HTTPFields {
     typealias Field = (name: String, value: String)
 
@@ -65,8 +65,8 @@ enum HTTPFields {
 
     // MARK: Forwarding
 
-    /// Fields about one connection, or about the framing of one message (RFC 9110 section 7.6.1). `Proxy-*`
-    /// fields are not forwarded either.
+    /// Fields about one connection, or about the framing of one message (RFC 9110 section 7.6.1).
+    /// `Proxy-*` fields are not forwarded either.
     private static let connectionFields: Set<String> = [
         "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
         "http2-settings", "content-length",
@@ -80,9 +80,9 @@ enum HTTPFields {
     /// Fields that a CallRequest or CallResponse holds elsewhere, or that the server has handled.
     private static let handledFields: Set<String> = [KnownHeader.contentType.name, "expect"]
 
-    /// The fields to forward, in order: without those of one connection, those that `Connection` names, those
-    /// that only Weir sets, and `Content-Type`, which has its own place in the messages. `Host` stays, whatever
-    /// `Connection` names.
+    /// The fields to forward, in order: without those of one connection, those that `Connection`
+    /// names, those that only Weir sets, and `Content-Type`, which has its own place in the
+    /// messages. `Host` stays, whatever `Connection` names.
     static func forwarded(_ fields: [Field]) -> [Field] {
         let named = Set(list("connection", in: fields)).subtracting([KnownHeader.host.name])
         return fields.filter { field in

@@ -1,5 +1,5 @@
-/// Whom a request is addressed to: the value of `Host`, the `:authority` of HTTP/2, or the authority of a
-/// target that is a URL (RFC 9110 section 7.2).
+/// Whom a request is addressed to: the value of `Host`, the `:authority` of HTTP/2, or the
+/// authority of a target that is a URL (RFC 9110 section 7.2).
 package struct HTTPHost: Equatable, Sendable {
     /// As received.
     package let text: String
@@ -8,8 +8,8 @@ package struct HTTPHost: Equatable, Sendable {
     /// Whether the name is an IP address.
     package let isAddress: Bool
 
-    /// Nil unless the text is `uri-host [ ":" port ]` of RFC 3986 section 3.2 with a host that is not empty. User
-    /// information is not allowed (RFC 9110 section 4.2.4).
+    /// Nil unless the text is `uri-host [ ":" port ]` of RFC 3986 section 3.2 with a host that is
+    /// not empty. User information is not allowed (RFC 9110 section 4.2.4).
     package init?(_ text: String) {
         let bytes = text.utf8
         let host: Substring.UTF8View

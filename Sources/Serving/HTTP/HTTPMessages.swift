@@ -17,8 +17,8 @@ package struct HTTPRequestHead: Sendable {
     package let target: RequestTarget
     /// Whom the request is addressed to; nil for a request of HTTP/1.0 without `Host`.
     package let host: HTTPHost?
-    /// In order; names in lower case, values without spaces around them. The first one is `host`, if the request
-    /// has one.
+    /// In order; names in lower case, values without spaces around them. The first one is `host`,
+    /// if the request has one.
     package let fields: [Field]
     /// Whether the client waits for `100 Continue`.
     package let expectsContinue: Bool
@@ -88,8 +88,8 @@ package struct HTTPRequestHead: Sendable {
         return !expected.isEmpty
     }
 
-    /// Fields that a backend receives as gRPC metadata. Strict gRPC servers end a call with an invalid one, which
-    /// would count against their health.
+    /// Fields that a backend receives as gRPC metadata. Strict gRPC servers end a call with an
+    /// invalid one, which would count against their health.
     static let metadataFields: [KnownHeader] = [.shardKey, .forwardedFor, .via]
 
     private static func checkMetadata(_ fields: [Field]) throws(HTTPRefusal) {
@@ -165,8 +165,8 @@ package struct HTTPReply: Sendable {
         body = []
     }
 
-    /// A refusal, as JSON that names the gRPC status. Its header `grpc-status` distinguishes it from the
-    /// responses of backends.
+    /// A refusal, as JSON that names the gRPC status. Its header `grpc-status` distinguishes it
+    /// from the responses of backends.
     package init(_ error: RPCError, status: Int? = nil) {
         let json = JSONValue.object([
             ("code", .string("\(error.code)")), ("message", .string(error.message)),

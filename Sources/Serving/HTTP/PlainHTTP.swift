@@ -8,8 +8,10 @@ package enum PlainHTTP: Sendable {
 
     /// Begins to answer a request.
     ///
-    /// - Parameter reply: called on the loop, once, perhaps before this returns; not after a cancellation.
-    /// - Returns: what to cancel when the client closes the connection or the stream; nil when there is nothing.
+    /// - Parameter reply: called on the loop, once, perhaps before this returns; not after a
+    ///   cancellation.
+    /// - Returns: what to cancel when the client closes the connection or the stream; nil when
+    ///   there is nothing.
     func answer(
         _ request: HTTPRequest, on loop: ServingLoop, at now: UInt64,
         _ reply: @escaping (HTTPReply) -> Void

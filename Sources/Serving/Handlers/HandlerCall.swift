@@ -12,6 +12,8 @@ internal import NIOCore
 final class HandlerCall: ServerCall, @unchecked Sendable {
     private var task: Task<Void, Never>?
     private var handler: Handler?
+    /// Called when the call has ended; nil for most calls.
+    var whenEnded: (@Sendable () -> Void)?
 
     var initialMetadata = Metadata()
     var trailingMetadata = Metadata()
@@ -42,7 +44,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             guard let known = MessageEncoding(rawValue: name) else {
                 return finish(
                     RPCError(
-                        .unimplemented, "grpc-encoding '\(name)' is not supported",
+                        .unimplemented, "grpc-encoding \(name.quoted) is not supported",
                         metadata: ["grpc-accept-encoding": MessageEncoding.accepted]))
             }
             requestEncoding = known
@@ -328,6 +330,10 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     override func release() {
         task?.cancel()
         task = nil
+        if let whenEnded {
+            self.whenEnded = nil
+            whenEnded()
+        }
         inbound.cancel()
         drainWaiter?.resume(throwing: Self.gone)
         drainWaiter = nil

@@ -118,14 +118,20 @@ public struct Service: Sendable {
             })
     }
 
-    /// The same methods, each behind a check that comes before any request is read: why a call is refused,
-    /// or nil.
+    /// What a guard decides about a call.
+    package enum Admission: Sendable {
+        /// The closure is called when the call has ended.
+        case admitted(@Sendable () -> Void)
+        case rejected(RPCError)
+    }
+
+    /// The same methods, each behind a guard, which decides when the request is complete or its stream begins.
     package func guarded(
-        _ refusal: @escaping @Sendable (_ method: String, CallContext) -> RPCError?
+        _ decide: @escaping @Sendable (_ method: String, CallContext) -> Admission
     ) -> Service {
         var service = self
         for (name, method) in methods {
-            service.methods[name] = method.guarded { refusal(name, $0) }
+            service.methods[name] = method.guarded { decide(name, $0) }
         }
         return service
     }
@@ -179,22 +185,33 @@ final class MethodHandler: Sendable {
     }
 
     fileprivate func guarded(
-        _ refusal: @escaping @Sendable (CallContext) -> RPCError?
+        _ decide: @escaping @Sendable (CallContext) -> Service.Admission
     ) -> MethodHandler {
         let guarded: Entry =
             switch entry {
             case .single(let start):
                 .single { call, payload throws(MessageError) in
-                    if let error = refusal(call.makeContext()) { return call.finish(error) }
-                    try start(call, payload)
+                    if Self.isAdmitted(call, decide) { try start(call, payload) }
                 }
             case .stream(let start):
                 .stream { call in
-                    if let error = refusal(call.makeContext()) { return call.finish(error) }
-                    start(call)
+                    if Self.isAdmitted(call, decide) { start(call) }
                 }
             }
         return MethodHandler(request: request, reply: reply, entry: guarded, json: json)
+    }
+
+    private static func isAdmitted(
+        _ call: HandlerCall, _ decide: (CallContext) -> Service.Admission
+    ) -> Bool {
+        switch decide(call.makeContext()) {
+        case .admitted(let whenEnded):
+            call.whenEnded = whenEnded
+            return true
+        case .rejected(let error):
+            call.finish(error)
+            return false
+        }
     }
 }
 
