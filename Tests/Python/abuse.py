@@ -361,16 +361,17 @@ class Bystander:
         return latencies
 
 
-def measure(name, server, seconds, share=1.0):
+def measure(name, server, seconds, share=1.0, lasts=None):
     """Runs an attack, or a share of its crowd, beside a bystander: what became of it, the bystander's latencies
-    before, during and after in seconds, and the server's memory before, at most and after in bytes."""
+    before, during and after in seconds, and the server's memory before, at most and after in bytes. The attack
+    lasts a second longer than it is measured, or as long as given."""
     # Not for the processes that attack, which need nothing of it.
     from conftest import memory as memory_of
     bystander = Bystander(server.data)
     bystander.measure(0.5)
     base = memory_of(server.process)
     before = bystander.measure(seconds)
-    running = Attack(name, server.data, seconds + 1, share)
+    running = Attack(name, server.data, lasts or seconds + 1, share)
     peak, during = base, []
     time.sleep(0.3)
     end = time.monotonic() + seconds

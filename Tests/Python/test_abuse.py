@@ -31,7 +31,9 @@ def server():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_well_behaved_client_does_not_notice(server, name):
     # The bystander itself checks each of its answers.
-    result, latencies, memory = measure(name, server, 0.3, share=0.05 if name in CROWDS else 1)
+    # A busy machine needs longer to count what it punishes.
+    result, latencies, memory = measure(
+        name, server, 0.3, share=0.05 if name in CROWDS else 1, lasts=5 if name in PUNISHED else None)
     assert max(latencies[1]) < 2, result
     assert memory[1] - memory[0] < 100 << 20
     # A sanitizer's server holds such clients up so long that it does not come to that.
