@@ -56,7 +56,8 @@ extension HTTP2Session {
         }
         // A few bytes can stand for very many (an "HPACK bomb"): there is an end to what is looked at.
         let bound = Self.excessFactor * limits.maxHeaderListBytes
-        if role == .server, incomingBytes <= bound { return 0 }
+        let canBeAnswered = role == .server && !slots[incomingSlot].hasHeaders
+        if canBeAnswered, incomingBytes <= bound { return 0 }
         recordExcess(excess)
         reset(slots[incomingSlot].stream, role == .server ? .enhanceYourCalm : .cancel)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue

@@ -227,6 +227,20 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test("A server resets the stream of trailers over the limit", arguments: [0, 1])
+    func resetsForTrailers(extra: Int) throws {
+        var server = try Scripted(server: { _ in })
+        try server.receive(
+            Frame.block(Self.requestBlock, on: 1)
+                + Frame.block(LargeBlock.fields(128 + extra, 1), on: 1, flags: Flag.endStream)
+                + Frame.block(Self.requestBlock, on: 3))
+        let isTooLarge = server.events.contains("trailers too large 1: 128 fields")
+        #expect(isTooLarge == (extra == 1))
+        #expect(server.events.contains("closed 1 ENHANCE_YOUR_CALM") == (extra == 1))
+        #expect(server.events.contains { $0.hasPrefix("trailers 1") } == (extra == 0))
+        #expect(server.events.contains { $0.hasPrefix("headers 3") })
+    }
+
     @Test("Each role announces its own limit")
     func announcesLimit() throws {
         let pair = Pair {

@@ -302,6 +302,18 @@ def test_a_field_over_64_kib_ends_only_its_stream(serve, part):
         assert peer.response(3)[1] == message(b"hello")
 
 
+def test_trailers_over_the_limit_end_only_their_call(serve):
+    server = serve(max_header_fields=20)
+    with Peer(server.data) as peer:
+        peer.request(1, body=b"hello", ends=False)
+        trailers = frames.header_block([(f"x-{number}", "1") for number in range(21)])
+        peer.send(HEADERS, END_HEADERS | END_STREAM, 1, trailers)
+        reset = peer.until(lambda frame: frame.kind == RST_STREAM)
+        assert (reset.stream, reset.code) == (1, ENHANCE_YOUR_CALM)
+        peer.request(3, body=b"hello")
+        assert peer.response(3)[1] == message(b"hello")
+
+
 def test_an_invalid_block_is_complete_too(serve):
     server = serve(headers_timeout=1)
     with Peer(server.data) as peer, Peer(server.data) as slow:
