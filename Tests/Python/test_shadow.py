@@ -571,7 +571,6 @@ def test_metrics_tell_of_shadows(mesh):
      "options.max_requests_in_flight: is 0; it must be from 1 to 1000000"),
     (["compare", "raw", "--tolerance", "score=0"],
      "comparison.tolerances[0]: allows nothing: set absolute or relative"),
-    (["compare", "raw", "--noise", "2"], "comparison.noise_proportion: is 2.0"),
     (["report", "raw", "primary"], "no shadow 'primary'; there are: shadow"),
     (["report", "nothing"], "no endpoint 'nothing'"),
 ])
@@ -580,3 +579,9 @@ def test_bad_input_is_refused_with_what_would_be_right(mesh, arguments, text):
     run = mesh.tool("shadow", *arguments, check=False)
     assert run.returncode == 1
     assert text in run.stderr
+
+
+def test_a_share_out_of_range_is_wrong_usage(mesh):
+    run = mesh.tool("shadow", "compare", "raw", "--noise", "2", check=False)
+    assert run.returncode == 64
+    assert "'2' is invalid for '--noise" in run.stderr, run.stderr
