@@ -37,8 +37,9 @@ struct MessageMutations {
             }
             guard field.kind == .message else {
                 for value in Self.values(field) {
-                    // Instead of the value, and beside it: the last one counts, or it is one more.
                     body(Self.encoded(others + [(field.number, value)]), field.name)
+                    // One more, which makes lists differ in length that should not.
+                    guard field.isRepeated else { continue }
                     body(Self.encoded(fields + [(field.number, value)]), "\(field.name)+")
                 }
                 continue

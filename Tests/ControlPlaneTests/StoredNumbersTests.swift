@@ -11,7 +11,7 @@ internal import TrafficPolicy
     private static let mutations = MessageMutations(
         schema: ControlPlane.schema(of: [Weir_Store_V1_StoreProto.file]))
 
-    private static let changes = 24
+    private static let changes = 16
 
     /// A history with backends and endpoints of every kind, and a checkpoint of its end.
     private static func seed() throws -> (revisions: [StoredRecord], checkpoint: [UInt8]) {
