@@ -192,7 +192,8 @@ for kind in range(8):
 seed("rows", "head", b"41")
 seed("rows", "location", b"ttl=5&prefix=x&user=y")
 seed("archive", "whole", archive())
-seed("access", "list", b"# who\nada admin cert:spiffe://x\nbot operator:a,b sha256:" + b"0" * 64 + b"\n")
+seed("access", "list", b"# who\nada admin cert:uri:spiffe://x # why\neve viewer cert:dns:E.x\nmail viewer cert:email:a@x\n"
+     b"bot operator:a,b sha256:" + b"0" * 64 + b"\n")
 seed("access", "wrong", b"ada king cert:\nx\n\n")
 
 folder = pathlib.Path(sys.argv[1])

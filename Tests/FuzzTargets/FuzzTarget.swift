@@ -43,7 +43,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case rows
     /// An archive, as of `weir state restore`.
     case archive
-    /// The access file.
+    /// The access file, names of certificates, and text of errors.
     case access
 
     package func run(_ bytes: [UInt8]) {
@@ -64,7 +64,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .store: StoreFuzz.readRecords(bytes)
         case .rows: StoreFuzz.readRows(bytes)
         case .archive: StoreFuzz.readArchive(bytes)
-        case .access: _ = try? AccessList(String(decoding: bytes, as: UTF8.self))
+        case .access: AccessFuzz.feed(bytes)
         }
     }
 

@@ -125,7 +125,7 @@ def test_a_masked_value_keeps_what_the_backend_has(server, stubs, tmp_path):
     masked.worker.environment["MODE"] = "slow"
     token.unlink()
     admin.UpdateBackend(stubs.admin.UpdateBackendRequest(backend=masked), **as_root)
-    # The process that is started anew has it.
+    # The process that replaces the old one has it.
     wait_for(lambda: token.exists() and token.read_text() == SECRET)
     revealed = admin.GetBackend(
         stubs.admin.GetBackendRequest(name="model", reveal_secrets=True), **as_root)

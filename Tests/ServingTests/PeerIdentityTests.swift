@@ -21,7 +21,7 @@ internal import Testing
     }
 
     @Test(
-        "A name that is empty, has a wildcard or is not printable ASCII identifies nobody",
+        "A name that is empty, has a wildcard or is not printable ASCII identifies no client",
         arguments: [
             "", "*", "*.example.com", "a\0.example", "a b", " a", "a\n", "a\u{7f}",
             "\u{212a}.example", "ä.example",

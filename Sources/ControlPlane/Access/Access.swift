@@ -59,7 +59,7 @@ package final class Access: Sendable {
             need: Need(role: Self.role(for: method), act: "call \(method)"),
             end: { context.end($0) })
         let id = context.id
-        // In one step, so that no change of the list comes between.
+        // In one step, so that the list cannot change in between.
         let rejection = state.withLock { state -> RPCError? in
             if let error = Self.rejection(of: call.caller, call.need, state.list) { return error }
             state.calls[id] = call

@@ -4,9 +4,8 @@ internal import Serving
 ///
 /// A page of `evil.example` that a browser shows can have its own name resolve to an address of this server ("DNS
 /// rebinding"); the browser then lets the page read the answers, as they have the origin of the page. The request
-/// still names `evil.example`, and is rejected for that. Allowed is what no page of somebody else can bear: an IP
-/// address, a name without a dot, `localhost` and the names below it (RFC 6761 section 6.3), and the names of this
-/// server.
+/// still names `evil.example`, and is rejected for that. Allowed are hosts that no page of another site can have: IP
+/// addresses, names without a dot, names below `localhost` (RFC 6761 section 6.3), and the names of this server.
 ///
 /// gRPC calls are not checked: browsers send HTTP/2 over TLS only, and a certificate of this server does not bear the
 /// page's name.

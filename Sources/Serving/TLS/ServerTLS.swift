@@ -9,13 +9,13 @@ public struct ServerTLS: Sendable, Equatable {
         case tls13 = "1.3"
     }
 
-    /// Whether clients show a certificate.
+    /// Whether clients must send a certificate.
     public enum ClientCertificates: Sendable, Equatable {
-        /// They aren't asked for one.
+        /// Clients are not asked for one.
         case ignored
-        /// One that is shown must come from an authority in this PEM file.
+        /// A certificate must be of an authority in this PEM file.
         case accepted(caFile: String)
-        /// Nobody gets in without one from an authority in this PEM file.
+        /// Each client must have one, of an authority in this PEM file.
         case required(caFile: String)
     }
 

@@ -8,10 +8,10 @@ internal import SystemPackage
 /// The content of a file that decides whom Weir trusts: a key, a certificate, an access file, a token or a
 /// password.
 ///
-/// Whoever can change such a file has what it grants, so it is read only if nobody but its owner and root can:
-/// neither the file may be writable by its group or by others, nor a directory that holds it, or a symbolic link
-/// to it, by others (unless the sticky bit keeps them from replacing it). Links are followed, as Kubernetes mounts
-/// secrets by them. The directories above those are not checked.
+/// A user who can change such a file has what it grants. Therefore a file is rejected if its group or others may write
+/// it, and if others may write a directory that contains it or a symbolic link to it, unless the sticky bit keeps them
+/// from replacing it. Links are followed, since Kubernetes mounts secrets with them. The directories above those are
+/// not checked.
 package struct TrustedFile: Sendable {
     /// Why a file is not read: its path, the reason, and the remedy.
     package struct Failure: Error, CustomStringConvertible {

@@ -222,7 +222,7 @@ type Backend struct {
 	//	*Backend_Upstream
 	//	*Backend_Worker
 	Kind isBackend_Kind `protobuf_oneof:"kind"`
-	// For people.
+	// For people; at most 4,096 bytes.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Full names of the services that it answers. Output only.
 	Services []string `protobuf:"bytes,4,rep,name=services,proto3" json:"services,omitempty"`
@@ -1995,8 +1995,9 @@ type ChangeNote struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Empty for the caller's address.
-	Author  string `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"`
+	// Empty for the caller's address; without effect for a caller that the server knows by name. At most 256 bytes.
+	Author string `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"`
+	// At most 4,000 bytes. Line ends and tabs are allowed, other control characters are not, as in all texts here.
 	Comment string `protobuf:"bytes,2,opt,name=comment,proto3" json:"comment,omitempty"`
 }
 
