@@ -97,6 +97,7 @@ internal import TrafficPolicy
             ("GET / HTTP/1.1\r\nx\u{e9}: a\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nx: \u{7f}\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nx: " + String(repeating: "a", count: 2_000) + "\r\n\r\n", 431),
+            ("GET / HTTP/1.1\r\nx: " + String(repeating: "a", count: 2_000) + "\n\r\n", 431),
             ("GET / HTTP/1.1\r\n" + String(repeating: "x: a\r\n", count: 7) + "\r\n", 431),
             // Lengths.
             ("POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400),

@@ -158,10 +158,11 @@ package struct HTTP1Parser: Sendable {
         searched = 0
         let line = rest[..<feed]
         rest = rest[feed...].dropFirst()
+        // First, so that the refusal is the same when the line arrives in pieces.
+        guard line.count <= lineLimit + 1 else { throw lineTooLong }
         guard line.last == UInt8(ascii: "\r") else {
             throw HTTPRefusal(400, "a line ends in LF without CR")
         }
-        guard line.count <= lineLimit + 1 else { throw lineTooLong }
         return line.dropLast()
     }
 
