@@ -21,6 +21,8 @@ BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
 # How long to wait for what takes no time; longer where everything is slow.
 PATIENCE = int(os.environ.get("WEIR_PATIENCE", "1"))
 SECONDS = 20 * PATIENCE
+# Weir rejects keys and access files that their group may write, which some users' umask makes.
+os.umask(0o022)
 # For the frames and the counting of allocations that benchmarks use too.
 sys.path.insert(0, str(ROOT / "Benchmarks"))
 
