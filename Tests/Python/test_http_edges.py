@@ -293,6 +293,18 @@ def test_requests_in_a_row_are_answered_in_order_and_one_at_a_time(port):
         assert raw.is_closed()
 
 
+def test_many_requests_at_once_delay_no_other_client(port):
+    with Raw(port.address) as busy, concurrent.futures.ThreadPoolExecutor() as pool:
+        sending = pool.submit(busy.send, request(port) * 3_000)
+        assert busy.answer().status == 200
+        # On each of the loops.
+        for _ in range(20):
+            assert send(port.address, request(port)).status == 200
+        for _ in range(2_999):
+            assert busy.answer().status == 200
+        sending.result()
+
+
 def test_an_offer_to_upgrade_is_ignored(port):
     """The connection goes on with HTTP/1.1 and keeps nothing of what follows."""
     upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",

@@ -20,6 +20,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     private enum Phase { case receiving, answering, writing, leaving }
 
+    /// How long the requests of one client are answered without a pause, in nanoseconds. A client
+    /// may send thousands at once; the loop has other clients.
+    private static let slice: UInt64 = 2_000_000
+    private static let pause = TimeAmount.milliseconds(1)
+
     /// How long a client may go on sending after a refusal, so that it reads why.
     private static let lingering = TimeAmount.seconds(2)
 
@@ -38,6 +43,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     /// The connection closes after the current response.
     private var closesNext = false
     private var isReading = false
+    private var isPausing = false
     /// The channel asks for bytes.
     private var isReadWanted = false
     /// Bytes that arrived after a refusal.
@@ -129,6 +135,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     func read(context: ChannelHandlerContext) {
         switch phase {
+        case .receiving where isPausing: isReadWanted = true
         case .receiving, .leaving: context.read()
         case .answering, .writing: isReadWanted = true
         }
@@ -139,11 +146,16 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     /// Reads what has arrived, as far as the next request that is not answered at once. A loop,
     /// because requests may arrive by the thousand in one read, and each may be answered within it.
     private func read() {
-        guard !isReading else { return }
+        guard !isReading, !isPausing, context != nil else { return }
         isReading = true
         defer { isReading = false }
+        let end = now + Self.slice
         do throws(HTTPRefusal) {
             while phase == .receiving {
+                guard activeAt < end || input.readableBytes == 0 else {
+                    pauseReading()
+                    break
+                }
                 let (consumed, part) = try parser.next(in: input.readableBytesView)
                 let bytes = input.readSlice(length: consumed)
                 guard let part else { break }
@@ -154,11 +166,20 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         }
         // Memory of a read is not kept for a connection that waits.
         if input.readableBytes == 0 { input = ByteBuffer() }
+        guard !isPausing else { return }
         let waitsForHead = phase == .receiving && parser.isInHead && input.readableBytes > 0
         headSince = waitsForHead || hasPartialHead ? headSince ?? now : nil
         if isReadWanted, phase == .receiving {
             isReadWanted = false
             context?.read()
+        }
+    }
+
+    private func pauseReading() {
+        isPausing = true
+        loop.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+            self.isPausing = false
+            self.read()
         }
     }
 
