@@ -56,8 +56,7 @@ extension HTTP2Session {
         }
         // A few bytes can stand for very many (an "HPACK bomb"): there is an end to what is looked at.
         let bound = Self.excessFactor * limits.maxHeaderListBytes
-        let canBeAnswered = role == .server && !slots[incomingSlot].hasHeaders
-        if canBeAnswered, incomingBytes <= bound { return 0 }
+        if role == .server, incomingBytes <= bound { return 0 }
         recordExcess(excess)
         reset(slots[incomingSlot].stream, role == .server ? .enhanceYourCalm : .cancel)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
@@ -82,6 +81,7 @@ extension HTTP2Session {
         guard !slots[incomingSlot].hasFailed else { return }
         slots[incomingSlot].hasFailed = true
         let isTrailers = slots[incomingSlot].hasHeaders
+        if !isTrailers { swap(&slots[incomingSlot].headers, &incoming) }
         record(.headersTooLarge(slots[incomingSlot].stream, limit, isTrailers: isTrailers))
     }
 

@@ -45,9 +45,9 @@ package enum HTTP2Event: Sendable {
     case headers(HTTP2Stream, endStream: Bool)
     /// The trailers, which end the peer's side; read them with `trailers(of:)`.
     case trailers(HTTP2Stream)
-    /// Headers or trailers over a limit; their fields were not kept. A client's session resets the stream with
-    /// CANCEL. A server may respond to headers; for trailers, and over four times the limit, its session resets
-    /// the stream with ENHANCE_YOUR_CALM.
+    /// Headers or trailers over a limit; of headers, the fields up to the limit were kept. A client's session resets the stream with
+    /// CANCEL. A server may respond; over four times the limit its session resets the stream with
+    /// ENHANCE_YOUR_CALM.
     case headersTooLarge(HTTP2Stream, HeaderLimit, isTrailers: Bool)
     /// Headers or trailers of this side that can't be sent. The session ends the stream: a server's with
     /// INTERNAL_ERROR.

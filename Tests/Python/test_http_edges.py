@@ -11,7 +11,7 @@ import pytest
 
 from conftest import start_weir
 from http1 import Raw, send
-from peer import RST_STREAM, Peer, request_fields
+from peer import END_HEADERS, RST_STREAM, Peer, request_fields
 from test_http import LIMIT, curl
 
 HEADER_BYTES = 16 << 10
@@ -413,7 +413,10 @@ def test_http2_requests_are_checked_as_http1_ones(port):
         first = [(f":{key}", value) for key, value in pseudo.items() if value is not None]
         return first + list(others.items())
 
+    many = {f"x-{number}": "1" for number in range(300)}
+    json = {"content-type": "application/json"}
     for what, expected in [
+        (fields(**many), 431), (fields(method="POST", **json, **many), 431),
         (fields(), 200), (fields(authority=None, host="localhost"), 200),
         (fields(host="LOCALHOST"), 200), (fields(host="other"), 400),
         # nghttp2 resets these.
@@ -432,6 +435,14 @@ def test_http2_requests_are_checked_as_http1_ones(port):
                 assert peer.until(lambda frame: frame.kind == RST_STREAM)
             else:
                 assert peer.response(1)[0][":status"] == str(expected), what
+
+
+def test_http2_trailers_are_bounded(port):
+    with Peer(port.address) as peer:
+        fields = [(":method", "GET"), (":scheme", "http"), (":path", port.path), (":authority", "localhost")]
+        peer.headers(1, fields, END_HEADERS)
+        peer.headers(1, [(f"x-{number}", "1") for number in range(300)])
+        assert peer.response(1)[0][":status"] == "431"
 
 
 def test_metrics_and_health_over_http2(fixture_server):

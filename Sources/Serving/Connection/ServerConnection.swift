@@ -78,11 +78,9 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
             begin(stream, endStream: endStream)
         // Trailers of a request mean nothing in gRPC; only their end does.
         case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
-        // The stream's end follows, and ends the call.
-        case .headersTooLarge(_, _, isTrailers: true): break
-        case .headersTooLarge(let stream, let limit, isTrailers: false):
-            refuse(
-                stream, RPCError(.resourceExhausted, "the headers are over the limit of \(limit)"))
+        case .headersTooLarge(let stream, let limit, let isTrailers):
+            let part = isTrailers ? "trailers" : "headers"
+            refuse(stream, "the \(part) are over the limit of \(limit)", isTrailers: isTrailers)
         case .unsendable(_, let reason):
             loop.log.warning(
                 "a response can't be sent",
@@ -226,6 +224,26 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         }
         return DynamicCall.isPath(target.path)
             || loop.snapshot.endpoint(forHTTP: target.path[...]) != nil
+    }
+
+    /// Refuses headers or trailers that are over a limit. Of the headers, only those up to the limit are known.
+    private func refuse(_ stream: HTTP2Stream, _ reason: String, isTrailers: Bool) {
+        let error = RPCError(.resourceExhausted, reason)
+        if isTrailers {
+            call(of: stream)?.finish(error)
+            foreignStreams[stream.id]?.refuse(HTTPRefusal(431, reason))
+            return
+        }
+        let headers = session.headers(of: stream)
+        let request = RequestHead(headers)
+        // The method and the content type may be among what is not known.
+        let hasOtherType = headers.first(.contentType) != nil && !request.isGRPC
+        guard hasOtherType || !headers.fields.isEmpty && !request.isPost else {
+            return refuse(stream, error)
+        }
+        let foreign = HTTP2Request(stream, headers, on: self)
+        foreignStreams[stream.id] = foreign
+        foreign.refuse(HTTPRefusal(431, reason))
     }
 
     private func newCall(_ stream: HTTP2Stream, _ target: Target) -> ServerCall {

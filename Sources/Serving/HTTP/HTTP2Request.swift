@@ -35,7 +35,7 @@ final class HTTP2Request {
         connection.changed()
         guard !isRefused else { return }
         switch head {
-        case .failure(let refusal): refuse(HTTPReply(refusal))
+        case .failure(let refusal): refuse(refusal)
         case .success(let head): collect(bytes, of: head, endStream: endStream)
         }
     }
@@ -43,7 +43,7 @@ final class HTTP2Request {
     private func collect(_ bytes: RawSpan, of head: HTTPRequestHead, endStream: Bool) {
         let limit = loop.limits.maxMessageBytes
         guard bytes.byteCount <= limit - body.count else {
-            return refuse(HTTPReply(.bodyTooLarge(limit: limit)))
+            return refuse(.bodyTooLarge(limit: limit))
         }
         body.append(bytes)
         if let error = loop.hold(bytes.byteCount) { return refuse(HTTPReply(error)) }
@@ -56,6 +56,8 @@ final class HTTP2Request {
     }
 
     /// Answers a request that may still be arriving.
+    func refuse(_ refusal: HTTPRefusal) { refuse(HTTPReply(refusal)) }
+
     private func refuse(_ reply: HTTPReply) {
         isRefused = true
         dropBody()
