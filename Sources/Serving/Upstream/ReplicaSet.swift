@@ -92,7 +92,7 @@ package final class ReplicaSet: Sendable {
         }
     }
 
-    /// Takes a replica out: running requests finish, new ones go elsewhere.
+    /// Takes a replica out: running requests finish; once all loops know, new ones go elsewhere.
     package func remove(_ replica: Replica) {
         change { state in
             state.membership.replicas.removeAll { $0 === replica }
@@ -175,6 +175,14 @@ package final class ReplicaSet: Sendable {
     func tellPools() {
         for pool in state.withLock({ $0.pools }) {
             pool.loop.eventLoop.execute { pool.refresh() }
+        }
+    }
+
+    /// Returns when all loops work by the present membership.
+    func allPoolsFollow() async {
+        for pool in state.withLock({ $0.pools }) {
+            // A loop that has stopped sends no more requests.
+            try? await pool.loop.eventLoop.submit { pool.refresh() }.get()
         }
     }
 

@@ -57,6 +57,7 @@ final class WorkerSlot: Sendable {
     func stop() async {
         if let replica = facts.withLock({ $0.process?.replica }) {
             set.remove(replica)
+            await set.allPoolsFollow()
             let end = ContinuousClock.now + spec.gracePeriod
             while replica.requestsInFlight > 0, ContinuousClock.now < end {
                 try? await Task.sleep(for: .milliseconds(10))
