@@ -36,8 +36,7 @@ internal import CProtobufC
             throw MessageError("messages nest deeper than \(JSONTranscoder.maximumDepth)")
         }
         var reader = WireReader(bytes)
-        // protobuf-c refuses the bytes from where the reader does.
-        while let (number, value) = try? reader.next() {
+        while let (number, value) = try reader.next() {
             guard case .bytes(let inner) = value, let number = UInt32(exactly: number),
                 let field = unsafe protobuf_c_message_descriptor_get_field(descriptor, number),
                 let type = unsafe messageType(field.pointee)

@@ -109,6 +109,25 @@ internal import Testing
         }
     }
 
+    @Test(
+        "Fields that protobuf-c skips hide no nesting",
+        arguments: [
+            // The field numbers 2^29 and 0, as protobuf-c reads them, and a wire type that is reserved.
+            [0xf8, 0xff, 0xff, 0xff, 0x7f, 0], [0x80, 0x00, 0], [0x0f, 0],
+        ] as [[UInt8]])
+    func findsHiddenNesting(prefix: [UInt8]) {
+        var bytes: [UInt8] = []
+        for _ in 0..<2_000 {
+            var writer = WireWriter()
+            writer.key(2, .bytes)
+            writer.varint(UInt64(bytes.count))
+            bytes = writer.bytes + bytes
+        }
+        #expect(throws: MessageError.self) {
+            try Weir_Test_Everything.Nested(serializedBytes: prefix + bytes)
+        }
+    }
+
     @Test("Any bytes give a message or an error", arguments: 0..<200)
     func survivesAnyBytes(seed: Int) {
         var state = UInt64(seed) &+ 7
