@@ -1,32 +1,34 @@
 /// The percent-encoding of `grpc-message`: bytes outside 0x20 to 0x7e, and `%`, become `%XX`
 /// ("Percent-Encoded" in `PROTOCOL-HTTP2.md`).
 package enum StatusMessage {
-    /// Bytes of UTF-8 that are sent of a message: clients refuse long trailers.
+    /// Bytes of an encoded message: clients refuse long trailers.
     package static let maxBytes = 4_096
 
     private static let hex = Array("0123456789ABCDEF".utf8)
 
-    /// Cuts a message of more than `maxBytes` between two characters. Spaces at the ends are encoded too: HTTP
-    /// does not keep them (RFC 9113 section 8.2.1).
+    /// Cuts a message that is over `maxBytes` when encoded, between two characters. Spaces at the ends are
+    /// encoded too: HTTP does not keep them (RFC 9113 section 8.2.1).
     package static func encode(_ message: String) -> String {
         let bytes = message.utf8
-        guard bytes.count <= maxBytes else {
-            var end = bytes.index(bytes.startIndex, offsetBy: maxBytes)
-            // A byte 10xxxxxx continues a character (RFC 3629 section 3).
-            while end > bytes.startIndex, bytes[end] & 0xc0 == 0x80 {
-                end = bytes.index(before: end)
-            }
-            return encode(String(message[..<end]))
+        if bytes.count <= maxBytes, bytes.allSatisfy(isPlain), bytes.first != space, bytes.last != space {
+            return message
         }
-        if bytes.allSatisfy(isPlain), bytes.first != space, bytes.last != space { return message }
         var text: [UInt8] = []
+        // Where the last character begins.
+        var start = 0
         for (index, byte) in bytes.enumerated() {
+            // A byte 10xxxxxx continues a character (RFC 3629 section 3).
+            if byte & 0xc0 != 0x80 { start = text.count }
             let isOuterSpace = byte == space && (index == 0 || index == bytes.count - 1)
             if isPlain(byte), !isOuterSpace {
                 text.append(byte)
             } else {
                 text += [0x25, hex[Int(byte >> 4)], hex[Int(byte & 15)]]
             }
+            guard text.count > maxBytes else { continue }
+            text.removeSubrange(start...)
+            while text.last == space { text.removeLast() }
+            break
         }
         return String(decoding: text, as: UTF8.self)
     }

@@ -53,10 +53,19 @@ internal import Testing
     func cutsStatusMessage(character: String, offset: Int) {
         let start = String(repeating: "x", count: offset)
         let whole = start + String(repeating: character, count: 100_000)
-        let sent = StatusMessage.decode(StatusMessage.encode(whole))
+        let wire = StatusMessage.encode(whole)
+        let sent = StatusMessage.decode(wire)
         #expect(whole.hasPrefix(sent))
         #expect(!sent.contains("\u{fffd}"))
-        #expect((StatusMessage.maxBytes - 3...StatusMessage.maxBytes).contains(sent.utf8.count))
+        // A character has up to 12 bytes on the wire.
+        #expect((StatusMessage.maxBytes - 11...StatusMessage.maxBytes).contains(wire.utf8.count))
+    }
+
+    @Test("A grpc-message cut at a space does not end in it", arguments: 4_094...4_097)
+    func cutsAtSpace(length: Int) {
+        let message = String(repeating: "x", count: length) + "   end"
+        let wire = StatusMessage.encode(message)
+        #expect(wire == String(repeating: "x", count: min(length, StatusMessage.maxBytes)))
     }
 
     @Test(
