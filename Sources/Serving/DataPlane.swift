@@ -24,6 +24,7 @@ package final class DataPlane: Sendable {
     ///   - loops: the number of event loops; usually one per core.
     ///   - namesBackends: whether responses say who answered, in `x-serve-backend`.
     package init(loops count: Int, limits: Limits, namesBackends: Bool, log: Logger) {
+        let limits = limits.bounded
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let blocking = ThreadExecutor(threads: limits.blockingThreads)
         self.group = group

@@ -43,7 +43,9 @@ extension Limits {
             throw Invalid(description: "there is no limit '\(name)'")
         }
         let range = setting.range
-        guard let number = Double(text), range.contains(number),
+        // `Double` takes signs, hexadecimal digits and exponents too.
+        let isDecimal = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
+        guard isDecimal, text.first != ".", text.last != ".", let number = Double(text), range.contains(number),
             setting.isTime || number == number.rounded()
         else {
             let kind = setting.isTime ? "seconds" : "a whole number"
@@ -54,6 +56,20 @@ extension Limits {
         case .count(let path): self[keyPath: path] = Int(number)
         case .time(let path): self[keyPath: path] = .nanoseconds(Int64(number * 1e9))
         }
+    }
+
+    /// The same limits, none of them over the greatest that operators may set.
+    package var bounded: Limits {
+        var limits = self
+        for setting in Self.named {
+            let most = setting.range.upperBound
+            switch setting.value {
+            // At most 1e15.
+            case .count(let path): limits[keyPath: path] = min(limits[keyPath: path], Int(most))
+            case .time(let path): limits[keyPath: path] = min(limits[keyPath: path], .seconds(most))
+            }
+        }
+        return limits
     }
 
     /// All of them, in the order of the declaration.
@@ -127,11 +143,17 @@ extension Double {
 }
 
 extension HeaderLimit {
-    /// The name of the limit for responses of backends; nil for one that cannot be set.
-    var nameForResponses: String? {
+    /// What headers belong to.
+    enum Side { case requests, responses }
+
+    /// The limit, and the name by which operators raise it.
+    func text(_ side: Side) -> String { description + (name(side).map { " (\($0))" } ?? "") }
+
+    private func name(_ side: Side) -> String? {
         switch self {
-        case .listBytes: "max-response-header-bytes"
+        case .listBytes: side == .requests ? "max-header-list-bytes" : "max-response-header-bytes"
         case .fields: "max-header-fields"
+        // nghttp2 fixes it.
         case .fieldBytes: nil
         }
     }

@@ -191,7 +191,8 @@ struct LimitsTests {
                 try limits.set(
                     setting.name, to: bound == bound.rounded() ? "\(Int(bound))" : "\(bound)")
             }
-            for wrong in ["\(setting.range.lowerBound - 1)", "1e99", "", "x"] {
+            let wrongs = ["1e99", "", "x", "+1", "0x10", "1e1", ".5", "5.", "1.5.5", "\u{661}", " 1"]
+            for wrong in ["\(setting.range.lowerBound - 1)"] + wrongs {
                 #expect(throws: Limits.Invalid.self) { try limits.set(setting.name, to: wrong) }
             }
         }
@@ -201,5 +202,18 @@ struct LimitsTests {
         #expect(
             error?.description
                 == "max-resets takes a whole number from 10 to 2147483647, not '9'")
+    }
+
+    @Test("Limits of a program are bounded as those of an operator")
+    func boundsAll() {
+        var limits = Limits()
+        limits.maxHeaderListBytes = .max
+        limits.maxBlockingCalls = 0
+        limits.idleTimeout = .seconds(Int64.max)
+        let bounded = limits.bounded
+        #expect(bounded.maxHeaderListBytes == Int(Int32.max))
+        #expect(bounded.maxBlockingCalls == 0)
+        #expect(bounded.idleTimeout == .seconds(1_000_000_000))
+        #expect(bounded.maxResets == limits.maxResets)
     }
 }

@@ -80,7 +80,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
         case .headersTooLarge(let stream, let limit, let isTrailers):
             let part = isTrailers ? "trailers" : "headers"
-            refuse(stream, "the \(part) are over the limit of \(limit)", isTrailers: isTrailers)
+            refuse(stream, "the \(part) are over the limit of \(limit.text(.requests))", isTrailers: isTrailers)
         case .unsendable(_, let reason):
             loop.log.warning(
                 "a response can't be sent",
@@ -210,7 +210,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         }
         let foreign = HTTP2Request(stream, headers, on: self)
         foreignStreams[stream.id] = foreign
-        if endStream { foreign.received(RawSpan(), endStream: true) }
+        foreign.begin(endStream: endStream)
     }
 
     /// Whether a request gets a plain HTTP response: because its path does, or to say what is wrong with it.

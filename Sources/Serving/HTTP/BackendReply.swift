@@ -8,7 +8,7 @@ extension HTTPReply {
         _ response: Weir_V1_CallResponse, from backend: String, _ limits: Limits
     ) throws(HTTPRefusal) {
         func invalid(_ reason: String) -> HTTPRefusal {
-            HTTPRefusal(502, "the response of backend '\(backend)' is invalid: \(reason)")
+            .invalidResponse(of: backend, reason)
         }
         let status = response.httpStatus == 0 ? 200 : response.httpStatus
         guard (200...599).contains(status) else {

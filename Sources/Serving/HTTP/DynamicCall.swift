@@ -24,6 +24,8 @@ final class DynamicCall: Caller {
     private let loop: ServingLoop
     private var call: ServerCall?
     private var body: [UInt8] = []
+    /// Why the backend's response can't be returned, found before its end.
+    private var refusal: HTTPRefusal?
     private var reply: ((HTTPReply) -> Void)?
 
     /// Begins the call of a request.
@@ -141,18 +143,19 @@ final class DynamicCall: Caller {
         let (limit, overflow) = loop.limits.maxCallResponseBytes.addingReportingOverflow(
             MessagePrefix.byteCount)
         guard bytes.byteCount <= (overflow ? .max : limit) - body.count else {
-            call?.finish(tooLarge)
+            let refusal = tooLarge(call?.target)
+            self.refusal = refusal
+            call?.finish(refusal.error)
             return
         }
         body.append(bytes)
         if let error = loop.hold(bytes.byteCount) { call?.finish(error) }
     }
 
-    private var tooLarge: RPCError {
-        let limit = loop.limits.maxMessageBytes
-        return RPCError(
-            .resourceExhausted,
-            "the body of the response is over the limit of \(limit) bytes (max-message-bytes)")
+    private func tooLarge(_ target: Target?) -> HTTPRefusal {
+        .invalidResponse(
+            of: target?.key.backend ?? "",
+            "its body is over the limit of \(loop.limits.maxMessageBytes) bytes (max-message-bytes)")
     }
 
     func takesMore() -> Bool { true }
@@ -169,8 +172,13 @@ final class DynamicCall: Caller {
         guard let reply else { return }
         self.reply = nil
         var response =
-            code == .ok
-            ? response(of: target?.key.backend ?? "") : HTTPReply(RPCError(code, message))
+            if let refusal {
+                HTTPReply(refusal)
+            } else if code == .ok {
+                response(of: target)
+            } else {
+                HTTPReply(RPCError(code, message))
+            }
         if let names = target?.nameTrailers {
             response.headers += names.fields.map { (names.name($0), names.text($0)) }
         }
@@ -178,7 +186,7 @@ final class DynamicCall: Caller {
     }
 
     /// The response that the backend has returned.
-    private func response(of backend: String) -> HTTPReply {
+    private func response(of target: Target?) -> HTTPReply {
         let body = body
         guard let payload = MessagePrefix.onlyPayload(in: body.rawSpan) else {
             return unusable("not one message, or a compressed one")
@@ -190,10 +198,10 @@ final class DynamicCall: Caller {
             return unusable(error.description)
         }
         guard message.payload.count <= loop.limits.maxMessageBytes else {
-            return HTTPReply(tooLarge)
+            return HTTPReply(tooLarge(target))
         }
         do throws(HTTPRefusal) {
-            return try HTTPReply(message, from: backend, loop.limits)
+            return try HTTPReply(message, from: target?.key.backend ?? "", loop.limits)
         } catch {
             return HTTPReply(error)
         }

@@ -75,9 +75,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         func isOver(_ limit: UInt64, since: UInt64) -> Bool { now > since && now - since > limit }
         let limits = loop.limits
         switch phase {
-        case .answering, .leaving: return
-        case .writing:
-            if isOver(limits.slowReaderTimeout.nanoseconds, since: activeAt) { close() }
+        case .answering: return
+        case .writing, .leaving:
+            // After a refusal was written, a timer closes the connection.
+            if unsentBytes > 0, isOver(limits.slowReaderTimeout.nanoseconds, since: activeAt) { close() }
         case .receiving where !hasBegun:
             let limit =
                 closesNext ? ProtocolSniffer.drainGrace : limits.firstRequestTimeout.nanoseconds
@@ -95,7 +96,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     func drain() {
         closesNext = true
-        if phase == .receiving, parser.isBetweenRequests, hasBegun { close() }
+        if phase == .receiving, parser.isBetweenRequests, input.readableBytes == 0, hasBegun { close() }
     }
 
     func close() { context?.close(promise: nil) }

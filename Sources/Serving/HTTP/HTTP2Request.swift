@@ -28,16 +28,22 @@ final class HTTP2Request {
         }
     }
 
+    /// An invalid request is refused before its body: its client may wait for that.
+    func begin(endStream: Bool) {
+        if case .failure(let refusal) = head {
+            refuse(refusal)
+        } else if endStream {
+            received(RawSpan(), endStream: true)
+        }
+    }
+
     /// Body bytes have arrived, perhaps the last ones.
     func received(_ bytes: RawSpan, endStream: Bool) {
         // The limit bounds what is kept, so the client may send on.
         connection.session.consume(bytes.byteCount, of: stream)
         connection.changed()
-        guard !isRefused else { return }
-        switch head {
-        case .failure(let refusal): refuse(refusal)
-        case .success(let head): collect(bytes, of: head, endStream: endStream)
-        }
+        guard !isRefused, case .success(let head) = head else { return }
+        collect(bytes, of: head, endStream: endStream)
     }
 
     private func collect(_ bytes: RawSpan, of head: HTTPRequestHead, endStream: Bool) {

@@ -40,6 +40,10 @@ package struct HTTPRefusal: Error, Equatable, CustomStringConvertible {
             414, "the request line is over the limit of \(limit) bytes (max-header-list-bytes)")
     }
 
+    static func invalidResponse(of backend: String, _ reason: String) -> HTTPRefusal {
+        HTTPRefusal(502, "the response of backend '\(backend)' is invalid: \(reason)")
+    }
+
     static func bodyTooLarge(limit: Int) -> HTTPRefusal {
         HTTPRefusal(413, "the body is over the limit of \(limit) bytes (max-message-bytes)")
     }

@@ -27,6 +27,8 @@ package enum ShadowDrop: Int, CaseIterable, Sendable {
     case slow
     /// There was no answer before the deadline.
     case deadline
+    /// The request has passed this server too often.
+    case loop
 
     /// As metrics and reports call it.
     package var name: String {
@@ -36,6 +38,7 @@ package enum ShadowDrop: Int, CaseIterable, Sendable {
         case .noReplica: "no_replica"
         case .slow: "slow"
         case .deadline: "deadline"
+        case .loop: "loop"
         }
     }
 }

@@ -161,7 +161,13 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
     func refused(_ error: RPCError) {
         phase = .idle
         guard let copy else { return finish(error) }
-        copy.drop(error.code == .resourceExhausted ? .inFlight : .noReplica, error)
+        let reason: ShadowDrop =
+            switch error.code {
+            case .resourceExhausted: .inFlight
+            case .failedPrecondition: .loop
+            default: .noReplica
+            }
+        copy.drop(reason, error)
     }
 
     /// Sends the request, as far as it has come, to a replica.
@@ -336,11 +342,21 @@ extension ForwardedCall: ClientStreamOwner {
                 RPCError(
                     .resourceExhausted,
                     "the response \(isTrailers ? "trailers" : "headers") of backend "
-                        + "'\(target.key.backend)' are over the limit of \(limit)"
-                        + (limit.nameForResponses.map { " (\($0))" } ?? "")))
+                        + "'\(target.key.backend)' are over the limit of "
+                        + limit.text(.responses)))
         case .unsendable(let why):
             giveBack(nil, failure: nil)
-            finish(RPCError(.resourceExhausted, "backend '\(target.key.backend)': \(why)"))
+            finish(
+                RPCError(
+                    .resourceExhausted,
+                    "the request headers cannot be sent to backend '\(target.key.backend)': \(why)"))
+        case .reset(.protocolError):
+            // One side found the other's frames malformed. Another attempt would have them again, and a caller can
+            // cause it, so that it does not tell against the replica.
+            giveBack(.internalError, failure: nil)
+            finish(
+                RPCError(
+                    .internalError, "backend '\(target.key.backend)': \(failure.description)"))
         case .reset, .lost:
             attemptEnded(
                 RPCError(.unavailable, "backend '\(target.key.backend)': \(failure.description)"),
