@@ -47,7 +47,11 @@ extension HTTP2Session {
         }
         unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, user in
             guard let frame = unsafe frame else { return 0 }
-            unsafe HTTP2Session.with(user) { unsafe $0.sent(frame.pointee.hd) }
+            unsafe HTTP2Session.with(user) {
+                unsafe $0.sent(frame.pointee.hd)
+                guard unsafe frame.pointee.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) else { return }
+                unsafe $0.sentGoAway(frame.pointee.goaway)
+            }
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) {
@@ -160,6 +164,18 @@ extension HTTP2Session {
         guard let slot = slot(of: id) else { return }
         record(.closed(slots[slot].stream, HTTP2ErrorCode(rawValue: code)))
         closeSlot(slot)
+    }
+
+    private func sentGoAway(_ frame: nghttp2_goaway) {
+        let code = HTTP2ErrorCode(rawValue: unsafe frame.error_code)
+        guard code != .noError else { return }
+        // nghttp2 keeps its reason there.
+        let reason = unsafe String(
+            decoding: UnsafeBufferPointer(
+                start: frame.opaque_data, count: frame.opaque_data_len), as: UTF8.self)
+        sentError = unsafe .fatal(
+            code: Int32(bitPattern: frame.error_code),
+            reason: reason.isEmpty ? "\(code)" : "\(code): \(reason)")
     }
 
     /// A server that has answered in full before the request ended asks the client to stop

@@ -65,6 +65,8 @@ internal import CNGHTTP2
     /// The slot that `incoming` belongs to, or -1.
     var incomingSlot = -1
     var lastError: String?
+    /// The peer's error for which this side has sent GOAWAY.
+    package internal(set) var sentError: HTTP2SessionError?
     /// An allocation has failed; perhaps there is not even a session.
     private(set) var isOutOfMemory = false
     /// The highest stream whose headers have been handed to the socket; a client sends them in order.

@@ -57,7 +57,9 @@ class ScriptedConnection(Connection):
             self.send(SETTINGS, 0, 0, b"\x00\x04\x7f\xff\xff\xff")
             self.send(WINDOW_UPDATE, 0, 0, (2**31 - 1 - 65_535).to_bytes(4, "big"))
             stream = self.socket.makefile("rb")
-            stream.read(len(frames.PREFACE))
+            # A client that was told to use TLS greets otherwise.
+            if stream.read(len(frames.PREFACE)) != frames.PREFACE:
+                return
             while found := frames.read_frame(stream):
                 self._received(*found)
         except OSError:

@@ -267,6 +267,7 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
     }
 
     override func closed() {
+        if let error = session.sentError { return broken(error) }
         end(state == .draining ? failure : "the server closed the connection")
     }
 
