@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import SystemPackage
 
 #if canImport(Glibc)
     internal import Glibc
@@ -18,32 +19,41 @@ struct Signals: AsyncSequence {
         static let interrupt = Signal(number: SIGINT, name: "SIGINT")
     }
 
-    /// The process has no file descriptors left for the pipe.
+    /// The pipe could not be created.
     struct NoPipe: Error, CustomStringConvertible {
-        let code: Int32
+        let reason: Errno
 
-        var description: String {
-            unsafe "cannot handle signals: no pipe: \(String(cString: strerror(code)))"
+        var description: String { "cannot handle signals: cannot create a pipe: \(reason)" }
+    }
+
+    /// Both ends of the pipe, created before the first handler is installed and never closed; -1 without a pipe.
+    private struct Pipe {
+        var read: Int32 = -1
+        var write: Int32 = -1
+        /// Why there is no pipe.
+        var failure: Errno?
+
+        init() {
+            var ends: [Int32] = [-1, -1]
+            // The array holds the two numbers that are written.
+            guard unsafe Glibc.pipe(&ends) == 0 else {
+                failure = Errno(rawValue: errno)
+                return
+            }
+            for end in ends {
+                _ = fcntl(end, F_SETFL, O_NONBLOCK)
+                _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            }
+            (read, write) = (ends[0], ends[1])
         }
     }
 
-    /// Both ends of the pipe, made before the first handler is installed and never closed; -1 if it could not
-    /// be made.
-    private static let pipe: (read: Int32, write: Int32) = {
-        var ends: [Int32] = [-1, -1]
-        // The array holds the two numbers that are written.
-        guard unsafe Glibc.pipe(&ends) == 0 else { return (-1, -1) }
-        for end in ends {
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-        }
-        return (ends[0], ends[1])
-    }()
+    private static let pipe = Pipe()
 
     private let stream: AsyncStream<Signal>
 
     init(_ signals: [Signal]) throws(NoPipe) {
-        guard Self.pipe.read >= 0 else { throw NoPipe(code: EMFILE) }
+        if let reason = Self.pipe.failure { throw NoPipe(reason: reason) }
         let source = DispatchSource.makeReadSource(
             fileDescriptor: Self.pipe.read, queue: .global())
         stream = AsyncStream { continuation in

@@ -213,7 +213,14 @@ public final class WeirServer: Sendable {
         let (endings, ended) = AsyncStream.makeStream(of: Result<Bool, any Error>.self)
         let draining = Task { try await self.drain() }
         Task {
-            let finished = (try? await draining.value) ?? false
+            var finished = false
+            do {
+                finished = try await draining.value
+            } catch is CancellationError {
+                // A second signal has ended the wait.
+            } catch {
+                log.error("the drain failed", metadata: ["error": "\(error)"])
+            }
             do {
                 try await self.shutDown()
                 ended.yield(.success(finished))
