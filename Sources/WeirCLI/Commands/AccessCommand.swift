@@ -4,6 +4,7 @@ internal import Foundation
 internal import GRPCWire
 internal import Messages
 internal import Serving
+internal import SystemPackage
 
 /// `weir access`
 struct AccessCommand: ParsableCommand {
@@ -63,22 +64,16 @@ struct AccessCommand: ParsableCommand {
             try write(addition, isNew: !exists)
         }
 
-        /// Appends a line, so that no failure loses the lines that are there.
+        /// Appends a line in one write, so that no failure and no other command loses the lines that are there.
         private func write(_ line: String, isNew: Bool) throws {
             do {
-                if isNew {
-                    let mode: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
-                    guard
-                        FileManager.default.createFile(
-                            atPath: file, contents: nil, attributes: mode)
-                    else { throw CocoaError(.fileWriteUnknown) }
-                }
-                let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
-                try handle.seekToEnd()
-                try handle.write(contentsOf: Data(line.utf8))
-                try handle.close()
+                let descriptor = try FileDescriptor.open(
+                    FilePath(file), .writeOnly,
+                    options: isNew ? [.append, .create, .exclusiveCreate] : .append,
+                    permissions: .ownerReadWrite)
+                try descriptor.closeAfter { _ = try descriptor.writeAll(line.utf8) }
             } catch {
-                throw refused("cannot write '\(file)': \(error.localizedDescription)")
+                throw refused("cannot write '\(file)': \(systemReason(error))")
             }
         }
     }
