@@ -20,7 +20,9 @@ package struct AdminHosts: Sendable {
     /// Whether a request may name a host; one of HTTP/1.0, which no browser sends, may name none.
     func allow(_ host: HTTPHost?) -> Bool {
         guard let host else { return true }
-        return host.isAddress || !host.name.contains(".") || host.name.hasSuffix(".localhost")
+        // '%2e' is a dot too.
+        let isLocal = !host.name.contains { $0 == "." || $0 == "%" } || host.name.hasSuffix(".localhost")
+        return host.isAddress || isLocal
             || names.contains(host.name)
     }
 }

@@ -303,6 +303,7 @@ extension ControlPlane.Condition {
             note.comment, maxBytes: Self.maxComment, allowsLines: true)
         self.init(
             expectedRevision: request.expectedRevision, validateOnly: request.validateOnly,
-            author: author ?? (note.author.isEmpty ? caller : note.author), comment: note.comment)
+            author: author.map { $0.printable(limit: Self.maxAuthor) }
+                ?? (note.author.isEmpty ? caller : note.author), comment: note.comment)
     }
 }
