@@ -80,7 +80,7 @@ extension ControlPlane {
         do throws(MessageError) {
             return try record.bytes()
         } catch {
-            throw .invalid("change", "can't be stored: \(error.description)")
+            throw .invalid("change", "cannot be stored: \(error.description)")
         }
     }
 
@@ -137,7 +137,7 @@ extension ControlPlane {
         }
         for (name, problem) in problems.sorted(by: { $0.0 < $1.0 }) {
             log.warning(
-                "a backend can't answer", metadata: ["backend": "\(name)", "problem": "\(problem)"])
+                "a backend cannot answer", metadata: ["backend": "\(name)", "problem": "\(problem)"])
         }
     }
 
@@ -255,7 +255,7 @@ extension ControlPlane {
             } catch {
                 // Nothing is lost by a history that is too long; the next change tries again.
                 log.warning(
-                    "old changes can't be forgotten", metadata: ["reason": "\(error.description)"])
+                    "old changes cannot be forgotten", metadata: ["reason": "\(error.description)"])
                 return
             }
         }

@@ -119,7 +119,7 @@ package struct YAMLDocument {
         do {
             return try Yams.serialize(node: Node(json), width: 100)
         } catch {
-            throw MessageError("can't be written as YAML: \(error)")
+            throw MessageError("cannot be written as YAML: \(error)")
         }
     }
 }

@@ -11,14 +11,14 @@ package struct ListenFailure: Error, CustomStringConvertible {
     package let description: String
 
     fileprivate init(_ place: String, _ reason: String) {
-        description = "can't listen on \(place): \(reason)"
+        description = "cannot listen on \(place): \(reason)"
     }
 
     fileprivate init(_ place: String, _ error: any Error) {
         let advice =
             switch (error as? IOError)?.errnoCode {
             case EACCES:
-                "; this user can't open it: choose a port above 1023, or let systemd open the socket"
+                "; this user cannot open it: choose a port above 1023, or let systemd open the socket"
             case EADDRINUSE:
                 "; --take-over shares a port only with a server of the same user"
             case EADDRNOTAVAIL: "; this machine has no such address"

@@ -12,7 +12,7 @@ struct WeirCommand: AsyncParsableCommand {
         discussion: """
             Start a server with 'weir serve --demo'; the other commands talk to it through its \
             admin port. Exit codes: 0 done, 1 refused, 64 wrong usage, 69 no server there, or its \
-            store can't be reached, 74 the output could not be written.
+            store cannot be reached, 74 the output could not be written.
             """,
         version: WeirServer.version,
         subcommands: [

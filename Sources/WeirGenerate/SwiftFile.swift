@@ -118,7 +118,7 @@ struct SwiftFile {
         if visit(message.fullName) {
             throw GenerateError(
                 description: "message \(message.fullName) contains itself, which a Swift struct "
-                    + "can't; make the field repeated, or handle this message as raw bytes")
+                    + "cannot; make the field repeated, or handle this message as raw bytes")
         }
     }
 }

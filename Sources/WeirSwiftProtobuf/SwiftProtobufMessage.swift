@@ -35,7 +35,7 @@ public struct Proto<Message: SwiftProtobuf.Message>: WireMessage {
             let bytes: [UInt8] = try message.serializedBytes()
             buffer += bytes
         } catch {
-            throw MessageError("a \(Message.protoMessageName) can't be encoded: \(error)")
+            throw MessageError("a \(Message.protoMessageName) cannot be encoded: \(error)")
         }
     }
 

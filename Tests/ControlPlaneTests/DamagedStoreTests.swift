@@ -138,7 +138,7 @@ internal import TrafficPolicy
                 await store.close()
             } catch {
                 #expect(!isRight, "\(pragma) \(value): \(error)")
-                #expect(error.description.contains("can't be used"))
+                #expect(error.description.contains("cannot be used"))
             }
         }
     }

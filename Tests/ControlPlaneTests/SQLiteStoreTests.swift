@@ -131,7 +131,7 @@ internal import Testing
             _ = try await SQLiteStore(path: file + "/weir.db")
             Issue.record("a file was taken for a directory")
         } catch {
-            #expect(error.description.contains("can't create the state directory '\(file)'"))
+            #expect(error.description.contains("cannot create the state directory '\(file)'"))
         }
     }
 }

@@ -121,7 +121,7 @@ internal import TrafficPolicy
                 accepted.append(try StateArchive(message))
             } catch {
                 refused += 1
-                #expect(error.description.contains("the archive can't be used"))
+                #expect(error.description.contains("the archive cannot be used"))
             }
         }
         #expect(accepted.count > 1_000 && refused > 1_000)

@@ -399,7 +399,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(servers, stubs, small_dis
         tool(weir, *HALF, check=False)
         acknowledged = tool(weir, "endpoint", "list", "--json").stdout
     assert refused.returncode == 69
-    assert "UNAVAILABLE: the state can't be changed now, traffic goes on" in refused.stderr
+    assert "UNAVAILABLE: the state cannot be changed now, traffic goes on" in refused.stderr
     assert "disk" in refused.stderr and "weir.db" in refused.stderr
     assert metric(weir, "weir_store_up") == 0
     shown = tool(weir, "endpoint", "list", "--json")

@@ -162,7 +162,7 @@ def test_without_a_home_the_server_asks_where_the_state_is():
     {"STATE_DIRECTORY": "/usr/share/weir:/other"}])
 def test_a_default_state_directory_that_cannot_be_created_is_named(environment):
     text = serving_complaint(**environment)
-    assert "can't create the state directory '/" in text and "Permission denied" in text
+    assert "cannot create the state directory '/" in text and "Permission denied" in text
     assert "--state-dir" in text
 
 
@@ -183,7 +183,7 @@ def test_a_state_that_can_only_be_read_is_refused(tmp_path):
     start_weir("--demo", "--state-dir", tmp_path).stop()
     (tmp_path / "weir.db").chmod(0o444)
     text = serving_complaint("--state-dir", tmp_path)
-    assert "weir.db' can't be used: this user can read it, but not write it" in text
+    assert "weir.db' cannot be used: this user can read it, but not write it" in text
     (tmp_path / "weir.db.lock").chmod(0o444)
     assert "weir.db.lock': Permission denied" in serving_complaint("--state-dir", tmp_path)
 
@@ -196,7 +196,7 @@ def test_a_database_that_is_not_a_regular_file_is_refused(tmp_path, place):
     if place == "link":
         path.symlink_to("/dev/full")
     text = serving_complaint("--store", f"sqlite:{path}")
-    assert f"'{path}' can't be used: it is not a regular file" in text
+    assert f"'{path}' cannot be used: it is not a regular file" in text
     assert list(tmp_path.iterdir()) in ([], [path]) and os.path.exists("/dev/null")
 
 
@@ -215,7 +215,7 @@ def test_a_privileged_port_is_refused_with_what_helps(option):
         if int(file.read()) <= 80:
             pytest.skip("this machine lets ordinary users open port 80")
     text = serving_complaint("--store", "memory:", option, "127.0.0.1:80")
-    assert "can't listen on 127.0.0.1:80: Permission denied" in text
+    assert "cannot listen on 127.0.0.1:80: Permission denied" in text
     assert "choose a port above 1023, or let systemd open the socket" in text
 
 
@@ -226,7 +226,7 @@ def test_a_port_of_another_user_is_refused(option):
         other.bind(("127.0.0.1", 0))
         address = "127.0.0.1:%d" % other.getsockname()[1]
         text = serving_complaint("--store", "memory:", option, address)
-        assert f"can't listen on {address}: Address already in use" in text
+        assert f"cannot listen on {address}: Address already in use" in text
         assert "--take-over shares a port only with a server of the same user" in text
 
 
@@ -234,7 +234,7 @@ def test_a_port_of_another_user_is_refused(option):
     ("192.0.2.1:0", "Cannot assign requested address; this machine has no such address"),
     ("host.invalid:0", "the host is not known")])
 def test_an_address_that_is_not_there_is_named(address, reason):
-    assert f"can't listen on {address}: {reason}" in serving_complaint(
+    assert f"cannot listen on {address}: {reason}" in serving_complaint(
         "--store", "memory:", "--data", address)
 
 

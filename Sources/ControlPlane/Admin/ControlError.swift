@@ -87,7 +87,7 @@ package struct ControlError: Error {
     static func unrestorable(_ revision: UInt64, _ reasons: [String]) -> ControlError {
         ControlError(
             .failedPrecondition,
-            "revision \(revision) can't be restored: \(reasons.joined(separator: "; "))",
+            "revision \(revision) cannot be restored: \(reasons.joined(separator: "; "))",
             reason: "ROLLBACK_IMPOSSIBLE", ["revision": "\(revision)"])
     }
 
@@ -110,7 +110,7 @@ package struct ControlError: Error {
     /// - Parameter place: the store.
     static func unavailable(_ place: String, _ why: String) -> ControlError {
         ControlError(
-            .unavailable, "the state can't be changed now, traffic goes on: \(why)",
+            .unavailable, "the state cannot be changed now, traffic goes on: \(why)",
             reason: "STORE_UNAVAILABLE", ["store": place])
     }
 

@@ -219,7 +219,7 @@ extension ProtobufMessage {
         do throws(MessageError) {
             return try Self(serializedBytes: bytes)
         } catch {
-            throw UnreadableState(description: "a \(what) can't be read: \(error.description)")
+            throw UnreadableState(description: "a \(what) cannot be read: \(error.description)")
         }
     }
 }

@@ -32,7 +32,7 @@ package struct StateArchive: Sendable {
     /// Checks an archive that comes from elsewhere.
     package init(_ message: Weir_Store_V1_Archive) throws(StoreError) {
         let (history, problem) = Self.replayed(message)
-        if let problem { throw .damaged("the archive can't be used: \(problem)") }
+        if let problem { throw .damaged("the archive cannot be used: \(problem)") }
         self.message = message
         damage = nil
         self.history = history
@@ -86,7 +86,7 @@ package struct StateArchive: Sendable {
         do throws(MessageError) {
             return try message.serializedBytes()
         } catch {
-            throw .damaged("the archive can't be used: \(error.description)")
+            throw .damaged("the archive cannot be used: \(error.description)")
         }
     }
 

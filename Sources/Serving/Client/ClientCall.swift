@@ -82,7 +82,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         do {
             return try Gzip.decompress(message.bytes.rawSpan, limit: maxMessageBytes)
         } catch {
-            throw RPCError(.internalError, "a reply can't be unpacked: \(error)")
+            throw RPCError(.internalError, "a reply cannot be unpacked: \(error)")
         }
     }
 

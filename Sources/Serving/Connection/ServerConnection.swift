@@ -83,7 +83,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
             refuse(stream, "the \(part) are over the limit of \(limit.text(.requests))", isTrailers: isTrailers)
         case .unsendable(_, let reason):
             loop.log.warning(
-                "a response can't be sent",
+                "a response cannot be sent",
                 metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
         case .data(let stream, let range, let endStream):
             arrived(input.extracting(range), on: stream, endStream: endStream)

@@ -270,7 +270,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         do throws(MessageError) {
             try reply.serialize(appendingTo: &frame)
         } catch {
-            throw RPCError(.internalError, "the reply can't be encoded: \(error)")
+            throw RPCError(.internalError, "the reply cannot be encoded: \(error)")
         }
         if let json {
             let payload = try json.json(of: Array(frame[MessagePrefix.byteCount...]))

@@ -37,7 +37,7 @@ final class MessageJSON: Sendable {
         do throws(MessageError) {
             return Array(try transcoder.json(from: bytes, message: name).text(indent: 0).utf8)
         } catch {
-            throw RPCError(.internalError, "the reply can't be encoded: \(error)")
+            throw RPCError(.internalError, "the reply cannot be encoded: \(error)")
         }
     }
 

@@ -57,7 +57,7 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
                 answer = reply.status == .serving ? nil : "the status is \(reply.status)"
             }
         } catch {
-            answer = "the answer can't be read"
+            answer = "the answer cannot be read"
         }
         if endStream { end("no grpc-status") }
     }

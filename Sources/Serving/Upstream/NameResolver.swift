@@ -28,7 +28,7 @@ enum NameResolver {
         let status = unsafe getaddrinfo(host, String(port), &hints, &list)
         guard status == 0 else {
             let why = unsafe gai_strerror(status).map { unsafe String(cString: $0) }
-            throw Failure(description: "'\(host)' can't be resolved: \(why ?? "error \(status)")")
+            throw Failure(description: "'\(host)' cannot be resolved: \(why ?? "error \(status)")")
         }
         defer { unsafe freeaddrinfo(list) }
         var found: [SocketAddress] = []

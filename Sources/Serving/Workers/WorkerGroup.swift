@@ -182,7 +182,7 @@ package final class WorkerDirectory: Sendable {
                 attributes: [.posixPermissions: 0o700])
         } catch {
             throw Failure(
-                description: "the directory of its socket, '\(path)', can't be created: "
+                description: "the directory of its socket, '\(path)', cannot be created: "
                     + "\(systemReason(error)); set TMPDIR to a directory that this user can write")
         }
         return path

@@ -56,7 +56,7 @@ struct ServiceNotifier: Sendable {
             }
         }
         if sent < 0 {
-            log.warning("can't notify the service manager", metadata: ["errno": "\(errno)"])
+            log.warning("cannot notify the service manager", metadata: ["errno": "\(errno)"])
         }
     }
 }

@@ -35,7 +35,7 @@ struct FleetCommand: ParsableCommand {
         }
         var lines: [TerminalText] = [table.text, "state in \(reply.store)"]
         if !reply.storeFailure.isEmpty {
-            lines.append(Style.red("the store can't be reached: \(reply.storeFailure)"))
+            lines.append(Style.red("the store cannot be reached: \(reply.storeFailure)"))
         }
         return lines.joined(separator: "\n")
     }

@@ -23,7 +23,7 @@ actor EtcdClient {
         do throws(TLSFailure) {
             tls = try location.tls?.load()
         } catch {
-            throw .refused("etcd's TLS can't be set up: \(error.description)")
+            throw .refused("etcd's TLS cannot be set up: \(error.description)")
         }
         // A password that cannot be had is reported now, not when etcd asks for it.
         if location.user != nil { _ = try location.password() }

@@ -108,7 +108,7 @@ package actor EtcdStore: StateStore {
         do throws(MessageError) {
             blob = try Weir_Store_V1_Blob(serializedBytes: pair.value)
         } catch {
-            throw .damaged("etcd's key '\(key)' can't be read: \(error.description)")
+            throw .damaged("etcd's key '\(key)' cannot be read: \(error.description)")
         }
         if let problem = StoredRecord.problem(blob.revision) {
             throw .damaged("etcd's key '\(key)' is damaged: \(problem)")
@@ -225,7 +225,7 @@ package actor EtcdStore: StateStore {
         do throws(MessageError) {
             return try blob.serializedBytes()
         } catch {
-            throw .unavailable("a revision can't be written down: \(error.description)")
+            throw .unavailable("a revision cannot be written down: \(error.description)")
         }
     }
 

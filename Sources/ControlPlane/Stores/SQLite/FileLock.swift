@@ -25,14 +25,14 @@ final class FileLock: Sendable {
                 FilePath(path), .readWrite, options: [.create, .closeOnExec],
                 permissions: [.ownerReadWrite, .groupRead, .otherRead])
         } catch {
-            throw .system("can't open '\(path)': \(systemReason(error))")
+            throw .system("cannot open '\(path)': \(systemReason(error))")
         }
         guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             let reason = Errno(rawValue: errno)
             let pid = Self.pid(in: file)
             try? file.close()
             if reason == .wouldBlock { throw .held(pid: pid) }
-            throw .system("can't lock '\(path)': \(reason)")
+            throw .system("cannot lock '\(path)': \(reason)")
         }
         do {
             try file.resize(to: 0)

@@ -39,13 +39,13 @@ package actor SQLiteStore: StateStore {
         } catch {
             thread.shutDown()
             throw .refused(
-                "can't create the state directory '\(directory)': \(systemReason(error)); choose "
+                "cannot create the state directory '\(directory)': \(systemReason(error)); choose "
                     + "one that this user can write, with --state-dir or --store")
         }
         guard Self.isRegularOrMissing(path) else {
             thread.shutDown()
             // SQLite would replace a device by a file.
-            throw .refused("'\(path)' can't be used: it is not a regular file")
+            throw .refused("'\(path)' cannot be used: it is not a regular file")
         }
         do throws(FileLock.Failure) {
             lock = try FileLock(path: path + ".lock")
@@ -56,7 +56,7 @@ package actor SQLiteStore: StateStore {
                 let holder = pid.map { "process \($0)" } ?? "another process"
                 throw .held(
                     "'\(path)' is in use by \(holder): stop it, or choose another --state-dir")
-            case .system(let reason): throw .refused("'\(path)' can't be used: \(reason)")
+            case .system(let reason): throw .refused("'\(path)' cannot be used: \(reason)")
             }
         }
         try open()
@@ -132,7 +132,7 @@ package actor SQLiteStore: StateStore {
             self.database = database
         } catch {
             if error.isDamage { throw .damaged("'\(path)' is damaged: \(error.description)") }
-            throw .refused("'\(path)' can't be used: \(error.description)")
+            throw .refused("'\(path)' cannot be used: \(error.description)")
         }
     }
 
@@ -303,6 +303,6 @@ package actor SQLiteStore: StateStore {
     private func failure(_ failure: SQLiteDatabase.Failure) -> StoreError {
         failure.isDamage
             ? .damaged("'\(path)' is damaged: \(failure.description)")
-            : .unavailable("'\(path)' can't be written: \(failure.description)")
+            : .unavailable("'\(path)' cannot be written: \(failure.description)")
     }
 }
