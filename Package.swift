@@ -62,6 +62,7 @@ let package = Package(
     ],
     targets: [
         // System libraries.
+        // glibc's backtrace(3), for CrashTrace.
         .systemLibrary(name: "CExecInfo"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),

@@ -43,7 +43,7 @@ extension ControlPlane {
         await enter()
         defer { leave() }
         for _ in 0..<Self.maxAttempts {
-            // The caller has gone, or may not do this any more, while the change waited for its turn.
+            // The caller may have disconnected, or lost its role, while the change waited.
             try Task.checkCancellation()
             if let expected = condition.expectedRevision, expected != state.revision {
                 throw ControlError.conflict(expected: expected, current: state.revision)

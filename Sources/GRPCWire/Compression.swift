@@ -27,7 +27,7 @@ package enum Gzip {
     private static let windowBits: Int32 = 15 + 16
     private static let chunkBytes = 16 << 10
 
-    /// The most that zlib is given at once: its counts are of 32 bits.
+    /// The most input bytes of one zlib call: its counts have 32 bits.
     private static let pieceBytes = 1 << 30
 
     package static func compress(_ bytes: RawSpan) -> [UInt8] {
@@ -70,7 +70,7 @@ package enum Gzip {
         return result.output
     }
 
-    /// Feeds a stream with all bytes, piece by piece, until it ends, fails or has given more than the limit.
+    /// Runs zlib over the bytes piece by piece, until it ends, fails or exceeds the limit.
     private static func run(
         _ stream: inout z_stream, over bytes: RawSpan, pieceBytes: Int, limit: Int = .max,
         _ step: (inout z_stream, _ isLast: Bool) -> Int32

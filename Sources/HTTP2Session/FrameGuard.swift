@@ -1,9 +1,9 @@
-/// Stands in front of nghttp2 1.52, where that would end a connection for the fault of one stream, or would not see a
-/// fault of the peer.
+/// Filters the peer's frames before nghttp2 1.52 reads them, because nghttp2 ends a connection for an error of one
+/// stream, and misses some errors.
 ///
-/// A name or value of over 64 KiB ends the connection, which may serve many callers. Such a literal needs a header
-/// block of several frames; they are held, and the literal is replaced. All other frames pass where they lie in the
-/// input:
+/// nghttp2 ends the connection, which may serve many callers, for a name or value of over 64 KiB. Such a literal needs
+/// a header block of several frames: the guard holds them and replaces the literal. It passes all other frames from
+/// the input without a copy:
 ///
 /// ```
 ///   between frames --head--> payload --> between frames          passed
@@ -13,8 +13,8 @@
 ///                                            '--END_HEADERS--> between frames
 /// ```
 ///
-/// Each frame's head is checked by the `rules`. Where the peer breaks the framing of a block, everything passes from
-/// there on, and nghttp2 ends the connection.
+/// The `rules` check the head of each frame. When the framing of a block is invalid, the guard passes all further
+/// bytes, and nghttp2 ends the connection.
 struct FrameGuard {
     enum Step: Equatable {
         /// These bytes of the input are for nghttp2.
@@ -25,7 +25,7 @@ struct FrameGuard {
         case needsMore
     }
 
-    /// What becomes of the input.
+    /// Where the input goes.
     private enum Mode {
         case guarded
         /// nghttp2 gets all of it.
@@ -42,7 +42,7 @@ struct FrameGuard {
     private var mode = Mode.guarded
     /// Bytes of the current frame, or of the preface, that have not passed.
     private var left: Int
-    /// They are those of a HEADERS frame.
+    /// Whether `left` belongs to a HEADERS frame.
     private var passesHeaders = false
     /// The bytes of a head that is not in one input, or whose frame is held.
     private var headBytes: [UInt8] = []
@@ -61,7 +61,7 @@ struct FrameGuard {
     /// What `passOutput` passes; valid until the next step.
     private(set) var output: [UInt8] = []
 
-    /// - Parameter role: a server's peer begins with 24 bytes that are no frame.
+    /// - Parameter role: a server's peer begins with the 24-byte connection preface.
     init(role: HTTP2Session.Role) {
         left = role == .server ? Self.prefaceBytes : 0
         rules = FrameRules(role: role)
@@ -169,7 +169,7 @@ struct FrameGuard {
         let isValid = filter.filter(fragment)
         let isLast = flags & FrameHead.Flag.endHeaders != 0
         if isLast || !isValid { filter.finish() }
-        // What does not fit follows with the next frame, of which the literal's rest is left out.
+        // The rest follows with the next frame.
         let count = min(filter.output.count, Self.maxFrameBytes - priority.count)
         let length = count + priority.count
         output.removeAll(keepingCapacity: true)

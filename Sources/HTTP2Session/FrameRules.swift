@@ -5,7 +5,7 @@
 ///   lower stream id that was never opened (section 5.1.1). nghttp2 drops the state of a stream when
 ///   the stream closes, and ignores later frames without a callback.
 ///
-/// Only what the peer has sent counts. DATA on a stream that this side has reset is no error: the
+/// Only what the peer has sent counts. DATA on a stream that this side has reset is not an error: the
 /// peer may have sent it before it received RST_STREAM.
 struct FrameRules {
     private let isServer: Bool
@@ -39,8 +39,8 @@ struct FrameRules {
     }
 }
 
-/// What a peer has sent on the newest streams with odd ids, which clients open. Nothing is known of
-/// older ones, and of those with even ids.
+/// What a peer has sent on the newest streams with odd ids, which clients open. It keeps no state of
+/// older ones, nor of those with even ids.
 struct StreamHistory {
     static let capacity: Int32 = 1_024
 
@@ -55,7 +55,7 @@ struct StreamHistory {
         knows(id) && ended[Self.word(id)] & Self.bit(id) != 0
     }
 
-    /// False for a stream that was skipped: it can't be opened any more (RFC 9113 section 5.1.1).
+    /// False for a stream that was skipped: it cannot be opened any more (RFC 9113 section 5.1.1).
     func wasOpened(_ id: Int32) -> Bool {
         !knows(id) || opened[Self.word(id)] & Self.bit(id) != 0
     }

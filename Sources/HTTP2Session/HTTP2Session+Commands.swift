@@ -279,7 +279,7 @@ extension HTTP2Session {
         note(unsafe nghttp2_session_resume_data(session, stream.id))
     }
 
-    /// The most bytes of headers or trailers that are sent: nghttp2 allows 64 KiB unless told otherwise, and holds
+    /// The most bytes of headers or trailers that are sent: nghttp2 allows 64 KiB by default, and holds
     /// them in chunks that it allocates when they are needed. It counts some bytes more for each field.
     static let maxSentHeaderBytes = 24 << 20
     /// The longest name or value that is sent: nghttp2's decoder ends the connection for a longer one, and a peer

@@ -54,7 +54,7 @@ extension HTTP2Session {
                 name: name, value: Self.trimmed(value), known: knownNames.index(of: name))
             return 0
         }
-        // A few bytes can stand for very many (an "HPACK bomb"): there is an end to what is looked at.
+        // A few bytes can decode to very many (HPACK bomb): bound what is read.
         let bound = Self.excessFactor * limits.maxHeaderListBytes
         if role == .server, incomingBytes <= bound { return 0 }
         recordExcess(excess)

@@ -49,7 +49,7 @@ package enum HTTP2Event: Sendable {
     /// CANCEL. A server may respond; over four times the limit its session resets the stream with
     /// ENHANCE_YOUR_CALM.
     case headersTooLarge(HTTP2Stream, HeaderLimit, isTrailers: Bool)
-    /// Headers or trailers of this side that can't be sent. The session ends the stream: a server's with
+    /// Headers or trailers of this side that cannot be sent. The session ends the stream: a server's with
     /// INTERNAL_ERROR.
     case unsendable(HTTP2Stream, reason: String)
     /// Body bytes, as a range of the input that `receive` was given. With `endStream` the peer
@@ -87,7 +87,7 @@ package enum HeaderLimit: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why a connection can't go on.
+/// Why a connection cannot continue.
 package enum HTTP2SessionError: Error, Equatable, CustomStringConvertible {
     /// The first bytes are not an HTTP/2 client preface (RFC 9113 section 3.4).
     case notHTTP2
@@ -96,7 +96,7 @@ package enum HTTP2SessionError: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .notHTTP2: "the peer does not speak HTTP/2: its first bytes are no client preface"
+        case .notHTTP2: "the peer does not speak HTTP/2: its first bytes are not the client preface"
         case .fatal(_, let reason): "HTTP/2 connection error: \(reason)"
         }
     }
@@ -119,9 +119,9 @@ package struct HTTP2Limits: Sendable {
     package var resetsPerSecond: UInt64 = 33
     /// CONTINUATION frames after one HEADERS frame of a client (CVE-2024-28182); over it the connection ends.
     package var maxContinuations: Int = 8
-    /// The same of a server. Many callers may share the connection, so that it bears blocks of several MiB.
+    /// The same of a server. Many callers may share the connection, so the limit allows blocks of several MiB.
     package var maxResponseContinuations: Int = 2_048
-    /// Unsent answers to PING and SETTINGS before the peer is taken to be flooding.
+    /// Unsent answers to PING and SETTINGS before the session treats the peer as an attacker.
     package var maxOutboundAcknowledgements: Int = 1_000
 
     package init() {}

@@ -1,12 +1,11 @@
-// Timestamps and durations as JSON has them. The numbers come from messages and may be any: those out of
-// protobuf's range have no text, and text out of it has no numbers.
+// Timestamps and durations in JSON. Values outside protobuf's range have no text.
 
 extension Google_Protobuf_Timestamp {
     /// The years 1 to 9999. Source: `google/protobuf/timestamp.proto`.
     package static let secondsRange: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
     private static let nanosRange: ClosedRange<Int32> = 0...999_999_999
 
-    /// What is right for seconds and nanoseconds, for errors.
+    /// The valid ranges, for errors.
     static let rule =
         "seconds must be from \(secondsRange.lowerBound) to \(secondsRange.upperBound), "
         + "nanos from \(nanosRange.lowerBound) to \(nanosRange.upperBound)"
@@ -51,7 +50,7 @@ extension Google_Protobuf_Duration {
     private static let maximumSeconds: Int64 = 315_576_000_000
     private static let maximumNanos: Int32 = 999_999_999
 
-    /// What is right for seconds and nanoseconds, for errors.
+    /// The valid ranges, for errors.
     static let rule =
         "seconds must be from -\(maximumSeconds) to \(maximumSeconds), nanos from -\(maximumNanos) "
         + "to \(maximumNanos), both of one sign"
@@ -118,7 +117,7 @@ private struct CivilDate: Equatable {
     init?(year: Int64, month: Int64, day: Int64) {
         guard year > 0, (1...12).contains(month), (1...31).contains(day) else { return nil }
         (self.year, self.month, self.day) = (year, month, day)
-        // 31 April is the same day as 1 May, which gives it away.
+        // 31 April is the same day as 1 May, so the two dates differ.
         guard Self(day: dayNumber) == self else { return nil }
     }
 

@@ -25,7 +25,7 @@ extension JSONTranscoder {
             else {
                 let known = message.fields.map(\.jsonName).joined(separator: ", ")
                 throw Self.error(
-                    inner, "is no field of \(name)" + (known.isEmpty ? "" : "; it has \(known)"))
+                    inner, "is not a field of \(name)" + (known.isEmpty ? "" : "; it has \(known)"))
             }
             try write(value, field, path: inner, to: &writer, depth: depth)
         }

@@ -187,7 +187,7 @@ extension JSONTranscoder {
             try Google_Protobuf_Any(typeUrl: url, value: inner.bytes).serializedBytes())
     }
 
-    /// What stands for a time that JSON has no form for.
+    /// The text of a time out of range, or an error.
     private func invalid(
         _ type: String, _ seconds: Int64, _ nanos: Int32, _ rule: String
     ) throws(MessageError) -> JSONValue {

@@ -255,7 +255,7 @@ package struct MessageDiff {
     mutating func values(
         _ left: JSONValue, _ right: JSONValue, _ location: Location, areNumbers: Bool = false
     ) {
-        // Not as doubles: those of two 64-bit integers that differ may be equal.
+        // Compared as text: two 64-bit integers that differ can be equal as doubles.
         let (first, second) = (left.text(indent: 0), right.text(indent: 0))
         guard first != second else { return }
         if let left = left.double(inText: areNumbers), let right = right.double(inText: areNumbers)

@@ -5,7 +5,7 @@ internal import NIOPosix
     internal import Glibc
 #endif
 
-/// Why a server can't listen on an address or a socket.
+/// Why a server cannot listen on an address or a socket.
 package struct ListenFailure: Error, CustomStringConvertible {
     /// The address, the reason, and what would be correct.
     package let description: String
@@ -18,7 +18,8 @@ package struct ListenFailure: Error, CustomStringConvertible {
         let advice =
             switch (error as? IOError)?.errnoCode {
             case EACCES:
-                "; this user cannot open it: choose a port above 1023, or let systemd open the socket"
+                "; this user cannot open it: choose a port above 1023, or let systemd open the "
+                    + "socket"
             case EADDRINUSE:
                 "; --take-over shares a port only with a server of the same user"
             case EADDRNOTAVAIL: "; this machine has no such address"
@@ -111,7 +112,7 @@ package struct ListeningPort: Sendable {
         }
     }
 
-    /// For people.
+    /// The address or socket, for errors.
     private var text: String {
         switch place {
         case .address(let address):

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import Messages
 
-/// How options that are numbers are read. Every number from outside has a range; one beyond it is wrong usage,
+/// How options that are numbers are read. Every number from outside has a range; a value outside it is a usage error,
 /// with an error that names the option, the value and the range.
 enum Bounded {
     /// A whole number.

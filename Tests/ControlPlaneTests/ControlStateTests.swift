@@ -39,14 +39,14 @@ internal import TrafficPolicy
 
     @Test("Wrong names, routes and references are refused and leave nothing behind")
     func refusesBadCreation() throws {
-        try refuses(.invalidArgument, "is no name") { (state) throws(ControlError) in
+        try refuses(.invalidArgument, "invalid name") { (state) throws(ControlError) in
             _ = try state.createEndpoint("a b", route: "/x.Y/", backend: "v1")
         }
-        try refuses(.invalidArgument, "is no name") { (state) throws(ControlError) in
+        try refuses(.invalidArgument, "invalid name") { (state) throws(ControlError) in
             _ = try state.createBackend(
                 .init(name: "", kind: .handler("v1")), registered: Self.registered)
         }
-        try refuses(.invalidArgument, "is no route") { (state) throws(ControlError) in
+        try refuses(.invalidArgument, "invalid route") { (state) throws(ControlError) in
             _ = try state.createEndpoint("f", route: "x.Y", backend: "v1")
         }
         try refuses(.alreadyExists, "endpoint 'e' is taken") { (state) throws(ControlError) in

@@ -187,14 +187,14 @@ internal import Testing
     }
 
     @Test(
-        "What is no store is refused with what would be right",
+        "An invalid store is refused with what would be right",
         arguments: [
-            ("", "is no store"), ("weir.db", "is no store"), ("sqlite:", "is no store"),
-            ("memory:x", "is no store"), ("redis:localhost", "is no store"),
+            ("", "invalid store"), ("weir.db", "invalid store"), ("sqlite:", "invalid store"),
+            ("memory:x", "invalid store"), ("redis:localhost", "invalid store"),
             ("etcd:127.0.0.1:2379", "begins with http:// or https://"),
-            ("etcd:http://localhost", "is no address"),
+            ("etcd:http://localhost", "invalid address"),
             ("etcd:http://a:1,https://b:2", "all http or all https"),
-            ("etcd:http://a:1?prefx=x", "'prefx' is no setting"),
+            ("etcd:http://a:1?prefx=x", "invalid setting 'prefx'"),
             ("etcd:http://a:1?ttl=0", "from 2 to 3600"),
             ("etcd:http://a:1?ca=/x", "goes with https://"),
             ("etcd:http://a:1?prefix=", "has no value"),

@@ -64,7 +64,7 @@ internal import Testing
     @Test(
         "What doesn't fit is refused with the path of the field",
         arguments: [
-            (#"{"nope":1}"#, "field nope is no field of weir.admin.v1.SetTrafficRequest"),
+            (#"{"nope":1}"#, "field nope is not a field of weir.admin.v1.SetTrafficRequest"),
             (#"{"weights":[{"weight":"x"}]}"#, "field weights[0].weight must be a number"),
             (#"{"weights":{}}"#, "field weights must be an array"),
             (#"{"endpoint":5}"#, "field endpoint must be a string"),

@@ -301,7 +301,7 @@ def test_a_file_that_others_may_write_is_rejected(authority, tmp_path, kind):
     write(file, content)
     folder.chmod(0o777)
     told = fails_to_start(*options)
-    assert f"the directory '{folder}' can be written by every user; run 'chmod o-w {folder}'" in told
+    assert f"every user can write the directory '{folder}'; run 'chmod o-w {folder}'" in told
     # What a link leads to counts too.
     target = tmp_path / "target"
     folder.chmod(0o755)

@@ -368,7 +368,7 @@ def test_handlers_take_and_give_json(fixture_server):
     # Fields at their default are there too.
     assert reply["shadows"] == []
     for text, problem in [
-        ('{"nam": "raw"}', "nam is no field of weir.admin.v1.GetEndpointRequest"),
+        ('{"nam": "raw"}', "nam is not a field of weir.admin.v1.GetEndpointRequest"),
         ('{"name": "none"}', "no endpoint 'none'"), ("{", "not valid JSON"),
     ]:
         head, reply = call("GetEndpoint", text)

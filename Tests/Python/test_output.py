@@ -152,7 +152,7 @@ def test_a_worker_that_prints_without_end_adds_little_to_the_log(tmp_path):
     log = open(tmp_path / "log", "w+b")
     server = Logged(stderr=log)
     tool(server, "backend", "create", "noisy", "--worker", "yes 'some line of output'", "--wait", "0")
-    wait_for(lambda: b"lines were omitted" in pathlib.Path(log.name).read_bytes())
+    wait_for(lambda: b"output were omitted" in pathlib.Path(log.name).read_bytes())
     size, begin = os.fstat(log.fileno()).st_size, time.monotonic()
     before = cpu_seconds(server.process.pid)
     # What is measured is a rate.

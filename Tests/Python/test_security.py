@@ -438,7 +438,7 @@ def test_the_tool_shows_tokens_and_certificates(guarded, authority, tmp_path):
     assert "greeter" in tool("endpoint", "list", *options, environment=token).stdout
     run = tool("endpoint", "delete", "greeter", *options, environment=token, check=False)
     assert run.returncode == 1
-    assert "'watcher' is a viewer; to call DeleteEndpoint takes an admin" in run.stderr
+    assert "'watcher' has the role viewer; 'call DeleteEndpoint' requires the role admin" in run.stderr
     file = tmp_path / "token"
     file.write_text(guarded.tokens["root"] + "\n")
     assert "greeter" in tool("endpoint", "list", *options, "--token-file", file).stdout

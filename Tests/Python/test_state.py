@@ -218,14 +218,14 @@ def test_apply_plans_then_does_it_as_one_revision(servers, tmp_path):
 
 
 @pytest.mark.parametrize("old, new, line, text", [
-    ("interval: 5s", "intervall: 5s", 7, "is no field of weir.admin.v1.HealthCheckOptions"),
+    ("interval: 5s", "intervall: 5s", 7, "is not a field of weir.admin.v1.HealthCheckOptions"),
     ("interval: 5s", "interval: soon", 7, "backends[0].options.health_check.interval"),
     ("model: 0.25", "model: 0.3", 11, "the weights sum to 1.05"),
     ("model: 0.25", "modell: 0.25", 11, "no backend 'modell'; there are: "),
-    ('"127.0.0.1:50051"', '"127.0.0.1"', 4, "is no address"),
+    ('"127.0.0.1:50051"', '"127.0.0.1"', 4, "invalid address '127.0.0.1'"),
     ("proportion: 0.1", "proportion: 2", 16, "must be within 0 and 1"),
-    ("route: /helloworld.Greeter/", "route: helloworld", 10, "is no route"),
-    ("- name: greeter", "- name: a b", 9, "is no name"),
+    ("route: /helloworld.Greeter/", "route: helloworld", 10, "invalid route"),
+    ("- name: greeter", "- name: a b", 9, "invalid name"),
 ])
 def test_mistakes_in_a_configuration_are_told_by_line(servers, tmp_path, old, new, line, text):
     weir = servers("--demo")

@@ -423,10 +423,10 @@ def test_files_that_are_no_certificates_are_refused(mesh, tmp_path):
 
 
 @pytest.mark.parametrize("options, text", [
-    (["--upstream", "nonsense"], "is no address"),
-    (["--upstream", "127.0.0.1:1,127.0.0.1:1"], "is there twice"),
+    (["--upstream", "nonsense"], "invalid address 'nonsense'"),
+    (["--upstream", "127.0.0.1:1,127.0.0.1:1"], "is given twice"),
     (["--upstream", "127.0.0.1:99999"], "port from 1 to 65535"),
-    (["--upstream", "127.0.0.1:1", "--retry", "OOPS"], "'OOPS' is no status to retry"),
+    (["--upstream", "127.0.0.1:1", "--retry", "OOPS"], "invalid status 'OOPS'"),
     (["--worker", ""], "names no program"),
     ([], "backend.kind: not set"),
 ])

@@ -18,7 +18,7 @@ internal import Testing
     }
 
     @Test(
-        "What is no address is refused with what would be right",
+        "An invalid address is refused with what would be right",
         arguments: [
             "", "host", ":80", "host:0", "host:65536", "host:x", "::1:80", "[::1]", "a b:80",
             "a..b:80", "unix:relative", "unix:", "http://host:80", "[host]:80",

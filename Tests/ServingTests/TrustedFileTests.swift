@@ -111,7 +111,7 @@ internal import Testing
         try folder.makeDirectory("open", mode: 0o777)
         try folder.link("open/middle", to: "../..2026/token")
         try folder.link("first", to: "open/middle")
-        #expect(rejection("\(folder.path)/first").contains("/open' can be written by every user"))
+        #expect(rejection("\(folder.path)/first").contains("/open'; run 'chmod o-w"))
         try folder.link("loop", to: "loop")
         #expect(rejection("\(folder.path)/loop").contains("symbolic links"))
     }

@@ -60,7 +60,7 @@ internal import Testing
         }
     }
 
-    private static let note = "the worker prints too much; lines were omitted"
+    private static let note = "lines of the worker's output were omitted: it is over the limit"
 
     @Test("Lines are logged without control characters, and the last one is kept")
     func escapes() {

@@ -8,7 +8,7 @@ internal import Synchronization
 /// Without a list every caller may do everything: the port then listens on the loopback address, or requires
 /// certificates.
 package final class Access: Sendable {
-    /// What a call needs of its caller.
+    /// What a call requires of its caller.
     struct Need: Sendable {
         var role: AccessList.Role
         /// For the error: "call SetTraffic".
@@ -113,20 +113,21 @@ package final class Access: Sendable {
         guard principal.role >= need.role else {
             throw RPCError(
                 .permissionDenied,
-                "'\(principal.name)' is \(principal.role.article); to \(need.act) takes "
-                    + need.role.article)
+                "'\(principal.name)' has the role \(principal.role.rawValue); '\(need.act)' "
+                    + "requires the role \(need.role.rawValue)")
         }
         guard let endpoint = need.endpoint, principal.role == .operator else { return principal }
         guard !endpoint.isEmpty else {
             throw RPCError(
                 .permissionDenied,
-                "'\(principal.name)' is an operator: name the endpoint that is meant")
+                "'\(principal.name)' has the role operator: the request must name an endpoint")
         }
         if let endpoints = principal.endpoints, !endpoints.contains(endpoint) {
             throw RPCError(
                 .permissionDenied,
-                "'\(principal.name)' is an operator of \(endpoints.sorted().joined(separator: ", ")), "
-                    + "not of \(endpoint.printable(limit: 128))")
+                "'\(principal.name)' is an operator of "
+                    + endpoints.sorted().joined(separator: ", ")
+                    + ", not of \(endpoint.printable(limit: 128))")
         }
         return principal
     }
@@ -147,15 +148,15 @@ package final class Access: Sendable {
                     .unauthenticated, "the authorization is not of the form 'Bearer TOKEN'")
             }
             guard let principal = list.principal(token: String(words[1])) else {
-                throw RPCError(.unauthenticated, "the access file does not have this token")
+                throw RPCError(.unauthenticated, "the access file has no entry for this token")
             }
             return principal
         }
         guard !caller.identities.isEmpty else {
             throw RPCError(
                 .unauthenticated,
-                "the caller is unknown: send a token (authorization: Bearer TOKEN) or a certificate with a "
-                    + "URI, a DNS name or an email address")
+                "the caller is unknown: send a token (authorization: Bearer TOKEN) or a certificate "
+                    + "with a URI, a DNS name or an email address")
         }
         guard let principal = list.principal(certificate: caller.identities) else {
             let names = caller.identities.prefix(4).map { "\($0)".printable(limit: 128) }
@@ -179,7 +180,7 @@ package final class Access: Sendable {
         "Rollback",
     ]
 
-    /// The role that a method takes; a method that is not listed here takes an admin.
+    /// The role that a method requires: admin, unless the method is listed here.
     static func role(for method: String) -> AccessList.Role {
         if viewing.contains(method) { return .viewer }
         return operating.contains(method) ? .operator : .admin

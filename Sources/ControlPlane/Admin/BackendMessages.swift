@@ -59,13 +59,13 @@ extension ControlState.Backend {
         }
         guard !message.descriptorSet.isEmpty else { return }
         if case .handler = kind {
-            throw .invalid("backend.descriptor_set", "handlers bring their own description")
+            throw .invalid("backend.descriptor_set", "a handler has its own descriptors")
         }
         var schema = Schema()
         do throws(MessageError) {
             try schema.add(descriptorSet: message.descriptorSet)
         } catch {
-            throw .invalid("backend.descriptor_set", "is no FileDescriptorSet: \(error)")
+            throw .invalid("backend.descriptor_set", "invalid FileDescriptorSet: \(error)")
         }
         descriptorSet = message.descriptorSet
     }
@@ -96,7 +96,7 @@ extension ControlState.Backend {
                 throw .invalid(field, error.description)
             }
             guard !addresses.contains(address) else {
-                throw .invalid(field, "\(text.quoted) is there twice")
+                throw .invalid(field, "\(text.quoted) is given twice")
             }
             addresses.append(address)
         }
@@ -134,7 +134,8 @@ extension WorkerSpec {
         replicas = max(1, Int(message.replicas))
         for name in message.environment.keys.sorted() where name.isEmpty || name.contains("=") {
             throw .invalid(
-                "backend.worker.environment", "\(name.quoted) is not a name of a variable")
+                "backend.worker.environment",
+                "invalid variable name \(name.quoted): it must not be empty or contain '='")
         }
         for (name, value) in message.environment where (name + value).utf8.contains(0) {
             throw .invalid(
@@ -216,7 +217,7 @@ extension RetryPolicy {
             guard let number = StatusCode.names.firstIndex(of: name), number > 0 else {
                 throw .invalid(
                     "\(path).codes[\(index)]",
-                    "\(name.quoted) is no status to retry: give for example UNAVAILABLE")
+                    "invalid status \(name.quoted): use for example UNAVAILABLE")
             }
             codes.insert(StatusCode(rawValue: number))
         }

@@ -40,13 +40,13 @@ extension ControlPlane {
         return answer
     }
 
-    /// The endpoint that a request reaches, and that in words.
+    /// The endpoint that a request reaches, and a sentence that says so.
     private func endpoint(
         for path: String, named name: String
     ) throws(ControlError) -> (ControlState.Endpoint, String) {
         guard path.isEmpty else {
             guard path.hasPrefix("/") else {
-                throw .invalid("path", "\(path.quoted) is no path: it must begin with a slash")
+                throw .invalid("path", "invalid path \(path.quoted): it must begin with a slash")
             }
             let routed =
                 MethodPath(path).flatMap { snapshot.endpoint(for: $0) }

@@ -51,7 +51,7 @@ extension ControlState.Comparison {
             }
             guard !rule.field.isEmpty else { throw .invalid("\(path).field", "is empty") }
             guard tolerances[rule.field] == nil else {
-                throw .invalid("\(path).field", "\(rule.field.quoted) is there twice")
+                throw .invalid("\(path).field", "\(rule.field.quoted) is given twice")
             }
             var (absolute, relative) = (0.0, 0.0)
             try RequestField("\(path).absolute").set(

@@ -8,7 +8,8 @@ extension ControlPlane {
         guard adminHosts.allow(request.head.host) else {
             return HTTPReply(
                 status: 421,
-                body: "this server is not addressed by this host; see weir serve --admin-host\n")
+                body: "the request's Host is not a name of this server; add it with "
+                    + "'weir serve --admin-host'\n")
         }
         guard request.method == "GET" || request.method == "HEAD" else {
             return HTTPReply(
@@ -120,7 +121,7 @@ extension ControlPlane {
         if let lostLogLines {
             text.family(
                 "weir_log_lines_lost_total", "counter",
-                "Lines of the log that could not be written, or waited in too great a number.")
+                "Log lines that could not be written, or that exceeded the queue.")
             text.sample("weir_log_lines_lost_total", [], lostLogLines())
         }
         text.family("weir_store_up", "gauge", "1 while the state can be changed, 0 while not.")

@@ -119,7 +119,7 @@ extension ControlState {
                 throw .invalid("\(field).proportion", error.description)
             }
             guard !shadows.prefix(index).contains(where: { $0.backend == shadow.backend }) else {
-                throw .invalid("\(field).backend", "'\(shadow.backend)' is there twice")
+                throw .invalid("\(field).backend", "'\(shadow.backend)' is given twice")
             }
         }
     }

@@ -27,9 +27,7 @@ extension ControlState {
     /// A route that no other endpoint has.
     func freeRoute(_ text: String, for name: String) throws(ControlError) -> Route {
         guard let route = Route(text) else {
-            throw .invalid(
-                "route",
-                "\(text.quoted) is no route: give \(Route.forms)")
+            throw .invalid("route", "invalid route \(text.quoted): use \(Route.forms)")
         }
         guard route != .nameOnly else { return route }
         let owner = endpoints.values.first { $0.route == route && $0.name != name }

@@ -151,8 +151,8 @@ package struct ControlState: Sendable {
             }
         guard isValid else {
             throw .invalid(
-                field, "\(name.quoted) is no name: use 1 to 128 of the characters a-z A-Z 0-9 . _ -"
-            )
+                field,
+                "invalid name \(name.quoted): use 1 to 128 of the characters a-z A-Z 0-9 . _ -")
         }
     }
 

@@ -108,7 +108,7 @@ extension ControlState.Endpoint {
             UnreadableState(description: "endpoint '\(message.name)': \(what)")
         }
         guard let route = Route(message.route) else {
-            throw unreadable("'\(message.route)' is no route")
+            throw unreadable("invalid route '\(message.route)'")
         }
         let stored = message.weights.map { ($0.backend, $0.weight) }
         guard let weights = TrafficWeights(stored: stored) else {

@@ -25,7 +25,7 @@ package enum StoreLocation: Sendable, Equatable {
 
     private static func unknown(_ text: String) -> Invalid {
         Invalid(
-            description: "'\(text)' is no store: give sqlite:PATH, "
+            description: "invalid store '\(text)': use sqlite:PATH, "
                 + "etcd:http://HOST:PORT[,HOST:PORT...][?prefix=NAME], or memory:")
     }
 

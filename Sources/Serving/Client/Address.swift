@@ -42,13 +42,13 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// A text that is no address.
+/// A text that is not an address.
 public struct AddressError: Error, CustomStringConvertible {
     let text: String
 
     /// What was wrong, and what would be right.
     public var description: String {
-        "'\(text)' is no address: give HOST:PORT with a port from 0 to 65535, "
+        "invalid address '\(text)': use HOST:PORT with a port from 0 to 65535, "
             + "for example 127.0.0.1:8000 or [::1]:8000"
     }
 }

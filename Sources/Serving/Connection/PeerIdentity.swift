@@ -4,7 +4,7 @@
 /// addresses byte by byte. A name with a wildcard is not an identity, nor is one that is empty or holds anything but
 /// printable ASCII: no control character, NUL or space, and no letter that only looks like another.
 public struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
-    /// What a name is the name of.
+    /// The type of a subject alternative name.
     public enum Kind: String, Sendable, CaseIterable {
         /// A URI, for example a SPIFFE ID.
         case uri
@@ -17,7 +17,7 @@ public struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
     /// The longest name.
     private static let maxBytes = 2_048
 
-    /// What the name is the name of.
+    /// The type of the name.
     public let kind: Kind
     /// The name; a DNS name is in lower case.
     public let name: String

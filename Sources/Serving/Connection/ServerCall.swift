@@ -33,7 +33,7 @@ class ServerCall: @unchecked Sendable {
     private(set) var due: UInt64?
     private var deadline: DeadlineWheel<ServerCall>.Token?
     private var isCounted = false
-    /// Not nil while it is open whether the call's method exists.
+    /// Set for a call that began before its method was known to exist.
     private var provisional: ProvisionalCount?
     /// Request bytes that wait in memory.
     private var heldBytes = 0

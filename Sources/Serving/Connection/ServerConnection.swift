@@ -213,7 +213,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         foreign.begin(endStream: endStream)
     }
 
-    /// Whether a request gets a plain HTTP response: because its path does, or to say what is wrong with it.
+    /// Whether a request gets a plain HTTP response: an endpoint takes its path, or the request is invalid.
     private func isPlain(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
         guard let path = request.path,
             let target = try? RequestTarget(headers.text(path), method: "OPTIONS")

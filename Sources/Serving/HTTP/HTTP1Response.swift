@@ -2,7 +2,7 @@
 enum HTTP1Response {
     /// What the connection does after a response.
     enum Persistence: Equatable {
-        /// It stays open; a client of HTTP/1.0 must be told.
+        /// It stays open. HTTP/1.0 needs `connection: keep-alive`.
         case keepAlive(minorVersion: Int)
         case close
     }

@@ -1,4 +1,4 @@
-/// Whom a request is addressed to: the value of `Host`, the `:authority` of HTTP/2, or the
+/// The host that a request is addressed to: the value of `Host`, the `:authority` of HTTP/2, or the
 /// authority of a target that is a URL (RFC 9110 section 7.2).
 package struct HTTPHost: Equatable, Sendable {
     /// As received.

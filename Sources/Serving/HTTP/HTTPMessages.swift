@@ -15,7 +15,7 @@ package struct HTTPRequestHead: Sendable {
     package let version: Version
     package let method: String
     package let target: RequestTarget
-    /// Whom the request is addressed to; nil for a request of HTTP/1.0 without `Host`.
+    /// The host that the request is addressed to; nil for a request of HTTP/1.0 without `Host`.
     package let host: HTTPHost?
     /// In order; names in lower case, values without spaces around them. The first one is `host`,
     /// if the request has one.

@@ -1,4 +1,4 @@
-/// A method that no backend of an endpoint has answered yet on one loop: clients can make up methods. Shared by
+/// A method that no backend of an endpoint has answered yet on one loop: clients can send any path. Shared by
 /// all targets of its path. Confined to its loop.
 final class UnknownMethod {
     private let method: String
@@ -23,9 +23,9 @@ final class UnknownMethod {
     }
 }
 
-/// How a call is counted that began before it was known whether its method exists.
+/// The counts of a call that began before its method was known to exist.
 struct ProvisionalCount {
     let method: UnknownMethod
-    /// Those of all unknown methods, where the call is counted as in flight.
+    /// The counts of all unknown methods, where the call is counted as in flight.
     let metrics: CallMetrics
 }

@@ -40,7 +40,7 @@ final class Target {
     let answerer: Answerer
     /// Where its calls are counted.
     private(set) var metrics: CallMetrics
-    /// Not nil while it is open whether calls are counted under the method's name.
+    /// Set until a backend has answered the method; then calls are counted under its name.
     private var unknownMethod: UnknownMethod?
     /// Whether the caller is told who answered, by `x-serve-backend`.
     private let isNamed: Bool
@@ -304,7 +304,7 @@ extension ServingLoop {
         }
     }
 
-    /// Whether a path is certainly a method, which is counted under its name. Clients can make up paths.
+    /// Whether the path is known to be a method. Clients can send any path.
     private func exists(
         _ path: MethodPath, _ endpoint: RoutingSnapshot.Endpoint, _ answerers: [Answerer]
     ) -> Bool {

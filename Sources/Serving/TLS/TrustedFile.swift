@@ -74,8 +74,9 @@ package struct TrustedFile: Sendable {
             guard mode & S_IWOTH == 0 || mode & S_ISVTX != 0 else {
                 throw failure(
                     path,
-                    "every user can replace it, for the directory '\(place.printable(limit: 1_000))' can be "
-                        + "written by every user; run 'chmod o-w \(place.printable(limit: 1_000))'")
+                    "every user can replace it, because every user can write the directory "
+                        + "'\(place.printable(limit: 1_000))'; "
+                        + "run 'chmod o-w \(place.printable(limit: 1_000))'")
             }
             guard let target = target(of: link.string) else { return }
             link = directory.pushing(FilePath(target))

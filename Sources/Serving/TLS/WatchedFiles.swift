@@ -45,7 +45,7 @@ package final class WatchedFiles: Sendable {
         }
     }
 
-    /// To be called before the files are read: only later changes count.
+    /// Forgets earlier changes. Call it before you read the files.
     package func restart() {
         let now = paths.map(Self.stamp)
         state.withLock { $0 = State(known: now, latest: now) }

@@ -23,8 +23,8 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
             guard path.hasPrefix("/"), path.utf8.count <= Self.maxPathBytes else {
                 throw Invalid(
                     description:
-                        "'\(text)': a socket's path is absolute and at most \(Self.maxPathBytes) bytes, "
-                        + "for example unix:/run/model.sock")
+                        "invalid address '\(text)': the path of a socket must be absolute and have "
+                        + "at most \(Self.maxPathBytes) bytes, for example unix:/run/model.sock")
             }
             self = .unix(path)
             return
@@ -34,7 +34,7 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
             colon > text.startIndex
         else {
             throw Invalid(
-                description: "'\(text)' is no address: give HOST:PORT with a port from 1 to 65535, "
+                description: "invalid address '\(text)': use HOST:PORT with a port from 1 to 65535, "
                     + "[IPV6]:PORT, or unix:/PATH")
         }
         let host = text[..<colon]
@@ -47,7 +47,7 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
             self = .name(String(host), port: port)
         } else {
             throw Invalid(
-                description: "'\(text)': '\(host)' is neither a host name nor an IP address")
+                description: "invalid address '\(text)': '\(host)' is neither a host name nor an IP address")
         }
     }
 

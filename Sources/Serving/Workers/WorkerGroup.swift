@@ -129,9 +129,9 @@ package final class WorkerGroup: Sendable {
 }
 
 /// The directory of the workers' sockets, which only this user can enter. It is created for the first
-/// worker, and once more if somebody else, such as a cleaner of /tmp, has removed it.
+/// worker, and again if another program, such as a cleaner of /tmp, has deleted it.
 package final class WorkerDirectory: Sendable {
-    /// Why there is no place for a socket.
+    /// Why no socket path can be created.
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }

@@ -16,7 +16,7 @@ final class WorkerOutput: Sendable {
 
     /// The most bytes of a line with its control characters escaped.
     private static let maxShownBytes = 4 << 10
-    /// The longest share of the time in which output that is omitted is read.
+    /// After a piece with omitted lines, the reader pauses this many times as long as the piece took, so it uses at most a tenth of a core.
     private static let pauseFactor = 9
     private static let minPause = Duration.milliseconds(10)
     private static let noteInterval = Duration.seconds(1)
@@ -87,7 +87,8 @@ final class WorkerOutput: Sendable {
         }
         if omitted > 0 {
             log.warning(
-                "the worker prints too much; lines were omitted", metadata: ["count": "\(omitted)"])
+                "lines of the worker's output were omitted: it is over the limit",
+                metadata: ["count": "\(omitted)"])
         }
     }
 }

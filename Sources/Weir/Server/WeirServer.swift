@@ -96,7 +96,7 @@ public final class WeirServer: Sendable {
     }
 
     /// Reads the stored state and begins to listen, on the admin port first. Throws `StateStorage.Failure`
-    /// when the state can't be had, `SecuritySettings.Failure` when the ports can't be protected as wished.
+    /// when the state cannot be read, `SecuritySettings.Failure` when the ports cannot be protected as configured.
     @discardableResult
     public func start() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
@@ -126,7 +126,7 @@ public final class WeirServer: Sendable {
             return configuration.admin
         }
         return Address(
-            host: ListeningPort.host(of: inherited) ?? "a socket that is no TCP socket", port: 0)
+            host: ListeningPort.host(of: inherited) ?? "a socket that is not a TCP socket", port: 0)
     }
 
     private func openStore() async throws(StoreError) -> any StateStore {
@@ -184,8 +184,8 @@ public final class WeirServer: Sendable {
         self.following.withLock { $0 = following }
     }
 
-    /// Reads certificates and the access file anew, as SIGHUP does. What can't be used is logged and left as
-    /// it was; connections stay as they are.
+    /// Rereads the certificates and the access file, as SIGHUP does. If a file cannot be used, the server
+    /// logs the reason and keeps what it had read. Connections stay open.
     public func reload() {
         notifier.reloading()
         security.reload(onlyChanged: false, configuration.log)
@@ -194,7 +194,7 @@ public final class WeirServer: Sendable {
 
     /// Serves until SIGTERM or SIGINT, then drains: health says NOT_SERVING, after `Limits.drainDelay` no more
     /// connections are taken, and running requests finish within `Limits.drainTimeout`. A second signal ends the
-    /// wait for requests, and within a second that for worker processes. SIGHUP reads certificates and the access file anew. A service manager (`NOTIFY_SOCKET`) is told.
+    /// wait for requests, and the wait for worker processes within a second. SIGHUP rereads the certificates and the access file. The server notifies a service manager (`NOTIFY_SOCKET`).
     ///
     /// - Parameter ready: called when signals do what they should.
     /// - Returns: whether everything finished by itself.

@@ -63,7 +63,7 @@ struct CallCommand: AsyncParsableCommand {
         guard method.contains("/") else { return try await callByName(client) }
         let parts = method.split(separator: "/").map(String.init)
         guard parts.count == 2 else {
-            throw RPCError(.invalidArgument, "'\(method)' is no method: give pkg.Service/Method")
+            throw RPCError(.invalidArgument, "invalid method '\(method)': use pkg.Service/Method")
         }
         let schema = try await Self.describe(parts[0], client)
         guard let service = schema.services[parts[0]],

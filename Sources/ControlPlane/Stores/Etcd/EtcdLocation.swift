@@ -72,8 +72,8 @@ package struct EtcdLocation: Sendable, Equatable {
         default:
             throw Self.invalid(
                 text,
-                "'\(name)' is no setting: there are prefix, user, password_file, ttl, ca, cert, key "
-                    + "and server_name")
+                "invalid setting '\(name)': use prefix, user, password_file, ttl, ca, cert, key or "
+                    + "server_name")
         }
     }
 
@@ -81,7 +81,7 @@ package struct EtcdLocation: Sendable, Equatable {
         StoreLocation.Invalid(description: "'etcd:\(text)': \(why)")
     }
 
-    /// For people.
+    /// The endpoints and the prefix, for logs and errors.
     var place: String {
         "etcd:\(tls == nil ? "http" : "https")://"
             + endpoints.map(\.description).joined(separator: ",") + "?prefix=\(prefix)"

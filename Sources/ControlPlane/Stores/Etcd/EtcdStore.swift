@@ -48,7 +48,7 @@ package actor EtcdStore: StateStore {
                 .range(.init(keys.head)), .range(page(from: first + 1)),
             ]))
         let answers = reply.responses.map(\.found)
-        guard answers.count == 2 else { throw .unavailable("etcd's answer is no answer") }
+        guard answers.count == 2 else { throw .unavailable("etcd's response is incomplete") }
         var history = StoredHistory()
         history.latest = try Self.revision(in: answers[0].first)
         let now = reply.header?.revision ?? 0
