@@ -18,7 +18,7 @@ struct AdminOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A file with the token to show (default: the token $WEIR_TOKEN).", valueName: "file"))
+            "A file with the token to send (default: the token $WEIR_TOKEN).", valueName: "file"))
     var tokenFile: String?
 
     @Flag(help: "Print JSON for programs.")
@@ -101,7 +101,7 @@ struct AdminOptions: ParsableArguments {
 }
 
 extension Address {
-    /// An address given as an argument; what is none is wrong usage.
+    /// An address given as an argument; an invalid one is a usage error.
     init(argument: String) throws {
         do throws(AddressError) {
             self = try Address(argument)
@@ -111,7 +111,7 @@ extension Address {
     }
 }
 
-/// Runs a command's work; tells a refusal from a server that isn't there by the exit code.
+/// Runs a command's work. The exit code shows whether the server refused it or did not answer.
 func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
     do {
         return try await body()

@@ -26,8 +26,8 @@ struct BackendOptionsGroup: ParsableArguments {
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
-            "Read a backend from a YAML or JSON file, in the terms of admin.proto; '-' for standard "
-                + "input. Other options go over it.",
+            "Read a backend from a YAML or JSON file, in the terms of admin.proto; '-' for "
+                + "standard input. Other options override it.",
             valueName: "file"))
     var file: String?
 
@@ -53,7 +53,7 @@ struct BackendOptionsGroup: ParsableArguments {
         transform: Bounded.decimal(0...86_400))
     var healthInterval: Double?
 
-    @Option(help: "Talk TLS to upstreams; PEM file of the authorities, or 'system'.")
+    @Option(help: "Use TLS to upstreams: PEM file of the authorities, or 'system'.")
     var tlsCa: String?
 
     @Option(help: "PEM file of the certificate shown to upstreams.")
@@ -62,14 +62,14 @@ struct BackendOptionsGroup: ParsableArguments {
     @Option(help: "PEM file of its key.")
     var tlsKey: String?
 
-    @Option(help: "The name that the upstream's certificate must bear.")
+    @Option(help: "The name that the upstream's certificate must have.")
     var tlsServerName: String?
 
     @Option(
         help: "A file written by protoc --include_imports --descriptor_set_out, for reflection.")
     var descriptorSet: String?
 
-    @Option(help: "A note for people.")
+    @Option(help: "A description of the backend.")
     var description: String?
 
     func validate() throws {

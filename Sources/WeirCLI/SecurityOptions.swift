@@ -11,7 +11,7 @@ struct SecurityOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of authorities: callers show a certificate from one of them.",
+            "PEM file of authorities: callers need a certificate from one of them.",
             valueName: "file"))
     var tlsClientCa: String?
 
@@ -23,14 +23,14 @@ struct SecurityOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of authorities: operators show a certificate from one of them, or with --access "
-                + "perhaps a token instead.",
+            "PEM file of authorities: operators need a certificate from one of them, or with "
+                + "--access a token.",
             valueName: "file"))
     var adminTlsClientCa: String?
 
     @Option(
         help: ArgumentHelp(
-            "The oldest TLS that is spoken: 1.2 or 1.3 (default: 1.2).", valueName: "version"),
+            "The oldest TLS version to accept: 1.2 or 1.3 (default: 1.2).", valueName: "version"),
         transform: Self.version)
     var tlsMinimum = ServerTLS.Version.tls12
 
@@ -86,10 +86,11 @@ struct SecurityOptions: ParsableArguments {
         _ prefix: String, _ certificate: String?, _ key: String?, _ clientCA: String?
     ) throws {
         guard (certificate == nil) == (key == nil) else {
-            throw ValidationError("--\(prefix)tls-cert and --\(prefix)tls-key go together")
+            throw ValidationError(
+                "--\(prefix)tls-cert and --\(prefix)tls-key must be given together")
         }
         guard clientCA == nil || certificate != nil else {
-            throw ValidationError("--\(prefix)tls-client-ca takes --\(prefix)tls-cert")
+            throw ValidationError("--\(prefix)tls-client-ca requires --\(prefix)tls-cert")
         }
     }
 }

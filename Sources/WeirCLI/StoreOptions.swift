@@ -7,8 +7,8 @@ internal import Serving
 struct StoreOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where the state is kept: sqlite:PATH, etcd:http://HOST:PORT[,...][?prefix=NAME], or memory: "
-                + "(default: sqlite:weir.db in the state directory).",
+            "Where the state is kept: sqlite:PATH, etcd:http://HOST:PORT[,...][?prefix=NAME], or "
+                + "memory: (default: sqlite:weir.db in the state directory).",
             valueName: "store"))
     var store: String?
 

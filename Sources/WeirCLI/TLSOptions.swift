@@ -5,7 +5,7 @@ internal import Weir
 /// TLS towards the admin port.
 struct AdminTLSOptions: ParsableArguments {
     @Flag(
-        help: "Use TLS towards the admin port, by the system's authorities if no others are named.")
+        help: "Use TLS to the admin port, with the system's authorities if no others are named.")
     var adminTls = false
 
     @Option(
@@ -15,7 +15,8 @@ struct AdminTLSOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of the own certificate (default: $WEIR_ADMIN_TLS_CERT).", valueName: "file"))
+            "PEM file of the client's certificate (default: $WEIR_ADMIN_TLS_CERT).",
+            valueName: "file"))
     var adminTlsCert: String?
 
     @Option(
@@ -25,8 +26,8 @@ struct AdminTLSOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Whom the server's certificate is made out to, if not to the host of the address (default: "
-                + "$WEIR_ADMIN_TLS_SERVER_NAME).", valueName: "name"))
+            "The name in the server's certificate, if it is not the host of the address "
+                + "(default: $WEIR_ADMIN_TLS_SERVER_NAME).", valueName: "name"))
     var adminTlsServerName: String?
 
     /// Nil for plaintext.
@@ -39,7 +40,7 @@ struct AdminTLSOptions: ParsableArguments {
 
 /// TLS towards the data port.
 struct DataTLSOptions: ParsableArguments {
-    @Flag(help: "Use TLS, by the system's authorities if no others are named.")
+    @Flag(help: "Use TLS, with the system's authorities if no others are named.")
     var tls = false
 
     @Option(
@@ -49,7 +50,7 @@ struct DataTLSOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of the own certificate (default: $WEIR_TLS_CERT).", valueName: "file"))
+            "PEM file of the client's certificate (default: $WEIR_TLS_CERT).", valueName: "file"))
     var tlsCert: String?
 
     @Option(
@@ -58,8 +59,8 @@ struct DataTLSOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Whom the server's certificate is made out to, if not to the host of the address (default: "
-                + "$WEIR_TLS_SERVER_NAME).", valueName: "name"))
+            "The name in the server's certificate, if it is not the host of the address "
+                + "(default: $WEIR_TLS_SERVER_NAME).", valueName: "name"))
     var tlsServerName: String?
 
     /// Nil for plaintext.
@@ -89,14 +90,15 @@ extension ClientTLS {
 }
 
 extension WeirClient {
-    /// A client for a command; settings that can't be used end it.
+    /// A client for a command; throws if the settings cannot be used.
     static func forCommand(
         _ address: Address, tls: ClientTLS?, token: String? = nil, maxMessageBytes: Int = 4 << 20
     ) throws -> WeirClient {
         guard token == nil || tls != nil || address.isLoopback else {
             throw LocatedError(
                 description:
-                    "a token goes to \(address) with TLS only: see --admin-tls and --admin-tls-ca")
+                    "a token is sent to \(address) over TLS only: use --admin-tls or "
+                    + "--admin-tls-ca")
         }
         do throws(TLSFailure) {
             if let tls { warnOnce(try tls.load().warnings) }

@@ -10,9 +10,9 @@ struct WeirCommand: AsyncParsableCommand {
         commandName: "weir",
         abstract: "Serves gRPC and splits its traffic between versions, while it runs.",
         discussion: """
-            Start a server with 'weir serve --demo'; the other commands talk to it through its \
-            admin port. Exit codes: 0 done, 1 refused, 64 wrong usage, 69 no server there, or its \
-            store cannot be reached, 74 the output could not be written.
+            Start a server with 'weir serve --demo'; the other commands connect to its admin port. \
+            Exit codes: 0 done, 1 refused, 64 usage error, 69 the server or its store cannot be \
+            reached, 74 the output could not be written.
             """,
         version: WeirServer.version,
         subcommands: [

@@ -173,12 +173,12 @@ def test_certificates_are_read_anew_and_connections_stay(authority, stubs, how):
 @pytest.mark.parametrize("options, told", [
     (("--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.key"),
      "TLS of the data port: cannot use '/nowhere.pem': No such file or directory"),
-    (("--tls-cert", "/nowhere.pem"), "--tls-cert and --tls-key go together"),
-    (("--admin-tls-client-ca", "/nowhere.pem"), "--admin-tls-client-ca takes --admin-tls-cert"),
+    (("--tls-cert", "/nowhere.pem"), "--tls-cert and --tls-key must be given together"),
+    (("--admin-tls-client-ca", "/nowhere.pem"), "--admin-tls-client-ca requires --admin-tls-cert"),
     (("--tls-minimum", "1.1"), "'1.1' is neither 1.2 nor 1.3"),
     (("--access", "/nowhere.txt"), "access file: cannot use '/nowhere.txt': No such file"),
     (("--admin", "0.0.0.0:0"),
-     "the admin address 0.0.0.0:0 can be reached from elsewhere, which takes TLS and authentication"),
+     "the admin address 0.0.0.0:0 requires TLS and authentication"),
 ])
 def test_what_can_not_be_protected_is_not_started(options, told):
     run = subprocess.run(
@@ -208,7 +208,7 @@ def test_the_admin_port_takes_tls_and_authentication_beyond_loopback(authority, 
             ((), "TLS and authentication"), (tls, "authentication"),
             (("--access", str(access)), "TLS")]:
         started, text = starts(*options)
-        assert not started and f"which takes {missing}" in " ".join(text.split())
+        assert not started and f"requires {missing}" in " ".join(text.split())
     for options in [
             (*tls, "--access", str(access)), (*tls, "--admin-tls-client-ca", authority.ca),
             ("--insecure-admin",)]:
@@ -452,7 +452,7 @@ def test_the_tool_shows_tokens_and_certificates(guarded, authority, tmp_path):
     run = tool("endpoint", "list", "--admin", guarded.server.admin, check=False)
     assert run.returncode == 69
     run = tool("endpoint", "list", "--admin", "model.internal:1", environment=token, check=False)
-    assert run.returncode == 1 and "with TLS only" in run.stderr
+    assert run.returncode == 1 and "over TLS only" in run.stderr
 
 
 def test_the_access_file_is_listed_and_checked(tmp_path):

@@ -11,8 +11,8 @@ struct AccessCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "access", abstract: "Who may do what on the admin port.",
         discussion: """
-            The access file is given to 'weir serve --access'. A running server reads it again within \
-            seconds of a change, and ends open calls that the file does not allow any more.
+            'weir serve --access' uses the access file. A running server reads it again within \
+            seconds of a change, and ends open calls that the file no longer allows.
             """,
         subcommands: [Add.self, List.self])
 
@@ -20,7 +20,8 @@ struct AccessCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Adds a credential: a new token, or a name of a certificate.",
             discussion: """
-                A new token is printed once; the file has only its hash. Its owner sets WEIR_TOKEN to it.
+                A new token is printed once; the file has only its hash. Its owner sets \
+                WEIR_TOKEN to it.
                 """)
 
         @Argument(help: "The access file; it is created if it does not exist.")
@@ -39,8 +40,8 @@ struct AccessCommand: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "A subject alternative name of the owner's certificate: uri:NAME, dns:NAME or email:NAME. "
-                    + "The type may be left out where the name shows it.",
+                "A subject alternative name of the owner's certificate: uri:NAME, dns:NAME or "
+                    + "email:NAME. The type may be omitted if the name shows it.",
                 valueName: "type:name"))
         var certificate: String?
 
@@ -85,7 +86,7 @@ struct AccessCommand: ParsableCommand {
         let isBare = !text.contains(":") || text.contains("://")
         guard let identity = PeerIdentity(text) ?? (isBare ? PeerIdentity(kind, text) : nil) else {
             throw refused(
-                "invalid --certificate '\(text.printable(limit: 128))': write uri:NAME, dns:NAME or "
+                "invalid --certificate '\(text.printable(limit: 128))': use uri:NAME, dns:NAME or "
                     + "email:NAME, where NAME is printable ASCII without '*'")
         }
         return identity

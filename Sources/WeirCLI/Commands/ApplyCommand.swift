@@ -7,10 +7,11 @@ internal import Weir
 /// `weir apply`
 struct ApplyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "apply", abstract: "Makes the whole state what a file says.",
+        commandName: "apply", abstract: "Replaces the whole state with that of a file.",
         discussion: """
-            The file holds 'backends' and 'endpoints', as 'weir export' writes them. What it does not \
-            name is removed, but for Swift code under its own name. All of it becomes one revision, or nothing.
+            The file holds 'backends' and 'endpoints', as 'weir export' writes them. Objects that \
+            it does not name are removed, except Swift code under its own name. The whole file \
+            becomes one revision, or nothing changes.
             """)
 
     @Option(
@@ -78,9 +79,9 @@ struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Prints the whole state as 'weir apply' takes it.",
         discussion: """
-            Affinity maps are not part of it: 'weir state export' keeps a store bit for bit. The values of \
-            workers' environment variables are masked without --reveal-secrets; applied to the same server, a \
-            masked value stands for the one that the server has.
+            Affinity maps are not part of it: 'weir state export' keeps a store bit for bit. The \
+            values of workers' environment variables are masked without --reveal-secrets; applied \
+            to the same server, a masked value stands for the one that the server has.
             """)
 
     @Option(

@@ -71,7 +71,7 @@ struct BackendCommand: ParsableCommand {
 
     struct Update: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Changes a backend; what is not given stays.",
+            abstract: "Changes a backend; options that are not given stay as they are.",
             discussion: """
                 Worker processes are replaced one by one, each when its successor is healthy.
                 """)

@@ -9,9 +9,9 @@ struct CallCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "call", abstract: "Calls a method or an endpoint with JSON.",
         discussion: """
-            A method is described by server reflection; give --data once for each request message of \
-            a client-streaming call. An endpoint that is called by name gets --data as it is. Replies \
-            go to standard output, who answered to standard error.
+            The command reads the method's types by server reflection; give --data once for each \
+            request message of a client-streaming call. An endpoint that is called by name gets \
+            --data as it is. Replies go to standard output, the backend's name to standard error.
             """)
 
     @Argument(help: "The method pkg.Service/Method, or the name of an endpoint.")
@@ -143,7 +143,7 @@ struct CallCommand: AsyncParsableCommand {
         try await call.send(try request.serializedBytes())
         call.finish()
         guard let bytes = try await call.next() else {
-            throw RPCError(.internalError, "reflection gave no answer")
+            throw RPCError(.internalError, "reflection sent no response")
         }
         let reply = try Grpc_Reflection_V1_ServerReflectionResponse(serializedBytes: bytes)
         switch reply.messageResponse {
@@ -153,7 +153,7 @@ struct CallCommand: AsyncParsableCommand {
             return schema
         case .errorResponse(let error):
             throw RPCError(StatusCode(rawValue: Int(error.errorCode)), error.errorMessage)
-        default: throw RPCError(.internalError, "reflection gave another answer than asked for")
+        default: throw RPCError(.internalError, "reflection sent an unexpected response")
         }
     }
 }

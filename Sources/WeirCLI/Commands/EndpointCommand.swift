@@ -29,8 +29,8 @@ struct EndpointCommand: ParsableCommand {
 
         @Option(
             help: """
-                A method /pkg.Service/Method, a service /pkg.Service/, or a plain path /like/this for \
-                HTTP that is not gRPC; without one the endpoint is called by name.
+                A method /pkg.Service/Method, a service /pkg.Service/, or a plain path /like/this \
+                for HTTP that is not gRPC; without one the endpoint is called by name.
                 """)
         var route = ""
 
@@ -54,8 +54,8 @@ struct EndpointCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Sets how many requests per second an endpoint takes.",
             discussion: """
-                More are refused with RESOURCE_EXHAUSTED and told when to come back. Each server counts for \
-                itself.
+                Further requests get RESOURCE_EXHAUSTED, and the time after which to retry. Each \
+                server counts its own requests.
                 """)
 
         @Argument(help: "The name of the endpoint.")
@@ -71,7 +71,7 @@ struct EndpointCommand: ParsableCommand {
             transform: Bounded.whole(0...UInt32.max))
         var burst: UInt32?
 
-        @Flag(help: "Take all requests again.")
+        @Flag(help: "Remove the limit.")
         var none = false
 
         @OptionGroup var change: ChangeOptions
@@ -79,7 +79,8 @@ struct EndpointCommand: ParsableCommand {
 
         func validate() throws {
             guard none == (requestsPerSecond == nil), !none || burst == nil else {
-                throw ValidationError("give --requests-per-second, perhaps with --burst, or --none")
+                throw ValidationError(
+                    "give --requests-per-second, with or without --burst, or --none")
             }
         }
 

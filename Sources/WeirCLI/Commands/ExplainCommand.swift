@@ -4,7 +4,7 @@ internal import Messages
 /// `weir explain`
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "explain", abstract: "Tells which backend a request gets, and why.")
+        commandName: "explain", abstract: "Shows which backend a request gets, and why.")
 
     @Argument(
         help: "The path of the request, /pkg.Service/Method or a plain one, or an endpoint's name.")

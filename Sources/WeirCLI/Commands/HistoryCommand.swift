@@ -69,11 +69,11 @@ struct DiffCommand: AsyncParsableCommand {
 /// `weir rollback`
 struct RollbackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rollback", abstract: "Makes the endpoints what they were at a revision.",
+        commandName: "rollback", abstract: "Restores the endpoints of a revision.",
         discussion: """
-            Routes, weights, shadows and affinity maps come back exactly, as a new revision: every shard \
-            key has the backend that it had. Backends stay as they are. It is refused when a backend of \
-            that time is gone.
+            The command restores routes, weights, shadows and affinity maps exactly, as a new \
+            revision: every shard key has the backend that it had. Backends stay as they are. The \
+            command fails if a backend of that revision no longer exists.
             """)
 
     @Argument(

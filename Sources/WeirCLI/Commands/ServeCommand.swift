@@ -11,14 +11,14 @@ struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serves until SIGTERM or Ctrl-C.",
         discussion: """
-            The first line of output tells the addresses. On SIGTERM requests that run are \
-            finished; a second signal ends that.
+            The first line of output shows the addresses. On SIGTERM the server finishes the \
+            running requests; a second signal ends the wait.
             """)
 
-    @Option(help: "Where clients call; port 0 takes a free one.")
+    @Option(help: "The address for clients; port 0 takes a free one.")
     var data = "127.0.0.1:8000"
 
-    @Option(help: "Where operators call.")
+    @Option(help: "The address for operators.")
     var admin = "127.0.0.1:8001"
 
     @Flag(help: "Serve the demo: helloworld.Greeter in two versions, with the state in memory.")
@@ -31,7 +31,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
-            "Begin with this configuration if there is no state yet; see 'weir apply'.",
+            "Start with this configuration if there is no state yet; see 'weir apply'.",
             valueName: "file"))
     var file: String?
 
@@ -48,13 +48,13 @@ struct ServeCommand: AsyncParsableCommand {
         transform: Bounded.decimal(0.001...36_500))
     var keepDays = 90.0
 
-    @Flag(help: "Don't tell callers who answered (x-serve-backend).")
+    @Flag(help: "Do not send callers the name of the backend (x-serve-backend).")
     var hideBackends = false
 
     @Option(
         help: ArgumentHelp(
-            "Take over from a server that is about to end: listen on its ports beside it, and wait this "
-                + "many seconds, at most 86400, for its state.", valueName: "seconds"),
+            "Take over from a server that is about to end: listen on its ports beside it, and "
+                + "wait this many seconds, at most 86400, for its state.", valueName: "seconds"),
         transform: Bounded.decimal(0...86_400))
     var takeOver: Double?
 
@@ -69,7 +69,7 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var limit: [String] = []
 
-    @Flag(help: "Print the limits, each as --limit takes it, and end.")
+    @Flag(help: "Print the limits, each in the form of --limit, and exit.")
     var listLimits = false
 
     @Flag(help: "Print the addresses as JSON.")
@@ -81,8 +81,8 @@ struct ServeCommand: AsyncParsableCommand {
                 !name.unicodeScalars.contains(where: \.isControl)
             else {
                 throw ValidationError(
-                    "--name is '\(name.printable(limit: 80))': it must have 1 to 253 bytes and no control "
-                        + "characters")
+                    "--name is '\(name.printable(limit: 80))': it must have 1 to 253 bytes and no "
+                        + "control characters")
             }
         }
         _ = try limits
@@ -192,7 +192,7 @@ struct ServeCommand: AsyncParsableCommand {
                     try await server.begin(with: wished, comment: "weir serve -f \(file ?? "")")
                 }
             } catch let error as RPCError where error.code == .failedPrecondition {
-                complain("\(error.message); \(file ?? "") is left aside")
+                complain("\(error.message); \(file ?? "") is not applied")
             }
         }
     }
@@ -209,7 +209,7 @@ struct ServeCommand: AsyncParsableCommand {
         try await server.setTraffic("greeter", ["greeter-v1": 0.9, "greeter-v2": 0.1])
     }
 
-    /// Prints the addresses. A server whose standard output is closed serves all the same.
+    /// Prints the addresses. A server whose standard output is closed still serves.
     private func announce(_ addresses: WeirServer.Addresses) {
         do throws(Output.Failure) {
             guard !json else {

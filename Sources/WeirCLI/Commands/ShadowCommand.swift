@@ -98,11 +98,12 @@ struct ShadowCommand: ParsableCommand {
 
     struct Compare: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Replaces how answers of shadows are compared with those of callers.",
+            abstract: "Replaces the rules that compare shadows' answers with the callers'.",
             discussion: """
-                A field is named by its path in the response message, for example items.price; a rule \
-                holds for everything in it. ':status', ':message', ':count' (of messages) and ':bytes' \
-                name what is no field. What is not given is back at its default.
+                A field is named by its path in the response message, for example items.price; a \
+                rule holds for everything in it. ':status', ':message', ':count' (of messages) and \
+                ':bytes' name parts that are not fields. Options that are not given return to \
+                their defaults.
                 """)
 
         @Argument(help: "The name of the endpoint.")
@@ -126,8 +127,8 @@ struct ShadowCommand: ParsableCommand {
 
         @Option(
             help: """
-                The share of copied requests, 0 to 1, that the caller's own backend gets a second time, to \
-                learn what differs anyway.
+                The share of copied requests, 0 to 1, that the caller's own backend gets a second \
+                time, to learn what differs anyway.
                 """, transform: Bounded.decimal(0...1))
         var noise = 0.0
 
@@ -159,7 +160,7 @@ struct ShadowCommand: ParsableCommand {
     struct Report: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
-                "Tells how shadows do, and what differs between their answers and the callers'.",
+                "Shows the state of shadows, and how their answers differ from the callers'.",
             discussion: "Exit code 2: a report is bad.")
 
         /// Tells a script that a report is bad.
@@ -210,7 +211,7 @@ struct ShadowCommand: ParsableCommand {
     }
 
     struct Reset: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Begins shadow reports anew.")
+        static let configuration = CommandConfiguration(abstract: "Restarts shadow reports.")
 
         @Argument(help: "The name of the endpoint.")
         var endpoint: String
@@ -225,7 +226,7 @@ struct ShadowCommand: ParsableCommand {
                 endpoint: endpoint, backend: backend)
             let reply: Weir_Admin_V1_ResetShadowReportResponse = try await options.call(
                 "ResetShadowReport", request)
-            try options.show(reply) { _ in "the report begins anew" }
+            try options.show(reply) { _ in "the report starts again" }
         }
     }
 

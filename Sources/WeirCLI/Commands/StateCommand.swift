@@ -8,8 +8,8 @@ struct StateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "state", abstract: "Checks, saves and moves a stored state, without a server.",
         discussion: """
-            These work on the store itself; a server that uses an SQLite store must be stopped first. \
-            Exit code 1 means that something is wrong with what is stored.
+            These commands work on the store itself; stop a server that uses an SQLite store \
+            first. Exit code 1 means that the stored state is damaged.
             """,
         subcommands: [Check.self, Export.self, Import.self])
 
@@ -26,8 +26,8 @@ struct StateCommand: ParsableCommand {
                 if let damage = archive.damage {
                     complain("\(damage)")
                     complain(
-                        "what is intact can be saved with 'weir state export' and put into a new store "
-                            + "with 'weir state import'")
+                        "save what is intact with 'weir state export', and put it into a new "
+                            + "store with 'weir state import'")
                     throw ExitCode(EXIT_FAILURE)
                 }
             }
@@ -55,7 +55,7 @@ struct StateCommand: ParsableCommand {
 
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Puts what 'weir state export' has printed into an empty store.")
+            abstract: "Writes the output of 'weir state export' to an empty store.")
 
         @Argument(help: "The file; '-' for standard input.")
         var file: String
