@@ -29,7 +29,7 @@ extension ControlPlane {
         to revision: UInt64, endpoint: String, under condition: Condition
     ) async throws -> Weir_Admin_V1_RollbackResponse {
         guard revision > 0 else {
-            throw ControlError.invalid("revision", "is not set; ListRevisions tells what there is")
+            throw ControlError.invalid("revision", "is not set; ListRevisions lists the revisions")
         }
         let then = try kept(revision)
         let prefix = "roll back to revision \(then.revision): "

@@ -72,7 +72,7 @@ extension ControlPlane {
             try await accept([record])
             return (answer, record.revision)
         }
-        throw ControlError.unavailable(store.place, "others change it all the time")
+        throw ControlError.unavailable(store.place, "too many changes are made at the same time")
     }
 
     /// Throws for what protobuf can't hold, such as a zero in a name.
@@ -137,7 +137,8 @@ extension ControlPlane {
         }
         for (name, problem) in problems.sorted(by: { $0.0 < $1.0 }) {
             log.warning(
-                "a backend cannot answer", metadata: ["backend": "\(name)", "problem": "\(problem)"])
+                "a backend cannot answer",
+                metadata: ["backend": "\(name)", "problem": "\(problem)"])
         }
     }
 
@@ -175,8 +176,9 @@ extension ControlPlane {
         let stored = try await store.read(after: state.revision)
         guard stored.latest >= state.revision else {
             throw .damaged(
-                "the store is at revision \(stored.latest), before \(state.revision), which is served: "
-                    + "it was reset or restored; restart this server to serve what the store holds")
+                "the store is at revision \(stored.latest), before \(state.revision), which is "
+                    + "served: it was reset or restored; restart this server to serve what the "
+                    + "store holds")
         }
         guard stored.latest > state.revision else { return }
         do {
@@ -255,7 +257,7 @@ extension ControlPlane {
             } catch {
                 // Nothing is lost by a history that is too long; the next change tries again.
                 log.warning(
-                    "old changes cannot be forgotten", metadata: ["reason": "\(error.description)"])
+                    "old revisions cannot be deleted", metadata: ["reason": "\(error.description)"])
                 return
             }
         }

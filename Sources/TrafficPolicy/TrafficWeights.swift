@@ -15,13 +15,14 @@ extension PolicyError: CustomStringConvertible {
         case .noWeights:
             "no weights given: name at least one backend, for example backend1=1"
         case .tooManyBackends(let count):
-            "\(count) backends given: an endpoint splits among at most \(TrafficWeights.maximumBackends)"
+            "\(count) backends given: an endpoint splits among at most "
+                + "\(TrafficWeights.maximumBackends)"
         case .notFinite(let backend, let value):
             "weight of backend '\(backend)' is \(value): it must be a finite number"
         case .negative(let backend, let value):
             "weight of backend '\(backend)' is \(value): it must not be negative"
         case .duplicate(let backend):
-            "backend '\(backend)' is named twice"
+            "backend '\(backend)' is given twice"
         case .sumNotOne(let sum):
             "the weights sum to \(sum): they must sum to 1 (within 1e-6)"
         case .proportionOutOfRange(let backend, let value):

@@ -217,7 +217,7 @@ internal import TrafficPolicy
         try change(&history) { (state) throws(ControlError) in
             let warnings = try state.rollBack(to: then)
             #expect(warnings.count == 1)
-            #expect(warnings.first?.contains("backend 'up' is not what it was") == true)
+            #expect(warnings.first?.contains("backend 'up' has changed since then") == true)
         }
         try apply(.init(), &history)
         try change(&history) { (state) throws(ControlError) in
@@ -230,7 +230,7 @@ internal import TrafficPolicy
             Issue.record("not refused")
         } catch {
             #expect(error.code == .failedPrecondition)
-            #expect(error.message.contains("needs backend 'up', which is gone"))
+            #expect(error.message.contains("needs backend 'up', which no longer exists"))
             #expect(error.message.contains("needs route /p.S/, which endpoint 'thief' has"))
         }
         do throws(ControlError) {

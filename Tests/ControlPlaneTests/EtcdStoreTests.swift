@@ -96,7 +96,7 @@ internal import Testing
             try await nowhere.append(record(1))
             Issue.record("nobody was there")
         } catch {
-            #expect(error.description.contains("no etcd answers: 127.0.0.1:\(dead)"))
+            #expect(error.description.contains("no etcd endpoint answers: 127.0.0.1:\(dead)"))
         }
         await nowhere.close()
     }

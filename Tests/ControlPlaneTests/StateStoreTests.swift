@@ -191,12 +191,12 @@ internal import Testing
         arguments: [
             ("", "invalid store"), ("weir.db", "invalid store"), ("sqlite:", "invalid store"),
             ("memory:x", "invalid store"), ("redis:localhost", "invalid store"),
-            ("etcd:127.0.0.1:2379", "begins with http:// or https://"),
+            ("etcd:127.0.0.1:2379", "must begin with http:// or https://"),
             ("etcd:http://localhost", "invalid address"),
             ("etcd:http://a:1,https://b:2", "all http or all https"),
             ("etcd:http://a:1?prefx=x", "invalid setting 'prefx'"),
             ("etcd:http://a:1?ttl=0", "from 2 to 3600"),
-            ("etcd:http://a:1?ca=/x", "goes with https://"),
+            ("etcd:http://a:1?ca=/x", "requires https://"),
             ("etcd:http://a:1?prefix=", "has no value"),
         ])
     func refusesWrongPlaces(text: String, part: String) {

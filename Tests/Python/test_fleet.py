@@ -340,7 +340,7 @@ def test_etcd_is_reached_by_tls_with_a_certificate_of_ones_own(stubs, tmp_path, 
         run = subprocess.run(
             [BUILD / "weir", "serve", "--store", store, "--data", "127.0.0.1:0",
              "--admin", "127.0.0.1:0"], capture_output=True, text=True, timeout=40)
-        assert run.returncode == 1 and "no etcd answers: " in run.stderr
+        assert run.returncode == 1 and "no etcd endpoint answers: " in run.stderr
     finally:
         etcd.stop()
 

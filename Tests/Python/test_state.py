@@ -167,7 +167,7 @@ def test_rollback_is_refused_when_a_backend_is_gone(servers):
     assert "revision: is not set" in refusal(weir, "rollback", 0)
     assert "2 added" in tool(weir, "diff", 0, 1).stdout
     text = refusal(weir, "rollback", revision)
-    assert "FAILED_PRECONDITION" in text and "needs backend 'up', which is gone" in text
+    assert "FAILED_PRECONDITION" in text and "needs backend 'up', which no longer exists" in text
 
 
 CONFIGURATION = """\
@@ -267,7 +267,7 @@ def test_a_configuration_seeds_an_empty_state_only(servers, tmp_path):
     second = servers("--demo", "--state-dir", tmp_path, "-f", file)
     assert "model" not in tool(second, "traffic", "show", "greeter").stdout
     second.stop()
-    assert "is left aside" in second.process.stderr.read()
+    assert "is not applied" in second.process.stderr.read()
 
 
 def test_expected_revisions_are_kept_to(servers, stubs):

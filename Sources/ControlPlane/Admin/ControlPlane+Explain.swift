@@ -34,7 +34,8 @@ extension ControlPlane {
             index + 1 < intervals.count ? intervals[index + 1].start - 1 : UInt64.max
         answer.backend = policy.backends[policy.choose(point)]
         answer.explanation =
-            "\(matched) The shard key hashes to point \(Self.hex(point)), which lies in the interval "
+            "\(matched) The shard key hashes to point \(Self.hex(point)), which lies in the "
+            + "interval "
             + "\(Self.hex(answer.intervalFirst)) to \(Self.hex(answer.intervalLast)) of "
             + "'\(answer.backend)'; it stays there until a change of weights moves that interval."
         return answer

@@ -19,8 +19,8 @@ struct RequestField {
         else {
             throw .invalid(
                 path,
-                "is \(asked.seconds) s and \(asked.nanos) ns; nanoseconds must be below 1e9 and have "
-                    + "the sign of the seconds")
+                "is \(asked.seconds) s and \(asked.nanos) ns; nanoseconds must be below 1e9 and "
+                    + "have the sign of the seconds")
         }
         let given = Duration.seconds(asked.seconds) + .nanoseconds(Int64(asked.nanos))
         // Timers that fire more often than each millisecond would leave a loop no time for requests.
@@ -29,8 +29,8 @@ struct RequestField {
         else {
             throw .invalid(
                 path,
-                "is \(given); it must be \(orZero ? "0 s or " : "")from 1 ms to \(Self.maxSeconds) s"
-            )
+                "is \(given); it must be \(orZero ? "0 s or " : "")from 1 ms to "
+                    + "\(Self.maxSeconds) s")
         }
         value = given
     }
@@ -72,8 +72,8 @@ struct RequestField {
         if let control {
             throw .invalid(
                 path,
-                "contains the control character U+\(String(control.value, radix: 16, uppercase: true))"
-            )
+                "contains the control character U+"
+                    + String(control.value, radix: 16, uppercase: true))
         }
     }
 }

@@ -63,8 +63,8 @@ extension ControlState.Backend {
             guard let secret = known[name] else {
                 throw .invalid(
                     "backend.worker.environment[\"\(name)\"]",
-                    "the value is masked, and backend '\(self.name)' has none that it could stand for; "
-                        + "set the value, or export it with --reveal-secrets")
+                    "the value is masked, and backend '\(self.name)' has no such value; set the "
+                        + "value, or export it with --reveal-secrets")
             }
             spec.environment[name] = secret
         }

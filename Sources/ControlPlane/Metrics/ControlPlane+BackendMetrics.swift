@@ -36,7 +36,7 @@ extension ControlPlane {
                 }
             }
         }
-        gauge("weir_backend_usable", "1 while some replica can be expected to answer.") {
+        gauge("weir_backend_usable", "1 while a replica can be expected to answer.") {
             $0.running.set.isUsable ? 1 : 0
         }
         gauge("weir_backend_waiting_requests", "Requests that wait for a slot or a connection.") {
@@ -45,7 +45,7 @@ extension ControlPlane {
         gauge("weir_backend_circuit_open", "1 while the latest request was refused.") {
             $0.pool.isCircuitOpen ? 1 : 0
         }
-        counter("weir_backend_circuit_openings_total", "How often refusing began.") {
+        counter("weir_backend_circuit_openings_total", "Times that the circuit opened.") {
             [([], $0.pool.circuitOpenings)]
         }
         counter("weir_backend_refused_requests_total", "Refused without asking a replica.") {
@@ -53,7 +53,7 @@ extension ControlPlane {
                 ([("grpc_status", "\($0.key)")], $0.value)
             }
         }
-        counter("weir_backend_retries_total", "Requests sent again: for a status, or unseen.") {
+        counter("weir_backend_retries_total", "Requests sent again: after a status, or unseen.") {
             [
                 ([("kind", "status")], $0.pool.retries),
                 ([("kind", "transparent")], $0.pool.transparentRetries),

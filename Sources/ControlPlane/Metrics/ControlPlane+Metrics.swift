@@ -97,7 +97,7 @@ extension ControlPlane {
         text.sample("weir_connections", [], figures.connections)
         text.family(
             "weir_connections_refused_total", "counter",
-            "Connections closed at once, for there were as many as the limits allow.")
+            "Connections closed at once because a limit of connections was reached.")
         for (port, count) in [
             ("data", figures.refusedConnections), ("admin", figures.refusedOperators),
         ] {
@@ -105,7 +105,7 @@ extension ControlPlane {
         }
         text.family(
             "weir_requests_refused_total", "counter",
-            "Requests refused because there was too much to do, by what there was too much of.")
+            "Requests refused because of overload, by the limit that was exceeded.")
         for reason in Overload.allCases {
             text.sample(
                 "weir_requests_refused_total", [("reason", reason.rawValue)],
@@ -116,7 +116,7 @@ extension ControlPlane {
         text.sample("weir_buffered_bytes", [], figures.bufferedBytes)
         text.family(
             "weir_loop_lag_seconds", "gauge",
-            "How late the event loop that is furthest behind came to its work.")
+            "The delay of the event loop that is furthest behind.")
         text.sample("weir_loop_lag_seconds", [], Double(figures.lag) / 1e9)
         if let lostLogLines {
             text.family(
@@ -124,7 +124,7 @@ extension ControlPlane {
                 "Log lines that could not be written, or that exceeded the queue.")
             text.sample("weir_log_lines_lost_total", [], lostLogLines())
         }
-        text.family("weir_store_up", "gauge", "1 while the state can be changed, 0 while not.")
+        text.family("weir_store_up", "gauge", "1 while the state can be changed, otherwise 0.")
         text.sample("weir_store_up", [], storeFailure == nil ? 1 : 0)
         text.family("weir_revision", "gauge", "The revision of the control state that is served.")
         text.sample("weir_revision", [], state.revision)

@@ -116,7 +116,8 @@ package struct ShadowFindings: Sendable {
         case .unreachable:
             let all = figures.dropped(.noReplica) + compared
             return
-                "UNREACHABLE: \(figures.dropped(.noReplica)) of \(all) copies found no usable replica"
+                "UNREACHABLE: \(figures.dropped(.noReplica)) of \(all) copies found no usable "
+                + "replica"
         case .late:
             return "LATE: \(Self.percent(lateShare)) of the copies had no answer in time"
         case .tooFew:

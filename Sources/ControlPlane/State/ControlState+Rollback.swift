@@ -43,14 +43,14 @@ extension ControlState {
                 now.revision != before.revision
             else { return nil }
             return
-                "backend '\(name)' is not what it was: it has changed at revision \(now.revision)"
+                "backend '\(name)' has changed since then, at revision \(now.revision)"
         }
     }
 
-    /// Why one of the wanted endpoints can't be had back.
+    /// Why one of the wanted endpoints cannot be restored.
     private func obstacles(to endpoint: Endpoint, of wanted: [String: Endpoint]) -> [String] {
         var obstacles = endpoint.backends.filter { backends[$0] == nil }.map {
-            "endpoint '\(endpoint.name)' needs backend '\($0)', which is gone"
+            "endpoint '\(endpoint.name)' needs backend '\($0)', which no longer exists"
         }
         let owner = endpoints.values.first {
             // Those that go back too get the routes that they had.

@@ -112,7 +112,7 @@ extension ControlState.Endpoint {
         }
         let stored = message.weights.map { ($0.backend, $0.weight) }
         guard let weights = TrafficWeights(stored: stored) else {
-            throw unreadable("its weights are none")
+            throw unreadable("its weights are invalid")
         }
         guard let map = message.map.flatMap(AffinityMap.init) else {
             throw unreadable("its affinity map does not cover the space")

@@ -43,7 +43,7 @@ final class Watchers: Sendable {
         }
         let kept = history.oldest...history.current.revision
         guard kept.contains(revision) else {
-            throw .revisionGone(revision, kept: kept, "from 0 comes the whole state")
+            throw .revisionGone(revision, kept: kept, "from 0 the watch sends the whole state")
         }
         return add(
             startingWith: history.records(after: revision).map { .change($0) }, known: known)

@@ -61,7 +61,7 @@ struct ClientPatience {
         }
         if let drainedAt, openStreams == 0 {
             return isOver(limits.keepaliveTimeout, since: drainedAt)
-                ? .close("the client stayed though asked to go") : .wait
+                ? .close("the client did not close the connection after GOAWAY") : .wait
         }
         if openStreams == 0, drainedAt == nil, isOver(limits.idleTimeout, since: quietSince) {
             return .drain

@@ -189,7 +189,8 @@ final class BackendPool: @unchecked Sendable {
         guard loop.viaMark.isLoop(headers) else { return nil }
         return RPCError(
             .failedPrecondition,
-            "the request to backend '\(set.name)' has passed through this server \(ViaMark.maxPasses) times: "
+            "the request to backend '\(set.name)' has passed through this server "
+                + "\(ViaMark.maxPasses) times: "
                 + "correct the addresses of the backend that sends it back",
             // No server on the way repeats it (gRFC A6).
             metadata: ["grpc-retry-pushback-ms": "-1"])

@@ -285,7 +285,8 @@ extension ForwardedCall: ClientStreamOwner {
         guard !endStream else {
             return attemptEnded(
                 RPCError(
-                    .unknown, "backend '\(target.key.backend)' ended the response without a status"),
+                    .unknown,
+                    "backend '\(target.key.backend)' ended the response without a status"),
                 failure: "a response without grpc-status")
         }
         creditReplica()

@@ -47,7 +47,8 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
             self = .name(String(host), port: port)
         } else {
             throw Invalid(
-                description: "invalid address '\(text)': '\(host)' is neither a host name nor an IP address")
+                description: "invalid address '\(text)': '\(host)' is neither a host name nor "
+                    + "an IP address")
         }
     }
 

@@ -35,7 +35,7 @@ public struct SecuritySettings: Sendable {
         return false
     }
 
-    /// Refuses an admin port that anybody could use from elsewhere.
+    /// Refuses an admin port that anybody could use from another machine.
     func check(admin: Address) throws(Failure) {
         guard !allowsInsecureAdmin, !admin.isLoopback else { return }
         var missing: [String] = []
@@ -45,9 +45,9 @@ public struct SecuritySettings: Sendable {
         }
         guard !missing.isEmpty else { return }
         throw Failure(
-            description: "the admin address \(admin) can be reached from elsewhere, which takes "
-                + "\(missing.joined(separator: " and ")); "
-                + "--insecure-admin (allowsInsecureAdmin) does without")
+            description: "the admin address \(admin) requires "
+                + "\(missing.joined(separator: " and ")), because other machines can reach it; "
+                + "--insecure-admin (allowsInsecureAdmin) allows it without")
     }
 }
 

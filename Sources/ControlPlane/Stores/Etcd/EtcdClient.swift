@@ -98,7 +98,7 @@ actor EtcdClient {
                 await leave(index)
             }
         }
-        throw .unavailable("no etcd answers: " + reasons.joined(separator: "; "))
+        throw .unavailable("no etcd endpoint answers: " + reasons.joined(separator: "; "))
     }
 
     /// Uses another endpoint than one from now on.

@@ -25,7 +25,7 @@ package struct EtcdLocation: Sendable, Equatable {
             var host = part
             for known in ["http", "https"] where part.hasPrefix("\(known)://") {
                 guard scheme.isEmpty || scheme == known else {
-                    throw Self.invalid(text, "the endpoints are all http or all https")
+                    throw Self.invalid(text, "the endpoints must be all http or all https")
                 }
                 scheme = known
                 host = part.dropFirst(known.count + 3)
@@ -37,7 +37,7 @@ package struct EtcdLocation: Sendable, Equatable {
             }
         }
         guard !scheme.isEmpty else {
-            throw Self.invalid(text, "it begins with http:// or https://")
+            throw Self.invalid(text, "it must begin with http:// or https://")
         }
         self.endpoints = endpoints
         if scheme == "https" { tls = ClientTLS() }
@@ -62,7 +62,7 @@ package struct EtcdLocation: Sendable, Equatable {
             }
             leaseSeconds = seconds
         case "ca", "cert", "key", "server_name":
-            guard tls != nil else { throw Self.invalid(text, "'\(name)' goes with https://") }
+            guard tls != nil else { throw Self.invalid(text, "'\(name)' requires https://") }
             switch name {
             case "ca": tls?.caFile = value
             case "cert": tls?.certificateFile = value

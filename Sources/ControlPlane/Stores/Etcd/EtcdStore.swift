@@ -225,7 +225,7 @@ package actor EtcdStore: StateStore {
         do throws(MessageError) {
             return try blob.serializedBytes()
         } catch {
-            throw .unavailable("a revision cannot be written down: \(error.description)")
+            throw .unavailable("a revision cannot be encoded: \(error.description)")
         }
     }
 
@@ -246,7 +246,7 @@ package actor EtcdStore: StateStore {
                 "Watch/Watch", request, as: Etcdserverpb_WatchResponse.self, isEndless: true)
             defer { stream.cancel() }
             guard first.created, !first.canceled else {
-                throw .unavailable("etcd refuses to be watched: \(first.cancelReason)")
+                throw .unavailable("etcd refused the watch: \(first.cancelReason)")
             }
             // What happened before the watch began is found by reading, so nothing is missed, however long
             // it was away and whatever etcd has compacted meanwhile.

@@ -121,7 +121,7 @@ package actor SQLiteStore: StateStore {
                 throw SQLiteDatabase.Failure(
                     code: 0,
                     description: "it was written by a later version of weir (schema \(version), "
-                        + "this one knows up to \(Self.migrations.count)): start that one")
+                        + "this one knows up to \(Self.migrations.count)): start that version")
             }
             if tables == 0 { keepPrivate() }
             try database.run("PRAGMA journal_mode = WAL")
