@@ -62,7 +62,7 @@ extension ControlPlane {
         package let endpoint: ControlState.Endpoint
         /// The share of all shard keys, 0 to 1, whose backend changed.
         package let movedShare: Double
-        /// Whether the affinity map was laid out anew.
+        /// Whether the affinity map was laid out again.
         package let packed: Bool
         package let revision: UInt64
         /// What speaks against it.

@@ -31,7 +31,7 @@ extension ControlPlane {
     /// Makes a change, or nothing.
     ///
     /// - Parameters:
-    ///   - prefix: goes before the words that the history has for what was done.
+    ///   - prefix: the start of the change's summary in the history.
     ///   - body: changes the state; throws when the change is refused. Called again when the state has
     ///     changed meanwhile.
     /// - Returns: the body's answer, and the revision that the state has, or with `validateOnly`
@@ -75,7 +75,7 @@ extension ControlPlane {
         throw ControlError.unavailable(store.place, "too many changes are made at the same time")
     }
 
-    /// Throws for what protobuf can't hold, such as a zero in a name.
+    /// Throws if protobuf cannot hold the record, for example a NUL in a name.
     private static func bytes(_ record: RevisionRecord) throws(ControlError) -> [UInt8] {
         do throws(MessageError) {
             return try record.bytes()
@@ -94,7 +94,7 @@ extension ControlPlane {
 
     // MARK: Following the store
 
-    /// How long to wait for a store that can't be reached at the start.
+    /// How long to wait for a store that cannot be reached at the start.
     private static let startTimeout = Duration.seconds(10)
 
     /// Reads everything in the store.
@@ -171,7 +171,7 @@ extension ControlPlane {
         }
     }
 
-    /// Takes in what others have stored. To be called between `enter` and `leave`.
+    /// Applies what other servers have stored. Call it between `enter` and `leave`.
     private func catchUp() async throws(StoreError) {
         let stored = try await store.read(after: state.revision)
         guard stored.latest >= state.revision else {

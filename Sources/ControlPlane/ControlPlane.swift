@@ -4,7 +4,7 @@ package import Serving
 internal import TrafficPolicy
 
 /// The one place where the control state changes: checks a change, stores it, has every loop of
-/// the data plane use it, and tells the watchers. In this order, one change at a time.
+/// the data plane use it, and notifies the watchers. In this order, one change at a time.
 ///
 /// ```
 ///   admin RPC -> change(state) -> store.append -> dataPlane.publish -> watchers, answer
@@ -116,7 +116,7 @@ package actor ControlPlane {
         ]
     }
 
-    /// Stops worker processes and lets go of the store; returns when that is done.
+    /// Stops worker processes and closes the store; returns when that is done.
     package func stop() async {
         for task in work { task.cancel() }
         recovery?.cancel()
@@ -124,7 +124,7 @@ package actor ControlPlane {
         await store.close()
     }
 
-    /// Lets go of the store, so that a successor can have it. From now on the state can't be changed here.
+    /// Closes the store for a successor. This server can no longer change the state.
     package func leaveStore() async {
         await enter()
         defer { leave() }
@@ -179,7 +179,7 @@ package actor ControlPlane {
         }
         let endpoints = state.endpoints.values.map { endpoint in
             shadows.setRules(endpoint, backendsRevision) { compared(by: endpoint, $0) }
-            // Only what has changed is made anew; no two changes have one revision.
+            // Only what has changed is made again; no two changes have one revision.
             if let known = snapshot.endpoint(named: endpoint.name),
                 known.revision == endpoint.revision
             {
@@ -234,7 +234,7 @@ package actor ControlPlane {
         }
     }
 
-    /// What health tells about the store.
+    /// What health reports about the store.
     private static let storeHealth = "weir.store"
 
     func tellStandardServices() {

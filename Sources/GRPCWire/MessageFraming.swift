@@ -144,7 +144,7 @@ package struct Deframer: Sendable {
         append(input.extracting(position..<input.byteCount))
     }
 
-    /// To be called when the body has ended.
+    /// Call it when the body has ended.
     package func finish() throws(FramingError) {
         if let prefix { throw .truncated(missing: prefix.length - pending.count) }
         if !pending.isEmpty {

@@ -33,7 +33,7 @@ package enum StatusMessage {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Never fails: what is no valid escape stays as it is, as the specification demands.
+    /// Never fails: an invalid escape stays as it is, as the specification demands.
     package static func decode(_ text: String) -> String {
         let input = Array(text.utf8)
         var bytes: [UInt8] = []

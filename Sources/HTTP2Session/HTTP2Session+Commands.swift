@@ -148,7 +148,7 @@ extension HTTP2Session {
         slots[stream.slot].outbound.drainMark = mark
     }
 
-    /// Asks the peer to answer; `pingAcknowledged` tells when it has.
+    /// Sends a PING; `pingAcknowledged` reports the answer.
     package func ping(_ value: UInt64) {
         // The eight bytes are copied during the call.
         guard !isOutOfMemory else { return }

@@ -8,7 +8,7 @@ extension HTTP2Session {
     /// A header block has begun and is not complete.
     package var isReceivingHeaders: Bool { frameGuard.isReceivingHeaders }
 
-    /// Gives nghttp2 the input, but for what the guard holds or replaces.
+    /// Gives nghttp2 the input, except what the guard holds or replaces.
     ///
     /// - Returns: nghttp2's error when the connection is to end, else 0.
     func feed(_ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {

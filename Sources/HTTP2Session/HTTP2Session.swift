@@ -27,7 +27,7 @@ internal import CNGHTTP2
         var hasHeaders = false
         var outbound = OutboundBody()
         var remoteEnded = false
-        /// The session ends the stream for a fault in its headers, and has recorded why.
+        /// The session ends the stream for an error in its headers, and has recorded why.
         var hasFailed = false
         /// Since when the same body bytes wait to be sent, by the session's clock.
         var movedAt: UInt32 = 0
@@ -293,7 +293,7 @@ internal import CNGHTTP2
             session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
     }
 
-    /// Whether our side of a stream has not ended yet, as far as the socket has been told.
+    /// Whether our side of a stream has not ended yet, in what was given to the socket.
     package func isSending(_ stream: HTTP2Stream) -> Bool {
         guard isCurrent(stream) else { return false }
         return unsafe nghttp2_session_get_stream_local_close(session, stream.id) == 0

@@ -63,7 +63,7 @@ package enum HTTP2Event: Sendable {
     case goAway(lastStreamID: Int32, HTTP2ErrorCode)
     /// The peer's settings changed.
     case settings
-    /// The peer asked for a sign of life; the answer goes out by itself.
+    /// The peer sent a PING; the session answers it.
     case pinged
     /// The answer to `ping(_:)`.
     case pingAcknowledged(UInt64)

@@ -208,7 +208,7 @@ extension Node.Scalar {
         return number
     }
 
-    /// YAML's numbers, but for those to base 60 such as 1:30, which YAML 1.2 no longer has: Yams traps when
+    /// YAML's numbers, except those to base 60 such as 1:30, which YAML 1.2 no longer has: Yams traps when
     /// one of them overflows.
     private var number: JSONValue? {
         guard !string.contains(":") else { return nil }

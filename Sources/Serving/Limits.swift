@@ -19,7 +19,7 @@ public struct Limits: Sendable {
     public var idleTimeout = Duration.seconds(3_600)
     /// The same between two requests over HTTP/1.1, and within one request between two pieces of its body.
     public var http1IdleTimeout = Duration.seconds(75)
-    /// Silence after which a client is asked for a sign of life (PING).
+    /// Silence after which the server sends a client a PING.
     public var keepaliveInterval = Duration.seconds(120)
     /// How long it may take to give one; over it closed.
     public var keepaliveTimeout = Duration.seconds(20)
@@ -107,7 +107,7 @@ public struct Limits: Sendable {
     public var blockingThreads = 8
     /// Threads for handlers that answer copies; they yield to all others.
     public var shadowThreads = 4
-    /// How long a server that is to end still takes connections after health says NOT_SERVING.
+    /// How long a server that ends still accepts connections after health says NOT_SERVING.
     public var drainDelay = Duration.zero
     /// How long a drain lets running requests finish.
     public var drainTimeout = Duration.seconds(30)

@@ -30,7 +30,7 @@ extension AffinityMap {
         package let map: AffinityMap
         /// The share of all keys, 0 to 1, whose backend changed.
         package let movedShare: Double
-        /// Whether the map had grown past `maximumIntervals` and was laid out anew, which moves
+        /// Whether the map had grown past `maximumIntervals` and was laid out again, which moves
         /// more than the weights alone ask for.
         package let packed: Bool
     }
@@ -126,7 +126,7 @@ extension AffinityMap {
 /// 2. Each released piece *returns* to the latest earlier holder that grows.
 /// 3. What is left is *handed over* to the other backends that grow.
 ///
-/// Because what was got last is given up first and goes back to whom it came from, undoing the
+/// Because what was got last is given up first and goes back to the backend that it came from, undoing the
 /// latest change restores the map bit for bit.
 private struct Rearrangement {
     private var pieces: [Piece]
@@ -247,7 +247,7 @@ private struct Rearrangement {
         return result
     }
 
-    /// Who takes the next released points: a growing neighbour, else whoever needs most.
+    /// Who takes the next released points: a growing neighbour, else the backend that needs most.
     private func taker(after left: String?, before right: String?) -> String {
         for neighbour in [left, right] {
             if let neighbour, (need[neighbour] ?? 0) > 0 { return neighbour }

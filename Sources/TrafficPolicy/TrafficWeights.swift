@@ -74,8 +74,8 @@ package struct TrafficWeights: Equatable, Sendable {
         shares = [backend: AffinityMap.space]
     }
 
-    /// Weights read back from a store: as they are, for dividing them by their sum again would change
-    /// their last bits. Nil when they are no policy.
+    /// Weights read back from a store: as they are, because dividing them by their sum again would change
+    /// their last bits. Nil when they are not a valid policy.
     package init?(stored weights: [(backend: String, weight: Double)]) {
         guard let again = try? TrafficWeights(weights), again.weights.count == weights.count,
             zip(again.weights, weights).allSatisfy({ $0.backend == $1.backend })

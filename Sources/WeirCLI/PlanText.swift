@@ -28,7 +28,7 @@ enum PlanText {
         }.joined(separator: ", ")
     }
 
-    /// The plan, and what has become of it.
+    /// The plan, or its result.
     static func page(
         _ changes: [Weir_Admin_V1_ObjectChange], dryRun: Bool, revision: UInt64
     ) -> TerminalText {

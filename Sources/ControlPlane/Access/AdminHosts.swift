@@ -1,13 +1,13 @@
 internal import Serving
 
-/// The hosts by which the admin port may be addressed over plain HTTP.
+/// The hosts that plain HTTP requests to the admin port may name.
 ///
 /// A page of `evil.example` that a browser shows can have its own name resolve to an address of this server ("DNS
 /// rebinding"); the browser then lets the page read the answers, as they have the origin of the page. The request
-/// still names `evil.example`, and is rejected for that. Allowed are hosts that no page of another site can have: IP
+/// still names `evil.example`, and is rejected for that. It allows hosts that no page of another site can have: IP
 /// addresses, names without a dot, names below `localhost` (RFC 6761 section 6.3), and the names of this server.
 ///
-/// gRPC calls are not checked: browsers send HTTP/2 over TLS only, and a certificate of this server does not bear the
+/// gRPC calls are not checked: browsers send HTTP/2 over TLS only, and a certificate of this server does not have the
 /// page's name.
 package struct AdminHosts: Sendable {
     private let names: Set<String>

@@ -2,7 +2,7 @@ internal import Messages
 internal import Serving
 internal import TrafficPolicy
 
-// A whole state as it is wished for, in the words of `admin.proto`, both ways.
+// A configuration and its message in `admin.proto`, in both directions.
 
 extension ControlState.Configuration {
     init(_ message: Weir_Admin_V1_Configuration) throws(ControlError) {

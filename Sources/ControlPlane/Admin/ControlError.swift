@@ -114,7 +114,7 @@ package struct ControlError: Error {
             reason: "STORE_UNAVAILABLE", ["store": place])
     }
 
-    /// The same error for a request in which what was asked about lies deeper.
+    /// The same error for a request that contains the wrong part at a deeper place.
     ///
     /// - Parameters:
     ///   - part: the beginning of the field here, or empty for the whole request.

@@ -38,7 +38,7 @@ extension Weir_Admin_V1_Backend {
 
     mutating func mask() { environment = environment.mapValues { _ in SecretMask.placeholder } }
 
-    /// Masks a backend and what has become of it, so that a changed value shows as changed.
+    /// Masks a backend and its later form, so that a changed value shows as changed.
     static func mask(_ before: inout Self, _ after: inout Self) {
         let old = before.environment
         after.environment = Dictionary(

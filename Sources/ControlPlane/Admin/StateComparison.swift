@@ -68,7 +68,7 @@ struct StateComparison {
         }
     }
 
-    /// Shadows are told by their backends, not by their places in a list.
+    /// Shadows are identified by their backends, not by their places in a list.
     private static func shadows(
         _ before: ControlState.Endpoint, _ after: ControlState.Endpoint
     ) throws(MessageError) -> [Weir_Admin_V1_FieldChange] {

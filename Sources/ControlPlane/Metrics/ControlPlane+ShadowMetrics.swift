@@ -1,6 +1,6 @@
 internal import Serving
 
-/// Metrics of shadows. Counters begin anew with the report.
+/// Metrics of shadows. Counters restart with the report.
 extension ControlPlane {
     func addShadows(to text: inout PrometheusText, _ figures: ServingFigures) {
         let samples = state.endpoints.values.sorted { $0.name < $1.name }.flatMap { endpoint in

@@ -43,7 +43,7 @@ struct RunningShadows {
         return account
     }
 
-    /// Has an endpoint's answers compared by the rules of today. Other rules begin its reports anew: what was
+    /// Has an endpoint's answers compared by the rules of today. Other rules restart its reports: what was
     /// judged by the old ones, and values that are not to be kept any more, are forgotten.
     ///
     /// - Parameters:

@@ -74,7 +74,7 @@ package struct ShadowFindings: Sendable {
 
     package var differing: UInt64 { content.differing }
 
-    /// Pairs that differ in a field that is no noise.
+    /// Pairs that differ in a field that is not noise.
     package var differingBeyondNoise: UInt64 {
         content.combinations.reduce(content.uncombined) { sum, combination in
             combination.key.contains { !fields[$0].isNoise } ? sum + combination.value : sum
@@ -90,7 +90,7 @@ package struct ShadowFindings: Sendable {
     /// Copies that were too slow to be compared.
     private var late: UInt64 { figures.dropped(.deadline) + figures.dropped(.slow) }
 
-    /// Copies that were not made for want of room or of somebody to ask.
+    /// Copies that were not made because there was no room or no replica.
     private var notMade: UInt64 {
         figures.dropped(.inFlight) + figures.dropped(.bytes) + figures.dropped(.noReplica)
     }

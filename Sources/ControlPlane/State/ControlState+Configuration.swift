@@ -2,7 +2,7 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlState {
-    /// A whole state as it is wished for: what is not in it shall not be.
+    /// A whole state: objects that it does not contain are removed.
     struct Configuration: Sendable {
         struct Endpoint: Sendable {
             let name: String

@@ -22,7 +22,7 @@ final class Watchers: Sendable {
 
     private struct Watcher {
         let stream: Subscription.Continuation
-        /// What it was given to begin with, which may be told to all a little later.
+        /// The revision that it got at the start; all watchers may get the same one a little later.
         let known: UInt64
     }
 

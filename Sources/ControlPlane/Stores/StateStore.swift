@@ -6,7 +6,7 @@
 /// ```
 ///
 /// Several servers may share a store. It keeps one line of revisions: of two that append the same one
-/// wins, and the other is told to read first.
+/// wins, and the other gets an error: it must read first.
 package protocol StateStore: Sendable {
     /// Where the state is, for people: "sqlite:/var/lib/weir/weir.db".
     var place: String { get }
@@ -33,13 +33,13 @@ package protocol StateStore: Sendable {
     /// from it.
     func announce(_ instance: [UInt8]) async throws(StoreError)
 
-    /// Those that were announced and are not gone.
+    /// The announced instances that have not left.
     func instances() async throws(StoreError) -> [StoredInstance]
 
     /// Whether this server does the work that only one may do.
     var isLeader: Bool { get async }
 
-    /// Lets go of everything.
+    /// Releases all resources.
     func close() async
 }
 

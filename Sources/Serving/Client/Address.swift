@@ -32,7 +32,7 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
         (try? SocketAddress(ipAddress: host, port: port)) == nil ? host : nil
     }
 
-    /// Whether only this machine can reach it, as far as the text tells.
+    /// Whether only this machine can reach it, according to the text.
     package var isLoopback: Bool {
         if host == "localhost" || host == "::1" { return true }
         return host.hasPrefix("127.") && hostName == nil

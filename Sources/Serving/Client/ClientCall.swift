@@ -42,7 +42,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     }
 
     /// Sends a request; waits while too much is buffered. Sending on a call that has ended does
-    /// nothing: `next` tells why it ended.
+    /// nothing: `next` throws the reason.
     public func send(_ message: [UInt8]) async throws {
         try await withCheckedThrowingContinuation {
             (continuation: CheckedContinuation<Void, any Error>) in

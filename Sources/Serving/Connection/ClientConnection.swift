@@ -8,9 +8,9 @@ package import NIOSSL
 package protocol ClientStreamOwner: AnyObject {
     /// The response headers; with `endStream` they are the whole response (trailers-only).
     func received(headers: HeaderBlock, endStream: Bool)
-    /// Body bytes. `endStream` without trailers is no proper end of a gRPC response.
+    /// Body bytes. `endStream` without trailers is not a valid end of a gRPC response.
     func received(body: RawSpan, endStream: Bool)
-    /// The trailers, which end the response and tell the status.
+    /// The trailers, which end the response and contain the status.
     func received(trailers: HeaderBlock)
     /// Fewer unsent request bytes are left than asked for with `notifyWhenDrained`.
     func requestDrained()
@@ -25,11 +25,11 @@ package enum StreamFailure: Equatable, Sendable {
     case unprocessed(String)
     /// The server reset the stream.
     case reset(HTTP2ErrorCode)
-    /// The connection is gone.
+    /// The connection is closed.
     case lost(String)
     /// The response headers or trailers exceed a limit; the session has reset the stream.
     case headersTooLarge(HeaderLimit, isTrailers: Bool)
-    /// The request headers can't be sent.
+    /// The request headers cannot be sent.
     case unsendable(String)
 
     package var description: String {
@@ -51,7 +51,7 @@ package protocol ClientConnectionOwner: AnyObject {
     func roomFreed(on connection: ClientConnection)
 }
 
-/// One HTTP/2 connection to a server: opens streams and tells their owners what comes back.
+/// One HTTP/2 connection to a server: opens streams and passes their events to the owners.
 ///
 /// ```
 ///   connecting --SETTINGS--> ready --GOAWAY--> draining --last stream ends--> closed
@@ -204,7 +204,7 @@ package final class ClientConnection: HTTP2Connection, @unchecked Sendable {
 
     // MARK: The connection
 
-    /// Asks the server for a sign of life.
+    /// Sends the server a PING.
     func ping() {
         let now = NIODeadline.now().uptimeNanoseconds
         pingedAt = now

@@ -7,10 +7,10 @@
 ///                     keepaliveInterval: PING, keepaliveTimeout: closed
 /// ```
 struct ClientPatience {
-    /// What is to be done.
+    /// What the connection must do.
     enum Verdict: Equatable {
         case wait
-        /// Ask for a sign of life.
+        /// Send a PING.
         case ping
         /// Ask the client to go.
         case drain

@@ -68,7 +68,7 @@ class ServerCall: @unchecked Sendable {
     /// Fewer bytes than asked for are waiting for the client.
     func responseDrained() {}
 
-    /// The status is known or the client has gone: let go of whoever still works on the call.
+    /// The status is known or the client has disconnected: cancel what still works on the call.
     func release() {}
 
     /// What begins the response to a call that Weir ends itself.
@@ -212,7 +212,7 @@ class ServerCall: @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Ends the call with trailers that tell its status, headers first if none have gone out.
+    /// Ends the call with trailers that contain its status, after headers if none were sent.
     ///
     /// - Parameter message: the status's message.
     func end(
@@ -248,7 +248,7 @@ class ServerCall: @unchecked Sendable {
         finish(RPCError(.deadlineExceeded, "the deadline has passed"))
     }
 
-    /// The stream is gone: the client has reset it or hung up, or all has been said.
+    /// The stream is closed: the client has reset it or disconnected, or the response is complete.
     func streamClosed() {
         if case .cancelHandler = state.closed() { ended(.cancelled, "", byCaller: true) }
     }

@@ -221,7 +221,7 @@ public struct HandlerBackend: Sendable {
     public let name: String
     /// Whether its handlers block their thread, so that they run on threads of their own.
     public let isBlocking: Bool
-    /// For people.
+    /// A description for people.
     public let description: String
     package let services: [String: Service]
 

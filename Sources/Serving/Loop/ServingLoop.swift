@@ -11,7 +11,7 @@ final class ServingLoop: @unchecked Sendable {
     let eventLoop: any EventLoop
     let executor: LoopExecutor
     let blocking: ThreadExecutor
-    /// For copies, which must not take a thread from calls that somebody waits for.
+    /// For copies, which must not take a thread from calls of clients.
     let shadowThreads: ThreadExecutor
     let comparer: Comparer
     let shadowQueue: ShadowQueue
@@ -32,7 +32,7 @@ final class ServingLoop: @unchecked Sendable {
     /// The connections to the backends of replicas whose turn has come, or that were asked for.
     private(set) var pools: [ObjectIdentifier: BackendPool] = [:]
     let pacer: ConnectPacer
-    /// Tends all pools; there is none while there are no backends of replicas.
+    /// Maintains all pools; nil while there are no backends of replicas.
     private var upkeep: RepeatedTask?
     var random = LoopRandom()
     /// For the field `Date`.
@@ -111,7 +111,7 @@ final class ServingLoop: @unchecked Sendable {
         }
         for (id, set) in sets where known[id] == nil {
             pacer.enqueue {
-                // It may have gone meanwhile.
+                // It may have closed meanwhile.
                 if self.snapshot.backends.sets[id] === set { _ = self.pool(for: set) }
             }
         }
@@ -211,7 +211,7 @@ final class ServingLoop: @unchecked Sendable {
     }
 
     /// Logs why a client is sent away. Clients that do it on purpose must not fill the log, nor hold the loop up
-    /// where it is written: of more than a few lines a second only the number is told.
+    /// where it is written: above a few lines a second, only the number is logged.
     func noteClosing(_ peer: Peer, _ reason: String) {
         guard closingLines.take(1, at: NIODeadline.now().uptimeNanoseconds) else {
             unloggedClosings += 1

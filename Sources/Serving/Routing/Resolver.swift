@@ -42,7 +42,7 @@ final class Target {
     private(set) var metrics: CallMetrics
     /// Set until a backend has answered the method; then calls are counted under its name.
     private var unknownMethod: UnknownMethod?
-    /// Whether the caller is told who answered, by `x-serve-backend`.
+    /// Whether the caller gets the name of the backend, in `x-serve-backend`.
     private let isNamed: Bool
     /// The trailers of a successful call without trailing metadata of its own.
     private(set) var okTrailers = HeaderBlock(["grpc-status": "0"])

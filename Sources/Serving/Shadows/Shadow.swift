@@ -21,7 +21,7 @@ package enum ShadowDrop: Int, CaseIterable, Sendable {
     case inFlight
     /// As many bytes are buffered as may be.
     case bytes
-    /// The backend can't be asked.
+    /// The backend cannot be reached.
     case noReplica
     /// The backend reads more slowly than the caller sends.
     case slow
@@ -121,10 +121,10 @@ package final class ShadowAccount: Sendable {
 
     package var bufferedBytes: Int { buffered.load(ordering: .relaxed) }
 
-    /// How often the report was begun anew.
+    /// How often the report was restarted.
     var epoch: UInt64 { resets.load(ordering: .relaxed) }
 
-    /// Begins the report anew: what was found until now is forgotten.
+    /// Restarts the report: earlier results are dropped.
     package func reset() {
         resets.add(1, ordering: .relaxed)
         ledger.reset()

@@ -160,7 +160,7 @@ final class ShadowCopy: Caller {
         return true
     }
 
-    /// Has the call told when the backend may go on.
+    /// Notifies the call when the backend may continue.
     func waitForRoom() {
         guard isOpen else { return }
         if isTooFarAhead { isAhead = true } else { loop.shadowQueue.waitForAllowance(self) }
@@ -198,7 +198,7 @@ final class ShadowCopy: Caller {
         if mirror.response.code != nil { compare() }
     }
 
-    /// The answer is so much longer than the caller's that the rest of it would tell nothing.
+    /// The answer is so much longer than the caller's that the rest is not needed.
     private func cutOff() {
         guard case .running(let call) = state else { return }
         let limit = limits.maxBufferedBytesPerCopy

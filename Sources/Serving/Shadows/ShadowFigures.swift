@@ -66,7 +66,7 @@ package struct ShadowFigures: Sendable {
     }
 }
 
-/// The figures of one shadow on one loop; they begin anew with the report. Confined to its loop.
+/// The figures of one shadow on one loop; they restart with the report. Confined to its loop.
 final class ShadowTally {
     let account: ShadowAccount
     private var epoch: UInt64

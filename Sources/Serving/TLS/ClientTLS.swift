@@ -44,7 +44,7 @@ package struct LoadedTLS: Sendable {
     package let warnings: [String]
 
     /// - Parameter host: the host of the replica's address; nil when that is an IP address, which the
-    ///   certificate must then bear.
+    ///   certificate must then have.
     func connection(to host: String?) -> ClientConnection.TLS {
         ClientConnection.TLS(
             context: context,

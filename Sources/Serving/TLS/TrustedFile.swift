@@ -5,7 +5,7 @@ internal import SystemPackage
     internal import Glibc
 #endif
 
-/// The content of a file that decides whom Weir trusts: a key, a certificate, an access file, a token or a
+/// The content of a file that decides which peers Weir trusts: a key, a certificate, an access file, a token or a
 /// password.
 ///
 /// A user who can change such a file has what it grants. Therefore a file is rejected if its group or others may write

@@ -72,12 +72,12 @@ final class BackendPool: @unchecked Sendable {
         warden?.start()
     }
 
-    /// To be called about once a second.
+    /// Call it about once a second.
     func tend() {
         for member in members { member.tend(options) }
     }
 
-    /// The backend is gone: what waits is refused, what runs finishes.
+    /// The backend was removed: waiting requests are refused, running ones finish.
     func retire() {
         set.unregister(self)
         warden?.stop()
@@ -207,7 +207,7 @@ final class BackendPool: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - code: nil when the caller gave up.
-    ///   - failure: what tells against the replica.
+    ///   - failure: what counts against the replica.
     func giveBack(_ lease: Lease, _ code: StatusCode?, failure: String?) {
         lease.member.release()
         set.inFlight.subtract(1, ordering: .relaxed)

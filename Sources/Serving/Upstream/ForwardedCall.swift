@@ -15,7 +15,7 @@ internal import TrafficPolicy
 /// ```
 ///
 /// Until the call is committed, what the client has sent is kept for another attempt, as far as the
-/// limit allows. Flow control is coupled: whoever sends gets credit only while less than
+/// limit allows. Flow control is coupled: the sender gets credit only while less than
 /// `Limits.forwardBufferBytes` waits for the other side.
 ///
 /// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
@@ -193,7 +193,7 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
         }
     }
 
-    /// Not passed on: this hop's own, what is written anew, and what callers may not say.
+    /// Not passed on: this hop's own headers, those that Weir writes itself, and those that callers must not set.
     private static let written: [KnownHeader] =
         KnownHeader.hopByHop + [
             .method, .scheme, .te, .timeout, .shadow, .backend, .previousAttempts, .forwardedFor,
@@ -216,7 +216,7 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
             prefix, passing: client, except: Self.notForwardedWithAuthority, last)
     }
 
-    /// What is written anew.
+    /// The headers that Weir writes itself.
     private func addedHeaders(_ client: HeaderBlock, _ pool: BackendPool) -> HeaderBlock {
         var headers = pool.requestSuffix
         if copy != nil { headers.append(KnownHeader.shadow.name, "1") }
@@ -308,7 +308,7 @@ extension ForwardedCall: ClientStreamOwner {
         lease.connection.changed()
     }
 
-    /// The replica has told the status, in trailers or in headers that are the whole response.
+    /// The replica has sent the status, in trailers or in headers that are the whole response.
     private func ended(_ trailers: HeaderBlock, _ head: ResponseHead) {
         let code = head.code ?? .unknown
         // Other statuses prove nothing: backends may check credentials before they look for the method.

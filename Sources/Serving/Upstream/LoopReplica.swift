@@ -90,7 +90,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     }
 
     /// Connects, unless that is going on or has to wait. Once another loop has reached the replica,
-    /// nothing is to be waited for.
+    /// there is nothing to wait for.
     func connectIfPossible() {
         if isIdle { return connect() }
         guard retry != nil, replica.connections.load(ordering: .relaxed) > 0,
@@ -165,7 +165,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
 
     // MARK: Upkeep
 
-    /// Closes what is not used, and asks for a sign of life where nothing has come for long.
+    /// Closes what is not used, and sends a PING where nothing has arrived for long.
     func tend(_ options: BackendOptions) {
         let now = pool.now
         if options.idleTimeout > .zero, replica.requestsInFlight == 0,

@@ -1,14 +1,14 @@
 /// Takes replicas that fail out of service for a while, by what requests to them came to. Source:
 /// gRFC A50, with Envoy's consecutive failures beside its failure percentage.
 ///
-/// Failures are UNAVAILABLE, resets and lost connections: what tells of the replica, not of the request.
+/// Failures are UNAVAILABLE, resets and lost connections: what the replica causes, not the request.
 /// Times are nanoseconds of any monotonic clock.
 package struct OutlierDetection: Sendable, Equatable {
     /// Failures in a row that eject a replica at once; 0 switches this off.
     package var consecutiveFailures = 5
     /// The share of failures in an interval, 0 to 1, that ejects a replica; 0 switches this off.
     package var failureShare = 0.85
-    /// Requests to a replica in an interval below which the share tells nothing.
+    /// Requests to a replica in an interval below which the share means nothing.
     package var minimumRequests = 50
     package var interval = Duration.seconds(10)
     /// The first ejection; the n-th in a row lasts n times as long.

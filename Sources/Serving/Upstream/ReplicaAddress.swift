@@ -9,7 +9,7 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
     /// `unix:/run/model.sock`
     case unix(String)
 
-    /// A text that is no address.
+    /// A text that is not an address.
     package struct Invalid: Error, CustomStringConvertible {
         package let description: String
     }

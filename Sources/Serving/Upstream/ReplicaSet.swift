@@ -73,7 +73,7 @@ package final class ReplicaSet: Sendable {
         }
     }
 
-    /// Tells why there are no replicas.
+    /// Sets the reason why there are no replicas.
     package func isUnusable(because reason: String) { change { $0.obstacle = reason } }
 
     /// Takes new options; the members stay.
@@ -84,7 +84,7 @@ package final class ReplicaSet: Sendable {
         }
     }
 
-    /// Adds a replica that is no address of the configuration: a worker.
+    /// Adds a replica that is not an address of the configuration: a worker.
     package func add(_ replica: Replica) {
         change { state in
             state.membership.replicas.append(replica)

@@ -99,7 +99,7 @@ package final class WorkerGroup: Sendable {
                 !state.withLock({ $0.isStopped })
             else {
                 let reason = new.status.lastFailure ?? "was not healthy in time"
-                // An old process that does not run is no better.
+                // An old process that does not run is not better.
                 guard old.isHealthy else { break }
                 await new.stop()
                 log.error(

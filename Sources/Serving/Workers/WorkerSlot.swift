@@ -112,7 +112,7 @@ final class WorkerSlot: Sendable {
         }
     }
 
-    /// Adds the process to the backend once it listens, and tells when it is healthy.
+    /// Adds the process to the backend once it listens, and reports when it is healthy.
     ///
     /// - Returns: why it must be stopped; nil when it need not.
     private func introduce(_ process: WorkerProcess) async -> String? {

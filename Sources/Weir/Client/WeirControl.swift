@@ -14,7 +14,7 @@ internal import class Foundation.ProcessInfo
 /// ```
 ///
 /// Calls throw `RPCError`, whose message says what was wrong, where, and what would be right; `RPCError.field` and
-/// `RPCError.reason` tell it to programs.
+/// `RPCError.reason` are for programs.
 public final class WeirControl: Sendable {
     /// On which terms a change is made.
     public struct Terms: Sendable {
@@ -47,8 +47,8 @@ public final class WeirControl: Sendable {
     /// - Parameters:
     ///   - address: the admin port.
     ///   - dataAddress: where the server takes calls, if that is not where it says itself.
-    ///   - author: told in the history with each change; user@host unless said. A server that knows who
-    ///     calls, by token or certificate, tells that instead.
+    ///   - author: the author in the history; user@host by default. A server that knows the caller,
+    ///     by token or certificate, records that name instead.
     ///   - tls: of the admin port; nil for plaintext.
     ///   - token: shown to the admin port.
     ///   - dataTLS: of the data port; nil for plaintext.
@@ -193,7 +193,7 @@ public final class WeirControl: Sendable {
                 validateOnly: terms.validateOnly, note: note(terms)))
     }
 
-    /// One endpoint; its `explain` tells the backend of a shard key without asking again.
+    /// One endpoint; its `explain` computes the backend of a shard key locally.
     public func endpoint(_ name: String) async throws -> Endpoint {
         let found: Weir_Admin_V1_Endpoint = try await ask(
             "GetEndpoint", Weir_Admin_V1_GetEndpointRequest(name: name))

@@ -6,7 +6,7 @@ internal import class Foundation.ProcessInfo
     internal import Glibc
 #endif
 
-/// Tells systemd, or whoever set `NOTIFY_SOCKET`, how the server is (sd_notify(3)). Does nothing without.
+/// Notifies systemd, or another program that set `NOTIFY_SOCKET`, of the state of the server (sd_notify(3)).
 struct ServiceNotifier: Sendable {
     private let path: String?
     private let log: Logger
@@ -19,7 +19,7 @@ struct ServiceNotifier: Sendable {
     /// All listeners take connections.
     func ready() { send("READY=1\nSTATUS=serving") }
 
-    /// Files are read anew; `ready` follows.
+    /// The server rereads its files; `ready` follows.
     func reloading() {
         var time = timespec()
         // The structure is filled in by the call.

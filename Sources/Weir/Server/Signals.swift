@@ -7,7 +7,7 @@ internal import SystemPackage
 
 /// POSIX signals as a sequence; from its making on they don't end the process, and none is lost.
 ///
-/// The handler writes the signal's number into a pipe, from which it is read whenever somebody waits.
+/// The handler writes the signal's number into a pipe, from which a waiting task reads it.
 /// (A dispatch source for signals loses those that come while it is being set up.)
 struct Signals: AsyncSequence {
     struct Signal: Sendable {

@@ -201,7 +201,7 @@ public final class WeirServer: Sendable {
     @discardableResult
     public func run(_ ready: () -> Void = {}) async throws -> Bool {
         let log = configuration.log
-        // One sequence for all signals: the second may come before anybody waits for it.
+        // One sequence for all signals: the second may arrive before a task waits for it.
         let signals = try Signals([.terminate, .interrupt, .hangUp])
         notifier.ready()
         ready()
@@ -246,8 +246,8 @@ public final class WeirServer: Sendable {
     /// How long closing everything may take after a second signal.
     private static let shutDownTimeout = Duration.seconds(1)
 
-    /// Tells health checks that the server ends, lets go of the state for a successor, stops taking connections
-    /// after `Limits.drainDelay`, tells clients to go elsewhere, and waits for running requests.
+    /// Makes health checks fail, releases the state for a successor, stops accepting connections
+    /// after `Limits.drainDelay`, asks clients to disconnect, and waits for running requests.
     ///
     /// - Returns: whether all finished within `Limits.drainTimeout`.
     public func drain() async throws -> Bool {

@@ -15,7 +15,7 @@ actor EtcdClient {
     private let clients: [WeirClient]
     /// The endpoint in use.
     private var current = 0
-    /// What etcd gave for the password.
+    /// The token that etcd returned for the password.
     private var token: String?
 
     init(_ location: EtcdLocation) throws(StoreError) {

@@ -12,7 +12,7 @@ package struct EtcdLocation: Sendable, Equatable {
     private(set) var user: String?
     /// Nil for the environment's `WEIR_ETCD_PASSWORD`.
     private(set) var passwordFile: String?
-    /// How long a server that is gone counts as there, in seconds.
+    /// How long a server that has stopped stays a member, in seconds.
     private(set) var leaseSeconds: Int64 = 10
 
     /// Reads `http://HOST:PORT[,HOST:PORT...][?NAME=VALUE&...]`.

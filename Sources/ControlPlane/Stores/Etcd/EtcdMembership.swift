@@ -22,12 +22,12 @@ actor EtcdMembership {
         self.leaseSeconds = leaseSeconds
     }
 
-    /// Never true on two servers at once, but for clocks that run at different speeds.
+    /// Never true on two servers at once, unless their clocks run at different speeds.
     var isLeader: Bool { leads && ContinuousClock.now < leaseEnd }
 
     /// Puts the server on the list, from now on with these bytes.
     ///
-    /// - Parameter onLoss: told when the lease can't be kept.
+    /// - Parameter onLoss: called when the lease cannot be kept.
     func announce(
         _ instance: [UInt8], onLoss: @escaping @Sendable (String) -> Void
     ) async throws(StoreError) {

@@ -77,7 +77,7 @@ package actor SQLiteStore: StateStore {
 
     // MARK: Opening
 
-    /// "Weir" in ASCII: tells a file of ours from other programs' databases.
+    /// "Weir" in ASCII: distinguishes our files from other programs' databases.
     private static let applicationID: Int64 = 0x5765_6972
 
     /// What leads from each version of the schema to the next; the version is in `user_version`. Only
