@@ -32,8 +32,8 @@ extension ControlPlane {
     ///
     /// - Parameters:
     ///   - prefix: the start of the change's summary in the history.
-    ///   - body: changes the state; throws when the change is refused. Called again when the state has
-    ///     changed meanwhile.
+    ///   - body: changes the state; throws when the change is refused. Called again when the state
+    ///     has changed meanwhile.
     /// - Returns: the body's answer, and the revision that the state has, or with `validateOnly`
     ///   would have.
     func change<Answer: Sendable>(

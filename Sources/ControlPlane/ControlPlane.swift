@@ -12,8 +12,8 @@ internal import TrafficPolicy
 ///                   '-- another server was first: catch up with the store, and try again
 /// ```
 ///
-/// `ControlPlane+Store.swift` follows the store, `ControlPlane+Changes.swift` has the changes that can be
-/// asked for, `ControlPlane+History.swift` those that go by whole states.
+/// `ControlPlane+Store.swift` follows the store, `ControlPlane+Changes.swift` has the changes that
+/// can be asked for, `ControlPlane+History.swift` those that go by whole states.
 package actor ControlPlane {
     /// Its work must not hold up the loops, on which the handlers of the admin service run.
     private let thread = ActorThread()
@@ -149,8 +149,8 @@ package actor ControlPlane {
 
     /// Waits for one's turn.
     func enter() async {
-        // To look and to get in line in one: a task that prefers an executor, as handlers' tasks do, may be
-        // suspended on its way into this call.
+        // To look and to get in line in one: a task that prefers an executor, as handlers' tasks
+        // do, may be suspended on its way into this call.
         await withCheckedContinuation { turn in
             guard isChanging else {
                 isChanging = true
@@ -198,7 +198,8 @@ package actor ControlPlane {
         tellStandardServices()
     }
 
-    /// What counts an endpoint's requests, if they are limited; it goes on counting through other changes.
+    /// What counts an endpoint's requests, if they are limited; it goes on counting through other
+    /// changes.
     private func limiter(for endpoint: ControlState.Endpoint) -> RateLimiter? {
         guard let limit = endpoint.rateLimit else { return nil }
         if let known = snapshot.endpoint(named: endpoint.name)?.limiter,

@@ -1,6 +1,7 @@
 extension Unicode.Scalar {
-    /// Whether the scalar controls how text is shown: C0, DEL, C1, the line and paragraph separators, the
-    /// controls of bidirectional text (Unicode Standard Annex #9) and the byte order mark.
+    /// Whether the scalar controls how text is shown: C0, DEL, C1, the line and paragraph
+    /// separators, the controls of bidirectional text (Unicode Standard Annex #9) and the byte
+    /// order mark.
     package var isControl: Bool {
         switch value {
         case 0...0x1f, 0x7f...0x9f, 0x61c, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069,
@@ -14,8 +15,8 @@ extension Unicode.Scalar {
 extension String {
     private static let ellipsis = Array("…".utf8)
 
-    /// The text as a terminal, a log line or an error may show it: control characters are escaped as in
-    /// Swift source (`\n`, `\u{1B}`).
+    /// The text as a terminal, a log line or an error may show it: control characters are escaped
+    /// as in Swift source (`\n`, `\u{1B}`).
     ///
     /// - Parameter limit: the most bytes of UTF-8 in the result; longer text ends in "…".
     package func printable(limit: Int = .max) -> String {

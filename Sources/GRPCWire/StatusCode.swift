@@ -54,8 +54,8 @@ public struct StatusCode: Hashable, Sendable, CustomStringConvertible {
         Self.names.indices.contains(rawValue) ? Self.names[rawValue] : "CODE_\(rawValue)"
     }
 
-    /// The code as it is counted: a number that gRPC does not define is UNKNOWN, so that whoever answers can't
-    /// make up more and more of them.
+    /// The code as it is counted: a number that gRPC does not define is UNKNOWN, so that whoever
+    /// answers can't make up more and more of them.
     package var counted: StatusCode {
         Self.names.indices.contains(rawValue) ? self : .unknown
     }

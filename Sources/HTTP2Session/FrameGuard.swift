@@ -1,20 +1,20 @@
-/// Filters the peer's frames before nghttp2 1.52 reads them, because nghttp2 ends a connection for an error of one
-/// stream, and misses some errors.
+/// Filters the peer's frames before nghttp2 1.52 reads them, because nghttp2 ends a connection for
+/// an error of one stream, and misses some errors.
 ///
-/// nghttp2 ends the connection, which may serve many callers, for a name or value of over 64 KiB. Such a literal needs
-/// a header block of several frames: the guard holds them and replaces the literal. It passes all other frames from
-/// the input without a copy:
+/// nghttp2 ends the connection, which may serve many callers, for a name or value of over 64 KiB.
+/// Such a literal needs a header block of several frames: the guard holds them and replaces the
+/// literal. It passes all other frames from the input without a copy:
 ///
 /// ```
 ///   between frames --head--> payload --> between frames          passed
 ///        |
-///        '--HEADERS without END_HEADERS--> block --CONTINUATION--> block      each frame held until it is
-///                                            |                               complete, then filtered
+///        '--HEADERS without END_HEADERS--> block --CONTINUATION--> block    each frame held until
+///                                            |                             complete, then filtered
 ///                                            '--END_HEADERS--> between frames
 /// ```
 ///
-/// The `rules` check the head of each frame. When the framing of a block is invalid, the guard passes all further
-/// bytes, and nghttp2 ends the connection.
+/// The `rules` check the head of each frame. When the framing of a block is invalid, the guard
+/// passes all further bytes, and nghttp2 ends the connection.
 struct FrameGuard {
     enum Step: Equatable {
         /// These bytes of the input are for nghttp2.
@@ -76,7 +76,8 @@ struct FrameGuard {
         return blockStream != nil || held != nil || passesHeaders && left > 0
     }
 
-    /// What to do with the input from a position on; call it until it needs more or the position is the end.
+    /// What to do with the input from a position on; call it until it needs more or the position is
+    /// the end.
     mutating func next(_ input: Span<UInt8>, from position: inout Int) -> Step {
         let start = position
         if hasEndedBlock { forgetBlock() }
@@ -195,8 +196,8 @@ struct FrameGuard {
         payload = []
     }
 
-    /// The part of a HEADERS frame's payload that belongs to the header block (RFC 9113 section 6.2), or nil when
-    /// the padding leaves no room for it.
+    /// The part of a HEADERS frame's payload that belongs to the header block (RFC 9113 section
+    /// 6.2), or nil when the padding leaves no room for it.
     private static func fragment(of payload: [UInt8], _ flags: UInt8) -> ArraySlice<UInt8>? {
         let isPadded = flags & FrameHead.Flag.padded != 0
         let before = (isPadded ? 1 : 0) + (flags & FrameHead.Flag.priority != 0 ? priorityBytes : 0)

@@ -1,16 +1,18 @@
-/// The protocol errors that nghttp2 1.52 does not report, found in frame headers before it reads them:
+/// The protocol errors that nghttp2 1.52 does not report, found in frame headers before it reads
+/// them:
 /// - PRIORITY on stream 0 (RFC 9113 section 6.3). After SETTINGS_NO_RFC7540_PRIORITIES, nghttp2
 ///   skips PRIORITY frames.
 /// - DATA and HEADERS on a stream that the peer has ended (sections 5.1 and 6.1), and HEADERS on a
-///   lower stream id that was never opened (section 5.1.1). nghttp2 drops the state of a stream when
-///   the stream closes, and ignores later frames without a callback.
+///   lower stream id that was never opened (section 5.1.1). nghttp2 drops the state of a stream
+///   when the stream closes, and ignores later frames without a callback.
 ///
-/// Only what the peer has sent counts. DATA on a stream that this side has reset is not an error: the
-/// peer may have sent it before it received RST_STREAM.
+/// Only what the peer has sent counts. DATA on a stream that this side has reset is not an error:
+/// the peer may have sent it before it received RST_STREAM.
 struct FrameRules {
     private let isServer: Bool
     private var streams = StreamHistory()
-    /// The streams of DATA frames that the peer sent after it had ended them; the caller removes them.
+    /// The streams of DATA frames that the peer sent after it had ended them; the caller removes
+    /// them.
     var lateData: [Int32] = []
 
     init(role: HTTP2Session.Role) { isServer = role == .server }
@@ -39,8 +41,8 @@ struct FrameRules {
     }
 }
 
-/// What a peer has sent on the newest streams with odd ids, which clients open. It keeps no state of
-/// older ones, nor of those with even ids.
+/// What a peer has sent on the newest streams with odd ids, which clients open. It keeps no state
+/// of older ones, nor of those with even ids.
 struct StreamHistory {
     static let capacity: Int32 = 1_024
 

@@ -37,7 +37,8 @@ internal import CNGHTTP2
 
     package convenience init() { self.init(failingAfter: nil) }
 
-    /// - Parameter count: allocations that succeed before all others fail, for tests; nil for no end of them.
+    /// - Parameter count: allocations that succeed before all others fail, for tests; nil for no
+    ///   end of them.
     init(failingAfter count: Int?) {
         fails = count != nil
         unsafe lists = .allocate(capacity: Self.classCount + 1)

@@ -108,7 +108,8 @@ extension HTTP2Session {
             session, stream.id, UnsafeMutableRawPointer(bitPattern: stream.slot + 1))
     }
 
-    /// Counts what makes work for us and no progress for the peer: all but HEADERS and DATA with content.
+    /// Counts what makes work for us and no progress for the peer: all but HEADERS and DATA with
+    /// content.
     private func beginFrame(_ header: nghttp2_frame_hd) {
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_DATA where header.length > 0: return
@@ -121,7 +122,8 @@ extension HTTP2Session {
     }
 
     private func data(of id: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
-        // nghttp2 hands out DATA where it lies in the input of the receive call: never from what the guard has held.
+        // nghttp2 hands out DATA where it lies in the input of the receive call: never from what
+        // the guard has held.
         guard let base = unsafe inputBase else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
         guard let slot = slot(of: id) else { return 0 }
         let start = unsafe bytes - base

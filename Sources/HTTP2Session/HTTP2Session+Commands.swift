@@ -27,8 +27,8 @@ extension HTTP2Session {
         if status < 0 { failToSend(stream, status) }
     }
 
-    /// Opens a stream towards a server, or nil when the connection takes no more. When the headers can't be sent,
-    /// an `unsendable` event of the stream follows.
+    /// Opens a stream towards a server, or nil when the connection takes no more. When the headers
+    /// can't be sent, an `unsendable` event of the stream follows.
     package func request(headers: HeaderParts, endStream: Bool = false) -> HTTP2Stream? {
         guard !isOutOfMemory else { return nil }
         let slot = openSlot(for: 0).slot
@@ -77,7 +77,8 @@ extension HTTP2Session {
 
     /// nghttp2 refuses to send headers or trailers.
     ///
-    /// - Parameter opensStream: whether they were to open the stream, which nghttp2 then closes without a frame.
+    /// - Parameter opensStream: whether they were to open the stream, which nghttp2 then closes
+    ///   without a frame.
     func headersNotSent(on id: Int32, opensStream: Bool, _ code: Int32) {
         switch nghttp2_error(code) {
         case NGHTTP2_ERR_STREAM_CLOSED, NGHTTP2_ERR_STREAM_CLOSING, NGHTTP2_ERR_STREAM_SHUT_WR,
@@ -279,11 +280,12 @@ extension HTTP2Session {
         note(unsafe nghttp2_session_resume_data(session, stream.id))
     }
 
-    /// The most bytes of headers or trailers that are sent: nghttp2 allows 64 KiB by default, and holds
-    /// them in chunks that it allocates when they are needed. It counts some bytes more for each field.
+    /// The most bytes of headers or trailers that are sent: nghttp2 allows 64 KiB by default, and
+    /// holds them in chunks that it allocates when they are needed. It counts some bytes more for
+    /// each field.
     static let maxSentHeaderBytes = 24 << 20
-    /// The longest name or value that is sent: nghttp2's decoder ends the connection for a longer one, and a peer
-    /// may use it.
+    /// The longest name or value that is sent: nghttp2's decoder ends the connection for a longer
+    /// one, and a peer may use it.
     package static let maxFieldBytes = LiteralFilter.maxLiteralBytes
 
     /// Runs the body with the fields as nghttp2 takes them. nghttp2 copies what it keeps.
@@ -315,7 +317,8 @@ extension HTTP2Session {
     ) {
         for field in fields {
             if let excluded, excluded.contains(field.known) { continue }
-            // Every field lies within the bytes of its block. nghttp2 takes mutable pointers and changes nothing.
+            // Every field lies within the bytes of its block. nghttp2 takes mutable pointers and
+            // changes nothing.
             let name = unsafe UnsafeBufferPointer(rebasing: bytes[field.name])
             let value = unsafe Self.trimmed(UnsafeBufferPointer(rebasing: bytes[field.value]))
             hasLongField = hasLongField || max(name.count, value.count) > Self.maxFieldBytes

@@ -2,7 +2,8 @@ internal import CNGHTTP2
 
 /// Header blocks that arrive: their limits, and what ends a stream whose headers exceed them.
 extension HTTP2Session {
-    /// How much more than the limit a server reads of a request's headers, to answer that they are too large.
+    /// How much more than the limit a server reads of a request's headers, to answer that they are
+    /// too large.
     private static let excessFactor = 4
 
     /// A header block has begun and is not complete.
@@ -40,8 +41,8 @@ extension HTTP2Session {
         incomingSlot = slot(of: id) ?? -1
     }
 
-    /// - Returns: an error of nghttp2 when the rest of the block is not to be reported; nghttp2 then resets the
-    ///   stream, unless that has been done here.
+    /// - Returns: an error of nghttp2 when the rest of the block is not to be reported; nghttp2
+    ///   then resets the stream, unless that has been done here.
     func header(
         _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
     ) -> Int32 {
@@ -103,7 +104,8 @@ extension HTTP2Session {
         }
     }
 
-    /// A value without the spaces and tabs around it, which do not belong to it (RFC 9110 section 5.5).
+    /// A value without the spaces and tabs around it, which do not belong to it (RFC 9110 section
+    /// 5.5).
     static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
         func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
         var (start, end) = (0, value.count)

@@ -48,13 +48,14 @@ internal import CNGHTTP2
     private var cursor = 0
     var inputBase: UnsafePointer<UInt8>?
     var frameGuard: FrameGuard
-    /// The header block that is being received; there is never more than one (RFC 9113 section 6.10).
+    /// The header block that is being received; there is never more than one (RFC 9113 section
+    /// 6.10).
     var incoming = HeaderBlock()
     var incomingBytes = 0
     /// The limit that it exceeds.
     var incomingExcess: HeaderLimit?
-    /// Frames that have come but HEADERS, CONTINUATION and DATA with content, less those that are due: each
-    /// request, and each DATA that has gone out, may bring some.
+    /// Frames that have come but HEADERS, CONTINUATION and DATA with content, less those that are
+    /// due: each request, and each DATA that has gone out, may bring some.
     var overheadFrames = 0
     /// HEADERS or DATA have gone out.
     var hasSentContent = false
@@ -69,7 +70,8 @@ internal import CNGHTTP2
     package internal(set) var sentError: HTTP2SessionError?
     /// An allocation has failed; perhaps there is not even a session.
     private(set) var isOutOfMemory = false
-    /// The highest stream whose headers have been handed to the socket; a client sends them in order.
+    /// The highest stream whose headers have been handed to the socket; a client sends them in
+    /// order.
     var lastSentID: Int32 = 0
     var nameValues: [nghttp2_nv] = unsafe []
     /// A field of these is longer than `maxFieldBytes`.
@@ -95,7 +97,8 @@ internal import CNGHTTP2
 
     deinit {
         allocator.bodyBytes -= unsentBytes
-        // nghttp2 1.52 frees a body's item twice when there was no memory to queue it: what is left is given up.
+        // nghttp2 1.52 frees a body's item twice when there was no memory to queue it: what is left
+        // is given up.
         guard !isOutOfMemory else { return }
         unsafe nghttp2_session_del(session)
     }
@@ -136,7 +139,8 @@ internal import CNGHTTP2
         note(status)
     }
 
-    /// A command's result: without memory the connection can't go on, which the next `send` or `receive` reports.
+    /// A command's result: without memory the connection can't go on, which the next `send` or
+    /// `receive` reports.
     func note(_ status: Int32) {
         if status == NGHTTP2_ERR_NOMEM.rawValue { isOutOfMemory = true }
     }
@@ -165,7 +169,8 @@ internal import CNGHTTP2
                 value: limits.maxConcurrentStreams),
         ]
         if role == .server {
-            // Clients need send no priorities, and those that do are not listened to (RFC 9218 section 2.1).
+            // Clients need send no priorities, and those that do are not listened to (RFC 9218
+            // section 2.1).
             settings.append(
                 nghttp2_settings_entry(
                     settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
@@ -231,7 +236,8 @@ internal import CNGHTTP2
         return nil
     }
 
-    /// Frames with neither a request nor content that have come since this was asked last, and were not due.
+    /// Frames with neither a request nor content that have come since this was asked last, and were
+    /// not due.
     package func takeOverheadFrames() -> Int {
         defer { overheadFrames = min(0, overheadFrames) }
         return max(0, overheadFrames)

@@ -40,17 +40,17 @@ package struct HTTP2ErrorCode: Hashable, Sendable, CustomStringConvertible {
 
 /// What a batch of received or sent bytes amounted to.
 package enum HTTP2Event: Sendable {
-    /// The request or final response headers; read them with `headers(of:)` while the stream is open
-    /// or the batch not over.
+    /// The request or final response headers; read them with `headers(of:)` while the stream is
+    /// open or the batch not over.
     case headers(HTTP2Stream, endStream: Bool)
     /// The trailers, which end the peer's side; read them with `trailers(of:)`.
     case trailers(HTTP2Stream)
-    /// Headers or trailers over a limit; of headers, the fields up to the limit were kept. A client's session resets the stream with
-    /// CANCEL. A server may respond; over four times the limit its session resets the stream with
-    /// ENHANCE_YOUR_CALM.
+    /// Headers or trailers over a limit; of headers, the fields up to the limit were kept. A
+    /// client's session resets the stream with CANCEL. A server may respond; over four times the
+    /// limit its session resets the stream with ENHANCE_YOUR_CALM.
     case headersTooLarge(HTTP2Stream, HeaderLimit, isTrailers: Bool)
-    /// Headers or trailers of this side that cannot be sent. The session ends the stream: a server's with
-    /// INTERNAL_ERROR.
+    /// Headers or trailers of this side that cannot be sent. The session ends the stream: a
+    /// server's with INTERNAL_ERROR.
     case unsendable(HTTP2Stream, reason: String)
     /// Body bytes, as a range of the input that `receive` was given. With `endStream` the peer
     /// will send nothing more on this stream; the range may then be empty.
@@ -117,9 +117,11 @@ package struct HTTP2Limits: Sendable {
     /// Resets that a peer may cause at once, and per second after that (CVE-2023-44487).
     package var resetBurst: UInt64 = 1_000
     package var resetsPerSecond: UInt64 = 33
-    /// CONTINUATION frames after one HEADERS frame of a client (CVE-2024-28182); over it the connection ends.
+    /// CONTINUATION frames after one HEADERS frame of a client (CVE-2024-28182); over it the
+    /// connection ends.
     package var maxContinuations: Int = 8
-    /// The same of a server. Many callers may share the connection, so the limit allows blocks of several MiB.
+    /// The same of a server. Many callers may share the connection, so the limit allows blocks of
+    /// several MiB.
     package var maxResponseContinuations: Int = 2_048
     /// Unsent answers to PING and SETTINGS before the session treats the peer as an attacker.
     package var maxOutboundAcknowledgements: Int = 1_000

@@ -149,8 +149,8 @@ package struct HeaderBlock: Sendable {
     }
 }
 
-/// Headers to be sent that are made of three blocks, in order; of the middle one some are left out. So
-/// what is passed on is not copied first.
+/// Headers to be sent that are made of three blocks, in order; of the middle one some are left out.
+/// So what is passed on is not copied first.
 package struct HeaderParts: Sendable {
     let first: HeaderBlock
     let passed: HeaderBlock

@@ -1,8 +1,8 @@
-/// Replaces the string literals of a header block that nghttp2's HPACK decoder would refuse as too long, which
-/// would end the connection.
+/// Replaces the string literals of a header block that nghttp2's HPACK decoder would refuse as too
+/// long, which would end the connection.
 ///
-/// It walks the representations (RFC 7541 section 6) by their lengths alone: it decodes neither Huffman codes
-/// nor indexes. A block may arrive in any number of pieces.
+/// It walks the representations (RFC 7541 section 6) by their lengths alone: it decodes neither
+/// Huffman codes nor indexes. A block may arrive in any number of pieces.
 ///
 /// ```
 ///          .------------- indexed, table size -------------.
@@ -12,13 +12,14 @@
 ///          '--------------------------------------------------------------'
 /// ```
 ///
-/// A long literal becomes one of `replacementBytes` bytes `x`. Both are larger than the dynamic table, so both
-/// empty it (RFC 7541 section 4.4): later blocks decode as if nothing had been replaced.
+/// A long literal becomes one of `replacementBytes` bytes `x`. Both are larger than the dynamic
+/// table, so both empty it (RFC 7541 section 4.4): later blocks decode as if nothing had been
+/// replaced.
 struct LiteralFilter {
     /// NGHTTP2_HD_MAX_NV of nghttp2's HPACK decoder: a longer name or value is a COMPRESSION_ERROR.
     static let maxLiteralBytes = 65_536
-    /// Larger than our SETTINGS_HEADER_TABLE_SIZE, which is HTTP/2's default of 4,096. A literal over the limit
-    /// is larger too, though Huffman coded: 30 bits at most stand for a byte.
+    /// Larger than our SETTINGS_HEADER_TABLE_SIZE, which is HTTP/2's default of 4,096. A literal
+    /// over the limit is larger too, though Huffman coded: 30 bits at most stand for a byte.
     static let replacementBytes = 8_192
     /// A longer literal cannot arrive: so many CONTINUATION frames are not read.
     private static let maxLength = 1 << 28
@@ -47,7 +48,8 @@ struct LiteralFilter {
 
     /// Appends the filtered bytes of a piece to `output`.
     ///
-    /// - Returns: false when a length is invalid; `output` then ends with the rest of the piece, unchanged.
+    /// - Returns: false when a length is invalid; `output` then ends with the rest of the piece,
+    ///   unchanged.
     mutating func filter(_ piece: ArraySlice<UInt8>) -> Bool {
         // Up to here everything is in `output`.
         var copied = piece.startIndex
@@ -136,7 +138,8 @@ struct LiteralFilter {
     }
 
     private static func state(after byte: UInt8) -> State {
-        // RFC 7541 sections 6.1 to 6.3: the bits that are not set in a prefix are those of the pattern.
+        // RFC 7541 sections 6.1 to 6.3: the bits that are not set in a prefix are those of the
+        // pattern.
         let (prefix, isLiteral): (UInt8, Bool) =
             switch byte {
             case 0x80...: (0x7f, false)

@@ -29,12 +29,12 @@ package struct YAMLDocument {
         root = composed
     }
 
-    /// More values than any configuration has. A few lines of aliases of aliases stand for as many, but each
-    /// byte of a configuration stands for few.
+    /// More values than any configuration has. A few lines of aliases of aliases stand for as many,
+    /// but each byte of a configuration stands for few.
     private static let (maximumValues, valuesOfAny, valuesPerByte) = (1_000_000, 10_000, 10)
 
-    /// libyaml reads 1,000 levels, and each anchor whose value contains an alias can add as many. About 45,000
-    /// overflow the stack of the main thread when they are released.
+    /// libyaml reads 1,000 levels, and each anchor whose value contains an alias can add as many.
+    /// About 45,000 overflow the stack of the main thread when they are released.
     private static let maximumAnchors = 30
 
     /// The number of anchors in a text, those that only look like one included.
@@ -143,8 +143,8 @@ extension JSONValue {
     /// An array and an object for each of the messages that may nest.
     private static let maximumDepth = 200
 
-    /// YAML as the JSON that means the same. A scalar that does not look like a number or a boolean is a
-    /// string.
+    /// YAML as the JSON that means the same. A scalar that does not look like a number or a boolean
+    /// is a string.
     fileprivate init(document root: Node, maximumValues: Int) throws(MessageError) {
         var budget = Budget(limit: maximumValues)
         try self.init(root, &budget, depth: 0)
@@ -208,8 +208,8 @@ extension Node.Scalar {
         return number
     }
 
-    /// YAML's numbers, except those to base 60 such as 1:30, which YAML 1.2 no longer has: Yams traps when
-    /// one of them overflows.
+    /// YAML's numbers, except those to base 60 such as 1:30, which YAML 1.2 no longer has: Yams
+    /// traps when one of them overflows.
     private var number: JSONValue? {
         guard !string.contains(":") else { return nil }
         if let number = Int64.construct(from: self) { return .integer(number) }

@@ -59,7 +59,8 @@ internal import CProtobufC
 
     /// Memory for `size` bytes, aligned to 16, not initialised.
     func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
-        // The sizes of structs, of what lies in memory, or of its elements times eight: far below 2^63.
+        // The sizes of structs, of what lies in memory, or of its elements times eight: far below
+        // 2^63.
         let rounded = (size + Self.alignment - 1) & ~(Self.alignment - 1)
         if unsafe state.pointee.end - state.pointee.next < rounded {
             let bytes = max(Self.chunkBytes, rounded)

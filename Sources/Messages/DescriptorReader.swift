@@ -1,10 +1,10 @@
 /// Reads one `FileDescriptorProto` and checks the numbers in it, so that no later step has to.
 ///
-/// Numbers in the code are the field numbers of `google/protobuf/descriptor.proto`. Types that the file
-/// refers to may be missing; a use of such a type is an error.
+/// Numbers in the code are the field numbers of `google/protobuf/descriptor.proto`. Types that the
+/// file refers to may be missing; a use of such a type is an error.
 struct DescriptorReader {
-    /// Bytes of the full names of all declarations: each contains the names around it, so that a small
-    /// file can describe names of any total size.
+    /// Bytes of the full names of all declarations: each contains the names around it, so that a
+    /// small file can describe names of any total size.
     private static let maximumSymbolBytes = 16 << 20
     /// The values of `FieldDescriptorProto.Type`, without the group's.
     private static let types = 1...18

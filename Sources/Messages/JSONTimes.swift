@@ -69,7 +69,8 @@ extension Google_Protobuf_Duration {
         return "\(sign)\(seconds.magnitude)\(Digits.fraction(nanos))s"
     }
 
-    /// Reads a number of seconds with an `s`; nil for any other text, and for spans that are not valid.
+    /// Reads a number of seconds with an `s`; nil for any other text, and for spans that are not
+    /// valid.
     package init?(text: String) {
         var digits = Digits(text)
         let isNegative = digits.skip("-")

@@ -2,8 +2,8 @@ internal import FoundationEssentials
 
 /// Turns messages into JSON by their description, without generated code: proto3's JSON mapping.
 ///
-/// Fields at their default are left out unless asked for, as by protobuf's printers. The reverse is in
-/// `JSONTranscoder+Parse.swift`; the well-known types with a form of their own are in
+/// Fields at their default are left out unless asked for, as by protobuf's printers. The reverse is
+/// in `JSONTranscoder+Parse.swift`; the well-known types with a form of their own are in
 /// `JSONTranscoder+WellKnown.swift`.
 package struct JSONTranscoder {
     /// How deeply messages may nest, as in protobuf's own parsers.
@@ -15,7 +15,8 @@ package struct JSONTranscoder {
     private let printsDefaults: Bool
     /// Whether fields have their names in the description instead of those in camel case.
     private let keepsNames: Bool
-    /// Whether a Timestamp or a Duration out of range becomes a text that says so; else it is an error.
+    /// Whether a Timestamp or a Duration out of range becomes a text that says so; else it is an
+    /// error.
     let describesInvalidTimes: Bool
 
     package init(

@@ -1,7 +1,7 @@
 internal import FoundationEssentials
 
-/// A JSON document that keeps the order of its keys and the width of its integers; one that was read
-/// has its keys sorted.
+/// A JSON document that keeps the order of its keys and the width of its integers; one that was
+/// read has its keys sorted.
 package enum JSONValue: Sendable {
     case null
     case bool(Bool)
@@ -100,8 +100,8 @@ package enum JSONValue: Sendable {
 
 /// JSON as `JSONDecoder` reads it: the first type that fits.
 private struct Parsed: Decodable {
-    /// An array and an object for each of the messages that may nest. The decoder's own limit, 512, takes
-    /// over a megabyte of a thread's stack.
+    /// An array and an object for each of the messages that may nest. The decoder's own limit, 512,
+    /// takes over a megabyte of a thread's stack.
     private static let maximumDepth = 2 * JSONTranscoder.maximumDepth
 
     let value: JSONValue

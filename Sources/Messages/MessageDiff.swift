@@ -1,7 +1,7 @@
 /// Which differences between two messages count.
 ///
-/// Paths are proto field names joined by dots, `items.price`; `[]` behind repeated fields and maps may
-/// be written or left out. A rule for a field holds for everything below it.
+/// Paths are proto field names joined by dots, `items.price`; `[]` behind repeated fields and maps
+/// may be written or left out. A rule for a field holds for everything below it.
 package struct DiffRules: Sendable, Equatable {
     /// How far numbers may lie apart: by an amount, or by a share of the larger one.
     package struct Tolerance: Sendable, Equatable {
@@ -38,7 +38,8 @@ package struct DiffRules: Sendable, Equatable {
         !ignored.isEmpty && ignored.contains(Self.normalized(path))
     }
 
-    /// What is found for a field, or else for what it lies in, from the inside out; nil when nothing is.
+    /// What is found for a field, or else for what it lies in, from the inside out; nil when
+    /// nothing is.
     package static func innermost<Found>(
         _ path: String, _ find: (String) -> Found?
     ) -> Found? {
@@ -58,9 +59,9 @@ package struct DiffRules: Sendable, Equatable {
 
 /// Compares two messages field by field, by the description of their type.
 ///
-/// What is equal in the sense of proto3 is equal: the order of fields and map entries, packed or not, a
-/// default that was written or left out. Fields that the description does not have are compared by
-/// number.
+/// What is equal in the sense of proto3 is equal: the order of fields and map entries, packed or
+/// not, a default that was written or left out. Fields that the description does not have are
+/// compared by number.
 package struct MessageDiff {
     /// One field that differs.
     package struct Difference: Sendable, Equatable {
@@ -110,7 +111,8 @@ package struct MessageDiff {
         self.limit = limit
     }
 
-    /// Adds what differs between two messages of one type. Throws when one of them is not of the type.
+    /// Adds what differs between two messages of one type. Throws when one of them is not of the
+    /// type.
     package mutating func compare(
         _ left: [UInt8], _ right: [UInt8], message: String
     ) throws(MessageError) {

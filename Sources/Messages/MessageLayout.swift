@@ -22,8 +22,8 @@ internal import CProtobufC
         isRecursive = unsafe Self.leadsBack(descriptor, on: [], finite: &finite)
     }
 
-    /// Refuses bytes in which messages nest deeper than protobuf's own parsers read: protobuf-c reads them
-    /// by recursion and has no limit, so that a few megabytes would overflow the stack.
+    /// Refuses bytes in which messages nest deeper than protobuf's own parsers read: protobuf-c
+    /// reads them by recursion and has no limit, so that a few megabytes would overflow the stack.
     func checkNesting(_ bytes: UnsafeRawBufferPointer) throws(MessageError) {
         guard isRecursive else { return }
         try unsafe Self.checkNesting(Array(bytes)[...], descriptor, depth: 1)
@@ -45,8 +45,8 @@ internal import CProtobufC
         }
     }
 
-    /// Whether a type contains itself or one of the types on the way to it. The depth is bounded by the
-    /// number of types, which are part of the program.
+    /// Whether a type contains itself or one of the types on the way to it. The depth is bounded by
+    /// the number of types, which are part of the program.
     ///
     /// - Parameter finite: types that are known not to.
     private static func leadsBack(

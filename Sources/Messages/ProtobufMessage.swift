@@ -65,7 +65,8 @@ extension ProtobufMessage {
             buffer.append(contentsOf: repeatElement(0, count: count))
             unsafe buffer.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
-                // `count` bytes exist from `start` on, and protobuf-c writes as many as it has counted.
+                // `count` bytes exist from `start` on, and protobuf-c writes as many as it has
+                // counted.
                 let written = unsafe protobuf_c_message_pack(
                     message, (base + start).assumingMemoryBound(to: UInt8.self))
                 precondition(written == count, "protobuf-c counts what it writes")

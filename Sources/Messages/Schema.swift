@@ -14,7 +14,8 @@ package struct Schema: Sendable {
         package let isGroup: Bool
         /// The full name of the message or enum type, without a leading dot.
         package let typeName: String
-        /// The index in `oneofs` of the oneof that the field belongs to, proto3 `optional` left out.
+        /// The index in `oneofs` of the oneof that the field belongs to, proto3 `optional` left
+        /// out.
         package let oneof: Int?
         package let isOptional: Bool
 
@@ -22,8 +23,8 @@ package struct Schema: Sendable {
         package static let maximumNumber = 536_870_911
     }
 
-    /// A field's type; raw values are `FieldDescriptorProto.Type`'s. The type of a group, 10, is `message`
-    /// here.
+    /// A field's type; raw values are `FieldDescriptorProto.Type`'s. The type of a group, 10, is
+    /// `message` here.
     package enum Kind: Int, Sendable {
         case double = 1
         case float, int64, uint64, int32, fixed64, fixed32, bool, string
@@ -99,8 +100,8 @@ package struct Schema: Sendable {
         try add(file: [UInt8](data))
     }
 
-    /// Adds a serialized `FileDescriptorProto`; a file already known is skipped. An invalid one adds
-    /// nothing.
+    /// Adds a serialized `FileDescriptorProto`; a file already known is skipped. An invalid one
+    /// adds nothing.
     package mutating func add(file bytes: [UInt8]) throws(MessageError) {
         let read = try DescriptorReader(bytes, unless: { files[$0] != nil })
         guard let read else { return }
@@ -153,8 +154,8 @@ package struct ParsedFields {
 
     package func text(_ number: Int) -> String { texts(number).last ?? "" }
 
-    /// The last value of an `int32` or enum field. Longer varints lose their upper bits, as in protobuf's
-    /// own parsers.
+    /// The last value of an `int32` or enum field. Longer varints lose their upper bits, as in
+    /// protobuf's own parsers.
     package func int32(_ number: Int) -> Int32? {
         varint(number).map { Int32(truncatingIfNeeded: $0) }
     }

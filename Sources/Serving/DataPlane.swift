@@ -55,9 +55,9 @@ package final class DataPlane: Sendable {
 
     // MARK: Listening
 
-    /// Listens for clients on one socket per loop, all with the same address (SO_REUSEPORT), so that the
-    /// kernel spreads connections over the loops. A socket that was given is one: a loop takes its connections
-    /// and hands them to all in turn.
+    /// Listens for clients on one socket per loop, all with the same address (SO_REUSEPORT), so
+    /// that the kernel spreads connections over the loops. A socket that was given is one: a loop
+    /// takes its connections and hands them to all in turn.
     ///
     /// - Returns: the address, with the port that was chosen if 0 was asked for.
     package func listen(
@@ -125,7 +125,8 @@ package final class DataPlane: Sendable {
                     minimum: 2_048, initial: 2_048, maximum: 65_536))
     }
 
-    /// Admits an accepted connection and installs its handlers. The caller closes the channel on an error.
+    /// Admits an accepted connection and installs its handlers. The caller closes the channel on an
+    /// error.
     private static func setUp(
         _ channel: any Channel, _ loop: ServingLoop, _ gate: ConnectionGate, _ tls: ServedTLS?,
         _ services: SystemServices
@@ -223,8 +224,8 @@ private final class Listeners: Sendable {
         }
         let inherited = open.filter(\.isInherited)
         if !inherited.isEmpty {
-            // Closing a listener closes what it is just handing to another loop. An inherited socket stays open
-            // elsewhere, so that nobody is refused meanwhile.
+            // Closing a listener closes what it is just handing to another loop. An inherited
+            // socket stays open elsewhere, so that nobody is refused meanwhile.
             for one in inherited { try? await one.channel.setOption(.autoRead, value: false).get() }
             try? await Task.sleep(for: Self.handOver)
         }

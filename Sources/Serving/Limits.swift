@@ -1,7 +1,7 @@
 internal import HTTP2Session
 
-/// Every bound of the data plane, in one place. Sizes are in bytes. `Limits.named` has them all by name, for
-/// `weir serve --limit` and the README's table.
+/// Every bound of the data plane, in one place. Sizes are in bytes. `Limits.named` has them all by
+/// name, for `weir serve --limit` and the README's table.
 public struct Limits: Sendable {
     // MARK: Connections
 
@@ -17,25 +17,28 @@ public struct Limits: Sendable {
     public var headersTimeout = Duration.seconds(10)
     /// Without a request; then the client is asked to go (GOAWAY).
     public var idleTimeout = Duration.seconds(3_600)
-    /// The same between two requests over HTTP/1.1, and within one request between two pieces of its body.
+    /// The same between two requests over HTTP/1.1, and within one request between two pieces of
+    /// its body.
     public var http1IdleTimeout = Duration.seconds(75)
     /// Silence after which the server sends a client a PING.
     public var keepaliveInterval = Duration.seconds(120)
     /// How long it may take to give one; over it closed.
     public var keepaliveTimeout = Duration.seconds(20)
-    /// Between two PINGs of a client while it gets no response; more often is a strike (gRFC A8). Half of what
-    /// gRPC's clients keep to at least.
+    /// Between two PINGs of a client while it gets no response; more often is a strike (gRFC A8).
+    /// Half of what gRPC's clients keep to at least.
     public var minPingInterval = Duration.seconds(5)
     /// Strikes that are let pass; over it GOAWAY ENHANCE_YOUR_CALM, "too_many_pings".
     public var maxPingStrikes = 2
-    /// How long response bytes may wait for a client that reads none of them; over it the stream is reset.
+    /// How long response bytes may wait for a client that reads none of them; over it the stream is
+    /// reset.
     public var slowReaderTimeout = Duration.seconds(300)
-    /// Frames without a request or content (SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones)
-    /// that a client may send at once, and per second after that, beside four for each request and for each DATA
-    /// that it gets; over it GOAWAY ENHANCE_YOUR_CALM.
+    /// Frames without a request or content (SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA,
+    /// unknown ones) that a client may send at once, and per second after that, beside four for
+    /// each request and for each DATA that it gets; over it GOAWAY ENHANCE_YOUR_CALM.
     public var maxOverheadFrames = 2_000
-    /// Streams that a client may break off, or have broken off by its mistakes, at once, and a tenth of it per
-    /// second after that (CVE-2023-44487, CVE-2025-8671); over it GOAWAY ENHANCE_YOUR_CALM.
+    /// Streams that a client may break off, or have broken off by its mistakes, at once, and a
+    /// tenth of it per second after that (CVE-2023-44487, CVE-2025-8671); over it GOAWAY
+    /// ENHANCE_YOUR_CALM.
     public var maxResets = 1_000
     /// How many of them are let pass again each second.
     var resetsPerSecond: Double { Double(maxResets) / 10 }
@@ -68,10 +71,11 @@ public struct Limits: Sendable {
 
     // MARK: Memory
 
-    /// Bytes of requests and responses that wait in memory, in all; over it new requests and what still comes
-    /// of running ones are refused (RESOURCE_EXHAUSTED). Each loop has an equal share.
+    /// Bytes of requests and responses that wait in memory, in all; over it new requests and what
+    /// still comes of running ones are refused (RESOURCE_EXHAUSTED). Each loop has an equal share.
     public var maxBufferedBytes = 1 << 30
-    /// Request bytes that wait in memory for the handlers of one connection; over it RESOURCE_EXHAUSTED.
+    /// Request bytes that wait in memory for the handlers of one connection; over it
+    /// RESOURCE_EXHAUSTED.
     public var maxBufferedBytesPerConnection = 64 << 20
     /// Request bytes of one stream that a client may send ahead of the handler.
     public var streamWindowBytes = 64 << 10
@@ -79,22 +83,23 @@ public struct Limits: Sendable {
     public var connectionWindowBytes = 16 << 20
     /// Response bytes buffered for a stream before `send` waits for the client.
     public var responseBufferBytes = 64 << 10
-    /// Bytes of a forwarded call that wait for its receiver before its sender gets no more credit, for
-    /// each direction; at most one window more can be on its way.
+    /// Bytes of a forwarded call that wait for its receiver before its sender gets no more credit,
+    /// for each direction; at most one window more can be on its way.
     public var forwardBufferBytes = 64 << 10
     /// Request bytes kept until the response begins, so that a forwarded request can be sent again.
     public var retryBufferBytes = 64 << 10
     /// Paths whose route each loop remembers.
     public var maxRememberedPaths = 1_024
-    /// Methods of one endpoint that are counted under their names; calls of further methods are counted
-    /// as "other".
+    /// Methods of one endpoint that are counted under their names; calls of further methods are
+    /// counted as "other".
     public var maxMethodsPerEndpoint = 128
     /// Methods of all endpoints that are counted under their names.
     public var maxMethods = 4_096
 
     // MARK: Shadows
 
-    /// Bytes of each of two answers that are compared field by field; of longer ones a hash is compared.
+    /// Bytes of each of two answers that are compared field by field; of longer ones a hash is
+    /// compared.
     public var comparedBodyBytes = 256 << 10
     /// Pairs of answers that wait to be looked into; further ones are counted as not compared.
     public var maxPendingComparisons = 256

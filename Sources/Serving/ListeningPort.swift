@@ -43,8 +43,8 @@ package struct ListeningPort: Sendable {
 
     /// An address.
     ///
-    /// All sockets on it share it (SO_REUSEPORT), also with those of another server of the same user; which is
-    /// what one wants that takes over from another, and nobody else.
+    /// All sockets on it share it (SO_REUSEPORT), also with those of another server of the same
+    /// user; which is what one wants that takes over from another, and nobody else.
     ///
     /// - Parameter isShared: whether another server may be listening there.
     package init(host: String, port: Int, isShared: Bool) async throws(ListenFailure) {
@@ -75,7 +75,8 @@ package struct ListeningPort: Sendable {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        // The system writes an address of at most `length` bytes, and its text of at most `host.count`.
+        // The system writes an address of at most `length` bytes, and its text of at most
+        // `host.count`.
         let isKnown = unsafe withUnsafeMutablePointer(to: &storage) { storage in
             unsafe storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 unsafe getsockname(descriptor, address, &length) == 0

@@ -126,8 +126,8 @@ extension AffinityMap {
 /// 2. Each released piece *returns* to the latest earlier holder that grows.
 /// 3. What is left is *handed over* to the other backends that grow.
 ///
-/// Because what was got last is given up first and goes back to the backend that it came from, undoing the
-/// latest change restores the map bit for bit.
+/// Because what was got last is given up first and goes back to the backend that it came from,
+/// undoing the latest change restores the map bit for bit.
 private struct Rearrangement {
     private var pieces: [Piece]
     private var surplus: [String: UInt128] = [:]
@@ -234,8 +234,8 @@ private struct Rearrangement {
             while piece.width > 0 {
                 let owner = taker(after: result.last?.holder.owner, before: right?.holder.owner)
                 let amount = min(need[owner] ?? 0, piece.width)
-                // The shares of a map and those of weights both sum to 2^64, so that what is released
-                // equals what is needed.
+                // The shares of a map and those of weights both sum to 2^64, so that what is
+                // released equals what is needed.
                 precondition(amount > 0, "what is released equals what is needed")
                 need[owner, default: 0] -= amount
                 result.append(

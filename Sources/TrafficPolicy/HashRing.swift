@@ -17,7 +17,8 @@ package struct HashRing: Sendable {
     private let points: [UInt64]
     private let owners: [Int32]
 
-    /// - Parameter names: of the replicas, unlike each other; a name has the same points in every ring.
+    /// - Parameter names: of the replicas, unlike each other; a name has the same points in every
+    ///   ring.
     package init(_ names: [String]) {
         var pairs: [(point: UInt64, owner: Int32)] = []
         pairs.reserveCapacity(names.count * Self.pointsPerReplica)

@@ -74,8 +74,8 @@ package struct TrafficWeights: Equatable, Sendable {
         shares = [backend: AffinityMap.space]
     }
 
-    /// Weights read back from a store: as they are, because dividing them by their sum again would change
-    /// their last bits. Nil when they are not a valid policy.
+    /// Weights read back from a store: as they are, because dividing them by their sum again would
+    /// change their last bits. Nil when they are not a valid policy.
     package init?(stored weights: [(backend: String, weight: Double)]) {
         guard let again = try? TrafficWeights(weights), again.weights.count == weights.count,
             zip(again.weights, weights).allSatisfy({ $0.backend == $1.backend })
@@ -100,9 +100,9 @@ package struct TrafficWeights: Equatable, Sendable {
     /// Rounds each weight to whole points and gives what rounding left over to the largest, so that
     /// the shares cover the space and each is its weight to within 2^-52.
     ///
-    /// - Parameter weights: at least one and at most `maximumBackends`, not negative, with a sum of 1 within
-    ///   `tolerance`. So no share exceeds 2^65, and the largest exceeds what rounding and the tolerance can
-    ///   take from it.
+    /// - Parameter weights: at least one and at most `maximumBackends`, not negative, with a sum of
+    ///   1 within `tolerance`. So no share exceeds 2^65, and the largest exceeds what rounding and
+    ///   the tolerance can take from it.
     private static func exactShares(
         of weights: [(backend: String, weight: Double)]
     ) -> [String: UInt128] {

@@ -1,8 +1,8 @@
 internal import Foundation
 internal import GRPCWire
 
-/// A file that an argument names, or standard input. (`FileHandle` traps when reading fails, as it does for a
-/// directory or a closed standard input.)
+/// A file that an argument names, or standard input. (`FileHandle` traps when reading fails, as it
+/// does for a directory or a closed standard input.)
 enum InputFile {
     /// The most bytes of a file; the JSON of a whole history is the largest.
     static let maxBytes = 1 << 30

@@ -2,8 +2,8 @@ internal import ArgumentParser
 internal import Foundation
 internal import Messages
 
-/// How options that are numbers are read. Every number from outside has a range; a value outside it is a usage error,
-/// with an error that names the option, the value and the range.
+/// How options that are numbers are read. Every number from outside has a range; a value outside it
+/// is a usage error, with an error that names the option, the value and the range.
 enum Bounded {
     /// A whole number.
     static func whole<Number: FixedWidthInteger & Sendable>(

@@ -39,7 +39,8 @@ enum Style {
             text.text.split(separator: "\n", omittingEmptySubsequences: false)
                 .map { cut($0, to: columns) }.joined(separator: "\n")
         }
-        // The cursor moves to the top, each line overwrites the old one, and the rest is cleared: no flicker.
+        // The cursor moves to the top, each line overwrites the old one, and the rest is cleared:
+        // no flicker.
         try Output.write(
             "\u{1b}[H" + (lines ?? text.text).replacing("\n", with: "\u{1b}[K\n")
                 + "\u{1b}[K\n\u{1b}[J")

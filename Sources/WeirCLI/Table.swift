@@ -1,8 +1,8 @@
 internal import Foundation
 internal import GRPCWire
 
-/// Text in columns. Cells are escaped, so that a cell has one line. Numbers are right-aligned, the heading is
-/// dimmed on a terminal.
+/// Text in columns. Cells are escaped, so that a cell has one line. Numbers are right-aligned, the
+/// heading is dimmed on a terminal.
 struct Table {
     enum Alignment { case left, right }
 

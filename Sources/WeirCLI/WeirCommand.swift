@@ -28,7 +28,8 @@ struct WeirCommand: AsyncParsableCommand {
         do throws(Output.Failure) {
             try await run()
         } catch {
-            // The end of a reader that has seen enough, as in `weir history | head`, needs no error.
+            // The end of a reader that has seen enough, as in `weir history | head`, needs no
+            // error.
             if !error.cause.isClosedPipe {
                 complain("cannot write standard output: \(error.cause)")
             }

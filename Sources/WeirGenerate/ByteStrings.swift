@@ -5,7 +5,8 @@ internal import Messages
 ///
 /// Numbers are the field numbers of `google/protobuf/descriptor.proto`. Map entries lose their
 /// `map_entry` option, because a map's key can't be bytes, and fields lose their `proto3_optional`,
-/// which protoc-gen-c 1.4 refuses: what is left is a oneof of one field. On the wire nothing changes.
+/// which protoc-gen-c 1.4 refuses: what is left is a oneof of one field. On the wire nothing
+/// changes.
 enum ByteStrings {
     static func rewrite(descriptorSet: [UInt8]) throws(MessageError) -> [UInt8] {
         try mapped(descriptorSet[...], [1: file])

@@ -55,8 +55,8 @@ struct MessageCode {
             case .field(let field):
                 lines.append("/// Field \(field.number), `\(field.name)`.")
                 lines.append(
-                    "\(access) var \(SwiftName.field(field.name)): \(storedType(field))\(initial(field))"
-                )
+                    "\(access) var \(SwiftName.field(field.name)): "
+                        + "\(storedType(field))\(initial(field))")
             case .oneof(_, let name, let fields):
                 lines.append("/// Which field of `oneof \(name)` is set.")
                 lines.append("\(access) enum \(SwiftName.oneof(name)): Hashable, Sendable {")
@@ -248,11 +248,11 @@ struct MessageCode {
                 for field in fields {
                     body.append("case .\(SwiftName.field(field.name))(let value):")
                     body.append(
-                        "    unsafe c.pointee.\(CName.lower(name))_case = .init(rawValue: \(field.number))"
-                    )
+                        "    unsafe c.pointee.\(CName.lower(name))_case = "
+                            + ".init(rawValue: \(field.number))")
                     body.append(
-                        "    unsafe c.pointee.\(CName.field(field.name)) = \(encode("value", field))"
-                    )
+                        "    unsafe c.pointee.\(CName.field(field.name)) = "
+                            + encode("value", field))
                 }
                 body += ["case nil: break", "}"]
             }
@@ -287,10 +287,8 @@ struct MessageCode {
                 ]
         }
         if isOptional(field) {
-            return ["if let value = self.\(property) {"]
-                + (field.kind == .message
-                    ? []
-                    : ["    unsafe c.pointee.\(presence(field)) = .init(rawValue: \(field.number))"])
+            let mark = "    unsafe c.pointee.\(presence(field)) = .init(rawValue: \(field.number))"
+            return ["if let value = self.\(property) {"] + (field.kind == .message ? [] : [mark])
                 + ["    unsafe c.pointee.\(name) = \(encode("value", field))", "}"]
         }
         return ["unsafe c.pointee.\(name) = \(encode("self.\(property)", field))"]
@@ -302,7 +300,8 @@ struct MessageCode {
         let element = direct ? type : "UnsafeMutablePointer<\(type)>?"
         return [
             "unsafe c.pointee.\(CName.count(field.name)) = \(count).count",
-            "unsafe c.pointee.\(CName.field(field.name)) = arena.zeroed((\(element)).self, count: \(count).count)",
+            "unsafe c.pointee.\(CName.field(field.name)) = "
+                + "arena.zeroed((\(element)).self, count: \(count).count)",
         ]
     }
 
@@ -324,8 +323,8 @@ struct MessageCode {
         case .string, .bytes: return "unsafe ProtobufCBinaryData(arena.copy(\(value)))"
         case .bool: return "\(value) ? 1 : 0"
         case .enumeration:
-            return
-                "\(CName.type(field.typeName))(rawValue: .init(truncatingIfNeeded: \(value).rawValue))"
+            return "\(CName.type(field.typeName))"
+                + "(rawValue: .init(truncatingIfNeeded: \(value).rawValue))"
         default: return value
         }
     }

@@ -2,11 +2,11 @@ internal import GRPCWire
 internal import Serving
 internal import Synchronization
 
-/// Decides what callers of the admin port may do, when a call begins and again for each open call when the access
-/// file has changed.
+/// Decides what callers of the admin port may do, when a call begins and again for each open call
+/// when the access file has changed.
 ///
-/// Without a list every caller may do everything: the port then listens on the loopback address, or requires
-/// certificates.
+/// Without a list every caller may do everything: the port then listens on the loopback address, or
+/// requires certificates.
 package final class Access: Sendable {
     /// What a call requires of its caller.
     struct Need: Sendable {
@@ -155,8 +155,8 @@ package final class Access: Sendable {
         guard !caller.identities.isEmpty else {
             throw RPCError(
                 .unauthenticated,
-                "the caller is unknown: send a token (authorization: Bearer TOKEN) or a certificate "
-                    + "with a URI, a DNS name or an email address")
+                "the caller is unknown: send a token (authorization: Bearer TOKEN) or a "
+                    + "certificate with a URI, a DNS name or an email address")
         }
         guard let principal = list.principal(certificate: caller.identities) else {
             let names = caller.identities.prefix(4).map { "\($0)".printable(limit: 128) }

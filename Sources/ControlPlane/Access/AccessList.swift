@@ -5,15 +5,16 @@ package import Serving
 /// Who may do what on the admin port, read from a file with a line for each credential:
 ///
 /// ```
-/// # name      role                credential
-/// ada         admin               cert:uri:spiffe://prod/ada
-/// deploy-bot  operator:greeter    sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-/// grafana     viewer              cert:dns:grafana.internal
+/// # name      role              credential
+/// ada         admin             cert:uri:spiffe://prod/ada
+/// deploy-bot  operator:greeter  sha256:9f86d081884c7d659a2feaa0c55ad015(32 more digits)
+/// grafana     viewer            cert:dns:grafana.internal
 /// ```
 ///
-/// `sha256:` is the hash of a bearer token, in hexadecimal; a token has 256 random bits, so its hash reveals nothing.
-/// `cert:` is a subject alternative name of a client's certificate with its type, `uri`, `dns` or `email`; see
-/// ``PeerIdentity`` for how names are compared. A word that begins with `#` begins a comment.
+/// `sha256:` is the hash of a bearer token, in hexadecimal; a token has 256 random bits, so its
+/// hash reveals nothing. `cert:` is a subject alternative name of a client's certificate with its
+/// type, `uri`, `dns` or `email`; see ``PeerIdentity`` for how names are compared. A word that
+/// begins with `#` begins a comment.
 package struct AccessList: Sendable {
     /// What a principal may do; each role may do what the one before may.
     package enum Role: String, Sendable, Comparable, CaseIterable {

@@ -2,13 +2,14 @@ internal import Serving
 
 /// The hosts that plain HTTP requests to the admin port may name.
 ///
-/// A page of `evil.example` that a browser shows can have its own name resolve to an address of this server ("DNS
-/// rebinding"); the browser then lets the page read the answers, as they have the origin of the page. The request
-/// still names `evil.example`, and is rejected for that. It allows hosts that no page of another site can have: IP
-/// addresses, names without a dot, names below `localhost` (RFC 6761 section 6.3), and the names of this server.
+/// A page of `evil.example` that a browser shows can have its own name resolve to an address of
+/// this server ("DNS rebinding"); the browser then lets the page read the answers, as they have the
+/// origin of the page. The request still names `evil.example`, and is rejected for that. Hosts
+/// that no page of another site can have are allowed: IP addresses, names without a dot, names
+/// below `localhost` (RFC 6761 section 6.3), and the names of this server.
 ///
-/// gRPC calls are not checked: browsers send HTTP/2 over TLS only, and a certificate of this server does not have the
-/// page's name.
+/// gRPC calls are not checked: browsers send HTTP/2 over TLS only, and a certificate of this server
+/// does not have the page's name.
 package struct AdminHosts: Sendable {
     private let names: Set<String>
 

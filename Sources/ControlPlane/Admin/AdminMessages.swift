@@ -86,8 +86,8 @@ extension Google_Protobuf_Timestamp {
     /// The years 1 to 9999 in seconds since 1970, which is what a timestamp may hold.
     private static let seconds = -62_135_596_800.0...253_402_300_799.0
 
-    /// To the microsecond, which is as much as a `Date` can hold; a time that a timestamp cannot hold becomes the
-    /// nearest one that it can.
+    /// To the microsecond, which is as much as a `Date` can hold; a time that a timestamp cannot
+    /// hold becomes the nearest one that it can.
     init(_ date: Date) {
         let range = Self.seconds
         let time = date.timeIntervalSince1970

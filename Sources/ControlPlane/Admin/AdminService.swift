@@ -209,7 +209,8 @@ extension Service {
         }
     }
 
-    /// A unary method that changes nothing; while the store is lost its answers say that they may be stale.
+    /// A unary method that changes nothing; while the store is lost its answers say that they may
+    /// be stale.
     fileprivate func question<Request: WireMessage, Reply: WireMessage>(
         _ method: String, _ plane: ControlPlane,
         _ handler: @escaping @Sendable (Request) async throws -> Reply

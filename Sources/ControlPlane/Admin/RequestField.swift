@@ -23,7 +23,8 @@ struct RequestField {
                     + "have the sign of the seconds")
         }
         let given = Duration.seconds(asked.seconds) + .nanoseconds(Int64(asked.nanos))
-        // Timers that fire more often than each millisecond would leave a loop no time for requests.
+        // Timers that fire more often than each millisecond would leave a loop no time for
+        // requests.
         guard orZero && given == .zero || given >= .milliseconds(1),
             given <= .seconds(Self.maxSeconds)
         else {

@@ -7,8 +7,8 @@ internal import struct FoundationEssentials.Date
 
 /// Reports about shadows.
 extension ControlPlane {
-    /// By what the answers of a shadow's backend are compared, or with an empty name those of the callers'
-    /// own backends: the description of its messages goes before that of the others.
+    /// By what the answers of a shadow's backend are compared, or with an empty name those of the
+    /// callers' own backends: the description of its messages goes before that of the others.
     func compared(by endpoint: ControlState.Endpoint, _ backend: String) -> ComparisonRules {
         let own = endpoint.weights.weights.map(\.backend)
         let backends = (backend.isEmpty ? own : [backend] + own).compactMap { state.backends[$0] }

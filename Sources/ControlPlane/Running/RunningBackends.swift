@@ -56,8 +56,8 @@ struct RunningBackends {
                 }
                 set.update(backend.options, tls: loaded, addresses: addresses)
             } catch {
-                // The files could be read where and when the backend was accepted. Plaintext is not a
-                // substitute.
+                // The files could be read where and when the backend was accepted. Plaintext is not
+                // a substitute.
                 set.update(backend.options, tls: nil, addresses: [])
                 set.isUnusable(because: "TLS cannot be set up: \(error.description)")
             }

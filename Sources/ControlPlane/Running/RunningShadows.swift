@@ -1,7 +1,8 @@
 internal import Messages
 internal import Serving
 
-/// What the shadows of the endpoints use on this server, and have found; kept from change to change.
+/// What the shadows of the endpoints use on this server, and have found; kept from change to
+/// change.
 ///
 /// Confined to the control plane.
 struct RunningShadows {
@@ -43,8 +44,8 @@ struct RunningShadows {
         return account
     }
 
-    /// Has an endpoint's answers compared by the rules of today. Other rules restart its reports: what was
-    /// judged by the old ones, and values that are not to be kept any more, are forgotten.
+    /// Has an endpoint's answers compared by the rules of today. Other rules restart its reports:
+    /// what was judged by the old ones, and values that are not to be kept any more, are forgotten.
     ///
     /// - Parameters:
     ///   - latestBackend: the revision of the latest change of any backend.

@@ -1,6 +1,7 @@
 package import Serving
 
-/// What figures and ledgers say about a shadow: pure, so that a verdict can be tested without traffic.
+/// What figures and ledgers say about a shadow: pure, so that a verdict can be tested without
+/// traffic.
 package struct ShadowFindings: Sendable {
     package enum Verdict: Sendable {
         case tooFew, fit, differs, late, unreachable
@@ -25,8 +26,8 @@ package struct ShadowFindings: Sendable {
     static let leastCompared: UInt64 = 100
     /// Second copies below which nothing is taken for noise.
     static let leastNoiseCompared: UInt64 = 10
-    /// A field differs beyond noise when its shares lie this far apart, as Diffy has it: relative to their
-    /// sum, and absolutely.
+    /// A field differs beyond noise when its shares lie this far apart, as Diffy has it: relative
+    /// to their sum, and absolutely.
     static let leastRelative = 0.2
     static let leastAbsolute = 0.0003
 

@@ -2,8 +2,8 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlState {
-    /// Makes endpoints what they were: routes, weights, shadows and affinity maps, bit for bit. Backends
-    /// stay as they are.
+    /// Makes endpoints what they were: routes, weights, shadows and affinity maps, bit for bit.
+    /// Backends stay as they are.
     ///
     /// - Parameters:
     ///   - then: an earlier state.

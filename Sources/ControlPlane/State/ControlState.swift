@@ -6,8 +6,8 @@ package import TrafficPolicy
 ///
 /// The changes are in `ControlState+Backends.swift`, `ControlState+Endpoints.swift`,
 /// `ControlState+Apply.swift` and `ControlState+Rollback.swift`; each checks everything before it
-/// changes anything. They work on a copy; what they did is then found out as a `StateDelta`, stored,
-/// and applied to the state that counts.
+/// changes anything. They work on a copy; what they did is then found out as a `StateDelta`,
+/// stored, and applied to the state that counts.
 package struct ControlState: Sendable {
     /// How many earlier affinity maps an endpoint keeps, so that going back to its weights restores
     /// them.
@@ -75,7 +75,8 @@ package struct ControlState: Sendable {
 
         package init() {}
 
-        /// Whether the same answers differ in the same fields by both, and the same is kept of them.
+        /// Whether the same answers differ in the same fields by both, and the same is kept of
+        /// them.
         func judgesLike(_ other: Comparison) -> Bool {
             var same = other
             same.noiseProportion = noiseProportion

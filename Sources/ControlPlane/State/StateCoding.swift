@@ -3,8 +3,8 @@ internal import Messages
 internal import Serving
 internal import TrafficPolicy
 
-// The control state in the words of `store.proto`, both ways. What is read back is the same, bit for
-// bit.
+// The control state in the words of `store.proto`, both ways. What is read back is the same, bit
+// for bit.
 
 /// Stored bytes that can't be read.
 struct UnreadableState: Error, CustomStringConvertible {

@@ -1,7 +1,7 @@
 internal import TrafficPolicy
 
-/// What leads from one state to another: whole objects as they are then, and names of those that are
-/// gone.
+/// What leads from one state to another: whole objects as they are then, and names of those that
+/// are gone.
 struct StateDelta: Sendable {
     /// Sorted by name, as all of these are.
     var backends: [ControlState.Backend] = []

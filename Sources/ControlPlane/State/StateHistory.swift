@@ -5,8 +5,8 @@ package struct HistoryBounds: Sendable {
     package var revisions = 1_000
     package var age = Duration.seconds(90 * 86_400)
 
-    /// More than what is kept, by which the history may grow before it is cut: to cut costs as much as
-    /// to go through all of it.
+    /// More than what is kept, by which the history may grow before it is cut: to cut costs as much
+    /// as to go through all of it.
     var slack: Int { max(64, revisions / 8) }
 
     package init() {}
@@ -41,11 +41,12 @@ struct StateHistory: Sendable {
 
     init(_ current: ControlState = ControlState()) { self.current = current }
 
-    /// The earliest state that is kept. Each entry is one revision, so there are no more than the current
-    /// one's number.
+    /// The earliest state that is kept. Each entry is one revision, so there are no more than the
+    /// current one's number.
     var oldest: UInt64 { current.revision - UInt64(entries.count) }
 
-    /// Adds the next revision. The caller has checked its number, also of one that a store contains.
+    /// Adds the next revision. The caller has checked its number, also of one that a store
+    /// contains.
     mutating func append(_ record: RevisionRecord) {
         precondition(record.revision == current.revision + 1, "revisions follow each other")
         entries.append(Entry(record: record, undo: current.apply(record.delta)))

@@ -1,12 +1,12 @@
-/// Where the control state is kept: a checkpoint and the revisions after it, each of them bytes that a
-/// store does not look into.
+/// Where the control state is kept: a checkpoint and the revisions after it, each of them bytes
+/// that a store does not look into.
 ///
 /// ```
 ///   checkpoint(40)   41  42  43     append(44): kept for good when it returns
 /// ```
 ///
-/// Several servers may share a store. It keeps one line of revisions: of two that append the same one
-/// wins, and the other gets an error: it must read first.
+/// Several servers may share a store. It keeps one line of revisions: of two that append the same
+/// one wins, and the other gets an error: it must read first.
 package protocol StateStore: Sendable {
     /// Where the state is, for people: "sqlite:/var/lib/weir/weir.db".
     var place: String { get }
@@ -19,8 +19,8 @@ package protocol StateStore: Sendable {
     /// - Parameter revision: nil for all there is.
     func read(after revision: UInt64?) async throws(StoreError) -> StoredHistory
 
-    /// Keeps the next revision for good before it returns. Throws `conflict`, and keeps nothing, when it
-    /// is not the next one.
+    /// Keeps the next revision for good before it returns. Throws `conflict`, and keeps nothing,
+    /// when it is not the next one.
     func append(_ record: StoredRecord) async throws(StoreError)
 
     /// Replaces the checkpoint and the revisions up to its own; those after it stay.
@@ -29,8 +29,8 @@ package protocol StateStore: Sendable {
     /// Finds out, by writing something, whether the store works.
     func probe() async throws(StoreError)
 
-    /// Tells the others who share the store about this server, until it closes the store or is cut off
-    /// from it.
+    /// Tells the others who share the store about this server, until it closes the store or is cut
+    /// off from it.
     func announce(_ instance: [UInt8]) async throws(StoreError)
 
     /// The announced instances that have not left.
@@ -45,8 +45,8 @@ package protocol StateStore: Sendable {
 
 /// A revision or a checkpoint.
 package struct StoredRecord: Sendable, Equatable {
-    /// The largest revision that is read or written. Whatever a store contains, sums of revisions and counts
-    /// cannot overflow.
+    /// The largest revision that is read or written. Whatever a store contains, sums of revisions
+    /// and counts cannot overflow.
     static let maximumRevision: UInt64 = 1 << 62
 
     package let revision: UInt64

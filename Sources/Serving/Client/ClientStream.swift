@@ -13,8 +13,8 @@ public struct ClientStream<Request: WireMessage, Reply: WireMessage>: Sendable {
     /// The call itself, for its metadata.
     public let call: ClientCall
 
-    /// Sends a request; waits while too much is buffered. Sending on a call that has ended does nothing:
-    /// `next` tells why it ended.
+    /// Sends a request; waits while too much is buffered. Sending on a call that has ended does
+    /// nothing: `next` tells why it ended.
     public func send(_ request: Request) async throws {
         try await call.send(try request.serializedBytes())
     }

@@ -5,8 +5,8 @@ internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
-/// A gRPC client for any server. Its HTTP/2 connections are opened when they are needed, and again after
-/// they were lost.
+/// A gRPC client for any server. Its HTTP/2 connections are opened when they are needed, and again
+/// after they were lost.
 public final class WeirClient: Sendable {
     /// What goes with a call besides its messages.
     public struct CallOptions: Sendable {
@@ -31,8 +31,8 @@ public final class WeirClient: Sendable {
         }
     }
 
-    /// Which calls are made again. Only for those that may be: the server may have done its work before the
-    /// answer was lost.
+    /// Which calls are made again. Only for those that may be: the server may have done its work
+    /// before the answer was lost.
     public struct Retry: Sendable {
         /// Statuses that are worth another attempt.
         public var codes: Set<StatusCode> = [.unavailable]
@@ -66,8 +66,8 @@ public final class WeirClient: Sendable {
     ///
     /// - Parameters:
     ///   - address: where the server listens.
-    ///   - maxConnections: a further connection is opened when the others run as many calls as the server
-    ///     takes at once; beyond this calls wait.
+    ///   - maxConnections: a further connection is opened when the others run as many calls as the
+    ///     server takes at once; beyond this calls wait.
     ///   - maxMessageBytes: the largest reply accepted.
     public convenience init(
         _ address: Address, maxConnections: Int = 4, maxMessageBytes: Int = 4 << 20

@@ -1,7 +1,7 @@
 internal import NIOCore
 
-/// Lets a listener rest when the system has no more files or memory to give: until some are free, it would try
-/// again and again and do nothing else.
+/// Lets a listener rest when the system has no more files or memory to give: until some are free,
+/// it would try again and again and do nothing else.
 final class AcceptPause: ChannelInboundHandler {
     typealias InboundIn = Channel
 

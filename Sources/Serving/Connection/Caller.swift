@@ -1,8 +1,8 @@
 internal import GRPCWire
 internal import HTTP2Session
 
-/// Makes a call in place of a client of an HTTP/2 connection: a copy of a call, or a request that is not
-/// gRPC. Confined to its loop.
+/// Makes a call in place of a client of an HTTP/2 connection: a copy of a call, or a request that
+/// is not gRPC. Confined to its loop.
 protocol Caller: AnyObject {
     /// The request's headers.
     var headers: HeaderBlock { get }

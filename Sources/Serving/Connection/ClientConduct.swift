@@ -1,5 +1,5 @@
-/// What a client does on its HTTP/2 connection that costs the server more than the client, and how much of it
-/// is let pass. Pure; times are nanoseconds of any monotonic clock.
+/// What a client does on its HTTP/2 connection that costs the server more than the client, and how
+/// much of it is let pass. Pure; times are nanoseconds of any monotonic clock.
 struct ClientConduct {
     /// What is not let pass.
     enum Offence: Equatable {
@@ -7,7 +7,8 @@ struct ClientConduct {
         case tooManyResets
         case tooManyFrames
 
-        /// The debug data of the GOAWAY; the first is the word that gRPC clients look for (gRFC A8).
+        /// The debug data of the GOAWAY; the first is the word that gRPC clients look for (gRFC
+        /// A8).
         var reason: String {
             switch self {
             case .tooManyPings: "too_many_pings"

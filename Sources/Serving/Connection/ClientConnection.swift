@@ -59,8 +59,8 @@ package protocol ClientConnectionOwner: AnyObject {
 ///       '-- refused, timeout --'-- lost -----------'---------------------------'
 /// ```
 ///
-/// It counts as ready when the server's SETTINGS have come, which show that it speaks HTTP/2 and how
-/// many streams it takes.
+/// It counts as ready when the server's SETTINGS have come, which show that it speaks HTTP/2 and
+/// how many streams it takes.
 ///
 /// `@unchecked Sendable`: confined to the event loop of its channel.
 package final class ClientConnection: HTTP2Connection, @unchecked Sendable {

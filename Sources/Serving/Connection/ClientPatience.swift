@@ -1,5 +1,5 @@
-/// How long the server waits for a client on its HTTP/2 connection. Pure; times are nanoseconds of any monotonic
-/// clock.
+/// How long the server waits for a client on its HTTP/2 connection. Pure; times are nanoseconds of
+/// any monotonic clock.
 ///
 /// ```
 ///   accepted --first headers--> in use <--> quiet --idleTimeout--> asked to go --> closed

@@ -1,6 +1,7 @@
 internal import Synchronization
 
-/// Counts the connections of a port, in all and by address, and lets no more in than the limits allow.
+/// Counts the connections of a port, in all and by address, and lets no more in than the limits
+/// allow.
 ///
 /// One for all loops: a connection takes its lock twice, a request never.
 final class ConnectionGate: Sendable {

@@ -124,8 +124,8 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func drainEvents(_ input: RawSpan) {
-        // Handling an event may flush, which comes here again: the loop outside sees to what follows, with
-        // the input that its events are about.
+        // Handling an event may flush, which comes here again: the loop outside sees to what
+        // follows, with the input that its events are about.
         guard !isDraining else { return }
         isDraining = true
         defer { isDraining = false }
@@ -183,8 +183,9 @@ package class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    /// Says what the session has to say, reads nothing more, and closes the socket a second later: closed at once
-    /// it would be reset, and the peer would not read why; and who comes back to do the same has to wait.
+    /// Says what the session has to say, reads nothing more, and closes the socket a second later:
+    /// closed at once it would be reset, and the peer would not read why; and who comes back to do
+    /// the same has to wait.
     func closeSoon() {
         guard let context, !isLeaving else { return }
         isLeaving = true

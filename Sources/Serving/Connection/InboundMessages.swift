@@ -48,8 +48,8 @@ package struct InboundMessages {
     /// Body bytes have come, whether or not they complete a message.
     package mutating func arrived(_ bytes: Int) { uncredited += bytes }
 
-    /// The credit to give the peer now: for all that has come, but none while more than `limit` bytes
-    /// wait to be taken.
+    /// The credit to give the peer now: for all that has come, but none while more than `limit`
+    /// bytes wait to be taken.
     package mutating func takeCredit(limit: Int) -> Int {
         guard byteCount <= limit else { return 0 }
         defer { uncredited = 0 }

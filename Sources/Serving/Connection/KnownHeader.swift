@@ -8,7 +8,8 @@ enum KnownHeader: Int, CaseIterable {
     case scheme, authority, te, forwardedFor, previousAttempts, via
     // Read in responses.
     case status, grpcStatus, grpcMessage, retryPushback, backend
-    // About one connection only (RFC 9113 section 8.2.2), or about a length that HTTP/2 frames contain.
+    // About one connection only (RFC 9113 section 8.2.2), or about a length that HTTP/2 frames
+    // contain.
     case connection, host, keepAlive, proxyConnection, transferEncoding, upgrade, contentLength
 
     var name: String {

@@ -7,8 +7,9 @@ package struct Peer: Sendable {
     package var text = ""
     /// The IP address; nil for a Unix socket.
     package var ipAddress: String?
-    /// The subject alternative names of the client's certificate, which has been verified, of the kinds URI, DNS
-    /// and email. The common name is not read (RFC 9525 section 2). Empty without TLS or certificate.
+    /// The subject alternative names of the client's certificate, which has been verified, of the
+    /// kinds URI, DNS and email. The common name is not read (RFC 9525 section 2). Empty without
+    /// TLS or certificate.
     package var identities: [PeerIdentity] = []
 
     package init() {}

@@ -1,8 +1,9 @@
 /// A subject alternative name of a client's certificate (RFC 5280 section 4.2.1.6).
 ///
-/// Names of different kinds are different identities. DNS names are compared without regard to case, URIs and email
-/// addresses byte by byte. A name with a wildcard is not an identity, nor is one that is empty or holds anything but
-/// printable ASCII: no control character, NUL or space, and no letter that only looks like another.
+/// Names of different kinds are different identities. DNS names are compared without regard to
+/// case, URIs and email addresses byte by byte. A name with a wildcard is not an identity, nor is
+/// one that is empty or holds anything but printable ASCII: no control character, NUL or space, and
+/// no letter that only looks like another.
 public struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
     /// The type of a subject alternative name.
     public enum Kind: String, Sendable, CaseIterable {

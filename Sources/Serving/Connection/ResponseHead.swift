@@ -13,8 +13,8 @@ package struct ResponseHead {
     }
     /// `grpc-encoding`.
     package var encoding: String? { encodingField.map { headers.text($0) } }
-    /// `grpc-retry-pushback-ms`, 0 to `DecimalNumber.maximum` milliseconds; nil without the field, -1 for
-    /// any other value, after which a client does not retry (gRFC A6).
+    /// `grpc-retry-pushback-ms`, 0 to `DecimalNumber.maximum` milliseconds; nil without the field,
+    /// -1 for any other value, after which a client does not retry (gRFC A6).
     package var pushback: Int? {
         pushbackField.map { DecimalNumber.parse(headers.bytes[$0.value]) ?? -1 }
     }
@@ -46,8 +46,9 @@ package struct ResponseHead {
         }
     }
 
-    /// Why these response headers are not those of a gRPC response, naming their sender; nil when they are.
-    /// `grpc-status` takes precedence over the HTTP status (gRPC's `http-grpc-status-mapping.md`).
+    /// Why these response headers are not those of a gRPC response, naming their sender; nil when
+    /// they are. `grpc-status` takes precedence over the HTTP status (gRPC's
+    /// `http-grpc-status-mapping.md`).
     package func refusal(_ sender: String) -> RPCError? {
         if code != nil || httpStatus == 200 && isGRPC { return nil }
         let type = contentTypeField.map { headers.quoted($0) } ?? "none"

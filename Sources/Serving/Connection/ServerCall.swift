@@ -3,8 +3,8 @@ internal import HTTP2Session
 internal import Messages
 internal import NIOCore
 
-/// One call, from its headers to its status: the half that faces the client, or the `Caller` in its place.
-/// What answers it is a subclass, `HandlerCall` or `ForwardedCall`.
+/// One call, from its headers to its status: the half that faces the client, or the `Caller` in its
+/// place. What answers it is a subclass, `HandlerCall` or `ForwardedCall`.
 ///
 /// Reused for later calls of the same stream slot once nothing refers to it any more.
 ///
@@ -197,8 +197,8 @@ class ServerCall: @unchecked Sendable {
         connection.changed()
     }
 
-    /// Whether no more than `limit` response bytes wait for the client; if not, `responseDrained` is called
-    /// when that has changed.
+    /// Whether no more than `limit` response bytes wait for the client; if not, `responseDrained`
+    /// is called when that has changed.
     final func takesMore(limit: Int) -> Bool {
         if let connection {
             if connection.session.unsentBytes(of: stream) <= limit { return true }

@@ -196,8 +196,8 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         return .noEndpoint(named: headers.text(name))
     }
 
-    /// A request that is not gRPC: answered as over HTTP/1, or refused as gRPC's specification requires where only
-    /// gRPC is served.
+    /// A request that is not gRPC: answered as over HTTP/1, or refused as gRPC's specification
+    /// requires where only gRPC is served.
     private func beginForeign(
         _ stream: HTTP2Stream, _ request: RequestHead, _ headers: HeaderBlock, endStream: Bool
     ) {
@@ -213,7 +213,8 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         foreign.begin(endStream: endStream)
     }
 
-    /// Whether a request gets a plain HTTP response: an endpoint takes its path, or the request is invalid.
+    /// Whether a request gets a plain HTTP response: an endpoint takes its path, or the request is
+    /// invalid.
     private func isPlain(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
         guard let path = request.path,
             let target = try? RequestTarget(headers.text(path), method: "OPTIONS")
@@ -226,7 +227,8 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
             || loop.snapshot.endpoint(forHTTP: target.path[...]) != nil
     }
 
-    /// Refuses headers or trailers that are over a limit. Of the headers, only those up to the limit are known.
+    /// Refuses headers or trailers that are over a limit. Of the headers, only those up to the
+    /// limit are known.
     private func refuse(_ stream: HTTP2Stream, _ reason: String, isTrailers: Bool) {
         let error = RPCError(.resourceExhausted, reason)
         if isTrailers {

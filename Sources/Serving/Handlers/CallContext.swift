@@ -35,8 +35,8 @@ public struct CallContext: Sendable {
         return keys.first { !$0.value.isEmpty }.map { Array(headers.bytes[$0.value]) }
     }
 
-    /// Throws RESOURCE_EXHAUSTED for the body of a dynamic call over the limit of a message. The message around
-    /// the body may be a little longer.
+    /// Throws RESOURCE_EXHAUSTED for the body of a dynamic call over the limit of a message. The
+    /// message around the body may be a little longer.
     func checkBody(_ body: [UInt8]) throws(RPCError) {
         let limit = call.loop.limits.maxMessageBytes
         guard body.count <= limit else {
@@ -53,15 +53,15 @@ public struct CallContext: Sendable {
     /// The caller's address.
     public var peer: String { call.peer.text }
 
-    /// The subject alternative names of the caller's certificate, of the kinds URI, DNS and email. Empty unless
-    /// the port asks for certificates and the caller has sent one, which is verified.
+    /// The subject alternative names of the caller's certificate, of the kinds URI, DNS and email.
+    /// Empty unless the port asks for certificates and the caller has sent one, which is verified.
     public var peerIdentities: [PeerIdentity] { call.peer.identities }
 
     /// Identifies the call while it is open.
     package var id: ObjectIdentifier { ObjectIdentifier(call) }
 
-    /// Ends the call with an error, unless it has ended; the handler's task is cancelled. May be called on any
-    /// thread.
+    /// Ends the call with an error, unless it has ended; the handler's task is cancelled. May be
+    /// called on any thread.
     package func end(_ error: RPCError) { call.onLoop { $0.finish(error) } }
 
     /// Adds response headers. They go out with the first reply, so later calls do nothing.

@@ -153,7 +153,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     // MARK: The handler
 
     /// Runs the handler: on the loop, at once and up to where it first waits, or on a thread that
-    /// it may block. Copies run on threads of their own, so that a candidate can't hold up the loop.
+    /// it may block. Copies run on threads of their own, so that a candidate can't hold up the
+    /// loop.
     ///
     /// `Success` is always `Void`; as a type parameter it lets the closure be made in the form that
     /// `Task` takes, which saves wrapping it twice.

@@ -2,10 +2,11 @@ internal import GRPCWire
 internal import Messages
 internal import Synchronization
 
-/// The messages of one method as JSON, for calls whose content-type is `application/grpc+json`: the framing is
-/// gRPC's, each message is proto3's JSON.
+/// The messages of one method as JSON, for calls whose content-type is `application/grpc+json`: the
+/// framing is gRPC's, each message is proto3's JSON.
 ///
-/// What it needs to know is read when the first such call comes; the lock is never taken by other calls.
+/// What it needs to know is read when the first such call comes; the lock is never taken by other
+/// calls.
 final class MessageJSON: Sendable {
     private let request: any WireMessage.Type
     private let reply: any WireMessage.Type

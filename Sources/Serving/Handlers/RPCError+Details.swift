@@ -2,7 +2,8 @@ package import GRPCWire
 package import Messages
 
 extension RPCError {
-    /// An error with a detail that programs read: in `grpc-status-details-bin`, as `google.rpc.Status`.
+    /// An error with a detail that programs read: in `grpc-status-details-bin`, as
+    /// `google.rpc.Status`.
     package init(
         _ code: StatusCode, _ message: String, detail: any ProtobufMessage,
         metadata: Metadata = Metadata()

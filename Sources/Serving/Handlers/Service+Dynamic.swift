@@ -1,13 +1,14 @@
 public import Messages
 
 extension Service {
-    /// `weir.v1.Serve`: what answers requests without a `.proto` of their own, from plain HTTP and from callers
-    /// that name the endpoint.
+    /// `weir.v1.Serve`: what answers requests without a `.proto` of their own, from plain HTTP and
+    /// from callers that name the endpoint.
     ///
     /// ```swift
     /// HandlerBackend("hello", services: [
     ///     .dynamic { request, _ in
-    ///         Weir_V1_CallResponse(payload: Array("Hello, \(request.path)".utf8), contentType: "text/plain")
+    ///         Weir_V1_CallResponse(
+    ///             payload: Array("Hello, \(request.path)".utf8), contentType: "text/plain")
     ///     }
     /// ])
     /// ```

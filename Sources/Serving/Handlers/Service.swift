@@ -125,7 +125,8 @@ public struct Service: Sendable {
         case rejected(RPCError)
     }
 
-    /// The same methods, each behind a guard, which decides when the request is complete or its stream begins.
+    /// The same methods, each behind a guard, which decides when the request is complete or its
+    /// stream begins.
     package func guarded(
         _ decide: @escaping @Sendable (_ method: String, CallContext) -> Admission
     ) -> Service {

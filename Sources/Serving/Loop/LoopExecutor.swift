@@ -19,7 +19,8 @@ package final class LoopExecutor: TaskExecutor {
     }
 }
 
-/// Runs what may keep a thread busy away from the event loops: handlers that block, and all work for shadows.
+/// Runs what may keep a thread busy away from the event loops: handlers that block, and all work
+/// for shadows.
 final class ThreadExecutor: TaskExecutor {
     private let pool: NIOThreadPool
     private let yields: Bool
@@ -70,7 +71,8 @@ final class ThreadExecutor: TaskExecutor {
     func shutDown() async throws { try await pool.shutdownGracefully() }
 }
 
-/// A thread of its own for an actor whose work would hold others up: it waits for a disk, or takes long.
+/// A thread of its own for an actor whose work would hold others up: it waits for a disk, or takes
+/// long.
 package final class ActorThread: SerialExecutor {
     private let pool = NIOThreadPool(numberOfThreads: 1)
 

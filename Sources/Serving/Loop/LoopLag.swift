@@ -1,7 +1,7 @@
 internal import NIOCore
 
-/// How far a loop is behind with its work: by a timer that looks how late it fires. It only runs while there
-/// are requests.
+/// How far a loop is behind with its work: by a timer that looks how late it fires. It only runs
+/// while there are requests.
 ///
 /// `@unchecked Sendable`: confined to its loop.
 final class LoopLag: @unchecked Sendable {

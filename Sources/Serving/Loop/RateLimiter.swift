@@ -2,8 +2,9 @@ internal import GRPCWire
 internal import Messages
 internal import Synchronization
 
-/// Requests per second of an endpoint: a token bucket as one number, the time at which the bucket will be full
-/// again (the "generic cell rate algorithm", ITU-T I.371). Shared by all loops, without a lock.
+/// Requests per second of an endpoint: a token bucket as one number, the time at which the bucket
+/// will be full again (the "generic cell rate algorithm", ITU-T I.371). Shared by all loops,
+/// without a lock.
 package final class RateLimiter: Sendable {
     package let requestsPerSecond: Double
     package let burst: Int
@@ -48,8 +49,9 @@ package final class RateLimiter: Sendable {
 }
 
 extension RPCError {
-    /// An endpoint gets more requests than its limit; says when to come back, in `google.rpc.RetryInfo` and, for
-    /// gRPC clients that retry, in `grpc-retry-pushback-ms` (gRFC A6).
+    /// An endpoint gets more requests than its limit; says when to come back, in
+    /// `google.rpc.RetryInfo` and, for gRPC clients that retry, in `grpc-retry-pushback-ms` (gRFC
+    /// A6).
     static func rateLimited(endpoint: String, retryAfter nanoseconds: UInt64) -> RPCError {
         let message = "endpoint '\(endpoint)' gets more requests per second than its limit"
         let milliseconds = max(1, (nanoseconds + 999_999) / 1_000_000)

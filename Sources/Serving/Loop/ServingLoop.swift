@@ -210,8 +210,8 @@ final class ServingLoop: @unchecked Sendable {
         }
     }
 
-    /// Logs why a client is sent away. Clients that do it on purpose must not fill the log, nor hold the loop up
-    /// where it is written: above a few lines a second, only the number is logged.
+    /// Logs why a client is sent away. Clients that do it on purpose must not fill the log, nor
+    /// hold the loop up where it is written: above a few lines a second, only the number is logged.
     func noteClosing(_ peer: Peer, _ reason: String) {
         guard closingLines.take(1, at: NIODeadline.now().uptimeNanoseconds) else {
             unloggedClosings += 1

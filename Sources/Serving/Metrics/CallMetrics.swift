@@ -59,8 +59,8 @@ package struct CallFigures: Sendable {
         }
     }
 
-    /// What happened since an earlier copy; `inFlight` stays what it is now. Everything, if the counts have
-    /// begun at zero again since then: with a new endpoint of the same name.
+    /// What happened since an earlier copy; `inFlight` stays what it is now. Everything, if the
+    /// counts have begun at zero again since then: with a new endpoint of the same name.
     package func since(_ earlier: CallFigures) -> CallFigures {
         guard started >= earlier.started, sampled >= earlier.sampled else { return self }
         var difference = self

@@ -38,8 +38,8 @@ package struct LatencyHistogram: Sendable, Equatable {
         maximum = max(maximum, other.maximum)
     }
 
-    /// What was recorded since an earlier copy of this histogram; everything, if the other one is not an earlier
-    /// copy. The maximum of that span is known only to the width of its bucket.
+    /// What was recorded since an earlier copy of this histogram; everything, if the other one is
+    /// not an earlier copy. The maximum of that span is known only to the width of its bucket.
     package func since(_ earlier: LatencyHistogram) -> LatencyHistogram {
         guard earlier.sum <= sum, earlier.counts.count <= counts.count,
             zip(earlier.counts, counts).allSatisfy({ $0 <= $1 })

@@ -1,8 +1,8 @@
 internal import Synchronization
 
-/// The methods that calls are counted under, of all loops together. Clients can make up method names, so a
-/// method of a backend of replicas gets a name of its own only after a backend has answered it. All others
-/// are counted as "other".
+/// The methods that calls are counted under, of all loops together. Clients can make up method
+/// names, so a method of a backend of replicas gets a name of its own only after a backend has
+/// answered it. All others are counted as "other".
 ///
 /// Loops ask only when a backend has answered a method for the first time since a policy change.
 final class MethodNames: Sendable {
@@ -20,8 +20,8 @@ final class MethodNames: Sendable {
         self.maxInAll = maxInAll
     }
 
-    /// Whether a method that a backend of the endpoint has answered is counted under its name. False when
-    /// the endpoint, or all endpoints together, have as many names as they may.
+    /// Whether a method that a backend of the endpoint has answered is counted under its name.
+    /// False when the endpoint, or all endpoints together, have as many names as they may.
     func admit(_ method: String, of endpoint: String) -> Bool {
         names.withLock { names in
             let known = names.byEndpoint[endpoint] ?? []

@@ -1,5 +1,5 @@
-/// A method that no backend of an endpoint has answered yet on one loop: clients can send any path. Shared by
-/// all targets of its path. Confined to its loop.
+/// A method that no backend of an endpoint has answered yet on one loop: clients can send any path.
+/// Shared by all targets of its path. Confined to its loop.
 final class UnknownMethod {
     private let method: String
     private let endpoint: String

@@ -66,8 +66,8 @@ final class Target {
 
     /// Counts a call that begins.
     ///
-    /// - Returns: nil, or what to hand to `ended` for a call whose method may not exist. How many of these
-    ///   began is counted when they end, under the name that is known then.
+    /// - Returns: nil, or what to hand to `ended` for a call whose method may not exist. How many
+    ///   of these began is counted when they end, under the name that is known then.
     func began(_ metrics: LoopMetrics) -> ProvisionalCount? {
         if let method = unknownMethod {
             guard method.isAnswered else {
@@ -145,8 +145,9 @@ final class ResolvedPath {
         self.noise = noise
     }
 
-    /// Why a request is not taken on; nil when it is, and counts. Weir's own services always answer: who asks
-    /// for health, or has come to mend things, must not be told to come back later.
+    /// Why a request is not taken on; nil when it is, and counts. Weir's own services always
+    /// answer: who asks for health, or has come to mend things, must not be told to come back
+    /// later.
     func refusal(on loop: ServingLoop, at now: UInt64) -> RPCError? {
         guard let policy else { return nil }
         if let error = loop.overload { return error }
@@ -235,7 +236,8 @@ extension ServingLoop {
         return resolved
     }
 
-    /// The endpoint that a request of plain HTTP is for: the one that it names, or whose route its path has.
+    /// The endpoint that a request of plain HTTP is for: the one that it names, or whose route its
+    /// path has.
     func endpoint(for request: HTTPRequest) -> RoutingSnapshot.Endpoint? {
         if let name = request.first(KnownHeader.endpoint.name),
             DynamicCall.isPath(request.path)

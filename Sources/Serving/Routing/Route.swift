@@ -66,8 +66,8 @@ package enum Route: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether requests that are not gRPC may come here. A first part with a dot is a gRPC service's full
-    /// name; one without can be both, and is.
+    /// Whether requests that are not gRPC may come here. A first part with a dot is a gRPC
+    /// service's full name; one without can be both, and is.
     var takesHTTP: Bool {
         switch self {
         case .method, .service: service?.contains(".") == false

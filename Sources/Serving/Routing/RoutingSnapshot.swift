@@ -33,7 +33,8 @@ package final class RoutingSnapshot: Sendable {
         case replicas(ReplicaSet)
     }
 
-    /// All that can answer. Most changes leave it as it is, and then the next snapshot has the same one.
+    /// All that can answer. Most changes leave it as it is, and then the next snapshot has the same
+    /// one.
     package final class Backends: Sendable {
         private let byName: [String: Backend]
         /// The backends of replicas.
@@ -96,8 +97,8 @@ package final class RoutingSnapshot: Sendable {
         byRoute[.method(path)] ?? byRoute[.service(path.service)]
     }
 
-    /// The endpoint for the path of a request that is not gRPC: the whole path, or else its longest part
-    /// that ends with a slash.
+    /// The endpoint for the path of a request that is not gRPC: the whole path, or else its longest
+    /// part that ends with a slash.
     ///
     /// - Parameter path: without the query.
     package func endpoint(forHTTP path: Substring) -> Endpoint? {

@@ -5,8 +5,8 @@ internal import Synchronization
 
 internal import struct FoundationEssentials.Date
 
-/// What was found to differ between the answers of a shadow and its callers': counts by field, and a few
-/// examples. Its size is bounded.
+/// What was found to differ between the answers of a shadow and its callers': counts by field, and
+/// a few examples. Its size is bounded.
 package final class DifferenceLedger: Sendable {
     /// A field of the answers to one method.
     package struct Field: Hashable, Sendable {
@@ -31,7 +31,8 @@ package final class DifferenceLedger: Sendable {
         package fileprivate(set) var same: UInt64 = 0
         /// Pairs that differ, by the fields that differ in them: indices into `fields`.
         package fileprivate(set) var combinations: [[Int]: UInt64] = [:]
-        /// Pairs beyond the combinations that are kept; they differ in fields of which some may be noise.
+        /// Pairs beyond the combinations that are kept; they differ in fields of which some may be
+        /// noise.
         package fileprivate(set) var uncombined: UInt64 = 0
         package fileprivate(set) var fields: [Field] = []
         /// Pairs that differ in a field.
@@ -101,7 +102,8 @@ package final class DifferenceLedger: Sendable {
             } else {
                 content.uncombined += 1
             }
-            // Reservoir sampling (Vitter, 1985, algorithm R): each pair is kept with equal probability.
+            // Reservoir sampling (Vitter, 1985, algorithm R): each pair is kept with equal
+            // probability.
             if content.samples.count < Self.maxSamples {
                 content.samples.append(Self.sample(shown, pair, rules))
             } else {

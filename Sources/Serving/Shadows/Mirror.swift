@@ -3,17 +3,17 @@ internal import HTTP2Session
 internal import Messages
 internal import NIOCore
 
-/// The copies of one call: takes what the client sends and what it is answered, and hands it to the copies
-/// when the loop has nothing more urgent to do.
+/// The copies of one call: takes what the client sends and what it is answered, and hands it to the
+/// copies when the loop has nothing more urgent to do.
 ///
 /// ```
-///   client --> ServerCall --tap--> Mirror ==ShadowQueue==> ShadowCopy --> a call of the shadow's backend
+///   client --> ServerCall --tap--> Mirror ==ShadowQueue==> ShadowCopy --> the shadow's backend
 ///                  |                 |                         |
 ///                  '----response-----'------- compared --------'
 /// ```
 ///
-/// The call itself never waits for a mirror. Bytes are held once, by all copies together. Confined to its
-/// loop.
+/// The call itself never waits for a mirror. Bytes are held once, by all copies together. Confined
+/// to its loop.
 final class Mirror {
     let loop: ServingLoop
     /// Who made the call.

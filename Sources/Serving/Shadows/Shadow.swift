@@ -61,7 +61,8 @@ package struct Shadow: Sendable {
 package struct EndpointShadows: Sendable {
     /// In the order of the policy's shadows.
     let shadows: [Shadow]
-    /// Second copies, to the backend that also answers the caller: what differs there differs anyway.
+    /// Second copies, to the backend that also answers the caller: what differs there differs
+    /// anyway.
     let noise: Shadow?
     /// The share of copied requests that get such a second copy, as a bound on random numbers.
     let noiseThreshold: UInt64
@@ -76,8 +77,8 @@ package struct EndpointShadows: Sendable {
     }
 }
 
-/// What a shadow uses and what was found about it, over all loops. It lives as long as the shadow is
-/// configured, through changes of its options.
+/// What a shadow uses and what was found about it, over all loops. It lives as long as the shadow
+/// is configured, through changes of its options.
 package final class ShadowAccount: Sendable {
     package struct Key: Hashable, Sendable {
         package let endpoint: String

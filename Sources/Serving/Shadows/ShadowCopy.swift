@@ -9,7 +9,8 @@ struct ShadowTarget {
     let tally: ShadowTally
 }
 
-/// One copy of a call: in place of a client it gives a `ServerCall` its request and takes the response.
+/// One copy of a call: in place of a client it gives a `ServerCall` its request and takes the
+/// response.
 ///
 /// ```
 ///            start              status              the caller's status
@@ -112,8 +113,9 @@ final class ShadowCopy: Caller {
 
     // MARK: The handler
 
-    /// Swift code begins to work on the copy. Until it has returned the copy counts as in flight, even if it was
-    /// given up before: code that hangs would otherwise hold more and more threads and memory.
+    /// Swift code begins to work on the copy. Until it has returned the copy counts as in flight,
+    /// even if it was given up before: code that hangs would otherwise hold more and more threads
+    /// and memory.
     func workBegan() { isWorkedOn = true }
 
     func workEnded() {
@@ -151,8 +153,8 @@ final class ShadowCopy: Caller {
         response.byteCount - mirror.response.byteCount > limits.maxBufferedBytesPerCopy
     }
 
-    /// Whether the backend may go on sending. It waits while its response is far longer than what the caller
-    /// has got until now, and for its share of the loop's time.
+    /// Whether the backend may go on sending. It waits while its response is far longer than what
+    /// the caller has got until now, and for its share of the loop's time.
     func takesMore() -> Bool {
         guard !isTooFarAhead else { return false }
         guard loop.shadowQueue.takeAllowance(unpacedBytes) else { return false }

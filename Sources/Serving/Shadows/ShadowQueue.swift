@@ -1,7 +1,7 @@
 internal import NIOCore
 
-/// The work for shadows on one loop, done when the loop's own is: after what a turn of the loop has read was
-/// passed on, in short slices with pauses while there is much.
+/// The work for shadows on one loop, done when the loop's own is: after what a turn of the loop has
+/// read was passed on, in short slices with pauses while there is much.
 ///
 /// `@unchecked Sendable`: every stored `var` is only touched on the event loop.
 final class ShadowQueue: @unchecked Sendable {
@@ -71,8 +71,8 @@ final class ShadowQueue: @unchecked Sendable {
 
     // MARK: Pace
 
-    /// Whether response bytes may be read now. An allowance may be overdrawn once, so that it lets any
-    /// size pass in the end.
+    /// Whether response bytes may be read now. An allowance may be overdrawn once, so that it lets
+    /// any size pass in the end.
     func takeAllowance(_ bytes: Int) -> Bool {
         refill()
         guard allowance > 0 else { return false }

@@ -8,8 +8,8 @@ public struct ClientTLS: Sendable, Equatable {
     public var certificateFile = ""
     /// PEM file of its key.
     public var keyFile = ""
-    /// What the server's certificate must be made out to, if not to its IP address; empty for the host of
-    /// the address.
+    /// What the server's certificate must be made out to, if not to its IP address; empty for the
+    /// host of the address.
     public var serverName = ""
 
     /// TLS with the system's authorities and without a certificate.
@@ -43,8 +43,8 @@ package struct LoadedTLS: Sendable {
     /// What an operator should change about the files, for the log.
     package let warnings: [String]
 
-    /// - Parameter host: the host of the replica's address; nil when that is an IP address, which the
-    ///   certificate must then have.
+    /// - Parameter host: the host of the replica's address; nil when that is an IP address, which
+    ///   the certificate must then have.
     func connection(to host: String?) -> ClientConnection.TLS {
         ClientConnection.TLS(
             context: context,

@@ -2,7 +2,8 @@ internal import NIOSSL
 
 /// Why a setting of TLS cannot be used.
 public struct TLSFailure: Error, CustomStringConvertible {
-    /// The setting that names it, as in the admin service: `ca_file`, `certificate_file` or `key_file`.
+    /// The setting that names it, as in the admin service: `ca_file`, `certificate_file` or
+    /// `key_file`.
     package let field: String
     /// What is wrong, and with which file.
     public let description: String

@@ -5,13 +5,13 @@ internal import SystemPackage
     internal import Glibc
 #endif
 
-/// The content of a file that decides which peers Weir trusts: a key, a certificate, an access file, a token or a
-/// password.
+/// The content of a file that decides which peers Weir trusts: a key, a certificate, an access
+/// file, a token or a password.
 ///
-/// A user who can change such a file has what it grants. Therefore a file is rejected if its group or others may write
-/// it, and if others may write a directory that contains it or a symbolic link to it, unless the sticky bit keeps them
-/// from replacing it. Links are followed, since Kubernetes mounts secrets with them. The directories above those are
-/// not checked.
+/// A user who can change such a file has what it grants. Therefore a file is rejected if its group
+/// or others may write it, and if others may write a directory that contains it or a symbolic link
+/// to it, unless the sticky bit keeps them from replacing it. Links are followed, since Kubernetes
+/// mounts secrets with them. The directories above those are not checked.
 package struct TrustedFile: Sendable {
     /// Why a file is not read: its path, the reason, and the remedy.
     package struct Failure: Error, CustomStringConvertible {
@@ -32,8 +32,8 @@ package struct TrustedFile: Sendable {
 
     /// Reads a file.
     ///
-    /// - Parameter isSecret: whether the content must stay unknown to other users, who are warned of if they can
-    ///   read it.
+    /// - Parameter isSecret: whether the content must stay unknown to other users, who are warned
+    ///   of if they can read it.
     package init(_ path: String, isSecret: Bool) throws(Failure) {
         guard !path.utf8.contains(0) else { throw Self.failure(path, "the path contains a NUL") }
         // Before it is opened, for opening a device may have effects.

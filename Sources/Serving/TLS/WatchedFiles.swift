@@ -4,8 +4,8 @@ internal import Synchronization
     internal import Glibc
 #endif
 
-/// Notices that files have been written or replaced, also by a symbolic link that now points elsewhere, as
-/// Kubernetes does with secrets.
+/// Notices that files have been written or replaced, also by a symbolic link that now points
+/// elsewhere, as Kubernetes does with secrets.
 package final class WatchedFiles: Sendable {
     private struct Stamp: Equatable {
         var device: UInt = 0
@@ -33,8 +33,8 @@ package final class WatchedFiles: Sendable {
         state = Mutex(State(known: stamps, latest: stamps))
     }
 
-    /// Whether a file has changed since the last change that was found, and has been as it is now since this was
-    /// asked last: while a file is being written, it is not complete.
+    /// Whether a file has changed since the last change that was found, and has been as it is now
+    /// since this was asked last: while a file is being written, it is not complete.
     package var haveChanged: Bool {
         let now = paths.map(Self.stamp)
         return state.withLock { state in

@@ -6,7 +6,8 @@ package struct BackendOptions: Sendable, Equatable {
     package var maxRequestsPerReplica = 0
     /// Requests that wait on each loop for a slot or a connection; over it RESOURCE_EXHAUSTED.
     package var maxWaitingRequests = 1_024
-    /// How long a request waits; over it RESOURCE_EXHAUSTED, or UNAVAILABLE when no replica is connected.
+    /// How long a request waits; over it RESOURCE_EXHAUSTED, or UNAVAILABLE when no replica is
+    /// connected.
     package var waitTimeout = Duration.seconds(5)
     /// Whether the same shard key goes to the same replica.
     package var replicaAffinity = false
@@ -17,8 +18,8 @@ package struct BackendOptions: Sendable, Equatable {
     package var connectTimeout = Duration.seconds(20)
     /// After this long without a request a connection is closed; zero for never.
     package var idleTimeout = Duration.seconds(1_800)
-    /// After this long without a byte while requests are running, a PING is sent; zero for never. Servers
-    /// of gRPC C++ and Go answer more than one in five minutes with GOAWAY by default.
+    /// After this long without a byte while requests are running, a PING is sent; zero for never.
+    /// Servers of gRPC C++ and Go answer more than one in five minutes with GOAWAY by default.
     package var keepaliveInterval = Duration.zero
     /// How long the answer to a PING may take before the connection is given up.
     package var keepaliveTimeout = Duration.seconds(20)
@@ -33,8 +34,8 @@ package struct BackendOptions: Sendable, Equatable {
     package init() {}
 }
 
-/// Active checks by `grpc.health.v1.Health/Check`. A server without that service is healthy while it
-/// accepts connections.
+/// Active checks by `grpc.health.v1.Health/Check`. A server without that service is healthy while
+/// it accepts connections.
 package struct HealthCheck: Sendable, Equatable {
     /// Between two checks of a replica; zero switches them off.
     package var interval = Duration.seconds(10)

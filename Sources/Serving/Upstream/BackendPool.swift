@@ -5,8 +5,8 @@ internal import NIOCore
 internal import Synchronization
 internal import TrafficPolicy
 
-/// A backend of replicas as one loop uses it: the choice of a replica, the requests that wait, and the
-/// budget for retries.
+/// A backend of replicas as one loop uses it: the choice of a replica, the requests that wait, and
+/// the budget for retries.
 ///
 /// ```
 ///   ForwardedCall --submit--> place: limits, choice --> Lease --> a stream
@@ -134,7 +134,8 @@ final class BackendPool: @unchecked Sendable {
         pump()
     }
 
-    /// Ready and healthy members that are not ejected; in panic, when all are ejected, the ejected too.
+    /// Ready and healthy members that are not ejected; in panic, when all are ejected, the ejected
+    /// too.
     private func chooseCandidates() {
         let checks = options.health.isOn
         let ready = members.indices.filter { index in
@@ -261,8 +262,8 @@ final class BackendPool: @unchecked Sendable {
         let mayCome =
             isResolving
             || members.contains { member in
-                // Ready and not unhealthy, but no candidate: a first check is under way, or its good
-                // result is on its way to this loop.
+                // Ready and not unhealthy, but no candidate: a first check is under way, or its
+                // good result is on its way to this loop.
                 member.isConnecting
                     || checks && member.isReady
                         && member.replica.verdict.load(ordering: .relaxed) != .notServing
@@ -299,8 +300,8 @@ final class BackendPool: @unchecked Sendable {
         return byLoad.lazy.compactMap { self.lease($0) }.first
     }
 
-    /// The one with fewer requests of two random candidates (Mitzenmacher, "The Power of Two Choices in
-    /// Randomized Load Balancing", 2001).
+    /// The one with fewer requests of two random candidates (Mitzenmacher, "The Power of Two
+    /// Choices in Randomized Load Balancing", 2001).
     private func lessLoaded(avoiding failed: Replica?) -> Int {
         let count = UInt32(candidates.count)
         guard count > 1 else { return candidates[0] }

@@ -193,7 +193,8 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
         }
     }
 
-    /// Not passed on: this hop's own headers, those that Weir writes itself, and those that callers must not set.
+    /// Not passed on: this hop's own headers, those that Weir writes itself, and those that callers
+    /// must not set.
     private static let written: [KnownHeader] =
         KnownHeader.hopByHop + [
             .method, .scheme, .te, .timeout, .shadow, .backend, .previousAttempts, .forwardedFor,
@@ -311,7 +312,8 @@ extension ForwardedCall: ClientStreamOwner {
     /// The replica has sent the status, in trailers or in headers that are the whole response.
     private func ended(_ trailers: HeaderBlock, _ head: ResponseHead) {
         let code = head.code ?? .unknown
-        // Other statuses prove nothing: backends may check credentials before they look for the method.
+        // Other statuses prove nothing: backends may check credentials before they look for the
+        // method.
         if code == .ok { methodAnswered() }
         giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback) { return }
@@ -337,7 +339,8 @@ extension ForwardedCall: ClientStreamOwner {
                 RPCError(status, "backend '\(target.key.backend)': \(failure.description)"),
                 failure: failure.description)
         case .headersTooLarge(let limit, let isTrailers):
-            // A limit of this server: another attempt would exceed it too, and the replica has not failed.
+            // A limit of this server: another attempt would exceed it too, and the replica has not
+            // failed.
             giveBack(.resourceExhausted, failure: nil)
             finish(
                 RPCError(

@@ -75,7 +75,8 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     // MARK: Connecting
 
     /// Connects when it is its turn, unless that is going on or has to wait. What another loop has
-    /// reached, perhaps for a request, is needed here too: the loop that asks for its health may be this.
+    /// reached, perhaps for a request, is needed here too: the loop that asks for its health may be
+    /// this.
     func connectInTurn() {
         guard isIdle, replica.connections.load(ordering: .relaxed) == 0 else {
             return connectIfPossible()

@@ -11,8 +11,9 @@ enum NameResolver {
         let description: String
     }
 
-    /// All IPv4 addresses of a host, or all IPv6 addresses when it has no others: a server that listens
-    /// on one family only, under a name that has both, is one replica and not a dead second one.
+    /// All IPv4 addresses of a host, or all IPv6 addresses when it has no others: a server that
+    /// listens on one family only, under a name that has both, is one replica and not a dead second
+    /// one.
     static func resolve(
         _ host: String, port: Int, on eventLoop: any EventLoop
     ) -> EventLoopFuture<[SocketAddress]> {

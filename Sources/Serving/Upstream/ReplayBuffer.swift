@@ -8,8 +8,8 @@ struct ReplayBuffer {
 
     /// Keeps what the client has sent.
     ///
-    /// - Parameter limit: beyond it all is given up, since it could not be sent again whole; nil while
-    ///   nothing has been sent on, when the window of the stream is the bound.
+    /// - Parameter limit: beyond it all is given up, since it could not be sent again whole; nil
+    ///   while nothing has been sent on, when the window of the stream is the bound.
     mutating func append(_ span: RawSpan, limit: Int?) {
         guard isWhole else { return }
         if let limit, bytes.count + span.byteCount > limit { return drop() }

@@ -34,8 +34,8 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
             colon > text.startIndex
         else {
             throw Invalid(
-                description: "invalid address '\(text)': use HOST:PORT with a port from 1 to 65535, "
-                    + "[IPV6]:PORT, or unix:/PATH")
+                description: "invalid address '\(text)': use HOST:PORT with a port from 1 to "
+                    + "65535, [IPV6]:PORT, or unix:/PATH")
         }
         let host = text[..<colon]
         let bare = host.hasPrefix("[") && host.hasSuffix("]") ? host.dropFirst().dropLast() : host

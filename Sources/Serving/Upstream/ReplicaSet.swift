@@ -3,8 +3,8 @@ internal import NIOCore
 internal import Synchronization
 internal import TrafficPolicy
 
-/// A backend of replicas as the whole process sees it: who they are, how they are to be treated, and
-/// how they fare. Each loop has a `BackendPool` of its own with the connections.
+/// A backend of replicas as the whole process sees it: who they are, how they are to be treated,
+/// and how they fare. Each loop has a `BackendPool` of its own with the connections.
 ///
 /// ```
 ///   control plane -- update -->  ReplicaSet  -- refresh --> BackendPool of each loop

@@ -1,12 +1,13 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Watches over the replicas of a backend, on one loop for all of them: asks for their health, judges
-/// outliers, and resolves names again.
+/// Watches over the replicas of a backend, on one loop for all of them: asks for their health,
+/// judges outliers, and resolves names again.
 ///
 /// `@unchecked Sendable`: every stored `var` is only touched on the loop of its pool.
 final class ReplicaWarden: @unchecked Sendable {
-    /// Between two look-ups of the names while all is well (gRPC's `dns_min_time_between_resolutions`).
+    /// Between two look-ups of the names while all is well (gRPC's
+    /// `dns_min_time_between_resolutions`).
     private static let resolveInterval = TimeAmount.seconds(30)
     /// The same while a look-up fails or no replica is usable.
     private static let urgentResolveInterval = TimeAmount.seconds(5)

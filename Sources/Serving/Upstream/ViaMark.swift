@@ -1,11 +1,12 @@
 internal import HTTP2Session
 
-/// The value of `x-weir-via` in every request that one server sends to its backends. A request that arrives with
-/// the mark has passed through the server before: the addresses of a backend lead back to it, directly or through
-/// another server.
+/// The value of `x-weir-via` in every request that one server sends to its backends. A request that
+/// arrives with the mark has passed through the server before: the addresses of a backend lead back
+/// to it, directly or through another server.
 struct ViaMark {
-    /// How often a request may pass through the same server. Services that copy all metadata into their own calls
-    /// may do so a few times without a loop. With `n` shadows one request becomes at most `n^maxPasses` copies.
+    /// How often a request may pass through the same server. Services that copy all metadata into
+    /// their own calls may do so a few times without a loop. With `n` shadows one request becomes
+    /// at most `n^maxPasses` copies.
     static let maxPasses = 4
 
     /// 16 hexadecimal digits.

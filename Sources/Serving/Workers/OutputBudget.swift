@@ -1,4 +1,5 @@
-/// How much of a worker's output is logged: so many lines and bytes at once, and so many per second after that.
+/// How much of a worker's output is logged: so many lines and bytes at once, and so many per second
+/// after that.
 struct OutputBudget {
     static let burstLines = 1_000.0
     static let linesPerSecond = 200.0

@@ -6,8 +6,8 @@ internal import Synchronization
     internal import Glibc
 #endif
 
-/// The processes of one worker backend. Changes are made one after the other; a change of the command
-/// replaces the processes one by one, each only when its successor is healthy.
+/// The processes of one worker backend. Changes are made one after the other; a change of the
+/// command replaces the processes one by one, each only when its successor is healthy.
 package final class WorkerGroup: Sendable {
     private struct State {
         var slots: [WorkerSlot] = []
@@ -128,8 +128,8 @@ package final class WorkerGroup: Sendable {
     }
 }
 
-/// The directory of the workers' sockets, which only this user can enter. It is created for the first
-/// worker, and again if another program, such as a cleaner of /tmp, has deleted it.
+/// The directory of the workers' sockets, which only this user can enter. It is created for the
+/// first worker, and again if another program, such as a cleaner of /tmp, has deleted it.
 package final class WorkerDirectory: Sendable {
     /// Why no socket path can be created.
     struct Failure: Error, CustomStringConvertible {

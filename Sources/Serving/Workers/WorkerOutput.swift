@@ -3,8 +3,9 @@ internal import Logging
 internal import NIOCore
 internal import Synchronization
 
-/// What a worker prints, on its way to the log: without control characters, in lines of bounded length, and no
-/// more of them than `OutputBudget` admits. The number of omitted lines is logged once a second.
+/// What a worker prints, on its way to the log: without control characters, in lines of bounded
+/// length, and no more of them than `OutputBudget` admits. The number of omitted lines is logged
+/// once a second.
 final class WorkerOutput: Sendable {
     private struct State {
         var lines = OutputLines()
@@ -16,7 +17,8 @@ final class WorkerOutput: Sendable {
 
     /// The most bytes of a line with its control characters escaped.
     private static let maxShownBytes = 4 << 10
-    /// After a piece with omitted lines, the reader pauses this many times as long as the piece took, so it uses at most a tenth of a core.
+    /// After a piece with omitted lines, the reader pauses this many times as long as the piece
+    /// took, so it uses at most a tenth of a core.
     private static let pauseFactor = 9
     private static let minPause = Duration.milliseconds(10)
     private static let noteInterval = Duration.seconds(1)
@@ -34,8 +36,8 @@ final class WorkerOutput: Sendable {
 
     /// Logs the lines in a piece of output.
     ///
-    /// - Returns: how long the reader has to pause, so that a worker that prints without end costs little
-    ///   processor time; nil if all lines were logged.
+    /// - Returns: how long the reader has to pause, so that a worker that prints without end costs
+    ///   little processor time; nil if all lines were logged.
     func append(_ bytes: [UInt8]) -> Duration? {
         let start = ContinuousClock.now
         let isOver = take { lines, emit in lines.append(bytes, emit) }

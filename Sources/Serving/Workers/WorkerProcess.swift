@@ -9,9 +9,9 @@ internal import SystemPackage
 
 /// One process of a worker backend, from its start to its end.
 ///
-/// The process is the leader of a session of its own, so that Ctrl-C in Weir's terminal doesn't reach
-/// it, and signals reach its children. Should Weir be killed, the kernel kills it (`setpriv`'s
-/// `--pdeathsig`, see prctl(2)).
+/// The process is the leader of a session of its own, so that Ctrl-C in Weir's terminal doesn't
+/// reach it, and signals reach its children. Should Weir be killed, the kernel kills it
+/// (`setpriv`'s `--pdeathsig`, see prctl(2)).
 final class WorkerProcess: Sendable {
     enum State: Sendable, Equatable {
         case starting

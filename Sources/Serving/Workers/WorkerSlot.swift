@@ -2,7 +2,8 @@ internal import Logging
 internal import NIOCore
 internal import Synchronization
 
-/// One of a worker backend's processes, kept running: a process that ends is followed by another one.
+/// One of a worker backend's processes, kept running: a process that ends is followed by another
+/// one.
 ///
 /// ```
 ///   start --> listening --> healthy: in the set --> ended: out of the set --.
@@ -52,8 +53,8 @@ final class WorkerSlot: Sendable {
         task.withLock { $0 = Task { await self.keep() } }
     }
 
-    /// Stops the process: new requests go elsewhere, running ones get the grace period, then SIGTERM, then
-    /// SIGKILL. Returns when it has ended.
+    /// Stops the process: new requests go elsewhere, running ones get the grace period, then
+    /// SIGTERM, then SIGKILL. Returns when it has ended.
     func stop() async {
         if let replica = facts.withLock({ $0.process?.replica }) {
             set.remove(replica)

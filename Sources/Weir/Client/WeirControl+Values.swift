@@ -59,8 +59,8 @@ extension WeirControl {
             KeyHash.hash(shardKey, seed: KeyHash.hash(name, seed: 0))
         }
 
-        /// The backend that a shard key has, computed here, as of this revision; nil for an empty key, which is
-        /// no key.
+        /// The backend that a shard key has, computed here, as of this revision; nil for an empty
+        /// key, which is no key.
         public func explain(_ shardKey: String) -> String? {
             guard !shardKey.isEmpty else { return nil }
             let point = point(of: shardKey)
@@ -115,8 +115,8 @@ extension WeirControl {
         public let requests: UInt64
         /// Requests by the name of the gRPC status that they ended with.
         public let statuses: [String: UInt64]
-        /// Microseconds from the complete request headers to the end of the response: the median and the 99th
-        /// percentile.
+        /// Microseconds from the complete request headers to the end of the response: the median
+        /// and the 99th percentile.
         public let p50Microseconds, p99Microseconds: Double
 
         init(_ message: Weir_Admin_V1_BackendStats) {

@@ -13,8 +13,8 @@ internal import class Foundation.ProcessInfo
 /// let answer: Answer = try await weir.handle("api").with(shardKey: "user-7").call(question)
 /// ```
 ///
-/// Calls throw `RPCError`, whose message says what was wrong, where, and what would be right; `RPCError.field` and
-/// `RPCError.reason` are for programs.
+/// Calls throw `RPCError`, whose message says what was wrong, where, and what would be right;
+/// `RPCError.field` and `RPCError.reason` are for programs.
 public final class WeirControl: Sendable {
     /// On which terms a change is made.
     public struct Terms: Sendable {
@@ -127,8 +127,8 @@ public final class WeirControl: Sendable {
 
     /// Adds a backend of processes that Weir runs.
     ///
-    /// - Parameter command: the program and its arguments; it serves gRPC on the Unix socket named by its
-    ///   environment variable `WEIR_WORKER_SOCKET`.
+    /// - Parameter command: the program and its arguments; it serves gRPC on the Unix socket named
+    ///   by its environment variable `WEIR_WORKER_SOCKET`.
     @discardableResult
     public func createBackend(
         _ name: String, worker command: [String], replicas: Int = 1, _ terms: Terms = Terms()
@@ -169,8 +169,8 @@ public final class WeirControl: Sendable {
 
     /// Adds an endpoint whose requests all go to one backend.
     ///
-    /// - Parameter route: a method `/pkg.Service/Method`, a service `/pkg.Service/`, a plain path for HTTP, or
-    ///   nil for an endpoint that only handles reach.
+    /// - Parameter route: a method `/pkg.Service/Method`, a service `/pkg.Service/`, a plain path
+    ///   for HTTP, or nil for an endpoint that only handles reach.
     @discardableResult
     public func createEndpoint(
         _ name: String, route: String? = nil, backend: String, _ terms: Terms = Terms()
@@ -277,7 +277,8 @@ public final class WeirControl: Sendable {
 
     /// Makes the endpoints, or one of them, what they were at a revision.
     ///
-    /// - Returns: the share of shard keys whose backend changed, by endpoint; empty when nothing was different.
+    /// - Returns: the share of shard keys whose backend changed, by endpoint; empty when nothing
+    ///   was different.
     @discardableResult
     public func rollback(
         to revision: UInt64, endpoint: String = "", _ terms: Terms = Terms()

@@ -4,8 +4,9 @@ internal import class Foundation.ProcessInfo
     internal import Glibc
 #endif
 
-/// Listening sockets that the server was started with (systemd's socket activation, sd_listen_fds(3)). They stay
-/// open while one server ends and the next one begins, so that no connection is refused.
+/// Listening sockets that the server was started with (systemd's socket activation,
+/// sd_listen_fds(3)). They stay open while one server ends and the next one begins, so that no
+/// connection is refused.
 public struct InheritedSockets: Sendable {
     /// Files for the data port; nil to open one.
     public var data: Int32?
@@ -15,8 +16,8 @@ public struct InheritedSockets: Sendable {
     /// None.
     public init() {}
 
-    /// What `LISTEN_FDS` and `LISTEN_FDNAMES` say: sockets called `data` and `admin`, or else the first and the
-    /// second. None when they are meant for another process.
+    /// What `LISTEN_FDS` and `LISTEN_FDNAMES` say: sockets called `data` and `admin`, or else the
+    /// first and the second. None when they are meant for another process.
     public static func fromEnvironment() -> InheritedSockets {
         var sockets = InheritedSockets()
         let environment = ProcessInfo.processInfo.environment

@@ -9,14 +9,16 @@ public struct SecuritySettings: Sendable {
     public var dataTLS: ServerTLS?
     /// TLS on the admin port; nil for plaintext.
     public var adminTLS: ServerTLS?
-    /// The file that lists who may do what on the admin port; its form is in the README. Without one, every caller
-    /// may do everything.
+    /// The file that lists who may do what on the admin port; its form is in the README. Without
+    /// one, every caller may do everything.
     public var accessFile: String?
-    /// Names by which the admin port may be addressed over plain HTTP, besides IP addresses, names without a dot, the host
-    /// of the admin address and the name of this machine. Requests for other names get status 421: a page in a
-    /// browser could otherwise have its own name resolve to this server and read what it answers.
+    /// Names by which the admin port may be addressed over plain HTTP, besides IP addresses, names
+    /// without a dot, the host of the admin address and the name of this machine. Requests for
+    /// other names get status 421: a page in a browser could otherwise have its own name resolve to
+    /// this server and read what it answers.
     public var adminHosts: [String] = []
-    /// Lets the admin port listen on other than the loopback address without TLS and authentication.
+    /// Lets the admin port listen on other than the loopback address without TLS and
+    /// authentication.
     public var allowsInsecureAdmin = false
 
     /// No protection but that of the loopback address.
@@ -89,7 +91,8 @@ final class Security: Sendable {
         if let path = settings.accessFile { access.replace(with: try Self.list(path, log)) }
     }
 
-    /// Reads the files again. A file that cannot be used is logged, and what was read before stays in use.
+    /// Reads the files again. A file that cannot be used is logged, and what was read before stays
+    /// in use.
     ///
     /// - Parameter onlyChanged: do not read files that are as they were.
     func reload(onlyChanged: Bool, _ log: Logger) {

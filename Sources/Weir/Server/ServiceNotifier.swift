@@ -6,7 +6,8 @@ internal import class Foundation.ProcessInfo
     internal import Glibc
 #endif
 
-/// Notifies systemd, or another program that set `NOTIFY_SOCKET`, of the state of the server (sd_notify(3)).
+/// Notifies systemd, or another program that set `NOTIFY_SOCKET`, of the state of the server
+/// (sd_notify(3)).
 struct ServiceNotifier: Sendable {
     private let path: String?
     private let log: Logger

@@ -12,8 +12,8 @@ public struct StateStorage: Sendable {
         StateStorage(location: .sqlite(path: path))
     }
 
-    /// Reads `memory:`, `sqlite:PATH` or `etcd:http://HOST:PORT[,HOST:PORT...][?NAME=VALUE&...]`; the
-    /// settings of etcd are in the README.
+    /// Reads `memory:`, `sqlite:PATH` or `etcd:http://HOST:PORT[,HOST:PORT...][?NAME=VALUE&...]`;
+    /// the settings of etcd are in the README.
     public init(_ text: String) throws(Failure) {
         do throws(StoreLocation.Invalid) {
             location = try StoreLocation(text)

@@ -44,15 +44,15 @@ public final class WeirServer: Sendable {
         public var security = SecuritySettings()
         /// Sockets to listen on instead of `data` and `admin`.
         public var inheritedSockets = InheritedSockets()
-        /// How long to wait for a server that ends: for the state that it has, on the ports that it listens on. Nil
-        /// when there is none, so that one that is there is noticed.
+        /// How long to wait for a server that ends: for the state that it has, on the ports that it
+        /// listens on. Nil when there is none, so that one that is there is noticed.
         public var takeOverTimeout: Duration?
         /// The bounds of the data plane.
         public var limits = Limits()
         /// The server's log.
         public var log = Logger(label: "weir")
-        /// How many lines of the log have been lost, for `weir_log_lines_lost_total` in `/metrics`; nil leaves
-        /// the metric out.
+        /// How many lines of the log have been lost, for `weir_log_lines_lost_total` in `/metrics`;
+        /// nil leaves the metric out.
         public var lostLogLines: (@Sendable () -> UInt64)?
 
         /// The defaults.
@@ -95,8 +95,9 @@ public final class WeirServer: Sendable {
             bounds: bounds, log: configuration.log, lostLogLines: configuration.lostLogLines)
     }
 
-    /// Reads the stored state and begins to listen, on the admin port first. Throws `StateStorage.Failure`
-    /// when the state cannot be read, `SecuritySettings.Failure` when the ports cannot be protected as configured.
+    /// Reads the stored state and begins to listen, on the admin port first. Throws
+    /// `StateStorage.Failure` when the state cannot be read, `SecuritySettings.Failure` when the
+    /// ports cannot be protected as configured.
     @discardableResult
     public func start() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
@@ -184,17 +185,19 @@ public final class WeirServer: Sendable {
         self.following.withLock { $0 = following }
     }
 
-    /// Rereads the certificates and the access file, as SIGHUP does. If a file cannot be used, the server
-    /// logs the reason and keeps what it had read. Connections stay open.
+    /// Rereads the certificates and the access file, as SIGHUP does. If a file cannot be used, the
+    /// server logs the reason and keeps what it had read. Connections stay open.
     public func reload() {
         notifier.reloading()
         security.reload(onlyChanged: false, configuration.log)
         notifier.ready()
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains: health says NOT_SERVING, after `Limits.drainDelay` no more
-    /// connections are taken, and running requests finish within `Limits.drainTimeout`. A second signal ends the
-    /// wait for requests, and the wait for worker processes within a second. SIGHUP rereads the certificates and the access file. The server notifies a service manager (`NOTIFY_SOCKET`).
+    /// Serves until SIGTERM or SIGINT, then drains: health says NOT_SERVING, after
+    /// `Limits.drainDelay` no more connections are taken, and running requests finish within
+    /// `Limits.drainTimeout`. A second signal ends the wait for requests, and the wait for worker
+    /// processes within a second. SIGHUP rereads the certificates and the access file. The server
+    /// notifies a service manager (`NOTIFY_SOCKET`).
     ///
     /// - Parameter ready: called when signals do what they should.
     /// - Returns: whether everything finished by itself.
@@ -290,8 +293,8 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Adds a backend of processes that this program starts, watches and restarts. Each serves gRPC on the
-    /// Unix socket named by its environment variable `WEIR_WORKER_SOCKET`.
+    /// Adds a backend of processes that this program starts, watches and restarts. Each serves gRPC
+    /// on the Unix socket named by its environment variable `WEIR_WORKER_SOCKET`.
     ///
     /// - Parameter command: the program and its arguments.
     public func createBackend(

@@ -79,7 +79,8 @@ struct AccessCommand: ParsableCommand {
         }
     }
 
-    /// A name as `--certificate` takes it. Without a type, a URI shows itself by "://" and an email address by "@".
+    /// A name as `--certificate` takes it. Without a type, a URI shows itself by "://" and an email
+    /// address by "@".
     private static func identity(_ text: String) throws -> PeerIdentity {
         let kind: PeerIdentity.Kind =
             text.contains("://") ? .uri : text.contains("@") ? .email : .dns

@@ -2,17 +2,18 @@ internal import CExecInfo
 internal import Foundation
 internal import Synchronization
 
-/// Ends a process that crashes within milliseconds, and leaves a trace on standard error: the signal, and the
-/// addresses of the thread's frames. (Swift's backtracer reads the symbols of the whole program, which takes
-/// seconds, in which the ports stay open but are not served.)
+/// Ends a process that crashes within milliseconds, and leaves a trace on standard error: the
+/// signal, and the addresses of the thread's frames. (Swift's backtracer reads the symbols of the
+/// whole program, which takes seconds, in which the ports stay open but are not served.)
 ///
 /// ```
 ///   signal -> lines that wait are written -> trace -> default action of the signal: core dump, end
 ///                  for at most 200 ms
 /// ```
 ///
-/// A handler of signals may interrupt any code, so this one only calls functions that signal-safety(7) lists,
-/// and `backtrace` and `backtrace_symbols_fd`, which allocate no memory after their first call.
+/// A handler of signals may interrupt any code, so this one only calls functions that
+/// signal-safety(7) lists, and `backtrace` and `backtrace_symbols_fd`, which allocate no memory
+/// after their first call.
 enum CrashTrace {
     /// Signals of a crash.
     private static let signals = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGQUIT]
@@ -41,8 +42,8 @@ enum CrashTrace {
         unsafe action.__sigaction_handler.sa_sigaction = { number, info, _ in
             unsafe CrashTrace.crashed(number, info)
         }
-        // A crash within the handler ends the process at once. The alternative stack is there on the main
-        // thread only.
+        // A crash within the handler ends the process at once. The alternative stack is there on
+        // the main thread only.
         unsafe sigemptyset(&action.sa_mask)
         for number in signals { unsafe sigaddset(&action.sa_mask, number) }
         action.sa_flags = SA_SIGINFO | SA_ONSTACK

@@ -1,7 +1,8 @@
 internal import Foundation
 internal import GRPCWire
 
-/// The form of a line of the log: one event is one line, without control characters, of bounded length.
+/// The form of a line of the log: one event is one line, without control characters, of bounded
+/// length.
 enum LogLine {
     /// The most bytes of a line with its end; a longer one ends in "…".
     static let maxBytes = 8 << 10

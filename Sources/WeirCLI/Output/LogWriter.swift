@@ -1,12 +1,12 @@
 internal import Dispatch
 internal import Synchronization
 
-/// Writes lines to a descriptor from a thread of its own, so that a thread that logs never waits for the reader
-/// of the log.
+/// Writes lines to a descriptor from a thread of its own, so that a thread that logs never waits
+/// for the reader of the log.
 ///
-/// A line is lost when `maxWaitingLines` wait, or when it cannot be written: the reader of a pipe has closed it
-/// (EPIPE), the disk is full (ENOSPC), the descriptor is closed (EBADF). Lost lines are counted. The first line
-/// that can be written again is preceded by one with their number.
+/// A line is lost when `maxWaitingLines` wait, or when it cannot be written: the reader of a pipe
+/// has closed it (EPIPE), the disk is full (ENOSPC), the descriptor is closed (EBADF). Lost lines
+/// are counted. The first line that can be written again is preceded by one with their number.
 final class LogWriter: Sendable {
     /// The most lines that wait to be written.
     static let maxWaitingLines = 1_000

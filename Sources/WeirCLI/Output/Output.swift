@@ -2,8 +2,8 @@ internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
 
-/// What commands write to standard output. Everything that they print passes through here; a write that fails
-/// ends the command with exit code 74.
+/// What commands write to standard output. Everything that they print passes through here; a write
+/// that fails ends the command with exit code 74.
 enum Output {
     /// Standard output took less than all of the output.
     struct Failure: Error {
@@ -19,7 +19,8 @@ enum Output {
     /// Writes lines for people.
     static func print(_ text: TerminalText) throws(Failure) { try write(text.text + "\n") }
 
-    /// Writes a JSON document. Characters that control a terminal are escaped; JSON has them in strings only.
+    /// Writes a JSON document. Characters that control a terminal are escaped; JSON has them in
+    /// strings only.
     static func print(json text: String) throws(Failure) { try write(escaped(json: text) + "\n") }
 
     static func escaped(json text: String) -> String {
@@ -52,8 +53,8 @@ enum Output {
         }
     }
 
-    /// Ends the process soon after the reader of standard output has closed it. For commands that wait between
-    /// their outputs: a write would notice it at the next output only.
+    /// Ends the process soon after the reader of standard output has closed it. For commands that
+    /// wait between their outputs: a write would notice it at the next output only.
     static func endWhenUnread() {
         Task.detached {
             while !OutputDescriptor.standardOutput.isClosedByReader {

@@ -20,8 +20,8 @@ struct OutputDescriptor: Sendable {
         var isClosedPipe: Bool { code == EPIPE }
     }
 
-    /// Writes all bytes. Waits for a reader that is slow, also where the descriptor is non-blocking, as a
-    /// terminal or pipe that is shared with another program may be.
+    /// Writes all bytes. Waits for a reader that is slow, also where the descriptor is
+    /// non-blocking, as a terminal or pipe that is shared with another program may be.
     func write(_ text: String) throws(Failure) {
         var text = text
         var written = 0

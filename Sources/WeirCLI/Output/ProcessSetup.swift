@@ -2,8 +2,9 @@ internal import Foundation
 
 /// What every command does before anything else.
 enum ProcessSetup {
-    /// Opens `/dev/null` for each of the standard descriptors that is closed, in the mode in which its use still
-    /// fails with EBADF. A file or a socket would otherwise get the number, and output would be written to it.
+    /// Opens `/dev/null` for each of the standard descriptors that is closed, in the mode in which
+    /// its use still fails with EBADF. A file or a socket would otherwise get the number, and
+    /// output would be written to it.
     static func fillStandardDescriptors() {
         for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(number, F_GETFD) < 0
         {
@@ -11,14 +12,16 @@ enum ProcessSetup {
         }
     }
 
-    /// Makes a write to a closed pipe (SIGPIPE) and beyond the limit of a file's size (SIGXFSZ) fail
-    /// with an error instead of ending the process.
+    /// Makes a write to a closed pipe (SIGPIPE) and beyond the limit of a file's size (SIGXFSZ)
+    /// fail with an error instead of ending the process.
     static func reportFailedWrites() { ignore([SIGPIPE, SIGXFSZ]) }
 
-    /// Ignores signals that programs for logs and terminals send, and that end a process by default.
+    /// Ignores signals that programs for logs and terminals send, and that end a process by
+    /// default.
     static func ignoreRequestsOfTerminals() { ignore([SIGUSR1, SIGUSR2, SIGWINCH]) }
 
-    /// Ignores signals in this process only: unlike SIG_IGN, a handler is not inherited by its workers.
+    /// Ignores signals in this process only: unlike SIG_IGN, a handler is not inherited by its
+    /// workers.
     private static func ignore(_ numbers: [Int32]) {
         for number in numbers { signal(number) { _ in } }
     }

@@ -1,8 +1,8 @@
 internal import GRPCWire
 
-/// Text for people. What the source code writes, its string literals, is shown as it is. Every value put into
-/// it is escaped, so that no name, comment or message from outside can move the cursor, change a colour or
-/// begin a line.
+/// Text for people. What the source code writes, its string literals, is shown as it is. Every
+/// value put into it is escaped, so that no name, comment or message from outside can move the
+/// cursor, change a colour or begin a line.
 struct TerminalText: ExpressibleByStringInterpolation, Sendable {
     /// The most bytes of one value; a longer one ends in "…".
     static let maxValueBytes = 4 << 10

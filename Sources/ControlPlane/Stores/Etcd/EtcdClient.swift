@@ -38,8 +38,8 @@ actor EtcdClient {
         for client in clients { await client.close() }
     }
 
-    /// Calls a method; asks the other endpoints in turn when one does not answer. What is asked for must
-    /// bear being done twice: an endpoint may be lost after it has done it.
+    /// Calls a method; asks the other endpoints in turn when one does not answer. The request
+    /// must be safe to repeat: an endpoint may be lost after it has done it.
     func call<Request: ProtobufMessage, Reply: ProtobufMessage>(
         _ method: String, _ request: Request, as reply: Reply.Type = Reply.self
     ) async throws(StoreError) -> Reply {

@@ -1,8 +1,9 @@
 internal import Messages
 internal import Serving
 
-/// A server's place among those who share the state: its entry in the list of members, and perhaps that
-/// of the leader. Both hang on a lease, which etcd ends when the server is not heard of any more.
+/// A server's place among those who share the state: its entry in the list of members, and perhaps
+/// that of the leader. Both hang on a lease, which etcd ends when the server is not heard of any
+/// more.
 actor EtcdMembership {
     private let client: EtcdClient
     private let keys: EtcdKeys
@@ -86,8 +87,8 @@ actor EtcdMembership {
         await leaderMayBeGone()
     }
 
-    /// The longest time in seconds for which one answer is relied on. etcd may grant more than was asked
-    /// for, but not that much more.
+    /// The longest time in seconds for which one answer is relied on. etcd may grant more than was
+    /// asked for, but not that much more.
     private static let maxLeaseSeconds: Int64 = 86_400
 
     /// The time for which etcd has promised to keep the lease.

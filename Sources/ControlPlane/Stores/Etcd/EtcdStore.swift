@@ -3,8 +3,8 @@ internal import Serving
 
 /// Keeps the state in etcd, for any number of servers.
 ///
-/// A revision is one transaction that succeeds only if the latest revision is still the one before. All
-/// servers watch the keys, and read what is new when something happens to them.
+/// A revision is one transaction that succeeds only if the latest revision is still the one before.
+/// All servers watch the keys, and read what is new when something happens to them.
 package actor EtcdStore: StateStore {
     package nonisolated let place: String
     package nonisolated let events: AsyncStream<StoreEvent>
@@ -204,8 +204,8 @@ package actor EtcdStore: StateStore {
             "KV/Put", Etcdserverpb_PutRequest(key: bytes(keys.probe), value: bytes("probe")))
     }
 
-    /// A record as one value. What is too large for one is put into parts first, which nobody sees before
-    /// the value names them.
+    /// A record as one value. What is too large for one is put into parts first, which nobody sees
+    /// before the value names them.
     private func value(_ record: StoredRecord, parts: String) async throws(StoreError) -> [UInt8] {
         var blob = Weir_Store_V1_Blob(revision: record.revision)
         if record.bytes.count <= Self.partBytes {
@@ -248,8 +248,8 @@ package actor EtcdStore: StateStore {
             guard first.created, !first.canceled else {
                 throw .unavailable("etcd refused the watch: \(first.cancelReason)")
             }
-            // What happened before the watch began is found by reading, so nothing is missed, however long
-            // it was away and whatever etcd has compacted meanwhile.
+            // What happened before the watch began is found by reading, so nothing is missed,
+            // however long it was away and whatever etcd has compacted meanwhile.
             hear.yield(.changed)
             await membership.leaderMayBeGone()
             while let response = await Self.next(of: stream), !response.canceled {

@@ -7,7 +7,8 @@ internal import SystemPackage
     internal import Darwin
 #endif
 
-/// A file that one process holds at a time; the system frees it when that process ends, however it does.
+/// A file that one process holds at a time; the system frees it when that process ends, however it
+/// does.
 final class FileLock: Sendable {
     /// Why it can't be held.
     enum Failure: Error {

@@ -5,8 +5,8 @@ internal import TrafficPolicy
 
 /// Keeps the state in an SQLite database: one file, one server.
 ///
-/// What was answered is on disk: each revision is a transaction of its own in the write-ahead log, which
-/// is synced before the commit returns (`synchronous=FULL`).
+/// What was answered is on disk: each revision is a transaction of its own in the write-ahead log,
+/// which is synced before the commit returns (`synchronous=FULL`).
 package actor SQLiteStore: StateStore {
     package nonisolated let place: String
     package nonisolated let events = AsyncStream<StoreEvent> { $0.finish() }
@@ -25,8 +25,8 @@ package actor SQLiteStore: StateStore {
         unsafe thread.asUnownedSerialExecutor()
     }
 
-    /// Opens the database, or makes it together with its directory. Other processes are refused until it is
-    /// closed.
+    /// Opens the database, or makes it together with its directory. Other processes are refused
+    /// until it is closed.
     package init(path: String) async throws(StoreError) {
         self.path = path
         place = "sqlite:\(path)"
@@ -80,8 +80,8 @@ package actor SQLiteStore: StateStore {
     /// "Weir" in ASCII: distinguishes our files from other programs' databases.
     private static let applicationID: Int64 = 0x5765_6972
 
-    /// What leads from each version of the schema to the next; the version is in `user_version`. Only
-    /// ever appended to.
+    /// What leads from each version of the schema to the next; the version is in `user_version`.
+    /// Only ever appended to.
     private static let migrations = [
         """
         CREATE TABLE revision (
@@ -136,7 +136,8 @@ package actor SQLiteStore: StateStore {
         }
     }
 
-    /// The state may contain secrets of workers' environments. SQLite gives its other files the same mode.
+    /// The state may contain secrets of workers' environments. SQLite gives its other files the
+    /// same mode.
     private func keepPrivate() {
         try? FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
     }
