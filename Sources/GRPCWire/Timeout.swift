@@ -11,7 +11,7 @@ package enum Timeout {
 
     private static let maximumValue: Int64 = 99_999_999
 
-    /// Nanoseconds, saturating at the largest Int64; nil when the text is no timeout.
+    /// Nanoseconds, saturating at the largest Int64; nil when the text is not a timeout.
     package static func parse(_ text: ArraySlice<UInt8>) -> Int64? {
         guard (2...9).contains(text.count), let last = text.last,
             let unit = nanosecondsByUnit.first(where: { $0.unit == last })

@@ -123,7 +123,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("A place that can't be written is refused with the reason")
+    @Test("A place that cannot be written is refused with the reason")
     func refusesPlaces() async throws {
         let file = FileManager.default.temporaryDirectory.path + "/\(UUID())"
         try Data().write(to: URL(fileURLWithPath: file))

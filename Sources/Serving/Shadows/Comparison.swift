@@ -66,7 +66,7 @@ struct Comparison: Sendable {
         account.release(heldBytes)
     }
 
-    /// What differs. `:status`, `:message`, `:count` and `:bytes` stand for what is no field.
+    /// What differs. `:status`, `:message`, `:count` and `:bytes` name parts that are not fields.
     func differences(
         _ rules: ComparisonRules, maxMessageBytes: Int
     ) -> [MessageDiff.Difference] {

@@ -81,7 +81,7 @@ public final class WeirControl: Sendable {
         let reply: Weir_Admin_V1_ListInstancesResponse = try await ask(
             admin, "ListInstances", Weir_Admin_V1_ListInstancesRequest())
         guard let answering = reply.instances.first(where: \.answering) else {
-            throw RPCError(.internalError, "the server does not report its data address")
+            throw RPCError(.internalError, "the server does not say where it takes calls")
         }
         let told = try Address(answering.dataAddress)
         // It listens everywhere: there where its admin port is, too.
