@@ -6,11 +6,13 @@ package enum StatusMessage {
 
     private static let hex = Array("0123456789ABCDEF".utf8)
 
-    /// Cuts a message that is over `maxBytes` when encoded, between two characters. Spaces at the ends are
-    /// encoded too: HTTP does not keep them (RFC 9113 section 8.2.1).
+    /// Cuts a message that is over `maxBytes` when encoded, between two characters. Spaces at the
+    /// ends are encoded too: HTTP does not keep them (RFC 9113 section 8.2.1).
     package static func encode(_ message: String) -> String {
         let bytes = message.utf8
-        if bytes.count <= maxBytes, bytes.allSatisfy(isPlain), bytes.first != space, bytes.last != space {
+        if bytes.count <= maxBytes, bytes.allSatisfy(isPlain), bytes.first != space,
+            bytes.last != space
+        {
             return message
         }
         var text: [UInt8] = []

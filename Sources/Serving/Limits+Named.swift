@@ -45,7 +45,8 @@ extension Limits {
         let range = setting.range
         // `Double` takes signs, hexadecimal digits and exponents too.
         let isDecimal = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
-        guard isDecimal, text.first != ".", text.last != ".", let number = Double(text), range.contains(number),
+        guard isDecimal, text.first != ".", text.last != ".", let number = Double(text),
+            range.contains(number),
             setting.isTime || number == number.rounded()
         else {
             let kind = setting.isTime ? "seconds" : "a whole number"

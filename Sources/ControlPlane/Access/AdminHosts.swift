@@ -22,7 +22,8 @@ package struct AdminHosts: Sendable {
     func allow(_ host: HTTPHost?) -> Bool {
         guard let host else { return true }
         // '%2e' is a dot too.
-        let isLocal = !host.name.contains { $0 == "." || $0 == "%" } || host.name.hasSuffix(".localhost")
+        let isLocal =
+            !host.name.contains { $0 == "." || $0 == "%" } || host.name.hasSuffix(".localhost")
         return host.isAddress || isLocal
             || names.contains(host.name)
     }

@@ -80,7 +80,9 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
         case .headersTooLarge(let stream, let limit, let isTrailers):
             let part = isTrailers ? "trailers" : "headers"
-            refuse(stream, "the \(part) are over the limit of \(limit.text(.requests))", isTrailers: isTrailers)
+            refuse(
+                stream, "the \(part) are over the limit of \(limit.text(.requests))",
+                isTrailers: isTrailers)
         case .unsendable(_, let reason):
             loop.log.warning(
                 "a response cannot be sent",

@@ -155,7 +155,8 @@ final class DynamicCall: Caller {
     private func tooLarge(_ target: Target?) -> HTTPRefusal {
         .invalidResponse(
             of: target?.key.backend ?? "",
-            "its body is over the limit of \(loop.limits.maxMessageBytes) bytes (max-message-bytes)")
+            "its body is over the limit of \(loop.limits.maxMessageBytes) bytes (max-message-bytes)"
+        )
     }
 
     func takesMore() -> Bool { true }

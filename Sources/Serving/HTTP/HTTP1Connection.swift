@@ -78,7 +78,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         case .answering: return
         case .writing, .leaving:
             // After a refusal was written, a timer closes the connection.
-            if unsentBytes > 0, isOver(limits.slowReaderTimeout.nanoseconds, since: activeAt) { close() }
+            if unsentBytes > 0, isOver(limits.slowReaderTimeout.nanoseconds, since: activeAt) {
+                close()
+            }
         case .receiving where !hasBegun:
             let limit =
                 closesNext ? ProtocolSniffer.drainGrace : limits.firstRequestTimeout.nanoseconds
@@ -96,7 +98,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     func drain() {
         closesNext = true
-        if phase == .receiving, parser.isBetweenRequests, input.readableBytes == 0, hasBegun { close() }
+        if phase == .receiving, parser.isBetweenRequests, input.readableBytes == 0, hasBegun {
+            close()
+        }
     }
 
     func close() { context?.close(promise: nil) }

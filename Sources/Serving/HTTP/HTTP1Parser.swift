@@ -303,7 +303,10 @@ package struct HTTP1Parser: Sendable {
             rest.isEmpty || unpadded.first == UInt8(ascii: ";"), HTTPFields.isValue(rest)
         else {
             let text = String(decoding: line, as: UTF8.self).quoted
-            throw HTTPRefusal(400, "invalid chunk size \(text): it must be 1 to \(Self.maxSizeDigits) hexadecimal digits")
+            throw HTTPRefusal(
+                400,
+                "invalid chunk size \(text): it must be 1 to \(Self.maxSizeDigits) hexadecimal digits"
+            )
         }
         extensionBytes += rest.count
         guard extensionBytes <= bounds.headBytes else { throw lineTooLong }

@@ -353,10 +353,11 @@ extension ForwardedCall: ClientStreamOwner {
             finish(
                 RPCError(
                     .resourceExhausted,
-                    "the request headers cannot be sent to backend '\(target.key.backend)': \(why)"))
+                    "the request headers cannot be sent to backend '\(target.key.backend)': \(why)")
+            )
         case .reset(.protocolError):
-            // One side found the other's frames malformed. Another attempt would have them again, and a caller can
-            // cause it, so that it does not tell against the replica.
+            // One side found the other's frames malformed. Another attempt would have them again.
+            // A caller can cause it, so it does not count against the replica.
             giveBack(.internalError, failure: nil)
             finish(
                 RPCError(

@@ -26,7 +26,8 @@ struct Signals: AsyncSequence {
         var description: String { "cannot handle signals: cannot create a pipe: \(reason)" }
     }
 
-    /// Both ends of the pipe, created before the first handler is installed and never closed; -1 without a pipe.
+    /// Both ends of the pipe, created before the first handler is installed and never closed;
+    /// -1 without a pipe.
     private struct Pipe {
         var read: Int32 = -1
         var write: Int32 = -1

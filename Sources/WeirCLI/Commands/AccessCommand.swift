@@ -65,7 +65,8 @@ struct AccessCommand: ParsableCommand {
             try write(addition, isNew: !exists)
         }
 
-        /// Appends a line in one write, so that no failure and no other command loses the lines that are there.
+        /// Appends a line in one write, so that no failure and no other command loses the lines that
+        /// are there.
         private func write(_ line: String, isNew: Bool) throws {
             do {
                 let descriptor = try FileDescriptor.open(
