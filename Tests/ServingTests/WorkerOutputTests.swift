@@ -37,6 +37,22 @@ internal import Testing
     }
 }
 
+@Suite struct EnvironmentMaskTests {
+    @Test(
+        "Values of the environment are masked",
+        arguments: [
+            ([:], "token=hunter22", "token=hunter22"), (["T": "hunter22"], "hunter2", "hunter2"),
+            (["T": "hunter22"], "T=hunter22hunter22.", "T=<masked><masked>."),
+            (["A": "12345", "B": "123456"], "12345 123456", "12345 <masked>"),
+            (["A": "secret", "B": "secret-of-b"], "secret-of-b secret", "<masked> <masked>"),
+            (["KEY": "BEGIN KEY\nMIIEabc\nEND"], "read MIIEabc", "read <masked>"),
+            (["A": ""], "a", "a"), (["A": "<masked>"], "<masked>", "<masked>"),
+        ] as [([String: String], String, String)])
+    func masks(environment: [String: String], line: String, shown: String) {
+        #expect(EnvironmentMask(environment).apply(to: line) == shown)
+    }
+}
+
 @Suite(.timeLimit(.minutes(1))) struct WorkerOutputTests {
     private final class Recorder: Sendable {
         let lines = Mutex<[String]>([])

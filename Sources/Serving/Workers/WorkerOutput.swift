@@ -24,10 +24,13 @@ final class WorkerOutput: Sendable {
     private static let noteInterval = Duration.seconds(1)
 
     private let log: Logger
+    private let mask: EnvironmentMask
     private let state: Mutex<State>
 
-    init(log: Logger) {
+    /// - Parameter environment: of the worker; its values are masked.
+    init(log: Logger, environment: [String: String] = [:]) {
         self.log = log
+        mask = EnvironmentMask(environment)
         state = Mutex(State(budget: OutputBudget(at: NIODeadline.now().uptimeNanoseconds)))
     }
 
@@ -59,7 +62,7 @@ final class WorkerOutput: Sendable {
             let omittedBefore = state.omitted
             var lines = state.lines
             cut(&lines) { line in
-                let shown = line.printable(limit: Self.maxShownBytes)
+                let shown = mask.apply(to: line).printable(limit: Self.maxShownBytes)
                 if !line.allSatisfy(\.isWhitespace) { state.lastLine = shown }
                 if state.budget.admits(bytes: shown.utf8.count, at: now) {
                     admitted.append(shown)

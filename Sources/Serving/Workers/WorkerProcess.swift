@@ -41,7 +41,7 @@ final class WorkerProcess: Sendable {
         var log = log
         log[metadataKey: "worker"] = "\(name)"
         self.log = log
-        output = WorkerOutput(log: log)
+        output = WorkerOutput(log: log, environment: spec.environment)
         replica = Replica(name: name, address: try SocketAddress(unixDomainSocketPath: socket))
     }
 
