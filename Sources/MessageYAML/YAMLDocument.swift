@@ -21,12 +21,24 @@ package struct YAMLDocument {
         do {
             composed = try Yams.compose(yaml: text)
         } catch {
-            // It shows the line, which may be a long one.
-            let lines = "\(error)".split(separator: "\n").map { $0.prefix(200) }
-            throw MessageError("\(name) is not valid YAML: \(lines.joined(separator: "\n"))")
+            throw MessageError("\(name):\(Self.reason(of: error))")
         }
         guard let composed else { throw MessageError("\(name) is empty") }
         root = composed
+    }
+
+    /// Where it is wrong, and why. Without the line itself, which Yams shows: it may hold a secret.
+    private static func reason(of error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            "\(mark.line):\(mark.column): invalid YAML: \(problem)"
+        case .reader(let problem, let offset, _, let text):
+            "\(text.prefix(offset ?? 0).count(where: \.isNewline) + 1): invalid YAML: \(problem)"
+        case .duplicatedKeysInMapping(let keys, let context):
+            "\(context.mark.line): the key '\(keys.first?.prefix(100) ?? "")' is given twice"
+        default: " invalid YAML"
+        }
     }
 
     /// More values than any configuration has. A few lines of aliases of aliases stand for as many,

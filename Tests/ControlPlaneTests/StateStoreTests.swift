@@ -198,6 +198,11 @@ internal import Testing
             ("etcd:http://a:1?ttl=0", "from 2 to 3600"),
             ("etcd:http://a:1?ca=/x", "requires https://"),
             ("etcd:http://a:1?prefix=", "has no value"),
+            ("etcd:http://root:hunter2@a:1", "takes no user"),
+            ("etcd:http://a:1,root:hunter2@b:1?ttl=0", "takes no user"),
+            ("etcd:http://a:1?password=hunter2", "invalid setting 'password'"),
+            ("etcd:http://a:1?ttl=0&password=hunter2", "from 2 to 3600"),
+            ("postgres://root:hunter2@a:1/weir?password=hunter2", "postgres://<masked>@a:1/weir?..."),
         ])
     func refusesWrongPlaces(text: String, part: String) {
         do throws(StoreLocation.Invalid) {
@@ -205,6 +210,7 @@ internal import Testing
             Issue.record("'\(text)' was taken")
         } catch {
             #expect(error.description.contains(part), "\(error.description)")
+            #expect(!error.description.contains("hunter2"), "\(error.description)")
         }
     }
 }

@@ -299,7 +299,7 @@ def test_each_method_takes_its_role(guarded):
         for who, may in allowed.items():
             code, told = refusal(guarded, method, guarded.metadata(who))
             # An operator is asked for the endpoint, which the empty request doesn't name.
-            refused = code == denied and "name the endpoint" not in told
+            refused = code == denied and "must name an endpoint" not in told
             assert refused == (not may), (method.name, who, told)
 
 

@@ -240,8 +240,14 @@ def test_mistakes_in_a_configuration_are_told_by_line(servers, tmp_path, old, ne
 
 @pytest.mark.parametrize("text, reason", [
     ("", "is empty"),
-    ("a: [", "did not find expected node content"),
-    ("a: \x00", "is not valid YAML: "),
+    ("a: [", ":2:1: invalid YAML: did not find expected node content"),
+    ("a: \x00", ":1: invalid YAML: "),
+    ("a: 1\nb: \x01", ":2: invalid YAML: control characters are not allowed"),
+    ("a: 1\nb: 1\na: 2", ": the key 'a' is given twice"),
+    ("a: *b", ":1:4: invalid YAML: found undefined alias"),
+    # The lines may hold secrets.
+    ("TOKEN: hunter2\n  x: [hunter2", ":2:4: invalid YAML: mapping values are not allowed"),
+    ("TOKEN: 'hunter2", ":1:16: invalid YAML: found unexpected end of stream"),
     ("[" * 100_000, "Maximum nesting level reached"),
     # Lists of lists, ten to the ninth values in all.
     ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
@@ -254,7 +260,7 @@ def test_files_that_are_no_configuration_are_refused(tmp_path, text, reason):
     run = subprocess.run(
         [str(BUILD / "weir"), "apply", "-f", str(file)], text=True, capture_output=True, timeout=60)
     assert run.returncode == 64 and reason in run.stderr
-    assert str(file) in run.stderr and len(run.stderr) < 2_000
+    assert str(file) in run.stderr and len(run.stderr) < 2_000 and "hunter2" not in run.stderr
 
 
 def test_a_configuration_seeds_an_empty_state_only(servers, tmp_path):

@@ -1,3 +1,5 @@
+internal import GRPCWire
+
 /// Which store to use, as an operator writes it.
 package enum StoreLocation: Sendable, Equatable {
     /// `memory:`
@@ -25,8 +27,18 @@ package enum StoreLocation: Sendable, Equatable {
 
     private static func unknown(_ text: String) -> Invalid {
         Invalid(
-            description: "invalid store '\(text)': use sqlite:PATH, "
+            description: "invalid store '\(shown(text))': use sqlite:PATH, "
                 + "etcd:http://HOST:PORT[,HOST:PORT...][?prefix=NAME], or memory:")
+    }
+
+    /// A location for errors, without what may be a password: users before '@', and settings.
+    static func shown(_ text: String) -> String {
+        let place = text.prefix { $0 != "?" }
+        let parts = place.split(separator: "/", omittingEmptySubsequences: false).map { part in
+            part.lastIndex(of: "@").map { "<masked>" + part[$0...] } ?? String(part)
+        }
+        let settings = place.endIndex < text.endIndex ? "?..." : ""
+        return (parts.joined(separator: "/") + settings).printable(limit: 200)
     }
 
     /// What an operator should change about the files that the location names, for the log.

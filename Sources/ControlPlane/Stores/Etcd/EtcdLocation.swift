@@ -30,6 +30,10 @@ package struct EtcdLocation: Sendable, Equatable {
                 scheme = known
                 host = part.dropFirst(known.count + 3)
             }
+            guard !host.contains("@") else {
+                throw Self.invalid(
+                    text, "an endpoint takes no user: use ?user=NAME and WEIR_ETCD_PASSWORD")
+            }
             do throws(AddressError) {
                 endpoints.append(try Address(String(host.last == "/" ? host.dropLast() : host)))
             } catch {
@@ -78,7 +82,7 @@ package struct EtcdLocation: Sendable, Equatable {
     }
 
     private static func invalid(_ text: String, _ why: String) -> StoreLocation.Invalid {
-        StoreLocation.Invalid(description: "'etcd:\(text)': \(why)")
+        StoreLocation.Invalid(description: "'etcd:\(StoreLocation.shown(text))': \(why)")
     }
 
     /// The endpoints and the prefix, for logs and errors.
