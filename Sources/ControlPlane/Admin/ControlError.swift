@@ -2,11 +2,6 @@ package import GRPCWire
 internal import Messages
 internal import Serving
 
-extension String {
-    /// The text in quotes, as an error names it: without control characters, and shortened.
-    var quoted: String { "'\(printable(limit: 80))'" }
-}
-
 /// Why a request was rejected: a status code, a sentence, and the details that programs read
 /// (`google.rpc.BadRequest` or `ErrorInfo`).
 ///

@@ -1,3 +1,4 @@
+internal import GRPCWire
 package import Messages
 package import Serving
 package import TrafficPolicy

@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Messages
 
 /// What a backend returned as the response to a plain HTTP request: checked, because its strings

@@ -1,3 +1,5 @@
+internal import GRPCWire
+
 /// How the body of an HTTP/1 request is delimited (RFC 9112 section 6.3).
 package enum HTTP1Framing: Equatable, Sendable {
     /// So many bytes; 0 for a request without a body.

@@ -1,3 +1,5 @@
+internal import GRPCWire
+
 /// Cuts the bytes of an HTTP/1 connection into requests (RFC 9112). Pure: it holds no bytes but
 /// those of the head that it is reading.
 ///

@@ -1,3 +1,5 @@
+internal import GRPCWire
+
 /// The target of a request in its parts (RFC 9112 section 3.2).
 package struct RequestTarget: Equatable, Sendable {
     /// Begins with a slash, or is `*` for a request about the server itself.
