@@ -48,17 +48,17 @@ extension Google_Protobuf_Timestamp {
 
 extension Google_Protobuf_Duration {
     /// 10,000 years. Source: `google/protobuf/duration.proto`.
-    private static let maximumSeconds: Int64 = 315_576_000_000
+    package static let secondsRange: ClosedRange<Int64> = -315_576_000_000...315_576_000_000
     private static let maximumNanos: Int32 = 999_999_999
 
     /// What is right for seconds and nanoseconds, for errors.
     static let rule =
-        "seconds must be from -\(maximumSeconds) to \(maximumSeconds), nanos from -\(maximumNanos) "
-        + "to \(maximumNanos), both of one sign"
+        "seconds must be from \(secondsRange.lowerBound) to \(secondsRange.upperBound), "
+        + "nanos from -\(maximumNanos) to \(maximumNanos), both of one sign"
 
     /// Whether the span is within 10,000 years, and the signs of its numbers are one.
     package var isValid: Bool {
-        (-Self.maximumSeconds...Self.maximumSeconds).contains(seconds)
+        Self.secondsRange.contains(seconds)
             && (-Self.maximumNanos...Self.maximumNanos).contains(nanos)
             && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0))
     }

@@ -4,8 +4,6 @@ internal import struct FoundationEssentials.Date
 
 /// Times as HTTP writes them.
 enum HTTPDate {
-    /// The end of the year 9999.
-    private static let latest: Int64 = 253_402_300_799
     private static let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -16,7 +14,7 @@ enum HTTPDate {
     /// - Parameter seconds: since 1970, from 0 to the end of the year 9999; other values are
     ///   clamped.
     static func text(unixSeconds seconds: Int64) -> String {
-        let seconds = min(max(seconds, 0), latest)
+        let seconds = min(max(seconds, 0), Google_Protobuf_Timestamp.secondsRange.upperBound)
         let (day, second) = CivilDate.split(seconds)
         let date = CivilDate(day: day)
         let time = [second / 3_600, second / 60 % 60, second % 60].map { digits($0, 2) }

@@ -111,10 +111,7 @@ extension Style {
     /// In UTC, to the second.
     static func time(_ time: Google_Protobuf_Timestamp?) -> String {
         guard let time else { return "-" }
-        // Those that a Timestamp may hold: the years 1 to 9999.
-        guard (-62_135_596_800...253_402_300_799).contains(time.seconds) else {
-            return "\(time.seconds) s after 1970"
-        }
-        return Date(timeIntervalSince1970: Double(time.seconds)).formatted(.iso8601)
+        return Google_Protobuf_Timestamp(seconds: time.seconds).text
+            ?? "\(time.seconds) s after 1970"
     }
 }
