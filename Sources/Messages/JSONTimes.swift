@@ -22,9 +22,8 @@ extension Google_Protobuf_Timestamp {
         let (day, second) = CivilDate.split(seconds)
         let date = CivilDate(day: day)
         let time = [second / 3_600, second / 60 % 60, second % 60]
-        return "\(Digits.padded(date.year, 4))-\(Digits.padded(date.month, 2))-"
-            + "\(Digits.padded(date.day, 2))T"
-            + time.map { Digits.padded($0, 2) }.joined(separator: ":")
+        return "\(date.year.padded(4))-\(date.month.padded(2))-\(date.day.padded(2))T"
+            + time.map { $0.padded(2) }.joined(separator: ":")
             + Digits.fraction(nanos) + "Z"
     }
 
@@ -127,16 +126,10 @@ private struct Digits {
         return isNegative ? -seconds : seconds
     }
 
-    /// - Parameter number: not negative.
-    static func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = "\(number)"
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
-
     /// A point and 3, 6 or 9 digits; nothing for 0.
     static func fraction(_ nanos: Int32) -> String {
         guard nanos != 0 else { return "" }
-        var digits = padded(Int64(nanos.magnitude), 9)
+        var digits = nanos.magnitude.padded(9)
         while digits.hasSuffix("000") { digits.removeLast(3) }
         return "." + digits
     }

@@ -1,5 +1,6 @@
 internal import Crypto
 internal import GRPCWire
+internal import Messages
 package import Serving
 
 /// Who may do what on the admin port, read from a file with a line for each credential:
@@ -170,10 +171,7 @@ package struct AccessToken: Sendable {
     /// Makes a token of 256 random bits.
     package init() {
         var generator = SystemRandomNumberGenerator()
-        let digits = (0..<4).map { _ in
-            let number = String(generator.next() as UInt64, radix: 16)
-            return String(repeating: "0", count: 16 - number.count) + number
-        }
+        let digits = (0..<4).map { _ in (generator.next() as UInt64).padded(16, radix: 16) }
         text = "weir_" + digits.joined()
     }
 

@@ -17,16 +17,11 @@ enum HTTPDate {
         let seconds = min(max(seconds, 0), Google_Protobuf_Timestamp.secondsRange.upperBound)
         let (day, second) = CivilDate.split(seconds)
         let date = CivilDate(day: day)
-        let time = [second / 3_600, second / 60 % 60, second % 60].map { digits($0, 2) }
+        let time = [second / 3_600, second / 60 % 60, second % 60].map { $0.padded(2) }
         // The day is not negative, and the month is 1 to 12.
         let (weekday, month) = (weekdays[Int(day % 7)], months[Int(date.month) - 1])
-        return "\(weekday), \(digits(date.day, 2)) \(month) \(digits(date.year, 4)) "
+        return "\(weekday), \(date.day.padded(2)) \(month) \(date.year.padded(4)) "
             + time.joined(separator: ":") + " GMT"
-    }
-
-    private static func digits(_ number: Int64, _ count: Int) -> String {
-        let text = String(number)
-        return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
     }
 }
 
