@@ -27,6 +27,7 @@ package struct TrustedFile: Sendable {
 
     /// The whole content.
     package let bytes: [UInt8]
+    private let path: String
     /// What an operator should change about the file, as sentences for the log.
     package let warnings: [String]
 
@@ -44,8 +45,17 @@ package struct TrustedFile: Sendable {
         // The path may lead to another file by now.
         let opened = try Self.status(of: file, path)
         try Self.check(opened, path)
+        self.path = path
         bytes = try Self.content(of: file, path)
         warnings = Self.warnings(opened, path.printable(limit: 1_000), isSecret: isSecret)
+    }
+
+    /// The content, which must be UTF-8.
+    package func text() throws(Failure) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Failure(description: "'\(path.printable(limit: 1_000))' is not UTF-8")
+        }
+        return text
     }
 
     // MARK: Checks

@@ -138,13 +138,12 @@ final class Security: Sendable {
         _ path: String, _ log: Logger
     ) throws(SecuritySettings.Failure) -> AccessList {
         let file: TrustedFile
+        let text: String
         do throws(TrustedFile.Failure) {
             file = try TrustedFile(path, isSecret: true)
+            text = try file.text()
         } catch {
             throw SecuritySettings.Failure(description: "access file: \(error)")
-        }
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
-            throw SecuritySettings.Failure(description: "access file: '\(path)' is not UTF-8")
         }
         warn(file.warnings, log)
         do throws(AccessList.Invalid) {

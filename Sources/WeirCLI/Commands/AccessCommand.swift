@@ -149,10 +149,7 @@ struct AccessCommand: ParsableCommand {
         do throws(TrustedFile.Failure) {
             let content = try TrustedFile(file, isSecret: true)
             warnOnce(content.warnings)
-            guard let text = String(validating: content.bytes, as: UTF8.self) else {
-                throw TrustedFile.Failure(description: "'\(file)' is not UTF-8")
-            }
-            return text
+            return try content.text()
         } catch {
             throw refused("access file: \(error)")
         }
