@@ -96,7 +96,7 @@ let package = Package(
             "Weir",
             [
                 "ControlPlane", "Serving", "Messages", "GRPCWire", "HTTP2Session", "TrafficPolicy",
-                nioCore, nioPosix, logging,
+                nioCore, nioPosix, systemPackage, logging,
             ]),
         room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
 
@@ -109,7 +109,7 @@ let package = Package(
             name: "WeirCLI",
             dependencies: [
                 "Weir", "ControlPlane", "HelloWorld", "Messages", "MessageYAML", "GRPCWire",
-                "Serving", "CExecInfo", arguments, logging,
+                "Serving", "CExecInfo", systemPackage, arguments, logging,
             ],
             swiftSettings: settings),
         .executableTarget(

@@ -120,22 +120,15 @@ package struct TrustedFile: Sendable {
     private static func content(
         of file: FileDescriptor, _ path: String
     ) throws(Failure) -> [UInt8] {
-        var content: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        let content: [UInt8]?
         do {
-            while content.count <= maxBytes {
-                // At most as many bytes are written as the buffer holds.
-                let count = unsafe try buffer.withUnsafeMutableBytes {
-                    unsafe try file.read(into: $0)
-                }
-                guard count > 0 else { return content }
-                content += buffer.prefix(count)
-            }
+            content = try file.readAll(limit: maxBytes)
         } catch {
             throw failure(path, "\(error)")
         }
-        // It has grown since its size was looked at.
-        throw tooLarge(path)
+        // It may have grown since its size was looked at.
+        guard let content else { throw tooLarge(path) }
+        return content
     }
 
     private static func status(of path: String) throws(Failure) -> stat {

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import SystemPackage
 
 #if canImport(Glibc)
     internal import Glibc
@@ -23,7 +24,7 @@ struct Signals: AsyncSequence {
         let code: Int32
 
         var description: String {
-            unsafe "cannot handle signals: no pipe: \(String(cString: strerror(code)))"
+            "cannot handle signals: no pipe: \(Errno(rawValue: code))"
         }
     }
 
