@@ -25,7 +25,7 @@ extension HTTPReply {
             guard HTTPFields.isToken(header.name.utf8) else {
                 throw invalid("the header name \(name) is not a token")
             }
-            guard HTTPFields.isValue(HTTPFields.trimmed(header.value.utf8)) else {
+            guard HTTPFields.isValue(header.value.utf8.trimmed) else {
                 throw invalid("the value of header \(name) contains a control character")
             }
             fields.append((header.name.lowercased(), HTTPFields.trimmed(header.value)))

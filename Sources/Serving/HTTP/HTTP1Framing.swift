@@ -45,7 +45,7 @@ package enum HTTP1Framing: Equatable, Sendable {
             throw HTTPRefusal(400, "the request has \(values.count) Content-Length fields")
         }
         // `Int` accepts a sign, which a length does not have.
-        guard value.utf8.allSatisfy({ (48...57).contains($0) }), let length = Int(value) else {
+        guard value.utf8.allSatisfy(\.isDigit), let length = Int(value) else {
             throw HTTPRefusal(
                 400,
                 "invalid Content-Length \(value.quoted): it must be a number of bytes"
