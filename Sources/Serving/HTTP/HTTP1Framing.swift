@@ -15,7 +15,7 @@ package enum HTTP1Framing: Equatable, Sendable {
     ///   - minorVersion: of HTTP/1.
     ///   - limit: the largest body accepted, in bytes.
     package init(
-        _ fields: [(name: String, value: String)], minorVersion: Int, limit: Int
+        _ fields: [HTTPFields.Field], minorVersion: Int, limit: Int
     ) throws(HTTPRefusal) {
         let lengths = fields.filter { $0.name == "content-length" }
         guard fields.contains(where: { $0.name == "transfer-encoding" }) else {

@@ -38,7 +38,7 @@ package struct HTTP1Parser: Sendable {
         package fileprivate(set) var method = ""
         package fileprivate(set) var target = ""
         package fileprivate(set) var minorVersion = 1
-        package fileprivate(set) var fields: [(name: String, value: String)] = []
+        package fileprivate(set) var fields: [HTTPFields.Field] = []
         package fileprivate(set) var framing = HTTP1Framing.length(0)
     }
 

@@ -27,7 +27,7 @@ enum HTTP1Response {
 
     /// Whether the connection stays open after the response (RFC 9112 section 9.3).
     static func persistence(
-        of fields: [(name: String, value: String)], minorVersion: Int
+        of fields: [HTTPFields.Field], minorVersion: Int
     ) -> Persistence {
         let options = HTTPFields.list("connection", in: fields)
         if options.contains("close") { return .close }

@@ -3,8 +3,8 @@ internal import HTTP2Session
 
 /// Header fields of plain HTTP: their syntax (RFC 9110 section 5), their size, and which of them
 /// concern one connection only. Names are in lower case.
-enum HTTPFields {
-    typealias Field = (name: String, value: String)
+package enum HTTPFields {
+    package typealias Field = (name: String, value: String)
 
     // MARK: Syntax
 
