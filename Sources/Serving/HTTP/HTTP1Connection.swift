@@ -206,8 +206,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             received.method, target: received.target, received.fields,
             .http1(minor: received.minorVersion))
         request = (
-            head,
-            HTTP1Response.persistence(of: head.fields, minorVersion: received.minorVersion)
+            head, HTTP1Response.persistence(of: head.fields, minorVersion: head.minorVersion)
         )
         // A client that has begun to send does not wait.
         if head.expectsContinue, received.framing.hasBody, input.readableBytes == 0 {
@@ -270,10 +269,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         self.request = nil
         phase = .writing
         let persistence = closesNext ? .close : request.persistence
-        var minorVersion = 1
-        if case .http1(let minor) = request.head.version { minorVersion = minor }
         let written = write(
-            reply, to: request.head.method, minorVersion: minorVersion, persistence, context)
+            reply, to: request.head.method, minorVersion: request.head.minorVersion, persistence,
+            context)
         written.assumeIsolated().whenComplete { _ in
             guard persistence != .close else {
                 return self.input.readableBytes > 0 ? self.leave() : self.close()

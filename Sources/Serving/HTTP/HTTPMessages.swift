@@ -11,6 +11,8 @@ package struct HTTPRequestHead: Sendable {
     }
 
     package let version: Version
+    /// The minor version of HTTP/1 in which to respond.
+    package var minorVersion: Int { if case .http1(let minor) = version { minor } else { 1 } }
     package let method: String
     package let target: RequestTarget
     /// Whom the request is addressed to; nil for a request of HTTP/1.0 without `Host`.
