@@ -191,8 +191,7 @@ package struct HTTP1Parser: Sendable {
         switch state {
         case .start: try readRequestLine(line)
         case .fields where line.isEmpty: return try endHead()
-        case .fields:
-            if let field = try readField(line) { head.fields.append(field) }
+        case .fields: head.fields.append(try readField(line))
         case .chunkSize: try readChunkSize(line)
         case .chunkEnd:
             guard line.isEmpty else {
@@ -257,7 +256,7 @@ package struct HTTP1Parser: Sendable {
 
     private mutating func readField<Line: RandomAccessCollection<UInt8>>(
         _ line: Line
-    ) throws(HTTPRefusal) -> (name: String, value: String)? where Line.SubSequence == Line {
+    ) throws(HTTPRefusal) -> HTTPFields.Field where Line.SubSequence == Line {
         let name = line.prefix { $0 != UInt8(ascii: ":") }
         guard name.count < line.count, HTTPFields.isToken(name) else {
             let text = String(decoding: name, as: UTF8.self).quoted
