@@ -216,7 +216,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
     /// Whether a request gets a plain HTTP response: because its path does, or to say what is wrong with it.
     private func isPlain(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
         guard let path = request.path,
-            let target = try? RequestTarget(headers.text(path), method: "OPTIONS")
+            let target = try? RequestTarget(parsing: headers.text(path))
         else { return true }
         if target.isServer { return true }
         guard port.servesEndpoints else {
