@@ -218,7 +218,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         guard let path = request.path,
             let target = try? RequestTarget(parsing: headers.text(path))
         else { return true }
-        if target.isServer { return true }
+        if target.isAsterisk { return true }
         guard port.servesEndpoints else {
             return loop.resolve(headers.bytes[path.value], on: port) == nil
         }

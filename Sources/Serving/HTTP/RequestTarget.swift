@@ -10,7 +10,7 @@ package struct RequestTarget: Equatable, Sendable {
     package let authority: HTTPHost?
 
     /// About the server itself: `OPTIONS *`.
-    package var isServer: Bool { path == "*" }
+    package var isAsterisk: Bool { path == "*" }
 
     /// - Parameters:
     ///   - target: a path with a query, an `http` or `https` URL, or `*`.
@@ -48,7 +48,7 @@ package struct RequestTarget: Equatable, Sendable {
         self.authority = authority
         guard
             self.path.hasPrefix("/") && (authority != nil || target.hasPrefix("/"))
-                || isServer && query.isEmpty
+                || isAsterisk && query.isEmpty
         else { throw Self.invalid(target) }
         // RFC 3986 section 7.3.
         guard !self.path.contains("%00") else {
@@ -63,7 +63,7 @@ package struct RequestTarget: Equatable, Sendable {
     /// Decides what the target is for a method: for others than OPTIONS a URL without a path is `/`, and `*` is
     /// invalid.
     private mutating func check(method: String) throws(HTTPRefusal) {
-        guard isServer, method != "OPTIONS" else { return }
+        guard isAsterisk, method != "OPTIONS" else { return }
         guard authority != nil else { throw Self.invalid(path) }
         path = "/"
     }
