@@ -93,7 +93,7 @@ final class Security: Sendable {
     ///
     /// - Parameter onlyChanged: do not read files that are as they were.
     func reload(onlyChanged: Bool, _ log: Logger) {
-        for (tls, port) in ports where tls.hasChanged || !onlyChanged {
+        for (tls, port) in ports where tls.checkForChange() || !onlyChanged {
             do throws(TLSFailure) {
                 try tls.reload()
                 Self.warn(tls.warnings, log)
@@ -103,7 +103,7 @@ final class Security: Sendable {
             }
         }
         if let path = settings.accessFile, let file = open.withLock({ $0.accessFile }),
-            file.haveChanged || !onlyChanged
+            file.checkForChange() || !onlyChanged
         {
             file.restart()
             do throws(SecuritySettings.Failure) {
