@@ -198,8 +198,8 @@ extension Service {
         _ handler: @escaping @Sendable (Request, ControlPlane.Condition) async throws -> Reply
     ) -> Service {
         unary(method) { (request: Request, context) in
-            let principal = try access.require(context) { need in
-                need.endpoint = (request as? any EndpointRequest)?.endpoint
+            let principal = try access.require(context) { requirement in
+                requirement.endpoint = (request as? any EndpointRequest)?.endpoint
             }
             return try await refusals {
                 let condition = try ControlPlane.Condition(
@@ -250,9 +250,9 @@ extension Access {
     /// Checks what a request asks for beyond its method.
     fileprivate func require(_ request: any WireMessage, _ context: CallContext) throws(RPCError) {
         guard let request = request as? any SecretsRequest, request.revealSecrets else { return }
-        try require(context) { need in
-            need.role = .admin
-            need.act = "reveal secrets"
+        try require(context) { requirement in
+            requirement.role = .admin
+            requirement.action = "reveal secrets"
         }
     }
 }
