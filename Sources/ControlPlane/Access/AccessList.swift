@@ -91,13 +91,14 @@ package struct AccessList: Sendable {
     }
 
     /// The longest name, in bytes.
-    private static let maxName = 128
+    private static let maxNameBytes = 128
 
     private static func principal(_ name: String, _ text: String) throws(Mistake) -> Principal {
-        guard name.utf8.count <= maxName, !name.unicodeScalars.contains(where: \.isControl) else {
+        guard name.utf8.count <= maxNameBytes, !name.unicodeScalars.contains(where: \.isControl)
+        else {
             throw Mistake(
                 description: "invalid name '\(name.printable(limit: 64))': "
-                    + "use at most \(maxName) bytes and no control characters")
+                    + "use at most \(maxNameBytes) bytes and no control characters")
         }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let role = Role(rawValue: String(parts[0])) else {

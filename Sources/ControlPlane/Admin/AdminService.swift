@@ -289,7 +289,8 @@ extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
 
 extension ControlPlane.Condition {
     /// The longest author and the longest comment, in bytes: each list of revisions repeats them.
-    private static let (maxAuthor, maxComment) = (256, 4_000)
+    private static let maxAuthorBytes = 256
+    private static let maxCommentBytes = 4_000
 
     /// - Parameters:
     ///   - author: the authenticated caller; nil to use the author that the request names.
@@ -298,9 +299,9 @@ extension ControlPlane.Condition {
         _ request: some ChangeRequest, author: String?, caller: String
     ) throws(ControlError) {
         let note = request.note ?? .init()
-        try RequestField("note.author").check(note.author, maxBytes: Self.maxAuthor)
+        try RequestField("note.author").check(note.author, maxBytes: Self.maxAuthorBytes)
         try RequestField("note.comment").check(
-            note.comment, maxBytes: Self.maxComment, allowsLines: true)
+            note.comment, maxBytes: Self.maxCommentBytes, allowsLines: true)
         self.init(
             expectedRevision: request.expectedRevision, validateOnly: request.validateOnly,
             author: author ?? (note.author.isEmpty ? caller : note.author), comment: note.comment)

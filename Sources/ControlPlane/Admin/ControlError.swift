@@ -8,7 +8,9 @@ internal import Serving
 /// All of it is sent in headers, of which some clients accept 8 KiB, so its parts are shortened.
 package struct ControlError: Error {
     /// The most bytes of a field, of a value in the details, and of the description.
-    private static let (maxField, maxValue, maxDescription) = (200, 400, 800)
+    private static let maxFieldBytes = 200
+    private static let maxValueBytes = 400
+    private static let maxDescriptionBytes = 800
 
     enum Kind: String { case backend, endpoint, handler, shadow }
 
@@ -25,10 +27,10 @@ package struct ControlError: Error {
         _ metadata: [String: String] = [:]
     ) {
         self.code = code
-        self.description = description.printable(limit: Self.maxDescription)
-        self.field = field?.printable(limit: Self.maxField)
+        self.description = description.printable(limit: Self.maxDescriptionBytes)
+        self.field = field?.printable(limit: Self.maxFieldBytes)
         self.reason = reason
-        self.metadata = metadata.mapValues { $0.printable(limit: Self.maxValue) }
+        self.metadata = metadata.mapValues { $0.printable(limit: Self.maxValueBytes) }
     }
 
     package var message: String { field.map { "\($0): \(description)" } ?? description }
@@ -122,7 +124,7 @@ package struct ControlError: Error {
         } else if field == part || field.hasPrefix(part + ".") {
             moved.field = place + field.dropFirst(part.count)
         }
-        moved.field = moved.field?.printable(limit: Self.maxField)
+        moved.field = moved.field?.printable(limit: Self.maxFieldBytes)
         return moved
     }
 
