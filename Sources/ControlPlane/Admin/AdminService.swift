@@ -37,13 +37,13 @@ extension ControlPlane {
             .change("CreateBackend", access) {
                 (request: Weir_Admin_V1_CreateBackendRequest, condition) in
                 let backend = try await self.createBackend(
-                    try ControlState.Backend(asked: request.backend ?? .init()), under: condition)
+                    try ControlState.Backend(request: request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
             .change("UpdateBackend", access) {
                 (request: Weir_Admin_V1_UpdateBackendRequest, condition) in
                 let backend = try await self.updateBackend(
-                    try ControlState.Backend(asked: request.backend ?? .init()), under: condition)
+                    try ControlState.Backend(request: request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
             .change("DeleteBackend", access) {

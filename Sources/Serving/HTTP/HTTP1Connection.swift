@@ -130,7 +130,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             return
         }
         if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
-        read()
+        readRequests()
     }
 
     func read(context: ChannelHandlerContext) {
@@ -145,7 +145,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     /// Reads what has arrived, as far as the next request that is not answered at once. A loop,
     /// because requests may arrive by the thousand in one read, and each may be answered within it.
-    private func read() {
+    private func readRequests() {
         guard !isReading, !isPausing, context != nil else { return }
         isReading = true
         defer { isReading = false }
@@ -179,7 +179,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         isPausing = true
         loop.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
             self.isPausing = false
-            self.read()
+            self.readRequests()
         }
     }
 
@@ -278,7 +278,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             }
             self.phase = .receiving
             self.noteActivity()
-            self.read()
+            self.readRequests()
         }
     }
 

@@ -16,7 +16,7 @@ enum ProcessSetup {
     static func reportFailedWrites() { ignore([SIGPIPE, SIGXFSZ]) }
 
     /// Ignores signals that programs for logs and terminals send, and that end a process by default.
-    static func ignoreRequestsOfTerminals() { ignore([SIGUSR1, SIGUSR2, SIGWINCH]) }
+    static func ignoreUnusedSignals() { ignore([SIGUSR1, SIGUSR2, SIGWINCH]) }
 
     /// Ignores signals in this process only: unlike SIG_IGN, a handler is not inherited by its workers.
     private static func ignore(_ numbers: [Int32]) {
