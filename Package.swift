@@ -97,7 +97,7 @@ let package = Package(
             "Weir",
             [
                 "ControlPlane", "Serving", "Messages", "GRPCWire", "HTTP2Session", "TrafficPolicy",
-                nioCore, nioPosix, logging,
+                nioCore, nioPosix, systemPackage, logging,
             ]),
         room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
 
@@ -110,7 +110,7 @@ let package = Package(
             name: "WeirCLI",
             dependencies: [
                 "Weir", "ControlPlane", "HelloWorld", "Messages", "MessageYAML", "GRPCWire",
-                "Serving", "CExecInfo", arguments, logging,
+                "Serving", "CExecInfo", systemPackage, arguments, logging,
             ],
             swiftSettings: settings),
         .executableTarget(

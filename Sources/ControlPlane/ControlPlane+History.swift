@@ -6,7 +6,7 @@ extension ControlPlane {
     package func apply(
         _ message: Weir_Admin_V1_Configuration, onlyIfEmpty: Bool, under condition: Condition
     ) async throws -> Weir_Admin_V1_ApplyResponse {
-        let wished = try ControlState.Configuration(message)
+        let desired = try ControlState.Configuration(message)
         let registered = registeredNames
         let (states, revision) = try await change(condition, prefix: "apply: ") {
             (state) throws(ControlError) in
@@ -14,7 +14,7 @@ extension ControlPlane {
                 throw .notEmpty(state.revision)
             }
             let before = state
-            try state.become(wished, registered: registered)
+            try state.become(desired, registered: registered)
             return (before: before, after: state)
         }
         return Weir_Admin_V1_ApplyResponse(

@@ -6,7 +6,7 @@ package enum DecimalNumber {
 
     /// The value, from 0 to `maximum`; nil for any other text.
     package static func parse(_ digits: ArraySlice<UInt8>) -> Int? {
-        guard (1...9).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }) else {
+        guard (1...9).contains(digits.count), digits.allSatisfy(\.isDigit) else {
             return nil
         }
         return digits.reduce(0) { $0 * 10 + Int($1 - 48) }

@@ -52,7 +52,7 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     /// is optional, and what is not base64 is left out.
     public func bytes(_ name: String) -> [[UInt8]] {
         values(name).flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
-            .compactMap { Base64.decode(Array($0.utf8).trimmed) }
+            .compactMap { Base64.decode(Array($0.utf8.trimmed)) }
     }
 
     /// Whether there are no fields.
@@ -78,15 +78,9 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     package static func isValid(_ field: Field) -> Bool {
         !field.name.isEmpty
             && field.name.utf8.allSatisfy {
-                (97...122).contains($0) || (48...57).contains($0)
+                (97...122).contains($0) || $0.isDigit
                     || $0 == 45 || $0 == 46 || $0 == 95
             }
             && field.value.utf8.allSatisfy { (0x20...0x7e).contains($0) }
-    }
-}
-
-extension [UInt8] {
-    fileprivate var trimmed: [UInt8] {
-        Array(drop { $0 == 0x20 }.reversed().drop { $0 == 0x20 }.reversed())
     }
 }

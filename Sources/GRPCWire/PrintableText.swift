@@ -33,4 +33,7 @@ extension String {
         }
         return String(decoding: bytes, as: UTF8.self)
     }
+
+    /// External text as an error shows it: in quotes, printable, at most 100 bytes.
+    package var quoted: String { "'\(printable(limit: 100))'" }
 }

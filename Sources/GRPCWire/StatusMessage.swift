@@ -42,7 +42,7 @@ package enum StatusMessage {
         var index = 0
         while index < input.count {
             if input[index] == 0x25, index + 2 < input.count,
-                let high = value(input[index + 1]), let low = value(input[index + 2])
+                let high = input[index + 1].hexValue, let low = input[index + 2].hexValue
             {
                 bytes.append(high << 4 | low)
                 index += 3
@@ -58,14 +58,5 @@ package enum StatusMessage {
 
     private static func isPlain(_ byte: UInt8) -> Bool {
         (0x20...0x7e).contains(byte) && byte != 0x25
-    }
-
-    private static func value(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case 48...57: digit - 48
-        case 65...70: digit - 55
-        case 97...102: digit - 87
-        default: nil
-        }
     }
 }

@@ -18,7 +18,7 @@ package enum Timeout {
         else { return nil }
         var value: Int64 = 0
         for digit in text.dropLast() {
-            guard (48...57).contains(digit) else { return nil }
+            guard digit.isDigit else { return nil }
             value = value * 10 + Int64(digit - 48)
         }
         let (product, overflow) = value.multipliedReportingOverflow(by: unit.nanoseconds)

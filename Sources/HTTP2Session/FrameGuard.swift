@@ -45,9 +45,9 @@ struct FrameGuard {
     /// Whether `left` belongs to a HEADERS frame.
     private var passesHeaders = false
     /// The bytes of a head that is not in one input, or whose frame is held.
-    private var headBytes: [UInt8] = []
+    private var headerBytes: [UInt8] = []
     /// The frame that is held, as far as it has arrived.
-    private var held: FrameHead?
+    private var held: FrameHeader?
     private var payload: [UInt8] = []
     /// The stream of the block that is held frame by frame.
     private var blockStream: Int32?
@@ -85,21 +85,21 @@ struct FrameGuard {
             position = input.count
             return mode == .passing ? .pass(start..<position) : .needsMore
         }
-        guard blockStream == nil, headBytes.isEmpty else { return hold(input, from: &position) }
+        guard blockStream == nil, headerBytes.isEmpty else { return hold(input, from: &position) }
         while true {
             let count = min(left, input.count - position)
             position += count
             left -= count
-            guard left == 0, input.count - position >= FrameHead.byteCount else { break }
-            let head = FrameHead(input, at: position)
+            guard left == 0, input.count - position >= FrameHeader.byteCount else { break }
+            let head = FrameHeader(input, at: position)
             if head.beginsBlock { break }
             if let error = rules.check(head) {
                 // What is before the frame passes.
                 _ = fail(error)
                 break
             }
-            left = FrameHead.byteCount + head.length
-            passesHeaders = head.kind == FrameHead.Kind.headers
+            left = FrameHeader.byteCount + head.length
+            passesHeaders = head.kind == FrameHeader.Kind.headers
         }
         if position > start { return .pass(start..<position) }
         return mode == .guarded ? hold(input, from: &position) : .needsMore
@@ -108,12 +108,12 @@ struct FrameGuard {
     /// Holds what cannot pass yet: the first bytes of a head, and the frames of a block.
     private mutating func hold(_ input: Span<UInt8>, from position: inout Int) -> Step {
         if held == nil {
-            while headBytes.count < FrameHead.byteCount, position < input.count {
-                headBytes.append(input[position])
+            while headerBytes.count < FrameHeader.byteCount, position < input.count {
+                headerBytes.append(input[position])
                 position += 1
             }
-            guard headBytes.count == FrameHead.byteCount else { return .needsMore }
-            let head = FrameHead(headBytes.span, at: 0)
+            guard headerBytes.count == FrameHeader.byteCount else { return .needsMore }
+            let head = FrameHeader(headerBytes.span, at: 0)
             if let step = begin(head) { return step }
             held = head
         }
@@ -130,11 +130,11 @@ struct FrameGuard {
     /// A head that was held is complete.
     ///
     /// - Returns: nil when its frame is held too.
-    private mutating func begin(_ head: FrameHead) -> Step? {
+    private mutating func begin(_ head: FrameHeader) -> Step? {
         if let error = rules.check(head) { return fail(error) }
         let isTooLarge = head.length > Self.maxFrameBytes
         if let blockStream {
-            guard head.kind == FrameHead.Kind.continuation, head.stream == blockStream else {
+            guard head.kind == FrameHeader.Kind.continuation, head.stream == blockStream else {
                 return giveUp()
             }
             // nghttp2 does not look at the size of CONTINUATION frames (RFC 9113 section 4.2).
@@ -142,7 +142,7 @@ struct FrameGuard {
         }
         guard head.beginsBlock else {
             left = head.length
-            passesHeaders = head.kind == FrameHead.Kind.headers
+            passesHeaders = head.kind == FrameHeader.Kind.headers
             return passHeld()
         }
         return isTooLarge ? giveUp() : nil
@@ -155,29 +155,30 @@ struct FrameGuard {
     }
 
     /// A frame of a block is complete.
-    private mutating func filterFrame(_ head: FrameHead) -> Step {
+    private mutating func filterFrame(_ head: FrameHeader) -> Step {
         let flags = head.flags
         var fragment = payload[...]
         var priority: ArraySlice<UInt8> = []
         if blockStream == nil {
             guard let content = Self.fragment(of: payload, flags) else { return giveUp() }
             fragment = content
-            if flags & FrameHead.Flag.priority != 0 {
+            if flags & FrameHeader.Flag.priority != 0 {
                 priority = payload[..<content.startIndex].suffix(Self.priorityBytes)
             }
             blockStream = head.stream
         }
         let isValid = filter.filter(fragment)
-        let isLast = flags & FrameHead.Flag.endHeaders != 0
+        let isLast = flags & FrameHeader.Flag.endHeaders != 0
         if isLast || !isValid { filter.finish() }
         // The rest follows with the next frame.
         let count = min(filter.output.count, Self.maxFrameBytes - priority.count)
         let length = count + priority.count
         output.removeAll(keepingCapacity: true)
         output += [
-            0, UInt8(length >> 8), UInt8(length & 0xff), head.kind, flags & ~FrameHead.Flag.padded,
+            0, UInt8(length >> 8), UInt8(length & 0xff), head.kind,
+            flags & ~FrameHeader.Flag.padded,
         ]
-        output += headBytes[5...]
+        output += headerBytes[5...]
         output += priority
         output += filter.output.prefix(count)
         filter.output.removeFirst(count)
@@ -199,22 +200,23 @@ struct FrameGuard {
     /// The part of a HEADERS frame's payload that belongs to the header block (RFC 9113 section
     /// 6.2), or nil when the padding leaves no room for it.
     private static func fragment(of payload: [UInt8], _ flags: UInt8) -> ArraySlice<UInt8>? {
-        let isPadded = flags & FrameHead.Flag.padded != 0
-        let before = (isPadded ? 1 : 0) + (flags & FrameHead.Flag.priority != 0 ? priorityBytes : 0)
+        let isPadded = flags & FrameHeader.Flag.padded != 0
+        let before =
+            (isPadded ? 1 : 0) + (flags & FrameHeader.Flag.priority != 0 ? priorityBytes : 0)
         let after = isPadded ? Int(payload.first ?? 0) : 0
         guard before + after <= payload.count else { return nil }
         return payload[before..<payload.count - after]
     }
 
     private mutating func forgetFrame() {
-        headBytes.removeAll(keepingCapacity: true)
+        headerBytes.removeAll(keepingCapacity: true)
         held = nil
         payload.removeAll(keepingCapacity: true)
     }
 
     private mutating func passHeld() -> Step {
         output.removeAll(keepingCapacity: true)
-        output += headBytes
+        output += headerBytes
         output += payload
         forgetFrame()
         return .passOutput

@@ -18,23 +18,23 @@ struct FrameRules {
     init(role: HTTP2Session.Role) { isServer = role == .server }
 
     /// - Returns: the code of the error that ends the connection.
-    mutating func check(_ head: FrameHead) -> HTTP2ErrorCode? {
+    mutating func check(_ head: FrameHeader) -> HTTP2ErrorCode? {
         let id = head.stream
         switch head.kind {
-        case FrameHead.Kind.data:
+        case FrameHeader.Kind.data:
             if streams.hasEnded(id) {
                 lateData.append(id)
             } else if head.endsStream {
                 streams.end(id)
             }
-        case FrameHead.Kind.headers:
+        case FrameHeader.Kind.headers:
             if isServer, !streams.open(id) {
                 if streams.hasEnded(id) { return .streamClosed }
                 if !streams.wasOpened(id) { return .protocolError }
             }
             if head.endsStream { streams.end(id) }
-        case FrameHead.Kind.priority where id == 0: return .protocolError
-        case FrameHead.Kind.reset: streams.end(id)
+        case FrameHeader.Kind.priority where id == 0: return .protocolError
+        case FrameHeader.Kind.reset: streams.end(id)
         default: break
         }
         return nil

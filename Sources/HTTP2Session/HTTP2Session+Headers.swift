@@ -47,8 +47,7 @@ extension HTTP2Session {
         _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
     ) -> Int32 {
         guard incomingSlot >= 0 else { return 0 }
-        // RFC 9113 section 6.5.2: 32 bytes of overhead for each field.
-        incomingBytes += name.count + value.count + 32
+        incomingBytes += name.count + value.count + HeaderBlock.fieldOverheadBytes
         if incomingExcess == nil { incomingExcess = excess }
         guard let excess = incomingExcess else {
             unsafe incoming.append(

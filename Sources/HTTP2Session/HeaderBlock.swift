@@ -19,6 +19,9 @@ package struct HeaderBlock: Sendable {
         package var value: Range<Int> { valueStart..<valueEnd }
     }
 
+    /// What each field counts beyond its name and value (RFC 9113 section 6.5.2).
+    package static let fieldOverheadBytes = 32
+
     package private(set) var bytes: [UInt8] = []
     package private(set) var fields: [Field] = []
 

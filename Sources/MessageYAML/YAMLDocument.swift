@@ -13,7 +13,7 @@ package struct YAMLDocument {
     package init(_ text: String, name: String) throws(MessageError) {
         self.name = name
         maximumValues = min(
-            Self.maximumValues, Self.valuesOfAny + Self.valuesPerByte * text.utf8.count)
+            Self.maximumValues, Self.minimumBudget + Self.valuesPerByte * text.utf8.count)
         guard Self.anchors(in: text) <= Self.maximumAnchors else {
             throw MessageError("\(name) has more than \(Self.maximumAnchors) anchors (&name)")
         }
@@ -43,7 +43,10 @@ package struct YAMLDocument {
 
     /// More values than any configuration has. A few lines of aliases of aliases stand for as many,
     /// but each byte of a configuration stands for few.
-    private static let (maximumValues, valuesOfAny, valuesPerByte) = (1_000_000, 10_000, 10)
+    private static let maximumValues = 1_000_000
+    /// What the shortest document may stand for.
+    private static let minimumBudget = 10_000
+    private static let valuesPerByte = 10
 
     /// libyaml reads 1,000 levels, and each anchor whose value contains an alias can add as many.
     /// About 45,000 overflow the stack of the main thread when they are released.

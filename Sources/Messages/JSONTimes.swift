@@ -21,9 +21,8 @@ extension Google_Protobuf_Timestamp {
         let (day, second) = CivilDate.split(seconds)
         let date = CivilDate(day: day)
         let time = [second / 3_600, second / 60 % 60, second % 60]
-        return "\(Digits.padded(date.year, 4))-\(Digits.padded(date.month, 2))-"
-            + "\(Digits.padded(date.day, 2))T"
-            + time.map { Digits.padded($0, 2) }.joined(separator: ":")
+        return "\(date.year.padded(4))-\(date.month.padded(2))-\(date.day.padded(2))T"
+            + time.map { $0.padded(2) }.joined(separator: ":")
             + Digits.fraction(nanos) + "Z"
     }
 
@@ -47,17 +46,17 @@ extension Google_Protobuf_Timestamp {
 
 extension Google_Protobuf_Duration {
     /// 10,000 years. Source: `google/protobuf/duration.proto`.
-    private static let maximumSeconds: Int64 = 315_576_000_000
+    package static let secondsRange: ClosedRange<Int64> = -315_576_000_000...315_576_000_000
     private static let maximumNanos: Int32 = 999_999_999
 
     /// The valid ranges, for errors.
     static let rule =
-        "seconds must be from -\(maximumSeconds) to \(maximumSeconds), nanos from -\(maximumNanos) "
-        + "to \(maximumNanos), both of one sign"
+        "seconds must be from \(secondsRange.lowerBound) to \(secondsRange.upperBound), "
+        + "nanos from -\(maximumNanos) to \(maximumNanos), both of one sign"
 
     /// Whether the span is within 10,000 years, and the signs of its numbers are one.
     package var isValid: Bool {
-        (-Self.maximumSeconds...Self.maximumSeconds).contains(seconds)
+        Self.secondsRange.contains(seconds)
             && (-Self.maximumNanos...Self.maximumNanos).contains(nanos)
             && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0))
     }
@@ -81,53 +80,6 @@ extension Google_Protobuf_Duration {
         self.init(
             seconds: isNegative ? -seconds : seconds, nanos: isNegative ? -nanos : nanos)
         guard isValid else { return nil }
-    }
-}
-
-/// A date of the Gregorian calendar in the years 0 to 9999.
-///
-/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-private struct CivilDate: Equatable {
-    let year: Int64
-    let month: Int64
-    let day: Int64
-
-    /// Days from 1 March of year 0 to 1 January 1970.
-    private static let epoch: Int64 = 719_468
-    private static let eraDays: Int64 = 146_097
-
-    /// The day, and the second of it.
-    static func split(_ seconds: Int64) -> (day: Int64, second: Int64) {
-        let (quotient, remainder) = seconds.quotientAndRemainder(dividingBy: 86_400)
-        return remainder < 0 ? (quotient - 1, remainder + 86_400) : (quotient, remainder)
-    }
-
-    /// - Parameter number: days since 1 January 1970, not before 1 March of year 0.
-    init(day number: Int64) {
-        let shifted = number + Self.epoch
-        let (era, inEra) = shifted.quotientAndRemainder(dividingBy: Self.eraDays)
-        let years = (inEra - inEra / 1_460 + inEra / 36_524 - inEra / 146_096) / 365
-        let inYear = inEra - (365 * years + years / 4 - years / 100)
-        let march = (5 * inYear + 2) / 153
-        day = inYear - (153 * march + 2) / 5 + 1
-        month = march < 10 ? march + 3 : march - 9
-        year = era * 400 + years + (month <= 2 ? 1 : 0)
-    }
-
-    /// Nil when there is no such day. Each number has at most four digits.
-    init?(year: Int64, month: Int64, day: Int64) {
-        guard year > 0, (1...12).contains(month), (1...31).contains(day) else { return nil }
-        (self.year, self.month, self.day) = (year, month, day)
-        // 31 April is the same day as 1 May, so the two dates differ.
-        guard Self(day: dayNumber) == self else { return nil }
-    }
-
-    /// Days since 1 January 1970.
-    var dayNumber: Int64 {
-        let marchYear = month <= 2 ? year - 1 : year
-        let (era, inEra) = marchYear.quotientAndRemainder(dividingBy: 400)
-        let inYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * Self.eraDays + inEra * 365 + inEra / 4 - inEra / 100 + inYear - Self.epoch
     }
 }
 
@@ -174,16 +126,10 @@ private struct Digits {
         return isNegative ? -seconds : seconds
     }
 
-    /// - Parameter number: not negative.
-    static func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = "\(number)"
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
-
     /// A point and 3, 6 or 9 digits; nothing for 0.
     static func fraction(_ nanos: Int32) -> String {
         guard nanos != 0 else { return "" }
-        var digits = padded(Int64(nanos.magnitude), 9)
+        var digits = nanos.magnitude.padded(9)
         while digits.hasSuffix("000") { digits.removeLast(3) }
         return "." + digits
     }

@@ -89,8 +89,7 @@ package enum JSONValue: Sendable {
             case "\r": output += "\\r"
             case "\t": output += "\\t"
             case "\0"..<" ":
-                let digits = String(scalar.value, radix: 16)
-                output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                output += "\\u" + scalar.value.padded(4, radix: 16)
             default: output.unicodeScalars.append(scalar)
             }
         }

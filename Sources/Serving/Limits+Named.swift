@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import HTTP2Session
 
 extension Limits {
@@ -44,7 +45,7 @@ extension Limits {
         }
         let range = setting.range
         // `Double` takes signs, hexadecimal digits and exponents too.
-        let isDecimal = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
+        let isDecimal = text.utf8.allSatisfy { $0.isDigit || $0 == UInt8(ascii: ".") }
         guard isDecimal, text.first != ".", text.last != ".", let number = Double(text),
             range.contains(number),
             setting.isTime || number == number.rounded()

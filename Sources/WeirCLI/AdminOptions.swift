@@ -49,10 +49,7 @@ struct AdminOptions: ParsableArguments {
             do throws(TrustedFile.Failure) {
                 let file = try TrustedFile(tokenFile, isSecret: true)
                 warnOnce(file.warnings)
-                guard let text = String(validating: file.bytes, as: UTF8.self) else {
-                    throw TrustedFile.Failure(description: "'\(tokenFile)' is not UTF-8")
-                }
-                return text.trimmingCharacters(in: .whitespacesAndNewlines)
+                return try file.text().trimmingCharacters(in: .whitespacesAndNewlines)
             } catch {
                 throw LocatedError(description: "token file: \(error)")
             }

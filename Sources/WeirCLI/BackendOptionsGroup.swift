@@ -85,7 +85,7 @@ struct BackendOptionsGroup: ParsableArguments {
         try applyKind(to: &backend)
         if let description { backend.description = description }
         if let descriptorSet {
-            backend.descriptorSet = Array(try YAMLFile.contents(of: descriptorSet))
+            backend.descriptorSet = try YAMLFile.contents(of: descriptorSet)
         }
         var options = backend.options ?? .init()
         if let maxRequests { options.maxRequestsInFlight = maxRequests }

@@ -1,5 +1,6 @@
-internal import Foundation
 internal import GRPCWire
+internal import Serving
+internal import SystemPackage
 
 /// A file that an argument names, or standard input. (`FileHandle` traps when reading fails, as it
 /// does for a directory or a closed standard input.)
@@ -12,37 +13,34 @@ enum InputFile {
     }
 
     /// - Parameter path: '-' is standard input.
-    static func contents(of path: String) throws(Failure) -> Data {
-        guard path != "-" else { return try contents(of: STDIN_FILENO, "standard input") }
+    static func contents(of path: String) throws(Failure) -> [UInt8] {
+        guard path != "-" else { return try contents(of: .standardInput, "standard input") }
         let name = "'\(path.printable(limit: 1_000))'"
         guard !path.utf8.contains(0) else {
             throw Failure(description: "cannot read \(name): the path contains a NUL")
         }
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(name) }
-        defer { _ = close(descriptor) }
-        return try contents(of: descriptor, name)
-    }
-
-    private static func contents(of descriptor: Int32, _ name: String) throws(Failure) -> Data {
-        var content = Data()
-        var buffer = [UInt8](repeating: 0, count: 256 << 10)
-        while content.count <= maxBytes {
-            // At most as many bytes are written as the buffer holds.
-            let count = unsafe read(descriptor, &buffer, buffer.count)
-            if count > 0 {
-                content.append(contentsOf: buffer.prefix(count))
-            } else if count == 0 {
-                return content
-            } else if errno != EINTR {
-                throw failure(name)
-            }
+        let file: FileDescriptor
+        do {
+            file = try .open(FilePath(path), .readOnly, options: .closeOnExec)
+        } catch {
+            throw Failure(description: "cannot read \(name): \(error)")
         }
-        throw Failure(description: "cannot read \(name): it has more than \(maxBytes) bytes")
+        defer { try? file.close() }
+        return try contents(of: file, name)
     }
 
-    /// What errno(3) says.
-    private static func failure(_ name: String) -> Failure {
-        Failure(description: "cannot read \(name): \(unsafe String(cString: strerror(errno)))")
+    private static func contents(
+        of file: FileDescriptor, _ name: String
+    ) throws(Failure) -> [UInt8] {
+        let content: [UInt8]?
+        do {
+            content = try file.readAll(limit: maxBytes)
+        } catch {
+            throw Failure(description: "cannot read \(name): \(error)")
+        }
+        guard let content else {
+            throw Failure(description: "cannot read \(name): it has more than \(maxBytes) bytes")
+        }
+        return content
     }
 }

@@ -72,13 +72,11 @@ extension Weir_Admin_V1_FieldTolerance {
 }
 
 extension Google_Protobuf_Duration {
-    /// The most seconds that a Duration may hold (google/protobuf/duration.proto).
-    private static let maxSeconds = 315_576_000_000.0
-
     /// Seconds of an option; beyond the range of a Duration, its nearest end.
     init(seconds: Double) {
+        let range = Self.secondsRange
         // `min` and `max` make a bound of NaN, too.
-        let bounded = max(-Self.maxSeconds, min(Self.maxSeconds, seconds))
+        let bounded = max(Double(range.lowerBound), min(Double(range.upperBound), seconds))
         let whole = bounded.rounded(.towardZero)
         self.init(seconds: Int64(whole), nanos: Int32((bounded - whole) * 1e9))
     }

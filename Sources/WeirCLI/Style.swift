@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Messages
 
 /// Colours and controls, only where a terminal shows them.
 enum Style {
@@ -93,5 +94,19 @@ enum Style {
         case ..<1_000_000: String(format: "%.1f ms", microseconds / 1_000)
         default: String(format: "%.2f s", microseconds / 1_000_000)
         }
+    }
+
+    /// How long ago a time was; one in the future counts as now.
+    static func age(_ time: Google_Protobuf_Timestamp) -> String {
+        let seconds = max(0, Date.now.timeIntervalSince1970 - Double(time.seconds))
+        return seconds < 120
+            ? String(format: "%.0f s", seconds) : String(format: "%.0f min", seconds / 60)
+    }
+
+    /// In UTC, to the second.
+    static func time(_ time: Google_Protobuf_Timestamp?) -> String {
+        guard let time else { return "-" }
+        return Google_Protobuf_Timestamp(seconds: time.seconds).text
+            ?? "\(time.seconds) s after 1970"
     }
 }

@@ -101,9 +101,11 @@ extension WeirClient {
                     + "--admin-tls-ca")
         }
         do throws(TLSFailure) {
-            if let tls { warnOnce(try tls.load().warnings) }
-            return try WeirClient(
-                address, tls: tls, token: token, maxMessageBytes: maxMessageBytes)
+            let loaded: LoadedTLS? = if let tls { try tls.load() } else { nil }
+            warnOnce(loaded?.warnings ?? [])
+            return WeirClient(
+                address, tls: loaded, token: token, maxConnections: 4,
+                maxMessageBytes: maxMessageBytes)
         } catch {
             throw LocatedError(description: error.description)
         }

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Foundation
 internal import MessageYAML
 internal import Messages
 
@@ -17,7 +16,7 @@ struct YAMLFile {
         }
     }
 
-    static func contents(of path: String) throws -> Data {
+    static func contents(of path: String) throws -> [UInt8] {
         do throws(InputFile.Failure) {
             return try InputFile.contents(of: path)
         } catch {

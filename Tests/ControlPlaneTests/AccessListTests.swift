@@ -73,32 +73,38 @@ internal import Testing
         }
     }
 
-    private static let caller = Access.Caller(identities: [], authorization: "Bearer \(token)")
+    private static let credentials = Access.Credentials(
+        identities: [], authorization: "Bearer \(token)")
 
     @Test(
         "A caller needs the role, and an operator the endpoint",
         arguments: [
-            ("viewer", Access.Need(role: .viewer, act: "look"), nil),
+            ("viewer", Access.Requirement(role: .viewer, action: "look"), nil),
             (
-                "viewer", Access.Need(role: .operator, act: "act", endpoint: "a"),
+                "viewer", Access.Requirement(role: .operator, action: "act", endpoint: "a"),
                 StatusCode.permissionDenied
             ),
-            ("operator:a,b", Access.Need(role: .operator, act: "act", endpoint: "a"), nil),
             (
-                "operator:a,b", Access.Need(role: .operator, act: "act", endpoint: "c"),
+                "operator:a,b", Access.Requirement(role: .operator, action: "act", endpoint: "a"),
+                nil
+            ),
+            (
+                "operator:a,b", Access.Requirement(role: .operator, action: "act", endpoint: "c"),
                 .permissionDenied
             ),
             (
-                "operator:a,b", Access.Need(role: .operator, act: "act", endpoint: ""),
+                "operator:a,b", Access.Requirement(role: .operator, action: "act", endpoint: ""),
                 .permissionDenied
             ),
-            ("operator:a,b", Access.Need(role: .admin, act: "act"), .permissionDenied),
-            ("operator", Access.Need(role: .operator, act: "act", endpoint: "c"), nil),
-            ("admin", Access.Need(role: .admin, act: "act", endpoint: ""), nil),
+            ("operator:a,b", Access.Requirement(role: .admin, action: "act"), .permissionDenied),
+            ("operator", Access.Requirement(role: .operator, action: "act", endpoint: "c"), nil),
+            ("admin", Access.Requirement(role: .admin, action: "act", endpoint: ""), nil),
         ])
-    func checksNeeds(role: String, need: Access.Need, expected: StatusCode?) throws {
+    func checksRequirements(role: String, requirement: Access.Requirement, expected: StatusCode?)
+        throws
+    {
         let list = try AccessList("bot \(role) sha256:\(Self.hash)\n")
-        #expect(Self.rejection(Self.caller, need, list) == expected)
+        #expect(Self.rejection(Self.credentials, requirement, list) == expected)
     }
 
     @Test(
@@ -111,18 +117,18 @@ internal import Testing
             (["uri:spiffe://prod/ada"], "Bearer other", .unauthenticated),
         ] as [([String], String?, StatusCode)])
     func rejectsStrangers(names: [String], authorization: String?, expected: StatusCode) throws {
-        let caller = Access.Caller(
+        let credentials = Access.Credentials(
             identities: names.compactMap { PeerIdentity($0) }, authorization: authorization)
         let list = try AccessList(Self.list)
-        #expect(Self.rejection(caller, .init(role: .viewer, act: "look"), list) == expected)
+        #expect(Self.rejection(credentials, .init(role: .viewer, action: "look"), list) == expected)
     }
 
     /// The status of a rejected call; nil for one that is admitted.
     private static func rejection(
-        _ caller: Access.Caller, _ need: Access.Need, _ list: AccessList
+        _ credentials: Access.Credentials, _ requirement: Access.Requirement, _ list: AccessList
     ) -> StatusCode? {
         do throws(RPCError) {
-            _ = try Access.check(caller, need, list)
+            _ = try Access.check(credentials, requirement, list)
             return nil
         } catch {
             return error.code

@@ -51,9 +51,9 @@ internal import TrafficPolicy
     private func apply(
         _ message: Weir_Admin_V1_Configuration, _ history: inout StateHistory
     ) throws -> Bool {
-        let wished = try ControlState.Configuration(message)
+        let desired = try ControlState.Configuration(message)
         return try change(&history) { (state) throws(ControlError) in
-            try state.become(wished, registered: Self.registered)
+            try state.become(desired, registered: Self.registered)
         }
     }
 

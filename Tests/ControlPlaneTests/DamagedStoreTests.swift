@@ -284,8 +284,8 @@ internal import TrafficPolicy
             (1 << 53, 86_400), (.max, 86_400),
         ] as [(Int64, Int64)])
     func boundsLeases(seconds: Int64, time: Int64) {
-        #expect(EtcdMembership.time(seconds) == .seconds(time))
-        _ = ContinuousClock.now + EtcdMembership.time(seconds)
+        #expect(EtcdMembership.leaseDuration(seconds: seconds) == .seconds(time))
+        _ = ContinuousClock.now + EtcdMembership.leaseDuration(seconds: seconds)
     }
 
     @Test(

@@ -228,12 +228,12 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     /// A state that takes a configuration can be exported, stored and read again.
     private static func apply(_ bytes: [UInt8]) {
         guard let message = try? Weir_Admin_V1_Configuration(serializedBytes: bytes),
-            let wished = try? ControlState.Configuration(message)
+            let desired = try? ControlState.Configuration(message)
         else { return }
         let own: Set = ["greeter-v1", "greeter-v2"]
         var state = ControlState()
         var wanted = state
-        guard (try? wanted.become(wished, registered: own)) != nil else { return }
+        guard (try? wanted.become(desired, registered: own)) != nil else { return }
         _ = state.apply(state.delta(to: wanted))
         guard let exported = try? Weir_Admin_V1_Configuration(state, secrets: .revealed),
             let again = try? ControlState.Configuration(exported)

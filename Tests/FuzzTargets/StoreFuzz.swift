@@ -47,7 +47,7 @@ enum StoreFuzz {
         if let revision = try? EtcdStore.revision(in: pair) {
             precondition("\(revision)".utf8.elementsEqual(bytes))
         }
-        _ = EtcdMembership.time(revision.integer ?? 0)
+        _ = EtcdMembership.leaseDuration(seconds: revision.integer ?? 0)
         _ = try? StoreLocation(String(decoding: bytes, as: UTF8.self))
         _ = try? StoreLocation("etcd:http://a:1?" + String(decoding: bytes, as: UTF8.self))
     }

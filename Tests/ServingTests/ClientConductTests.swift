@@ -152,9 +152,9 @@ struct LimitsTests {
         let gate = ConnectionGate(limit: 3, limitPerAddress: 2)
         try gate.enter("a")
         try gate.enter("a")
-        #expect(throws: ConnectionGate.Full.self) { try gate.enter("a") }
+        #expect(throws: ConnectionGate.LimitReached.self) { try gate.enter("a") }
         try gate.enter("b")
-        #expect(throws: ConnectionGate.Full.self) { try gate.enter("c") }
+        #expect(throws: ConnectionGate.LimitReached.self) { try gate.enter("c") }
         gate.leave("a")
         try gate.enter("c")
         #expect(gate.refused == 2)

@@ -35,9 +35,9 @@ internal import Testing
 
     @Test("OPTIONS may ask about the server")
     func acceptsAsterisk() throws {
-        #expect(try RequestTarget("*", method: "OPTIONS").isServer)
-        #expect(try RequestTarget("http://h", method: "OPTIONS").isServer)
-        #expect(try !RequestTarget("http://h/", method: "OPTIONS").isServer)
+        #expect(try RequestTarget("*", method: "OPTIONS").isAsterisk)
+        #expect(try RequestTarget("http://h", method: "OPTIONS").isAsterisk)
+        #expect(try !RequestTarget("http://h/", method: "OPTIONS").isAsterisk)
         #expect(throws: HTTPRefusal.self) { try RequestTarget("*?q", method: "OPTIONS") }
     }
 

@@ -9,23 +9,23 @@ internal import Synchronization
 /// requires certificates.
 package final class Access: Sendable {
     /// What a call requires of its caller.
-    struct Need: Sendable {
+    struct Requirement: Sendable {
         var role: AccessList.Role
         /// For the error: "call SetTraffic".
-        var act: String
+        var action: String
         /// The endpoint that a change is about, empty for all; nil where it does not matter.
         var endpoint: String?
     }
 
     /// A call that has not ended.
     private struct OpenCall {
-        let caller: Caller
-        var need: Need
+        let credentials: Credentials
+        var requirement: Requirement
         let end: @Sendable (RPCError) -> Void
     }
 
     /// What a call proves its caller's identity by.
-    struct Caller: Sendable {
+    struct Credentials: Sendable {
         let identities: [PeerIdentity]
         /// The value of the header `authorization`.
         let authorization: String?
@@ -45,7 +45,7 @@ package final class Access: Sendable {
         let rejected = state.withLock { state in
             state.list = list
             return state.calls.values.compactMap { call in
-                Self.rejection(of: call.caller, call.need, list).map { (call.end, $0) }
+                Self.rejection(of: call.credentials, call.requirement, list).map { (call.end, $0) }
             }
         }
         // Outside of the lock: a call that ends takes it.
@@ -55,13 +55,15 @@ package final class Access: Sendable {
     /// Decides about a call to a method, and remembers it while it is open.
     func admit(_ method: String, _ context: CallContext) -> Service.Admission {
         let call = OpenCall(
-            caller: Caller(context),
-            need: Need(role: Self.role(for: method), act: "call \(method)"),
+            credentials: Credentials(context),
+            requirement: Requirement(role: Self.role(for: method), action: "call \(method)"),
             end: { context.end($0) })
         let id = context.id
         // In one step, so that the list cannot change in between.
         let rejection = state.withLock { state -> RPCError? in
-            if let error = Self.rejection(of: call.caller, call.need, state.list) { return error }
+            if let error = Self.rejection(of: call.credentials, call.requirement, state.list) {
+                return error
+            }
             state.calls[id] = call
             return nil
         }
@@ -71,32 +73,32 @@ package final class Access: Sendable {
 
     /// Checks what an admitted call needs beyond its method, now and while it is open.
     ///
-    /// - Parameter extend: adds to the need of the method.
+    /// - Parameter extend: adds to the requirement of the method.
     @discardableResult
     func require(
-        _ context: CallContext, _ extend: (inout Need) -> Void = { _ in }
+        _ context: CallContext, _ extend: (inout Requirement) -> Void = { _ in }
     ) throws(RPCError) -> AccessList.Principal? {
         try state.withLock { (state) throws(RPCError) in
             guard var call = state.calls[context.id] else {
                 throw RPCError(.cancelled, "the call has ended")
             }
-            extend(&call.need)
-            let principal = try Self.check(call.caller, call.need, state.list)
+            extend(&call.requirement)
+            let principal = try Self.check(call.credentials, call.requirement, state.list)
             state.calls[context.id] = call
             return principal
         }
     }
 
     /// Checks a request that is not a call.
-    func check(_ caller: Caller, _ need: Need) throws(RPCError) {
-        _ = try Self.check(caller, need, state.withLock { $0.list })
+    func check(_ credentials: Credentials, _ requirement: Requirement) throws(RPCError) {
+        _ = try Self.check(credentials, requirement, state.withLock { $0.list })
     }
 
     private static func rejection(
-        of caller: Caller, _ need: Need, _ list: AccessList?
+        of credentials: Credentials, _ requirement: Requirement, _ list: AccessList?
     ) -> RPCError? {
         do throws(RPCError) {
-            _ = try check(caller, need, list)
+            _ = try check(credentials, requirement, list)
             return nil
         } catch {
             return error
@@ -107,16 +109,18 @@ package final class Access: Sendable {
 
     /// The caller, if it may do what is needed; nil for an anonymous caller where there is no list.
     static func check(
-        _ caller: Caller, _ need: Need, _ list: AccessList?
+        _ credentials: Credentials, _ requirement: Requirement, _ list: AccessList?
     ) throws(RPCError) -> AccessList.Principal? {
-        guard let principal = try principal(caller, list) else { return nil }
-        guard principal.role >= need.role else {
+        guard let principal = try principal(credentials, list) else { return nil }
+        guard principal.role >= requirement.role else {
             throw RPCError(
                 .permissionDenied,
-                "'\(principal.name)' has the role \(principal.role.rawValue); '\(need.act)' "
-                    + "requires the role \(need.role.rawValue)")
+                "'\(principal.name)' has the role \(principal.role.rawValue); "
+                    + "'\(requirement.action)' requires the role \(requirement.role.rawValue)")
         }
-        guard let endpoint = need.endpoint, principal.role == .operator else { return principal }
+        guard let endpoint = requirement.endpoint, principal.role == .operator else {
+            return principal
+        }
         guard !endpoint.isEmpty else {
             throw RPCError(
                 .permissionDenied,
@@ -133,15 +137,15 @@ package final class Access: Sendable {
     }
 
     private static func principal(
-        _ caller: Caller, _ list: AccessList?
+        _ credentials: Credentials, _ list: AccessList?
     ) throws(RPCError) -> AccessList.Principal? {
         guard let list else {
-            return caller.identities.first.map {
+            return credentials.identities.first.map {
                 .init(name: $0.name, role: .admin, endpoints: nil)
             }
         }
         // A token is meant for this call, a certificate for the whole connection.
-        if let authorization = caller.authorization {
+        if let authorization = credentials.authorization {
             let words = authorization.split(separator: " ")
             guard words.count == 2, words[0].lowercased() == "bearer" else {
                 throw RPCError(
@@ -152,18 +156,19 @@ package final class Access: Sendable {
             }
             return principal
         }
-        guard !caller.identities.isEmpty else {
+        guard !credentials.identities.isEmpty else {
             throw RPCError(
                 .unauthenticated,
                 "the caller is unknown: send a token (authorization: Bearer TOKEN) or a "
                     + "certificate with a URI, a DNS name or an email address")
         }
-        guard let principal = list.principal(certificate: caller.identities) else {
-            let names = caller.identities.prefix(4).map { "\($0)".printable(limit: 128) }
+        guard let principal = list.principal(certificate: credentials.identities) else {
+            let names = credentials.identities.prefix(4).map { "\($0)".printable(limit: 128) }
             throw RPCError(
                 .permissionDenied,
                 "the access file has none of the certificate's names: "
-                    + names.joined(separator: ", ") + (caller.identities.count > 4 ? ", ..." : ""))
+                    + names.joined(separator: ", ")
+                    + (credentials.identities.count > 4 ? ", ..." : ""))
         }
         return principal
     }
@@ -187,7 +192,7 @@ package final class Access: Sendable {
     }
 }
 
-extension Access.Caller {
+extension Access.Credentials {
     init(_ context: CallContext) {
         self.init(
             identities: context.peerIdentities,

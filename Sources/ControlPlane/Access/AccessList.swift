@@ -1,5 +1,6 @@
 internal import Crypto
 internal import GRPCWire
+internal import Messages
 package import Serving
 
 /// Who may do what on the admin port, read from a file with a line for each credential:
@@ -91,13 +92,14 @@ package struct AccessList: Sendable {
     }
 
     /// The longest name, in bytes.
-    private static let maxName = 128
+    private static let maxNameBytes = 128
 
     private static func principal(_ name: String, _ text: String) throws(Mistake) -> Principal {
-        guard name.utf8.count <= maxName, !name.unicodeScalars.contains(where: \.isControl) else {
+        guard name.utf8.count <= maxNameBytes, !name.unicodeScalars.contains(where: \.isControl)
+        else {
             throw Mistake(
                 description: "invalid name '\(name.printable(limit: 64))': "
-                    + "use at most \(maxName) bytes and no control characters")
+                    + "use at most \(maxNameBytes) bytes and no control characters")
         }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let role = Role(rawValue: String(parts[0])) else {
@@ -171,10 +173,7 @@ package struct AccessToken: Sendable {
     /// Makes a token of 256 random bits.
     package init() {
         var generator = SystemRandomNumberGenerator()
-        let digits = (0..<4).map { _ in
-            let number = String(generator.next() as UInt64, radix: 16)
-            return String(repeating: "0", count: 16 - number.count) + number
-        }
+        let digits = (0..<4).map { _ in (generator.next() as UInt64).padded(16, radix: 16) }
         text = "weir_" + digits.joined()
     }
 

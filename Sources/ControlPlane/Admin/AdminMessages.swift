@@ -83,15 +83,13 @@ extension Weir_Admin_V1_ListEndpointsResponse {
 }
 
 extension Google_Protobuf_Timestamp {
-    /// The years 1 to 9999 in seconds since 1970, which is what a timestamp may hold.
-    private static let seconds = -62_135_596_800.0...253_402_300_799.0
-
     /// To the microsecond, which is as much as a `Date` can hold; a time that a timestamp cannot
     /// hold becomes the nearest one that it can.
     init(_ date: Date) {
-        let range = Self.seconds
+        let range = Self.secondsRange
         let time = date.timeIntervalSince1970
-        let bounded = time.isNaN ? 0 : min(max(time, range.lowerBound), range.upperBound)
+        let bounded =
+            time.isNaN ? 0 : min(max(time, Double(range.lowerBound)), Double(range.upperBound))
         let micros = Int64((bounded * 1e6).rounded())
         let (seconds, rest) = micros.quotientAndRemainder(dividingBy: 1_000_000)
         // Nanoseconds count forward, also before 1970.

@@ -37,13 +37,13 @@ extension ControlPlane {
             .change("CreateBackend", access) {
                 (request: Weir_Admin_V1_CreateBackendRequest, condition) in
                 let backend = try await self.createBackend(
-                    try ControlState.Backend(asked: request.backend ?? .init()), under: condition)
+                    try ControlState.Backend(request: request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
             .change("UpdateBackend", access) {
                 (request: Weir_Admin_V1_UpdateBackendRequest, condition) in
                 let backend = try await self.updateBackend(
-                    try ControlState.Backend(asked: request.backend ?? .init()), under: condition)
+                    try ControlState.Backend(request: request.backend ?? .init()), under: condition)
                 return try await self.messageWithStatus(backend)
             }
             .change("DeleteBackend", access) {
@@ -198,8 +198,8 @@ extension Service {
         _ handler: @escaping @Sendable (Request, ControlPlane.Condition) async throws -> Reply
     ) -> Service {
         unary(method) { (request: Request, context) in
-            let principal = try access.require(context) { need in
-                need.endpoint = (request as? any EndpointRequest)?.endpoint
+            let principal = try access.require(context) { requirement in
+                requirement.endpoint = (request as? any EndpointRequest)?.endpoint
             }
             return try await refusals {
                 let condition = try ControlPlane.Condition(
@@ -251,9 +251,9 @@ extension Access {
     /// Checks what a request asks for beyond its method.
     fileprivate func require(_ request: any WireMessage, _ context: CallContext) throws(RPCError) {
         guard let request = request as? any SecretsRequest, request.revealSecrets else { return }
-        try require(context) { need in
-            need.role = .admin
-            need.act = "reveal secrets"
+        try require(context) { requirement in
+            requirement.role = .admin
+            requirement.action = "reveal secrets"
         }
     }
 }
@@ -290,7 +290,8 @@ extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
 
 extension ControlPlane.Condition {
     /// The longest author and the longest comment, in bytes: each list of revisions repeats them.
-    private static let (maxAuthor, maxComment) = (256, 4_000)
+    private static let maxAuthorBytes = 256
+    private static let maxCommentBytes = 4_000
 
     /// - Parameters:
     ///   - author: the authenticated caller; nil to use the author that the request names.
@@ -299,12 +300,12 @@ extension ControlPlane.Condition {
         _ request: some ChangeRequest, author: String?, caller: String
     ) throws(ControlError) {
         let note = request.note ?? .init()
-        try RequestField("note.author").check(note.author, maxBytes: Self.maxAuthor)
+        try RequestField("note.author").check(note.author, maxBytes: Self.maxAuthorBytes)
         try RequestField("note.comment").check(
-            note.comment, maxBytes: Self.maxComment, allowsLines: true)
+            note.comment, maxBytes: Self.maxCommentBytes, allowsLines: true)
         self.init(
             expectedRevision: request.expectedRevision, validateOnly: request.validateOnly,
-            author: author.map { $0.printable(limit: Self.maxAuthor) }
+            author: author.map { $0.printable(limit: Self.maxAuthorBytes) }
                 ?? (note.author.isEmpty ? caller : note.author), comment: note.comment)
     }
 }

@@ -28,12 +28,12 @@ extension ControlState.Backend {
     private static let maxReplicas = 1_000
 
     /// The longest description, in bytes.
-    private static let maxDescription = 4_096
+    private static let maxDescriptionBytes = 4_096
 
     /// Reads the backend of a request. Files that it names are not looked at.
-    init(asked message: Weir_Admin_V1_Backend) throws(ControlError) {
+    init(request message: Weir_Admin_V1_Backend) throws(ControlError) {
         try RequestField("backend.description").check(
-            message.description, maxBytes: Self.maxDescription, allowsLines: true)
+            message.description, maxBytes: Self.maxDescriptionBytes, allowsLines: true)
         try self.init(message)
     }
 

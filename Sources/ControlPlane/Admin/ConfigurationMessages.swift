@@ -9,7 +9,7 @@ extension ControlState.Configuration {
         var backends: [ControlState.Backend] = []
         for (index, backend) in message.backends.enumerated() {
             do throws(ControlError) {
-                backends.append(try .init(asked: backend))
+                backends.append(try .init(request: backend))
             } catch {
                 throw error.moved(from: "backend", to: "configuration.backends[\(index)]")
             }

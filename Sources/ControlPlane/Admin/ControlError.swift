@@ -2,18 +2,15 @@ package import GRPCWire
 internal import Messages
 internal import Serving
 
-extension String {
-    /// The text in quotes, as an error names it: without control characters, and shortened.
-    var quoted: String { "'\(printable(limit: 80))'" }
-}
-
 /// Why a request was rejected: a status code, a sentence, and the details that programs read
 /// (`google.rpc.BadRequest` or `ErrorInfo`).
 ///
 /// All of it is sent in headers, of which some clients accept 8 KiB, so its parts are shortened.
 package struct ControlError: Error {
     /// The most bytes of a field, of a value in the details, and of the description.
-    private static let (maxField, maxValue, maxDescription) = (200, 400, 800)
+    private static let maxFieldBytes = 200
+    private static let maxValueBytes = 400
+    private static let maxDescriptionBytes = 800
 
     enum Kind: String { case backend, endpoint, handler, shadow }
 
@@ -30,10 +27,10 @@ package struct ControlError: Error {
         _ metadata: [String: String] = [:]
     ) {
         self.code = code
-        self.description = description.printable(limit: Self.maxDescription)
-        self.field = field?.printable(limit: Self.maxField)
+        self.description = description.printable(limit: Self.maxDescriptionBytes)
+        self.field = field?.printable(limit: Self.maxFieldBytes)
         self.reason = reason
-        self.metadata = metadata.mapValues { $0.printable(limit: Self.maxValue) }
+        self.metadata = metadata.mapValues { $0.printable(limit: Self.maxValueBytes) }
     }
 
     package var message: String { field.map { "\($0): \(description)" } ?? description }
@@ -127,7 +124,7 @@ package struct ControlError: Error {
         } else if field == part || field.hasPrefix(part + ".") {
             moved.field = place + field.dropFirst(part.count)
         }
-        moved.field = moved.field?.printable(limit: Self.maxField)
+        moved.field = moved.field?.printable(limit: Self.maxFieldBytes)
         return moved
     }
 

@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Messages
 internal import Serving
 internal import TrafficPolicy
@@ -64,8 +65,5 @@ extension ControlPlane {
         return (try state.known(endpoint: name), "Endpoint '\(name)' is called by name.")
     }
 
-    private static func hex(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return "0x" + String(repeating: "0", count: 16 - digits.count) + digits
-    }
+    private static func hex(_ value: UInt64) -> String { "0x" + value.padded(16, radix: 16) }
 }

@@ -20,10 +20,10 @@ extension ControlPlane {
         case "/metrics":
             do throws(RPCError) {
                 try access.check(
-                    Access.Caller(
+                    Access.Credentials(
                         identities: request.peer.identities,
                         authorization: request.first("authorization")),
-                    Access.Need(role: .viewer, act: "read metrics"))
+                    Access.Requirement(role: .viewer, action: "read metrics"))
             } catch {
                 return HTTPReply(error)
             }

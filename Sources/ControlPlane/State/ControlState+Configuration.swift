@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Serving
 internal import TrafficPolicy
 
@@ -26,17 +27,18 @@ extension ControlState {
     ///
     /// - Parameter registered: the names of the Swift code that there is.
     mutating func become(
-        _ wished: Configuration, registered: Set<String>
+        _ desired: Configuration, registered: Set<String>
     ) throws(ControlError) {
         let names = (
-            backends: Set(wished.backends.map(\.name)), endpoints: Set(wished.endpoints.map(\.name))
+            backends: Set(desired.backends.map(\.name)),
+            endpoints: Set(desired.endpoints.map(\.name))
         )
         endpoints = endpoints.filter { names.endpoints.contains($0.key) }
         backends = backends.filter { names.backends.contains($0.key) || $0.value.isOwnCode }
-        try take(wished.backends, registered)
+        try take(desired.backends, registered)
         var seen: Set<String> = []
         var routes: [Route: String] = [:]
-        for (index, endpoint) in wished.endpoints.enumerated() {
+        for (index, endpoint) in desired.endpoints.enumerated() {
             let place = "configuration.endpoints[\(index)]"
             do throws(ControlError) {
                 guard let route = Route(endpoint.route) else {
@@ -59,10 +61,10 @@ extension ControlState {
     }
 
     private mutating func take(
-        _ wished: [Backend], _ registered: Set<String>
+        _ desired: [Backend], _ registered: Set<String>
     ) throws(ControlError) {
         var seen: Set<String> = []
-        for (index, draft) in wished.enumerated() {
+        for (index, draft) in desired.enumerated() {
             do throws(ControlError) {
                 guard seen.insert(draft.name).inserted else {
                     throw .taken("backend \(draft.name.quoted)", field: "backend.name")
@@ -82,26 +84,26 @@ extension ControlState {
     }
 
     private mutating func take(
-        _ wished: Configuration.Endpoint, _ route: Route
+        _ desired: Configuration.Endpoint, _ route: Route
     ) throws(ControlError) {
-        try Self.check(name: wished.name, field: "name")
-        let weights = try policy(wished.weights)
-        try check(wished.shadows)
-        let known = endpoints[wished.name]
+        try Self.check(name: desired.name, field: "name")
+        let weights = try policy(desired.weights)
+        try check(desired.shadows)
+        let known = endpoints[desired.name]
         var endpoint =
             known
             ?? Endpoint(
-                name: wished.name, route: route, weights: weights,
+                name: desired.name, route: route, weights: weights,
                 map: AffinityMap(owner: weights.heaviest))
         endpoint.route = route
         // What was exported has been divided by its sum before, and must not be again.
-        if known.map({ $0.weights == weights || $0.weights.isExactly(wished.weights) }) != true {
+        if known.map({ $0.weights == weights || $0.weights.isExactly(desired.weights) }) != true {
             endpoint.map = endpoint.map.changed(to: weights, history: endpoint.history).map
             endpoint.weights = weights
         }
-        endpoint.shadows = wished.shadows.sorted { $0.backend < $1.backend }
-        endpoint.comparison = wished.comparison
-        endpoint.rateLimit = wished.rateLimit
+        endpoint.shadows = desired.shadows.sorted { $0.backend < $1.backend }
+        endpoint.comparison = desired.comparison
+        endpoint.rateLimit = desired.rateLimit
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }

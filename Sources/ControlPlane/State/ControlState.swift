@@ -1,3 +1,4 @@
+internal import GRPCWire
 package import Messages
 package import Serving
 package import TrafficPolicy
@@ -147,7 +148,7 @@ package struct ControlState: Sendable {
         let isValid =
             (1...128).contains(name.utf8.count)
             && name.utf8.allSatisfy {
-                (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0)
+                (97...122).contains($0) || (65...90).contains($0) || $0.isDigit
                     || $0 == 45 || $0 == 46 || $0 == 95
             }
         guard isValid else {

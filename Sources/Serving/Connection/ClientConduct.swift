@@ -56,27 +56,3 @@ struct ClientConduct {
         overhead.take(Double(count), at: now) ? nil : .tooManyFrames
     }
 }
-
-/// Lets through so many at once, and so many per second after that.
-struct TokenBucket {
-    private let capacity: Double
-    private let perNanosecond: Double
-    private var tokens: Double
-    private var filledAt: UInt64
-
-    init(capacity: Double, perSecond: Double, at now: UInt64) {
-        self.capacity = capacity
-        perNanosecond = perSecond / 1e9
-        tokens = capacity
-        filledAt = now
-    }
-
-    /// Whether there are enough tokens; if so they are taken.
-    mutating func take(_ count: Double, at now: UInt64) -> Bool {
-        tokens = min(capacity, tokens + Double(now &- filledAt) * perNanosecond)
-        filledAt = now
-        guard tokens >= count else { return false }
-        tokens -= count
-        return true
-    }
-}

@@ -6,7 +6,7 @@ internal import Synchronization
 /// One for all loops: a connection takes its lock twice, a request never.
 final class ConnectionGate: Sendable {
     /// The limit of connections is reached.
-    struct Full: Error, CustomStringConvertible {
+    struct LimitReached: Error, CustomStringConvertible {
         var description: String { "the limit of connections is reached" }
     }
 
@@ -29,7 +29,7 @@ final class ConnectionGate: Sendable {
     /// Connections that were refused.
     var refused: UInt64 { counts.withLock { $0.refused } }
 
-    func enter(_ address: String) throws(Full) {
+    func enter(_ address: String) throws(LimitReached) {
         let isLetIn = counts.withLock { counts in
             let ofAddress = counts.byAddress[address] ?? 0
             guard counts.all < limit, ofAddress < limitPerAddress else {
@@ -40,7 +40,7 @@ final class ConnectionGate: Sendable {
             counts.byAddress[address] = ofAddress + 1
             return true
         }
-        if !isLetIn { throw Full() }
+        if !isLetIn { throw LimitReached() }
     }
 
     func leave(_ address: String) {

@@ -64,11 +64,6 @@ extension HeaderBlock {
     func quoted(_ field: Field) -> String { text(field).quoted }
 }
 
-extension String {
-    /// External text as an error shows it: in quotes, printable, at most 100 bytes.
-    var quoted: String { "'\(printable(limit: 100))'" }
-}
-
 extension Metadata {
     /// The custom fields of a header block. A caller's `x-serve-shadow` is left out: only Weir
     /// says what is a shadow.

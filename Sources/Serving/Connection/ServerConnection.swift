@@ -219,9 +219,9 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
     /// invalid.
     private func isPlain(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
         guard let path = request.path,
-            let target = try? RequestTarget(headers.text(path), method: "OPTIONS")
+            let target = try? RequestTarget(parsing: headers.text(path))
         else { return true }
-        if target.isServer { return true }
+        if target.isAsterisk { return true }
         guard port.servesEndpoints else {
             return loop.resolve(headers.bytes[path.value], on: port) == nil
         }

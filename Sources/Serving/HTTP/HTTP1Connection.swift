@@ -135,7 +135,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             return
         }
         if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
-        read()
+        readRequests()
     }
 
     func read(context: ChannelHandlerContext) {
@@ -150,7 +150,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     /// Reads what has arrived, as far as the next request that is not answered at once. A loop,
     /// because requests may arrive by the thousand in one read, and each may be answered within it.
-    private func read() {
+    private func readRequests() {
         guard !isReading, !isPausing, context != nil else { return }
         isReading = true
         defer { isReading = false }
@@ -184,7 +184,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         isPausing = true
         loop.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
             self.isPausing = false
-            self.read()
+            self.readRequests()
         }
     }
 
@@ -211,8 +211,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             received.method, target: received.target, received.fields,
             .http1(minor: received.minorVersion))
         request = (
-            head,
-            HTTP1Response.persistence(of: head.fields, minorVersion: received.minorVersion)
+            head, HTTP1Response.persistence(of: head.fields, minorVersion: head.minorVersion)
         )
         // A client that has begun to send does not wait.
         if head.expectsContinue, received.framing.hasBody, input.readableBytes == 0 {
@@ -275,17 +274,16 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         self.request = nil
         phase = .writing
         let persistence = closesNext ? .close : request.persistence
-        var minorVersion = 1
-        if case .http1(let minor) = request.head.version { minorVersion = minor }
         let written = write(
-            reply, to: request.head.method, minorVersion: minorVersion, persistence, context)
+            reply, to: request.head.method, minorVersion: request.head.minorVersion, persistence,
+            context)
         written.assumeIsolated().whenComplete { _ in
             guard persistence != .close else {
                 return self.input.readableBytes > 0 ? self.leave() : self.close()
             }
             self.phase = .receiving
             self.noteActivity()
-            self.read()
+            self.readRequests()
         }
     }
 

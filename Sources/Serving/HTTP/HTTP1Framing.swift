@@ -1,3 +1,5 @@
+internal import GRPCWire
+
 /// How the body of an HTTP/1 request is delimited (RFC 9112 section 6.3).
 package enum HTTP1Framing: Equatable, Sendable {
     /// So many bytes; 0 for a request without a body.
@@ -13,7 +15,7 @@ package enum HTTP1Framing: Equatable, Sendable {
     ///   - minorVersion: of HTTP/1.
     ///   - limit: the largest body accepted, in bytes.
     package init(
-        _ fields: [(name: String, value: String)], minorVersion: Int, limit: Int
+        _ fields: [HTTPFields.Field], minorVersion: Int, limit: Int
     ) throws(HTTPRefusal) {
         let lengths = fields.filter { $0.name == "content-length" }
         guard fields.contains(where: { $0.name == "transfer-encoding" }) else {
@@ -43,7 +45,7 @@ package enum HTTP1Framing: Equatable, Sendable {
             throw HTTPRefusal(400, "the request has \(values.count) Content-Length fields")
         }
         // `Int` accepts a sign, which a length does not have.
-        guard !value.isEmpty, value.utf8.allSatisfy({ (48...57).contains($0) }) else {
+        guard !value.isEmpty, value.utf8.allSatisfy(\.isDigit) else {
             throw HTTPRefusal(
                 400,
                 "invalid Content-Length \(value.quoted): it must be a number of bytes"

@@ -1,3 +1,6 @@
+internal import GRPCWire
+internal import HTTP2Session
+
 /// Cuts the bytes of an HTTP/1 connection into requests (RFC 9112). Pure: it holds no bytes but
 /// those of the head that it is reading.
 ///
@@ -35,7 +38,7 @@ package struct HTTP1Parser: Sendable {
         package fileprivate(set) var method = ""
         package fileprivate(set) var target = ""
         package fileprivate(set) var minorVersion = 1
-        package fileprivate(set) var fields: [(name: String, value: String)] = []
+        package fileprivate(set) var fields: [HTTPFields.Field] = []
         package fileprivate(set) var framing = HTTP1Framing.length(0)
     }
 
@@ -188,8 +191,7 @@ package struct HTTP1Parser: Sendable {
         switch state {
         case .start: try readRequestLine(line)
         case .fields where line.isEmpty: return try endHead()
-        case .fields:
-            if let field = try readField(line) { head.fields.append(field) }
+        case .fields: head.fields.append(try readField(line))
         case .chunkSize: try readChunkSize(line)
         case .chunkEnd:
             guard line.isEmpty else {
@@ -227,7 +229,7 @@ package struct HTTP1Parser: Sendable {
         }
         head.method = String(decoding: words[0], as: UTF8.self)
         head.target = String(decoding: words[1], as: UTF8.self)
-        headBytes = line.count + HTTPFields.overhead
+        headBytes = line.count + HeaderBlock.fieldOverheadBytes
         guard headBytes <= bounds.headBytes else {
             throw .targetTooLong(limit: bounds.headBytes)
         }
@@ -242,7 +244,7 @@ package struct HTTP1Parser: Sendable {
         let bytes = Array(word)
         var text: String { String(decoding: bytes, as: UTF8.self).quoted }
         guard bytes.count == 8, bytes.starts(with: "HTTP/".utf8), bytes[6] == UInt8(ascii: "."),
-            (48...57).contains(bytes[5]), (48...57).contains(bytes[7])
+            bytes[5].isDigit, bytes[7].isDigit
         else {
             throw HTTPRefusal(400, "invalid version \(text): it must be HTTP/1.1")
         }
@@ -254,20 +256,20 @@ package struct HTTP1Parser: Sendable {
 
     private mutating func readField<Line: RandomAccessCollection<UInt8>>(
         _ line: Line
-    ) throws(HTTPRefusal) -> (name: String, value: String)? where Line.SubSequence == Line {
+    ) throws(HTTPRefusal) -> HTTPFields.Field where Line.SubSequence == Line {
         let name = line.prefix { $0 != UInt8(ascii: ":") }
         guard name.count < line.count, HTTPFields.isToken(name) else {
             let text = String(decoding: name, as: UTF8.self).quoted
             throw HTTPRefusal(
                 400, "invalid header field \(text): it must be a name, a colon and a value")
         }
-        let value = Array(HTTPFields.trimmed(Array(line.dropFirst(name.count + 1))))
+        let value = Array(line.dropFirst(name.count + 1).trimmed)
         let text = String(decoding: name, as: UTF8.self).lowercased()
         guard HTTPFields.isValue(value) else {
             throw HTTPRefusal(
                 400, "the value of header \(text.quoted) contains a control character")
         }
-        headBytes += name.count + value.count + HTTPFields.overhead
+        headBytes += name.count + value.count + HeaderBlock.fieldOverheadBytes
         guard headBytes <= bounds.headBytes else {
             throw .headersTooLarge(bytes: bounds.headBytes)
         }
@@ -296,21 +298,21 @@ package struct HTTP1Parser: Sendable {
     private mutating func readChunkSize<Line: RandomAccessCollection<UInt8>>(
         _ line: Line
     ) throws(HTTPRefusal) where Line.SubSequence == Line {
-        let digits = line.prefix { Self.hexValue($0) != nil }
+        let digits = line.prefix(while: \.isHexDigit)
         let rest = line.dropFirst(digits.count)
-        let unpadded = rest.drop { $0 == 0x20 || $0 == 0x09 }
+        let unpadded = rest.drop(while: \.isBlank)
         guard (1...Self.maxSizeDigits).contains(digits.count),
             rest.isEmpty || unpadded.first == UInt8(ascii: ";"), HTTPFields.isValue(rest)
         else {
             let text = String(decoding: line, as: UTF8.self).quoted
             throw HTTPRefusal(
                 400,
-                "invalid chunk size \(text): it must be 1 to \(Self.maxSizeDigits) hexadecimal digits"
-            )
+                "invalid chunk size \(text): it must be 1 to \(Self.maxSizeDigits) hexadecimal "
+                    + "digits")
         }
         extensionBytes += rest.count
         guard extensionBytes <= bounds.headBytes else { throw lineTooLong }
-        let size = digits.reduce(UInt64(0)) { $0 << 4 | UInt64(Self.hexValue($1) ?? 0) }
+        let size = digits.reduce(UInt64(0)) { $0 << 4 | UInt64($1.hexValue ?? 0) }
         guard size > 0 else {
             state = .trailers
             return
@@ -320,14 +322,5 @@ package struct HTTP1Parser: Sendable {
         }
         chunkedBytes += size
         state = .chunk(size)
-    }
-
-    private static func hexValue(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
     }
 }

@@ -1,9 +1,9 @@
 /// The bytes of an HTTP/1 response.
 enum HTTP1Response {
     /// What the connection does after a response.
-    enum Persistence: Equatable {
+    enum Persistence {
         /// It stays open. HTTP/1.0 needs `connection: keep-alive`.
-        case keepAlive(minorVersion: Int)
+        case keepAlive
         case close
     }
 
@@ -19,7 +19,7 @@ enum HTTP1Response {
         for field in reply.fields(date: date) { text += "\(field.name): \(field.value)\r\n" }
         switch persistence {
         case .close: text += "connection: close\r\n"
-        case .keepAlive(0): text += "connection: keep-alive\r\n"
+        case .keepAlive where minorVersion == 0: text += "connection: keep-alive\r\n"
         case .keepAlive: break
         }
         return Array((text + "\r\n").utf8)
@@ -27,12 +27,11 @@ enum HTTP1Response {
 
     /// Whether the connection stays open after the response (RFC 9112 section 9.3).
     static func persistence(
-        of fields: [(name: String, value: String)], minorVersion: Int
+        of fields: [HTTPFields.Field], minorVersion: Int
     ) -> Persistence {
         let options = HTTPFields.list("connection", in: fields)
         if options.contains("close") { return .close }
-        guard minorVersion > 0 || options.contains("keep-alive") else { return .close }
-        return .keepAlive(minorVersion: minorVersion)
+        return minorVersion > 0 || options.contains("keep-alive") ? .keepAlive : .close
     }
 
     /// The phrase of IANA's "HTTP Status Code Registry"; empty for other statuses.

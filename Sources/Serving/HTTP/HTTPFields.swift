@@ -1,7 +1,10 @@
+internal import GRPCWire
+internal import HTTP2Session
+
 /// Header fields of plain HTTP: their syntax (RFC 9110 section 5), their size, and which of them
 /// concern one connection only. Names are in lower case.
-enum HTTPFields {
-    typealias Field = (name: String, value: String)
+package enum HTTPFields {
+    package typealias Field = (name: String, value: String)
 
     // MARK: Syntax
 
@@ -34,16 +37,8 @@ enum HTTPFields {
     }
 
     /// Without the spaces and tabs around it, which are not part of a value (RFC 9110 section 5.5).
-    static func trimmed<Bytes: BidirectionalCollection<UInt8>>(_ bytes: Bytes) -> Bytes.SubSequence
-    {
-        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-        guard let end = bytes.lastIndex(where: { !isBlank($0) }) else { return bytes.prefix(0) }
-        return bytes[...end].drop(while: isBlank)
-    }
-
-    /// The same for text.
     static func trimmed(_ text: String) -> String {
-        let value = trimmed(text.utf8)
+        let value = text.utf8.trimmed
         return value.count == text.utf8.count ? text : String(Substring(value))
     }
 
@@ -57,11 +52,10 @@ enum HTTPFields {
 
     /// The size of a header list, counted as RFC 9113 section 6.5.2 does.
     static func size(_ fields: [Field]) -> Int {
-        fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + overhead }
+        fields.reduce(0) {
+            $0 + $1.name.utf8.count + $1.value.utf8.count + HeaderBlock.fieldOverheadBytes
+        }
     }
-
-    /// What each field counts beyond its name and value.
-    static let overhead = 32
 
     // MARK: Forwarding
 

@@ -1,3 +1,5 @@
+internal import GRPCWire
+
 /// The host that a request is addressed to: the value of `Host`, the `:authority` of HTTP/2, or the
 /// authority of a target that is a URL (RFC 9110 section 7.2).
 package struct HTTPHost: Equatable, Sendable {
@@ -36,7 +38,7 @@ package struct HTTPHost: Equatable, Sendable {
     private static func isIPv6(_ bytes: Substring.UTF8View) -> Bool {
         (2...45).contains(bytes.count) && bytes.contains(UInt8(ascii: ":"))
             && bytes.allSatisfy {
-                isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".")
+                $0.isHexDigit || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".")
             }
     }
 
@@ -44,7 +46,7 @@ package struct HTTPHost: Equatable, Sendable {
         let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         return parts.count == 4
             && parts.allSatisfy {
-                (1...3).contains($0.count) && $0.allSatisfy(isDigit)
+                (1...3).contains($0.count) && $0.allSatisfy(\.isDigit)
                     && $0.reduce(0) { $0 * 10 + Int($1 - 48) } <= 255
             }
     }
@@ -57,10 +59,10 @@ package struct HTTPHost: Equatable, Sendable {
         var rest = bytes
         while let byte = rest.popFirst() {
             if byte == UInt8(ascii: "%") {
-                guard let high = rest.popFirst(), let low = rest.popFirst(), isHexDigit(high),
-                    isHexDigit(low)
+                guard let high = rest.popFirst(), let low = rest.popFirst(), high.isHexDigit,
+                    low.isHexDigit
                 else { return false }
-            } else if !isLetter(byte), !isDigit(byte), !marks.contains(byte) {
+            } else if !isLetter(byte), !byte.isDigit, !marks.contains(byte) {
                 return false
             }
         }
@@ -71,13 +73,9 @@ package struct HTTPHost: Equatable, Sendable {
     private static func isPort(_ bytes: Substring.UTF8View) -> Bool {
         guard let first = bytes.first else { return true }
         let digits = bytes.dropFirst()
-        return first == UInt8(ascii: ":") && digits.count <= 5 && digits.allSatisfy(isDigit)
+        return first == UInt8(ascii: ":") && digits.count <= 5 && digits.allSatisfy(\.isDigit)
             && digits.reduce(0) { $0 * 10 + Int($1 - 48) } <= 65_535
     }
 
-    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
     private static func isLetter(_ byte: UInt8) -> Bool { (97...122).contains(byte | 0x20) }
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        isDigit(byte) || (97...102).contains(byte | 0x20)
-    }
 }

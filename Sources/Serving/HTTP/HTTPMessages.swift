@@ -3,8 +3,6 @@ internal import Messages
 
 /// The head of a request that is not gRPC, checked as RFC 9110 and RFC 9112 require.
 package struct HTTPRequestHead: Sendable {
-    package typealias Field = (name: String, value: String)
-
     /// How a request arrived.
     package enum Version: Equatable, Sendable {
         /// HTTP/1.0 or HTTP/1.1.
@@ -13,13 +11,15 @@ package struct HTTPRequestHead: Sendable {
     }
 
     package let version: Version
+    /// The minor version of HTTP/1 in which to respond.
+    package var minorVersion: Int { if case .http1(let minor) = version { minor } else { 1 } }
     package let method: String
     package let target: RequestTarget
     /// The host that the request is addressed to; nil for a request of HTTP/1.0 without `Host`.
     package let host: HTTPHost?
     /// In order; names in lower case, values without spaces around them. The first one is `host`,
     /// if the request has one.
-    package let fields: [Field]
+    package let fields: [HTTPFields.Field]
     /// Whether the client waits for `100 Continue`.
     package let expectsContinue: Bool
 
@@ -27,7 +27,7 @@ package struct HTTPRequestHead: Sendable {
     ///   - fields: names in lower case, without HTTP/2's own.
     ///   - authority: `:authority` of HTTP/2.
     package init(
-        _ method: String, target: String, authority: String? = nil, _ fields: [Field],
+        _ method: String, target: String, authority: String? = nil, _ fields: [HTTPFields.Field],
         _ version: Version
     ) throws(HTTPRefusal) {
         guard HTTPFields.isToken(method.utf8) else {
@@ -51,7 +51,7 @@ package struct HTTPRequestHead: Sendable {
     }
 
     private static func host(
-        in fields: [Field], authority: String?, _ version: Version
+        in fields: [HTTPFields.Field], authority: String?, _ version: Version
     ) throws(HTTPRefusal) -> HTTPHost? {
         let values = fields.filter { $0.name == KnownHeader.host.name }.map(\.value)
         guard values.count <= 1 else {
@@ -77,7 +77,7 @@ package struct HTTPRequestHead: Sendable {
 
     /// RFC 9110 section 10.1.1. A server ignores what HTTP/1.0 expects.
     private static func expectsContinue(
-        _ fields: [Field], _ version: Version
+        _ fields: [HTTPFields.Field], _ version: Version
     ) throws(HTTPRefusal) -> Bool {
         guard version != .http1(minor: 0) else { return false }
         let expected = HTTPFields.list("expect", in: fields)
@@ -92,7 +92,7 @@ package struct HTTPRequestHead: Sendable {
     /// invalid one, which would count against their health.
     static let metadataFields: [KnownHeader] = [.shardKey, .forwardedFor, .via]
 
-    private static func checkMetadata(_ fields: [Field]) throws(HTTPRefusal) {
+    private static func checkMetadata(_ fields: [HTTPFields.Field]) throws(HTTPRefusal) {
         for header in metadataFields {
             guard
                 let invalid = fields.first(where: {
@@ -124,9 +124,6 @@ package struct HTTPRequest: Sendable {
     /// Without the query.
     package var path: String { head.target.path }
 
-    /// All header fields; see `HTTPRequestHead.fields`.
-    package var headers: [HTTPRequestHead.Field] { head.fields }
-
     /// The first value under a name in lower case.
     package func first(_ name: String) -> String? {
         head.fields.first { $0.name == name }?.value
@@ -142,12 +139,12 @@ package struct HTTPRequest: Sendable {
 package struct HTTPReply: Sendable {
     package let status: Int
     /// Names in lower case. The sender adds the fields that frame the body, and `Date`.
-    package var headers: [(name: String, value: String)]
+    package var headers: [HTTPFields.Field]
     package let body: [UInt8]
 
     package init(
         status: Int, contentType: String = "text/plain; charset=utf-8",
-        headers: [(name: String, value: String)] = [], body: [UInt8]
+        headers: [HTTPFields.Field] = [], body: [UInt8]
     ) {
         self.status = status
         self.headers = [("content-type", contentType)] + headers
@@ -180,7 +177,7 @@ package struct HTTPReply: Sendable {
     init(_ refusal: HTTPRefusal) { self.init(refusal.error, status: refusal.status) }
 
     /// RFC 9110 section 10.2.3: whole seconds, rounded up.
-    private static func retryAfter(_ error: RPCError) -> [(name: String, value: String)] {
+    private static func retryAfter(_ error: RPCError) -> [HTTPFields.Field] {
         guard let text = error.metadata["grpc-retry-pushback-ms"],
             let milliseconds = DecimalNumber.parse(Array(text.utf8)[...])
         else { return [] }
@@ -194,7 +191,7 @@ package struct HTTPReply: Sendable {
     var content: [UInt8] { hasLength && status != 205 ? body : [] }
 
     /// All fields of the response, with `content-length` and `date`. A backend's own `date` stays.
-    func fields(date: String) -> [(name: String, value: String)] {
+    func fields(date: String) -> [HTTPFields.Field] {
         var fields = headers
         if hasLength { fields.append(("content-length", "\(content.count)")) }
         if !headers.contains(where: { $0.name == "date" }) { fields.append(("date", date)) }

@@ -17,7 +17,7 @@ package enum PlainHTTP: Sendable {
         _ reply: @escaping (HTTPReply) -> Void
     ) -> HTTPWork? {
         // Only asks whether the server answers (RFC 9110 section 9.3.7).
-        if request.head.target.isServer {
+        if request.head.target.isAsterisk {
             reply(HTTPReply(emptyWithStatus: 204))
             return nil
         }

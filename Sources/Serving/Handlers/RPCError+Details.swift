@@ -11,7 +11,7 @@ extension RPCError {
         let packed = (try? detail.serializedBytes()) ?? []
         let url = "type.googleapis.com/" + (type(of: detail).messageName ?? "")
         let status = Google_Rpc_Status(
-            code: Int32(code.rawValue), message: message,
+            code: Int32(clamping: code.rawValue), message: message,
             details: [Google_Protobuf_Any(typeUrl: url, value: packed)])
         var metadata = metadata
         if let bytes = try? status.serializedBytes() {

@@ -81,7 +81,7 @@ package final class ServedTLS: Sendable {
     }
 
     /// Whether the files have changed since this was asked last.
-    package var hasChanged: Bool { files.haveChanged }
+    package func checkForChange() -> Bool { files.checkForChange() }
 
     /// What an operator should change about the files, for the log.
     package var warnings: [String] { current.withLock { $0.warnings } }

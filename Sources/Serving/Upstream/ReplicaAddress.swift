@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import NIOCore
 
 /// Where a replica listens, as an operator writes it.
@@ -81,7 +82,7 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
                 (1...63).contains(label.utf8.count)
                     && label.utf8.allSatisfy {
                         (97...122).contains($0) || (65...90).contains($0)
-                            || (48...57).contains($0) || $0 == 45 || $0 == 95
+                            || $0.isDigit || $0 == 45 || $0 == 95
                     }
             }
     }

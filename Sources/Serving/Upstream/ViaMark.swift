@@ -1,4 +1,5 @@
 internal import HTTP2Session
+internal import Messages
 
 /// The value of `x-weir-via` in every request that one server sends to its backends. A request that
 /// arrives with the mark has passed through the server before: the addresses of a backend lead back
@@ -14,8 +15,7 @@ struct ViaMark {
 
     /// - Parameter server: a random number for each start of a server.
     init(server: UInt64) {
-        let digits = String(server, radix: 16)
-        value = String(repeating: "0", count: max(0, 16 - digits.utf8.count)) + digits
+        value = server.padded(16, radix: 16)
     }
 
     /// Whether a request with these headers has passed as often as it may.

@@ -6,22 +6,20 @@ struct OutputBudget {
     static let burstBytes = 256.0 * 1_024
     static let bytesPerSecond = 64.0 * 1_024
 
-    private var lines = burstLines
-    private var bytes = burstBytes
-    private var updatedAt: UInt64
+    private var lines: TokenBucket
+    private var bytes: TokenBucket
 
     /// - Parameter now: nanoseconds of a clock that does not go back.
-    init(at now: UInt64) { updatedAt = now }
+    init(at now: UInt64) {
+        lines = TokenBucket(
+            capacity: Self.burstLines, perSecond: Self.linesPerSecond, at: now)
+        bytes = TokenBucket(
+            capacity: Self.burstBytes, perSecond: Self.bytesPerSecond, at: now)
+    }
 
     /// Whether a line is logged; if so, it is taken off the budget.
     mutating func admits(bytes count: Int, at now: UInt64) -> Bool {
-        let seconds = Double(now > updatedAt ? now - updatedAt : 0) / 1e9
-        updatedAt = max(updatedAt, now)
-        lines = min(Self.burstLines, lines + seconds * Self.linesPerSecond)
-        bytes = min(Self.burstBytes, bytes + seconds * Self.bytesPerSecond)
-        guard lines >= 1, bytes >= Double(count) else { return false }
-        lines -= 1
-        bytes -= Double(count)
-        return true
+        guard lines.has(1, at: now), bytes.take(Double(count), at: now) else { return false }
+        return lines.take(1, at: now)
     }
 }

@@ -96,7 +96,7 @@ final class Security: Sendable {
     ///
     /// - Parameter onlyChanged: do not read files that are as they were.
     func reload(onlyChanged: Bool, _ log: Logger) {
-        for (tls, port) in ports where tls.hasChanged || !onlyChanged {
+        for (tls, port) in ports where tls.checkForChange() || !onlyChanged {
             do throws(TLSFailure) {
                 try tls.reload()
                 Self.warn(tls.warnings, log)
@@ -106,7 +106,7 @@ final class Security: Sendable {
             }
         }
         if let path = settings.accessFile, let file = open.withLock({ $0.accessFile }),
-            file.haveChanged || !onlyChanged
+            file.checkForChange() || !onlyChanged
         {
             file.restart()
             do throws(SecuritySettings.Failure) {
@@ -141,13 +141,12 @@ final class Security: Sendable {
         _ path: String, _ log: Logger
     ) throws(SecuritySettings.Failure) -> AccessList {
         let file: TrustedFile
+        let text: String
         do throws(TrustedFile.Failure) {
             file = try TrustedFile(path, isSecret: true)
+            text = try file.text()
         } catch {
             throw SecuritySettings.Failure(description: "access file: \(error)")
-        }
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
-            throw SecuritySettings.Failure(description: "access file: '\(path)' is not UTF-8")
         }
         warn(file.warnings, log)
         do throws(AccessList.Invalid) {

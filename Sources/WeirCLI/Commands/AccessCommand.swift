@@ -65,8 +65,8 @@ struct AccessCommand: ParsableCommand {
             try write(addition, isNew: !exists)
         }
 
-        /// Appends a line in one write, so that no failure and no other command loses the lines that
-        /// are there.
+        /// Appends a line in one write, so that no failure and no other command loses the lines
+        /// that are there.
         private func write(_ line: String, isNew: Bool) throws {
             do {
                 let descriptor = try FileDescriptor.open(
@@ -147,10 +147,7 @@ struct AccessCommand: ParsableCommand {
         do throws(TrustedFile.Failure) {
             let content = try TrustedFile(file, isSecret: true)
             warnOnce(content.warnings)
-            guard let text = String(validating: content.bytes, as: UTF8.self) else {
-                throw TrustedFile.Failure(description: "'\(file)' is not UTF-8")
-            }
-            return text
+            return try content.text()
         } catch {
             throw refused("access file: \(error)")
         }

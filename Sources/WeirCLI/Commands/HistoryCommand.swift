@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Foundation
 internal import Messages
 
 /// `weir history`
@@ -97,24 +96,5 @@ struct RollbackCommand: AsyncParsableCommand {
         try options.show(reply) {
             PlanText.page($0.changes, dryRun: change.dryRun, revision: $0.revision)
         }
-    }
-}
-
-extension Style {
-    /// How long ago a time was; one in the future counts as now.
-    static func age(_ time: Google_Protobuf_Timestamp) -> String {
-        let seconds = max(0, Date.now.timeIntervalSince1970 - Double(time.seconds))
-        return seconds < 120
-            ? String(format: "%.0f s", seconds) : String(format: "%.0f min", seconds / 60)
-    }
-
-    /// In UTC, to the second.
-    static func time(_ time: Google_Protobuf_Timestamp?) -> String {
-        guard let time else { return "-" }
-        // Those that a Timestamp may hold: the years 1 to 9999.
-        guard (-62_135_596_800...253_402_300_799).contains(time.seconds) else {
-            return "\(time.seconds) s after 1970"
-        }
-        return Date(timeIntervalSince1970: Double(time.seconds)).formatted(.iso8601)
     }
 }

@@ -116,13 +116,13 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         if listLimits { return try Output.print(Self.table(limits)) }
-        ProcessSetup.ignoreRequestsOfTerminals()
+        ProcessSetup.ignoreUnusedSignals()
         CrashTrace.install()
         LoggingSystem.bootstrap { BackgroundLog(label: $0) }
         defer { BackgroundLog.flush() }
         raiseFileLimit()
         let document = try file.map { try YAMLFile($0) }
-        let wished: Weir_Admin_V1_Configuration? = try document?.message()
+        let desired: Weir_Admin_V1_Configuration? = try document?.message()
         var configuration = WeirServer.Configuration()
         configuration.data = try Address(argument: data)
         configuration.admin = try Address(argument: admin)
@@ -143,8 +143,8 @@ struct ServeCommand: AsyncParsableCommand {
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
         do {
-            if let document, let wished {
-                try await seed(server, wished, from: document)
+            if let document, let desired {
+                try await seed(server, desired, from: document)
             } else if demo {
                 try await prepareDemo(server)
             }
@@ -184,12 +184,12 @@ struct ServeCommand: AsyncParsableCommand {
 
     /// Applies a configuration to a state that is empty.
     private func seed(
-        _ server: WeirServer, _ wished: Weir_Admin_V1_Configuration, from document: YAMLFile
+        _ server: WeirServer, _ desired: Weir_Admin_V1_Configuration, from document: YAMLFile
     ) async throws {
         try await reporting {
             do {
                 try await document.locating {
-                    try await server.begin(with: wished, comment: "weir serve -f \(file ?? "")")
+                    try await server.begin(with: desired, comment: "weir serve -f \(file ?? "")")
                 }
             } catch let error as RPCError where error.code == .failedPrecondition {
                 complain("\(error.message); \(file ?? "") is not applied")

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
+internal import Messages
 
 /// What commands write to standard output. Everything that they print passes through here; a write
 /// that fails ends the command with exit code 74.
@@ -30,8 +31,7 @@ enum Output {
         var output = ""
         for scalar in text.unicodeScalars {
             if scalar.isControl, scalar != "\n" {
-                let digits = String(scalar.value, radix: 16)
-                output += "\\u" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+                output += "\\u" + scalar.value.padded(4, radix: 16)
             } else {
                 output.unicodeScalars.append(scalar)
             }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SystemPackage
 
 /// A file descriptor for output. Unlike `FileHandle`, it does not trap: a write that fails throws.
 struct OutputDescriptor: Sendable {
@@ -14,7 +15,7 @@ struct OutputDescriptor: Sendable {
         /// How many bytes were written before.
         let written: Int
 
-        var description: String { unsafe String(cString: strerror(code)) }
+        var description: String { Errno(rawValue: code).description }
 
         /// Whether the reader of a pipe has closed it.
         var isClosedPipe: Bool { code == EPIPE }

@@ -35,14 +35,11 @@ struct EtcdKeys {
 
     /// A part of a value, by its number.
     static func part(of parts: String, _ number: UInt32) -> String {
-        "\(parts)/\(digits(UInt64(number), width: 4))"
+        "\(parts)/\(number.padded(4))"
     }
 
     /// Of one width, so that keys sort like numbers.
-    private static func digits(_ number: UInt64, width: Int = 20) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
+    private static func digits(_ number: UInt64) -> String { number.padded(20) }
 }
 
 extension Etcdserverpb_RangeRequest {

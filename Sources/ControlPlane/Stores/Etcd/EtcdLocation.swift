@@ -102,10 +102,7 @@ package struct EtcdLocation: Sendable, Equatable {
             return password
         }
         do throws(TrustedFile.Failure) {
-            let file = try TrustedFile(passwordFile, isSecret: true)
-            guard let text = String(validating: file.bytes, as: UTF8.self) else {
-                throw TrustedFile.Failure(description: "'\(passwordFile)' is not UTF-8")
-            }
+            let text = try TrustedFile(passwordFile, isSecret: true).text()
             return String(text.prefix { !$0.isNewline })
         } catch {
             throw .refused("etcd's password file: \(error)")

@@ -82,7 +82,7 @@ actor EtcdMembership {
         let granted: Etcdserverpb_LeaseGrantResponse = try await client.call(
             "Lease/LeaseGrant", Etcdserverpb_LeaseGrantRequest(ttl: leaseSeconds))
         lease = granted.id
-        leaseEnd = asked + Self.time(granted.ttl)
+        leaseEnd = asked + Self.leaseDuration(seconds: granted.ttl)
         try await put()
         await leaderMayBeGone()
     }
@@ -92,7 +92,7 @@ actor EtcdMembership {
     private static let maxLeaseSeconds: Int64 = 86_400
 
     /// The time for which etcd has promised to keep the lease.
-    static func time(_ seconds: Int64) -> Duration {
+    static func leaseDuration(seconds: Int64) -> Duration {
         .seconds(min(max(0, seconds), maxLeaseSeconds))
     }
 
@@ -121,7 +121,7 @@ actor EtcdMembership {
                 leads = false
                 return try await join()
             }
-            leaseEnd = asked + Self.time(reply.ttl)
+            leaseEnd = asked + Self.leaseDuration(seconds: reply.ttl)
             // The news that there is no leader may have been missed.
             if !leads { await leaderMayBeGone() }
         } catch {

@@ -18,7 +18,7 @@ enum ProcessSetup {
 
     /// Ignores signals that programs for logs and terminals send, and that end a process by
     /// default.
-    static func ignoreRequestsOfTerminals() { ignore([SIGUSR1, SIGUSR2, SIGWINCH]) }
+    static func ignoreUnusedSignals() { ignore([SIGUSR1, SIGUSR2, SIGWINCH]) }
 
     /// Ignores signals in this process only: unlike SIG_IGN, a handler is not inherited by its
     /// workers.

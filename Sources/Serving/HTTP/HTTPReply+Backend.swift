@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Messages
 
 /// What a backend returned as the response to a plain HTTP request: checked, because its strings
@@ -24,7 +25,7 @@ extension HTTPReply {
             guard HTTPFields.isToken(header.name.utf8) else {
                 throw invalid("the header name \(name) is not a token")
             }
-            guard HTTPFields.isValue(HTTPFields.trimmed(header.value.utf8)) else {
+            guard HTTPFields.isValue(header.value.utf8.trimmed) else {
                 throw invalid("the value of header \(name) contains a control character")
             }
             fields.append((header.name.lowercased(), HTTPFields.trimmed(header.value)))
@@ -48,22 +49,4 @@ extension HTTPReply {
     }
 
     private static let defaultContentType = "application/json"
-}
-
-extension Limits {
-    /// The most that a `CallRequest` or `CallResponse` adds to its payload: its headers, which are
-    /// limited, and its short fields.
-    private static let shortFieldBytes = 256
-
-    /// The largest `CallRequest`. Its payload has at most `maxMessageBytes`.
-    var maxCallRequestBytes: Int { wrapped(maxHeaderListBytes) }
-
-    /// The largest `CallResponse`.
-    var maxCallResponseBytes: Int { wrapped(maxResponseHeaderBytes) }
-
-    private func wrapped(_ headerBytes: Int) -> Int {
-        let (wrapper, overflow) = headerBytes.addingReportingOverflow(Self.shortFieldBytes)
-        let (sum, sumOverflow) = maxMessageBytes.addingReportingOverflow(overflow ? 0 : wrapper)
-        return sumOverflow ? .max : sum
-    }
 }

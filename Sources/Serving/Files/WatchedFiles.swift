@@ -35,7 +35,7 @@ package final class WatchedFiles: Sendable {
 
     /// Whether a file has changed since the last change that was found, and has been as it is now
     /// since this was asked last: while a file is being written, it is not complete.
-    package var haveChanged: Bool {
+    package func checkForChange() -> Bool {
         let now = paths.map(Self.stamp)
         return state.withLock { state in
             defer { state.latest = now }

@@ -1,5 +1,5 @@
 /// The nine bytes in front of a frame's payload (RFC 9113 section 4.1).
-struct FrameHead {
+struct FrameHeader {
     enum Kind {
         static let data: UInt8 = 0x0
         static let headers: UInt8 = 0x1

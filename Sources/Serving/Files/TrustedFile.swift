@@ -27,6 +27,7 @@ package struct TrustedFile: Sendable {
 
     /// The whole content.
     package let bytes: [UInt8]
+    private let path: String
     /// What an operator should change about the file, as sentences for the log.
     package let warnings: [String]
 
@@ -44,8 +45,17 @@ package struct TrustedFile: Sendable {
         // The path may lead to another file by now.
         let opened = try Self.status(of: file, path)
         try Self.check(opened, path)
+        self.path = path
         bytes = try Self.content(of: file, path)
         warnings = Self.warnings(opened, path.printable(limit: 1_000), isSecret: isSecret)
+    }
+
+    /// The content, which must be UTF-8.
+    package func text() throws(Failure) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Failure(description: "'\(path.printable(limit: 1_000))' is not UTF-8")
+        }
+        return text
     }
 
     // MARK: Checks
@@ -111,22 +121,15 @@ package struct TrustedFile: Sendable {
     private static func content(
         of file: FileDescriptor, _ path: String
     ) throws(Failure) -> [UInt8] {
-        var content: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        let content: [UInt8]?
         do {
-            while content.count <= maxBytes {
-                // At most as many bytes are written as the buffer holds.
-                let count = unsafe try buffer.withUnsafeMutableBytes {
-                    unsafe try file.read(into: $0)
-                }
-                guard count > 0 else { return content }
-                content += buffer.prefix(count)
-            }
+            content = try file.readAll(limit: maxBytes)
         } catch {
             throw failure(path, "\(error)")
         }
-        // It has grown since its size was looked at.
-        throw tooLarge(path)
+        // It may have grown since its size was looked at.
+        guard let content else { throw tooLarge(path) }
+        return content
     }
 
     private static func status(of path: String) throws(Failure) -> stat {
