@@ -312,6 +312,8 @@ def test_pushback_is_obeyed(mesh):
     assert call(mesh, "FailTwice", b"300") == b"2"
     assert time.monotonic() - began > 0.6
     assert failure(lambda: call(mesh, "FailTwice", b"-1")).details() == "attempt 0"
+    # Over a minute, which is left to the client.
+    assert failure(lambda: call(mesh, "FailTwice", b"60001")).details() == "attempt 0"
 
 
 def test_the_budget_keeps_retries_from_storming(mesh, tmp_path):

@@ -42,6 +42,24 @@ internal import Testing
     }
 
     @Test(
+        "A status that clients may read otherwise is replaced",
+        arguments: [
+            (["0"], .ok, true), (["14"], .unavailable, true), (["10"], .aborted, true),
+            (["05"], .notFound, false), (["00"], .ok, false), (["0", "0"], .ok, false),
+            (["0", "5"], nil, false), (["5", "x"], nil, false), (["x", "5"], nil, false),
+            (["5", "0", "5"], nil, false), ([""], nil, false), ([], nil, false),
+        ] as [([String], StatusCode?, Bool)])
+    func judgesStatus(values: [String], code: StatusCode?, isCanonical: Bool) {
+        var block = HeaderBlock()
+        for value in values {
+            block.append("grpc-status", value, known: KnownHeader.grpcStatus.rawValue)
+        }
+        let head = ResponseHead(block)
+        #expect(head.code == code)
+        #expect(head.hasCanonicalStatus == isCanonical)
+    }
+
+    @Test(
         "grpc-status takes precedence over the HTTP status and the content-type",
         arguments: [
             [":status": "503", "content-type": "application/grpc", "grpc-status": "8"],

@@ -5,8 +5,10 @@ package import HTTP2Session
 package struct ResponseHead {
     /// `:status`; 0 in trailers.
     package private(set) var httpStatus = 0
-    /// `grpc-status`; nil without the field or with an invalid value.
+    /// `grpc-status`; nil without the field, with an invalid value, or with several values.
     package private(set) var code: StatusCode?
+    /// Whether `grpc-status` may be passed on as it is: once, without leading zeros.
+    package private(set) var hasCanonicalStatus = false
     /// `grpc-message`, decoded.
     package var message: String {
         messageField.map { StatusMessage.decode(headers.text($0)) } ?? ""
@@ -21,6 +23,7 @@ package struct ResponseHead {
 
     private let headers: HeaderBlock
     private var isGRPC = false
+    private var hasStatus = false
     private var messageField: HeaderBlock.Field?
     private var encodingField: HeaderBlock.Field?
     private var pushbackField: HeaderBlock.Field?
@@ -32,9 +35,13 @@ package struct ResponseHead {
             switch KnownHeader(rawValue: field.known) {
             case .status: httpStatus = DecimalNumber.parse(headers.bytes[field.value]) ?? 0
             case .grpcStatus:
-                code = DecimalNumber.parse(headers.bytes[field.value]).map {
-                    StatusCode(rawValue: $0)
-                }
+                let digits = headers.bytes[field.value]
+                let number = DecimalNumber.parse(digits)
+                let isLeadingZero = digits.count > 1 && digits.first == UInt8(ascii: "0")
+                hasCanonicalStatus = !hasStatus && number != nil && !isLeadingZero
+                let isConflict = hasStatus && number != code?.rawValue
+                code = isConflict ? nil : number.map { StatusCode(rawValue: $0) }
+                hasStatus = true
             case .grpcMessage: messageField = field
             case .encoding: encodingField = field
             case .retryPushback: pushbackField = field

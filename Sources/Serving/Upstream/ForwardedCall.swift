@@ -261,7 +261,6 @@ extension ForwardedCall: ClientStreamOwner {
     private static let notReturnedWithStatus = KnownHeader.set(notInTrailers + [.grpcStatus])
     private static let ok = HeaderBlock([":status": "200"])
     private static let none = HeaderBlock()
-    private static let unknown = HeaderBlock(["grpc-status": "2"])
 
     func received(headers: HeaderBlock, endStream: Bool) {
         let head = ResponseHead(headers)
@@ -317,15 +316,29 @@ extension ForwardedCall: ClientStreamOwner {
         if code == .ok { methodAnswered() }
         giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback) { return }
-        let trailers =
-            head.code == nil
-            ? HeaderParts(
-                Self.unknown, passing: trailers, except: Self.notReturnedWithStatus,
-                target.nameTrailers)
-            : HeaderParts(
+        guard head.hasCanonicalStatus else { return endReplacingStatus(code, trailers, head) }
+        end(
+            code, message: head.message,
+            trailers: HeaderParts(
                 Self.none, passing: trailers, except: Self.notReturnedInTrailers,
-                target.nameTrailers)
-        end(code, message: head.message, trailers: trailers)
+                target.nameTrailers))
+    }
+
+    /// Ends the call with a status that every client reads as this server does.
+    private func endReplacingStatus(
+        _ code: StatusCode, _ trailers: HeaderBlock, _ head: ResponseHead
+    ) {
+        var status = HeaderBlock(["grpc-status": "\(code.rawValue)"])
+        var message = head.message
+        if head.code == nil, message.isEmpty {
+            message = "backend '\(target.key.backend)' sent no valid grpc-status"
+            status.append("grpc-message", StatusMessage.encode(message))
+        }
+        end(
+            code, message: message,
+            trailers: HeaderParts(
+                status, passing: trailers, except: Self.notReturnedWithStatus,
+                target.nameTrailers))
     }
 
     func failed(_ failure: StreamFailure) {
@@ -402,17 +415,20 @@ extension ForwardedCall: ClientStreamOwner {
         pool.submit(self)
     }
 
+    /// The longest wait for a retry that a replica may ask for, in milliseconds. A longer one is
+    /// left to the client.
+    private static let maxPushback = 60_000
+
     /// Sends a request again after a status, if that may be.
     ///
     /// - Parameter pushback: milliseconds that the replica asks for; negative for never.
     private func retry(_ code: StatusCode, pushback: Int?) -> Bool {
         guard let pool, !isCommitted, request.isWhole, state.isOpen else { return false }
         let policy = pool.options.retry
-        guard policy.codes.contains(code), attempts < policy.maxAttempts, pushback ?? 0 >= 0 else {
-            return false
-        }
+        guard policy.codes.contains(code), attempts < policy.maxAttempts,
+            (0...Self.maxPushback).contains(pushback ?? 0)
+        else { return false }
         let bound = policy.delayBound(before: attempts + 1)
-        // A pushback is at most `DecimalNumber.maximum`, so the product stays below 2^50.
         let delay =
             pushback.map { Int64($0) * 1_000_000 }
             ?? Int64(clamping: UInt64(Double(bound.nanoseconds) * pool.randomShare()))
