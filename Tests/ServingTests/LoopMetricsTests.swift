@@ -90,6 +90,24 @@ internal import TrafficPolicy
         #expect(!metrics.isNamed("/x.X/M", of: "ended"))
     }
 
+    @Test(
+        "A call that ends after its endpoint or backend begins no series",
+        arguments: ["gone", "e"])
+    func endsLate(endpoint: String) {
+        let metrics = LoopMetrics(names)
+        let unknown = UnknownMethod("/e.E/M", of: endpoint, metrics)
+        let backend = endpoint == "e" ? "gone" : "kept"
+        let target = Target(
+            key(endpoint, backend, "/e.E/M"), .nobody(RPCError(.unavailable, "")), isNamed: false,
+            unknownMethod: unknown, metrics)
+        let count = target.began(metrics)
+        metrics.keep(snapshot(backends: ["kept"]), backendsChanged: true)
+        unknown.answered()
+        target.ended(count, .ok, nanoseconds: 1, metrics)
+        #expect(metrics.figures.isEmpty)
+        #expect(!metrics.isNamed("/e.E/M", of: "gone"))
+    }
+
     private func snapshot(backends: [String]) -> RoutingSnapshot {
         RoutingSnapshot(
             revision: 1,

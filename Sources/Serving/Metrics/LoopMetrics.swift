@@ -5,6 +5,8 @@ final class LoopMetrics {
 
     private let names: MethodNames
     private var endpoints: [String: Endpoint] = [:]
+    /// What there are series of; nil before the first one.
+    private var snapshot: RoutingSnapshot?
 
     /// What is counted for one endpoint, or, under the empty name, for Weir's own services.
     private struct Endpoint {
@@ -23,6 +25,18 @@ final class LoopMetrics {
         return new
     }
 
+    /// The counts of a key for a call that has ended, perhaps after its endpoint or its backend:
+    /// then they are not shown.
+    func seriesIfCurrent(of key: CallKey) -> CallMetrics {
+        isCurrent(key) ? series(of: key) : CallMetrics(key)
+    }
+
+    private func isCurrent(_ key: CallKey) -> Bool {
+        guard let snapshot, !key.endpoint.isEmpty else { return true }
+        return snapshot.endpoint(named: key.endpoint).map { snapshot.has(key.backend, for: $0) }
+            ?? false
+    }
+
     /// Whether this loop knows that calls of a method are counted under its name.
     func isNamed(_ method: String, of endpoint: String) -> Bool {
         endpoints[endpoint]?.methods.contains(method) ?? false
@@ -33,13 +47,15 @@ final class LoopMetrics {
     /// - Returns: whether calls of the method are counted under its name from now on.
     func noteAnswered(_ method: String, of endpoint: String) -> Bool {
         if isNamed(method, of: endpoint) { return true }
-        guard names.admit(method, of: endpoint) else { return false }
+        let hasEnded = !endpoint.isEmpty && snapshot.map { $0.endpoint(named: endpoint) == nil } ?? false
+        guard !hasEnded, names.admit(method, of: endpoint) else { return false }
         endpoints[endpoint, default: Endpoint()].methods.insert(method)
         return true
     }
 
     /// Ends the series of endpoints and backends that the snapshot does not have.
     func keep(_ snapshot: RoutingSnapshot, backendsChanged: Bool) {
+        self.snapshot = snapshot
         for name in Array(endpoints.keys) where !name.isEmpty {
             guard let endpoint = snapshot.endpoint(named: name) else {
                 endpoints[name] = nil

@@ -93,7 +93,8 @@ final class Target {
         }
         provisional.metrics.figures.inFlight -= 1
         let series =
-            provisional.method.isAnswered ? metrics.series(of: key) : provisional.metrics
+            provisional.method.isAnswered
+            ? metrics.seriesIfCurrent(of: key) : provisional.metrics
         series.figures.started += 1
         series.figures.record(code, nanoseconds: nanoseconds)
     }
