@@ -153,6 +153,16 @@ internal import Testing
         try folder.set("file", mode: 0o666)
         #expect(!watched.checkForChange())
         #expect(watched.checkForChange())
+        // As large as before, and with the old time of the last write.
+        let written = try FileManager.default.attributesOfItem(atPath: file)[.modificationDate]
+        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+        try handle.write(contentsOf: Data("321".utf8))
+        try handle.close()
+        if let written {
+            try FileManager.default.setAttributes([.modificationDate: written], ofItemAtPath: file)
+        }
+        #expect(!watched.checkForChange())
+        #expect(watched.checkForChange())
         try folder.write("file", "4444")
         watched.restart()
         #expect(!watched.checkForChange() && !watched.checkForChange())

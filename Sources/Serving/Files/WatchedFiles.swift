@@ -11,10 +11,21 @@ package final class WatchedFiles: Sendable {
         var device: UInt = 0
         var node: UInt = 0
         var size = 0
-        var seconds = 0
-        var nanoseconds = 0
+        /// When the file was last written.
+        var writtenAt = Time()
+        /// When its content, owner or mode last changed. Programs cannot set it.
+        var changedAt = Time()
         var mode: UInt32 = 0
         var owner: UInt32 = 0
+    }
+
+    private struct Time: Equatable {
+        var seconds = 0
+        var nanoseconds = 0
+
+        init() {}
+
+        init(_ time: timespec) { (seconds, nanoseconds) = (time.tv_sec, time.tv_nsec) }
     }
 
     private struct State {
@@ -57,7 +68,7 @@ package final class WatchedFiles: Sendable {
         guard unsafe stat(path, &status) == 0 else { return Stamp() }
         return Stamp(
             device: UInt(status.st_dev), node: UInt(status.st_ino), size: Int(status.st_size),
-            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec,
+            writtenAt: Time(status.st_mtim), changedAt: Time(status.st_ctim),
             mode: status.st_mode, owner: status.st_uid)
     }
 }
