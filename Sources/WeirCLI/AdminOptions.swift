@@ -45,15 +45,29 @@ struct AdminOptions: ParsableArguments {
 
     private var token: String? {
         get throws {
-            guard let tokenFile else { return ProcessInfo.processInfo.environment["WEIR_TOKEN"] }
-            do throws(TrustedFile.Failure) {
+            guard let tokenFile else {
+                let token = ProcessInfo.processInfo.environment["WEIR_TOKEN"]
+                return try token.map { try Self.token($0, source: "WEIR_TOKEN") }
+            }
+            do {
                 let file = try TrustedFile(tokenFile, isSecret: true)
                 warnOnce(file.warnings)
-                return try file.text().trimmingCharacters(in: .whitespacesAndNewlines)
-            } catch {
+                return try Self.token(try file.text(), source: "token file '\(tokenFile)'")
+            } catch let error as TrustedFile.Failure {
                 throw LocatedError(description: "token file: \(error)")
             }
         }
+    }
+
+    /// A token that can be sent in a header. Errors do not repeat it.
+    private static func token(_ text: String, source: String) throws -> String {
+        let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw LocatedError(
+                description: "\(source): invalid token: it contains a space, a control character or "
+                    + "a character outside ASCII")
+        }
+        return token
     }
 
     /// Calls a method of the admin service; warns when the answer may be stale.

@@ -16,9 +16,13 @@ enum ProcessSetup {
     /// fail with an error instead of ending the process.
     static func reportFailedWrites() { ignore([SIGPIPE, SIGXFSZ]) }
 
-    /// Ignores signals that programs for logs and terminals send, and that end a process by
-    /// default.
-    static func ignoreUnusedSignals() { ignore([SIGUSR1, SIGUSR2, SIGWINCH]) }
+    /// Ignores signals that this program does not use, and that would end it without a trace.
+    /// Programs for logs and terminals send some of them.
+    static func ignoreUnusedSignals() {
+        ignore([
+            SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT,
+        ])
+    }
 
     /// Ignores signals in this process only: unlike SIG_IGN, a handler is not inherited by its
     /// workers.
