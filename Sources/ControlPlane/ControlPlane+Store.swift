@@ -174,6 +174,7 @@ extension ControlPlane {
     /// Applies what other servers have stored. Call it between `enter` and `leave`.
     private func catchUp() async throws(StoreError) {
         let stored = try await store.read(after: state.revision)
+        if let damage = stored.damage { throw .damaged(damage) }
         guard stored.latest >= state.revision else {
             throw .damaged(
                 "the store is at revision \(stored.latest), before \(state.revision), which is "

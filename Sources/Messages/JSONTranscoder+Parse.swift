@@ -152,7 +152,7 @@ extension JSONTranscoder {
         if case .string(let name) = json, let known = schema.enumerations[field.typeName] {
             guard let value = known.values.first(where: { $0.name == name }) else {
                 let names = known.values.map(\.name).joined(separator: ", ")
-                throw Self.error(path, "is '\(name)'; it must be one of \(names)")
+                throw Self.error(path, "is '\(name.prefix(100))'; it must be one of \(names)")
             }
             return UInt64(bitPattern: Int64(value.number))
         }

@@ -44,7 +44,8 @@ extension ControlState.Backend {
         case .handler(let handler): kind = .handler(handler.handler)
         case .upstream(let upstream):
             kind = .upstream(
-                try Self.addresses(upstream.addresses), upstream.tls.map(ClientTLS.init))
+                try Self.addresses(upstream.addresses),
+                try upstream.tls.map { (tls) throws(ControlError) in try ClientTLS(tls) })
         case .worker(let worker): kind = .worker(try WorkerSpec(worker))
         case nil:
             throw .invalid(
@@ -105,8 +106,19 @@ extension ControlState.Backend {
 }
 
 extension ClientTLS {
-    fileprivate init(_ message: Weir_Admin_V1_UpstreamTls) {
+    private static let maxPathBytes = 4_096
+
+    fileprivate init(_ message: Weir_Admin_V1_UpstreamTls) throws(ControlError) {
         self.init()
+        let path = "backend.upstream.tls"
+        for (field, file) in [
+            ("ca_file", message.caFile), ("certificate_file", message.certificateFile),
+            ("key_file", message.keyFile),
+        ] {
+            try RequestField("\(path).\(field)").check(file, maxBytes: Self.maxPathBytes)
+        }
+        // The longest name in DNS.
+        try RequestField("\(path).server_name").check(message.serverName, maxBytes: 253)
         caFile = message.caFile
         certificateFile = message.certificateFile
         keyFile = message.keyFile
@@ -247,6 +259,7 @@ extension HealthCheck {
         let path = "backend.options.health_check"
         try RequestField("\(path).interval").set(&interval, message.interval, orZero: true)
         try RequestField("\(path).timeout").set(&timeout, message.timeout)
+        try RequestField("\(path).service").check(message.service, maxBytes: 256)
         service = message.service
         try RequestField("\(path).healthy_threshold").set(
             &healthyThreshold, message.healthyThreshold, 1...100)

@@ -50,7 +50,7 @@ extension ControlState.Comparison {
             guard index < Self.maxRules else {
                 throw .invalid(path, "at most \(Self.maxRules) can be given")
             }
-            guard !rule.field.isEmpty else { throw .invalid("\(path).field", "is empty") }
+            try Self.check(rule.field, "\(path).field")
             guard tolerances[rule.field] == nil else {
                 throw .invalid("\(path).field", "\(rule.field.quoted) is given twice")
             }
@@ -75,9 +75,14 @@ extension ControlState.Comparison {
             guard index < maxRules else {
                 throw .invalid("\(field)[\(index)]", "at most \(maxRules) can be given")
             }
-            guard !path.isEmpty else { throw .invalid("\(field)[\(index)]", "is empty") }
+            try check(path, "\(field)[\(index)]")
         }
         return paths
+    }
+
+    private static func check(_ text: String, _ field: String) throws(ControlError) {
+        guard !text.isEmpty else { throw .invalid(field, "is empty") }
+        try RequestField(field).check(text, maxBytes: 1_024)
     }
 
     /// By what answers are compared, with what is known of the messages.
