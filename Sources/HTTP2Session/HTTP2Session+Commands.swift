@@ -62,17 +62,14 @@ extension HTTP2Session {
         note(code)
         guard !isOutOfMemory else { return }
         recordUnsendable(
-            stream,
-            hasLongField
-                ? "a header field is over the limit of \(Self.maxFieldBytes) bytes"
-                : Self.describe(code))
+            stream, hasLongField ? .fieldBytes(Self.maxFieldBytes) : .refused(code: code))
         reset(stream, .internalError)
     }
 
-    private func recordUnsendable(_ stream: HTTP2Stream, _ reason: String) {
+    private func recordUnsendable(_ stream: HTTP2Stream, _ reason: UnsendableHeaders) {
         guard !slots[stream.slot].hasFailed else { return }
         slots[stream.slot].hasFailed = true
-        record(.unsendable(stream, reason: reason))
+        record(.unsendable(stream, reason))
     }
 
     /// nghttp2 refuses to send headers or trailers.
@@ -91,9 +88,7 @@ extension HTTP2Session {
         let isTooLarge = code == NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue
         recordUnsendable(
             slots[slot].stream,
-            isTooLarge
-                ? "the headers are over the limit of \(Self.maxSentHeaderBytes) bytes"
-                : Self.describe(code))
+            isTooLarge ? .listBytes(Self.maxSentHeaderBytes) : .refused(code: code))
         if !opensStream { reset(slots[slot].stream, .internalError) }
     }
 
@@ -315,13 +310,18 @@ extension HTTP2Session {
         _ fields: [HeaderBlock.Field], _ bytes: UnsafeBufferPointer<UInt8>,
         except excluded: HeaderBlock.KnownSet?
     ) {
+        // A short block has no long field.
+        if bytes.count > Self.maxFieldBytes {
+            hasLongField =
+                hasLongField
+                || fields.contains { max($0.name.count, $0.value.count) > Self.maxFieldBytes }
+        }
         for field in fields {
             if let excluded, excluded.contains(field.known) { continue }
             // Every field lies within the bytes of its block. nghttp2 takes mutable pointers and
             // changes nothing.
             let name = unsafe UnsafeBufferPointer(rebasing: bytes[field.name])
             let value = unsafe Self.trimmed(UnsafeBufferPointer(rebasing: bytes[field.value]))
-            hasLongField = hasLongField || max(name.count, value.count) > Self.maxFieldBytes
             unsafe nameValues.append(
                 nghttp2_nv(
                     name: UnsafeMutablePointer(mutating: name.baseAddress),

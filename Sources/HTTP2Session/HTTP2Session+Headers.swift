@@ -48,12 +48,18 @@ extension HTTP2Session {
     ) -> Int32 {
         guard incomingSlot >= 0 else { return 0 }
         incomingBytes += name.count + value.count + HeaderBlock.fieldOverheadBytes
-        if incomingExcess == nil { incomingExcess = excess }
-        guard let excess = incomingExcess else {
-            unsafe incoming.append(
-                name: name, value: Self.trimmed(value), known: knownNames.index(of: name))
-            return 0
-        }
+        let fits =
+            incomingBytes <= limits.maxHeaderListBytes
+            && incoming.fields.count < limits.maxHeaderFields && !frameGuard.hasReplaced
+        guard fits, incomingExcess == nil else { return headerOverLimit() }
+        unsafe incoming.append(
+            name: name, value: Self.trimmed(value), known: knownNames.index(of: name))
+        return 0
+    }
+
+    private func headerOverLimit() -> Int32 {
+        let excess = incomingExcess ?? excess
+        incomingExcess = excess
         // A few bytes can decode to very many (HPACK bomb): bound what is read.
         let bound = Self.excessFactor * limits.maxHeaderListBytes
         if role == .server, incomingBytes <= bound { return 0 }
@@ -63,7 +69,7 @@ extension HTTP2Session {
     }
 
     /// The limit that the fields until now exceed, with one more to be kept.
-    private var excess: HeaderLimit? {
+    private var excess: HeaderLimit {
         let isLong = frameGuard.hasReplaced
         if incomingBytes > limits.maxHeaderListBytes
             || isLong && limits.maxHeaderListBytes <= Self.maxFieldBytes
@@ -71,10 +77,7 @@ extension HTTP2Session {
             return .listBytes(limits.maxHeaderListBytes)
         }
         if isLong { return .fieldBytes(Self.maxFieldBytes) }
-        if incoming.fields.count >= limits.maxHeaderFields {
-            return .fields(limits.maxHeaderFields)
-        }
-        return nil
+        return .fields(limits.maxHeaderFields)
     }
 
     private func recordExcess(_ limit: HeaderLimit) {
@@ -105,10 +108,14 @@ extension HTTP2Session {
 
     /// A value without the spaces and tabs around it, which do not belong to it (RFC 9110 section
     /// 5.5).
+    @inline(__always)
     static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
         func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
         var (start, end) = (0, value.count)
         // Both indexes stay within the value.
+        guard end > 0, unsafe (isSpace(value[0]) || isSpace(value[end - 1])) else {
+            return unsafe value
+        }
         while start < end, unsafe isSpace(value[start]) { start += 1 }
         while end > start, unsafe isSpace(value[end - 1]) { end -= 1 }
         return unsafe UnsafeBufferPointer(rebasing: value[start..<end])

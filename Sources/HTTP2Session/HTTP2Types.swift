@@ -51,7 +51,7 @@ package enum HTTP2Event: Sendable {
     case headersTooLarge(HTTP2Stream, HeaderLimit, isTrailers: Bool)
     /// Headers or trailers of this side that cannot be sent. The session ends the stream: a
     /// server's with INTERNAL_ERROR.
-    case unsendable(HTTP2Stream, reason: String)
+    case unsendable(HTTP2Stream, UnsendableHeaders)
     /// Body bytes, as a range of the input that `receive` was given. With `endStream` the peer
     /// will send nothing more on this stream; the range may then be empty.
     case data(HTTP2Stream, Range<Int>, endStream: Bool)
@@ -83,6 +83,27 @@ package enum HeaderLimit: Hashable, Sendable, CustomStringConvertible {
         case .listBytes(let limit): "\(limit) bytes"
         case .fields(let limit): "\(limit) fields"
         case .fieldBytes(let limit): "\(limit) bytes for one field"
+        }
+    }
+}
+
+/// Why headers or trailers cannot be sent. Without references, as all of `HTTP2Event`: events are
+/// copied several times for each request.
+package enum UnsendableHeaders: Hashable, Sendable, CustomStringConvertible {
+    /// A name or value is longer than nghttp2 reads.
+    case fieldBytes(Int)
+    /// All of them are over the limit, which the session sets.
+    case listBytes(Int)
+    /// nghttp2's error.
+    case refused(code: Int32)
+
+    package var isTooLarge: Bool { if case .refused = self { false } else { true } }
+
+    package var description: String {
+        switch self {
+        case .fieldBytes(let limit): "a header field is over the limit of \(limit) bytes"
+        case .listBytes(let limit): "the headers are over the limit of \(limit) bytes"
+        case .refused(let code): HTTP2Session.describe(code)
         }
     }
 }

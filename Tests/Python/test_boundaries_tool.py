@@ -22,7 +22,7 @@ from test_boundaries_admin import configuration
 AT_ONCE = 4
 # No argument of a program can hold this.
 ARGUMENTS = [text for text in TEXTS if "\0" not in text]
-FEW = ["", "-1", "0", "0.5", str(2**31), str(2**63), "NaN", "inf", "1e300", "1e-300", "0x1"]
+FEW = ["", "-1", "0.5", str(2**63), "NaN", "1e300", "0x1"]
 SAY_HELLO = Ask("call", grpc_fields("/helloworld.Greeter/SayHello"), message())
 
 
@@ -175,7 +175,7 @@ def kinds(descriptor, path=(), inside=()):
 
 
 def documents(stubs, address):
-    """Configurations with a scalar in one field: every scalar in a kind, and each field twice."""
+    """Configurations with a scalar in one field: every scalar in a kind, and one in each field."""
     by_kind = {}
     for path, kind in kinds(stubs.admin.Configuration.DESCRIPTOR):
         by_kind.setdefault(kind, []).append(path)
@@ -183,7 +183,7 @@ def documents(stubs, address):
     for kind, paths in by_kind.items():
         # Of kinds with few fields each second scalar.
         scalars = SCALARS if len(paths) > 5 else SCALARS[len(by_kind) % 2::2]
-        count = max(len(scalars), 2 * len(paths))
+        count = max(len(scalars), len(paths))
         for path, scalar in itertools.islice(
                 zip(itertools.cycle(paths), itertools.cycle(scalars)), count):
             yield path, scalar, document(configuration(address), path, scalar)
@@ -233,7 +233,7 @@ def test_yaml(subject, stubs, tmp_path):
         codes.append(code)
         if fault:
             return f"{label}: {fault}"
-        if code and not re.search(r"\.yaml:\d+: |line \d+|YAML: \d+:\d+: ", error):
+        if code and not re.search(r"\.yaml:\d+(:\d+)?: ", error):
             return f"{label}: not located: {error[:300]!r}"
         with_pipe = Pipe(subject.admin)
         [answer] = with_pipe.exchange([health_check()])

@@ -25,10 +25,7 @@ BOUNDARIES = [
     "nan", "inf", "-inf", "1e300", "1e-300", "0x1", " 1", "1 ", CONTROL, "9" * 65_536,
 ]
 # For numbers that are part of a text.
-NUMBERS = [
-    "-1", "0", "65536", "9223372036854775807", "99999999999999999999", "nan", "inf", "1e300", "1e-300",
-    " 1",
-]
+NUMBERS = ["-1", "0", "65536", "9223372036854775807", "99999999999999999999", "nan", "1e300"]
 # For text, which has no numeric bounds.
 TEXTS = ["", "-1", "0", "nan", CONTROL, "x" * 65_536]
 # Numbers within other values, by the name of the value.

@@ -185,6 +185,8 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         case .reset(let code):
             end(RPCError(StatusCode(http2Error: code.rawValue), "the stream was reset: \(code)"))
         case .unprocessed(let why), .lost(let why): end(RPCError(.unavailable, why))
+        case .unsendable(let reason) where !reason.isTooLarge:
+            end(RPCError(.internalError, failure.description))
         case .headersTooLarge, .unsendable:
             end(RPCError(.resourceExhausted, failure.description))
         }

@@ -30,7 +30,7 @@ package enum StreamFailure: Equatable, Sendable {
     /// The response headers or trailers exceed a limit; the session has reset the stream.
     case headersTooLarge(HeaderLimit, isTrailers: Bool)
     /// The request headers cannot be sent.
-    case unsendable(String)
+    case unsendable(UnsendableHeaders)
 
     package var description: String {
         switch self {
@@ -39,7 +39,7 @@ package enum StreamFailure: Equatable, Sendable {
         case .lost(let why): why
         case .headersTooLarge(let limit, let isTrailers):
             "the response \(isTrailers ? "trailers" : "headers") are over the limit of \(limit)"
-        case .unsendable(let why): why
+        case .unsendable(let reason): "\(reason)"
         }
     }
 }

@@ -361,13 +361,13 @@ extension ForwardedCall: ClientStreamOwner {
                     "the response \(isTrailers ? "trailers" : "headers") of backend "
                         + "'\(target.key.backend)' are over the limit of "
                         + limit.text(.responses)))
-        case .unsendable(let why):
+        case .unsendable(let reason):
             giveBack(nil, failure: nil)
             finish(
                 RPCError(
-                    .resourceExhausted,
-                    "the request headers cannot be sent to backend '\(target.key.backend)': \(why)")
-            )
+                    reason.isTooLarge ? .resourceExhausted : .internalError,
+                    "the request headers cannot be sent to backend '\(target.key.backend)': "
+                        + "\(reason)"))
         case .reset(.protocolError):
             // One side found the other's frames malformed. Another attempt would have them again.
             // A caller can cause it, so it does not count against the replica.
