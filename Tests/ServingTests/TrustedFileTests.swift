@@ -116,6 +116,26 @@ internal import Testing
         #expect(rejection("\(folder.path)/loop").contains("symbolic links"))
     }
 
+    @Test(
+        "A directory on the way that others may write is rejected, however far above",
+        arguments: ["open/a/b/file", "link/file", "open/a/../../open/a/b/file", "far/b/file"])
+    func checksAncestors(path: String) throws {
+        let folder = try Folder()
+        try folder.makeDirectory("open", mode: 0o755)
+        try folder.makeDirectory("open/a", mode: 0o755)
+        try folder.makeDirectory("open/a/b", mode: 0o755)
+        try folder.write("open/a/b/file")
+        try folder.link("link", to: "open/a/b")
+        try folder.link("far", to: "\(folder.path)/open/./a/")
+        #expect(rejection("\(folder.path)/\(path)").isEmpty)
+        try folder.set("open", mode: 0o777)
+        let reason = rejection("\(folder.path)/\(path)")
+        #expect(reason.contains("can write the directory '\(folder.path)/open'"), "\(reason)")
+        // The sticky bit lets only the owner of a file replace it.
+        try folder.set("open", mode: 0o1777)
+        #expect(rejection("\(folder.path)/\(path)").isEmpty)
+    }
+
     @Test("Only a regular file is read, and nothing else hangs the reader")
     func takesRegularFiles() throws {
         let folder = try Folder()

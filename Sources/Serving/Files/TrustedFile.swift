@@ -1,6 +1,8 @@
 internal import GRPCWire
 internal import SystemPackage
 
+internal import class FoundationEssentials.FileManager
+
 #if canImport(Glibc)
     internal import Glibc
 #endif
@@ -9,9 +11,9 @@ internal import SystemPackage
 /// file, a token or a password.
 ///
 /// A user who can change such a file has what it grants. Therefore a file is rejected if its group
-/// or others may write it, and if others may write a directory that contains it or a symbolic link
-/// to it, unless the sticky bit keeps them from replacing it. Links are followed, since Kubernetes
-/// mounts secrets with them. The directories above those are not checked.
+/// or others may write it, and if others may write a directory on the way to it, unless the sticky
+/// bit keeps them from replacing what is in it. Links are followed, since Kubernetes mounts secrets
+/// with them.
 package struct TrustedFile: Sendable {
     /// Why a file is not read: its path, the reason, and the remedy.
     package struct Failure: Error, CustomStringConvertible {
@@ -74,22 +76,41 @@ package struct TrustedFile: Sendable {
         }
     }
 
-    /// Checks the directory of the path and of each symbolic link that it leads to.
+    /// Checks each directory on the way to a file, through all symbolic links.
     private static func checkDirectories(_ path: String) throws(Failure) {
-        var link = FilePath(path)
-        for _ in 0..<maxLinks {
-            let directory = link.removingLastComponent()
-            let place = directory.isEmpty ? "." : directory.string
-            let mode = try status(of: place).st_mode
-            guard mode & S_IWOTH == 0 || mode & S_ISVTX != 0 else {
-                throw failure(
-                    path,
-                    "every user can replace it, because every user can write the directory "
-                        + "'\(place.printable(limit: 1_000))'; "
-                        + "run 'chmod o-w \(place.printable(limit: 1_000))'")
+        var rest = components(of: path)
+        if !path.hasPrefix("/") {
+            rest = components(of: FileManager.default.currentDirectoryPath) + rest
+        }
+        var directory = FilePath("/")
+        var links = 0
+        while !rest.isEmpty {
+            try checkDirectory(directory.string, path)
+            let next = rest.removeFirst()
+            let entry = next == ".." ? directory.removingLastComponent() : directory.appending(next)
+            guard next != "..", let target = target(of: entry.string) else {
+                directory = entry
+                continue
             }
-            guard let target = target(of: link.string) else { return }
-            link = directory.pushing(FilePath(target))
+            links += 1
+            guard links <= maxLinks else { throw failure(path, "\(Errno.tooManySymbolicLinkLevels)") }
+            if target.hasPrefix("/") { directory = "/" }
+            rest = components(of: target) + rest
+        }
+    }
+
+    private static func components(of path: String) -> [String] {
+        path.split(separator: "/").filter { $0 != "." }.map(String.init)
+    }
+
+    private static func checkDirectory(_ directory: String, _ path: String) throws(Failure) {
+        let mode = try status(of: directory).st_mode
+        guard mode & S_IWOTH == 0 || mode & S_ISVTX != 0 else {
+            throw failure(
+                path,
+                "every user can replace it, because every user can write the directory "
+                    + "'\(directory.printable(limit: 1_000))'; "
+                    + "run 'chmod o-w \(directory.printable(limit: 1_000))'")
         }
     }
 
