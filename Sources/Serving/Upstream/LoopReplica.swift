@@ -28,6 +28,10 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     private unowned let pool: BackendPool
     private var entries: [Entry] = []
     private var backoff = Backoff()
+    /// Connections that may be replaced at once though they have served nothing. One request that
+    /// makes the replica close its connection must not make it unusable for others; a replica that
+    /// always closes them must not be dialled without end.
+    private var replacements: TokenBucket
     private var retry: Scheduled<Void>?
     /// Grows when the server complains about too many pings (gRFC A8).
     private var keepaliveFactor = 1
@@ -38,6 +42,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     init(_ replica: Replica, pool: BackendPool) {
         self.replica = replica
         self.pool = pool
+        replacements = TokenBucket(capacity: 20, perSecond: 5, at: pool.now)
     }
 
     // MARK: What the pool asks
@@ -146,7 +151,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         if connection.wantsFewerPings { keepaliveFactor = min(keepaliveFactor * 2, 1_024) }
         // One that drains is of no use to new requests.
         guard !isRetired, !isReady, !isConnecting, retry == nil else { return }
-        if connection.servedStreams > 0 {
+        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: pool.now) {
             backoff = Backoff()
         } else {
             backoff.failed(at: pool.now, random: pool.randomShare())
