@@ -30,6 +30,16 @@ internal import TrafficPolicy
         #expect(names.admit("/c.C/0", of: "c"))
     }
 
+    @Test(
+        "A method with a long or unprintable name is not named",
+        arguments: [(250, true), (251, false), (15_000, false)])
+    func boundsNameLength(count: Int, isNamed: Bool) {
+        #expect(names.admit("/a.A/\(String(repeating: "x", count: count + 1))", of: "a") == isNamed)
+        for name in ["/a.A/é", "/a.A/\u{202e}", "/a.A/ ", "/a.A/\u{7f}"] {
+            #expect(!names.admit(name, of: "a"))
+        }
+    }
+
     @Test("All loops share the bound")
     func sharesTheBound() {
         let loops = [LoopMetrics(names), LoopMetrics(names)]

@@ -11,6 +11,9 @@ final class MethodNames: Sendable {
         var count = 0
     }
 
+    /// The longest name in bytes, which each series repeats.
+    private static let maxNameBytes = 256
+
     private let maxPerEndpoint: Int
     private let maxInAll: Int
     private let names = Mutex(Names())
@@ -21,9 +24,13 @@ final class MethodNames: Sendable {
     }
 
     /// Whether a method that a backend of the endpoint has answered is counted under its name.
-    /// False when the endpoint, or all endpoints together, have as many names as they may.
+    /// False for a name that is long or not printable ASCII, and when the endpoint, or all endpoints
+    /// together, have as many names as they may.
     func admit(_ method: String, of endpoint: String) -> Bool {
-        names.withLock { names in
+        guard method.utf8.count <= Self.maxNameBytes,
+            method.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+        else { return false }
+        return names.withLock { names in
             let known = names.byEndpoint[endpoint] ?? []
             if known.contains(method) { return true }
             guard known.count < maxPerEndpoint, names.count < maxInAll else { return false }
