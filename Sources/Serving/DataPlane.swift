@@ -99,9 +99,9 @@ package final class DataPlane: Sendable {
             uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
         return ServerBootstrap(group: acceptor.eventLoop, childGroup: children)
             .serverChannelOption(.backlog, value: 4_096)
-            .serverChannelInitializer { channel in
+            .serverChannelInitializer { [log] channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause())
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(log: log))
                 }
             }
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

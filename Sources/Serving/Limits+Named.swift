@@ -74,6 +74,20 @@ extension Limits {
         return limits
     }
 
+    /// Lowers the numbers of connections, so that clients leave descriptors for operators and for
+    /// backends.
+    ///
+    /// - Parameter descriptors: how many all connections may take.
+    /// - Returns: whether a number was lowered.
+    package mutating func fit(descriptors: Int) -> Bool {
+        let forBackends = min(1_024, descriptors / 4)
+        let most = descriptors - forBackends
+        guard maxConnections + maxAdminConnections > most else { return false }
+        maxAdminConnections = min(maxAdminConnections, max(4, most / 8))
+        maxConnections = max(1, min(maxConnections, most - maxAdminConnections))
+        return true
+    }
+
     /// All of them, in the order of the declaration.
     public static let named: [Setting] = [
         count("max-connections", \.maxConnections),

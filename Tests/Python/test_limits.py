@@ -1,7 +1,9 @@
 """Each limit at its bound and one beyond, over the wire. Those that need no socket are tested in Swift:
 `ClientConductTests`, and `Limits` itself."""
 
+import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -324,6 +326,29 @@ def test_an_invalid_block_is_complete_too(serve):
         slow.send(HEADERS, 0, 1, BLOCK[:10])
         assert slow.ended()[1].startswith("headers took longer than 1")
         assert peer.is_alive()
+
+
+def test_few_file_descriptors_leave_some_for_operators():
+    server = start_weir("--demo", "--loops", "1", prefix=["prlimit", "--nofile=64:64"])
+    try:
+        idle = [socket.create_connection(server.data.rsplit(":", 1)) for _ in range(80)]
+        assert tool(server, "endpoint", "list").returncode == 0
+        assert metric(server, 'weir_connections_refused_total{port="data"}') > 30
+        for connection in idle:
+            connection.close()
+        wait_for(lambda: tool(server, "call", "helloworld.Greeter/SayHello", check=False).returncode == 0)
+        server.process.send_signal(signal.SIGTERM)
+        errors = server.process.communicate(timeout=30)[1]
+        assert "the limit of 64 file descriptors allows max-connections=" in errors
+    finally:
+        server.process.kill()
+
+
+def test_more_loops_than_file_descriptors_allow_are_refused():
+    run = subprocess.run(
+        ["prlimit", "--nofile=1024:1024", BUILD / "weir", "serve", "--store", "memory:", "--loops", "340"],
+        capture_output=True, text=True, timeout=30)
+    assert run.returncode == 1 and "340 event loops require 1400 file descriptors" in run.stderr
 
 
 @pytest.mark.parametrize("extra, status", [(0, 0), (1, 8)])

@@ -204,6 +204,26 @@ struct LimitsTests {
                 == "max-resets takes a whole number from 10 to 2147483647, not '9'")
     }
 
+    @Test(
+        "Connections are fitted to the file descriptors, and some are left for others",
+        arguments: [
+            // Descriptors, data and admin connections before and after.
+            (1_000_000, 20_000, 256, 20_000, 256), (21_280, 20_000, 256, 20_000, 256),
+            (21_279, 20_000, 256, 19_999, 256), (1_000, 20_000, 256, 657, 93),
+            (40, 20_000, 256, 26, 4), (16, 20_000, 256, 8, 4), (16, 2, 1, 2, 1),
+            (1_000, 10, 20_000, 10, 93),
+        ])
+    func fitsDescriptors(
+        descriptors: Int, data: Int, admin: Int, fittedData: Int, fittedAdmin: Int
+    ) {
+        var limits = Limits()
+        (limits.maxConnections, limits.maxAdminConnections) = (data, admin)
+        let isLowered = limits.fit(descriptors: descriptors)
+        #expect(limits.maxConnections == fittedData)
+        #expect(limits.maxAdminConnections == fittedAdmin)
+        #expect(isLowered == ((data, admin) != (fittedData, fittedAdmin)))
+    }
+
     @Test("Limits of a program are bounded as those of an operator")
     func boundsAll() {
         var limits = Limits()

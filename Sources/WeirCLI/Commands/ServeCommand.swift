@@ -120,7 +120,7 @@ struct ServeCommand: AsyncParsableCommand {
         CrashTrace.install()
         LoggingSystem.bootstrap { BackgroundLog(label: $0) }
         defer { BackgroundLog.flush() }
-        raiseFileLimit()
+        let fileLimit = FileLimit.raised()
         let document = try file.map { try YAMLFile($0) }
         let desired: Weir_Admin_V1_Configuration? = try document?.message()
         var configuration = WeirServer.Configuration()
@@ -138,6 +138,8 @@ struct ServeCommand: AsyncParsableCommand {
         if let name { configuration.name = name }
         if let loops { configuration.loops = loops }
         configuration.limits = try limits
+        let lowered = try fileLimit?.apply(to: &configuration.limits, loops: configuration.loops)
+        if let lowered { configuration.log.warning("\(lowered)") }
         configuration.lostLogLines = { LogWriter.standardError.lost }
 
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
@@ -153,17 +155,6 @@ struct ServeCommand: AsyncParsableCommand {
             throw error
         }
         try await server.run { announce(addresses) }
-    }
-
-    /// Each connection takes a file, and shells give few of them.
-    private func raiseFileLimit() {
-        var limit = rlimit()
-        // The structure is filled in by the call.
-        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
-            return
-        }
-        limit.rlim_cur = limit.rlim_max
-        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func start(_ server: WeirServer) async throws -> WeirServer.Addresses {

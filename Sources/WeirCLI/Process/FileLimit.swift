@@ -1,0 +1,46 @@
+internal import Foundation
+internal import Serving
+
+/// The limit of file descriptors. Each connection takes one.
+struct FileLimit {
+    /// Descriptors of one event loop (epoll, timer, wake-up), with one for a listener.
+    private static let perLoop = 4
+    /// Descriptors of the standard streams, the store, the log and files that are read.
+    private static let reserved = 24
+    /// With fewer for connections, the server does not start.
+    private static let least = 16
+
+    /// The process's descriptors in all.
+    let descriptors: Int
+
+    /// Raises the limit as far as this process may, because shells give few.
+    static func raised() -> FileLimit? {
+        var limit = rlimit()
+        let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        // The structure is filled in by the call.
+        guard unsafe getrlimit(kind, &limit) == 0 else { return nil }
+        let before = limit.rlim_cur
+        limit.rlim_cur = limit.rlim_max
+        let isRaised = unsafe setrlimit(kind, &limit) == 0
+        return FileLimit(descriptors: Int(clamping: isRaised ? limit.rlim_cur : before))
+    }
+
+    /// Lowers the numbers of connections to what the limit allows.
+    ///
+    /// - Returns: what an operator should know; nil when nothing was lowered.
+    /// - Throws: when there are too few descriptors to serve.
+    func apply(to limits: inout Limits, loops: Int) throws -> String? {
+        let free = descriptors - Self.reserved - loops * Self.perLoop
+        guard free >= Self.least else {
+            let needed = descriptors - free + Self.least
+            throw LocatedError(
+                description: "\(loops) event loops require \(needed) file descriptors; the limit "
+                    + "is \(descriptors): raise it (ulimit -n, LimitNOFILE), or set --loops")
+        }
+        guard limits.fit(descriptors: free) else { return nil }
+        return "the limit of \(descriptors) file descriptors allows "
+            + "max-connections=\(limits.maxConnections) and "
+            + "max-admin-connections=\(limits.maxAdminConnections); raise it (ulimit -n, "
+            + "LimitNOFILE) for more"
+    }
+}
