@@ -14,6 +14,8 @@ import urllib.request
 import grpc
 import pytest
 from conftest import free_port, memory, wait_for
+from frame_server import FrameServer
+from scripted_backend import BEGIN, ScriptedBackend
 
 RAW = "/test.Raw/"
 READY, UNHEALTHY, EJECTED = 3, 4, 5
@@ -331,6 +333,47 @@ def test_the_budget_keeps_retries_from_storming(mesh, tmp_path):
     assert status.retries_denied > 0
     # A fifth of the attempts, and at most one a second on each loop.
     assert status.retries < 60
+
+
+def test_requests_that_make_a_replica_close_its_connection_harm_no_others(mesh):
+    def answer(connection, stream):
+        if poisoned.is_set():
+            poisoned.clear()
+            # Only this connection; `close` waits for its reader.
+            connection.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.reply(stream)
+
+    poisoned, server = threading.Event(), FrameServer(answer)
+    try:
+        mesh.raw(server.address, options=["--health-interval", "0"])
+        call(mesh, "Name")
+        for _ in range(10):
+            poisoned.set()
+            assert failure(lambda: call(mesh, "Name")).code() == grpc.StatusCode.UNAVAILABLE
+            # No call of another client is refused meanwhile.
+            began = time.monotonic()
+            call(mesh, "Name")
+            assert time.monotonic() - began < 0.9
+    finally:
+        server.close()
+
+
+def test_only_weir_says_what_is_a_shadow_and_what_is_stale(mesh):
+    own = [("x-serve-shadow", "1"), ("x-weir-stale", "no"), ("x-weir-via", "1"), ("x-serve-backend", "other")]
+
+    def answer(path, payload):
+        return [[*BEGIN, *own, ("x-kept", "1")], b"", [("grpc-status", "0"), *own, ("x-kept", "2")]]
+
+    server = ScriptedBackend(answer)
+    try:
+        mesh.raw(server.address)
+        method = mesh.channel.unary_unary(RAW + "Name")
+        _, done = method.with_call(b"", timeout=10)
+        assert dict(done.initial_metadata()) == {"x-kept": "1"}
+        assert dict(done.trailing_metadata()) == {"x-kept": "2", "x-serve-backend": "raw"}
+    finally:
+        server.close()
 
 
 # Limits.

@@ -7,7 +7,7 @@ enum KnownHeader: Int, CaseIterable {
     case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow, endpoint
     case scheme, authority, te, forwardedFor, previousAttempts, via
     // Read in responses.
-    case status, grpcStatus, grpcMessage, retryPushback, backend
+    case status, grpcStatus, grpcMessage, retryPushback, backend, stale
     // About one connection only (RFC 9113 section 8.2.2), or about a length that HTTP/2 frames
     // contain.
     case connection, host, keepAlive, proxyConnection, transferEncoding, upgrade, contentLength
@@ -34,6 +34,7 @@ enum KnownHeader: Int, CaseIterable {
         case .grpcMessage: "grpc-message"
         case .retryPushback: "grpc-retry-pushback-ms"
         case .backend: "x-serve-backend"
+        case .stale: "x-weir-stale"
         case .connection: "connection"
         case .host: "host"
         case .keepAlive: "keep-alive"
@@ -51,6 +52,9 @@ enum KnownHeader: Int, CaseIterable {
         .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
         .contentLength,
     ]
+
+    /// What only Weir says in responses.
+    static let ownOfWeir: [KnownHeader] = [.backend, .shadow, .stale, .via]
 
     static func set(_ headers: [KnownHeader]) -> HeaderBlock.KnownSet {
         HeaderBlock.KnownSet(headers.map(\.rawValue))

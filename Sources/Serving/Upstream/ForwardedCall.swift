@@ -253,9 +253,11 @@ final class ForwardedCall: ServerCall, @unchecked Sendable {
 
 extension ForwardedCall: ClientStreamOwner {
     /// Not passed back: this hop's own, and who answered, which Weir says itself.
-    private static let notReturned = KnownHeader.set(KnownHeader.hopByHop + [.status, .backend])
+    private static let notReturned = KnownHeader.set(
+        KnownHeader.hopByHop + KnownHeader.ownOfWeir + [.status])
     /// The same for trailers, which may be a whole response.
-    private static let notInTrailers = KnownHeader.hopByHop + [.status, .backend, .contentType]
+    private static let notInTrailers =
+        KnownHeader.hopByHop + KnownHeader.ownOfWeir + [.status, .contentType]
     private static let notReturnedInTrailers = KnownHeader.set(notInTrailers)
     /// The same for trailers with an invalid status, which Weir replaces.
     private static let notReturnedWithStatus = KnownHeader.set(notInTrailers + [.grpcStatus])
