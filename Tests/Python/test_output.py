@@ -174,10 +174,12 @@ def cpu_seconds(pid):
 # Signals and crashes
 
 
-@pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGWINCH", "SIGHUP", "SIGXFSZ"])
-def test_signals_of_terminals_and_log_rotation_end_no_server(name):
+def test_signals_that_the_server_does_not_use_do_not_end_it():
     server = Logged()
-    server.process.send_signal(getattr(signal, name))
+    names = ["USR1", "USR2", "PIPE", "WINCH", "HUP", "XFSZ", "ALRM", "VTALRM", "PROF", "IO", "PWR", "STKFLT", "XCPU"]
+    for number in [*(signal.Signals[f"SIG{name}"] for name in names), *range(signal.SIGRTMIN, 65)]:
+        server.process.send_signal(number)
+        assert server.process.poll() is None, number
     assert tool(server, "call", "helloworld.Greeter/SayHello").returncode == 0
     assert server.answers() and server.stop() == 0
 

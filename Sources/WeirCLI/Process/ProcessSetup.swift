@@ -21,7 +21,10 @@ enum ProcessSetup {
     static func ignoreUnusedSignals() {
         ignore([
             SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT,
+            SIGXCPU,
         ])
+        // The real-time signals, without the two that glibc uses.
+        ignore(Array(34...64))
     }
 
     /// Ignores signals in this process only: unlike SIG_IGN, a handler is not inherited by its
