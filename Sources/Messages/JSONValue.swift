@@ -146,7 +146,7 @@ private struct Parsed: Decodable {
             // 1e999, 01 or a lone minus.
             let path = decoder.codingPath.map(\.stringValue).joined(separator: ".")
             throw JSONTranscoder.error(
-                path, "holds an invalid number, or one beyond a double's range")
+                path, "holds an invalid number, one beyond a double's range, or invalid Unicode")
         }
     }
 

@@ -139,6 +139,10 @@ extension WorkerSpec {
         guard let program = message.command.first, !program.isEmpty else {
             throw .invalid("backend.worker.command", "names no program")
         }
+        for (index, word) in message.command.enumerated() where word.utf8.contains(0) {
+            throw .invalid(
+                "backend.worker.command[\(index)]", "must not contain the character NUL")
+        }
         self.init(command: message.command)
         guard message.replicas <= 1_000 else {
             throw .invalid("backend.worker.replicas", "is \(message.replicas); at most 1000")
@@ -147,13 +151,17 @@ extension WorkerSpec {
         for name in message.environment.keys.sorted() where name.isEmpty || name.contains("=") {
             throw .invalid(
                 "backend.worker.environment",
-                "invalid variable name \(name.quoted): it must not be empty or contain '='")
+                // What follows may be a secret in the wrong place.
+                "invalid variable name \(String(name.prefix { $0 != "=" }).quoted): it must not be "
+                    + "empty or contain '='")
         }
         for (name, value) in message.environment where (name + value).utf8.contains(0) {
             throw .invalid(
                 "backend.worker.environment[\(name.quoted)]", "must not contain the character NUL")
         }
         environment = message.environment
+        try RequestField("backend.worker.working_directory").check(
+            message.workingDirectory, maxBytes: 4_096)
         workingDirectory = message.workingDirectory
         try RequestField("backend.worker.start_timeout").set(&startTimeout, message.startTimeout)
         try RequestField("backend.worker.grace_period").set(

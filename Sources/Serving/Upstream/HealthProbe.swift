@@ -54,12 +54,22 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
         do {
             try deframer.receive(body) { _, payload in
                 let reply = try Grpc_Health_V1_HealthCheckResponse(serializedBytes: payload)
-                answer = reply.status == .serving ? nil : "the status is \(reply.status)"
+                answer = reply.status == .serving ? nil : "the status is \(Self.name(of: reply.status))"
             }
         } catch {
             answer = "the answer cannot be read"
         }
         if endStream { end("no grpc-status") }
+    }
+
+    private static func name(
+        of status: Grpc_Health_V1_HealthCheckResponse.ServingStatus
+    ) -> String {
+        switch status {
+        case .notServing: "NOT_SERVING"
+        case .serviceUnknown: "SERVICE_UNKNOWN"
+        default: "\(status.rawValue)"
+        }
     }
 
     func received(trailers: HeaderBlock) {

@@ -46,6 +46,10 @@ struct CallCommand: AsyncParsableCommand {
         for item in metadata where !item.contains("=") {
             throw ValidationError("--metadata '\(item)' is not NAME=VALUE")
         }
+        if let shardKey, shardKey.unicodeScalars.contains(where: \.isControl) {
+            throw ValidationError(
+                "invalid --shard-key '\(shardKey)': it contains a control character")
+        }
     }
 
     func run() async throws {
