@@ -21,6 +21,17 @@ internal import Testing
     }
 
     @Test(
+        "A value that is not UTF-8 is read as ISO 8859-1",
+        arguments: [
+            ([], ""), ([0x61], "a"), ([0xc3, 0xa9], "\u{e9}"), ([0xe9], "\u{e9}"),
+            ([0xff, 0xfe], "\u{ff}\u{fe}"), ([0x61, 0xc3], "a\u{c3}"),
+            ([0xef, 0xbf, 0xbd], "\u{fffd}"), ([0xed, 0xa0, 0x80], "\u{ed}\u{a0}\u{80}"),
+        ] as [([UInt8], String)])
+    func readsValues(bytes: [UInt8], text: String) {
+        #expect(HTTPFields.text(of: bytes) == text)
+    }
+
+    @Test(
         "An invalid target is refused",
         arguments: [
             "", "?q", "a", "a/b", "*", "ftp://h/", "http:///a", "http://", "http://a b/",

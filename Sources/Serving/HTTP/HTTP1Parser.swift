@@ -275,7 +275,7 @@ package struct HTTP1Parser: Sendable {
         }
         fieldCount += 1
         guard fieldCount <= bounds.fields else { throw .tooManyFields(limit: bounds.fields) }
-        return (text, String(decoding: value, as: UTF8.self))
+        return (text, HTTPFields.text(of: value))
     }
 
     private mutating func endHead() throws(HTTPRefusal) -> Part {

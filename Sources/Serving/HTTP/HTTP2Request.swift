@@ -20,7 +20,7 @@ final class HTTP2Request {
         let method = text(.method) ?? ""
         self.method = method
         let fields = block.fields.filter { block.bytes[$0.nameStart] != UInt8(ascii: ":") }.map {
-            (name: block.name($0), value: block.text($0))
+            (name: block.name($0), value: HTTPFields.text(of: block.bytes[$0.value]))
         }
         head = Result { () throws(HTTPRefusal) in
             try HTTPRequestHead(

@@ -31,6 +31,13 @@ package enum HTTPFields {
         bytes.allSatisfy { $0 == 0x09 || $0 >= 0x20 && $0 != 0x7f }
     }
 
+    /// A value as text. One that is not UTF-8 is read as ISO 8859-1, so that no byte is lost (RFC
+    /// 9110 section 5.5).
+    static func text(of value: some Collection<UInt8>) -> String {
+        String(validating: value, as: UTF8.self)
+            ?? String(String.UnicodeScalarView(value.map { Unicode.Scalar($0) }))
+    }
+
     /// What gRPC allows as the value of metadata: visible ASCII and spaces.
     static func isMetadataValue(_ value: String) -> Bool {
         value.utf8.allSatisfy { (0x20...0x7e).contains($0) }

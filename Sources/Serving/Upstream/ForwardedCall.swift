@@ -348,6 +348,13 @@ extension ForwardedCall: ClientStreamOwner {
         case .unprocessed(let why):
             giveBack(nil, failure: nil)
             retryUnprocessed(why)
+        case .reset(.protocolError):
+            // One side found the other's frames malformed. Another attempt would have them again.
+            // A caller can cause it, so it does not count against the replica.
+            giveBack(.internalError, failure: nil)
+            finish(
+                RPCError(
+                    .internalError, "backend '\(target.key.backend)': \(failure.description)"))
         case .reset(let code) where isCommitted:
             let status = StatusCode(http2Error: code.rawValue)
             attemptEnded(
@@ -370,13 +377,6 @@ extension ForwardedCall: ClientStreamOwner {
                     reason.isTooLarge ? .resourceExhausted : .internalError,
                     "the request headers cannot be sent to backend '\(target.key.backend)': "
                         + "\(reason)"))
-        case .reset(.protocolError):
-            // One side found the other's frames malformed. Another attempt would have them again.
-            // A caller can cause it, so it does not count against the replica.
-            giveBack(.internalError, failure: nil)
-            finish(
-                RPCError(
-                    .internalError, "backend '\(target.key.backend)': \(failure.description)"))
         case .reset, .lost:
             attemptEnded(
                 RPCError(.unavailable, "backend '\(target.key.backend)': \(failure.description)"),
