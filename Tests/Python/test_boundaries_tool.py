@@ -132,7 +132,7 @@ def refused(label, name, least, most, text, process):
 
 
 def test_limits():
-    assert at_once(set_limit, values(), "limits") > 600
+    assert at_once(set_limit, values(), "limits") > 500
 
 
 # YAML.

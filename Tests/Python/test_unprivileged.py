@@ -174,7 +174,7 @@ def test_home_is_the_one_of_the_environment(tmp_path):
     state = tmp_path / ".local/state/weir"
     modes = {file.name: file.stat().st_mode & 0o777 for file in [state, *state.iterdir()]}
     assert modes == {"weir": 0o700, "weir.db": 0o600, "weir.db-wal": 0o600, "weir.db-shm": 0o600,
-                     "weir.db.lock": 0o644}
+                     "weir.db.lock": 0o600}
     server.terminate()
     assert server.wait(SECONDS) == 0
 
