@@ -163,6 +163,7 @@ public final class WeirServer: Sendable {
                 backend: controlPlane.adminBackend,
                 http: .function { await controlPlane.answer($0) }
             ))
+        try adminPort.checkDistinct(from: dataPort)
         let data = try await dataPlane.listen(
             dataPort, tls: security.dataTLS,
             services: SystemServices(backend: controlPlane.standardBackend, http: .endpoints))
