@@ -54,6 +54,7 @@ extension ControlPlane {
             guard !delta.isEmpty else { return (answer, state.revision) }
             guard !condition.validateOnly else { return (answer, state.nextRevision) }
             if let storeFailure { throw ControlError.unavailable(store.place, storeFailure) }
+            readClock()
             let record = RevisionRecord(
                 revision: state.nextRevision, time: Date(), author: condition.author,
                 comment: condition.comment, summary: prefix + delta.summary(of: state),
@@ -249,9 +250,30 @@ extension ControlPlane {
         await forgetOldChanges()
     }
 
+    /// Says when the latest revision has a time in the future: its clock was wrong, or this one is.
+    func reportFutureRevision() {
+        guard let latest = history.entries.last?.record,
+            latest.time.timeIntervalSince(Date()) > WallClock.maxDifference / .seconds(1)
+        else { return }
+        log.warning(
+            "the latest revision has a time in the future: check the clock of this machine",
+            metadata: ["revision": "\(latest.revision)", "time": "\(latest.time)"])
+    }
+
+    /// Notices when the wall clock was set: revisions have its time, and are deleted by their age.
+    private func readClock() {
+        guard let jump = clock.read() else { return }
+        // At most what a date can hold, as a whole number.
+        let seconds = Int(exactly: jump.rounded()) ?? 0
+        log.warning(
+            "the clock was set; no revisions are deleted by age in the next hour",
+            metadata: ["by": "\(seconds > 0 ? "+" : "")\(seconds) s"])
+    }
+
     /// Keeps the history within its bounds, here and, on the leader, in the store.
     private func forgetOldChanges() async {
-        guard let cut = history.cut(bounds, now: Date()) else { return }
+        readClock()
+        guard let cut = history.cut(bounds, now: clock.isSettled() ? Date() : nil) else { return }
         if await store.isLeader, let then = history.state(at: cut), let bytes = try? then.bytes() {
             do throws(StoreError) {
                 try await store.checkpoint(StoredRecord(revision: cut, bytes: bytes))

@@ -38,6 +38,8 @@ package actor ControlPlane {
 
     /// What is served, and how it came about. Follows the store.
     var history = StateHistory()
+    /// The clock of the revisions' times.
+    var clock = WallClock()
     /// Why the store can't be reached; nil while it can.
     var storeFailure: String?
     /// This server, as the others who share the store see it; nil until it listens.
@@ -95,6 +97,7 @@ package actor ControlPlane {
         history = try await load()
         log.notice(
             "state read", metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
+        reportFutureRevision()
         try await registerHandlers()
         reportMissingHandlers()
         try await publish(backendsChanged: true)
