@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import GRPCWire
 internal import Logging
 internal import Messages
@@ -58,16 +59,12 @@ final class WorkerProcess: Sendable {
         options.teardownSequence = [
             .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: spec.gracePeriod)
         ]
-        var environment: [Environment.Key: String?] = ["WEIR_WORKER_SOCKET": socket]
-        for (name, value) in spec.environment {
-            if let key = Environment.Key(rawValue: name) { environment[key] = value }
-        }
         let ending: String
         do {
             let result = try await Subprocess.run(
                 .path("/usr/bin/setpriv"),
                 arguments: Arguments(["--pdeathsig", "KILL", "--"] + spec.command),
-                environment: .inherit.updating(environment),
+                environment: environment,
                 workingDirectory: spec.workingDirectory.isEmpty
                     ? nil : FilePath(spec.workingDirectory),
                 platformOptions: options, input: .none, output: .sequence,
@@ -96,6 +93,17 @@ final class WorkerProcess: Sendable {
             facts.pid = nil
         }
         return ending
+    }
+
+    private var environment: Environment {
+        let changes = WorkerEnvironment.changes(
+            to: ProcessInfo.processInfo.environment.keys, socket: socket, settings: spec.environment
+        )
+        var updates: [Environment.Key: String?] = [:]
+        for (name, value) in changes {
+            if let key = Environment.Key(rawValue: name) { updates.updateValue(value, forKey: key) }
+        }
+        return .inherit.updating(updates)
     }
 
     /// Its last line of output, which most often says why it ended.
