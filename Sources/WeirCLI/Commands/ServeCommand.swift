@@ -4,6 +4,7 @@ internal import GRPCWire
 internal import HelloWorld
 internal import Logging
 internal import Messages
+internal import Serving
 internal import Weir
 
 /// `weir serve`
@@ -140,6 +141,8 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.limits = try limits
         configuration.lostLogLines = { LogWriter.standardError.lost }
 
+        let reaping = reapOrphans()
+        defer { reaping.cancel() }
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
         do {
@@ -153,6 +156,16 @@ struct ServeCommand: AsyncParsableCommand {
             throw error
         }
         try await server.run { announce(addresses) }
+    }
+
+    /// As process 1 of a container, this process becomes the parent of each process whose own
+    /// parent has ended. It has no other children than the workers.
+    private func reapOrphans() -> Task<Void, Never> {
+        Task {
+            while (try? await Task.sleep(for: .seconds(1))) != nil {
+                OwnProcesses.shared.reapOrphans()
+            }
+        }
     }
 
     /// Each connection takes a file, and shells give few of them.
