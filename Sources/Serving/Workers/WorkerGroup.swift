@@ -1,10 +1,5 @@
-internal import FoundationEssentials
 package import Logging
 internal import Synchronization
-
-#if canImport(Glibc)
-    internal import Glibc
-#endif
 
 /// The processes of one worker backend. Changes are made one after the other; a change of the
 /// command replaces the processes one by one, each only when its successor is healthy.
@@ -125,71 +120,5 @@ package final class WorkerGroup: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for slot in slots { group.addTask { await slot.stop() } }
         }
-    }
-}
-
-/// The directory of the workers' sockets, which only this user can enter. It is created for the
-/// first worker, and again if another program, such as a cleaner of /tmp, has deleted it.
-package final class WorkerDirectory: Sendable {
-    /// Why no socket path can be created.
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
-    }
-
-    private struct State {
-        var path: String?
-        var sockets = 0
-    }
-
-    private let base: String
-    private let state = Mutex(State())
-
-    /// - Parameter base: the directory in which it is created.
-    package init(in base: String = FileManager.default.temporaryDirectory.path) {
-        self.base = base
-    }
-
-    /// A path that was not given out before.
-    @Sendable func makeSocketPath() throws(Failure) -> String {
-        try state.withLock { (state) throws(Failure) in
-            let directory = if let path = existing(state.path) { path } else { try make() }
-            state.path = directory
-            state.sockets += 1
-            let path = "\(directory)/\(state.sockets).sock"
-            guard path.utf8.count <= Self.pathBytes else {
-                throw Failure(
-                    description: "the path of its socket, '\(path)', is longer than "
-                        + "\(Self.pathBytes) bytes: set TMPDIR to a shorter one")
-            }
-            return path
-        }
-    }
-
-    /// The longest path of a Unix socket (unix(7)).
-    private static let pathBytes = 107
-
-    private func existing(_ path: String?) -> String? {
-        path.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
-    }
-
-    private func make() throws(Failure) -> String {
-        let number = String(UInt32.random(in: .min ... .max), radix: 36)
-        let path = "\(base)/weir-\(getpid())-\(number)"
-        do {
-            // Fails where another user has one of this name.
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: false,
-                attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw Failure(
-                description: "the directory of its socket, '\(path)', cannot be created: "
-                    + "\(systemReason(error)); set TMPDIR to a directory that this user can write")
-        }
-        return path
-    }
-
-    /// Removes the directory with what dead workers have left there.
-    package func remove() {
-        if let path = state.withLock(\.path) { try? FileManager.default.removeItem(atPath: path) }
     }
 }
