@@ -243,8 +243,9 @@ public final class WeirServer: Sendable {
                 log.notice("ending at once", metadata: ["signal": "\(signal.name)"])
                 draining.cancel()
                 await self.dataPlane.closeConnections()
-                // Worker processes may take longer to stop. They end with this process.
+                // Worker processes may take longer to stop.
                 try? await Task.sleep(for: Self.shutDownTimeout)
+                OwnProcesses.shared.killGroups()
                 ended.yield(.success(false))
                 return
             }

@@ -4,6 +4,7 @@ internal import GRPCWire
 internal import HelloWorld
 internal import Logging
 internal import Messages
+internal import Serving
 internal import Weir
 
 /// `weir serve`
@@ -146,6 +147,8 @@ struct ServeCommand: AsyncParsableCommand {
         if let lowered { configuration.log.warning("\(lowered)") }
         configuration.lostLogLines = { LogWriter.standardError.lost }
 
+        let reaping = reapOrphans()
+        defer { reaping.cancel() }
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
         do {
@@ -159,6 +162,16 @@ struct ServeCommand: AsyncParsableCommand {
             throw error
         }
         try await server.run { announce(addresses) }
+    }
+
+    /// As process 1 of a container, this process becomes the parent of each process whose own
+    /// parent has ended. It has no other children than the workers.
+    private func reapOrphans() -> Task<Void, Never> {
+        Task {
+            while (try? await Task.sleep(for: .seconds(1))) != nil {
+                OwnProcesses.shared.reapOrphans()
+            }
+        }
     }
 
     private func start(_ server: WeirServer) async throws -> WeirServer.Addresses {
