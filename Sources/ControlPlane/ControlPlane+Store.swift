@@ -130,8 +130,8 @@ extension ControlPlane {
                 throw .damaged(
                     "the server '\(other.name)' serves revision \(other.revision), but the latest "
                         + "one in \(store.place) is \(state.revision): the store was reset or "
-                        + "restored; restore the later state, or continue from the state that exists "
-                        + "with 'weir serve --accept-lost-revisions'")
+                        + "restored; restore the later state, or continue from the state that "
+                        + "exists with 'weir serve --accept-lost-revisions'")
             }
             history = try await load()
         }

@@ -138,8 +138,8 @@ package final class WorkerDirectory: Sendable {
     /// Removes the directories of servers that have ended without doing so.
     private static func removeDead(in place: String) {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? [] {
-            // The lock decides. A server of another version may have none, but runs. In a container,
-            // the server before this one had the number of this one.
+            // The lock decides. A server of another version may have none, but runs. In a
+            // container, the server before this one had the number of this one.
             guard let name = SocketDirectoryName(name),
                 name.pid == getpid() || !isRunning(name.pid)
             else { continue }

@@ -10,9 +10,9 @@ internal import SystemPackage
 
 /// One process of a worker backend, from its start to its end.
 ///
-/// The process is the leader of a session of its own, so that Ctrl-C in Weir's terminal doesn't
-/// reach it, and signals reach its children; those that are left when it ends are ended, too. Should
-/// Weir be killed, the kernel kills it (`setpriv`'s `--pdeathsig`, see prctl(2)).
+/// The process is the leader of a session of its own, so that Ctrl-C in Weir's terminal does not
+/// reach it, and signals reach its children; those that are left when it ends are ended, too. If
+/// Weir is killed, the kernel kills it (`setpriv`'s `--pdeathsig`, see prctl(2)).
 final class WorkerProcess: Sendable {
     enum State: Sendable, Equatable {
         case starting
