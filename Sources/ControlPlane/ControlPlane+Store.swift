@@ -54,6 +54,7 @@ extension ControlPlane {
             guard !delta.isEmpty else { return (answer, state.revision) }
             guard !condition.validateOnly else { return (answer, state.nextRevision) }
             if let storeFailure { throw ControlError.unavailable(store.place, storeFailure) }
+            readClock()
             let record = RevisionRecord(
                 revision: state.nextRevision, time: Date(), author: condition.author,
                 comment: condition.comment, summary: prefix + delta.summary(of: state),
@@ -69,6 +70,7 @@ extension ControlPlane {
                 lost(error.description)
                 throw ControlError.unavailable(store.place, error.description)
             }
+            servedHash = HashChain.hash(stored.bytes)
             try await accept([record])
             return (answer, record.revision)
         }
@@ -102,13 +104,36 @@ extension ControlPlane {
         let end = ContinuousClock.now + Self.startTimeout
         while true {
             do throws(StoreError) {
-                return try StateHistory(try await store.read(after: nil))
+                let stored = try await store.read(after: nil)
+                servedHash = stored.records.last.map { HashChain.hash($0.bytes) }
+                return try StateHistory(stored)
             } catch .unavailable(let reason) where ContinuousClock.now < end {
                 log.warning(
                     "waiting for the store",
                     metadata: ["store": "\(store.place)", "reason": "\(reason)"])
                 try? await Task.sleep(for: .milliseconds(500))
             }
+        }
+    }
+
+    /// Throws if another server that shares the store serves a later revision than the store has.
+    func compareWithOthers() async throws(StoreError) {
+        // Once more if it is later, since a change may have been made after the first reading.
+        for isFirst in [true, false] {
+            let others = ((try? await store.instances()) ?? []).compactMap {
+                try? Weir_Admin_V1_Instance(serializedBytes: $0.bytes)
+            }
+            guard let other = others.max(by: { $0.revision < $1.revision }),
+                other.revision > state.revision
+            else { return }
+            guard isFirst else {
+                throw .damaged(
+                    "the server '\(other.name)' serves revision \(other.revision), but the latest "
+                        + "one in \(store.place) is \(state.revision): the store was reset or "
+                        + "restored; restore the later state, or continue from the state that "
+                        + "exists with 'weir serve --accept-lost-revisions'")
+            }
+            history = try await load()
         }
     }
 
@@ -173,13 +198,22 @@ extension ControlPlane {
 
     /// Applies what other servers have stored. Call it between `enter` and `leave`.
     private func catchUp() async throws(StoreError) {
-        let stored = try await store.read(after: state.revision)
+        // With the served revision, which must be the same one in the store.
+        let stored = try await store.read(after: max(1, state.revision) - 1)
         if let damage = stored.damage { throw .damaged(damage) }
         guard stored.latest >= state.revision else {
             throw .damaged(
                 "the store is at revision \(stored.latest), before \(state.revision), which is "
                     + "served: it was reset or restored; restart this server to serve what the "
                     + "store holds")
+        }
+        // A revision that was read from a checkpoint is no record any more.
+        if let record = stored.records.first, record.revision == state.revision,
+            HashChain.hash(record.bytes) != servedHash
+        {
+            throw .damaged(
+                "revision \(state.revision) of the store is not the one that is served: the store "
+                    + "was reset or restored; restart this server to serve what the store holds")
         }
         guard stored.latest > state.revision else { return }
         do {
@@ -192,6 +226,7 @@ extension ControlPlane {
             } else {
                 try await accept(try stored.newRecords(after: state.revision))
             }
+            servedHash = stored.records.last.map { HashChain.hash($0.bytes) }
         } catch let error as StoreError {
             throw error
         } catch {
@@ -229,6 +264,12 @@ extension ControlPlane {
             try await store.probe()
             try await catchUp()
         } catch {
+            // Waiting does not help then, so the log must say it.
+            if case .damaged(let reason) = error, storeFailure != reason {
+                log.error(
+                    "the store is back, but cannot be used",
+                    metadata: ["store": "\(store.place)", "reason": "\(reason)"])
+            }
             storeFailure = error.description
             return false
         }
@@ -249,9 +290,30 @@ extension ControlPlane {
         await forgetOldChanges()
     }
 
+    /// Says when the latest revision has a time in the future: its clock was wrong, or this one is.
+    func reportFutureRevision() {
+        guard let latest = history.entries.last?.record,
+            latest.time.timeIntervalSince(Date()) > WallClock.maxDifference / .seconds(1)
+        else { return }
+        log.warning(
+            "the latest revision has a time in the future: check the clock of this machine",
+            metadata: ["revision": "\(latest.revision)", "time": "\(latest.time)"])
+    }
+
+    /// Notices when the wall clock was set: revisions have its time, and are deleted by their age.
+    private func readClock() {
+        guard let jump = clock.read() else { return }
+        // At most what a date can hold, as a whole number.
+        let seconds = Int(exactly: jump.rounded()) ?? 0
+        log.warning(
+            "the clock was set; no revisions are deleted by age in the next hour",
+            metadata: ["by": "\(seconds > 0 ? "+" : "")\(seconds) s"])
+    }
+
     /// Keeps the history within its bounds, here and, on the leader, in the store.
     private func forgetOldChanges() async {
-        guard let cut = history.cut(bounds, now: Date()) else { return }
+        readClock()
+        guard let cut = history.cut(bounds, now: clock.isSettled() ? Date() : nil) else { return }
         if await store.isLeader, let then = history.state(at: cut), let bytes = try? then.bytes() {
             do throws(StoreError) {
                 try await store.checkpoint(StoredRecord(revision: cut, bytes: bytes))

@@ -38,6 +38,11 @@ package actor ControlPlane {
 
     /// What is served, and how it came about. Follows the store.
     var history = StateHistory()
+    /// The clock of the revisions' times.
+    var clock = WallClock()
+    /// The hash of the stored bytes of the revision that is served; nil if it was read from a
+    /// checkpoint.
+    var servedHash: UInt64?
     /// Why the store can't be reached; nil while it can.
     var storeFailure: String?
     /// This server, as the others who share the store see it; nil until it listens.
@@ -90,11 +95,21 @@ package actor ControlPlane {
     var state: ControlState { history.current }
 
     /// Reads the store, adds a backend for each registered handler that has none, and publishes.
-    package func start(with store: any StateStore = MemoryStore()) async throws {
+    ///
+    /// - Parameter acceptsLostRevisions: whether the store may lack revisions that other servers
+    ///   serve.
+    package func start(
+        with store: any StateStore = MemoryStore(), acceptsLostRevisions: Bool = false
+    ) async throws {
         self.store = store
+        for warning in await store.warnings {
+            log.warning("\(warning)", metadata: ["store": "\(store.place)"])
+        }
         history = try await load()
+        if !acceptsLostRevisions { try await compareWithOthers() }
         log.notice(
             "state read", metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
+        reportFutureRevision()
         try await registerHandlers()
         reportMissingHandlers()
         try await publish(backendsChanged: true)
@@ -239,13 +254,13 @@ package actor ControlPlane {
     private static let storeHealth = "weir.store"
 
     func tellStandardServices() {
-        var statuses: [String: HealthBoard.Status] = [:]
-        for endpoint in state.endpoints.values {
-            let serves = endpoint.weights.weights.contains { isUsable($0.backend) }
-            statuses[endpoint.name] = serves ? .serving : .notServing
-            if let service = endpoint.route.service {
-                statuses[service] = serves ? .serving : .notServing
-            }
+        let endpoints = state.endpoints.values.map { endpoint in
+            EndpointHealth(
+                endpoint: endpoint.name, service: endpoint.route.service,
+                serves: endpoint.weights.weights.contains { isUsable($0.backend) })
+        }
+        var statuses = EndpointHealth.byName(endpoints).mapValues { serves in
+            serves ? HealthBoard.Status.serving : .notServing
         }
         statuses[Self.storeHealth] = storeFailure == nil ? .serving : .notServing
         health.set(statuses)

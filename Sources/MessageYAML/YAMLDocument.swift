@@ -207,10 +207,15 @@ extension Node {
         }
     }
 
-    /// A string that is read back as one, also where it looks like something else.
+    /// A string that every YAML reader reads back as the same string: with quotes if it looks like
+    /// something else, and with escapes if it contains more than printable ASCII. (Line breaks of
+    /// Unicode in other kinds of scalars become ordinary ones.)
     private static func text(_ text: String) -> Node {
         let plain = Scalar(text)
-        return plain.special == nil ? .scalar(plain) : Node(text, .implicit, .doubleQuoted)
+        guard PlainScalar.isString(text), plain.special == nil else {
+            return Node(text, .implicit, .doubleQuoted)
+        }
+        return .scalar(plain)
     }
 }
 

@@ -111,6 +111,7 @@ extension Limits {
         count("max-header-fields", \.maxHeaderFields, from: 8),
         count("max-response-header-bytes", \.maxResponseHeaderBytes, from: 512, to: 16_777_216),
         count("max-message-bytes", \.maxMessageBytes),
+        count("max-admin-message-bytes", \.maxAdminMessageBytes),
         count("max-requests-in-flight-per-loop", \.maxRequestsInFlightPerLoop),
         count("max-blocking-calls", \.maxBlockingCalls),
         time("max-queueing-delay", \.maxQueueingDelay, from: 0.05),

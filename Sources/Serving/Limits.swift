@@ -61,6 +61,9 @@ public struct Limits: Sendable {
     /// The largest request message to a handler, before and after decompression; over it
     /// RESOURCE_EXHAUSTED. What is passed through to a replica is bounded by that one's own limit.
     public var maxMessageBytes = 4 << 20
+    /// The largest request message to the admin port; over it RESOURCE_EXHAUSTED. Commands read
+    /// responses of the same size, so that what they export can be applied.
+    public var maxAdminMessageBytes = 64 << 20
     /// Requests that one loop (one core) works on at once; over it RESOURCE_EXHAUSTED.
     public var maxRequestsInFlightPerLoop = 20_000
     /// Calls that run or wait on the threads for `blocking` handlers; over it RESOURCE_EXHAUSTED.

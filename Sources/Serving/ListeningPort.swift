@@ -55,19 +55,46 @@ package struct ListeningPort: Sendable {
         } catch {
             throw ListenFailure(name, error)
         }
-        if !isShared, port != 0, await Self.answers(address) {
+        if !isShared, port != 0, Self.isTaken(address) {
             throw ListenFailure(
                 name, "another server listens there; to take over from it, see --take-over")
         }
         place = .address(address)
     }
 
-    private static func answers(_ address: SocketAddress) async -> Bool {
-        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connectTimeout(.seconds(1))
-        guard let channel = try? await bootstrap.connect(to: address).get() else { return false }
-        try? await channel.close().get()
-        return true
+    /// Whether a socket listens on the address, or on one that contains it or is contained in it.
+    /// Our own sockets would share it with one that has SO_REUSEPORT; the one here does not.
+    private static func isTaken(_ address: SocketAddress) -> Bool {
+        let family = address.protocol == .inet6 ? AF_INET6 : AF_INET
+        let probe = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return false }
+        defer { close(probe) }
+        var one: Int32 = 1
+        // Connections that are closing do not count. The option and the address live for the time
+        // of the calls.
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &one, size) == 0 else {
+            return false
+        }
+        return unsafe address.withSockAddr { address, size in
+            unsafe bind(probe, address, socklen_t(size)) != 0 && errno == EADDRINUSE
+        }
+    }
+
+    /// Throws if another port of this server has the same address: they would share it, and each
+    /// get some of the other's connections.
+    package func checkDistinct(from other: ListeningPort) throws(ListenFailure) {
+        guard case .address(let mine) = place, case .address(let others) = other.place,
+            let port = mine.port, port != 0, port == others.port,
+            Self.overlap(mine.ipAddress ?? "", others.ipAddress ?? "")
+        else { return }
+        throw ListenFailure(
+            text, "the data port and the admin port have this address; choose another --admin")
+    }
+
+    private static func overlap(_ left: String, _ right: String) -> Bool {
+        if left == right || left == "::" || right == "::" { return true }
+        return [left, right].contains("0.0.0.0") && !(left + right).contains(":")
     }
 
     /// The IP address on which a socket that was given listens; nil for other kinds of sockets.

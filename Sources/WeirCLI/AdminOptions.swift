@@ -64,8 +64,8 @@ struct AdminOptions: ParsableArguments {
         let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
             throw LocatedError(
-                description: "\(source): invalid token: it contains a space, a control character or "
-                    + "a character outside ASCII")
+                description: "\(source): invalid token: it contains a space, a control character "
+                    + "or a character outside ASCII")
         }
         return token
     }

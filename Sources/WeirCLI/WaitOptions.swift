@@ -5,11 +5,14 @@ internal import Messages
 /// Waiting for a changed backend to come up.
 struct WaitOptions: ParsableArguments {
     @Option(
-        help: "Seconds to wait for the replicas to be ready, at most 86400; 0 not to wait.",
+        help: ArgumentHelp(
+            "Seconds to wait for the replicas, at most 86400; 0 not to wait. The command fails if "
+                + "not all workers are ready by then."),
         transform: Bounded.decimal(0...86_400))
     var wait = 10.0
 
-    /// Prints the backend, when its replicas have settled.
+    /// Prints the backend, when its replicas have settled. Fails if it has workers and not all of
+    /// them are ready in time.
     func show(
         _ backend: Weir_Admin_V1_Backend, _ change: ChangeOptions, _ options: AdminOptions
     ) async throws {
@@ -26,5 +29,12 @@ struct WaitOptions: ParsableArguments {
         }
         if Style.isErrorTerminal { ErrorOutput.write("\r\u{1b}[K") }
         try options.show(backend) { BackendText.page($0) }
+        guard !change.dryRun, wait > 0, let problem = BackendText.unready(backend) else { return }
+        complain(
+            """
+            backend '\(backend.name)' exists, but is not ready after \(wait.formatted()) s: \
+            \(problem)
+            """)
+        throw ExitCode(EXIT_FAILURE)
     }
 }

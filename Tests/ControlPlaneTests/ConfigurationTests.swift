@@ -139,10 +139,12 @@ internal import TrafficPolicy
         wrong.append((message, "configuration.endpoints[1].route: route /p.S/", .alreadyExists))
         message = configuration()
         message.endpoints[0].route = "p.S"
-        wrong.append((message, "configuration.endpoints[0].route: invalid route 'p.S'", .invalidArgument))
+        wrong.append(
+            (message, "configuration.endpoints[0].route: invalid route 'p.S'", .invalidArgument))
         message = configuration()
         message.endpoints[0].name = "a b"
-        wrong.append((message, "configuration.endpoints[0].name: invalid name 'a b'", .invalidArgument))
+        wrong.append(
+            (message, "configuration.endpoints[0].name: invalid name 'a b'", .invalidArgument))
         message = configuration()
         message.endpoints[0].shadows[0].proportion = 2
         wrong.append(

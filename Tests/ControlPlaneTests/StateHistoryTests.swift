@@ -181,7 +181,65 @@ struct RandomHistory {
         bounds.age = .seconds(3_600)
         bounds.revisions = 1_000
         #expect(random.history.cut(bounds, now: Date()) == nil)
-        #expect(random.history.cut(bounds, now: Date().addingTimeInterval(4_000)) == 200)
+    }
+
+    /// A history of changes at these times, in days.
+    private func history(_ days: [Double]) -> StateHistory {
+        var history = StateHistory()
+        for (index, day) in days.enumerated() {
+            history.append(
+                RevisionRecord(
+                    revision: UInt64(index + 1), time: Date(timeIntervalSince1970: day * 86_400),
+                    author: "", comment: "", summary: "", delta: StateDelta()))
+        }
+        return history
+    }
+
+    /// Changes from day 1000 on, one each day.
+    private static let daily = (0..<150).map { 1_000 + Double($0) }
+
+    @Test(
+        "Changes are deleted by age, and a wrong clock deletes none that the right one would keep",
+        arguments: [
+            // The right clock; the day after; and the newest 8, which are kept at any age.
+            (daily, 1_149, 52), (daily, 1_150, 52), ((0..<60).map { Double($0) }, 9_999, 0),
+            // The clock is ahead while nothing, one thing and seven things are changed.
+            (daily, 1_349, 52), (daily + [1_350], 1_350, 53),
+            (daily + [Double](repeating: 1_350, count: 7), 1_350, 59),
+            // It is right again.
+            (daily + [1_350, 1_151], 1_151, 54),
+            // A change of the future among those that are old enough does not keep the others.
+            ([1_000, 1_001, 5_000] + (3..<150).map { 1_000 + Double($0) }, 1_149, 52),
+            // The clock is behind, for one change and for the question.
+            (daily + [0], 1_151, 0), (daily, 0, 0),
+        ] as [([Double], Double, UInt64)])
+    func judgesAges(days: [Double], now: Double, oldest: UInt64) {
+        let history = history(days)
+        let cut = history.cut(HistoryBounds(), now: Date(timeIntervalSince1970: now * 86_400))
+        #expect(cut ?? 0 == oldest)
+        #expect(history.cut(HistoryBounds(), now: nil) == nil)
+    }
+
+    @Test("A clock that was set is noticed, and is trusted after an hour")
+    func watchesTheClock() {
+        let (wall, steady) = (Date(timeIntervalSince1970: 1e9), ContinuousClock.now)
+        var clock = WallClock(wall: wall, steady: steady)
+        func read(_ passed: Double, _ shown: Double) -> Double? {
+            clock.read(wall: wall + shown, steady: steady + .seconds(passed))
+        }
+        func isSettled(_ passed: Double) -> Bool {
+            clock.isSettled(at: steady + .seconds(passed))
+        }
+        #expect(!isSettled(3_599) && isSettled(3_600))
+        #expect(read(10, 10) == nil && read(5_000, 5_059) == nil && read(5_001, 5_001) == nil)
+        #expect(isSettled(5_001))
+        // 200 days ahead, and back.
+        #expect(read(5_002, 17_285_002) == 17_280_000)
+        #expect(!isSettled(8_601) && isSettled(8_602))
+        #expect(read(5_003, 17_285_003) == nil)
+        #expect(read(5_004, 5_004) == -17_280_000)
+        for time in [Double.infinity, -.infinity, .nan, 1e300] { _ = read(6_000, time) }
+        #expect(read(6_001, 0) == nil || !isSettled(6_001))
     }
 
     @Test("Gaps, other revisions and bytes that are none are told")

@@ -202,7 +202,10 @@ internal import Testing
             ("etcd:http://a:1,root:hunter2@b:1?ttl=0", "takes no user"),
             ("etcd:http://a:1?password=hunter2", "invalid setting 'password'"),
             ("etcd:http://a:1?ttl=0&password=hunter2", "from 2 to 3600"),
-            ("postgres://root:hunter2@a:1/weir?password=hunter2", "postgres://<masked>@a:1/weir?..."),
+            (
+                "postgres://root:hunter2@a:1/weir?password=hunter2",
+                "postgres://<masked>@a:1/weir?..."
+            ),
         ])
     func refusesWrongPlaces(text: String, part: String) {
         do throws(StoreLocation.Invalid) {

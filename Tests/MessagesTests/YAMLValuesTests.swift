@@ -78,6 +78,59 @@ internal import Testing
         #expect(try Self.message(try YAMLDocument.text(of: message)) == message)
     }
 
+    /// Characters and words that have a meaning in YAML, or that its writers and readers treat
+    /// specially.
+    private static let pieces = [
+        "a", "Z", "é", "日", "\u{1f600}", "0", "1", "9", "_", ".", "-", "+", ":", ",", "?", "!",
+        "&", "*", "#", "|", ">", "@", "`", "%", "\"", "'", "\\", "/", "{", "}", "[", "]", "<", "=",
+        "~", " ", "  ", "\t", "\n", "\n\n", "\r", "\r\n", "\u{1}", "\u{7f}", "\u{85}", "\u{a0}",
+        "\u{2028}", "\u{2029}", "a\u{feff}", "\u{fffd}", "\u{10ffff}", "null", "true", "No", "on",
+        "---", "...", "<<", "0x", "0b", "1e", "2001-01-01", "12:30", ": ", " #", "- ", "!!str ",
+        String(repeating: "x", count: 120), String(repeating: "word ", count: 30),
+    ]
+
+    @Test("Any text in any place is read back as it was written", arguments: 1...4)
+    func writesAnyText(seed: Int) throws {
+        var random = Numbers(state: UInt64(seed))
+        for _ in 0..<200 {
+            let count = Int.random(in: 0...6, using: &random)
+            let text = (0..<count).map { _ in
+                Self.pieces.randomElement(using: &random) ?? ""
+            }.joined()
+            let message = Weir_Test_Everything(
+                stringValue: text, texts: [text, "a" + text, text + "a"], counts: [text: 1])
+            let written = try YAMLDocument.text(of: message)
+            #expect(try Self.message(written) == message, "seed \(seed): \(text.debugDescription)")
+        }
+    }
+
+    /// Numbers that are the same in every run.
+    private struct Numbers: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state &+= 0x9e37_79b9_7f4a_7c15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+            return z ^ (z >> 31)
+        }
+    }
+
+    @Test(
+        "Names, addresses and routes have no quotes, and what other readers misread has them",
+        arguments: [
+            ("greeter-v1", true), ("/my.Model/", true), ("127.0.0.1:50051", true),
+            ("model.svc.cluster.local:80", true), ("a: b", false), ("10.5", false),
+            ("2001-01-01", false), ("2001-12-14 21:59:43.10 -5", false), ("12:30", false),
+            ("0o17", false), ("0x1F", false), ("Y", false), ("off", false), ("NULL", false),
+            ("5000000000", false), ("1_000", false), ("é", false), ("[::1]:2", false),
+        ])
+    func quotesWhatIsAmbiguous(text: String, isPlain: Bool) throws {
+        let written = try YAMLDocument.text(of: Weir_Test_Everything(stringValue: text))
+        #expect((written == "string_value: \(text)\n") == isPlain, "\(written)")
+    }
+
     @Test(
         "A number that is out of range is refused with the line and the range",
         arguments: [

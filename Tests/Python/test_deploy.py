@@ -261,6 +261,7 @@ SETTINGS = {
     "Type": "the test waits for READY=1", "ExecStart": "is run", "ExecReload": "the test sends it",
     "Restart": "of no importance here", "TimeoutStopSec": "the test waits as long",
     "LimitNOFILE": "RLIMIT_NOFILE", "StateDirectory": "a volume", "StateDirectoryMode": "a volume",
+    "RuntimeDirectory": "a volume", "RuntimeDirectoryMode": "a volume",
     "UMask": "umask", "DynamicUser": "a user without an entry in /etc/passwd",
     "NoNewPrivileges": "prctl", "CapabilityBoundingSet": "prctl",
     "PrivateDevices": "/dev has the devices of `DEVICES`", "PrivateTmp": "volumes",
@@ -319,12 +320,13 @@ def test_the_service_runs_within_the_restrictions_of_its_unit(sandbox, tmp_path)
     assert set(settings) <= set(SETTINGS), "say above how the sandbox applies the setting"
     assert settings["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     state = f"/var/lib/{settings['StateDirectory'][0]}"
+    runtime = f"/run/{settings['RuntimeDirectory'][0]}"
     sockets = [unit("weir.socket"), unit("weir-admin.socket")]
     assert [one["FileDescriptorName"] for one in sockets] == [["data"], ["admin"]]
     addresses = [one["ListenStream"][0].split(":") for one in sockets]
     (tmp_path / "run").mkdir()
     box = sandbox(
-        uid=64_000, volumes=[state, "/tmp", "/var/tmp"],
+        uid=64_000, volumes=[state, runtime, "/tmp", "/var/tmp"],
         files={"/run/systemd": str(tmp_path / "run")},
         listen=[[host, int(port)] for host, port in addresses])
     restrictions = Restrictions(
@@ -336,8 +338,8 @@ def test_the_service_runs_within_the_restrictions_of_its_unit(sandbox, tmp_path)
     check_service(Service(
         box, shlex.split(settings["ExecStart"][0]), restrictions, path=tmp_path / "run/notify",
         HOME="/", USER="weir", LOGNAME="weir", SHELL="/usr/sbin/nologin", LANG="C.UTF-8",
-        NOTIFY_SOCKET="/run/systemd/notify", STATE_DIRECTORY=state, LISTEN_FDS="2",
-        LISTEN_FDNAMES="data:admin"))
+        NOTIFY_SOCKET="/run/systemd/notify", STATE_DIRECTORY=state,
+        RUNTIME_DIRECTORY=runtime, LISTEN_FDS="2", LISTEN_FDNAMES="data:admin"))
 
 
 def test_the_unit_starts_with_valid_options():

@@ -191,7 +191,9 @@ struct LimitsTests {
                 try limits.set(
                     setting.name, to: bound == bound.rounded() ? "\(Int(bound))" : "\(bound)")
             }
-            let wrongs = ["1e99", "", "x", "+1", "0x10", "1e1", ".5", "5.", "1.5.5", "\u{661}", " 1"]
+            let wrongs = [
+                "1e99", "", "x", "+1", "0x10", "1e1", ".5", "5.", "1.5.5", "\u{661}", " 1",
+            ]
             for wrong in ["\(setting.range.lowerBound - 1)"] + wrongs {
                 #expect(throws: Limits.Invalid.self) { try limits.set(setting.name, to: wrong) }
             }

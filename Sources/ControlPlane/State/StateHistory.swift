@@ -9,6 +9,10 @@ package struct HistoryBounds: Sendable {
     /// as to go through all of it.
     var slack: Int { max(64, revisions / 8) }
 
+    /// The newest revisions, which are kept whatever their age. The time of the oldest of them is
+    /// the latest by which ages are judged: fewer changes under a wrong clock delete nothing.
+    static let witnesses = 8
+
     package init() {}
 }
 
@@ -74,13 +78,37 @@ struct StateHistory: Sendable {
     }
 
     /// The revision from which on to keep, if enough has gathered before it.
-    func cut(_ bounds: HistoryBounds, now: Date) -> UInt64? {
-        let young = now.addingTimeInterval(-Double(bounds.age.components.seconds))
-        let aged = entries.prefix { $0.record.time < young }.count
+    ///
+    /// ```
+    ///   oldest ... aged ... | ... kept ... | the newest 8, the witnesses of the time
+    /// ```
+    ///
+    /// - Parameter now: the time; nil if the clock cannot be trusted, so that nothing is too old.
+    func cut(_ bounds: HistoryBounds, now: Date?) -> UInt64? {
+        let aged = now.map { self.aged(bounds.age, now: $0) } ?? 0
         let surplus = entries.count - bounds.revisions
         guard surplus >= bounds.slack || aged >= min(bounds.slack, max(1, entries.count / 8))
         else { return nil }
         return oldest + UInt64(max(surplus, aged))
+    }
+
+    /// How many of the oldest entries are too old.
+    private func aged(_ age: Duration, now: Date) -> Int {
+        let judged = entries.dropLast(HistoryBounds.witnesses)
+        let witnesses = entries.suffix(HistoryBounds.witnesses).map(\.record.time)
+        guard !judged.isEmpty, let confirmed = witnesses.min() else { return 0 }
+        let latest = min(now, confirmed)
+        let young = latest.addingTimeInterval(-Double(age.components.seconds))
+        var aged = 0
+        for (index, entry) in judged.enumerated() {
+            if entry.record.time < young {
+                aged = index + 1
+            } else if entry.record.time <= now {
+                break
+            }
+            // A time in the future was set by a wrong clock, and says nothing about the age.
+        }
+        return aged
     }
 
     /// Forgets the changes up to a revision.

@@ -93,7 +93,9 @@ package struct TrustedFile: Sendable {
                 continue
             }
             links += 1
-            guard links <= maxLinks else { throw failure(path, "\(Errno.tooManySymbolicLinkLevels)") }
+            guard links <= maxLinks else {
+                throw failure(path, "\(Errno.tooManySymbolicLinkLevels)")
+            }
             if target.hasPrefix("/") { directory = "/" }
             rest = components(of: target) + rest
         }

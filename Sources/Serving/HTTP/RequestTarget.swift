@@ -61,8 +61,8 @@ package struct RequestTarget: Equatable, Sendable {
 
     private static let schemes = ["http://", "https://"]
 
-    /// Decides what the target is for a method: for others than OPTIONS a URL without a path is `/`,
-    /// and `*` is invalid.
+    /// Decides what the target is for a method: for others than OPTIONS a URL without a path is
+    /// `/`, and `*` is invalid.
     private mutating func check(method: String) throws(HTTPRefusal) {
         guard isAsterisk, method != "OPTIONS" else { return }
         guard authority != nil else { throw Self.invalid(path) }

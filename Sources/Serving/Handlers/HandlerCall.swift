@@ -118,8 +118,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             throw error == .notGzip
                 ? RPCError(.internalError, "a message is marked as gzip but is not valid gzip")
                 : RPCError(
-                    .resourceExhausted, "a message unpacks to more than the limit of \(limit) bytes"
-                )
+                    .resourceExhausted,
+                    "a message unpacks to more than the limit of \(limit) bytes (\(limitName))")
         }
     }
 
@@ -139,13 +139,17 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         }
     }
 
+    /// The limit of a message, in the words of operators.
+    private var limitName: StaticString { handler?.limitName ?? "max-message-bytes" }
+
     private func fail(with error: any Error) {
         switch error {
         case let error as RPCError: finish(error)
         case FramingError.tooLarge(let bytes, let limit):
             finish(
                 RPCError(
-                    .resourceExhausted, "\(FramingError.tooLarge(bytes: bytes, limit: limit))"))
+                    .resourceExhausted,
+                    "\(FramingError.tooLarge(bytes: bytes, limit: limit)) (\(limitName))"))
         default: finish(RPCError(.internalError, "\(error)"))
         }
     }

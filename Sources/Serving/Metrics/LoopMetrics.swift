@@ -47,7 +47,8 @@ final class LoopMetrics {
     /// - Returns: whether calls of the method are counted under its name from now on.
     func noteAnswered(_ method: String, of endpoint: String) -> Bool {
         if isNamed(method, of: endpoint) { return true }
-        let hasEnded = !endpoint.isEmpty && snapshot.map { $0.endpoint(named: endpoint) == nil } ?? false
+        let hasEnded =
+            !endpoint.isEmpty && snapshot.map { $0.endpoint(named: endpoint) == nil } ?? false
         guard !hasEnded, names.admit(method, of: endpoint) else { return false }
         endpoints[endpoint, default: Endpoint()].methods.insert(method)
         return true

@@ -24,8 +24,8 @@ final class MethodNames: Sendable {
     }
 
     /// Whether a method that a backend of the endpoint has answered is counted under its name.
-    /// False for a name that is long or not printable ASCII, and when the endpoint, or all endpoints
-    /// together, have as many names as they may.
+    /// False for a name that is long or not printable ASCII, and when the endpoint, or all
+    /// endpoints together, have as many names as they may.
     func admit(_ method: String, of endpoint: String) -> Bool {
         guard method.utf8.count <= Self.maxNameBytes,
             method.utf8.allSatisfy({ (0x21...0x7e).contains($0) })

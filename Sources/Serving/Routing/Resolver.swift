@@ -23,6 +23,8 @@ struct Handler {
     let isBlocking: Bool
     /// The largest request message.
     let maxMessageBytes: Int
+    /// The limit that an operator sets to change `maxMessageBytes`.
+    var limitName: StaticString = "max-message-bytes"
 }
 
 /// What answers the requests of a target.
@@ -214,7 +216,11 @@ extension ServingLoop {
                 .handler(
                     Handler(
                         method: method, isBlocking: false,
-                        maxMessageBytes: limits.maxMessageBytes)), isNamed: false, metrics)
+                        maxMessageBytes: port.servesEndpoints
+                            ? limits.maxMessageBytes : limits.maxAdminMessageBytes,
+                        limitName: port.servesEndpoints
+                            ? "max-message-bytes" : "max-admin-message-bytes")),
+                isNamed: false, metrics)
             resolved = ResolvedPath(path: Array(path), policy: nil, targets: [target])
         } else {
             return nil

@@ -54,7 +54,9 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
         do {
             try deframer.receive(body) { _, payload in
                 let reply = try Grpc_Health_V1_HealthCheckResponse(serializedBytes: payload)
-                answer = reply.status == .serving ? nil : "the status is \(Self.name(of: reply.status))"
+                answer =
+                    reply.status == .serving
+                    ? nil : "the status is \(Self.name(of: reply.status))"
             }
         } catch {
             answer = "the answer cannot be read"

@@ -1,17 +1,18 @@
-internal import FoundationEssentials
 package import Logging
 internal import Synchronization
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
 /// The processes of one worker backend. Changes are made one after the other; a change of the
-/// command replaces the processes one by one, each only when its successor is healthy.
+/// command replaces the processes one by one, each only when its successor is healthy. A newer
+/// change does not wait for that.
 package final class WorkerGroup: Sendable {
     private struct State {
         var slots: [WorkerSlot] = []
+        /// What the processes follow, or will when the changes before it are made.
+        var wanted: WorkerSpec?
         var work: Task<Void, Never>?
+        /// Slots that are given up and have not stopped yet, by number.
+        var retiring: [Int: Task<Void, Never>] = [:]
+        var retired = 0
         var rollFailure: String?
         var isStopped = false
     }
@@ -36,8 +37,10 @@ package final class WorkerGroup: Sendable {
     /// Why the latest change could not be carried out whole; nil when it was, or still is.
     package var rollFailure: String? { state.withLock { $0.rollFailure } }
 
-    /// Makes the processes follow a spec, in the background.
+    /// Makes the processes follow a spec, in the background. A change of the command that still
+    /// waits for a process of the spec before gives way.
     package func update(_ spec: WorkerSpec) {
+        state.withLock { $0.wanted = spec }
         enqueue { await self.follow(spec) }
     }
 
@@ -50,6 +53,7 @@ package final class WorkerGroup: Sendable {
                 return state.slots
             }
             await self.stop(slots)
+            for task in self.state.withLock({ Array($0.retiring.values) }) { await task.value }
         }
         await work.value
     }
@@ -69,9 +73,13 @@ package final class WorkerGroup: Sendable {
 
     private func follow(_ spec: WorkerSpec) async {
         let slots = state.withLock { state in
+            // A newer spec is followed next.
+            guard state.wanted == spec else { return nil as [WorkerSlot]? }
             state.rollFailure = nil
             return state.slots
         }
+        guard let slots else { return }
+        for slot in slots { slot.takeTimes(of: spec) }
         if slots.count > spec.replicas {
             state.withLock { $0.slots.removeLast(slots.count - spec.replicas) }
             await stop(Array(slots[spec.replicas...]))
@@ -89,30 +97,57 @@ package final class WorkerGroup: Sendable {
 
     /// Starts a new process beside an old one, and stops that when the new one is healthy.
     ///
-    /// - Returns: false when the new one did not get healthy; the old one stays.
+    /// - Returns: false when the old one stays.
     private func replace(_ old: WorkerSlot, at index: Int, by spec: WorkerSpec) async -> Bool {
+        guard !isSuperseded(spec) else { return false }
         let new = makeSlot(index, spec)
         new.start()
-        let end = ContinuousClock.now + spec.startTimeout
-        while !new.isHealthy {
-            guard ContinuousClock.now < end, new.status.restarts == 0,
-                !state.withLock({ $0.isStopped })
-            else {
-                let reason = new.status.lastFailure ?? "was not healthy in time"
-                // An old process that does not run is not better.
-                guard old.isHealthy else { break }
-                await new.stop()
+        let start = ContinuousClock.now
+        while true {
+            let (isStopped, timeout) = state.withLock { state in
+                (state.isStopped, (state.wanted ?? spec).startTimeout)
+            }
+            let status = new.status
+            let facts = Succession(
+                newIsHealthy: new.isHealthy, newHasEnded: status.restarts > 0,
+                isLate: ContinuousClock.now >= start + timeout, oldIsHealthy: old.isHealthy,
+                isStopped: isStopped, isSuperseded: isSuperseded(spec))
+            switch facts.step {
+            case .wait: try? await Task.sleep(for: .milliseconds(20))
+            case .replace:
+                state.withLock { $0.slots[index] = new }
+                await old.stop()
+                return true
+            case .giveWay:
+                retire(new)
+                return false
+            case .keepOld:
+                let reason = status.lastFailure ?? "was not healthy in time"
+                retire(new)
                 log.error(
                     "update stopped: the new worker is not fit; the old ones stay",
                     metadata: ["worker": "\(new.name)", "reason": "\(reason)"])
                 state.withLock { $0.rollFailure = "the update was stopped: \(new.name) \(reason)" }
                 return false
             }
-            try? await Task.sleep(for: .milliseconds(20))
         }
-        state.withLock { $0.slots[index] = new }
-        await old.stop()
-        return true
+    }
+
+    /// Whether a newer spec needs other processes.
+    private func isSuperseded(_ spec: WorkerSpec) -> Bool {
+        state.withLock { state in state.wanted.map { !$0.runsLike(spec) } ?? false }
+    }
+
+    /// Stops a slot in the background: it may take the whole grace period.
+    private func retire(_ slot: WorkerSlot) {
+        state.withLock { state in
+            let number = state.retired
+            state.retired &+= 1
+            state.retiring[number] = Task {
+                await slot.stop()
+                self.state.withLock { $0.retiring[number] = nil }
+            }
+        }
     }
 
     private func makeSlot(_ index: Int, _ spec: WorkerSpec) -> WorkerSlot {
@@ -125,71 +160,5 @@ package final class WorkerGroup: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for slot in slots { group.addTask { await slot.stop() } }
         }
-    }
-}
-
-/// The directory of the workers' sockets, which only this user can enter. It is created for the
-/// first worker, and again if another program, such as a cleaner of /tmp, has deleted it.
-package final class WorkerDirectory: Sendable {
-    /// Why no socket path can be created.
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
-    }
-
-    private struct State {
-        var path: String?
-        var sockets = 0
-    }
-
-    private let base: String
-    private let state = Mutex(State())
-
-    /// - Parameter base: the directory in which it is created.
-    package init(in base: String = FileManager.default.temporaryDirectory.path) {
-        self.base = base
-    }
-
-    /// A path that was not given out before.
-    @Sendable func makeSocketPath() throws(Failure) -> String {
-        try state.withLock { (state) throws(Failure) in
-            let directory = if let path = existing(state.path) { path } else { try make() }
-            state.path = directory
-            state.sockets += 1
-            let path = "\(directory)/\(state.sockets).sock"
-            guard path.utf8.count <= Self.pathBytes else {
-                throw Failure(
-                    description: "the path of its socket, '\(path)', is longer than "
-                        + "\(Self.pathBytes) bytes: set TMPDIR to a shorter one")
-            }
-            return path
-        }
-    }
-
-    /// The longest path of a Unix socket (unix(7)).
-    private static let pathBytes = 107
-
-    private func existing(_ path: String?) -> String? {
-        path.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
-    }
-
-    private func make() throws(Failure) -> String {
-        let number = String(UInt32.random(in: .min ... .max), radix: 36)
-        let path = "\(base)/weir-\(getpid())-\(number)"
-        do {
-            // Fails where another user has one of this name.
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: false,
-                attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw Failure(
-                description: "the directory of its socket, '\(path)', cannot be created: "
-                    + "\(systemReason(error)); set TMPDIR to a directory that this user can write")
-        }
-        return path
-    }
-
-    /// Removes the directory with what dead workers have left there.
-    package func remove() {
-        if let path = state.withLock(\.path) { try? FileManager.default.removeItem(atPath: path) }
     }
 }

@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import GRPCWire
 internal import Logging
 internal import Messages
@@ -9,20 +10,25 @@ internal import SystemPackage
 
 /// One process of a worker backend, from its start to its end.
 ///
-/// The process is the leader of a session of its own, so that Ctrl-C in Weir's terminal doesn't
-/// reach it, and signals reach its children. Should Weir be killed, the kernel kills it
-/// (`setpriv`'s `--pdeathsig`, see prctl(2)).
+/// The process is the leader of a session of its own, so that Ctrl-C in Weir's terminal does not
+/// reach it, and signals reach its children; those that are left when it ends are ended, too. If
+/// Weir is killed, the kernel kills it (`setpriv`'s `--pdeathsig`, see prctl(2)).
 final class WorkerProcess: Sendable {
     enum State: Sendable, Equatable {
         case starting
         case healthy
+        /// It has ended; what it has started is being ended.
+        case leaving
         /// With how, for people.
         case ended(String)
     }
 
-    private struct Facts {
+    private struct Facts: ~Copyable {
         var state = State.starting
-        var pid: Int32?
+        /// Nil before the start, and from before its exit code is read.
+        var group: ProcessGroup?
+        var ending = WorkerEnding()
+        var gracePeriod: Duration
     }
 
     /// Bytes of the last line of output that are part of the reason why the process ended.
@@ -33,11 +39,12 @@ final class WorkerProcess: Sendable {
     private let spec: WorkerSpec
     private let log: Logger
     private let output: WorkerOutput
-    private let facts = Mutex(Facts())
+    private let facts: Mutex<Facts>
 
     init(name: String, socket: String, spec: WorkerSpec, log: Logger) throws {
         self.socket = socket
         self.spec = spec
+        facts = Mutex(Facts(gracePeriod: spec.gracePeriod))
         var log = log
         log[metadataKey: "worker"] = "\(name)"
         self.log = log
@@ -46,42 +53,58 @@ final class WorkerProcess: Sendable {
     }
 
     var state: State { facts.withLock { $0.state } }
-    var pid: Int32? { facts.withLock { $0.pid } }
+    var pid: Int32? { facts.withLock { $0.group?.leader } }
 
-    /// Starts the process and returns when it has ended. Cancelling the task stops it: SIGTERM, and
-    /// SIGKILL when the grace period is over.
+    /// Sets the time between SIGTERM and SIGKILL, for the next stop.
+    func setGracePeriod(_ period: Duration) { facts.withLock { $0.gracePeriod = period } }
+
+    /// Starts the process and returns when it and its process group have ended. Cancelling the task
+    /// stops them: SIGTERM, and SIGKILL when the grace period is over.
     ///
+    /// - Parameter onEnd: called when the process has ended, before what it has started.
     /// - Returns: how it ended.
-    func run() async -> String {
+    func run(_ onEnd: @escaping @Sendable () -> Void) async -> String {
+        // The cancellation must not reach Subprocess, whose signals and grace period are set at the
+        // start.
+        let work = Task { await self.execute(onEnd) }
+        return await withTaskCancellationHandler {
+            await work.value
+        } onCancel: {
+            Task { await self.stop() }
+        }
+    }
+
+    private func execute(_ onEnd: @escaping @Sendable () -> Void) async -> String {
         var options = PlatformOptions()
         options.createSession = true
-        options.teardownSequence = [
-            .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: spec.gracePeriod)
-        ]
-        var environment: [Environment.Key: String?] = ["WEIR_WORKER_SOCKET": socket]
-        for (name, value) in spec.environment {
-            if let key = Environment.Key(rawValue: name) { environment[key] = value }
-        }
+        let child = OwnProcesses.shared.begin()
+        defer { child.ended() }
         let ending: String
         do {
             let result = try await Subprocess.run(
                 .path("/usr/bin/setpriv"),
                 arguments: Arguments(["--pdeathsig", "KILL", "--"] + spec.command),
-                environment: .inherit.updating(environment),
+                environment: environment,
                 workingDirectory: spec.workingDirectory.isEmpty
                     ? nil : FilePath(spec.workingDirectory),
                 platformOptions: options, input: .none, output: .sequence,
                 error: .combinedWithOutput
             ) { execution in
-                let pid = execution.processIdentifier.value
-                facts.withLock { $0.pid = pid }
-                log.notice("worker started", metadata: ["pid": "\(pid)"])
-                for try await buffer in execution.standardOutput {
-                    var bytes: [UInt8] = []
-                    bytes.append(buffer.bytes)
-                    if let pause = output.append(bytes) { try? await Task.sleep(for: pause) }
+                let group = ProcessGroup(leader: execution.processIdentifier.value)
+                child.started(group.leader)
+                started(group)
+                do {
+                    for try await buffer in execution.standardOutput {
+                        var bytes: [UInt8] = []
+                        bytes.append(buffer.bytes)
+                        if let pause = output.append(bytes) { try? await Task.sleep(for: pause) }
+                    }
+                } catch {
+                    log.debug("the worker's output has ended", metadata: ["error": "\(error)"])
                 }
                 output.finish()
+                await end(group, onEnd)
+                child.groupEnded()
             }
             ending =
                 switch result.terminationStatus {
@@ -91,11 +114,82 @@ final class WorkerProcess: Sendable {
         } catch {
             ending = "could not be run: \(error)"
         }
-        facts.withLock { facts in
-            facts.state = .ended(ending)
-            facts.pid = nil
-        }
+        facts.withLock { $0.state = .ended(ending) }
         return ending
+    }
+
+    private var environment: Environment {
+        let changes = WorkerEnvironment.changes(
+            to: ProcessInfo.processInfo.environment.keys, socket: socket, settings: spec.environment
+        )
+        var updates: [Environment.Key: String?] = [:]
+        for (name, value) in changes {
+            if let key = Environment.Key(rawValue: name) { updates.updateValue(value, forKey: key) }
+        }
+        return .inherit.updating(updates)
+    }
+
+    private func started(_ group: ProcessGroup) {
+        facts.withLock { facts in
+            facts.group = group
+            // It may have been stopped before it had a number.
+            if let signal = facts.ending.overdue { group.send(signal) }
+        }
+        log.notice("worker started", metadata: ["pid": "\(group.leader)"])
+    }
+
+    /// Asks the process to end, and kills it and its group when the grace period is over.
+    private func stop() async {
+        facts.withLock { facts in
+            let signal = facts.ending.stop(at: .now, grace: facts.gracePeriod)
+            if let signal { facts.group?.send(signal) }
+        }
+        while true {
+            let isOver = facts.withLock { facts in
+                // `end` deals with the rest of the group.
+                guard facts.ending.isAsked else { return true }
+                guard case .kill = facts.ending.tick(at: .now, othersLive: true) else {
+                    return false
+                }
+                facts.group?.send(.kill)
+                return true
+            }
+            if isOver { return }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Waits for the end of the process, and then ends what is left of its group. The exit code is
+    /// read after that.
+    private func end(_ group: ProcessGroup, _ onEnd: () -> Void) async {
+        // Most often the end of the output is that of the process.
+        var pause = Duration.milliseconds(1)
+        while !group.leaderHasEnded {
+            try? await Task.sleep(for: pause)
+            pause = min(pause * 2, .milliseconds(100))
+        }
+        facts.withLock { $0.state = .leaving }
+        onEnd()
+        var othersLive = group.hasOthers
+        facts.withLock { facts in
+            let signal = facts.ending.workerEnded(
+                at: .now, grace: facts.gracePeriod, othersLive: othersLive)
+            if let signal { group.send(signal) }
+        }
+        pause = .milliseconds(5)
+        while true {
+            let step = facts.withLock { facts in
+                let step = facts.ending.tick(at: .now, othersLive: othersLive)
+                guard case .finish = step else { return step }
+                group.send(.kill)
+                facts.group = nil
+                return step
+            }
+            if case .finish = step { return }
+            try? await Task.sleep(for: pause)
+            pause = min(pause * 2, .milliseconds(200))
+            othersLive = group.hasOthers
+        }
     }
 
     /// Its last line of output, which most often says why it ended.
@@ -107,8 +201,7 @@ final class WorkerProcess: Sendable {
     /// Returns when the socket takes connections, the process has ended, or the task is cancelled.
     ///
     /// - Returns: whether it takes connections.
-    func listens(within timeout: Duration) async -> Bool {
-        let end = ContinuousClock.now + timeout
+    func listens(until end: ContinuousClock.Instant) async -> Bool {
         while state == .starting, !Task.isCancelled, ContinuousClock.now < end {
             let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             if let channel = try? await bootstrap.connect(unixDomainSocketPath: socket).get() {

@@ -12,6 +12,7 @@ internal import Synchronization
 /// ```
 final class WorkerSlot: Sendable {
     private struct Facts {
+        var spec: WorkerSpec
         var process: WorkerProcess?
         var restarts: UInt64 = 0
         var lastFailure: String?
@@ -19,11 +20,10 @@ final class WorkerSlot: Sendable {
     }
 
     let name: String
-    let spec: WorkerSpec
     private let set: ReplicaSet
     private let log: Logger
     private let makeSocket: @Sendable () throws(WorkerDirectory.Failure) -> String
-    private let facts = Mutex(Facts())
+    private let facts: Mutex<Facts>
     private let task = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameter makeSocket: gives a path that no process has used.
@@ -32,7 +32,7 @@ final class WorkerSlot: Sendable {
         makeSocket: @escaping @Sendable () throws(WorkerDirectory.Failure) -> String
     ) {
         self.name = name
-        self.spec = spec
+        facts = Mutex(Facts(spec: spec))
         self.set = set
         self.log = log
         self.makeSocket = makeSocket
@@ -44,6 +44,18 @@ final class WorkerSlot: Sendable {
             WorkerStatus(
                 name: name, pid: facts.process?.pid.map(Int64.init), restarts: facts.restarts,
                 isStarting: facts.process?.state == .starting, lastFailure: facts.lastFailure)
+        }
+    }
+
+    var spec: WorkerSpec { facts.withLock { $0.spec } }
+
+    /// Takes the start timeout of a spec, for the next start, and the grace period, for the next
+    /// stop. The process keeps running.
+    func takeTimes(of spec: WorkerSpec) {
+        facts.withLock { facts in
+            facts.spec.startTimeout = spec.startTimeout
+            facts.spec.gracePeriod = spec.gracePeriod
+            facts.process?.setGracePeriod(spec.gracePeriod)
         }
     }
 
@@ -96,10 +108,17 @@ final class WorkerSlot: Sendable {
         } catch {
             return "could not be started: \(error)"
         }
-        facts.withLock { $0.process = process }
+        facts.withLock { facts in
+            facts.process = process
+            // It may have changed since.
+            process.setGracePeriod(facts.spec.gracePeriod)
+        }
         defer { set.remove(process.replica) }
         return await withTaskGroup(of: String?.self) { group in
-            group.addTask { await process.run() }
+            group.addTask { [set] in
+                // What it has started may still take connections.
+                await process.run { set.remove(process.replica) }
+            }
             group.addTask { await self.introduce(process) }
             // The first word is how it ended, or that it is late; then the rest is stopped.
             var ending = "ended"
@@ -117,10 +136,11 @@ final class WorkerSlot: Sendable {
     ///
     /// - Returns: why it must be stopped; nil when it need not.
     private func introduce(_ process: WorkerProcess) async -> String? {
-        let start = ContinuousClock.now
-        if await process.listens(within: spec.startTimeout) {
+        let timeout = spec.startTimeout
+        let end = ContinuousClock.now + timeout
+        if await process.listens(until: end) {
             set.add(process.replica)
-            while !Task.isCancelled, ContinuousClock.now < start + spec.startTimeout {
+            while process.state == .starting, !Task.isCancelled, ContinuousClock.now < end {
                 if set.isServing(process.replica) {
                     process.becameHealthy()
                     facts.withLock { $0.backoff = Backoff() }
@@ -131,7 +151,7 @@ final class WorkerSlot: Sendable {
             }
         }
         return process.state == .starting && !Task.isCancelled
-            ? "was not healthy within \(spec.startTimeout)" : nil
+            ? "was not healthy within \(timeout)" : nil
     }
 }
 

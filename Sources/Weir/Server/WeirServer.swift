@@ -34,6 +34,9 @@ public final class WeirServer: Sendable {
         public var namesBackends = true
         /// Where the state is kept: backends, endpoints, weights, and how they came about.
         public var store = StateStorage.memory
+        /// Whether to continue from the revisions that exist if the store has lost later ones.
+        /// Otherwise the server does not start then.
+        public var acceptsLostRevisions = false
         /// Accepted changes that are kept, for going back.
         public var keptRevisions = 1_000
         /// For how long they are kept.
@@ -102,7 +105,9 @@ public final class WeirServer: Sendable {
     public func start() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
         do {
-            try await controlPlane.start(with: try await openStore())
+            try await controlPlane.start(
+                with: try await openStore(),
+                acceptsLostRevisions: configuration.acceptsLostRevisions)
         } catch let error as StoreError {
             throw StateStorage.Failure(error)
         }
@@ -137,7 +142,8 @@ public final class WeirServer: Sendable {
         let end = configuration.takeOverTimeout.map { ContinuousClock.now + $0 }
         while true {
             do throws(StoreError) {
-                return try await configuration.store.location.open()
+                return try await configuration.store.location.open(
+                    acceptsLostRevisions: configuration.acceptsLostRevisions)
             } catch .held(let reason) {
                 guard let end, .now < end else { throw .held(reason) }
                 configuration.log.debug("waiting for the state", metadata: ["reason": "\(reason)"])
@@ -157,6 +163,7 @@ public final class WeirServer: Sendable {
         let sockets = configuration.inheritedSockets
         let dataPort = try await port(configuration.data, inherited: sockets.data)
         let adminPort = try await port(configuration.admin, inherited: sockets.admin)
+        try adminPort.checkDistinct(from: dataPort)
         let admin = try await dataPlane.listenForOperators(
             adminPort, tls: security.adminTLS,
             services: SystemServices(
@@ -236,8 +243,9 @@ public final class WeirServer: Sendable {
                 log.notice("ending at once", metadata: ["signal": "\(signal.name)"])
                 draining.cancel()
                 await self.dataPlane.closeConnections()
-                // Worker processes may take longer to stop. They end with this process.
+                // Worker processes may take longer to stop.
                 try? await Task.sleep(for: Self.shutDownTimeout)
+                OwnProcesses.shared.killGroups()
                 ended.yield(.success(false))
                 return
             }

@@ -4,6 +4,7 @@ internal import GRPCWire
 internal import HelloWorld
 internal import Logging
 internal import Messages
+internal import Serving
 internal import Weir
 
 /// `weir serve`
@@ -34,6 +35,9 @@ struct ServeCommand: AsyncParsableCommand {
             "Start with this configuration if there is no state yet; see 'weir apply'.",
             valueName: "file"))
     var file: String?
+
+    @Flag(help: "Continue from the stored revisions that exist if later ones are missing.")
+    var acceptLostRevisions = false
 
     @Option(help: "The server's name among those that share a state (default: the host's).")
     var name: String?
@@ -131,6 +135,7 @@ struct ServeCommand: AsyncParsableCommand {
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =
             demo && !isNamed ? .memory : try StateStorage(state.text)
+        configuration.acceptsLostRevisions = acceptLostRevisions
         configuration.keptRevisions = keepRevisions
         configuration.keptRevisionAge = .seconds(keepDays * 86_400)
         configuration.inheritedSockets = .fromEnvironment()
@@ -142,6 +147,8 @@ struct ServeCommand: AsyncParsableCommand {
         if let lowered { configuration.log.warning("\(lowered)") }
         configuration.lostLogLines = { LogWriter.standardError.lost }
 
+        let reaping = reapOrphans()
+        defer { reaping.cancel() }
         let server = WeirServer(configuration, backends: demo ? Greeters.all : [])
         let addresses = try await start(server)
         do {
@@ -155,6 +162,16 @@ struct ServeCommand: AsyncParsableCommand {
             throw error
         }
         try await server.run { announce(addresses) }
+    }
+
+    /// As process 1 of a container, this process becomes the parent of each process whose own
+    /// parent has ended. It has no other children than the workers.
+    private func reapOrphans() -> Task<Void, Never> {
+        Task {
+            while (try? await Task.sleep(for: .seconds(1))) != nil {
+                OwnProcesses.shared.reapOrphans()
+            }
+        }
     }
 
     private func start(_ server: WeirServer) async throws -> WeirServer.Addresses {
