@@ -31,6 +31,20 @@ enum BackendText {
             && !status.replicas.contains { $0.state == .connecting || $0.state == .starting }
     }
 
+    /// Why not all of a backend's workers are ready; nil when they are, and for other backends: the
+    /// servers of an upstream may be started later.
+    static func unready(_ backend: Weir_Admin_V1_Backend) -> String? {
+        guard case .worker(let worker) = backend.kind else { return nil }
+        let replicas = backend.status?.replicas ?? []
+        let ready = replicas.count { $0.state == .ready }
+        guard ready != Int(worker.replicas) else { return nil }
+        let count = "\(ready) of \(worker.replicas) workers are ready"
+        let failed = replicas.first { $0.state != .ready && !$0.lastFailure.isEmpty }
+        if let failed { return "\(count); \(failed.name) \(failed.lastFailure)" }
+        let problem = backend.status?.problem ?? ""
+        return problem.isEmpty ? count : "\(count); \(problem)"
+    }
+
     /// Everything about a backend.
     static func page(_ backend: Weir_Admin_V1_Backend) -> TerminalText {
         var lines: [Line] = [
