@@ -153,9 +153,9 @@ def memory(process):
 class Mesh:
     """A running Weir, upstream servers behind it, and the tool."""
 
-    def __init__(self, stubs):
+    def __init__(self, stubs, prefix=()):
         self.stubs = stubs
-        self.weir = start_weir()
+        self.weir = start_weir(prefix=prefix)
         self.upstreams = []
         self.channel = grpc.insecure_channel(self.weir.data)
         self.admin_channel = grpc.insecure_channel(self.weir.admin)

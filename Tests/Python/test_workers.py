@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import time
 import grpc
 import pytest
 
-from conftest import PATIENCE, ROOT, Mesh
+from conftest import PATIENCE, ROOT, SECONDS, Mesh, start_weir, tool
 from test_faults import Load
 from test_upstream import RAW, READY, call, failure
 
@@ -174,13 +176,15 @@ def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace_period(mesh, tm
 
 def test_a_second_signal_ends_the_wait_for_workers_that_ignore_the_first(stubs, tmp_path):
     mesh = Mesh(stubs)
-    script = f"trap '' TERM; exec {command(mesh)}"
+    children = tmp_path / "children"
+    script = f"trap '' TERM; sleep 300 & echo $! >> {children}; exec {command(mesh)}"
     file = tmp_path / "stubborn.json"
     file.write_text(json.dumps({"worker": {
         "command": ["sh", "-c", script], "replicas": 2, "gracePeriod": "60s"}}))
     mesh.tool("backend", "create", "raw", "-f", file, "--wait", "20")
     pids = [replica.pid for replica in mesh.status("raw").replicas]
-    assert all(is_running(pid) for pid in pids)
+    pids += [int(line) for line in children.read_text().split()]
+    assert len(pids) == 4 and all(is_running(pid) for pid in pids)
     process = mesh.weir.process
     process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -190,3 +194,260 @@ def test_a_second_signal_ends_the_wait_for_workers_that_ignore_the_first(stubs, 
     assert mesh.stop() == 0
     assert time.monotonic() - begin < 5 * PATIENCE
     wait_until(lambda: not any(is_running(pid) for pid in pids))
+
+
+# The environment.
+
+
+def test_workers_do_not_inherit_what_is_meant_for_weir_alone(tmp_path):
+    private = {
+        "WEIR_TOKEN": "secret-1", "WEIR_ETCD_PASSWORD": "secret-2", "LISTEN_FDS": "1",
+        "LISTEN_PID": "1", "WATCHDOG_USEC": "1000", "NOTIFY_SOCKET": str(tmp_path / "notify")}
+    server = start_weir(
+        prefix=["env", "OF_THE_USER=kept", *(f"{name}={value}" for name, value in private.items())])
+    folder = tmp_path / "environment"
+    # The move shows the file when it is complete.
+    script = f"env > {folder}.part; mv {folder}.part {folder}; exec sleep 60"
+    file = tmp_path / "w.json"
+    file.write_text(json.dumps({"worker": {
+        "command": ["sh", "-c", script], "environment": {"WEIR_TOKEN": "of the worker"}}}))
+    tool(server, "backend", "create", "w", "-f", file, "--wait", "0")
+    wait_until(folder.exists)
+    lines = dict(line.split("=", 1) for line in folder.read_text().splitlines())
+    assert lines["OF_THE_USER"] == "kept" and lines["WEIR_WORKER_SOCKET"].endswith(".sock")
+    # What the backend sets is the worker's own.
+    assert lines["WEIR_TOKEN"] == "of the worker"
+    assert not private.keys() - {"WEIR_TOKEN"} & lines.keys()
+    assert server.stop() == 0
+
+
+# The process group.
+
+
+class Group:
+    """A worker command whose process group has a child; the numbers of all children are kept."""
+
+    def __init__(self, mesh, tmp_path, child):
+        self.file = tmp_path / "children"
+        self.file.touch()
+        script = f"{child} & echo $! >> {self.file}; exec {command(mesh)}"
+        self.spec = {"worker": {"command": ["sh", "-c", script], "gracePeriod": "0.5s"}}
+        self.backend = tmp_path / "group.json"
+        self.backend.write_text(json.dumps(self.spec))
+        mesh.tool("backend", "create", "raw", "-f", self.backend, "--wait", "20")
+        mesh.endpoint("raw", RAW, "raw")
+
+    @property
+    def children(self):
+        return [int(line) for line in self.file.read_text().split()]
+
+
+STUBBORN = "sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'"
+
+
+@pytest.mark.parametrize("child", ["sleep 300", STUBBORN])
+def test_what_a_worker_has_started_ends_when_the_worker_crashes(mesh, tmp_path, child):
+    group = Group(mesh, tmp_path, child)
+    (first,) = group.children
+    assert is_running(first)
+    os.kill(mesh.status("raw").replicas[0].pid, signal.SIGKILL)
+    mesh.wait_for("raw", lambda status: status.replicas[0].restarts == 1 and all_ready(status))
+    # The next worker starts when the last one's group has ended.
+    assert not is_running(first)
+    assert call(mesh, "Name") and is_running(group.children[1])
+
+
+@pytest.mark.parametrize("child", ["sleep 300", STUBBORN])
+def test_what_a_worker_has_started_ends_with_its_backend(mesh, tmp_path, child):
+    group = Group(mesh, tmp_path, child)
+    pid = mesh.status("raw").replicas[0].pid
+    mesh.tool("endpoint", "delete", "raw")
+    mesh.tool("backend", "delete", "raw")
+    wait_until(lambda: not any(map(is_running, [pid, *group.children])), 5)
+
+
+def test_what_a_worker_has_started_ends_with_weir(stubs, tmp_path):
+    mesh = Mesh(stubs)
+    group = Group(mesh, tmp_path, STUBBORN)
+    assert mesh.stop() == 0
+    assert not any(map(is_running, group.children))
+
+
+def test_the_grace_period_is_also_that_of_what_a_worker_has_started(mesh, tmp_path):
+    done = tmp_path / "done"
+    group = Group(mesh, tmp_path, f"sh -c 'trap \"sleep 0.2; touch {done}; exit\" TERM; "
+                                  "while :; do sleep 0.02; done'")
+    os.kill(mesh.status("raw").replicas[0].pid, signal.SIGKILL)
+    wait_until(lambda: not is_running(group.children[0]), 5)
+    assert done.exists()
+
+
+# An orphan's parent becomes the server, as in a container; PR_SET_CHILD_SUBREAPER is 36.
+ADOPTING = [sys.executable, "-c", """
+import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+"""]
+
+
+def children(parent):
+    """The children of a process: number and state."""
+    found = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            found[int(path.parent.name)] = fields[0]
+    return found
+
+
+def test_orphans_are_reaped_where_weir_adopts_them(tmp_path):
+    file = tmp_path / "orphans"
+    server = start_weir(prefix=ADOPTING)
+    script = (f"for i in 1 2 3 4 5; do sh -c 'sleep 1.5 & echo $! >> {file}'; done; "
+              "while :; do sleep 0.1; done")
+    (tmp_path / "w.json").write_text(json.dumps({"worker": {"command": ["sh", "-c", script]}}))
+    tool(server, "backend", "create", "w", "-f", tmp_path / "w.json", "--wait", "0")
+    wait_until(lambda: file.exists() and len(file.read_text().split()) == 5)
+    orphans = {int(line) for line in file.read_text().split()}
+    wait_until(lambda: orphans <= children(server.process.pid).keys())
+    wait_until(lambda: not orphans & children(server.process.pid).keys(), 10)
+    # The exit codes of workers are still Weir's to read.
+    for code in (7, 8):
+        tool(server, "backend", "update", "w", "--worker", f"sh -c 'exit {code}'", "--wait", "0")
+        wait_until(lambda: f"exited with code {code}" in tool(server, "backend", "show", "w").stdout)
+    assert server.stop() == 0
+
+
+# The directory of the sockets.
+
+
+def sockets_in(folder):
+    return [path for path in folder.iterdir() if path.name.startswith("weir-")]
+
+
+def place(tmp_path, name):
+    """A directory with a path that is short enough for sockets."""
+    folder = pathlib.Path(f"/tmp/w{os.getpid()}-{name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def temporary(tmp_path):
+    folder = place(tmp_path, "tmp")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_workers_start_after_the_directory_of_their_sockets_was_removed(stubs, temporary):
+    mesh = Mesh(stubs, prefix=["env", "-u", "RUNTIME_DIRECTORY", f"TMPDIR={temporary}"])
+    worker(mesh, replicas=1)
+    for folder in sockets_in(temporary):
+        shutil.rmtree(folder)
+    os.kill(mesh.status("raw").replicas[0].pid, signal.SIGKILL)
+    mesh.wait_for("raw", lambda status: status.replicas[0].restarts == 1 and all_ready(status))
+    assert call(mesh, "Name")
+    assert mesh.stop() == 0
+    assert not sockets_in(temporary)
+
+
+def test_the_directories_of_dead_servers_are_removed_and_those_of_live_ones_stay(temporary):
+    def start():
+        server = start_weir(prefix=["env", "-u", "RUNTIME_DIRECTORY", f"TMPDIR={temporary}"])
+        before = sockets_in(temporary)
+        tool(server, "backend", "create", "w", "--worker", "sleep 60", "--wait", "0")
+        wait_until(lambda: set(sockets_in(temporary)) - set(before))
+        server.folder, = set(sockets_in(temporary)) - set(before)
+        return server
+
+    live, killed = start(), start()
+    killed.stop(signal.SIGKILL)
+    assert killed.folder.exists()
+    new = start()
+    wait_until(lambda: not killed.folder.exists(), 5)
+    assert live.folder.exists() and new.folder.exists()
+    assert live.stop() == 0 and new.stop() == 0
+    assert not sockets_in(temporary)
+
+
+def test_the_runtime_directory_of_a_unit_is_used_first(temporary):
+    runtime, other = temporary / "run", temporary / "tmp"
+    runtime.mkdir()
+    other.mkdir()
+    server = start_weir(prefix=["env", f"RUNTIME_DIRECTORY={runtime}", f"TMPDIR={other}"])
+    tool(server, "backend", "create", "w", "--worker", "sleep 60", "--wait", "0")
+    wait_until(lambda: sockets_in(runtime))
+    assert not sockets_in(other)
+    assert server.stop() == 0
+
+
+# Updates.
+
+
+def test_an_update_does_not_wait_for_a_broken_one(mesh):
+    worker(mesh, environment="NAME=old", replicas=2)
+    # It never listens, ignores SIGTERM, and has a minute for each.
+    mesh.tool("backend", "update", "raw", "--worker",
+              "sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'", "--wait", "0")
+    time.sleep(1)
+    assert call(mesh, "Name").startswith(b"old")
+    begin = time.monotonic()
+    mesh.tool("backend", "update", "raw", "--worker", f"env NAME=fixed {command(mesh)}")
+    wait_until(lambda: {call(mesh, "Name").split()[0] for _ in range(10)} == {b"fixed"}, SECONDS)
+    # Not even for the end of the broken process, which gets the grace period of 10 s.
+    assert time.monotonic() - begin < 8 * PATIENCE
+    assert not mesh.status("raw").problem
+
+
+def test_an_update_of_times_keeps_the_processes_and_is_used_at_the_next_stop(mesh, tmp_path):
+    file = tmp_path / "w.json"
+    spec = {"command": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]}
+
+    def write(**times):
+        file.write_text(json.dumps({"worker": {**spec, **times}}))
+        return file
+
+    mesh.tool("backend", "create", "w", "-f", write(gracePeriod="60s"), "--wait", "0")
+    pid = mesh.wait_for("w", lambda status: status.replicas and status.replicas[0].pid).replicas[0].pid
+    mesh.tool("backend", "update", "w", "-f", write(gracePeriod="0.3s"), "--wait", "0")
+    time.sleep(0.5)
+    assert mesh.status("w").replicas[0].pid == pid
+    begin = time.monotonic()
+    mesh.tool("backend", "delete", "w")
+    wait_until(lambda: not is_running(pid), 5)
+    assert time.monotonic() - begin > 0.25
+
+
+def test_a_new_start_timeout_is_used_at_the_next_start(mesh, tmp_path):
+    file = tmp_path / "w.json"
+    spec = {"command": ["sleep", "300"]}
+    file.write_text(json.dumps({"worker": {**spec, "startTimeout": "1s"}}))
+    mesh.tool("backend", "create", "w", "-f", file, "--wait", "0")
+    mesh.wait_for("w", lambda status: status.replicas and "within 1.0 seconds" in status.replicas[0].last_failure)
+    file.write_text(json.dumps({"worker": {**spec, "startTimeout": "0.5s"}}))
+    mesh.tool("backend", "update", "w", "-f", file, "--wait", "0")
+    mesh.wait_for("w", lambda status: "within 0.5 seconds" in status.replicas[0].last_failure)
+
+
+# The wait of the command.
+
+
+@pytest.mark.parametrize("program, reason", [
+    ("no-such-program", "no-such-program"), ("sh -c 'echo broken; exit 7'", "exited with code 7: broken"),
+    ("sleep 60", "0 of 1 workers are ready")])
+def test_create_fails_if_the_worker_is_not_ready_in_time(mesh, program, reason):
+    run = mesh.tool("backend", "create", "w", "--worker", program, "--wait", "2", check=False)
+    assert run.returncode == 1
+    assert "backend 'w' exists, but is not ready after 2 s: 0 of 1 workers are ready" in run.stderr
+    assert reason in run.stderr and "w#0" in run.stdout
+    assert mesh.status("w").replicas
+    run = mesh.tool("backend", "create", "unawaited", "--worker", program, "--wait", "0")
+    assert not run.stderr
+
+
+def test_create_of_an_upstream_that_is_not_started_yet_succeeds(mesh):
+    mesh.tool("backend", "create", "later", "--upstream", "127.0.0.1:1", "--wait", "1")
