@@ -239,13 +239,13 @@ package actor ControlPlane {
     private static let storeHealth = "weir.store"
 
     func tellStandardServices() {
-        var statuses: [String: HealthBoard.Status] = [:]
-        for endpoint in state.endpoints.values {
-            let serves = endpoint.weights.weights.contains { isUsable($0.backend) }
-            statuses[endpoint.name] = serves ? .serving : .notServing
-            if let service = endpoint.route.service {
-                statuses[service] = serves ? .serving : .notServing
-            }
+        let endpoints = state.endpoints.values.map { endpoint in
+            EndpointHealth(
+                endpoint: endpoint.name, service: endpoint.route.service,
+                serves: endpoint.weights.weights.contains { isUsable($0.backend) })
+        }
+        var statuses = EndpointHealth.byName(endpoints).mapValues { serves in
+            serves ? HealthBoard.Status.serving : .notServing
         }
         statuses[Self.storeHealth] = storeFailure == nil ? .serving : .notServing
         health.set(statuses)

@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from conftest import wait_for
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
@@ -36,6 +37,24 @@ def test_a_health_watch_follows_changes_and_the_drain(demo, stubs):
         assert next(watch).status == SERVING
         demo.process.terminate()
         assert next(watch).status == NOT_SERVING
+
+
+def test_a_service_of_several_endpoints_serves_while_one_of_them_does(mesh):
+    good = mesh.upstream()
+    mesh.backend("good", "--upstream", good.address)
+    mesh.backend("dead", "--upstream", "127.0.0.1:1")
+    for name in ("dead", "good"):
+        for number in range(3):
+            mesh.endpoint(f"{name}{number}", f"/x.S/{name}{number}", name)
+    health = health_pb2_grpc.HealthStub(mesh.channel)
+
+    def statuses():
+        return [health.Check(health_pb2.HealthCheckRequest(service=name)).status
+                for name in ("good0", "dead0", "x.S")]
+
+    wait_for(lambda: statuses() == [SERVING, NOT_SERVING, SERVING])
+    good.process.kill()
+    wait_for(lambda: statuses() == [NOT_SERVING, NOT_SERVING, NOT_SERVING])
 
 
 def test_reflection_describes_the_demo(demo):
