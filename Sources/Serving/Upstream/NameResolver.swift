@@ -11,14 +11,28 @@ enum NameResolver {
         let description: String
     }
 
-    /// All IPv4 addresses of a host, or all IPv6 addresses when it has no others: a server that
-    /// listens on one family only, under a name that has both, is one replica and not a dead second
-    /// one.
+    /// Look-ups at once. Each takes a thread, for many seconds if no DNS server answers. Names that
+    /// were slow have threads of their own, so that they only delay each other.
+    private static let quickLookUps = 48
+    private static let slowLookUps = 16
+
+    private static let quickThreads = threads(quickLookUps)
+    private static let slowThreads = threads(slowLookUps)
+
+    private static func threads(_ count: Int) -> NIOThreadPool {
+        let pool = NIOThreadPool(numberOfThreads: count)
+        pool.start()
+        return pool
+    }
+
+    /// All addresses of a host.
+    ///
+    /// - Parameter isSlow: whether the last look-up of this name was slow.
     static func resolve(
-        _ host: String, port: Int, on eventLoop: any EventLoop
-    ) -> EventLoopFuture<[SocketAddress]> {
-        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
-            try addresses(of: host, port: port)
+        _ host: String, port: Int, isSlow: Bool, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<ResolvedName> {
+        (isSlow ? slowThreads : quickThreads).runIfActive(eventLoop: eventLoop) {
+            ResolvedName(try addresses(of: host, port: port))
         }
     }
 
@@ -41,8 +55,7 @@ enum NameResolver {
             }
             unsafe next = entry.pointee.ai_next
         }
-        let version4 = found.filter { $0.protocol == .inet }
-        return version4.isEmpty ? found : version4
+        return found
     }
 
     private static func socketAddress(_ entry: addrinfo) -> SocketAddress? {

@@ -5,7 +5,8 @@ internal import NIOCore
 package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
     /// `10.0.0.7:50051` or `[::1]:50051`
     case ip(String, port: Int)
-    /// `model.internal:50051`: every address that the name has is a replica.
+    /// `model.internal:50051`: every address that the name has is a replica. A dot at the end makes
+    /// the name absolute: the system adds no search domain to it (resolv.conf(5)).
     case name(String, port: Int)
     /// `unix:/run/model.sock`
     case unix(String)
@@ -61,9 +62,11 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The host's name; nil when the address has none.
+    /// The host's name without a dot at the end, as certificates and TLS have it (RFC 6066 section
+    /// 3); nil when the address has none.
     var host: String? {
-        if case .name(let host, _) = self { host } else { nil }
+        guard case .name(let host, _) = self else { return nil }
+        return host.hasSuffix(".") ? String(host.dropLast()) : host
     }
 
     /// The socket address, or nil for a name, which has to be resolved.
@@ -75,9 +78,11 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Letters, digits, hyphens and underscores in labels of 1 to 63 (RFC 1123 section 2.1).
+    /// Letters, digits, hyphens and underscores in labels of 1 to 63 (RFC 1123 section 2.1); a dot
+    /// may end the name.
     private static func isHostName(_ text: Substring) -> Bool {
-        text.utf8.count <= 253
+        let text = text.hasSuffix(".") ? text.dropLast() : text
+        return text.utf8.count <= 253
             && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
                 (1...63).contains(label.utf8.count)
                     && label.utf8.allSatisfy {

@@ -133,7 +133,7 @@ package final class ReplicaSet: Sendable {
                 continue
             }
             for socket in state.resolved[address] ?? [] {
-                let name = "\(address) (\(socket.ipAddress ?? "?"))"
+                let name = Self.replicaName(address, socket)
                 replicas.append(
                     known[name] ?? Replica(name: name, address: socket, host: address.host))
             }
@@ -143,6 +143,25 @@ package final class ReplicaSet: Sendable {
             $0.socketAddress == nil && state.resolved[$0] == nil
         }
         makeRing(&state.membership)
+    }
+
+    private static func replicaName(_ name: ReplicaAddress, _ address: SocketAddress) -> String {
+        "\(name) (\(address.ipAddress ?? "?"))"
+    }
+
+    /// An address of a name to which there is a connection; nil without one.
+    func connectedAddress(of name: ReplicaAddress) -> SocketAddress? {
+        state.withLock { state in
+            let names = (state.resolved[name] ?? []).map { Self.replicaName(name, $0) }
+            return state.membership.replicas.first {
+                names.contains($0.name) && $0.connections.load(ordering: .relaxed) > 0
+            }?.address
+        }
+    }
+
+    /// An address that a name was resolved to last; nil without one.
+    func resolvedAddress(of name: ReplicaAddress) -> SocketAddress? {
+        state.withLock { $0.resolved[name]?.first }
     }
 
     private static func makeRing(_ membership: inout Membership) {

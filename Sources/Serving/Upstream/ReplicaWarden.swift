@@ -6,18 +6,14 @@ internal import Synchronization
 ///
 /// `@unchecked Sendable`: every stored `var` is only touched on the loop of its pool.
 final class ReplicaWarden: @unchecked Sendable {
-    /// Between two look-ups of the names while all is well (gRPC's
-    /// `dns_min_time_between_resolutions`).
-    private static let resolveInterval = TimeAmount.seconds(30)
-    /// The same while a look-up fails or no replica is usable.
-    private static let urgentResolveInterval = TimeAmount.seconds(5)
+    /// How often the warden looks whether a name is due.
+    private static let nameInterval = Duration.seconds(1)
 
     private unowned let pool: BackendPool
     private var tasks: [RepeatedTask] = []
-    private var nextResolve: Scheduled<Void>?
+    private var nameTask: RepeatedTask?
     private var isStopped = false
-    /// The names that were looked up last.
-    private var names: [ReplicaAddress] = []
+    private var names: [ReplicaAddress: LookUpSchedule] = [:]
     /// Replicas whose health is being asked for.
     private var probed: Set<ObjectIdentifier> = []
 
@@ -35,13 +31,13 @@ final class ReplicaWarden: @unchecked Sendable {
             // Checks may have been off until now.
             for member in pool.allMembers where member.isReady { memberIsReady(member) }
         }
-        if set.names != names { resolve() }
+        followNames()
     }
 
     func stop() {
         isStopped = true
         for task in tasks { task.cancel() }
-        nextResolve?.cancel()
+        nameTask?.cancel()
     }
 
     private func schedule() {
@@ -95,22 +91,53 @@ final class ReplicaWarden: @unchecked Sendable {
 
     // MARK: Names
 
-    private func resolve() {
-        nextResolve?.cancel()
-        nextResolve = nil
-        names = set.names
-        guard !names.isEmpty, !isStopped else { return }
-        let loop = pool.loop.eventLoop
-        for name in names {
+    private func followNames() {
+        let current = Set(set.names)
+        guard current != Set(names.keys), !isStopped else { return }
+        names = Dictionary(
+            uniqueKeysWithValues: current.map { ($0, names[$0] ?? LookUpSchedule()) })
+        nameTask?.cancel()
+        nameTask = current.isEmpty ? nil : every(Self.nameInterval) { $0.lookUpNames() }
+        lookUpNames()
+    }
+
+    /// Looks up the names that are due.
+    private func lookUpNames() {
+        let (now, isUsable) = (pool.now, set.isUsable)
+        for (name, schedule) in names where schedule.isDue(at: now, isUsable: isUsable) {
             guard case .name(let host, let port) = name else { continue }
-            let set = set
-            NameResolver.resolve(host, port: port, on: loop).whenComplete {
-                set.resolved(name, to: $0)
+            names[name]?.started(at: now)
+            addresses(of: name, host: host, port: port, isSlow: schedule.isSlow)
+                .whenComplete { [weak self, set] result in
+                    set.resolved(name, to: result)
+                    guard let self else { return }
+                    var failed = false
+                    if case .failure = result { failed = true }
+                    self.names[name]?.ended(at: self.pool.now, failed: failed)
+                }
+        }
+    }
+
+    /// The addresses of a name that become replicas. If it has two families, one that a replica
+    /// uses stays; otherwise the first that can be reached is used.
+    private func addresses(
+        of name: ReplicaAddress, host: String, port: Int, isSlow: Bool
+    ) -> EventLoopFuture<[SocketAddress]> {
+        let (set, loop) = (set, pool.loop.eventLoop)
+        return NameResolver.resolve(host, port: port, isSlow: isSlow, on: loop)
+            .flatMap { resolved in
+                guard resolved.hasBothFamilies else {
+                    return loop.makeSucceededFuture(resolved.replicas(reachable: nil))
+                }
+                let used = set.connectedAddress(of: name).flatMap(ResolvedName.Family.init)
+                guard used == nil else {
+                    return loop.makeSucceededFuture(resolved.replicas(reachable: used))
+                }
+                return FamilyRace.winner(of: resolved, host: host, port: port, on: loop)
+                    .map { winner in
+                        let last = set.resolvedAddress(of: name).flatMap(ResolvedName.Family.init)
+                        return resolved.replicas(reachable: winner ?? last)
+                    }
             }
-        }
-        let delay = set.isUsable ? Self.resolveInterval : Self.urgentResolveInterval
-        nextResolve = loop.scheduleTask(in: delay) { [weak self] in
-            self?.resolve()
-        }
     }
 }
