@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -14,7 +15,7 @@ import grpc
 import pytest
 import weir as weir_client
 
-from conftest import BUILD, ROOT, Authority, start_demo, start_weir, wait_for
+from conftest import BUILD, PATIENCE, ROOT, Authority, start_demo, start_weir, wait_for
 
 HELLO = "/helloworld.Greeter/SayHello"
 
@@ -78,6 +79,20 @@ def test_both_ports_speak_tls(authority, stubs):
         one.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert b"200 OK" in one.recv(4096)
     finish(server)
+
+
+def test_a_client_that_never_closes_its_side_does_not_delay_the_end(authority):
+    server = server_tls(authority, "--limit", "keepalive-timeout=1")
+    with secure(server.data, authority) as dead, secure(server.admin, authority) as other:
+        for connection in (dead, other):
+            # The preface and empty SETTINGS of HTTP/2; nothing is read or sent after that.
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            assert connection.recv(1)
+        begin = time.monotonic()
+        finish(server)
+        # It answers neither the PING of the drain, for which the server waits a second, nor the
+        # close_notify, for which TLS libraries wait several.
+        assert time.monotonic() - begin < 3.5 * PATIENCE
 
 
 def test_an_old_tls_is_refused(authority):

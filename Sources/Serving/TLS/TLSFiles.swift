@@ -1,3 +1,4 @@
+internal import NIOCore
 internal import NIOSSL
 
 /// Why a setting of TLS cannot be used.
@@ -61,9 +62,15 @@ struct TLSFiles {
         }
     }
 
+    /// How long a connection that is closed waits for the peer's close_notify. The peer need not
+    /// send one (RFC 8446 section 6.1), and one that is dead does not.
+    private static let closeTimeout = TimeAmount.milliseconds(200)
+
     static func context(
         _ configuration: TLSConfiguration
     ) throws(TLSFailure) -> NIOSSLContext {
+        var configuration = configuration
+        configuration.shutdownTimeout = closeTimeout
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {
