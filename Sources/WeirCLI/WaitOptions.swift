@@ -6,15 +6,17 @@ internal import Messages
 struct WaitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Seconds to wait for the replicas, at most 86400; 0 not to wait. The command fails if "
-                + "not all workers are ready by then."),
+            "Seconds to wait for the replicas to be ready, at most 86400; 0 not to wait. 'create' "
+                + "fails if not all workers are ready by then."),
         transform: Bounded.decimal(0...86_400))
     var wait = 10.0
 
-    /// Prints the backend, when its replicas have settled. Fails if it has workers and not all of
-    /// them are ready in time.
+    /// Prints the backend, when its replicas have settled.
+    ///
+    /// - Parameter isNew: whether it fails if the backend has workers that are not ready in time.
     func show(
-        _ backend: Weir_Admin_V1_Backend, _ change: ChangeOptions, _ options: AdminOptions
+        _ backend: Weir_Admin_V1_Backend, _ change: ChangeOptions, _ options: AdminOptions,
+        isNew: Bool = false
     ) async throws {
         var backend = backend
         let end = ContinuousClock.now + .seconds(wait)
@@ -29,7 +31,9 @@ struct WaitOptions: ParsableArguments {
         }
         if Style.isErrorTerminal { ErrorOutput.write("\r\u{1b}[K") }
         try options.show(backend) { BackendText.page($0) }
-        guard !change.dryRun, wait > 0, let problem = BackendText.unready(backend) else { return }
+        guard isNew, !change.dryRun, wait > 0, let problem = BackendText.unready(backend) else {
+            return
+        }
         complain(
             """
             backend '\(backend.name)' exists, but is not ready after \(wait.formatted()) s: \

@@ -65,7 +65,7 @@ struct BackendCommand: ParsableCommand {
                 backend: backend, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
             let reply: Weir_Admin_V1_Backend = try await options.call("CreateBackend", request)
-            try await wait.show(reply, change, options)
+            try await wait.show(reply, change, options, isNew: true)
         }
     }
 
