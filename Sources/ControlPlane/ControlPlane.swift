@@ -94,6 +94,9 @@ package actor ControlPlane {
     /// Reads the store, adds a backend for each registered handler that has none, and publishes.
     package func start(with store: any StateStore = MemoryStore()) async throws {
         self.store = store
+        for warning in await store.warnings {
+            log.warning("\(warning)", metadata: ["store": "\(store.place)"])
+        }
         history = try await load()
         log.notice(
             "state read", metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])

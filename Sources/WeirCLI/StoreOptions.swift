@@ -61,16 +61,24 @@ struct StoreOptions: ParsableArguments {
 
     /// Opens the store for work while no server has it.
     ///
-    /// - Parameter creates: whether a database that isn't there is made.
-    func open(creates: Bool) async throws -> any StateStore {
+    /// - Parameters:
+    ///   - creates: whether a database that isn't there is made.
+    ///   - acceptsLostRevisions: whether a store may have lost revisions.
+    func open(creates: Bool, acceptsLostRevisions: Bool = false) async throws -> any StateStore {
         let location = try StoreLocation(text)
         if case .sqlite(let path) = location, !creates {
             do {
                 _ = try FileManager.default.attributesOfItem(atPath: path)
             } catch {
+                // The store reports a database that is missing.
+                guard !FileManager.default.fileExists(atPath: path + ".latest") else {
+                    return try await location.open()
+                }
                 throw StoreError.refused("there is no state in '\(path)': \(systemReason(error))")
             }
         }
-        return try await location.open()
+        let store = try await location.open(acceptsLostRevisions: acceptsLostRevisions)
+        for warning in await store.warnings { complain("warning: \(warning)") }
+        return store
     }
 }

@@ -91,6 +91,7 @@ internal import Testing
         try meddle("CREATE TABLE mine (x)")
         #expect(await refusal().contains("the database of another program"))
         try FileManager.default.removeItem(atPath: path)
+        try? FileManager.default.removeItem(atPath: path + ".latest")
         try await fill()
         try meddle("PRAGMA user_version = 99")
         #expect(await refusal().contains("a later version of weir (schema 99"))
@@ -100,7 +101,8 @@ internal import Testing
     func migrates() async throws {
         try await fill()
         // As the first version of the schema left it.
-        try meddle("DROP TABLE probe")
+        try FileManager.default.removeItem(atPath: path + ".latest")
+        try meddle("DROP TABLE store")
         try meddle("DROP TABLE checkpoint")
         try meddle("PRAGMA user_version = 1")
         let store = try await open()
@@ -121,6 +123,26 @@ internal import Testing
         try FileManager.default.moveItem(atPath: path + ".moved", toPath: path)
         try await store.append(.init(revision: 6, bytes: [6]))
         await store.close()
+    }
+
+    @Test("A checkpoint of the version before the chained hashes continues the chain")
+    func continuesOldCheckpoints() async throws {
+        try await fill()
+        var store = try await open()
+        try await store.checkpoint(.init(revision: 3, bytes: [3]))
+        await store.close()
+        try FileManager.default.removeItem(atPath: path + ".latest")
+        try meddle("ALTER TABLE checkpoint DROP COLUMN chain")
+        try meddle("ALTER TABLE store DROP COLUMN identity")
+        try meddle("ALTER TABLE store RENAME TO probe")
+        try meddle("PRAGMA user_version = 3")
+        for revision in 6...8 as ClosedRange<UInt64> {
+            store = try await open()
+            try await store.append(.init(revision: revision, bytes: [6]))
+            try await store.checkpoint(.init(revision: revision - 1, bytes: [5]))
+            await store.close()
+        }
+        #expect(await refusal() == "not refused")
     }
 
     @Test("A place that cannot be written is refused with the reason")

@@ -67,7 +67,8 @@ package struct StateArchive: Sendable {
     /// Puts everything into a store that holds nothing.
     package func write(to store: any StateStore) async throws(StoreError) {
         let present = try await store.read(after: nil)
-        guard present.latest == 0, present.damage == nil else {
+        if let damage = present.damage { throw .damaged(damage) }
+        guard present.latest == 0 else {
             throw .refused(
                 "\(store.place) holds revision \(present.latest) already: move it away, or choose "
                     + "another store")

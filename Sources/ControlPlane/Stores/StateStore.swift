@@ -39,8 +39,15 @@ package protocol StateStore: Sendable {
     /// Whether this server does the work that only one may do.
     var isLeader: Bool { get async }
 
+    /// What was noticed when the store was opened, as sentences for the log.
+    var warnings: [String] { get async }
+
     /// Releases all resources.
     func close() async
+}
+
+extension StateStore {
+    package var warnings: [String] { [] }
 }
 
 /// A revision or a checkpoint.

@@ -47,10 +47,16 @@ package enum StoreLocation: Sendable, Equatable {
     }
 
     /// Opens the store.
-    package func open() async throws(StoreError) -> any StateStore {
+    ///
+    /// - Parameter acceptsLostRevisions: whether to continue from the revisions that exist if a
+    ///   store has lost later ones.
+    package func open(
+        acceptsLostRevisions: Bool = false
+    ) async throws(StoreError) -> any StateStore {
         switch self {
         case .memory: MemoryStore()
-        case .sqlite(let path): try await SQLiteStore(path: path)
+        case .sqlite(let path):
+            try await SQLiteStore(path: path, acceptsLostRevisions: acceptsLostRevisions)
         case .etcd(let location): try await EtcdStore(location)
         }
     }

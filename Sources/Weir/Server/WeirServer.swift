@@ -34,6 +34,9 @@ public final class WeirServer: Sendable {
         public var namesBackends = true
         /// Where the state is kept: backends, endpoints, weights, and how they came about.
         public var store = StateStorage.memory
+        /// Whether to continue from the revisions that exist if the store has lost later ones.
+        /// Otherwise the server does not start then.
+        public var acceptsLostRevisions = false
         /// Accepted changes that are kept, for going back.
         public var keptRevisions = 1_000
         /// For how long they are kept.
@@ -137,7 +140,8 @@ public final class WeirServer: Sendable {
         let end = configuration.takeOverTimeout.map { ContinuousClock.now + $0 }
         while true {
             do throws(StoreError) {
-                return try await configuration.store.location.open()
+                return try await configuration.store.location.open(
+                    acceptsLostRevisions: configuration.acceptsLostRevisions)
             } catch .held(let reason) {
                 guard let end, .now < end else { throw .held(reason) }
                 configuration.log.debug("waiting for the state", metadata: ["reason": "\(reason)"])

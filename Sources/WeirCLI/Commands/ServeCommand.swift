@@ -35,6 +35,9 @@ struct ServeCommand: AsyncParsableCommand {
             valueName: "file"))
     var file: String?
 
+    @Flag(help: "Continue from the stored revisions that exist if later ones are missing.")
+    var acceptLostRevisions = false
+
     @Option(help: "The server's name among those that share a state (default: the host's).")
     var name: String?
 
@@ -131,6 +134,7 @@ struct ServeCommand: AsyncParsableCommand {
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =
             demo && !isNamed ? .memory : try StateStorage(state.text)
+        configuration.acceptsLostRevisions = acceptLostRevisions
         configuration.keptRevisions = keepRevisions
         configuration.keptRevisionAge = .seconds(keepDays * 86_400)
         configuration.inheritedSockets = .fromEnvironment()

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import ControlPlane
 internal import Foundation
+internal import GRPCWire
 internal import Messages
 
 /// `weir state`
@@ -8,10 +9,11 @@ struct StateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "state", abstract: "Checks, saves and moves a stored state, without a server.",
         discussion: """
-            These commands work on the store itself; stop a server that uses an SQLite store \
-            first. Exit code 1 means that the stored state is damaged.
+            These commands work on the store itself. Stop a server that uses an SQLite store \
+            first, except for a backup. Exit code 1 means that the stored state is damaged, or \
+            that revisions are missing.
             """,
-        subcommands: [Check.self, Export.self, Import.self])
+        subcommands: [Check.self, Export.self, Import.self, Backup.self])
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -60,25 +62,73 @@ struct StateCommand: ParsableCommand {
         @Argument(help: "The file; '-' for standard input.")
         var file: String
 
+        @Flag(help: "Begin with an empty store if the one that was there is missing.")
+        var acceptLostRevisions = false
+
         @OptionGroup var options: StoreOptions
 
         func run() async throws {
-            let archive = try StateArchive(
-                try YAMLFile(file).message(as: Weir_Store_V1_Archive.self))
-            try await StateCommand.using(options, creates: true) { store in
+            let archive = try StateArchive(try message())
+            try await StateCommand.using(
+                options, creates: true, acceptsLostRevisions: acceptLostRevisions
+            ) { store in
                 try await archive.write(to: store)
                 try Output.print("\(archive.inWords(store.place))")
             }
         }
+
+        /// The content of the file. It is not read as YAML, which allows fewer values than a whole
+        /// history has.
+        private func message() throws -> Weir_Store_V1_Archive {
+            let bytes = try YAMLFile.contents(of: file)
+            do throws(MessageError) {
+                var schema = Schema()
+                try schema.add(Weir_Store_V1_Archive._file)
+                let json = try JSONValue(parsing: String(decoding: bytes, as: UTF8.self))
+                let message = try JSONTranscoder(schema: schema).bytes(
+                    from: json, message: Weir_Store_V1_Archive.messageName ?? "")
+                return try Weir_Store_V1_Archive(serializedBytes: message)
+            } catch {
+                throw ValidationError(
+                    "'\(file.printable(limit: 1_000))': \(error.description)")
+            }
+        }
     }
 
-    /// - Parameter creates: whether the store may be a new one.
+    struct Backup: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Copies an SQLite store to a file, also while a server uses it.",
+            discussion: """
+                The copy contains the latest revision. It is a database: put it in the place of \
+                weir.db, or give it to 'weir state check --store sqlite:FILE'.
+                """)
+
+        @Argument(help: "The file, which must not exist.")
+        var file: String
+
+        @OptionGroup var options: StoreOptions
+
+        func run() async throws {
+            do {
+                let copied = try StateBackup.copy(try options.text, to: file)
+                try Output.print("\(file): revisions \(copied.lowerBound) to \(copied.upperBound)")
+            } catch let error as StoreError {
+                complain("\(error.description)")
+                throw ExitCode(EXIT_FAILURE)
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - creates: whether the store may be a new one.
+    ///   - acceptsLostRevisions: whether the store may have lost revisions.
     private static func using(
-        _ options: StoreOptions, creates: Bool = false,
+        _ options: StoreOptions, creates: Bool = false, acceptsLostRevisions: Bool = false,
         _ body: (any StateStore) async throws -> Void
     ) async throws {
         do {
-            let store = try await options.open(creates: creates)
+            let store = try await options.open(
+                creates: creates, acceptsLostRevisions: acceptsLostRevisions)
             do {
                 try await body(store)
                 await store.close()

@@ -24,7 +24,7 @@ final class FileLock: Sendable {
         do {
             file = try FileDescriptor.open(
                 FilePath(path), .readWrite, options: [.create, .closeOnExec],
-                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+                permissions: .ownerReadWrite)
         } catch {
             throw .system("cannot open '\(path)': \(systemReason(error))")
         }

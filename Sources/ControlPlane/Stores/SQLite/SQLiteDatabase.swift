@@ -37,10 +37,12 @@ final class SQLiteDatabase {
 
     private let handle: OpaquePointer
 
-    /// Opens or creates a database.
-    init(path: String) throws(Failure) {
+    /// Opens a database; creates it if it is missing, unless it is only read.
+    init(path: String, onlyReads: Bool = false) throws(Failure) {
         var opened: OpaquePointer?
-        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
+        let access =
+            onlyReads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        let flags = access | SQLITE_OPEN_NOMUTEX
         // `opened` is set even when this fails, except for lack of memory.
         let code = unsafe sqlite3_open_v2(path, &opened, flags, nil)
         guard code == SQLITE_OK, let handle = unsafe opened else {
@@ -97,6 +99,14 @@ final class SQLiteDatabase {
         var moved: Int32 = 0
         let code = unsafe sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved)
         return code == SQLITE_OK && moved != 0
+    }
+
+    /// Leaves the write-ahead log in place when the database is closed: it may contain what SQLite
+    /// cannot read.
+    func keepLog() {
+        var keeps: Int32 = 1
+        // The number lives for the time of the call.
+        _ = unsafe sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keeps)
     }
 
     private func check(_ code: Int32) throws(Failure) {

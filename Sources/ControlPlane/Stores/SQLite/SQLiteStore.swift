@@ -6,19 +6,29 @@ internal import TrafficPolicy
 /// Keeps the state in an SQLite database: one file, one server.
 ///
 /// What was answered is on disk: each revision is a transaction of its own in the write-ahead log,
-/// which is synced before the commit returns (`synchronous=FULL`).
+/// which is synced before the commit returns (`synchronous=FULL`). A second file records the latest
+/// revision (`LatestRevision`), so that lost revisions are noticed.
 package actor SQLiteStore: StateStore {
     package nonisolated let place: String
     package nonisolated let events = AsyncStream<StoreEvent> { $0.finish() }
     package let isLeader = true
 
-    private let path: String
+    let path: String
     private let thread: ActorThread
     /// Held while the store is open.
     private var lock: FileLock?
     private(set) var database: SQLiteDatabase?
     /// What the check of the file's structure has found wrong.
-    private var damage: String?
+    var damage: String?
+    /// Why the revisions that the second file records are not all there; nothing is written then.
+    var loss: String?
+    let acceptsLostRevisions: Bool
+    package internal(set) var warnings: [String] = []
+    /// The identity of the database, and the hashes of its revisions.
+    var identity: [UInt8] = []
+    var chain = HashChain()
+    /// What the second file contains; nil if it does not exist or must be replaced.
+    var recorded: LatestRevision?
     private var announced: [UInt8]?
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -27,8 +37,12 @@ package actor SQLiteStore: StateStore {
 
     /// Opens the database, or makes it together with its directory. Other processes are refused
     /// until it is closed.
-    package init(path: String) async throws(StoreError) {
+    ///
+    /// - Parameter acceptsLostRevisions: whether to continue from the revisions that exist if later
+    ///   ones are missing. Otherwise they are reported as damage, and nothing is written.
+    package init(path: String, acceptsLostRevisions: Bool = false) async throws(StoreError) {
         self.path = path
+        self.acceptsLostRevisions = acceptsLostRevisions
         place = "sqlite:\(path)"
         thread = ActorThread()
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
@@ -93,9 +107,24 @@ package actor SQLiteStore: StateStore {
             checksum INTEGER NOT NULL, bytes BLOB NOT NULL)
         """,
         "CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL)",
+        // The chained hash of the checkpoint's revision; null if it is the hash of the bytes.
+        "ALTER TABLE checkpoint ADD COLUMN chain INTEGER",
+        // What concerns the whole store: how often it was probed, and its identity.
+        "ALTER TABLE probe RENAME TO store",
+        "ALTER TABLE store ADD COLUMN identity BLOB",
+        """
+        INSERT INTO store VALUES (1, 0, randomblob(16))
+            ON CONFLICT (id) DO UPDATE SET identity = coalesce(identity, randomblob(16))
+        """,
     ]
 
+    /// The version of the schema that this program writes.
+    static var currentVersion: Int { migrations.count }
+
     private func open() throws(StoreError) {
+        let record = try readRecord()
+        try checkPresence(record)
+        warnings = FilePrivacy.protect(database: path)
         do throws(SQLiteDatabase.Failure) {
             let database = try SQLiteDatabase(path: path)
             guard !database.isReadOnly else {
@@ -103,30 +132,10 @@ package actor SQLiteStore: StateStore {
                     code: 0, description: "this user can read it, but not write it")
             }
             try database.run("PRAGMA busy_timeout = 1000")
-            let owner = try database.run("PRAGMA application_id").first?.first?.integer ?? 0
-            let version = try database.run("PRAGMA user_version").first?.first?.integer ?? 0
-            let tables = try database.run("SELECT count(*) FROM sqlite_schema").first?.first?
-                .integer
-            guard owner == Self.applicationID || (owner == 0 && version == 0 && tables == 0) else {
-                throw SQLiteDatabase.Failure(
-                    code: 0, description: "it is the database of another program")
-            }
-            guard version >= 0 else {
-                throw SQLiteDatabase.Failure(
-                    code: 0,
-                    description: "the version of its schema is \(version); it must be from 0 to "
-                        + "\(Self.migrations.count)")
-            }
-            guard version <= Self.migrations.count else {
-                throw SQLiteDatabase.Failure(
-                    code: 0,
-                    description: "it was written by a later version of weir (schema \(version), "
-                        + "this one knows up to \(Self.migrations.count)): start that version")
-            }
-            if tables == 0 { keepPrivate() }
+            let version = try Self.version(of: database)
             try database.run("PRAGMA journal_mode = WAL")
             try database.run("PRAGMA synchronous = FULL")
-            try Self.migrate(database, from: Int(version))
+            try Self.migrate(database, from: version)
             let verdict = try database.run("PRAGMA quick_check(1)").first?.first?.text
             if verdict != "ok" { damage = "the file is damaged: \(verdict ?? "no verdict")" }
             self.database = database
@@ -134,12 +143,31 @@ package actor SQLiteStore: StateStore {
             if error.isDamage { throw .damaged("'\(path)' is damaged: \(error.description)") }
             throw .refused("'\(path)' cannot be used: \(error.description)")
         }
+        try compare(with: record)
     }
 
-    /// The state may contain secrets of workers' environments. SQLite gives its other files the
-    /// same mode.
-    private func keepPrivate() {
-        try? FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+    /// The version of a database's schema; 0 for a new database.
+    static func version(of database: SQLiteDatabase) throws(SQLiteDatabase.Failure) -> Int {
+        let owner = try database.run("PRAGMA application_id").first?.first?.integer ?? 0
+        let version = try database.run("PRAGMA user_version").first?.first?.integer ?? 0
+        let tables = try database.run("SELECT count(*) FROM sqlite_schema").first?.first?.integer
+        guard owner == Self.applicationID || (owner == 0 && version == 0 && tables == 0) else {
+            throw SQLiteDatabase.Failure(
+                code: 0, description: "it is the database of another program")
+        }
+        guard version >= 0 else {
+            throw SQLiteDatabase.Failure(
+                code: 0,
+                description: "the version of its schema is \(version); it must be from 0 to "
+                    + "\(Self.migrations.count)")
+        }
+        guard version <= Self.migrations.count else {
+            throw SQLiteDatabase.Failure(
+                code: 0,
+                description: "it was written by a later version of weir (schema \(version), "
+                    + "this one knows up to \(Self.migrations.count)): start that version")
+        }
+        return Int(version)
     }
 
     private static func migrate(
@@ -157,9 +185,19 @@ package actor SQLiteStore: StateStore {
     // MARK: Reading
 
     package func read(after revision: UInt64?) throws(StoreError) -> StoredHistory {
-        let database = try opened()
+        var history = Self.history(of: try opened())
+        let damages = [damage ?? history.damage, loss].compactMap(\.self)
+        history.damage = damages.isEmpty ? nil : damages.joined(separator: "; ")
+        if let revision, revision >= history.checkpoint?.revision ?? 0 {
+            history.checkpoint = nil
+            history.records.removeAll { $0.revision <= revision }
+        }
+        return history
+    }
+
+    /// The checkpoint and the revisions after it, up to the first that cannot be read.
+    static func history(of database: SQLiteDatabase) -> StoredHistory {
         var history = StoredHistory()
-        var damage = damage
         do throws(SQLiteDatabase.Failure) {
             let checkpoint = try database.run("SELECT revision, checksum, bytes FROM checkpoint")
             if let row = checkpoint.first {
@@ -182,12 +220,7 @@ package actor SQLiteStore: StateStore {
                 next += 1
             }
         } catch {
-            damage = damage ?? error.description
-        }
-        history.damage = damage
-        if let revision, revision >= history.checkpoint?.revision ?? 0 {
-            history.checkpoint = nil
-            history.records.removeAll { $0.revision <= revision }
+            history.damage = error.description
         }
         return history
     }
@@ -230,23 +263,33 @@ package actor SQLiteStore: StateStore {
                 .integer(Int64(bitPattern: record.revision)),
                 .integer(Self.checksum(record.bytes, record.revision)), .blob(record.bytes))
         }
+        chain.append(record.bytes)
+        recordLatestOrRetry()
     }
 
     package func checkpoint(_ record: StoredRecord) throws(StoreError) {
         try record.check()
+        let hash = chain[record.revision]
         try write { (database) throws(SQLiteDatabase.Failure) in
             let revision = SQLiteDatabase.Value.integer(Int64(bitPattern: record.revision))
             try database.run(
-                "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)", revision,
-                .integer(Self.checksum(record.bytes, record.revision)), .blob(record.bytes))
+                "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?, ?)", revision,
+                .integer(Self.checksum(record.bytes, record.revision)), .blob(record.bytes),
+                hash.map { .integer(Int64(bitPattern: $0)) } ?? .null)
             try database.run("DELETE FROM revision WHERE revision <= ?", revision)
         }
+        if hash == nil {
+            chain = HashChain(start: record.revision, hash: HashChain.hash(record.bytes))
+        } else {
+            chain.forget(before: record.revision)
+        }
+        recordLatestOrRetry()
     }
 
     package func probe() throws(StoreError) {
         try write { (database) throws(SQLiteDatabase.Failure) in
             try database.run(
-                "INSERT INTO probe VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1")
+                "UPDATE store SET count = CASE WHEN count < 1000000000 THEN count + 1 ELSE 0 END")
         }
     }
 
@@ -274,10 +317,14 @@ package actor SQLiteStore: StateStore {
         if let problem = StoredRecord.problem(number) {
             throw .damaged("'\(path)' is damaged: \(problem)")
         }
+        guard number == chain.latest || damage != nil || loss != nil else {
+            throw .damaged(
+                "'\(path)' is damaged: the latest revision is \(number), and not \(chain.latest)")
+        }
         return UInt64(bitPattern: number)
     }
 
-    private func opened() throws(StoreError) -> SQLiteDatabase {
+    func opened() throws(StoreError) -> SQLiteDatabase {
         guard let database else { throw .unavailable("'\(path)' is closed") }
         return database
     }
@@ -287,6 +334,9 @@ package actor SQLiteStore: StateStore {
         _ body: (SQLiteDatabase) throws(SQLiteDatabase.Failure) -> Void
     ) throws(StoreError) {
         let database = try opened()
+        if let problem = damage ?? loss { throw .damaged("'\(path)' is damaged: \(problem)") }
+        // If this failed after an earlier commit, the record is at most one revision behind.
+        try recordLatest()
         guard !database.hasMoved else {
             throw .unavailable(
                 "'\(path)' was moved or deleted while it was in use: put it back, or restart weir")

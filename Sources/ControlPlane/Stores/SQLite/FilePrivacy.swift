@@ -1,0 +1,66 @@
+internal import GRPCWire
+internal import SystemPackage
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
+/// Keeps other users away from the files of a database: the state may contain secrets of workers'
+/// environments.
+enum FilePrivacy {
+    /// What follows the path of a database in the names of its files.
+    private static let suffixes = ["", "-wal", "-shm", "-journal", ".lock", ".latest"]
+
+    /// Creates the database's file with mode 0600 if it is missing, and gives that mode to the
+    /// files that have another one. SQLite gives its other files the mode of the database.
+    ///
+    /// - Returns: what was changed and what an operator should change, as sentences for the log.
+    static func protect(database path: String) -> [String] {
+        // If this fails, SQLite reports why the file cannot be created.
+        if let file = try? FileDescriptor.open(
+            FilePath(path), .readWrite, options: [.create, .exclusiveCreate, .closeOnExec],
+            permissions: .ownerReadWrite)
+        {
+            try? file.close()
+        }
+        let files = suffixes.compactMap { protect(file: path + $0) }
+        let warning = warning(directory: FilePath(path).removingLastComponent())
+        return files + [warning].compactMap(\.self)
+    }
+
+    private static func protect(file path: String) -> String? {
+        guard let mode = mode(of: path), mode & S_IFMT == S_IFREG, mode & 0o077 != 0 else {
+            return nil
+        }
+        let name = "'\(path.printable(limit: 1_000))'"
+        // The path is zero-terminated for the time of the call.
+        guard unsafe chmod(path, 0o600) == 0 else {
+            return "\(name) is open to other users (mode \(octal(mode))), and its mode cannot be "
+                + "changed: \(Errno(rawValue: errno)); run 'chmod 600 \(name)' as its owner"
+        }
+        return "\(name) was open to other users (mode \(octal(mode))); its mode is 0600 now"
+    }
+
+    /// Whoever can write a directory can replace the files in it. The sticky bit prevents that.
+    private static func warning(directory: FilePath) -> String? {
+        let path = directory.isEmpty ? "." : directory.string
+        guard let mode = mode(of: path), mode & (S_IWGRP | S_IWOTH) != 0, mode & S_ISVTX == 0
+        else { return nil }
+        let name = "'\(path.printable(limit: 1_000))'"
+        return "other users can replace the state in the directory \(name) (mode \(octal(mode))); "
+            + "run 'chmod 700 \(name)'"
+    }
+
+    private static func mode(of path: String) -> mode_t? {
+        var status = stat()
+        // The structure is filled in by the call.
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return status.st_mode
+    }
+
+    private static func octal(_ mode: mode_t) -> String {
+        "0" + String(mode & 0o7777, radix: 8)
+    }
+}

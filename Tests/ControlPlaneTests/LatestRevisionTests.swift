@@ -1,0 +1,360 @@
+internal import Foundation
+internal import Testing
+
+@testable internal import ControlPlane
+
+/// The record of the latest revision next to a database, and databases that have lost revisions.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct LatestRevisionTests {
+    private let files = DatabaseFiles()
+
+    private func refusal() async -> String { await files.refusal() }
+
+    // MARK: Content
+
+    private static let record = LatestRevision(
+        identity: Array(0..<16), revision: 42, hash: 0xabc)
+
+    @Test("A record is read back, and nothing else is one")
+    func readsText() {
+        let text = Self.record.text
+        #expect(LatestRevision(text: text) == Self.record)
+        for (index, _) in text.utf8.enumerated() {
+            var bytes = Array(text.utf8)
+            bytes[index] ^= 1
+            let changed = String(decoding: bytes, as: UTF8.self)
+            #expect(LatestRevision(text: changed) == nil, "\(changed)")
+            let start = String(decoding: bytes.prefix(index), as: UTF8.self)
+            #expect(LatestRevision(text: start) == nil)
+        }
+        let long = String(repeating: "revision ", count: 99)
+        for text in ["", "\n", text + "\n", "weir-latest 1", long] {
+            #expect(LatestRevision(text: text) == nil)
+        }
+    }
+
+    @Test("The hash of a revision depends on each revision before it, and survives forgetting")
+    func chains() {
+        var (left, right) = (HashChain(), HashChain())
+        for number in 1...10 as ClosedRange<UInt8> {
+            left.append([number])
+            right.append([number == 3 ? 33 : number])
+        }
+        #expect((left.start, left.latest) == (0, 10))
+        #expect((0...10).map { left[$0] == right[$0] } == (0...10).map { $0 < 3 })
+        let hash = left[7]
+        left.forget(before: 7)
+        left.forget(before: 99)
+        #expect((left.start, left.latest, left[7], left[6], left[11]) == (7, 10, hash, nil, nil))
+    }
+
+    // MARK: Losses
+
+    @Test("A database that is ahead of its record, as after a crash between the two, is complete")
+    func acceptsCrashes() async throws {
+        try await files.fill(3)
+        let earlier = try files.read(".latest")
+        try await files.fill(4...5)
+        try files.write(earlier, ".latest")
+        #expect(await refusal() == "complete")
+        // The record is brought up to date.
+        #expect(try files.read(".latest") != earlier)
+        try files.write(earlier, ".latest")
+        try await files.fill(6...6)
+        let store = try await files.open()
+        try await store.checkpoint(.init(revision: 5, bytes: [5]))
+        await store.close()
+        try files.write(earlier, ".latest")
+        #expect(await refusal() == "complete")
+    }
+
+    @Test("A database without a record, as of an earlier version, gets one")
+    func createsRecords() async throws {
+        try await files.fill(3)
+        let record = try files.read(".latest")
+        try files.remove(".latest")
+        #expect(await refusal() == "complete")
+        #expect(try files.read(".latest") == record)
+        #expect(String(decoding: record, as: UTF8.self).contains("\nrevision 3\n"))
+    }
+
+    @Test("The record follows each commit, and the checkpoint keeps its hash")
+    func follows() async throws {
+        let store = try await files.open()
+        for revision in 1...6 as ClosedRange<UInt64> {
+            try await store.append(.init(revision: revision, bytes: [UInt8(revision)]))
+            let text = String(decoding: try files.read(".latest"), as: UTF8.self)
+            #expect(text.contains("\nrevision \(revision)\n"))
+        }
+        try await store.checkpoint(.init(revision: 6, bytes: [1]))
+        let record = try files.read(".latest")
+        await store.close()
+        #expect(await refusal() == "complete")
+        #expect(try files.read(".latest") == record)
+    }
+
+    @Test("A record that cannot be written refuses the next change, and no commit")
+    func refusesToLagBehind() async throws {
+        try await files.fill(2)
+        let store = try await files.open()
+        // A directory has the name of the temporary file.
+        let blocker = files.path + ".latest.new"
+        try FileManager.default.createDirectory(atPath: blocker, withIntermediateDirectories: false)
+        try await store.append(.init(revision: 3, bytes: [3]))
+        await #expect(throws: StoreError.self) {
+            try await store.append(.init(revision: 4, bytes: [4]))
+        }
+        await #expect(throws: StoreError.self) { try await store.probe() }
+        #expect(try await store.read(after: nil).latest == 3)
+        try FileManager.default.removeItem(atPath: blocker)
+        try await store.probe()
+        try await store.append(.init(revision: 4, bytes: [4]))
+        await store.close()
+        #expect(await refusal() == "complete")
+    }
+
+    /// What happens to the files, and what is said about it.
+    enum Fault: CaseIterable {
+        case missing, emptied, emptiedWithLog, logLost, older, olderAndChanged, other, badRecord
+    }
+
+    private func inflict(_ fault: Fault) async throws -> String {
+        switch fault {
+        case .missing:
+            try await files.fill(5)
+            try files.remove("")
+            return "is missing, but"
+        case .emptied:
+            try await files.fill(5)
+            try files.write([], "")
+            return "records revision 5: all revisions up to 5 are missing"
+        case .emptiedWithLog:
+            try files.write([], "")
+            try files.write([1], "-wal")
+            return "but its write-ahead log"
+        case .logLost:
+            try await files.fill(2)
+            let store = try await files.open()
+            for revision in 3...5 as ClosedRange<UInt64> {
+                try await store.append(.init(revision: revision, bytes: [UInt8(revision)]))
+            }
+            // As kill -9 leaves the files, which closing the store would change.
+            let (database, record) = (try files.read(""), try files.read(".latest"))
+            await store.close()
+            try files.write(database, "")
+            try files.write(record, ".latest")
+            return "revisions 3 to 5 are missing, which"
+        case .older:
+            try await files.fill(4)
+            let database = try files.read("")
+            try await files.fill(5...5)
+            try files.write(database, "")
+            return "revision 5 is missing, which"
+        case .olderAndChanged:
+            try await files.fill(4)
+            let (database, record) = (try files.read(""), try files.read(".latest"))
+            try await files.fill(5...6)
+            let newer = try files.read(".latest")
+            try files.write(database, "")
+            try files.write(record, ".latest")
+            try await files.fill(5...7, "other")
+            try files.write(newer, ".latest")
+            return "revision 6 is not the one that"
+        case .other:
+            try await files.fill(5)
+            let record = try files.read(".latest")
+            try files.remove("")
+            try files.remove(".latest")
+            try await files.fill(9)
+            try files.write(record, ".latest")
+            return "it is not the database that"
+        case .badRecord:
+            try await files.fill(5)
+            try files.write(Array("weir-latest 1\n".utf8), ".latest")
+            return "is damaged: revisions after 5 may be missing"
+        }
+    }
+
+    @Test(
+        "Lost revisions are reported until the operator accepts the loss",
+        arguments: Fault.allCases)
+    func reportsLosses(fault: Fault) async throws {
+        let reason = try await inflict(fault)
+        let before = (try? files.read(""), try? files.read(".latest"))
+        for _ in 0..<2 {
+            let refusal = await refusal()
+            #expect(refusal.contains(reason), "\(refusal)")
+            #expect(refusal.contains("--accept-lost-revisions"))
+        }
+        let after = (try? files.read(""), try? files.read(".latest"))
+        #expect(before.0 == after.0 && before.1 == after.1)
+
+        let store = try await files.open(acceptsLostRevisions: true)
+        let history = try await store.read(after: nil)
+        #expect(history.damage == nil)
+        let next = StoredRecord(revision: history.latest + 1, bytes: [1])
+        try await store.append(next)
+        await store.close()
+        #expect(await refusal() == "complete")
+        let again = try await files.open()
+        #expect(try await again.read(after: nil).records.last == next)
+        #expect(await again.warnings == [])
+        await again.close()
+    }
+
+    @Test("A store that has lost revisions takes no changes, and what is left can be read")
+    func readsTheRest() async throws {
+        _ = try await inflict(.older)
+        let store = try await files.open()
+        #expect(try await store.read(after: nil).records.map(\.revision) == [1, 2, 3, 4])
+        await #expect(throws: StoreError.self) { try await store.probe() }
+        await #expect(throws: StoreError.self) {
+            try await store.append(.init(revision: 5, bytes: [5]))
+        }
+        await #expect(throws: StoreError.self) {
+            try await store.checkpoint(.init(revision: 4, bytes: [4]))
+        }
+        await store.close()
+    }
+
+    // MARK: Modes
+
+    @Test("All files have mode 0600, those of earlier versions too, in a directory of mode 0700")
+    func isPrivate() async throws {
+        func modes() throws -> Set<Int> {
+            Set(
+                try FileManager.default.contentsOfDirectory(atPath: files.directory).map {
+                    let path = files.directory + "/" + $0
+                    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+                    return attributes[.posixPermissions] as? Int ?? 0
+                })
+        }
+        let store = try await files.open()
+        try await store.append(.init(revision: 1, bytes: [1]))
+        #expect(try modes() == [0o600])
+        let directory = try FileManager.default.attributesOfItem(atPath: files.directory)
+        #expect(directory[.posixPermissions] as? Int == 0o700)
+        await store.close()
+
+        for suffix in ["", ".lock", ".latest"] {
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o644], ofItemAtPath: files.path + suffix)
+        }
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o770], ofItemAtPath: files.directory)
+        let again = try await files.open()
+        #expect(try modes() == [0o600])
+        let warnings = await again.warnings
+        #expect(warnings.count == 4)
+        #expect(warnings.first?.contains("was open to other users (mode 0644)") == true)
+        #expect(warnings.last?.contains("run 'chmod 700 ") == true, "\(warnings)")
+        await again.close()
+    }
+
+    // MARK: Backup
+
+    @Test("A backup of a store in use has every revision, and replaces no file")
+    func copies() async throws {
+        let store = try await files.open()
+        for revision in 1...5 as ClosedRange<UInt64> {
+            try await store.append(.init(revision: revision, bytes: [UInt8(revision)]))
+        }
+        try await store.checkpoint(.init(revision: 2, bytes: [2]))
+        let copy = files.directory + "/copy.db"
+        let location = "sqlite:\(files.path)"
+        #expect(try StateBackup.copy(location, to: copy) == 2...5)
+        let mode = try FileManager.default.attributesOfItem(atPath: copy)[.posixPermissions]
+        #expect(mode as? Int == 0o600)
+        #expect(throws: StoreError.self) { try StateBackup.copy(location, to: copy) }
+        #expect(throws: StoreError.self) { try StateBackup.copy("memory:", to: copy + "2") }
+        #expect(throws: StoreError.self) {
+            try StateBackup.copy(location, to: files.directory + "/none/copy.db")
+        }
+        let restored = try await SQLiteStore(path: copy)
+        let (left, right) = (
+            try await store.read(after: nil), try await restored.read(after: nil)
+        )
+        #expect(left == right)
+        // The copy goes on as the original would.
+        try await restored.append(.init(revision: 6, bytes: [6]))
+        await restored.close()
+        await store.close()
+        let names = try FileManager.default.contentsOfDirectory(atPath: files.directory)
+        #expect(!names.contains { $0.hasSuffix(".partial") })
+    }
+
+    @Test("A store that is damaged or has lost revisions is not copied")
+    func refusesToCopy() async throws {
+        _ = try await inflict(.older)
+        let copy = files.directory + "/copy.db"
+        let error = #expect(throws: StoreError.self) {
+            try StateBackup.copy("sqlite:\(files.path)", to: copy)
+        }
+        #expect(error?.description.contains("revision 5 is missing") == true)
+        #expect(!FileManager.default.fileExists(atPath: copy))
+        #expect(!FileManager.default.fileExists(atPath: copy + ".partial"))
+    }
+}
+
+/// The files of a database in a directory of their own, which is removed at the end.
+final class DatabaseFiles: Sendable {
+    let directory = FileManager.default.temporaryDirectory.path + "/weir-\(UUID())"
+    var path: String { directory + "/weir.db" }
+
+    init() {
+        try? FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+    /// Opens the store. A process that another test starts holds the lock of a store that is closed
+    /// meanwhile, until it runs its program.
+    func open(acceptsLostRevisions: Bool = false) async throws(StoreError) -> SQLiteStore {
+        for _ in 0..<200 {
+            do throws(StoreError) {
+                return try await SQLiteStore(
+                    path: path, acceptsLostRevisions: acceptsLostRevisions)
+            } catch .held {
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        return try await SQLiteStore(path: path, acceptsLostRevisions: acceptsLostRevisions)
+    }
+
+    /// Adds revisions to the database and closes it.
+    func fill(_ revisions: ClosedRange<UInt64>, _ text: String = "") async throws {
+        let store = try await open()
+        for revision in revisions {
+            let bytes = Array("\(text) \(revision)".utf8)
+            try await store.append(.init(revision: revision, bytes: bytes))
+        }
+        await store.close()
+    }
+
+    func fill(_ count: UInt64) async throws { try await fill(1...count) }
+
+    func read(_ suffix: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: URL(fileURLWithPath: path + suffix)))
+    }
+
+    func write(_ bytes: [UInt8], _ suffix: String) throws {
+        try Data(bytes).write(to: URL(fileURLWithPath: path + suffix))
+    }
+
+    func remove(_ suffix: String) throws {
+        try FileManager.default.removeItem(atPath: path + suffix)
+    }
+
+    /// Why the store is refused, or what is wrong with its content; "complete" if nothing is.
+    func refusal() async -> String {
+        do throws(StoreError) {
+            let store = try await open()
+            let damage = try await store.read(after: nil).damage
+            await store.close()
+            return damage ?? "complete"
+        } catch {
+            return error.description
+        }
+    }
+}
