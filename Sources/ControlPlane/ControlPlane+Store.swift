@@ -70,6 +70,7 @@ extension ControlPlane {
                 lost(error.description)
                 throw ControlError.unavailable(store.place, error.description)
             }
+            servedHash = HashChain.hash(stored.bytes)
             try await accept([record])
             return (answer, record.revision)
         }
@@ -103,13 +104,36 @@ extension ControlPlane {
         let end = ContinuousClock.now + Self.startTimeout
         while true {
             do throws(StoreError) {
-                return try StateHistory(try await store.read(after: nil))
+                let stored = try await store.read(after: nil)
+                servedHash = stored.records.last.map { HashChain.hash($0.bytes) }
+                return try StateHistory(stored)
             } catch .unavailable(let reason) where ContinuousClock.now < end {
                 log.warning(
                     "waiting for the store",
                     metadata: ["store": "\(store.place)", "reason": "\(reason)"])
                 try? await Task.sleep(for: .milliseconds(500))
             }
+        }
+    }
+
+    /// Throws if another server that shares the store serves a later revision than the store has.
+    func compareWithOthers() async throws(StoreError) {
+        // Once more if it is later, since a change may have been made after the first reading.
+        for isFirst in [true, false] {
+            let others = ((try? await store.instances()) ?? []).compactMap {
+                try? Weir_Admin_V1_Instance(serializedBytes: $0.bytes)
+            }
+            guard let other = others.max(by: { $0.revision < $1.revision }),
+                other.revision > state.revision
+            else { return }
+            guard isFirst else {
+                throw .damaged(
+                    "the server '\(other.name)' serves revision \(other.revision), but the latest "
+                        + "one in \(store.place) is \(state.revision): the store was reset or "
+                        + "restored; restore the later state, or continue from the state that exists "
+                        + "with 'weir serve --accept-lost-revisions'")
+            }
+            history = try await load()
         }
     }
 
@@ -174,13 +198,22 @@ extension ControlPlane {
 
     /// Applies what other servers have stored. Call it between `enter` and `leave`.
     private func catchUp() async throws(StoreError) {
-        let stored = try await store.read(after: state.revision)
+        // With the served revision, which must be the same one in the store.
+        let stored = try await store.read(after: max(1, state.revision) - 1)
         if let damage = stored.damage { throw .damaged(damage) }
         guard stored.latest >= state.revision else {
             throw .damaged(
                 "the store is at revision \(stored.latest), before \(state.revision), which is "
                     + "served: it was reset or restored; restart this server to serve what the "
                     + "store holds")
+        }
+        // A revision that was read from a checkpoint is no record any more.
+        if let record = stored.records.first, record.revision == state.revision,
+            HashChain.hash(record.bytes) != servedHash
+        {
+            throw .damaged(
+                "revision \(state.revision) of the store is not the one that is served: the store "
+                    + "was reset or restored; restart this server to serve what the store holds")
         }
         guard stored.latest > state.revision else { return }
         do {
@@ -193,6 +226,7 @@ extension ControlPlane {
             } else {
                 try await accept(try stored.newRecords(after: state.revision))
             }
+            servedHash = stored.records.last.map { HashChain.hash($0.bytes) }
         } catch let error as StoreError {
             throw error
         } catch {
@@ -230,6 +264,12 @@ extension ControlPlane {
             try await store.probe()
             try await catchUp()
         } catch {
+            // Waiting does not help then, so the log must say it.
+            if case .damaged(let reason) = error, storeFailure != reason {
+                log.error(
+                    "the store is back, but cannot be used",
+                    metadata: ["store": "\(store.place)", "reason": "\(reason)"])
+            }
             storeFailure = error.description
             return false
         }

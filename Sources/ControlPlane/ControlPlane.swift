@@ -40,6 +40,9 @@ package actor ControlPlane {
     var history = StateHistory()
     /// The clock of the revisions' times.
     var clock = WallClock()
+    /// The hash of the stored bytes of the revision that is served; nil if it was read from a
+    /// checkpoint.
+    var servedHash: UInt64?
     /// Why the store can't be reached; nil while it can.
     var storeFailure: String?
     /// This server, as the others who share the store see it; nil until it listens.
@@ -92,12 +95,18 @@ package actor ControlPlane {
     var state: ControlState { history.current }
 
     /// Reads the store, adds a backend for each registered handler that has none, and publishes.
-    package func start(with store: any StateStore = MemoryStore()) async throws {
+    ///
+    /// - Parameter acceptsLostRevisions: whether the store may lack revisions that other servers
+    ///   serve.
+    package func start(
+        with store: any StateStore = MemoryStore(), acceptsLostRevisions: Bool = false
+    ) async throws {
         self.store = store
         for warning in await store.warnings {
             log.warning("\(warning)", metadata: ["store": "\(store.place)"])
         }
         history = try await load()
+        if !acceptsLostRevisions { try await compareWithOthers() }
         log.notice(
             "state read", metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
         reportFutureRevision()

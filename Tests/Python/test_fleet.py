@@ -25,9 +25,9 @@ class Fleet:
         self.stubs, self.pb, self.etcd = stubs, stubs.admin, etcd
         self.servers, self.admins = [], []
 
-    def start(self, name, endpoints=None):
+    def start(self, name, endpoints=None, options=()):
         store = f"etcd:http://{endpoints or self.etcd.address}?prefix=fleet&ttl={TTL}"
-        server = start_weir("--demo", "--store", store, "--name", name)
+        server = start_weir("--demo", "--store", store, "--name", name, *options)
         self.servers.append(server)
         self.admins.append(admin_of(self.stubs, server))
         return server

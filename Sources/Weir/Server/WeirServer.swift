@@ -105,7 +105,9 @@ public final class WeirServer: Sendable {
     public func start() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
         do {
-            try await controlPlane.start(with: try await openStore())
+            try await controlPlane.start(
+                with: try await openStore(),
+                acceptsLostRevisions: configuration.acceptsLostRevisions)
         } catch let error as StoreError {
             throw StateStorage.Failure(error)
         }
@@ -161,13 +163,13 @@ public final class WeirServer: Sendable {
         let sockets = configuration.inheritedSockets
         let dataPort = try await port(configuration.data, inherited: sockets.data)
         let adminPort = try await port(configuration.admin, inherited: sockets.admin)
+        try adminPort.checkDistinct(from: dataPort)
         let admin = try await dataPlane.listenForOperators(
             adminPort, tls: security.adminTLS,
             services: SystemServices(
                 backend: controlPlane.adminBackend,
                 http: .function { await controlPlane.answer($0) }
             ))
-        try adminPort.checkDistinct(from: dataPort)
         let data = try await dataPlane.listen(
             dataPort, tls: security.dataTLS,
             services: SystemServices(backend: controlPlane.standardBackend, http: .endpoints))
