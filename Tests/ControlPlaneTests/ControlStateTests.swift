@@ -131,4 +131,30 @@ internal import TrafficPolicy
         _ = try state.setTraffic("e", [("v1", 0.9), ("v2", 0.1)])
         #expect(state.endpoints["e"]?.map.intervals == before)
     }
+
+    @Test("All descriptor sets together fit into one message of the admin port")
+    func boundsDescriptorSets() throws {
+        var state = ControlState()
+        func put(_ name: String, _ bytes: Int) throws(ControlError) {
+            var backend = ControlState.Backend(
+                name: name, kind: .upstream([], nil))
+            backend.descriptorSet = [UInt8](repeating: 0, count: bytes)
+            _ =
+                state.backends[name] == nil
+                ? try state.createBackend(backend, registered: [])
+                : try state.updateBackend(backend, registered: [])
+        }
+        try put("a", 40 << 20)
+        try put("b", 8 << 20)
+        try put("c", 0)
+        let error = #expect(throws: ControlError.self) { try put("c", 1) }
+        #expect(error?.code == .invalidArgument)
+        #expect(
+            error?.message.contains("all descriptor sets together have at most 50331648 bytes")
+                == true)
+        // What a backend had does not count against what it gets.
+        try put("a", (40 << 20) - 1)
+        try put("c", 1)
+        #expect(state.backends.count == 3)
+    }
 }

@@ -31,10 +31,29 @@ extension ControlState {
                 throw .notFound(.handler, handler, known: registered.sorted())
             }
         }
+        try checkDescriptors(of: draft)
         var backend = draft
         backend.revision = nextRevision
         backends[backend.name] = backend
         return backend
+    }
+
+    /// The most bytes of all descriptor sets together. They are most of a large state, which an
+    /// export and `Apply` transfer as one message: at most 64 MiB by default.
+    static let maxDescriptorBytes = 48 << 20
+
+    private func checkDescriptors(of draft: Backend) throws(ControlError) {
+        guard !draft.descriptorSet.isEmpty else { return }
+        let others = backends.values.reduce(0) {
+            $0 + ($1.name == draft.name ? 0 : $1.descriptorSet.count)
+        }
+        guard draft.descriptorSet.count <= Self.maxDescriptorBytes - others else {
+            throw .invalid(
+                "backend.descriptor_set",
+                "it has \(draft.descriptorSet.count) bytes, and those of the other backends have "
+                    + "\(others); all descriptor sets together have at most "
+                    + "\(Self.maxDescriptorBytes) bytes")
+        }
     }
 
     /// Removes a backend that no endpoint names.

@@ -153,11 +153,20 @@ enum FileSync {
         guard code == 0 else { throw Errno(rawValue: errno) }
     }
 
-    /// Makes the names in the directory of a file durable.
+    /// Makes the names in the directory of a file durable, where the directory can be opened and
+    /// its file system synchronizes directories.
     static func synchronizeDirectory(of path: String) throws {
         let directory = FilePath(path).removingLastComponent()
-        let file = try FileDescriptor.open(
-            directory.isEmpty ? "." : directory, .readOnly, options: .closeOnExec)
-        try file.closeAfter { try synchronize(file) }
+        guard
+            let file = try? FileDescriptor.open(
+                directory.isEmpty ? "." : directory, .readOnly, options: .closeOnExec)
+        else { return }
+        try file.closeAfter {
+            do {
+                try synchronize(file)
+            } catch Errno.invalidArgument, Errno.notSupported {
+                // As SQLite does, which has synchronized its files.
+            }
+        }
     }
 }
