@@ -174,7 +174,7 @@ def test_home_is_the_one_of_the_environment(tmp_path):
     state = tmp_path / ".local/state/weir"
     modes = {file.name: file.stat().st_mode & 0o777 for file in [state, *state.iterdir()]}
     assert modes == {"weir": 0o700, "weir.db": 0o600, "weir.db-wal": 0o600, "weir.db-shm": 0o600,
-                     "weir.db.lock": 0o600}
+                     "weir.db.lock": 0o600, "weir.db.latest": 0o600}
     server.terminate()
     assert server.wait(SECONDS) == 0
 
@@ -226,6 +226,8 @@ def test_a_port_of_another_user_is_refused(option):
         other.bind(("127.0.0.1", 0))
         address = "127.0.0.1:%d" % other.getsockname()[1]
         text = serving_complaint("--store", "memory:", option, address)
+        assert f"cannot listen on {address}: another server listens there" in text
+        text = serving_complaint("--store", "memory:", option, address, "--take-over", "1")
         assert f"cannot listen on {address}: Address already in use" in text
         assert "--take-over shares a port only with a server of the same user" in text
 

@@ -13,8 +13,8 @@ enum FilePrivacy {
     /// What follows the path of a database in the names of its files.
     private static let suffixes = ["", "-wal", "-shm", "-journal", ".lock", ".latest"]
 
-    /// Creates the database's file with mode 0600 if it is missing, and gives that mode to the
-    /// files that have another one. SQLite gives its other files the mode of the database.
+    /// Creates the database's file with mode 0600 if it is missing, and takes the permissions of
+    /// other users from all files. SQLite gives its other files the mode of the database.
     ///
     /// - Returns: what was changed and what an operator should change, as sentences for the log.
     static func protect(database path: String) -> [String] {
@@ -35,12 +35,15 @@ enum FilePrivacy {
             return nil
         }
         let name = "'\(path.printable(limit: 1_000))'"
+        // Its owner may have made it read-only.
+        let own = mode & 0o700
         // The path is zero-terminated for the time of the call.
-        guard unsafe chmod(path, 0o600) == 0 else {
+        guard unsafe chmod(path, own) == 0 else {
             return "\(name) is open to other users (mode \(octal(mode))), and its mode cannot be "
                 + "changed: \(Errno(rawValue: errno)); run 'chmod 600 \(name)' as its owner"
         }
-        return "\(name) was open to other users (mode \(octal(mode))); its mode is 0600 now"
+        return "\(name) was open to other users (mode \(octal(mode))); "
+            + "its mode is \(octal(own)) now"
     }
 
     /// Whoever can write a directory can replace the files in it. The sticky bit prevents that.

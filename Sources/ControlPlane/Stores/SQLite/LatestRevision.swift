@@ -47,9 +47,9 @@ struct LatestRevision: Equatable, Sendable {
     var text: String {
         let content = """
             \(Self.header)
-            database \(identity.map(Self.hex).joined())
+            database \(identity.map { $0.padded(2, radix: 16) }.joined())
             revision \(revision)
-            hash \(Self.hex(hash))
+            hash \(hash.padded(16, radix: 16))
 
             """
         return content + "checksum \(Self.checksum(content))\n"
@@ -79,11 +79,6 @@ struct LatestRevision: Equatable, Sendable {
         self.hash = hash
     }
 
-    private static func hex(_ number: some FixedWidthInteger) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: number.bitWidth / 4 - digits.count) + digits
-    }
-
     private static func bytes(_ hex: Substring) -> [UInt8]? {
         let digits = hex.compactMap(\.hexDigitValue)
         guard digits.count == hex.count, digits.count.isMultiple(of: 2) else { return nil }
@@ -93,7 +88,7 @@ struct LatestRevision: Equatable, Sendable {
     }
 
     private static func checksum(_ content: String) -> String {
-        hex(KeyHash.hash(Array(content.utf8).rawSpan, seed: 0))
+        KeyHash.hash(Array(content.utf8).rawSpan, seed: 0).padded(16, radix: 16)
     }
 
     // MARK: File
