@@ -36,4 +36,7 @@ extension String {
 
     /// External text as an error shows it: in quotes, printable, at most 100 bytes.
     package var quoted: String { "'\(printable(limit: 100))'" }
+
+    /// A path as an error shows it: in quotes, printable, at most 1,000 bytes.
+    package var quotedPath: String { "'\(printable(limit: 1_000))'" }
 }

@@ -225,7 +225,7 @@ private final class Listeners: Sendable {
         let inherited = open.filter(\.isInherited)
         if !inherited.isEmpty {
             // Closing a listener closes what it is just handing to another loop. An inherited
-            // socket stays open elsewhere, so that nobody is refused meanwhile.
+            // socket stays open elsewhere, so that no client is refused meanwhile.
             for one in inherited { try? await one.channel.setOption(.autoRead, value: false).get() }
             try? await Task.sleep(for: Self.handOver)
         }

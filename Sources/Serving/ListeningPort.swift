@@ -44,7 +44,7 @@ package struct ListeningPort: Sendable {
     /// An address.
     ///
     /// All sockets on it share it (SO_REUSEPORT), also with those of another server of the same
-    /// user; which is what one wants that takes over from another, and nobody else.
+    /// user. Only a server that takes over from another one needs that.
     ///
     /// - Parameter isShared: whether another server may be listening there.
     package init(host: String, port: Int, isShared: Bool) async throws(ListenFailure) {

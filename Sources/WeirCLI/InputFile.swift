@@ -15,7 +15,7 @@ enum InputFile {
     /// - Parameter path: '-' is standard input.
     static func contents(of path: String) throws(Failure) -> [UInt8] {
         guard path != "-" else { return try contents(of: .standardInput, "standard input") }
-        let name = "'\(path.printable(limit: 1_000))'"
+        let name = path.quotedPath
         guard !path.utf8.contains(0) else {
             throw Failure(description: "cannot read \(name): the path contains a NUL")
         }

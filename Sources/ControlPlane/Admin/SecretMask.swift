@@ -12,7 +12,7 @@ enum SecretValues: Sendable {
 /// What takes the place of secrets in answers.
 package enum SecretMask {
     /// In place of a value. In a change it stands for the value that the backend has.
-    package static let placeholder = "<masked>"
+    package static let placeholder = EnvironmentMask.placeholder
     /// In place of a value that is not what it was, where two states are compared.
     static let changed = "<masked, changed>"
 

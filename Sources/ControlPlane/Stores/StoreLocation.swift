@@ -35,7 +35,7 @@ package enum StoreLocation: Sendable, Equatable {
     static func shown(_ text: String) -> String {
         let place = text.prefix { $0 != "?" }
         let parts = place.split(separator: "/", omittingEmptySubsequences: false).map { part in
-            part.lastIndex(of: "@").map { "<masked>" + part[$0...] } ?? String(part)
+            part.lastIndex(of: "@").map { SecretMask.placeholder + part[$0...] } ?? String(part)
         }
         let settings = place.endIndex < text.endIndex ? "?..." : ""
         return (parts.joined(separator: "/") + settings).printable(limit: 200)

@@ -14,7 +14,7 @@ public struct ClientStream<Request: WireMessage, Reply: WireMessage>: Sendable {
     public let call: ClientCall
 
     /// Sends a request; waits while too much is buffered. Sending on a call that has ended does
-    /// nothing: `next` tells why it ended.
+    /// nothing: `next` throws the reason.
     public func send(_ request: Request) async throws {
         try await call.send(try request.serializedBytes())
     }

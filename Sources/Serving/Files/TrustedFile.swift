@@ -55,7 +55,7 @@ package struct TrustedFile: Sendable {
     /// The content, which must be UTF-8.
     package func text() throws(Failure) -> String {
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(description: "'\(path.printable(limit: 1_000))' is not UTF-8")
+            throw Failure(description: "\(path.quotedPath) is not UTF-8")
         }
         return text
     }
@@ -111,7 +111,7 @@ package struct TrustedFile: Sendable {
             throw failure(
                 path,
                 "every user can replace it, because every user can write the directory "
-                    + "'\(directory.printable(limit: 1_000))'; "
+                    + "\(directory.quotedPath); "
                     + "run 'chmod o-w \(directory.printable(limit: 1_000))'")
         }
     }
@@ -190,6 +190,6 @@ package struct TrustedFile: Sendable {
     }
 
     private static func failure(_ path: String, _ reason: String) -> Failure {
-        Failure(description: "cannot use '\(path.printable(limit: 1_000))': \(reason)")
+        Failure(description: "cannot use \(path.quotedPath): \(reason)")
     }
 }

@@ -28,12 +28,4 @@ struct Backoff {
         retryAt = max(now, (startedAt ?? now) + UInt64(Double(delay) * spread))
         delay = min(Self.maximum, UInt64(Double(delay) * Self.multiplier))
     }
-
-    /// A connection that was ready has ended.
-    mutating func lost(at now: UInt64, random: Double) {
-        guard let startedAt, now >= startedAt + Self.initial else {
-            return failed(at: now, random: random)
-        }
-        self = Backoff()
-    }
 }

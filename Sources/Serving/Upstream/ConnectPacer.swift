@@ -1,8 +1,8 @@
 internal import NIOCore
 
-/// Spreads out the connecting of one loop: one that sets up thousands of backends at once, as at a
-/// start with a large state, would answer nobody meanwhile. Requests don't wait for their turn
-/// here; what they need is set up and connected to at once.
+/// Spreads out the connecting of one loop: a loop that sets up thousands of backends at once, as at
+/// a start with a large state, would answer no request meanwhile. Requests do not wait for their
+/// turn here; what they need is set up and connected to at once.
 ///
 /// `@unchecked Sendable`: confined to its loop.
 final class ConnectPacer: @unchecked Sendable {

@@ -1,8 +1,9 @@
 /// Hides the values of a worker's environment in what the worker prints: they may be secrets.
-struct EnvironmentMask {
+package struct EnvironmentMask {
     /// Shorter values, such as `true` or `8080`, are part of too many other words.
     private static let minBytes = 6
-    private static let placeholder = "<masked>"
+    /// What is shown in place of a secret.
+    package static let placeholder = "<masked>"
 
     /// The longest first: a value may contain another one.
     private let values: [String]

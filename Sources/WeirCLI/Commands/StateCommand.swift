@@ -89,8 +89,7 @@ struct StateCommand: ParsableCommand {
                     from: json, message: Weir_Store_V1_Archive.messageName ?? "")
                 return try Weir_Store_V1_Archive(serializedBytes: message)
             } catch {
-                throw ValidationError(
-                    "'\(file.printable(limit: 1_000))': \(error.description)")
+                throw ValidationError("\(file.quotedPath): \(error.description)")
             }
         }
     }

@@ -204,8 +204,8 @@ package actor EtcdStore: StateStore {
             "KV/Put", Etcdserverpb_PutRequest(key: bytes(keys.probe), value: bytes("probe")))
     }
 
-    /// A record as one value. What is too large for one is put into parts first, which nobody sees
-    /// before the value names them.
+    /// A record as one value. A record that is too large for one is written in parts first, which
+    /// no server reads before the value names them.
     private func value(_ record: StoredRecord, parts: String) async throws(StoreError) -> [UInt8] {
         var blob = Weir_Store_V1_Blob(revision: record.revision)
         if record.bytes.count <= Self.partBytes {

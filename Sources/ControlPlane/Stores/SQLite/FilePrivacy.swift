@@ -34,7 +34,7 @@ enum FilePrivacy {
         guard let mode = mode(of: path), mode & S_IFMT == S_IFREG, mode & 0o077 != 0 else {
             return nil
         }
-        let name = "'\(path.printable(limit: 1_000))'"
+        let name = path.quotedPath
         // Its owner may have made it read-only.
         let own = mode & 0o700
         // The path is zero-terminated for the time of the call.
@@ -51,7 +51,7 @@ enum FilePrivacy {
         let path = directory.isEmpty ? "." : directory.string
         guard let mode = mode(of: path), mode & (S_IWGRP | S_IWOTH) != 0, mode & S_ISVTX == 0
         else { return nil }
-        let name = "'\(path.printable(limit: 1_000))'"
+        let name = path.quotedPath
         return "other users can replace the state in the directory \(name) (mode \(octal(mode))); "
             + "run 'chmod 700 \(name)'"
     }

@@ -105,7 +105,7 @@ struct LatestRevision: Equatable, Sendable {
         } catch Errno.noSuchFileOrDirectory {
             return nil
         } catch {
-            throw .system("'\(path.printable(limit: 1_000))' cannot be read: \(error)")
+            throw .system("\(path.quotedPath) cannot be read: \(error)")
         }
         guard let content, let text = String(validating: content, as: UTF8.self),
             let record = LatestRevision(text: text)
@@ -128,7 +128,7 @@ struct LatestRevision: Equatable, Sendable {
             try FileSync.rename(new, to: FilePath(path))
             try FileSync.synchronizeDirectory(of: path)
         } catch {
-            throw .system("'\(path.printable(limit: 1_000))' cannot be written: \(error)")
+            throw .system("\(path.quotedPath) cannot be written: \(error)")
         }
     }
 }

@@ -11,9 +11,9 @@ internal import SystemPackage
 extension SQLiteStore {
     private var recordPath: String { LatestRevision.path(for: path) }
 
-    private var recordName: String { "'\(recordPath.printable(limit: 1_000))'" }
+    private var recordName: String { recordPath.quotedPath }
 
-    private var name: String { "'\(path.printable(limit: 1_000))'" }
+    private var name: String { path.quotedPath }
 
     /// Errors end with what an operator can do.
     static let lossAdvice =
@@ -59,7 +59,7 @@ extension SQLiteStore {
         case .latest, .none:
             guard Self.size(of: path + "-wal") ?? 0 > 0 else { return }
             throw .damaged(
-                "\(problem), but its write-ahead log '\(path.printable(limit: 1_000))-wal' is "
+                "\(problem), but its write-ahead log \("\(path)-wal".quotedPath) is "
                     + "not: all revisions are missing; \(Self.lossAdvice)")
         }
     }

@@ -27,7 +27,9 @@ package enum StateBackup {
             throw .refused(
                 "only an SQLite store is copied to a file; for etcd, use 'etcdctl snapshot save'")
         }
-        guard !exists(file) else { throw .refused("\(shown(file)) exists: choose another name") }
+        guard !exists(file) else {
+            throw .refused("\(file.quotedPath) exists: choose another name")
+        }
         let partial = file + ".partial"
         do {
             let created = try FileDescriptor.open(
@@ -36,10 +38,10 @@ package enum StateBackup {
             try created.close()
         } catch Errno.fileExists {
             throw .refused(
-                "\(shown(partial)) exists: another backup is running, or was interrupted; delete it"
+                "\(partial.quotedPath) exists: another backup is running, or was interrupted; delete it"
             )
         } catch {
-            throw .refused("\(shown(partial)) cannot be created: \(error)")
+            throw .refused("\(partial.quotedPath) cannot be created: \(error)")
         }
         // After the link below, this removes one of two names.
         defer { _ = unsafe unlink(partial) }
@@ -58,7 +60,7 @@ package enum StateBackup {
         } catch {
             switch error {
             case .damaged:
-                throw .damaged("\(shown(LatestRevision.path(for: path))) is damaged")
+                throw .damaged("\(LatestRevision.path(for: path).quotedPath) is damaged")
             case .system(let reason): throw .refused(reason)
             }
         }
@@ -71,7 +73,7 @@ package enum StateBackup {
             let history = SQLiteStore.history(of: copy)
             let chain = try SQLiteStore.chain(of: copy, history)
             let identity = try SQLiteStore.identity(of: copy)
-            let record = shown(LatestRevision.path(for: path))
+            let record = LatestRevision.path(for: path).quotedPath
             if let problem = history.damage
                 ?? recorded?.loss(in: chain, of: identity, record: record)
             {
@@ -79,7 +81,7 @@ package enum StateBackup {
             }
             return chain.start...chain.latest
         } catch {
-            throw .damaged("\(shown(path)) cannot be copied: \(error.description)")
+            throw .damaged("\(path.quotedPath) cannot be copied: \(error.description)")
         }
     }
 
@@ -106,9 +108,9 @@ package enum StateBackup {
             guard unsafe link(partial, file) == 0 else { throw Errno(rawValue: errno) }
             try FileSync.synchronizeDirectory(of: file)
         } catch Errno.fileExists {
-            throw .refused("\(shown(file)) exists: choose another name")
+            throw .refused("\(file.quotedPath) exists: choose another name")
         } catch {
-            throw .refused("\(shown(file)) cannot be written: \(error)")
+            throw .refused("\(file.quotedPath) cannot be written: \(error)")
         }
     }
 
@@ -117,6 +119,4 @@ package enum StateBackup {
         // The structure is filled in by the call.
         return unsafe lstat(path, &status) == 0
     }
-
-    private static func shown(_ path: String) -> String { "'\(path.printable(limit: 1_000))'" }
 }
