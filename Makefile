@@ -65,7 +65,7 @@ $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 # All tests under AddressSanitizer with its search for leaks: the Swift ones, and the servers and the tool under the
 # Python ones. Not those of other languages' clients, which need not wait for it, nor what measures memory, of which
 # a sanitizer has its own.
-SANITIZED_PYTHON = $(PYTEST) Tests/Python --ignore Tests/Python/test_clients.py \
+SANITIZED_PYTHON = $(PYTEST) --timeout 1500 Tests/Python --ignore Tests/Python/test_clients.py \
   --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_allocations.py -k "not memory_stays_flat"
 asan: deps-test $(VENV)/installed
 	$(SWIFT) build --build-tests --scratch-path .build-asan --sanitize=address

@@ -13,6 +13,7 @@ import pytest
 
 import weir
 from conftest import BUILD, Server, tool, wait_for
+from http1 import Raw
 
 LIMIT = 4 << 20
 CALL = "/weir.v1.Serve/Call"
@@ -188,16 +189,10 @@ def test_expect_100_continue(fixture_server):
 
 
 def test_pipelined_requests_are_answered_in_order(fixture_server):
-    host, port = fixture_server.data.split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as raw:
-        raw.sendall(b"".join(
+    with Raw(fixture_server.data) as raw:
+        raw.send(b"".join(
             b"GET /dynamic?bytes=%d HTTP/1.1\r\nhost: a\r\n\r\n" % count for count in (1, 2, 3)))
-        raw.shutdown(socket.SHUT_WR)
-        received = b""
-        while received.count(b"content-length") < 3:
-            received += raw.recv(4_096)
-    lengths = [int(part[:1]) for part in received.split(b"content-length: ")[1:]]
-    assert lengths == [1, 2, 3]
+        assert [len(raw.answer().body) for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_client_that_hangs_up_cancels_the_call(fixture_server, operator):
