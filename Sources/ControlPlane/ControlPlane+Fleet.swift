@@ -31,24 +31,39 @@ extension ControlPlane {
 
     /// Tells the others which revision is served here.
     func announceRevision() async {
-        guard var instance, storeFailure == nil else { return }
-        instance.revision = state.revision
-        guard let bytes = try? instance.serializedBytes() else { return }
+        guard storeProblem?.kind.isReachable ?? true, let own = describedInstance(),
+            let bytes = try? own.serializedBytes()
+        else { return }
         do throws(StoreError) {
             try await store.announce(bytes)
         } catch {
-            lost(error.description)
+            lost(error)
         }
+    }
+
+    /// This server with what it serves; nil until it listens.
+    private func describedInstance() -> Weir_Admin_V1_Instance? {
+        guard var own = instance else { return nil }
+        own.revision = state.revision
+        own.state =
+            switch storeProblem?.kind {
+            case nil: .current
+            case .lost, .closed: .stale
+            case .diverged, .damaged: .diverged
+            }
+        own.problem = storeProblem?.reason ?? ""
+        return own
     }
 
     /// The servers that share the state; only this one while the store is lost.
     func instances() async -> Weir_Admin_V1_ListInstancesResponse {
-        var own = instance ?? .init()
-        own.revision = state.revision
+        var own = describedInstance() ?? .init()
         own.answering = true
         var response = Weir_Admin_V1_ListInstancesResponse(store: store.place)
         do throws(StoreError) {
-            if let storeFailure { throw .unavailable(storeFailure) }
+            if let storeProblem, !storeProblem.kind.isReachable {
+                throw .unavailable(storeProblem.reason)
+            }
             for stored in try await store.instances() {
                 guard var other = try? Weir_Admin_V1_Instance(serializedBytes: stored.bytes) else {
                     continue

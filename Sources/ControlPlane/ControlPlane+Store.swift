@@ -53,24 +53,26 @@ extension ControlPlane {
             let delta = state.delta(to: next)
             guard !delta.isEmpty else { return (answer, state.revision) }
             guard !condition.validateOnly else { return (answer, state.nextRevision) }
-            if let storeFailure { throw ControlError.unavailable(store.place, storeFailure) }
+            if let storeProblem {
+                throw ControlError.unavailable(store.place, storeProblem.reason)
+            }
             readClock()
-            let record = RevisionRecord(
+            var record = RevisionRecord(
                 revision: state.nextRevision, time: Date(), author: condition.author,
                 comment: condition.comment, summary: prefix + delta.summary(of: state),
-                delta: delta)
+                delta: delta, previousHash: history.nextPreviousHash())
             let stored = StoredRecord(
-                revision: record.revision, bytes: try Self.bytes(record))
+                revision: record.revision, bytes: try bytes(of: record))
+            record.hash = HashChain.hash(stored.bytes)
             do throws(StoreError) {
                 try await store.append(stored)
             } catch .conflict {
                 try await catchUpOrRefuse()
                 continue
             } catch {
-                lost(error.description)
+                lost(error)
                 throw ControlError.unavailable(store.place, error.description)
             }
-            servedHash = HashChain.hash(stored.bytes)
             try await accept([record])
             return (answer, record.revision)
         }
@@ -78,9 +80,9 @@ extension ControlPlane {
     }
 
     /// Throws if protobuf cannot hold the record, for example a NUL in a name.
-    private static func bytes(_ record: RevisionRecord) throws(ControlError) -> [UInt8] {
+    private func bytes(of record: RevisionRecord) throws(ControlError) -> [UInt8] {
         do throws(MessageError) {
-            return try record.bytes()
+            return try record.bytes(after: state)
         } catch {
             throw .invalid("change", "cannot be stored: \(error.description)")
         }
@@ -96,17 +98,41 @@ extension ControlPlane {
 
     // MARK: Following the store
 
-    /// How long to wait for a store that cannot be reached at the start.
+    /// How long to wait for a store that cannot be reached at the start; and how long if there is a
+    /// copy of the state.
     private static let startTimeout = Duration.seconds(10)
+    private static let shortStartTimeout = Duration.seconds(2)
+
+    /// Reads the store, or if that is not possible the copy of the state on this machine.
+    ///
+    /// - Returns: why the copy is served; nil if the store is.
+    func loadStoreOrCopy(acceptsLostRevisions: Bool) async throws(StoreError) -> StoreError? {
+        let saved = await readCopy()
+        do throws(StoreError) {
+            let timeout = saved == nil ? Self.startTimeout : Self.shortStartTimeout
+            history = try await load(within: timeout)
+            if !acceptsLostRevisions { try saved?.checkContained(in: history.chain) }
+        } catch {
+            guard let saved, error.isAboutContent || error.isTemporary else { throw error }
+            history = saved
+            log.error(
+                "serving the copy of the state on this machine, which may be stale",
+                metadata: [
+                    "revision": "\(state.revision)", "store": "\(store.place)",
+                    "reason": "\(error)",
+                ])
+            return error
+        }
+        if !acceptsLostRevisions { try await compareWithOthers() }
+        return nil
+    }
 
     /// Reads everything in the store.
-    func load() async throws(StoreError) -> StateHistory {
-        let end = ContinuousClock.now + Self.startTimeout
+    private func load(within timeout: Duration) async throws(StoreError) -> StateHistory {
+        let end = ContinuousClock.now + timeout
         while true {
             do throws(StoreError) {
-                let stored = try await store.read(after: nil)
-                servedHash = stored.records.last.map { HashChain.hash($0.bytes) }
-                return try StateHistory(stored)
+                return try StateHistory(try await store.read(after: nil))
             } catch .unavailable(let reason) where ContinuousClock.now < end {
                 log.warning(
                     "waiting for the store",
@@ -117,7 +143,7 @@ extension ControlPlane {
     }
 
     /// Throws if another server that shares the store serves a later revision than the store has.
-    func compareWithOthers() async throws(StoreError) {
+    private func compareWithOthers() async throws(StoreError) {
         // Once more if it is later, since a change may have been made after the first reading.
         for isFirst in [true, false] {
             let others = ((try? await store.instances()) ?? []).compactMap {
@@ -133,7 +159,7 @@ extension ControlPlane {
                         + "restored; restore the later state, or continue from the state that "
                         + "exists with 'weir serve --accept-lost-revisions'")
             }
-            history = try await load()
+            history = try await load(within: .zero)
         }
     }
 
@@ -142,7 +168,10 @@ extension ControlPlane {
         let handlers = registered.values.sorted { $0.name < $1.name }
         let names = registeredNames
         let missing = handlers.filter { state.backends[$0.name] == nil }
-        guard !missing.isEmpty else { return }
+        guard !missing.isEmpty else {
+            hasRegisteredHandlers = true
+            return
+        }
         _ = try await change(.init(comment: "Swift code of this server")) {
             (state) throws(ControlError) in
             for handler in missing where state.backends[handler.name] == nil {
@@ -153,6 +182,7 @@ extension ControlPlane {
                     registered: names)
             }
         }
+        hasRegisteredHandlers = true
     }
 
     /// Says which backends are Swift code that this program does not have.
@@ -181,9 +211,9 @@ extension ControlPlane {
             do throws(StoreError) {
                 try await catchUp()
             } catch {
-                lost(error.description)
+                lost(error)
             }
-        case .lost(let reason): lost(reason)
+        case .lost(let reason): lost(.unavailable(reason))
         }
     }
 
@@ -191,44 +221,25 @@ extension ControlPlane {
         do throws(StoreError) {
             try await catchUp()
         } catch {
-            lost(error.description)
+            lost(error)
             throw .unavailable(store.place, error.description)
         }
     }
 
     /// Applies what other servers have stored. Call it between `enter` and `leave`.
     private func catchUp() async throws(StoreError) {
-        // With the served revision, which must be the same one in the store.
         let stored = try await store.read(after: max(1, state.revision) - 1)
-        if let damage = stored.damage { throw .damaged(damage) }
-        guard stored.latest >= state.revision else {
-            throw .damaged(
-                "the store is at revision \(stored.latest), before \(state.revision), which is "
-                    + "served: it was reset or restored; restart this server to serve what the "
-                    + "store holds")
-        }
-        // A revision that was read from a checkpoint is no record any more.
-        if let record = stored.records.first, record.revision == state.revision,
-            HashChain.hash(record.bytes) != servedHash
-        {
-            throw .damaged(
-                "revision \(state.revision) of the store is not the one that is served: the store "
-                    + "was reset or restored; restart this server to serve what the store holds")
-        }
-        guard stored.latest > state.revision else { return }
+        let update = try history.update(from: stored)
         do {
-            if let checkpoint = stored.checkpoint, checkpoint.revision > state.revision {
-                // What was in between is not kept any more.
-                history = try StateHistory(stored)
+            switch update {
+            case .none: return
+            case .records(let records): try await accept(records)
+            case .replacement(let newer):
+                history = newer
                 try await publish(backendsChanged: true)
                 watchers.tell(.snapshot(state))
                 accepted.continuation.yield()
-            } else {
-                try await accept(try stored.newRecords(after: state.revision))
             }
-            servedHash = stored.records.last.map { HashChain.hash($0.bytes) }
-        } catch let error as StoreError {
-            throw error
         } catch {
             // The data plane is being shut down.
             throw .unavailable("\(error)")
@@ -240,15 +251,14 @@ extension ControlPlane {
     /// Between attempts to reach a store that was lost.
     private static let recoveryInterval = Duration.milliseconds(500)
 
+    /// Between reports of a store that stays lost.
+    private static let reportInterval = Duration.seconds(60)
+
     /// From now on changes are refused, until the store is back. What is served stays.
-    func lost(_ reason: String) {
-        let isNew = storeFailure == nil
-        storeFailure = reason
+    func lost(_ error: StoreError) {
+        let isNew = storeProblem == nil
+        setProblem(StoreProblem(error))
         guard isNew else { return }
-        tellStandardServices()
-        log.error(
-            "the store is lost; serving goes on, changes are refused",
-            metadata: ["store": "\(store.place)", "reason": "\(reason)"])
         recovery = Task { [weak self] in
             repeat {
                 try? await Task.sleep(for: Self.recoveryInterval)
@@ -256,30 +266,59 @@ extension ControlPlane {
         }
     }
 
+    /// Reports a problem that is new, or that was reported a minute ago.
+    private func setProblem(_ new: StoreProblem) {
+        let isAsBefore = storeProblem?.kind == new.kind
+        let isDue = reportedProblem.map { $0.duration(to: .now) >= Self.reportInterval } ?? true
+        storeProblem = new
+        guard !isAsBefore || isDue else { return }
+        reportedProblem = .now
+        tellStandardServices()
+        log.error(
+            "\(new.kind.report)",
+            metadata: ["store": "\(store.place)", "reason": "\(new.reason)"])
+        // The other servers list this one with its problem.
+        accepted.continuation.yield()
+    }
+
     /// - Returns: whether the store is back.
     private func recover() async -> Bool {
+        guard await followAgain() else { return false }
+        // A server that started with a copy of the state could not add them.
+        guard !hasRegisteredHandlers else { return true }
+        do {
+            try await registerHandlers()
+        } catch {
+            log.warning("handlers cannot be registered", metadata: ["reason": "\(error)"])
+        }
+        return true
+    }
+
+    private func followAgain() async -> Bool {
         await enter()
         defer { leave() }
+        // An operator may have decided meanwhile.
+        guard storeProblem != nil else { return true }
         do throws(StoreError) {
             try await store.probe()
             try await catchUp()
         } catch {
-            // Waiting does not help then, so the log must say it.
-            if case .damaged(let reason) = error, storeFailure != reason {
-                log.error(
-                    "the store is back, but cannot be used",
-                    metadata: ["store": "\(store.place)", "reason": "\(reason)"])
-            }
-            storeFailure = error.description
+            setProblem(StoreProblem(error))
             return false
         }
-        storeFailure = nil
+        storeIsBack()
+        return true
+    }
+
+    /// From now on changes are accepted again.
+    func storeIsBack() {
+        storeProblem = nil
+        reportedProblem = nil
         tellStandardServices()
         log.notice(
             "the store is back",
             metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
         accepted.continuation.yield()
-        return true
     }
 
     // MARK: Beside the changes
@@ -287,6 +326,9 @@ extension ControlPlane {
     /// What follows on accepted changes, when there is time.
     func tidyUp() async {
         await announceRevision()
+        // The store of another history must not be changed.
+        guard storeProblem == nil else { return }
+        await updateCopy()
         await forgetOldChanges()
     }
 
@@ -314,9 +356,10 @@ extension ControlPlane {
     private func forgetOldChanges() async {
         readClock()
         guard let cut = history.cut(bounds, now: clock.isSettled() ? Date() : nil) else { return }
-        if await store.isLeader, let then = history.state(at: cut), let bytes = try? then.bytes() {
+        let checkpoint = try? history.checkpoint(at: cut)
+        if let checkpoint, await store.isLeader {
             do throws(StoreError) {
-                try await store.checkpoint(StoredRecord(revision: cut, bytes: bytes))
+                try await store.checkpoint(checkpoint)
             } catch {
                 // Nothing is lost by a history that is too long; the next change tries again.
                 log.warning(
@@ -325,5 +368,6 @@ extension ControlPlane {
             }
         }
         history.forget(upTo: cut)
+        if let checkpoint { await cutCopy(checkpoint) }
     }
 }

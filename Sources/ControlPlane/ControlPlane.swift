@@ -40,11 +40,14 @@ package actor ControlPlane {
     var history = StateHistory()
     /// The clock of the revisions' times.
     var clock = WallClock()
-    /// The hash of the stored bytes of the revision that is served; nil if it was read from a
-    /// checkpoint.
-    var servedHash: UInt64?
-    /// Why the store can't be reached; nil while it can.
-    var storeFailure: String?
+    /// Why changes are refused; nil while they are not.
+    var storeProblem: StoreProblem?
+    /// When that was last logged.
+    var reportedProblem: ContinuousClock.Instant?
+    /// The copy of a shared state on this machine; nil without one.
+    var copy: StateCopy?
+    /// Whether each registered handler has had a backend since the start.
+    var hasRegisteredHandlers = false
     /// This server, as the others who share the store see it; nil until it listens.
     var instance: Weir_Admin_V1_Instance?
     let watchers = Watchers()
@@ -96,23 +99,31 @@ package actor ControlPlane {
 
     /// Reads the store, adds a backend for each registered handler that has none, and publishes.
     ///
-    /// - Parameter acceptsLostRevisions: whether the store may lack revisions that other servers
-    ///   serve.
+    /// - Parameters:
+    ///   - copy: a copy of the state on this machine, which is served if the store cannot be.
+    ///   - acceptsLostRevisions: whether the store may lack revisions that the copy contains or
+    ///     other servers serve.
     package func start(
-        with store: any StateStore = MemoryStore(), acceptsLostRevisions: Bool = false
+        with store: any StateStore = MemoryStore(), copy: StateCopy? = nil,
+        acceptsLostRevisions: Bool = false
     ) async throws {
         self.store = store
+        self.copy = copy
         for warning in await store.warnings {
             log.warning("\(warning)", metadata: ["store": "\(store.place)"])
         }
-        history = try await load()
-        if !acceptsLostRevisions { try await compareWithOthers() }
-        log.notice(
-            "state read", metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
+        let problem = try await loadStoreOrCopy(acceptsLostRevisions: acceptsLostRevisions)
+        if problem == nil {
+            log.notice(
+                "state read",
+                metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
+            try await registerHandlers()
+            await updateCopy()
+        }
         reportFutureRevision()
-        try await registerHandlers()
         reportMissingHandlers()
         try await publish(backendsChanged: true)
+        if let problem { lost(problem) }
         let (availability, events, accepted) = (availability, store.events, accepted.stream)
         work = [
             Task { [weak self] in
@@ -136,7 +147,7 @@ package actor ControlPlane {
         for task in work { task.cancel() }
         recovery?.cancel()
         await running.takeAll().stop()
-        await store.close()
+        await closeStores()
     }
 
     /// Closes the store for a successor. This server can no longer change the state.
@@ -144,8 +155,13 @@ package actor ControlPlane {
         await enter()
         defer { leave() }
         recovery?.cancel()
-        storeFailure = "this server is ending"
+        storeProblem = .ending
+        await closeStores()
+    }
+
+    private func closeStores() async {
         await store.close()
+        await copy?.store.close()
     }
 
     var registeredNames: Set<String> { Set(registered.keys) }
@@ -187,7 +203,14 @@ package actor ControlPlane {
     // MARK: Publishing
 
     /// Gives the state to the data plane, to health and to reflection.
-    func publish(backendsChanged: Bool) async throws {
+    ///
+    /// - Parameter isForeign: whether the state belongs to another history than the one before, so
+    ///   that equal revisions do not mean equal objects.
+    func publish(backendsChanged: Bool, isForeign: Bool = false) async throws {
+        if isForeign {
+            running.forgetRevisions()
+            shadows.forgetRevisions()
+        }
         if backendsChanged {
             backendsRevision = state.revision
             describeServices()
@@ -195,7 +218,7 @@ package actor ControlPlane {
         let endpoints = state.endpoints.values.map { endpoint in
             shadows.setRules(endpoint, backendsRevision) { compared(by: endpoint, $0) }
             // Only what has changed is made again; no two changes have one revision.
-            if let known = snapshot.endpoint(named: endpoint.name),
+            if !isForeign, let known = snapshot.endpoint(named: endpoint.name),
                 known.revision == endpoint.revision
             {
                 return known
@@ -262,7 +285,7 @@ package actor ControlPlane {
         var statuses = EndpointHealth.byName(endpoints).mapValues { serves in
             serves ? HealthBoard.Status.serving : .notServing
         }
-        statuses[Self.storeHealth] = storeFailure == nil ? .serving : .notServing
+        statuses[Self.storeHealth] = storeProblem == nil ? .serving : .notServing
         health.set(statuses)
 
         let routed = Set(state.endpoints.values.compactMap(\.route.service))

@@ -15,7 +15,7 @@ struct StoreOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The state directory (default: $STATE_DIRECTORY, $XDG_STATE_HOME/weir or "
-                + "~/.local/state/weir).",
+                + "~/.local/state/weir). With etcd, it contains a copy of the state.",
             valueName: "directory"))
     var stateDir: String?
 
@@ -26,6 +26,9 @@ struct StoreOptions: ParsableArguments {
             return "sqlite:\(try directory)/weir.db"
         }
     }
+
+    /// Where a server keeps a copy of a state in etcd; nil if there is no state directory.
+    var copyDirectory: String? { try? directory }
 
     private var directory: String {
         get throws(StoreError) {
@@ -49,13 +52,17 @@ struct StoreOptions: ParsableArguments {
     }
 
     func validate() throws {
-        guard store == nil || stateDir == nil else {
-            throw ValidationError("give one of --store and --state-dir")
-        }
+        guard let store else { return }
+        let location: StoreLocation
         do throws(StoreLocation.Invalid) {
-            if let store { _ = try StoreLocation(store) }
+            location = try StoreLocation(store)
         } catch {
             throw ValidationError(error.description)
+        }
+        guard stateDir == nil || location.isShared else {
+            throw ValidationError(
+                "give one of --store and --state-dir; both are for a store in etcd, of which the "
+                    + "state directory contains a copy")
         }
     }
 

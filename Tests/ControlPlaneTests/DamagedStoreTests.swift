@@ -70,7 +70,7 @@ internal import TrafficPolicy
         let path = path()
         let store = try await SQLiteStore(path: path)
         for record in random.records { try await store.append(record) }
-        try await store.checkpoint(.init(revision: 2, bytes: try random.states[2].bytes()))
+        try await store.checkpoint(random.checkpoint(at: 2))
         try await store.probe()
         await store.close()
         try SQLiteDatabase(path: path).run("PRAGMA journal_mode = DELETE")
@@ -217,7 +217,7 @@ internal import TrafficPolicy
         let random = try RandomHistory(seed: 3, changes: 4)
         let store = try await StoreLocation(location).open()
         for record in random.records { try await store.append(record) }
-        try await store.checkpoint(.init(revision: 2, bytes: try random.states[2].bytes()))
+        try await store.checkpoint(random.checkpoint(at: 2))
         await store.close()
         guard case .etcd(let place) = try StoreLocation(location) else { return [] }
         let client = try EtcdClient(place)

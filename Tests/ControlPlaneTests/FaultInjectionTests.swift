@@ -19,7 +19,7 @@ internal import Testing
         let files = DatabaseFiles()
         let store = try await files.open()
         for record in random.records.prefix(40) { try await store.append(record) }
-        try await store.checkpoint(.init(revision: 10, bytes: try random.states[10].bytes()))
+        try await store.checkpoint(random.checkpoint(at: 10))
         await store.close()
         let again = try await files.open()
         for record in random.records.dropFirst(40) { try await again.append(record) }

@@ -32,21 +32,6 @@ internal import Testing
         }
     }
 
-    @Test("The hash of a revision depends on each revision before it, and survives forgetting")
-    func chains() {
-        var (left, right) = (HashChain(), HashChain())
-        for number in 1...10 as ClosedRange<UInt8> {
-            left.append([number])
-            right.append([number == 3 ? 33 : number])
-        }
-        #expect((left.start, left.latest) == (0, 10))
-        #expect((0...10).map { left[$0] == right[$0] } == (0...10).map { $0 < 3 })
-        let hash = left[7]
-        left.forget(before: 7)
-        left.forget(before: 99)
-        #expect((left.start, left.latest, left[7], left[6], left[11]) == (7, 10, hash, nil, nil))
-    }
-
     // MARK: Losses
 
     @Test("A database that is ahead of its record, as after a crash between the two, is complete")

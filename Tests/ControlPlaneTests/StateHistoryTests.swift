@@ -45,13 +45,19 @@ struct RandomHistory {
         }
         let delta = history.current.delta(to: next)
         guard !delta.isEmpty else { return }
-        let record = RevisionRecord(
+        var record = RevisionRecord(
             revision: history.current.nextRevision, time: Date(), author: "somebody",
-            comment: "ä \(records.count)", summary: delta.summary(of: history.current), delta: delta
-        )
+            comment: "ä \(records.count)", summary: delta.summary(of: history.current),
+            delta: delta, previousHash: history.nextPreviousHash())
+        let bytes = try record.bytes(after: history.current)
+        record.hash = HashChain.hash(bytes)
         history.append(record)
-        records.append(.init(revision: record.revision, bytes: try record.bytes()))
+        records.append(.init(revision: record.revision, bytes: bytes))
         states.append(history.current)
+    }
+
+    func checkpoint(at revision: UInt64) throws -> StoredRecord {
+        try #require(try history.checkpoint(at: revision))
     }
 
     private static func alter(
@@ -108,7 +114,17 @@ struct RandomHistory {
             message.kind = .worker(
                 .init(command: ["model", "--x=y z"], replicas: 2, environment: ["A": "1"]))
         }
+        if Bool.random(using: &random) {
+            message.descriptorSet = sets.randomElement(using: &random) ?? []
+        }
         return try ControlState.Backend(message)
+    }
+
+    /// Descriptor sets of one empty file each.
+    private static let sets = (0..<4).map { number in
+        let name = Array("file\(number).proto".utf8)
+        let file = [0x0a, UInt8(name.count)] + name
+        return [0x0a, UInt8(file.count)] + file
     }
 }
 
@@ -120,15 +136,14 @@ struct RandomHistory {
         stored.latest = UInt64(random.records.count)
         stored.records = random.records.filter { $0.revision > revision ?? 0 }
         if let revision {
-            let bytes = try random.states[Int(revision)].bytes()
-            stored.checkpoint = .init(revision: revision, bytes: bytes)
+            stored.checkpoint = try random.checkpoint(at: revision)
         }
         return stored
     }
 
     /// Everything that counts, affinity maps bit for bit.
     private func content(_ state: ControlState) -> Weir_Store_V1_Checkpoint {
-        Weir_Store_V1_Checkpoint(state)
+        Weir_Store_V1_Checkpoint(state, HashChain())
     }
 
     @Test(
@@ -300,7 +315,7 @@ struct RandomHistory {
         let random = try RandomHistory(seed: 9, changes: 60)
         let (from, to): (any StateStore, any StateStore) = (MemoryStore(), MemoryStore())
         for record in random.records { try await from.append(record) }
-        try await from.checkpoint(.init(revision: 20, bytes: try random.states[20].bytes()))
+        try await from.checkpoint(random.checkpoint(at: 20))
         let archive = try await StateArchive(reading: from)
         #expect((archive.damage, archive.latest) == (nil, 60))
         let copy = try StateArchive(
@@ -309,6 +324,7 @@ struct RandomHistory {
         let again = try StateHistory(try await to.read(after: nil))
         #expect(content(again.current) == content(random.history.current))
         #expect(again.oldest == 20)
+        #expect(again.chain == random.history.chain)
         await #expect(throws: StoreError.self) { try await copy.write(to: to) }
     }
 }

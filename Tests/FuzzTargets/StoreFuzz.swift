@@ -7,13 +7,23 @@ internal import TrafficPolicy
 enum StoreFuzz {
     /// A revision and a checkpoint. What can be read can be written, and read again as the same.
     static func readRecords(_ bytes: [UInt8]) {
-        _ = try? RevisionRecord(bytes: bytes)
-        guard let state = try? ControlState(bytes: bytes) else { return }
-        guard let written = try? state.bytes(), let again = try? ControlState(bytes: written) else {
-            preconditionFailure("a state can't be read as it was written")
+        if let message = try? Weir_Store_V1_Revision(serializedBytes: bytes) {
+            var sets = DescriptorSets()
+            _ = try? RevisionRecord(message, hash: 0, &sets)
         }
-        precondition((try? again.bytes()) == written)
-        use(StateHistory(state))
+        guard let history = checkpoint(bytes) else { return }
+        guard let written = try? history.checkpoint(at: history.oldest),
+            let again = checkpoint(written.bytes)
+        else { preconditionFailure("a state can't be read as it was written") }
+        precondition((try? again.checkpoint(at: again.oldest)) == written)
+        use(history)
+    }
+
+    private static func checkpoint(_ bytes: [UInt8]) -> StateHistory? {
+        guard let message = try? Weir_Store_V1_Checkpoint(serializedBytes: bytes) else {
+            return nil
+        }
+        return try? HistoryDecoder(at: message).history
     }
 
     /// The first byte says what a row consists of, and how many bytes each of its numbers has.
@@ -53,11 +63,13 @@ enum StoreFuzz {
     }
 
     static func readArchive(_ bytes: [UInt8]) {
-        guard let message = try? Weir_Store_V1_Archive(serializedBytes: bytes),
-            let archive = try? StateArchive(message)
+        guard let read = try? Weir_Store_V1_Archive(serializedBytes: bytes),
+            let archive = try? StateArchive(read)
         else { return }
         precondition(!archive.inWords("here").isEmpty)
         var stored = StoredHistory()
+        // Which may have other hashes than the one that was read.
+        let message = archive.message
         if let checkpoint = message.checkpoint {
             guard let bytes = try? checkpoint.serializedBytes() else { return }
             stored.checkpoint = .init(revision: checkpoint.revision, bytes: bytes)

@@ -179,6 +179,16 @@ extension ControlPlane {
             .question("ListInstances", self) { (_: Weir_Admin_V1_ListInstancesRequest) in
                 await self.instances()
             }
+            .unary("AdoptState") { (request: Weir_Admin_V1_AdoptStateRequest, _) in
+                try await refusals {
+                    try await self.adoptState(validateOnly: request.validateOnly)
+                }
+            }
+            .unary("RestoreState") { (request: Weir_Admin_V1_RestoreStateRequest, _) in
+                try await refusals {
+                    try await self.restoreState(validateOnly: request.validateOnly)
+                }
+            }
     }
 
     private static func interval(_ milliseconds: UInt32) throws(ControlError) -> Duration {
@@ -217,8 +227,8 @@ extension Service {
     ) -> Service {
         unary(method) { (request: Request, context) in
             try plane.access.require(request, context)
-            if let failure = await plane.storeFailure {
-                context.addTrailingMetadata(["x-weir-stale": StatusMessage.encode(failure)])
+            if let problem = await plane.storeProblem {
+                context.addTrailingMetadata(["x-weir-stale": StatusMessage.encode(problem.reason)])
             }
             return try await refusals { try await handler(request) }
         }

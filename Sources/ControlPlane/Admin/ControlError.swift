@@ -94,6 +94,24 @@ package struct ControlError: Error {
             reason: "STATE_NOT_EMPTY", ["current_revision": "\(revision)"])
     }
 
+    /// There is nothing to adopt or to restore.
+    static func notDiverged(_ description: String) -> ControlError {
+        ControlError(.failedPrecondition, description, reason: "NOT_DIVERGED")
+    }
+
+    static func storeIsEmpty(_ store: String, served revision: UInt64) -> ControlError {
+        ControlError(
+            .failedPrecondition,
+            "\(store) is empty: write the state of this server, revision \(revision), to it with "
+                + "'weir state restore'; to begin with an empty state, stop all servers and start "
+                + "them with '--accept-lost-revisions'",
+            reason: "STORE_EMPTY", ["current_revision": "\(revision)"])
+    }
+
+    static let historyReplaced = ControlError(
+        .aborted, "the server has adopted another history; begin a new watch from revision 0",
+        reason: "HISTORY_REPLACED")
+
     static let tooSlow = ControlError(
         .aborted, "the watch is too far behind; resume it from the last revision that arrived",
         reason: "WATCH_TOO_SLOW")

@@ -125,7 +125,17 @@ extension ControlPlane {
             text.sample("weir_log_lines_lost_total", [], lostLogLines())
         }
         text.family("weir_store_up", "gauge", "1 while the state can be changed, otherwise 0.")
-        text.sample("weir_store_up", [], storeFailure == nil ? 1 : 0)
+        text.sample("weir_store_up", [], storeProblem == nil ? 1 : 0)
+        text.family(
+            "weir_store_diverged", "gauge",
+            "1 while the store contains another history than this server, otherwise 0.")
+        text.sample("weir_store_diverged", [], storeProblem?.kind.isReachable ?? false ? 1 : 0)
+        if let copy {
+            text.family(
+                "weir_state_copy_up", "gauge",
+                "1 while the copy of the state on this machine is kept, otherwise 0.")
+            text.sample("weir_state_copy_up", [], copy.problem == nil ? 1 : 0)
+        }
         text.family("weir_revision", "gauge", "The revision of the control state that is served.")
         text.sample("weir_revision", [], state.revision)
         return text.text

@@ -77,6 +77,11 @@ struct RunningBackends {
         }
     }
 
+    /// Updates all backends at the next call of `run`, whatever their revision.
+    mutating func forgetRevisions() {
+        for name in all.keys { all[name]?.revision = 0 }
+    }
+
     private func stop(_ running: Running) {
         if let workers = running.workers { Task { await workers.stop() } }
     }

@@ -44,6 +44,11 @@ struct RunningShadows {
         return account
     }
 
+    /// Reads all rules at the next call of `setRules`, whatever their revision.
+    mutating func forgetRevisions() {
+        for key in all.keys { all[key]?.rulesRevision = 0 }
+    }
+
     /// Has an endpoint's answers compared by the rules of today. Other rules restart its reports:
     /// what was judged by the old ones, and values that are not to be kept any more, are forgotten.
     ///

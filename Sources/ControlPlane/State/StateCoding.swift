@@ -13,15 +13,20 @@ struct UnreadableState: Error, CustomStringConvertible {
 
 extension RevisionRecord {
     /// As it is stored.
-    func bytes() throws(MessageError) -> [UInt8] {
-        try Weir_Store_V1_Revision(self).serializedBytes()
+    ///
+    /// - Parameter state: the state before it, whose descriptor sets it does not repeat.
+    func bytes(after state: ControlState) throws(MessageError) -> [UInt8] {
+        let hasSets = delta.backends.contains { !$0.descriptorSet.isEmpty }
+        var sets = hasSets ? DescriptorSets(of: state) : DescriptorSets()
+        return try Weir_Store_V1_Revision(self, &sets).serializedBytes()
     }
 
-    init(bytes: [UInt8]) throws(UnreadableState) {
-        try self.init(try Weir_Store_V1_Revision.read(bytes, "revision"))
-    }
-
-    init(_ message: Weir_Store_V1_Revision) throws(UnreadableState) {
+    /// - Parameters:
+    ///   - hash: of the stored bytes.
+    ///   - sets: the descriptor sets of the revisions before; it gets those of this one.
+    init(
+        _ message: Weir_Store_V1_Revision, hash: UInt64, _ sets: inout DescriptorSets
+    ) throws(UnreadableState) {
         let time = message.time ?? .init()
         guard Google_Protobuf_Timestamp.secondsRange.contains(time.seconds) else {
             throw UnreadableState(
@@ -29,57 +34,83 @@ extension RevisionRecord {
                     "revision \(message.revision): the time of \(time.seconds) s is not in "
                     + "the years 1 to 9999")
         }
+        var backends = message.backends
+        try sets.restore(message.descriptorSets, message.backendDescriptorSets, to: &backends)
         self.init(
             revision: message.revision, time: Date(time),
             author: message.author, comment: message.comment, summary: message.summary,
             delta: StateDelta(
-                backends: try message.backends.map(ControlState.Backend.init(stored:)),
+                backends: try backends.map(ControlState.Backend.init(stored:)),
                 deletedBackends: message.deletedBackends,
                 endpoints: try message.endpoints.map(ControlState.Endpoint.init),
-                deletedEndpoints: message.deletedEndpoints))
+                deletedEndpoints: message.deletedEndpoints),
+            previousHash: message.previousHash, hash: hash)
     }
 }
 
 extension Weir_Store_V1_Revision {
-    init(_ record: RevisionRecord) {
+    fileprivate init(_ record: RevisionRecord, _ sets: inout DescriptorSets) {
+        var backends = record.delta.backends.map { Weir_Admin_V1_Backend(stored: $0) }
+        let (new, references) = sets.extract(from: &backends)
         self.init(
             revision: record.revision, time: .init(record.time), author: record.author,
             comment: record.comment, summary: record.summary,
-            backends: record.delta.backends.map { .init(stored: $0) },
+            backends: backends,
             deletedBackends: record.delta.deletedBackends,
             endpoints: record.delta.endpoints.map { .init($0, withEarlierMaps: false) },
-            deletedEndpoints: record.delta.deletedEndpoints)
+            deletedEndpoints: record.delta.deletedEndpoints,
+            previousHash: record.previousHash,
+            descriptorSets: new, backendDescriptorSets: references)
     }
 }
 
 extension ControlState {
-    /// As it is stored in a checkpoint.
-    func bytes() throws(MessageError) -> [UInt8] {
-        try Weir_Store_V1_Checkpoint(self).serializedBytes()
-    }
-
-    init(bytes: [UInt8]) throws(UnreadableState) {
-        try self.init(try Weir_Store_V1_Checkpoint.read(bytes, "checkpoint"))
-    }
-
-    init(_ message: Weir_Store_V1_Checkpoint) throws(UnreadableState) {
+    /// - Parameter sets: gets the descriptor sets of the checkpoint.
+    init(
+        _ message: Weir_Store_V1_Checkpoint, _ sets: inout DescriptorSets
+    ) throws(UnreadableState) {
         if let problem = StoredRecord.problem(message.revision) {
             throw UnreadableState(description: "a checkpoint: \(problem)")
         }
+        var backends = message.backends
+        try sets.restore(message.descriptorSets, message.backendDescriptorSets, to: &backends)
         self.init(
             revision: message.revision,
-            backends: try message.backends.map(Backend.init(stored:)),
+            backends: try backends.map(Backend.init(stored:)),
             endpoints: try message.endpoints.map(Endpoint.init))
     }
 }
 
+extension HashChain {
+    /// The hashes that a checkpoint contains.
+    init(_ message: Weir_Store_V1_Checkpoint) throws(UnreadableState) {
+        guard message.earlierHashes.count <= message.revision else {
+            throw UnreadableState(
+                description: "a checkpoint of revision \(message.revision) contains "
+                    + "\(message.earlierHashes.count) hashes of earlier revisions")
+        }
+        self.init(identity: message.identity, start: message.revision, hash: message.hash)
+        prepend(message.earlierHashes)
+    }
+}
+
 extension Weir_Store_V1_Checkpoint {
-    init(_ state: ControlState) {
+    /// - Parameter chain: of the history to which the state belongs.
+    init(_ state: ControlState, _ chain: HashChain) {
+        var backends = state.backends.values.sorted { $0.name < $1.name }
+            .map { Weir_Admin_V1_Backend(stored: $0) }
+        var sets = DescriptorSets()
+        let (new, references) = sets.extract(from: &backends)
         self.init(
             revision: state.revision,
-            backends: state.backends.values.sorted { $0.name < $1.name }.map { .init(stored: $0) },
+            backends: backends,
             endpoints: state.endpoints.values.sorted { $0.name < $1.name }
-                .map { .init($0, withEarlierMaps: true) })
+                .map { .init($0, withEarlierMaps: true) },
+            hash: chain[state.revision] ?? HashChain.unknown,
+            earlierHashes: chain.hashes(before: state.revision)
+                .suffix(StateHistory.keptHashes),
+            identity: chain.identity,
+            descriptorSets: new, backendDescriptorSets: references)
     }
 }
 

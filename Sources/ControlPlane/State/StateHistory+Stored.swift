@@ -1,40 +1,188 @@
+internal import Messages
+
+/// Decodes stored revisions, one after the other.
+struct HistoryDecoder {
+    private(set) var history: StateHistory
+    private var sets: DescriptorSets
+
+    /// Continues a history.
+    init(after history: StateHistory = StateHistory()) {
+        self.history = history
+        sets = DescriptorSets(of: history.current)
+    }
+
+    /// Begins with a checkpoint.
+    init(at checkpoint: Weir_Store_V1_Checkpoint) throws(UnreadableState) {
+        sets = DescriptorSets()
+        let state = try ControlState(checkpoint, &sets)
+        history = StateHistory(state, chain: try HashChain(checkpoint))
+    }
+
+    /// Begins with a checkpoint, if there is one.
+    init(at checkpoint: StoredRecord?) throws(UnreadableState) {
+        guard let checkpoint else {
+            self.init()
+            return
+        }
+        try self.init(at: try Weir_Store_V1_Checkpoint.read(checkpoint.bytes, "checkpoint"))
+        guard history.current.revision == checkpoint.revision else {
+            throw UnreadableState(
+                description: "the checkpoint of revision \(checkpoint.revision) contains "
+                    + "revision \(history.current.revision)")
+        }
+    }
+
+    /// - Parameter hash: of the revision's stored bytes.
+    mutating func append(
+        _ message: Weir_Store_V1_Revision, hash: UInt64
+    ) throws(UnreadableState) {
+        let revision = history.current.nextRevision
+        guard message.revision == revision else {
+            throw UnreadableState(description: "revision \(revision) is missing")
+        }
+        guard HashChain.match(message.previousHash, history.chain.latestHash) else {
+            throw UnreadableState(
+                description: "revision \(revision) does not follow revision \(revision - 1): it "
+                    + "belongs to another history")
+        }
+        history.append(try RevisionRecord(message, hash: hash, &sets))
+    }
+
+    mutating func append(_ record: StoredRecord) throws(StoreError) {
+        let expected = history.current.nextRevision
+        guard record.revision == expected else {
+            throw .damaged("revision \(expected) is missing")
+        }
+        do throws(UnreadableState) {
+            try append(
+                try .read(record.bytes, "revision"), hash: HashChain.hash(record.bytes))
+        } catch {
+            throw .damaged("revision \(record.revision): \(error.description)")
+        }
+    }
+}
+
 extension StateHistory {
     /// What a store holds.
     init(_ stored: StoredHistory) throws(StoreError) {
         if let damage = stored.damage { throw .damaged(damage) }
+        var decoder: HistoryDecoder
         do throws(UnreadableState) {
-            let checkpoint = try stored.checkpoint.map { (record) throws(UnreadableState) in
-                let state = try ControlState(bytes: record.bytes)
-                guard state.revision == record.revision else {
-                    throw UnreadableState(
-                        description: "the checkpoint of revision \(record.revision) contains "
-                            + "revision \(state.revision)")
-                }
-                return state
-            }
-            self.init(checkpoint ?? ControlState())
+            decoder = try HistoryDecoder(at: stored.checkpoint)
         } catch {
             throw .damaged(error.description)
         }
-        for record in try stored.newRecords(after: current.revision) { append(record) }
+        let start = decoder.history.current.revision
+        for record in stored.records where record.revision > start { try decoder.append(record) }
+        self = decoder.history
+    }
+
+    // MARK: Following a store
+
+    /// What makes a history follow its store.
+    enum Update {
+        case none
+        case records([RevisionRecord])
+        /// The revisions in between are not kept any more.
+        case replacement(StateHistory)
+    }
+
+    /// What a store contains after the latest revision of this history.
+    ///
+    /// - Parameter stored: the store from the latest revision on, that one included.
+    /// - Throws: `foreign` if the store does not contain that revision.
+    func update(from stored: StoredHistory) throws(StoreError) -> Update {
+        if let damage = stored.damage { throw .damaged(damage) }
+        if let checkpoint = stored.checkpoint, checkpoint.revision >= current.revision {
+            let whole = try StateHistory(stored)
+            try checkContained(in: whole.chain)
+            return whole.current.revision > current.revision ? .replacement(whole) : .none
+        }
+        try checkContained(in: try HashChain(of: stored))
+        var decoder = HistoryDecoder(after: self)
+        for record in stored.records where record.revision > current.revision {
+            try decoder.append(record)
+        }
+        let new = decoder.history.records(after: current.revision)
+        return new.isEmpty ? .none : .records(new)
+    }
+
+    /// Throws if a store with other hashes does not contain the latest revision of this history.
+    func checkContained(in store: HashChain) throws(StoreError) {
+        switch chain.relation(to: store) {
+        case .same: return
+        case .behind:
+            throw .foreign(
+                "the store is at revision \(store.latest), but this server serves revision "
+                    + "\(current.revision): the store was emptied or restored from a backup")
+        case .forked:
+            throw .foreign(
+                "revision \(current.revision) of the store is not the one that this server "
+                    + "serves: the store was replaced or restored from a backup, and changed since")
+        }
+    }
+
+    // MARK: Storing
+
+    /// The hash that the next revision contains. The first revision gives the history its identity.
+    func nextPreviousHash() -> UInt64 {
+        current.revision == 0 ? UInt64.random(in: 1 ... .max) : chain.latestHash
+    }
+
+    /// The checkpoint of a revision that is kept.
+    func checkpoint(at revision: UInt64) throws(MessageError) -> StoredRecord? {
+        guard let state = state(at: revision) else { return nil }
+        return StoredRecord(
+            revision: revision,
+            bytes: try Weir_Store_V1_Checkpoint(state, chain).serializedBytes())
+    }
+
+    /// The revisions after one as a store contains them, with the same hashes.
+    ///
+    /// - Parameter revision: one that is kept.
+    /// - Returns: nil if the bytes of one cannot be made again, because another version of Weir
+    ///   wrote it.
+    func stored(after revision: UInt64) throws(MessageError) -> [StoredRecord]? {
+        var state = state(at: revision) ?? ControlState()
+        var stored: [StoredRecord] = []
+        for record in records(after: revision) {
+            let bytes = try record.bytes(after: state)
+            guard HashChain.hash(bytes) == record.hash else { return nil }
+            _ = state.apply(record.delta)
+            stored.append(StoredRecord(revision: record.revision, bytes: bytes))
+        }
+        return stored
+    }
+
+    /// This history as a store contains it, with the same hashes. It begins with a checkpoint of
+    /// the current state if a revision cannot be written as it was.
+    func stored() throws(MessageError) -> StoredHistory {
+        var whole = StoredHistory()
+        whole.latest = current.revision
+        let records = try stored(after: oldest)
+        whole.records = records ?? []
+        let start = records == nil ? current.revision : oldest
+        if start > 0 { whole.checkpoint = try checkpoint(at: start) }
+        return whole
     }
 }
 
-extension StoredHistory {
-    /// The changes after a revision. They follow each other, or this throws.
-    func newRecords(after revision: UInt64) throws(StoreError) -> [RevisionRecord] {
-        var new: [RevisionRecord] = []
-        for stored in records where stored.revision > revision {
-            do throws(UnreadableState) {
-                new.append(try RevisionRecord(bytes: stored.bytes))
-            } catch {
-                throw .damaged("revision \(stored.revision): \(error.description)")
-            }
-            let expected = revision + UInt64(new.count)
-            guard new.last?.revision == expected, stored.revision == expected else {
-                throw .damaged("revision \(expected) is missing")
-            }
+extension HashChain {
+    /// The chain of the end of a store, without a checkpoint.
+    fileprivate init(of stored: StoredHistory) throws(StoreError) {
+        guard let first = stored.records.first else {
+            self.init(start: stored.latest, hash: Self.unknown)
+            return
         }
-        return new
+        do throws(UnreadableState) {
+            let message = try Weir_Store_V1_Revision.read(first.bytes, "revision")
+            let before = max(1, first.revision) - 1
+            self.init(
+                identity: before == 0 ? message.previousHash : Self.unknown, start: before,
+                hash: message.previousHash)
+        } catch {
+            throw .damaged("revision \(first.revision): \(error.description)")
+        }
+        for record in stored.records { append(Self.hash(record.bytes)) }
     }
 }

@@ -25,6 +25,10 @@ struct RevisionRecord: Sendable {
     /// What changed, in a few words.
     let summary: String
     let delta: StateDelta
+    /// The hash of the revision before it; of revision 1, the identity of the history.
+    var previousHash = HashChain.unknown
+    /// The hash of this revision.
+    var hash = HashChain.unknown
 }
 
 /// The current state and the latest changes that led to it, from which every state since the oldest
@@ -42,8 +46,17 @@ struct StateHistory: Sendable {
     private(set) var current: ControlState
     /// In order, without gaps.
     private(set) var entries: [Entry] = []
+    /// The hashes of these changes and of some before them.
+    private(set) var chain: HashChain
 
-    init(_ current: ControlState = ControlState()) { self.current = current }
+    /// The hashes before the oldest change that are kept, so that a server that is so many
+    /// revisions behind can compare its history.
+    static let keptHashes = 1_024
+
+    init(_ current: ControlState = ControlState(), chain: HashChain? = nil) {
+        self.current = current
+        self.chain = chain ?? HashChain(start: current.revision, hash: HashChain.unknown)
+    }
 
     /// The earliest state that is kept. Each entry is one revision, so there are no more than the
     /// current one's number.
@@ -54,6 +67,8 @@ struct StateHistory: Sendable {
     mutating func append(_ record: RevisionRecord) {
         precondition(record.revision == current.revision + 1, "revisions follow each other")
         entries.append(Entry(record: record, undo: current.apply(record.delta)))
+        if record.revision == 1 { chain = HashChain(identity: record.previousHash) }
+        chain.append(record.hash)
     }
 
     /// The state as of a revision, or nil if it is not kept.
@@ -115,5 +130,6 @@ struct StateHistory: Sendable {
     mutating func forget(upTo revision: UInt64) {
         guard revision > oldest, revision <= current.revision else { return }
         entries.removeFirst(Int(revision - oldest))
+        chain.forget(before: revision - min(revision, UInt64(Self.keptHashes)))
     }
 }

@@ -72,8 +72,9 @@ final class Watchers: Sendable {
         }
     }
 
-    func endAll() {
+    /// - Parameter error: what the watchers get; nil for a regular end.
+    func endAll(throwing error: ControlError? = nil) {
         let watchers = state.withLock { $0.watchers }
-        for watcher in watchers.values { watcher.stream.finish() }
+        for watcher in watchers.values { watcher.stream.finish(throwing: error) }
     }
 }

@@ -33,6 +33,8 @@ package actor MemoryStore: StateStore {
         history.latest = max(history.latest, record.revision)
     }
 
+    package func replace(with history: StoredHistory) { self.history = history }
+
     package func probe() {}
 
     package func announce(_ instance: [UInt8]) { announced = instance }

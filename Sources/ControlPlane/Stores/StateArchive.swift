@@ -11,54 +11,49 @@ package struct StateArchive: Sendable {
     package init(reading store: any StateStore) async throws(StoreError) {
         let stored = try await store.read(after: nil)
         var archive = Weir_Store_V1_Archive()
-        var damage = stored.damage
+        var decoder = HistoryDecoder()
+        var problem: String?
         do throws(UnreadableState) {
-            archive.checkpoint = try stored.checkpoint.map { (record) throws(UnreadableState) in
-                try .read(record.bytes, "checkpoint")
+            if let checkpoint = stored.checkpoint {
+                archive.checkpoint = try .read(checkpoint.bytes, "checkpoint")
+                decoder = try HistoryDecoder(at: checkpoint)
             }
             for record in stored.records {
-                archive.revisions.append(try .read(record.bytes, "revision"))
+                let message = try Weir_Store_V1_Revision.read(record.bytes, "revision")
+                try decoder.append(message, hash: HashChain.hash(record.bytes))
+                archive.revisions.append(message)
             }
         } catch {
-            damage = damage ?? error.description
+            problem = error.description
         }
-        let (history, problem) = Self.replayed(archive)
-        archive.revisions.removeLast(archive.revisions.count - history.entries.count)
         message = archive
-        self.damage = problem ?? damage
-        self.history = history
+        damage = problem ?? stored.damage
+        history = decoder.history
     }
 
     /// Checks an archive that comes from elsewhere.
     package init(_ message: Weir_Store_V1_Archive) throws(StoreError) {
-        let (history, problem) = Self.replayed(message)
-        if let problem { throw .damaged("the archive cannot be used: \(problem)") }
-        self.message = message
-        damage = nil
-        self.history = history
-    }
-
-    /// What an archive says, up to where it makes no sense any more.
-    private static func replayed(
-        _ archive: Weir_Store_V1_Archive
-    ) -> (history: StateHistory, problem: String?) {
-        var history = StateHistory()
-        do throws(UnreadableState) {
+        var archive = message
+        var decoder = HistoryDecoder()
+        do {
             if let checkpoint = archive.checkpoint {
-                history = StateHistory(try ControlState(checkpoint))
+                decoder = try HistoryDecoder(at: checkpoint)
             }
-            for message in archive.revisions {
-                let record = try RevisionRecord(message)
-                guard record.revision == history.current.nextRevision else {
-                    throw UnreadableState(
-                        description: "revision \(history.current.nextRevision) is missing")
+            for index in archive.revisions.indices {
+                // Bytes that were changed by hand have another hash.
+                if archive.revisions[index].previousHash != HashChain.unknown, index > 0 {
+                    archive.revisions[index].previousHash = decoder.history.chain.latestHash
                 }
-                history.append(record)
+                let revision = archive.revisions[index]
+                try decoder.append(
+                    revision, hash: HashChain.hash(try Self.bytes(of: revision)))
             }
         } catch {
-            return (history, error.description)
+            throw .damaged("the archive cannot be used: \(error)")
         }
-        return (history, nil)
+        self.message = archive
+        damage = nil
+        history = decoder.history
     }
 
     /// The latest revision.
@@ -87,7 +82,7 @@ package struct StateArchive: Sendable {
         do throws(MessageError) {
             return try message.serializedBytes()
         } catch {
-            throw .damaged("the archive cannot be used: \(error.description)")
+            throw .damaged(error.description)
         }
     }
 

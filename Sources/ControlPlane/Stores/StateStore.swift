@@ -26,6 +26,10 @@ package protocol StateStore: Sendable {
     /// Replaces the checkpoint and the revisions up to its own; those after it stay.
     func checkpoint(_ record: StoredRecord) async throws(StoreError)
 
+    /// Replaces all that the store contains. Nothing is lost if this fails halfway: the next call
+    /// begins again.
+    func replace(with history: StoredHistory) async throws(StoreError)
+
     /// Finds out, by writing something, whether the store works.
     func probe() async throws(StoreError)
 
@@ -111,6 +115,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case unavailable(String)
     /// What is stored can't be used.
     case damaged(String)
+    /// What is stored is another history than the one that this server serves.
+    case foreign(String)
     /// The store can't be opened as things are.
     case refused(String)
     /// Another server has it, which may be about to end.
@@ -119,9 +125,70 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .conflict(let latest): "the store already has revision \(latest)"
-        case .unavailable(let reason), .damaged(let reason), .refused(let reason),
-            .held(let reason):
+        case .unavailable(let reason), .damaged(let reason), .foreign(let reason),
+            .refused(let reason), .held(let reason):
             reason
         }
+    }
+}
+
+extension StoreError {
+    /// Whether the store can be reached, but what it contains cannot be served.
+    var isAboutContent: Bool {
+        switch self {
+        case .damaged, .foreign: true
+        case .conflict, .unavailable, .refused, .held: false
+        }
+    }
+
+    var isTemporary: Bool { if case .unavailable = self { true } else { false } }
+}
+
+/// Why a server rejects changes.
+struct StoreProblem: Equatable, Sendable {
+    enum Kind: Sendable {
+        /// The store cannot be reached or written.
+        case lost
+        /// The store contains another history than the server.
+        case diverged
+        case damaged
+        /// The server has closed the store.
+        case closed
+
+        /// Whether the other servers that share the store can be seen.
+        var isReachable: Bool { self == .diverged || self == .damaged }
+
+        /// For the log.
+        var report: String {
+            switch self {
+            case .lost: "the store is lost; serving goes on, changes are refused"
+            case .diverged:
+                "the store contains another history; serving goes on with the last state, changes "
+                    + "are refused until 'weir state adopt' or 'weir state restore'"
+            case .damaged:
+                "the store is back, but cannot be used; serving goes on, changes are refused"
+            case .closed: "the store is closed"
+            }
+        }
+    }
+
+    let kind: Kind
+    let reason: String
+
+    static let ending = StoreProblem(kind: .closed, reason: "this server is ending")
+
+    private init(kind: Kind, reason: String) {
+        self.kind = kind
+        self.reason = reason
+    }
+
+    init(_ error: StoreError) {
+        let kind: Kind =
+            switch error {
+            case .foreign: .diverged
+            case .damaged: .damaged
+            case .conflict, .unavailable, .refused, .held: .lost
+            }
+        self.init(kind: kind, reason: error.description)
     }
 }

@@ -41,6 +41,9 @@ package enum StoreLocation: Sendable, Equatable {
         return (parts.joined(separator: "/") + settings).printable(limit: 200)
     }
 
+    /// Whether several servers can have the store at once.
+    package var isShared: Bool { if case .etcd = self { true } else { false } }
+
     /// What an operator should change about the files that the location names, for the log.
     package var warnings: [String] {
         if case .etcd(let location) = self { location.warnings } else { [] }

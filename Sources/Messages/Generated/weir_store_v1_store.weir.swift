@@ -7,7 +7,7 @@ internal import CWeirProtos
 /// `weir/store/v1/store.proto`, as reflection serves it.
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
-        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvIuUCCghSZXZpc2lvbhIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SLgoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSFgoGYXV0aG9yGAMgASgJUgZhdXRob3ISGAoHY29tbWVudBgEIAEoCVIHY29tbWVudBIYCgdzdW1tYXJ5GAUgASgJUgdzdW1tYXJ5EjIKCGJhY2tlbmRzGAYgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxIpChBkZWxldGVkX2JhY2tlbmRzGAcgAygJUg9kZWxldGVkQmFja2VuZHMSNQoJZW5kcG9pbnRzGAggAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEisKEWRlbGV0ZWRfZW5kcG9pbnRzGAkgAygJUhBkZWxldGVkRW5kcG9pbnRzIpMBCgpDaGVja3BvaW50EhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIyCghiYWNrZW5kcxgCIAMoCzIWLndlaXIuYWRtaW4udjEuQmFja2VuZFIIYmFja2VuZHMSNQoJZW5kcG9pbnRzGAMgAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMioAMKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcxI3CgpyYXRlX2xpbWl0GAkgASgLMhgud2Vpci5hZG1pbi52MS5SYXRlTGltaXRSCXJhdGVMaW1pdCKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
+        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvIusDCghSZXZpc2lvbhIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SLgoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSFgoGYXV0aG9yGAMgASgJUgZhdXRob3ISGAoHY29tbWVudBgEIAEoCVIHY29tbWVudBIYCgdzdW1tYXJ5GAUgASgJUgdzdW1tYXJ5EjIKCGJhY2tlbmRzGAYgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxIpChBkZWxldGVkX2JhY2tlbmRzGAcgAygJUg9kZWxldGVkQmFja2VuZHMSNQoJZW5kcG9pbnRzGAggAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEisKEWRlbGV0ZWRfZW5kcG9pbnRzGAkgAygJUhBkZWxldGVkRW5kcG9pbnRzEiMKDXByZXZpb3VzX2hhc2gYCiABKAZSDHByZXZpb3VzSGFzaBInCg9kZXNjcmlwdG9yX3NldHMYCyADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAwgAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiywIKCkNoZWNrcG9pbnQSGgoIcmV2aXNpb24YASABKARSCHJldmlzaW9uEjIKCGJhY2tlbmRzGAIgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxI1CgllbmRwb2ludHMYAyADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSEgoEaGFzaBgEIAEoBlIEaGFzaBIlCg5lYXJsaWVyX2hhc2hlcxgFIAMoBlINZWFybGllckhhc2hlcxIaCghpZGVudGl0eRgGIAEoBlIIaWRlbnRpdHkSJwoPZGVzY3JpcHRvcl9zZXRzGAcgAygMUg5kZXNjcmlwdG9yU2V0cxI2ChdiYWNrZW5kX2Rlc2NyaXB0b3Jfc2V0cxgIIAMoBlIVYmFja2VuZERlc2NyaXB0b3JTZXRzInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMioAMKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcxI3CgpyYXRlX2xpbWl0GAkgASgLMhgud2Vpci5hZG1pbi52MS5SYXRlTGltaXRSCXJhdGVMaW1pdCKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
         imports: [Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
@@ -31,6 +31,12 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
     package var endpoints: [Weir_Store_V1_Endpoint] = []
     /// Field 9, `deleted_endpoints`.
     package var deletedEndpoints: [String] = []
+    /// Field 10, `previous_hash`.
+    package var previousHash: UInt64 = 0
+    /// Field 11, `descriptor_sets`.
+    package var descriptorSets: [[UInt8]] = []
+    /// Field 12, `backend_descriptor_sets`.
+    package var backendDescriptorSets: [UInt64] = []
 
     package init() {}
 
@@ -43,7 +49,10 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
         backends: [Weir_Admin_V1_Backend] = [],
         deletedBackends: [String] = [],
         endpoints: [Weir_Store_V1_Endpoint] = [],
-        deletedEndpoints: [String] = []
+        deletedEndpoints: [String] = [],
+        previousHash: UInt64 = 0,
+        descriptorSets: [[UInt8]] = [],
+        backendDescriptorSets: [UInt64] = []
     ) {
         self.revision = revision
         self.time = time
@@ -54,6 +63,9 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
         self.deletedBackends = deletedBackends
         self.endpoints = endpoints
         self.deletedEndpoints = deletedEndpoints
+        self.previousHash = previousHash
+        self.descriptorSets = descriptorSets
+        self.backendDescriptorSets = backendDescriptorSets
     }
 
     package static var messageName: String? { "weir.store.v1.Revision" }
@@ -92,6 +104,15 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
             let value = unsafe c.pointee.deleted_endpoints[index]
             self.deletedEndpoints.append(try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Revision.deleted_endpoints"))
         }
+        self.previousHash = unsafe c.pointee.previous_hash
+        for index in unsafe 0..<c.pointee.n_descriptor_sets {
+            let value = unsafe c.pointee.descriptor_sets[index]
+            self.descriptorSets.append(unsafe Arena.bytes(value.data, value.len))
+        }
+        for index in unsafe 0..<c.pointee.n_backend_descriptor_sets {
+            let value = unsafe c.pointee.backend_descriptor_sets[index]
+            self.backendDescriptorSets.append(value)
+        }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -123,6 +144,17 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
         for (index, value) in self.deletedEndpoints.enumerated() {
             unsafe c.pointee.deleted_endpoints[index] = unsafe ProtobufCBinaryData(arena.copy(value))
         }
+        unsafe c.pointee.previous_hash = self.previousHash
+        unsafe c.pointee.n_descriptor_sets = self.descriptorSets.count
+        unsafe c.pointee.descriptor_sets = arena.zeroed((ProtobufCBinaryData).self, count: self.descriptorSets.count)
+        for (index, value) in self.descriptorSets.enumerated() {
+            unsafe c.pointee.descriptor_sets[index] = unsafe ProtobufCBinaryData(arena.copy(value))
+        }
+        unsafe c.pointee.n_backend_descriptor_sets = self.backendDescriptorSets.count
+        unsafe c.pointee.backend_descriptor_sets = arena.zeroed((UInt64).self, count: self.backendDescriptorSets.count)
+        for (index, value) in self.backendDescriptorSets.enumerated() {
+            unsafe c.pointee.backend_descriptor_sets[index] = value
+        }
     }
 }
 
@@ -134,17 +166,37 @@ package struct Weir_Store_V1_Checkpoint: ProtobufMessage {
     package var backends: [Weir_Admin_V1_Backend] = []
     /// Field 3, `endpoints`.
     package var endpoints: [Weir_Store_V1_Endpoint] = []
+    /// Field 4, `hash`.
+    package var hash: UInt64 = 0
+    /// Field 5, `earlier_hashes`.
+    package var earlierHashes: [UInt64] = []
+    /// Field 6, `identity`.
+    package var identity: UInt64 = 0
+    /// Field 7, `descriptor_sets`.
+    package var descriptorSets: [[UInt8]] = []
+    /// Field 8, `backend_descriptor_sets`.
+    package var backendDescriptorSets: [UInt64] = []
 
     package init() {}
 
     package init(
         revision: UInt64 = 0,
         backends: [Weir_Admin_V1_Backend] = [],
-        endpoints: [Weir_Store_V1_Endpoint] = []
+        endpoints: [Weir_Store_V1_Endpoint] = [],
+        hash: UInt64 = 0,
+        earlierHashes: [UInt64] = [],
+        identity: UInt64 = 0,
+        descriptorSets: [[UInt8]] = [],
+        backendDescriptorSets: [UInt64] = []
     ) {
         self.revision = revision
         self.backends = backends
         self.endpoints = endpoints
+        self.hash = hash
+        self.earlierHashes = earlierHashes
+        self.identity = identity
+        self.descriptorSets = descriptorSets
+        self.backendDescriptorSets = backendDescriptorSets
     }
 
     package static var messageName: String? { "weir.store.v1.Checkpoint" }
@@ -162,6 +214,20 @@ package struct Weir_Store_V1_Checkpoint: ProtobufMessage {
             guard let value = unsafe c.pointee.endpoints[index] else { continue }
             self.endpoints.append(try unsafe Weir_Store_V1_Endpoint(_cMessage: value))
         }
+        self.hash = unsafe c.pointee.hash
+        for index in unsafe 0..<c.pointee.n_earlier_hashes {
+            let value = unsafe c.pointee.earlier_hashes[index]
+            self.earlierHashes.append(value)
+        }
+        self.identity = unsafe c.pointee.identity
+        for index in unsafe 0..<c.pointee.n_descriptor_sets {
+            let value = unsafe c.pointee.descriptor_sets[index]
+            self.descriptorSets.append(unsafe Arena.bytes(value.data, value.len))
+        }
+        for index in unsafe 0..<c.pointee.n_backend_descriptor_sets {
+            let value = unsafe c.pointee.backend_descriptor_sets[index]
+            self.backendDescriptorSets.append(value)
+        }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -176,6 +242,23 @@ package struct Weir_Store_V1_Checkpoint: ProtobufMessage {
         unsafe c.pointee.endpoints = arena.zeroed((UnsafeMutablePointer<Weir__Store__V1__Endpoint>?).self, count: self.endpoints.count)
         for (index, value) in self.endpoints.enumerated() {
             unsafe c.pointee.endpoints[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__Endpoint.self)
+        }
+        unsafe c.pointee.hash = self.hash
+        unsafe c.pointee.n_earlier_hashes = self.earlierHashes.count
+        unsafe c.pointee.earlier_hashes = arena.zeroed((UInt64).self, count: self.earlierHashes.count)
+        for (index, value) in self.earlierHashes.enumerated() {
+            unsafe c.pointee.earlier_hashes[index] = value
+        }
+        unsafe c.pointee.identity = self.identity
+        unsafe c.pointee.n_descriptor_sets = self.descriptorSets.count
+        unsafe c.pointee.descriptor_sets = arena.zeroed((ProtobufCBinaryData).self, count: self.descriptorSets.count)
+        for (index, value) in self.descriptorSets.enumerated() {
+            unsafe c.pointee.descriptor_sets[index] = unsafe ProtobufCBinaryData(arena.copy(value))
+        }
+        unsafe c.pointee.n_backend_descriptor_sets = self.backendDescriptorSets.count
+        unsafe c.pointee.backend_descriptor_sets = arena.zeroed((UInt64).self, count: self.backendDescriptorSets.count)
+        for (index, value) in self.backendDescriptorSets.enumerated() {
+            unsafe c.pointee.backend_descriptor_sets[index] = value
         }
     }
 }

@@ -37,6 +37,9 @@ public final class WeirServer: Sendable {
         /// Whether to continue from the revisions that exist if the store has lost later ones.
         /// Otherwise the server does not start then.
         public var acceptsLostRevisions = false
+        /// The directory for a copy of a state that several servers share. A server that starts
+        /// while the store cannot be used serves the copy. Nil keeps no copy.
+        public var copyDirectory: String?
         /// Accepted changes that are kept, for going back.
         public var keptRevisions = 1_000
         /// For how long they are kept.
@@ -106,7 +109,7 @@ public final class WeirServer: Sendable {
         try security.start(admin: adminAddress, configuration.log)
         do {
             try await controlPlane.start(
-                with: try await openStore(),
+                with: try await openStore(), copy: await openCopy(),
                 acceptsLostRevisions: configuration.acceptsLostRevisions)
         } catch let error as StoreError {
             throw StateStorage.Failure(error)
@@ -139,11 +142,35 @@ public final class WeirServer: Sendable {
         for warning in configuration.store.location.warnings {
             configuration.log.warning("\(warning)")
         }
+        return try await waitingForHolder { () throws(StoreError) in
+            try await configuration.store.location.open(
+                acceptsLostRevisions: configuration.acceptsLostRevisions)
+        }
+    }
+
+    /// - Returns: nil if no copy is kept or it cannot be opened; the server works without it.
+    private func openCopy() async -> StateCopy? {
+        guard let directory = configuration.copyDirectory else { return nil }
+        do throws(StoreError) {
+            return try await waitingForHolder { () throws(StoreError) in
+                try await StateCopy.open(of: configuration.store.location, in: directory)
+            }
+        } catch {
+            configuration.log.warning(
+                "no copy of the state is kept on this machine",
+                metadata: ["reason": "\(error.description)"])
+            return nil
+        }
+    }
+
+    /// Opens a store; waits for the server that has it if this one replaces it.
+    private func waitingForHolder<Store>(
+        _ open: () async throws(StoreError) -> Store
+    ) async throws(StoreError) -> Store {
         let end = configuration.takeOverTimeout.map { ContinuousClock.now + $0 }
         while true {
             do throws(StoreError) {
-                return try await configuration.store.location.open(
-                    acceptsLostRevisions: configuration.acceptsLostRevisions)
+                return try await open()
             } catch .held(let reason) {
                 guard let end, .now < end else { throw .held(reason) }
                 configuration.log.debug("waiting for the state", metadata: ["reason": "\(reason)"])

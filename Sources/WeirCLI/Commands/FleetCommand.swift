@@ -23,13 +23,13 @@ struct FleetCommand: ParsableCommand {
     private static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> TerminalText {
         var table = Table([
             ("NAME", .left), ("VERSION", .left), ("DATA", .left), ("ADMIN", .left),
-            ("REVISION", .right), ("SINCE", .left), ("", .left),
+            ("REVISION", .right), ("STATE", .left), ("SINCE", .left), ("", .left),
         ])
         for instance in reply.instances {
             let marks = [instance.leader ? "leader" : "", instance.answering ? "this one" : ""]
             table.add([
                 instance.name, instance.version, instance.dataAddress, instance.adminAddress,
-                "\(instance.revision)", Style.time(instance.started),
+                "\(instance.revision)", state(of: instance), Style.time(instance.started),
                 marks.filter { !$0.isEmpty }.joined(separator: ", "),
             ])
         }
@@ -37,6 +37,25 @@ struct FleetCommand: ParsableCommand {
         if !reply.storeFailure.isEmpty {
             lines.append(Style.red("the store cannot be reached: \(reply.storeFailure)"))
         }
+        let diverged = reply.instances.filter { $0.state == .diverged }
+        for instance in diverged {
+            lines.append(Style.red("\(instance.name): \(instance.problem)"))
+        }
+        if !diverged.isEmpty {
+            lines.append(
+                "decide with 'weir state adopt' (the store is right) or 'weir state restore' (the "
+                    + "server is right)")
+        }
         return lines.joined(separator: "\n")
+    }
+
+    private static func state(of instance: Weir_Admin_V1_Instance) -> String {
+        switch instance.state {
+        case .current: "current"
+        case .stale: "stale"
+        case .diverged: "diverged"
+        // Earlier versions of Weir do not report it.
+        default: "-"
+        }
     }
 }

@@ -135,6 +135,7 @@ struct ServeCommand: AsyncParsableCommand {
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =
             demo && !isNamed ? .memory : try StateStorage(state.text)
+        configuration.copyDirectory = state.copyDirectory
         configuration.acceptsLostRevisions = acceptLostRevisions
         configuration.keptRevisions = keepRevisions
         configuration.keptRevisionAge = .seconds(keepDays * 86_400)

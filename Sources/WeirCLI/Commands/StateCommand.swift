@@ -7,13 +7,16 @@ internal import Messages
 /// `weir state`
 struct StateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "state", abstract: "Checks, saves and moves a stored state, without a server.",
+        commandName: "state", abstract: "Checks, saves, moves and replaces a stored state.",
         discussion: """
-            These commands work on the store itself. Stop a server that uses an SQLite store \
+            'adopt' and 'restore' are requests to a server whose store contains another history. \
+            The other commands work on the store itself: stop a server that uses an SQLite store \
             first, except for a backup. Exit code 1 means that the stored state is damaged, or \
             that revisions are missing.
             """,
-        subcommands: [Check.self, Export.self, Import.self, Backup.self])
+        subcommands: [
+            Check.self, Export.self, Import.self, Backup.self, Adopt.self, Restore.self,
+        ])
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -116,6 +119,67 @@ struct StateCommand: ParsableCommand {
                 throw ExitCode(EXIT_FAILURE)
             }
         }
+    }
+
+    struct Adopt: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a server serve the history that its store contains.",
+            discussion: """
+                Use it after etcd was restored from a backup or replaced, if the state in etcd is \
+                the right one. The server drops its own state. Each server that 'weir fleet list' \
+                shows as diverged must adopt the state.
+                """)
+
+        @Flag(help: "Show what would change, and change nothing.")
+        var dryRun = false
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let reply: Weir_Admin_V1_AdoptStateResponse = try await options.call(
+                "AdoptState", Weir_Admin_V1_AdoptStateRequest(validateOnly: dryRun))
+            try options.show(reply) { reply in
+                StateCommand.histories(reply.previousRevision, reply.revision, reply.commonRevision)
+                    + PlanText.page(reply.changes, dryRun: dryRun, revision: reply.revision)
+            }
+        }
+    }
+
+    struct Restore: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Replaces what the store contains by the state of a server.",
+            discussion: """
+                Use it after etcd was emptied, restored from a backup or replaced, if the state of \
+                the server is the right one. Servers with the same history continue by themselves.
+                """)
+
+        @Flag(help: "Show what would be replaced, and change nothing.")
+        var dryRun = false
+
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let reply: Weir_Admin_V1_RestoreStateResponse = try await options.call(
+                "RestoreState", Weir_Admin_V1_RestoreStateRequest(validateOnly: dryRun))
+            try options.show(reply) { reply in
+                let end: TerminalText =
+                    dryRun
+                    ? "the store would contain revision \(reply.revision) (nothing has changed)"
+                    : "the store contains revision \(reply.revision)"
+                return StateCommand.histories(
+                    reply.revision, reply.previousRevision, reply.commonRevision) + Style.bold(end)
+            }
+        }
+    }
+
+    /// How two histories relate.
+    private static func histories(
+        _ server: UInt64, _ store: UInt64, _ common: UInt64
+    ) -> TerminalText {
+        let shared: TerminalText =
+            common > 0
+            ? "they are the same up to revision \(common)" : "they have no known revision in common"
+        return "the server was at revision \(server), the store at revision \(store); \(shared)\n"
     }
 
     /// - Parameters:

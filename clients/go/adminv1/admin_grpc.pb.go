@@ -64,6 +64,10 @@ type AdminClient interface {
 	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RollbackResponse, error)
 	// The servers that share this state.
 	ListInstances(ctx context.Context, in *ListInstancesRequest, opts ...grpc.CallOption) (*ListInstancesResponse, error)
+	// Replaces the state of a server by the one in its store, which has another history.
+	AdoptState(ctx context.Context, in *AdoptStateRequest, opts ...grpc.CallOption) (*AdoptStateResponse, error)
+	// Replaces what the store contains by the state and the history of a server.
+	RestoreState(ctx context.Context, in *RestoreStateRequest, opts ...grpc.CallOption) (*RestoreStateResponse, error)
 	// Changes as they happen.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (Admin_WatchClient, error)
 	// Counts and latencies since the server started.
@@ -278,6 +282,24 @@ func (c *adminClient) ListInstances(ctx context.Context, in *ListInstancesReques
 	return out, nil
 }
 
+func (c *adminClient) AdoptState(ctx context.Context, in *AdoptStateRequest, opts ...grpc.CallOption) (*AdoptStateResponse, error) {
+	out := new(AdoptStateResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/AdoptState", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) RestoreState(ctx context.Context, in *RestoreStateRequest, opts ...grpc.CallOption) (*RestoreStateResponse, error) {
+	out := new(RestoreStateResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/RestoreState", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (Admin_WatchClient, error) {
 	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[0], "/weir.admin.v1.Admin/Watch", opts...)
 	if err != nil {
@@ -402,6 +424,10 @@ type AdminServer interface {
 	Rollback(context.Context, *RollbackRequest) (*RollbackResponse, error)
 	// The servers that share this state.
 	ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error)
+	// Replaces the state of a server by the one in its store, which has another history.
+	AdoptState(context.Context, *AdoptStateRequest) (*AdoptStateResponse, error)
+	// Replaces what the store contains by the state and the history of a server.
+	RestoreState(context.Context, *RestoreStateRequest) (*RestoreStateResponse, error)
 	// Changes as they happen.
 	Watch(*WatchRequest, Admin_WatchServer) error
 	// Counts and latencies since the server started.
@@ -480,6 +506,12 @@ func (UnimplementedAdminServer) Rollback(context.Context, *RollbackRequest) (*Ro
 }
 func (UnimplementedAdminServer) ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListInstances not implemented")
+}
+func (UnimplementedAdminServer) AdoptState(context.Context, *AdoptStateRequest) (*AdoptStateResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AdoptState not implemented")
+}
+func (UnimplementedAdminServer) RestoreState(context.Context, *RestoreStateRequest) (*RestoreStateResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RestoreState not implemented")
 }
 func (UnimplementedAdminServer) Watch(*WatchRequest, Admin_WatchServer) error {
 	return status.Errorf(codes.Unimplemented, "method Watch not implemented")
@@ -899,6 +931,42 @@ func _Admin_ListInstances_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_AdoptState_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdoptStateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).AdoptState(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/AdoptState",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).AdoptState(ctx, req.(*AdoptStateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_RestoreState_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreStateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).RestoreState(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/RestoreState",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).RestoreState(ctx, req.(*RestoreStateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -1050,6 +1118,14 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListInstances",
 			Handler:    _Admin_ListInstances_Handler,
+		},
+		{
+			MethodName: "AdoptState",
+			Handler:    _Admin_AdoptState_Handler,
+		},
+		{
+			MethodName: "RestoreState",
+			Handler:    _Admin_RestoreState_Handler,
 		},
 		{
 			MethodName: "GetStats",

@@ -65,9 +65,16 @@ extension Etcdserverpb_RequestOp {
 
     /// Removes the keys from one up to another, which stays.
     static func delete(from first: String, upTo end: String) -> Self {
-        .init(
-            request: .requestDeleteRange(
-                .init(key: Array(first.utf8), rangeEnd: Array(end.utf8))))
+        delete(from: first, upTo: Array(end.utf8))
+    }
+
+    static func delete(from first: String, upTo end: [UInt8]) -> Self {
+        .init(request: .requestDeleteRange(.init(key: Array(first.utf8), rangeEnd: end)))
+    }
+
+    /// Removes one key.
+    static func delete(_ key: String) -> Self {
+        .init(request: .requestDeleteRange(.init(key: Array(key.utf8))))
     }
 }
 
@@ -84,6 +91,12 @@ extension Etcdserverpb_Compare {
         .init(
             result: .equal, target: .value, key: Array(key.utf8),
             targetUnion: .value(Array(value.utf8)))
+    }
+
+    /// Whether a key exists.
+    static func exists(_ key: String) -> Self {
+        .init(
+            result: .greater, target: .version, key: Array(key.utf8), targetUnion: .version(0))
     }
 
     /// Whether a key was last changed by a revision of etcd; 0 means that it does not exist.

@@ -177,26 +177,59 @@ package actor EtcdStore: StateStore {
         guard known.map({ $0.record.revision < record.revision }) ?? true else { return }
         let value = try await value(record, parts: keys.checkpoints(record.revision))
         let after = record.revision + 1
-        let reply: Etcdserverpb_TxnResponse = try await client.call(
+        // Either the store contains that revision, or nothing yet, as when a state is moved here.
+        // Otherwise another one was first, perhaps ourselves at an endpoint that was lost.
+        let _: Etcdserverpb_TxnResponse = try await client.call(
             "KV/Txn",
             Etcdserverpb_TxnRequest(
-                compare: [.modified(keys.checkpoint, at: known?.modified ?? 0)],
+                compare: [
+                    .modified(keys.checkpoint, at: known?.modified ?? 0),
+                    .exists(keys.log(record.revision)),
+                ],
                 success: [
                     .put(keys.checkpoint, value),
                     .delete(from: keys.log(0), upTo: keys.log(after)),
                     .delete(from: keys.parts(0), upTo: keys.parts(after)),
                     .delete(from: keys.checkpoints(0), upTo: keys.checkpoints(record.revision)),
                 ]))
-        if !reply.succeeded {
-            // Another one was first, perhaps ourselves at an endpoint that was lost.
-            return
-        }
-        // In an empty store, as when a state is moved here, the checkpoint is the latest.
         let _: Etcdserverpb_TxnResponse = try await client.call(
             "KV/Txn",
             Etcdserverpb_TxnRequest(
-                compare: [.modified(keys.head, at: 0)],
-                success: [.put(keys.head, bytes("\(record.revision)"))]))
+                compare: [.modified(keys.checkpoint, at: 0), .modified(keys.head, at: 0)],
+                success: [
+                    .put(keys.checkpoint, value), .put(keys.head, bytes("\(record.revision)")),
+                ]))
+    }
+
+    package func replace(with history: StoredHistory) async throws(StoreError) {
+        let reply: Etcdserverpb_RangeResponse = try await client.call(
+            "KV/Range", Etcdserverpb_RangeRequest(keys.head))
+        let head = reply.kvs.first?.modRevision ?? 0
+        var first: [Etcdserverpb_RequestOp] = [
+            .delete(from: keys.log(0), upTo: EtcdKeys.end(of: keys.root + "log/")),
+            .delete(from: keys.parts(0), upTo: EtcdKeys.end(of: keys.root + "parts/")),
+        ]
+        if let checkpoint = history.checkpoint {
+            try checkpoint.check()
+            let parts = keys.checkpoints(checkpoint.revision)
+            let value = try await value(checkpoint, parts: parts)
+            first += [
+                .delete(from: keys.checkpoints(0), upTo: parts),
+                .delete(
+                    from: keys.checkpoints(checkpoint.revision + 1),
+                    upTo: EtcdKeys.end(of: keys.root + "checkpoints/")),
+                .put(keys.checkpoint, value), .put(keys.head, bytes("\(checkpoint.revision)")),
+            ]
+        } else {
+            first += [.delete(keys.checkpoint), .delete(keys.head)]
+        }
+        let replaced: Etcdserverpb_TxnResponse = try await client.call(
+            "KV/Txn",
+            Etcdserverpb_TxnRequest(compare: [.modified(keys.head, at: head)], success: first))
+        guard replaced.succeeded else {
+            throw .unavailable("\(place) was changed at the same time; try again")
+        }
+        for record in history.records { try await append(record) }
     }
 
     package func probe() async throws(StoreError) {

@@ -135,7 +135,7 @@ extension SQLiteStore {
             }
             chain = HashChain(start: checkpoint.revision, hash: hash)
         }
-        for record in history.records { chain.append(record.bytes) }
+        for record in history.records { chain.append(HashChain.hash(record.bytes)) }
         return chain
     }
 

@@ -258,31 +258,63 @@ package actor SQLiteStore: StateStore {
         let latest = try latest()
         guard record.revision == latest + 1 else { throw .conflict(latest: latest) }
         try write { (database) throws(SQLiteDatabase.Failure) in
-            try database.run(
-                "INSERT INTO revision VALUES (?, ?, ?)",
-                .integer(Int64(bitPattern: record.revision)),
-                .integer(Self.checksum(record.bytes, record.revision)), .blob(record.bytes))
+            try Self.insert(record, into: database)
         }
-        chain.append(record.bytes)
+        chain.append(HashChain.hash(record.bytes))
         recordLatestOrRetry()
+    }
+
+    private static func insert(
+        _ record: StoredRecord, into database: SQLiteDatabase
+    ) throws(SQLiteDatabase.Failure) {
+        try database.run(
+            "INSERT INTO revision VALUES (?, ?, ?)",
+            .integer(Int64(bitPattern: record.revision)),
+            .integer(checksum(record.bytes, record.revision)), .blob(record.bytes))
     }
 
     package func checkpoint(_ record: StoredRecord) throws(StoreError) {
         try record.check()
         let hash = chain[record.revision]
         try write { (database) throws(SQLiteDatabase.Failure) in
-            let revision = SQLiteDatabase.Value.integer(Int64(bitPattern: record.revision))
+            try Self.setCheckpoint(record, hash: hash, in: database)
             try database.run(
-                "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?, ?)", revision,
-                .integer(Self.checksum(record.bytes, record.revision)), .blob(record.bytes),
-                hash.map { .integer(Int64(bitPattern: $0)) } ?? .null)
-            try database.run("DELETE FROM revision WHERE revision <= ?", revision)
+                "DELETE FROM revision WHERE revision <= ?",
+                .integer(Int64(bitPattern: record.revision)))
         }
         if hash == nil {
             chain = HashChain(start: record.revision, hash: HashChain.hash(record.bytes))
         } else {
             chain.forget(before: record.revision)
         }
+        recordLatestOrRetry()
+    }
+
+    private static func setCheckpoint(
+        _ record: StoredRecord, hash: UInt64?, in database: SQLiteDatabase
+    ) throws(SQLiteDatabase.Failure) {
+        try database.run(
+            "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?, ?)",
+            .integer(Int64(bitPattern: record.revision)),
+            .integer(checksum(record.bytes, record.revision)), .blob(record.bytes),
+            hash.map { .integer(Int64(bitPattern: $0)) } ?? .null)
+    }
+
+    package func replace(with history: StoredHistory) throws(StoreError) {
+        let checkpoint = history.checkpoint
+        for record in history.records + (checkpoint.map { [$0] } ?? []) { try record.check() }
+        try write { (database) throws(SQLiteDatabase.Failure) in
+            try database.run("DELETE FROM checkpoint")
+            try database.run("DELETE FROM revision")
+            if let checkpoint { try Self.setCheckpoint(checkpoint, hash: nil, in: database) }
+            for record in history.records { try Self.insert(record, into: database) }
+        }
+        chain = HashChain()
+        if let checkpoint {
+            chain = HashChain(
+                start: checkpoint.revision, hash: HashChain.hash(checkpoint.bytes))
+        }
+        for record in history.records { chain.append(HashChain.hash(record.bytes)) }
         recordLatestOrRetry()
     }
 

@@ -3259,6 +3259,186 @@ void   weir__admin__v1__instance__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__instance__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__adopt_state_request__init
+                     (Weir__Admin__V1__AdoptStateRequest         *message)
+{
+  static const Weir__Admin__V1__AdoptStateRequest init_value = WEIR__ADMIN__V1__ADOPT_STATE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__adopt_state_request__get_packed_size
+                     (const Weir__Admin__V1__AdoptStateRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__adopt_state_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__adopt_state_request__pack
+                     (const Weir__Admin__V1__AdoptStateRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__adopt_state_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__adopt_state_request__pack_to_buffer
+                     (const Weir__Admin__V1__AdoptStateRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__adopt_state_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__AdoptStateRequest *
+       weir__admin__v1__adopt_state_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__AdoptStateRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__adopt_state_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__adopt_state_request__free_unpacked
+                     (Weir__Admin__V1__AdoptStateRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__adopt_state_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__adopt_state_response__init
+                     (Weir__Admin__V1__AdoptStateResponse         *message)
+{
+  static const Weir__Admin__V1__AdoptStateResponse init_value = WEIR__ADMIN__V1__ADOPT_STATE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__adopt_state_response__get_packed_size
+                     (const Weir__Admin__V1__AdoptStateResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__adopt_state_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__adopt_state_response__pack
+                     (const Weir__Admin__V1__AdoptStateResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__adopt_state_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__adopt_state_response__pack_to_buffer
+                     (const Weir__Admin__V1__AdoptStateResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__adopt_state_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__AdoptStateResponse *
+       weir__admin__v1__adopt_state_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__AdoptStateResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__adopt_state_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__adopt_state_response__free_unpacked
+                     (Weir__Admin__V1__AdoptStateResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__adopt_state_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__restore_state_request__init
+                     (Weir__Admin__V1__RestoreStateRequest         *message)
+{
+  static const Weir__Admin__V1__RestoreStateRequest init_value = WEIR__ADMIN__V1__RESTORE_STATE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__restore_state_request__get_packed_size
+                     (const Weir__Admin__V1__RestoreStateRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__restore_state_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__restore_state_request__pack
+                     (const Weir__Admin__V1__RestoreStateRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__restore_state_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__restore_state_request__pack_to_buffer
+                     (const Weir__Admin__V1__RestoreStateRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__restore_state_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RestoreStateRequest *
+       weir__admin__v1__restore_state_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RestoreStateRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__restore_state_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__restore_state_request__free_unpacked
+                     (Weir__Admin__V1__RestoreStateRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__restore_state_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__restore_state_response__init
+                     (Weir__Admin__V1__RestoreStateResponse         *message)
+{
+  static const Weir__Admin__V1__RestoreStateResponse init_value = WEIR__ADMIN__V1__RESTORE_STATE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__restore_state_response__get_packed_size
+                     (const Weir__Admin__V1__RestoreStateResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__restore_state_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__restore_state_response__pack
+                     (const Weir__Admin__V1__RestoreStateResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__restore_state_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__restore_state_response__pack_to_buffer
+                     (const Weir__Admin__V1__RestoreStateResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__restore_state_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RestoreStateResponse *
+       weir__admin__v1__restore_state_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RestoreStateResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__restore_state_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__restore_state_response__free_unpacked
+                     (Weir__Admin__V1__RestoreStateResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__restore_state_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__get_stats_request__init
                      (Weir__Admin__V1__GetStatsRequest         *message)
 {
@@ -9376,7 +9556,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_instances_response__descr
   (ProtobufCMessageInit) weir__admin__v1__list_instances_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__instance__field_descriptors[9] =
+static const ProtobufCFieldDescriptor weir__admin__v1__instance__field_descriptors[11] =
 {
   {
     "id",
@@ -9486,6 +9666,30 @@ static const ProtobufCFieldDescriptor weir__admin__v1__instance__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "state",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, state),
+    &weir__admin__v1__instance_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problem",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Instance, problem),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__instance__field_indices_by_name[] = {
   4,   /* field[4] = admin_address */
@@ -9494,14 +9698,16 @@ static const unsigned weir__admin__v1__instance__field_indices_by_name[] = {
   0,   /* field[0] = id */
   7,   /* field[7] = leader */
   1,   /* field[1] = name */
+  10,   /* field[10] = problem */
   5,   /* field[5] = revision */
   6,   /* field[6] = started */
+  9,   /* field[9] = state */
   2,   /* field[2] = version */
 };
 static const ProtobufCIntRange weir__admin__v1__instance__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__instance__descriptor =
 {
@@ -9511,11 +9717,228 @@ const ProtobufCMessageDescriptor weir__admin__v1__instance__descriptor =
   "Weir__Admin__V1__Instance",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Instance),
-  9,
+  11,
   weir__admin__v1__instance__field_descriptors,
   weir__admin__v1__instance__field_indices_by_name,
   1,  weir__admin__v1__instance__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__instance__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__adopt_state_request__field_descriptors[1] =
+{
+  {
+    "validate_only",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AdoptStateRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__adopt_state_request__field_indices_by_name[] = {
+  0,   /* field[0] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__adopt_state_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__adopt_state_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.AdoptStateRequest",
+  "AdoptStateRequest",
+  "Weir__Admin__V1__AdoptStateRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__AdoptStateRequest),
+  1,
+  weir__admin__v1__adopt_state_request__field_descriptors,
+  weir__admin__v1__adopt_state_request__field_indices_by_name,
+  1,  weir__admin__v1__adopt_state_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__adopt_state_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__adopt_state_response__field_descriptors[4] =
+{
+  {
+    "previous_revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AdoptStateResponse, previous_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AdoptStateResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "common_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AdoptStateResponse, common_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changes",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__AdoptStateResponse, n_changes),
+    offsetof(Weir__Admin__V1__AdoptStateResponse, changes),
+    &weir__admin__v1__object_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__adopt_state_response__field_indices_by_name[] = {
+  3,   /* field[3] = changes */
+  2,   /* field[2] = common_revision */
+  0,   /* field[0] = previous_revision */
+  1,   /* field[1] = revision */
+};
+static const ProtobufCIntRange weir__admin__v1__adopt_state_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__adopt_state_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.AdoptStateResponse",
+  "AdoptStateResponse",
+  "Weir__Admin__V1__AdoptStateResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__AdoptStateResponse),
+  4,
+  weir__admin__v1__adopt_state_response__field_descriptors,
+  weir__admin__v1__adopt_state_response__field_indices_by_name,
+  1,  weir__admin__v1__adopt_state_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__adopt_state_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__restore_state_request__field_descriptors[1] =
+{
+  {
+    "validate_only",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RestoreStateRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__restore_state_request__field_indices_by_name[] = {
+  0,   /* field[0] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__restore_state_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__restore_state_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RestoreStateRequest",
+  "RestoreStateRequest",
+  "Weir__Admin__V1__RestoreStateRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RestoreStateRequest),
+  1,
+  weir__admin__v1__restore_state_request__field_descriptors,
+  weir__admin__v1__restore_state_request__field_indices_by_name,
+  1,  weir__admin__v1__restore_state_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__restore_state_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__restore_state_response__field_descriptors[3] =
+{
+  {
+    "previous_revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RestoreStateResponse, previous_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RestoreStateResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "common_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RestoreStateResponse, common_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__restore_state_response__field_indices_by_name[] = {
+  2,   /* field[2] = common_revision */
+  0,   /* field[0] = previous_revision */
+  1,   /* field[1] = revision */
+};
+static const ProtobufCIntRange weir__admin__v1__restore_state_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__restore_state_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RestoreStateResponse",
+  "RestoreStateResponse",
+  "Weir__Admin__V1__RestoreStateResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RestoreStateResponse),
+  3,
+  weir__admin__v1__restore_state_response__field_descriptors,
+  weir__admin__v1__restore_state_response__field_indices_by_name,
+  1,  weir__admin__v1__restore_state_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__restore_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_descriptors[1] =
@@ -10125,7 +10548,39 @@ const ProtobufCEnumDescriptor weir__admin__v1__change_action__descriptor =
   weir__admin__v1__change_action__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[25] =
+static const ProtobufCEnumValue weir__admin__v1__instance_state__enum_values_by_number[4] =
+{
+  { "INSTANCE_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_UNSPECIFIED", 0 },
+  { "INSTANCE_STATE_CURRENT", "WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_CURRENT", 1 },
+  { "INSTANCE_STATE_STALE", "WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_STALE", 2 },
+  { "INSTANCE_STATE_DIVERGED", "WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_DIVERGED", 3 },
+};
+static const ProtobufCIntRange weir__admin__v1__instance_state__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__instance_state__enum_values_by_name[4] =
+{
+  { "INSTANCE_STATE_CURRENT", 1 },
+  { "INSTANCE_STATE_DIVERGED", 3 },
+  { "INSTANCE_STATE_STALE", 2 },
+  { "INSTANCE_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__instance_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.InstanceState",
+  "InstanceState",
+  "Weir__Admin__V1__InstanceState",
+  "weir.admin.v1",
+  4,
+  weir__admin__v1__instance_state__enum_values_by_number,
+  4,
+  weir__admin__v1__instance_state__enum_values_by_name,
+  1,
+  weir__admin__v1__instance_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[27] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -10149,11 +10604,14 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "CompareRevisions", &weir__admin__v1__compare_revisions_request__descriptor, &weir__admin__v1__compare_revisions_response__descriptor },
   { "Rollback", &weir__admin__v1__rollback_request__descriptor, &weir__admin__v1__rollback_response__descriptor },
   { "ListInstances", &weir__admin__v1__list_instances_request__descriptor, &weir__admin__v1__list_instances_response__descriptor },
+  { "AdoptState", &weir__admin__v1__adopt_state_request__descriptor, &weir__admin__v1__adopt_state_response__descriptor },
+  { "RestoreState", &weir__admin__v1__restore_state_request__descriptor, &weir__admin__v1__restore_state_response__descriptor },
   { "Watch", &weir__admin__v1__watch_request__descriptor, &weir__admin__v1__watch_response__descriptor },
   { "GetStats", &weir__admin__v1__get_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
+  22,        /* AdoptState */
   16,        /* Apply */
   19,        /* CompareRevisions */
   0,        /* CreateBackend */
@@ -10165,20 +10623,21 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   7,        /* GetEndpoint */
   18,        /* GetRevision */
   13,        /* GetShadowReport */
-  23,        /* GetStats */
+  25,        /* GetStats */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
   21,        /* ListInstances */
   17,        /* ListRevisions */
   14,        /* ResetShadowReport */
+  23,        /* RestoreState */
   20,        /* Rollback */
   10,        /* SetRateLimit */
   12,        /* SetShadowComparison */
   9,        /* SetTraffic */
   11,        /* ShadowTraffic */
   1,        /* UpdateBackend */
-  22,        /* Watch */
-  24         /* WatchStats */
+  24,        /* Watch */
+  26         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -10187,7 +10646,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  25,
+  27,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -10367,13 +10826,29 @@ void weir__admin__v1__admin__list_instances(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
+                                         const Weir__Admin__V1__AdoptStateRequest *input,
+                                         Weir__Admin__V1__AdoptStateResponse_Closure closure,
+                                         void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__restore_state(ProtobufCService *service,
+                                           const Weir__Admin__V1__RestoreStateRequest *input,
+                                           Weir__Admin__V1__RestoreStateResponse_Closure closure,
+                                           void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
                                    Weir__Admin__V1__WatchResponse_Closure closure,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -10381,7 +10856,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -10389,7 +10864,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

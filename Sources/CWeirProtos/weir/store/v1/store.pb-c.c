@@ -277,7 +277,7 @@ void   weir__store__v1__blob__free_unpacked
   assert(message->base.descriptor == &weir__store__v1__blob__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor weir__store__v1__revision__field_descriptors[9] =
+static const ProtobufCFieldDescriptor weir__store__v1__revision__field_descriptors[12] =
 {
   {
     "revision",
@@ -387,14 +387,53 @@ static const ProtobufCFieldDescriptor weir__store__v1__revision__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "previous_hash",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Revision, previous_hash),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "descriptor_sets",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Store__V1__Revision, n_descriptor_sets),
+    offsetof(Weir__Store__V1__Revision, descriptor_sets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backend_descriptor_sets",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Weir__Store__V1__Revision, n_backend_descriptor_sets),
+    offsetof(Weir__Store__V1__Revision, backend_descriptor_sets),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__revision__field_indices_by_name[] = {
   2,   /* field[2] = author */
+  11,   /* field[11] = backend_descriptor_sets */
   5,   /* field[5] = backends */
   3,   /* field[3] = comment */
   6,   /* field[6] = deleted_backends */
   8,   /* field[8] = deleted_endpoints */
+  10,   /* field[10] = descriptor_sets */
   7,   /* field[7] = endpoints */
+  9,   /* field[9] = previous_hash */
   0,   /* field[0] = revision */
   4,   /* field[4] = summary */
   1,   /* field[1] = time */
@@ -402,7 +441,7 @@ static const unsigned weir__store__v1__revision__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__store__v1__revision__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__revision__descriptor =
 {
@@ -412,14 +451,14 @@ const ProtobufCMessageDescriptor weir__store__v1__revision__descriptor =
   "Weir__Store__V1__Revision",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Revision),
-  9,
+  12,
   weir__store__v1__revision__field_descriptors,
   weir__store__v1__revision__field_indices_by_name,
   1,  weir__store__v1__revision__number_ranges,
   (ProtobufCMessageInit) weir__store__v1__revision__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__checkpoint__field_descriptors[3] =
+static const ProtobufCFieldDescriptor weir__store__v1__checkpoint__field_descriptors[8] =
 {
   {
     "revision",
@@ -457,16 +496,81 @@ static const ProtobufCFieldDescriptor weir__store__v1__checkpoint__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hash",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Checkpoint, hash),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "earlier_hashes",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Weir__Store__V1__Checkpoint, n_earlier_hashes),
+    offsetof(Weir__Store__V1__Checkpoint, earlier_hashes),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "identity",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Checkpoint, identity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "descriptor_sets",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Store__V1__Checkpoint, n_descriptor_sets),
+    offsetof(Weir__Store__V1__Checkpoint, descriptor_sets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backend_descriptor_sets",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Weir__Store__V1__Checkpoint, n_backend_descriptor_sets),
+    offsetof(Weir__Store__V1__Checkpoint, backend_descriptor_sets),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__checkpoint__field_indices_by_name[] = {
+  7,   /* field[7] = backend_descriptor_sets */
   1,   /* field[1] = backends */
+  6,   /* field[6] = descriptor_sets */
+  4,   /* field[4] = earlier_hashes */
   2,   /* field[2] = endpoints */
+  3,   /* field[3] = hash */
+  5,   /* field[5] = identity */
   0,   /* field[0] = revision */
 };
 static const ProtobufCIntRange weir__store__v1__checkpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__checkpoint__descriptor =
 {
@@ -476,7 +580,7 @@ const ProtobufCMessageDescriptor weir__store__v1__checkpoint__descriptor =
   "Weir__Store__V1__Checkpoint",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Checkpoint),
-  3,
+  8,
   weir__store__v1__checkpoint__field_descriptors,
   weir__store__v1__checkpoint__field_indices_by_name,
   1,  weir__store__v1__checkpoint__number_ranges,

@@ -91,6 +91,10 @@ typedef struct Weir__Admin__V1__RollbackResponse Weir__Admin__V1__RollbackRespon
 typedef struct Weir__Admin__V1__ListInstancesRequest Weir__Admin__V1__ListInstancesRequest;
 typedef struct Weir__Admin__V1__ListInstancesResponse Weir__Admin__V1__ListInstancesResponse;
 typedef struct Weir__Admin__V1__Instance Weir__Admin__V1__Instance;
+typedef struct Weir__Admin__V1__AdoptStateRequest Weir__Admin__V1__AdoptStateRequest;
+typedef struct Weir__Admin__V1__AdoptStateResponse Weir__Admin__V1__AdoptStateResponse;
+typedef struct Weir__Admin__V1__RestoreStateRequest Weir__Admin__V1__RestoreStateRequest;
+typedef struct Weir__Admin__V1__RestoreStateResponse Weir__Admin__V1__RestoreStateResponse;
 typedef struct Weir__Admin__V1__GetStatsRequest Weir__Admin__V1__GetStatsRequest;
 typedef struct Weir__Admin__V1__WatchStatsRequest Weir__Admin__V1__WatchStatsRequest;
 typedef struct Weir__Admin__V1__Stats Weir__Admin__V1__Stats;
@@ -127,6 +131,13 @@ typedef enum _Weir__Admin__V1__ChangeAction {
   WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_REMOVE = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CHANGE_ACTION)
 } Weir__Admin__V1__ChangeAction;
+typedef enum _Weir__Admin__V1__InstanceState {
+  WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_CURRENT = 1,
+  WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_STALE = 2,
+  WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_DIVERGED = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__INSTANCE_STATE)
+} Weir__Admin__V1__InstanceState;
 
 /* --- messages --- */
 
@@ -1409,10 +1420,58 @@ struct  Weir__Admin__V1__Instance
   Google__Protobuf__Timestamp *started;
   protobuf_c_boolean leader;
   protobuf_c_boolean answering;
+  Weir__Admin__V1__InstanceState state;
+  ProtobufCBinaryData problem;
 };
 #define WEIR__ADMIN__V1__INSTANCE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__instance__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0, 0, WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_UNSPECIFIED, {0,NULL} }
+
+
+struct  Weir__Admin__V1__AdoptStateRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean validate_only;
+};
+#define WEIR__ADMIN__V1__ADOPT_STATE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__adopt_state_request__descriptor) \
+    , 0 }
+
+
+struct  Weir__Admin__V1__AdoptStateResponse
+{
+  ProtobufCMessage base;
+  uint64_t previous_revision;
+  uint64_t revision;
+  uint64_t common_revision;
+  size_t n_changes;
+  Weir__Admin__V1__ObjectChange **changes;
+};
+#define WEIR__ADMIN__V1__ADOPT_STATE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__adopt_state_response__descriptor) \
+    , 0, 0, 0, 0,NULL }
+
+
+struct  Weir__Admin__V1__RestoreStateRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean validate_only;
+};
+#define WEIR__ADMIN__V1__RESTORE_STATE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__restore_state_request__descriptor) \
+    , 0 }
+
+
+struct  Weir__Admin__V1__RestoreStateResponse
+{
+  ProtobufCMessage base;
+  uint64_t previous_revision;
+  uint64_t revision;
+  uint64_t common_revision;
+};
+#define WEIR__ADMIN__V1__RESTORE_STATE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__restore_state_response__descriptor) \
+    , 0, 0, 0 }
 
 
 struct  Weir__Admin__V1__GetStatsRequest
@@ -2872,6 +2931,82 @@ Weir__Admin__V1__Instance *
 void   weir__admin__v1__instance__free_unpacked
                      (Weir__Admin__V1__Instance *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__AdoptStateRequest methods */
+void   weir__admin__v1__adopt_state_request__init
+                     (Weir__Admin__V1__AdoptStateRequest         *message);
+size_t weir__admin__v1__adopt_state_request__get_packed_size
+                     (const Weir__Admin__V1__AdoptStateRequest   *message);
+size_t weir__admin__v1__adopt_state_request__pack
+                     (const Weir__Admin__V1__AdoptStateRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__adopt_state_request__pack_to_buffer
+                     (const Weir__Admin__V1__AdoptStateRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__AdoptStateRequest *
+       weir__admin__v1__adopt_state_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__adopt_state_request__free_unpacked
+                     (Weir__Admin__V1__AdoptStateRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__AdoptStateResponse methods */
+void   weir__admin__v1__adopt_state_response__init
+                     (Weir__Admin__V1__AdoptStateResponse         *message);
+size_t weir__admin__v1__adopt_state_response__get_packed_size
+                     (const Weir__Admin__V1__AdoptStateResponse   *message);
+size_t weir__admin__v1__adopt_state_response__pack
+                     (const Weir__Admin__V1__AdoptStateResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__adopt_state_response__pack_to_buffer
+                     (const Weir__Admin__V1__AdoptStateResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__AdoptStateResponse *
+       weir__admin__v1__adopt_state_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__adopt_state_response__free_unpacked
+                     (Weir__Admin__V1__AdoptStateResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RestoreStateRequest methods */
+void   weir__admin__v1__restore_state_request__init
+                     (Weir__Admin__V1__RestoreStateRequest         *message);
+size_t weir__admin__v1__restore_state_request__get_packed_size
+                     (const Weir__Admin__V1__RestoreStateRequest   *message);
+size_t weir__admin__v1__restore_state_request__pack
+                     (const Weir__Admin__V1__RestoreStateRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__restore_state_request__pack_to_buffer
+                     (const Weir__Admin__V1__RestoreStateRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RestoreStateRequest *
+       weir__admin__v1__restore_state_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__restore_state_request__free_unpacked
+                     (Weir__Admin__V1__RestoreStateRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RestoreStateResponse methods */
+void   weir__admin__v1__restore_state_response__init
+                     (Weir__Admin__V1__RestoreStateResponse         *message);
+size_t weir__admin__v1__restore_state_response__get_packed_size
+                     (const Weir__Admin__V1__RestoreStateResponse   *message);
+size_t weir__admin__v1__restore_state_response__pack
+                     (const Weir__Admin__V1__RestoreStateResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__restore_state_response__pack_to_buffer
+                     (const Weir__Admin__V1__RestoreStateResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RestoreStateResponse *
+       weir__admin__v1__restore_state_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__restore_state_response__free_unpacked
+                     (Weir__Admin__V1__RestoreStateResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__GetStatsRequest methods */
 void   weir__admin__v1__get_stats_request__init
                      (Weir__Admin__V1__GetStatsRequest         *message);
@@ -3210,6 +3345,18 @@ typedef void (*Weir__Admin__V1__ListInstancesResponse_Closure)
 typedef void (*Weir__Admin__V1__Instance_Closure)
                  (const Weir__Admin__V1__Instance *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__AdoptStateRequest_Closure)
+                 (const Weir__Admin__V1__AdoptStateRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__AdoptStateResponse_Closure)
+                 (const Weir__Admin__V1__AdoptStateResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RestoreStateRequest_Closure)
+                 (const Weir__Admin__V1__RestoreStateRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RestoreStateResponse_Closure)
+                 (const Weir__Admin__V1__RestoreStateResponse *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__GetStatsRequest_Closure)
                  (const Weir__Admin__V1__GetStatsRequest *message,
                   void *closure_data);
@@ -3323,6 +3470,14 @@ struct Weir__Admin__V1__Admin_Service
                          const Weir__Admin__V1__ListInstancesRequest *input,
                          Weir__Admin__V1__ListInstancesResponse_Closure closure,
                          void *closure_data);
+  void (*adopt_state)(Weir__Admin__V1__Admin_Service *service,
+                      const Weir__Admin__V1__AdoptStateRequest *input,
+                      Weir__Admin__V1__AdoptStateResponse_Closure closure,
+                      void *closure_data);
+  void (*restore_state)(Weir__Admin__V1__Admin_Service *service,
+                        const Weir__Admin__V1__RestoreStateRequest *input,
+                        Weir__Admin__V1__RestoreStateResponse_Closure closure,
+                        void *closure_data);
   void (*watch)(Weir__Admin__V1__Admin_Service *service,
                 const Weir__Admin__V1__WatchRequest *input,
                 Weir__Admin__V1__WatchResponse_Closure closure,
@@ -3365,6 +3520,8 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## compare_revisions,\
       function_prefix__ ## rollback,\
       function_prefix__ ## list_instances,\
+      function_prefix__ ## adopt_state,\
+      function_prefix__ ## restore_state,\
       function_prefix__ ## watch,\
       function_prefix__ ## get_stats,\
       function_prefix__ ## watch_stats  }
@@ -3456,6 +3613,14 @@ void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
                                             Weir__Admin__V1__ListInstancesResponse_Closure closure,
                                             void *closure_data);
+void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
+                                         const Weir__Admin__V1__AdoptStateRequest *input,
+                                         Weir__Admin__V1__AdoptStateResponse_Closure closure,
+                                         void *closure_data);
+void weir__admin__v1__admin__restore_state(ProtobufCService *service,
+                                           const Weir__Admin__V1__RestoreStateRequest *input,
+                                           Weir__Admin__V1__RestoreStateResponse_Closure closure,
+                                           void *closure_data);
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
                                    Weir__Admin__V1__WatchResponse_Closure closure,
@@ -3474,6 +3639,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
 extern const ProtobufCEnumDescriptor    weir__admin__v1__replica_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__shadow_verdict__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__change_action__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__instance_state__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__handler_kind__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__upstream_kind__descriptor;
@@ -3548,6 +3714,10 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_response__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__instance__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__adopt_state_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__adopt_state_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__restore_state_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__restore_state_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_stats_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor;

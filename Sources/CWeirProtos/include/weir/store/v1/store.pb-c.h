@@ -46,10 +46,15 @@ struct  Weir__Store__V1__Revision
   Weir__Store__V1__Endpoint **endpoints;
   size_t n_deleted_endpoints;
   ProtobufCBinaryData *deleted_endpoints;
+  uint64_t previous_hash;
+  size_t n_descriptor_sets;
+  ProtobufCBinaryData *descriptor_sets;
+  size_t n_backend_descriptor_sets;
+  uint64_t *backend_descriptor_sets;
 };
 #define WEIR__STORE__V1__REVISION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__revision__descriptor) \
-    , 0, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
+    , 0, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0, 0,NULL, 0,NULL }
 
 
 struct  Weir__Store__V1__Checkpoint
@@ -60,10 +65,18 @@ struct  Weir__Store__V1__Checkpoint
   Weir__Admin__V1__Backend **backends;
   size_t n_endpoints;
   Weir__Store__V1__Endpoint **endpoints;
+  uint64_t hash;
+  size_t n_earlier_hashes;
+  uint64_t *earlier_hashes;
+  uint64_t identity;
+  size_t n_descriptor_sets;
+  ProtobufCBinaryData *descriptor_sets;
+  size_t n_backend_descriptor_sets;
+  uint64_t *backend_descriptor_sets;
 };
 #define WEIR__STORE__V1__CHECKPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__checkpoint__descriptor) \
-    , 0, 0,NULL, 0,NULL }
+    , 0, 0,NULL, 0,NULL, 0, 0,NULL, 0, 0,NULL, 0,NULL }
 
 
 struct  Weir__Store__V1__Archive

@@ -11,6 +11,10 @@ CHANGE_ACTION_CHANGE: ChangeAction
 CHANGE_ACTION_REMOVE: ChangeAction
 CHANGE_ACTION_UNSPECIFIED: ChangeAction
 DESCRIPTOR: _descriptor.FileDescriptor
+INSTANCE_STATE_CURRENT: InstanceState
+INSTANCE_STATE_DIVERGED: InstanceState
+INSTANCE_STATE_STALE: InstanceState
+INSTANCE_STATE_UNSPECIFIED: InstanceState
 REPLICA_STATE_CONNECTING: ReplicaState
 REPLICA_STATE_DOWN: ReplicaState
 REPLICA_STATE_EJECTED: ReplicaState
@@ -24,6 +28,24 @@ SHADOW_VERDICT_LATE: ShadowVerdict
 SHADOW_VERDICT_TOO_FEW: ShadowVerdict
 SHADOW_VERDICT_UNREACHABLE: ShadowVerdict
 SHADOW_VERDICT_UNSPECIFIED: ShadowVerdict
+
+class AdoptStateRequest(_message.Message):
+    __slots__ = ["validate_only"]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    validate_only: bool
+    def __init__(self, validate_only: bool = ...) -> None: ...
+
+class AdoptStateResponse(_message.Message):
+    __slots__ = ["changes", "common_revision", "previous_revision", "revision"]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    COMMON_REVISION_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_REVISION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[ObjectChange]
+    common_revision: int
+    previous_revision: int
+    revision: int
+    def __init__(self, previous_revision: _Optional[int] = ..., revision: _Optional[int] = ..., common_revision: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ...) -> None: ...
 
 class ApplyRequest(_message.Message):
     __slots__ = ["configuration", "expected_revision", "note", "only_if_empty", "validate_only"]
@@ -467,15 +489,17 @@ class HealthCheckOptions(_message.Message):
     def __init__(self, interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., service: _Optional[str] = ..., healthy_threshold: _Optional[int] = ..., unhealthy_threshold: _Optional[int] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ["admin_address", "answering", "data_address", "id", "leader", "name", "revision", "started", "version"]
+    __slots__ = ["admin_address", "answering", "data_address", "id", "leader", "name", "problem", "revision", "started", "state", "version"]
     ADMIN_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     ANSWERING_FIELD_NUMBER: _ClassVar[int]
     DATA_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     LEADER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     admin_address: str
     answering: bool
@@ -483,10 +507,12 @@ class Instance(_message.Message):
     id: str
     leader: bool
     name: str
+    problem: str
     revision: int
     started: _timestamp_pb2.Timestamp
+    state: InstanceState
     version: str
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., data_address: _Optional[str] = ..., admin_address: _Optional[str] = ..., revision: _Optional[int] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., leader: bool = ..., answering: bool = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., data_address: _Optional[str] = ..., admin_address: _Optional[str] = ..., revision: _Optional[int] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., leader: bool = ..., answering: bool = ..., state: _Optional[_Union[InstanceState, str]] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Interval(_message.Message):
     __slots__ = ["backend", "start"]
@@ -657,6 +683,22 @@ class ResetShadowReportRequest(_message.Message):
 class ResetShadowReportResponse(_message.Message):
     __slots__ = []
     def __init__(self) -> None: ...
+
+class RestoreStateRequest(_message.Message):
+    __slots__ = ["validate_only"]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    validate_only: bool
+    def __init__(self, validate_only: bool = ...) -> None: ...
+
+class RestoreStateResponse(_message.Message):
+    __slots__ = ["common_revision", "previous_revision", "revision"]
+    COMMON_REVISION_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_REVISION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    common_revision: int
+    previous_revision: int
+    revision: int
+    def __init__(self, previous_revision: _Optional[int] = ..., revision: _Optional[int] = ..., common_revision: _Optional[int] = ...) -> None: ...
 
 class RetryOptions(_message.Message):
     __slots__ = ["budget_per_second", "budget_share", "codes", "initial_delay", "max_attempts", "max_delay"]
@@ -1044,4 +1086,7 @@ class ShadowVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ChangeAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class InstanceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []

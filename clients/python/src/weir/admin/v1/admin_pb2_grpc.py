@@ -133,6 +133,16 @@ class AdminStub(object):
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListInstancesRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListInstancesResponse.FromString,
                 )
+        self.AdoptState = channel.unary_unary(
+                '/weir.admin.v1.Admin/AdoptState',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.AdoptStateRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.AdoptStateResponse.FromString,
+                )
+        self.RestoreState = channel.unary_unary(
+                '/weir.admin.v1.Admin/RestoreState',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.FromString,
+                )
         self.Watch = channel.unary_stream(
                 '/weir.admin.v1.Admin/Watch',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.WatchRequest.SerializeToString,
@@ -319,6 +329,20 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdoptState(self, request, context):
+        """Replaces the state of a server by the one in its store, which has another history.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreState(self, request, context):
+        """Replaces what the store contains by the state and the history of a server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """Changes as they happen.
         """
@@ -452,6 +476,16 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.ListInstances,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListInstancesRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListInstancesResponse.SerializeToString,
+            ),
+            'AdoptState': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdoptState,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.AdoptStateRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.AdoptStateResponse.SerializeToString,
+            ),
+            'RestoreState': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreState,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -858,6 +892,40 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ListInstances',
             weir_dot_admin_dot_v1_dot_admin__pb2.ListInstancesRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.ListInstancesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def AdoptState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/AdoptState',
+            weir_dot_admin_dot_v1_dot_admin__pb2.AdoptStateRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.AdoptStateResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def RestoreState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/RestoreState',
+            weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -469,6 +469,25 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :started, :message, 7, "google.protobuf.Timestamp"
       optional :leader, :bool, 8
       optional :answering, :bool, 9
+      optional :state, :enum, 10, "weir.admin.v1.InstanceState"
+      optional :problem, :string, 11
+    end
+    add_message "weir.admin.v1.AdoptStateRequest" do
+      optional :validate_only, :bool, 1
+    end
+    add_message "weir.admin.v1.AdoptStateResponse" do
+      optional :previous_revision, :uint64, 1
+      optional :revision, :uint64, 2
+      optional :common_revision, :uint64, 3
+      repeated :changes, :message, 4, "weir.admin.v1.ObjectChange"
+    end
+    add_message "weir.admin.v1.RestoreStateRequest" do
+      optional :validate_only, :bool, 1
+    end
+    add_message "weir.admin.v1.RestoreStateResponse" do
+      optional :previous_revision, :uint64, 1
+      optional :revision, :uint64, 2
+      optional :common_revision, :uint64, 3
     end
     add_message "weir.admin.v1.GetStatsRequest" do
       optional :endpoint, :string, 1
@@ -531,6 +550,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :CHANGE_ACTION_ADD, 1
       value :CHANGE_ACTION_CHANGE, 2
       value :CHANGE_ACTION_REMOVE, 3
+    end
+    add_enum "weir.admin.v1.InstanceState" do
+      value :INSTANCE_STATE_UNSPECIFIED, 0
+      value :INSTANCE_STATE_CURRENT, 1
+      value :INSTANCE_STATE_STALE, 2
+      value :INSTANCE_STATE_DIVERGED, 3
     end
   end
 end
@@ -610,6 +635,10 @@ module Weir
       ListInstancesRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListInstancesRequest").msgclass
       ListInstancesResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListInstancesResponse").msgclass
       Instance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Instance").msgclass
+      AdoptStateRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AdoptStateRequest").msgclass
+      AdoptStateResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AdoptStateResponse").msgclass
+      RestoreStateRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RestoreStateRequest").msgclass
+      RestoreStateResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RestoreStateResponse").msgclass
       GetStatsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetStatsRequest").msgclass
       WatchStatsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.WatchStatsRequest").msgclass
       Stats = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Stats").msgclass
@@ -619,6 +648,7 @@ module Weir
       ReplicaState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReplicaState").enummodule
       ShadowVerdict = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowVerdict").enummodule
       ChangeAction = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeAction").enummodule
+      InstanceState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.InstanceState").enummodule
     end
   end
 end

@@ -72,6 +72,10 @@ module Weir
           rpc :Rollback, ::Weir::Admin::V1::RollbackRequest, ::Weir::Admin::V1::RollbackResponse
           # The servers that share this state.
           rpc :ListInstances, ::Weir::Admin::V1::ListInstancesRequest, ::Weir::Admin::V1::ListInstancesResponse
+          # Replaces the state of a server by the one in its store, which has another history.
+          rpc :AdoptState, ::Weir::Admin::V1::AdoptStateRequest, ::Weir::Admin::V1::AdoptStateResponse
+          # Replaces what the store contains by the state and the history of a server.
+          rpc :RestoreState, ::Weir::Admin::V1::RestoreStateRequest, ::Weir::Admin::V1::RestoreStateResponse
           # Changes as they happen.
           rpc :Watch, ::Weir::Admin::V1::WatchRequest, stream(::Weir::Admin::V1::WatchResponse)
           # Counts and latencies since the server started.

@@ -1,0 +1,44 @@
+internal import GRPCWire
+internal import Messages
+
+/// A copy of a shared state in an SQLite database on this machine. A server that starts while the
+/// store cannot be used serves the copy.
+package struct StateCopy: Sendable {
+    let store: SQLiteStore
+    /// The hashes of what it contains; nil before it is read.
+    var chain: HashChain?
+    /// Why it is not up to date; nil if it is.
+    var problem: String?
+
+    private init(store: SQLiteStore) { self.store = store }
+
+    /// Opens the copy of a store, or creates it with its directory.
+    ///
+    /// - Returns: nil if the store is not shared by several servers.
+    /// - Throws: if the directory or the file cannot be used, or if another server has it.
+    package static func open(
+        of location: StoreLocation, in directory: String
+    ) async throws(StoreError) -> StateCopy? {
+        guard case .etcd(let etcd) = location else { return nil }
+        let path = "\(directory)/\(fileName(prefix: etcd.prefix))"
+        // A copy that lost revisions is an older copy.
+        return StateCopy(store: try await SQLiteStore(path: path, acceptsLostRevisions: true))
+    }
+
+    /// The longest part of the name that is made of the prefix.
+    private static let maxNameBytes = 100
+
+    /// The name of the file: letters, digits, `-` and `_` of the prefix, other bytes in hex.
+    static func fileName(prefix: String) -> String {
+        let name = prefix.utf8.map { byte in
+            let character = Character(UnicodeScalar(byte))
+            let isPlain =
+                character.isASCII
+                && (character.isLetter || character.isNumber || "-_".contains(character))
+            return isPlain ? String(character) : "%" + byte.padded(2, radix: 16)
+        }.joined()
+        guard name.utf8.count > maxNameBytes else { return "etcd-\(name).db" }
+        let hash = HashChain.hash(Array(prefix.utf8)).padded(16, radix: 16)
+        return "etcd-\(name.prefix(maxNameBytes))-\(hash).db"
+    }
+}

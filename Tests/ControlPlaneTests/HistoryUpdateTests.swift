@@ -1,0 +1,222 @@
+internal import Foundation
+internal import Messages
+internal import Testing
+
+@testable internal import ControlPlane
+
+/// Histories that follow a store, or must not.
+@Suite struct HistoryUpdateTests {
+    /// A store with the revisions of a history, after a checkpoint if there is one.
+    private func store(
+        _ random: RandomHistory, upTo latest: Int, checkpointAt checkpoint: UInt64? = nil
+    ) async throws -> MemoryStore {
+        let store = MemoryStore()
+        for record in random.records.prefix(latest) { try await store.append(record) }
+        if let checkpoint { try await store.checkpoint(random.checkpoint(at: checkpoint)) }
+        return store
+    }
+
+    private func history(_ random: RandomHistory, upTo latest: Int) async throws -> StateHistory {
+        try StateHistory(await store(random, upTo: latest).read(after: nil))
+    }
+
+    /// What a server does that serves a history.
+    private func update(
+        _ history: StateHistory, from store: MemoryStore
+    ) async throws -> StateHistory.Update {
+        try history.update(from: await store.read(after: max(1, history.current.revision) - 1))
+    }
+
+    @Test(
+        "A history follows its store, also past a checkpoint",
+        arguments: [
+            (0, 40, nil), (1, 40, nil), (20, 40, nil), (20, 40, 10), (20, 40, 19), (40, 40, nil),
+            (20, 40, 20), (20, 40, 21), (0, 40, 30), (3, 40, 40),
+        ] as [(Int, Int, UInt64?)])
+    func follows(own: Int, latest: Int, checkpoint: UInt64?) async throws {
+        let random = try RandomHistory(seed: 31, changes: 40)
+        let served = try await history(random, upTo: own)
+        let store = try await store(random, upTo: latest, checkpointAt: checkpoint)
+        var followed = served
+        switch try await update(served, from: store) {
+        case .none: #expect(own == latest)
+        case .records(let records):
+            #expect(records.count == latest - own)
+            for record in records { followed.append(record) }
+        case .replacement(let newer):
+            #expect(try #require(checkpoint) >= UInt64(own))
+            followed = newer
+        }
+        #expect(followed.current.revision == UInt64(latest))
+        #expect(followed.chain.latestHash == random.history.chain.latestHash)
+        #expect(followed.chain.identity == random.history.chain.identity)
+    }
+
+    @Test("A store that was emptied or restored is foreign, whatever it contains by now")
+    func refusesForks() async throws {
+        let random = try RandomHistory(seed: 31, changes: 40)
+        let other = try RandomHistory(seed: 32, changes: 60)
+        let served = try await history(random, upTo: 30)
+        var cases: [(String, MemoryStore)] = [
+            ("emptied", MemoryStore()),
+            ("restored", try await store(random, upTo: 29)),
+        ]
+        // Restored to revision 20, and changed since.
+        for latest in [30, 31, 40] {
+            let fork = try fork(random, at: 20, until: latest)
+            let forked = MemoryStore()
+            for record in fork.records { try await forked.append(record) }
+            cases.append(("forked up to \(latest)", forked))
+            let short = MemoryStore()
+            for record in fork.records { try await short.append(record) }
+            try await short.checkpoint(
+                try #require(try fork.history.checkpoint(at: UInt64(latest))))
+            cases.append(("forked, with a checkpoint at \(latest)", short))
+        }
+        for checkpoint in [nil, 10, 29, 30, 31, 60] as [UInt64?] {
+            cases.append(
+                ("another one", try await store(other, upTo: 60, checkpointAt: checkpoint)))
+        }
+        for (name, store) in cases {
+            do {
+                let update = try await update(served, from: store)
+                Issue.record("\(name): \(update)")
+            } catch let error as StoreError {
+                guard case .foreign(let reason) = error else {
+                    Issue.record("\(name): \(error)")
+                    continue
+                }
+                #expect(reason.contains("restored from a backup"), "\(name): \(reason)")
+            }
+        }
+    }
+
+    /// A history that is the same up to a revision, and different after it.
+    private func fork(
+        _ random: RandomHistory, at revision: Int, until latest: Int
+    ) throws -> (history: StateHistory, records: [StoredRecord]) {
+        var stored = StoredHistory()
+        stored.records = Array(random.records.prefix(revision))
+        var history = try StateHistory(stored)
+        var records = stored.records
+        while records.count < latest {
+            var record = RevisionRecord(
+                revision: history.current.nextRevision, time: Date(), author: "another one",
+                comment: "", summary: "", delta: StateDelta(),
+                previousHash: history.nextPreviousHash())
+            let bytes = try record.bytes(after: history.current)
+            record.hash = HashChain.hash(bytes)
+            history.append(record)
+            records.append(.init(revision: record.revision, bytes: bytes))
+        }
+        return (history, records)
+    }
+
+    @Test("A revision that does not follow the one before it is damage")
+    func refusesBrokenChains() async throws {
+        let random = try RandomHistory(seed: 31, changes: 40)
+        let fork = try fork(random, at: 20, until: 40)
+        let store = MemoryStore()
+        for record in random.records.prefix(25) + fork.records.dropFirst(25) {
+            try await store.append(record)
+        }
+        let text = "revision 26 does not follow revision 25"
+        for served in [0, 22] {
+            let history = try await history(random, upTo: served)
+            let error = await #expect(throws: StoreError.self) {
+                try await update(history, from: store)
+            }
+            #expect(error?.description.contains(text) == true, "\(String(describing: error))")
+        }
+        let archive = try await StateArchive(reading: store)
+        #expect(archive.latest == 25)
+        #expect(archive.damage?.contains(text) == true)
+    }
+
+    @Test("Stores of earlier versions, without hashes, are followed")
+    func followsWithoutHashes() async throws {
+        let random = try RandomHistory(seed: 33, changes: 20)
+        let store = MemoryStore()
+        for record in random.records {
+            var message = try Weir_Store_V1_Revision(serializedBytes: record.bytes)
+            message.previousHash = HashChain.unknown
+            try await store.append(
+                .init(revision: record.revision, bytes: try message.serializedBytes()))
+        }
+        let history = try StateHistory(await store.read(after: nil))
+        guard case .none = try await update(history, from: store) else {
+            Issue.record("there is nothing new")
+            return
+        }
+        // From then on, the chain begins.
+        #expect(history.nextPreviousHash() == history.chain.latestHash)
+    }
+
+    // MARK: Writing again
+
+    @Test("A history is written as it was stored, whatever was forgotten")
+    func writesAgain() throws {
+        let random = try RandomHistory(seed: 34, changes: 60)
+        for forgotten in [0, 1, 30, 59, 60] as [UInt64] {
+            var history = random.history
+            history.forget(upTo: forgotten)
+            let stored = try history.stored()
+            #expect(stored.checkpoint?.revision ?? 0 == forgotten)
+            #expect(stored.records == Array(random.records.dropFirst(Int(forgotten))))
+            let again = try StateHistory(stored)
+            #expect(again.chain == history.chain)
+            #expect(again.oldest == history.oldest)
+        }
+    }
+
+    @Test("A history with a revision of another version is written as a checkpoint")
+    func writesCheckpoints() throws {
+        let random = try RandomHistory(seed: 34, changes: 20)
+        var history = random.history
+        history.append(
+            RevisionRecord(
+                revision: 21, time: Date(), author: "", comment: "", summary: "",
+                delta: StateDelta(), previousHash: history.nextPreviousHash(), hash: 99))
+        #expect(try history.stored(after: 20) == nil)
+        let stored = try history.stored()
+        #expect((stored.checkpoint?.revision, stored.records) == (21, []))
+        #expect(try StateHistory(stored).chain == history.chain)
+    }
+
+    @Test("Each descriptor set is stored once, as long as a backend has it")
+    func storesDescriptorSetsOnce() throws {
+        let set = Array(repeating: 7 as UInt8, count: 10_000)
+        let other = Array(repeating: 8 as UInt8, count: 10_000)
+        func backend(_ name: String, _ set: [UInt8]) -> Weir_Admin_V1_Backend {
+            Weir_Admin_V1_Backend(name: name, descriptorSet: set)
+        }
+        var sets = DescriptorSets()
+        var written: [([Weir_Admin_V1_Backend], [[UInt8]], [UInt64])] = []
+        let steps: [([Weir_Admin_V1_Backend], Int)] = [
+            ([backend("a", set), backend("b", set), backend("c", [])], 1),
+            ([backend("a", set)], 0), ([backend("c", other), backend("d", set)], 1),
+            ([backend("e", [])], 0), ([], 0),
+        ]
+        for (backends, count) in steps {
+            var stripped = backends
+            let (new, references) = sets.extract(from: &stripped)
+            #expect(new.count == count)
+            #expect(stripped.map(\.descriptorSet) == stripped.map { _ in [] })
+            written.append((stripped, new, references))
+        }
+        #expect(written[3].2 == [])
+        var read = DescriptorSets()
+        for (index, (stripped, new, references)) in written.enumerated() {
+            var backends = stripped
+            try read.restore(new, references, to: &backends)
+            #expect(backends.map(\.descriptorSet) == steps[index].0.map(\.descriptorSet))
+        }
+        var backends = [backend("a", [])]
+        for wrong in [[1], [0, 0], []] as [[UInt64]] where !wrong.isEmpty {
+            let error = #expect(throws: UnreadableState.self) {
+                try read.restore([], wrong, to: &backends)
+            }
+            #expect(error?.description.contains("descriptor set") == true)
+        }
+    }
+}
