@@ -104,9 +104,10 @@ def changes(stubs, server):
 def fleet(stubs):
     """Milliseconds until a change is served by three servers on one etcd."""
     with tempfile.TemporaryDirectory() as folder:
-        etcd = conftest.Etcd(folder)
+        etcd = conftest.Etcd(f"{folder}/etcd")
         store = f"etcd:http://{etcd.address}"
-        servers = [conftest.start_weir("--demo", "--store", store, "--name", f"s{number}")
+        servers = [conftest.start_weir("--demo", "--store", store, "--name", f"s{number}",
+                                       "--state-dir", f"{folder}/s{number}")
                    for number in range(3)]
         try:
             admins = [conftest.admin_of(stubs, server) for server in servers]

@@ -1,5 +1,4 @@
 internal import Logging
-internal import Messages
 
 /// The copy of a shared state on this machine.
 extension ControlPlane {
@@ -16,26 +15,18 @@ extension ControlPlane {
         }
     }
 
-    /// Brings the copy up to date. Call it while the store is the one that is served.
+    /// Brings the copy up to date with what is served.
     func updateCopy() async {
-        guard let copy else { return }
+        guard let copy, copy.chain != history.chain else { return }
         let history = history
-        guard copy.chain != history.chain else { return }
-        do {
-            if let chain = copy.chain, chain.latest >= history.oldest,
-                chain.relation(to: history.chain) == .same,
-                let records = try history.stored(after: chain.latest)
-            {
-                for record in records { try await copy.store.append(record) }
-            } else {
-                try await copy.store.replace(with: try history.stored())
-            }
+        do throws(StoreError) {
+            try await copy.store.follow(history, after: copy.chain)
             self.copy?.chain = history.chain
             self.copy?.problem = nil
         } catch {
             // The next time, all of it is written.
             self.copy?.chain = nil
-            reportCopy("\(error)")
+            reportCopy(error.description)
         }
     }
 

@@ -295,12 +295,18 @@ extension ControlPlane {
     }
 
     private func followAgain() async -> Bool {
+        do throws(StoreError) {
+            // Changes do not wait for a store that does not answer: they are refused.
+            try await store.probe()
+        } catch {
+            setProblem(StoreProblem(error))
+            return false
+        }
         await enter()
         defer { leave() }
         // An operator may have decided meanwhile.
         guard storeProblem != nil else { return true }
         do throws(StoreError) {
-            try await store.probe()
             try await catchUp()
         } catch {
             setProblem(StoreProblem(error))
@@ -325,11 +331,10 @@ extension ControlPlane {
 
     /// What follows on accepted changes, when there is time.
     func tidyUp() async {
+        await updateCopy()
         await announceRevision()
         // The store of another history must not be changed.
-        guard storeProblem == nil else { return }
-        await updateCopy()
-        await forgetOldChanges()
+        if storeProblem == nil { await forgetOldChanges() }
     }
 
     /// Says when the latest revision has a time in the future: its clock was wrong, or this one is.

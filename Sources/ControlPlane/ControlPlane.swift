@@ -118,8 +118,8 @@ package actor ControlPlane {
                 "state read",
                 metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
             try await registerHandlers()
-            await updateCopy()
         }
+        await updateCopy()
         reportFutureRevision()
         reportMissingHandlers()
         try await publish(backendsChanged: true)
@@ -161,6 +161,7 @@ package actor ControlPlane {
 
     private func closeStores() async {
         await store.close()
+        await updateCopy()
         await copy?.store.close()
     }
 

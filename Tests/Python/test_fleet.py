@@ -19,15 +19,18 @@ KEYS = [f"key {number}".encode() for number in range(100)]
 
 
 class Fleet:
-    """Servers that share one etcd."""
+    """Servers that share one etcd, each with a state directory of its own."""
 
-    def __init__(self, stubs, etcd):
-        self.stubs, self.pb, self.etcd = stubs, stubs.admin, etcd
+    def __init__(self, stubs, etcd, folder):
+        self.stubs, self.pb, self.etcd, self.folder = stubs, stubs.admin, etcd, folder
         self.servers, self.admins = [], []
 
-    def start(self, name, endpoints=None, options=()):
+    def options(self, name, endpoints=None):
         store = f"etcd:http://{endpoints or self.etcd.address}?prefix=fleet&ttl={TTL}"
-        server = start_weir("--demo", "--store", store, "--name", name, *options)
+        return ["--demo", "--store", store, "--name", name, "--state-dir", self.folder / name]
+
+    def start(self, name, endpoints=None, options=()):
+        server = start_weir(*self.options(name, endpoints), *options)
         self.servers.append(server)
         self.admins.append(admin_of(self.stubs, server))
         return server
@@ -71,8 +74,8 @@ def etcd(tmp_path):
 
 
 @pytest.fixture
-def fleet(stubs, etcd):
-    fleet = Fleet(stubs, etcd)
+def fleet(stubs, etcd, tmp_path):
+    fleet = Fleet(stubs, etcd, tmp_path)
     yield fleet
     fleet.stop()
 
@@ -268,7 +271,11 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self.listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.target))
+                except OSError:
+                    client.close()
+                    continue
                 self.sockets += [client, server]
                 for source, target in ((client, server), (server, client)):
                     threading.Thread(target=self.pump, args=(source, target), daemon=True).start()
@@ -330,7 +337,7 @@ def test_etcd_is_reached_by_tls_with_a_certificate_of_ones_own(stubs, tmp_path, 
     store = f"etcd:https://{etcd.address}?ca={certificates / 'ca.pem'}&server_name=model.internal"
     own = f"&cert={certificates / 'client.pem'}&key={certificates / 'client.key'}"
     try:
-        weir = start_weir("--demo", "--store", store + own)
+        weir = start_weir("--demo", "--store", store + own, "--state-dir", tmp_path / "state")
         try:
             tool(weir, "traffic", "set", "greeter", "greeter-v2=1")
             assert "state in etcd:https://" in tool(weir, "fleet", "list").stdout

@@ -42,3 +42,26 @@ package struct StateCopy: Sendable {
         return "etcd-\(name.prefix(maxNameBytes))-\(hash).db"
     }
 }
+
+extension SQLiteStore {
+    /// Makes the database contain a history. It runs without suspension, so that the calls of a
+    /// server that stops cannot interleave.
+    ///
+    /// - Parameter copied: the hashes of what it contains; nil if that is not known.
+    func follow(_ history: StateHistory, after copied: HashChain?) throws(StoreError) {
+        do {
+            if let copied, copied.latest == chain.latest, copied.latest >= history.oldest,
+                copied.relation(to: history.chain) == .same,
+                let records = try history.stored(after: copied.latest)
+            {
+                for record in records { try append(record) }
+            } else {
+                try replace(with: try history.stored())
+            }
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw .damaged("the state cannot be encoded: \(error)")
+        }
+    }
+}
