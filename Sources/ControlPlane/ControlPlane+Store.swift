@@ -251,9 +251,6 @@ extension ControlPlane {
     /// Between attempts to reach a store that was lost.
     private static let recoveryInterval = Duration.milliseconds(500)
 
-    /// Between reports of a store that stays lost.
-    private static let reportInterval = Duration.seconds(60)
-
     /// From now on changes are refused, until the store is back. What is served stays.
     func lost(_ error: StoreError) {
         let isNew = storeProblem == nil
@@ -266,13 +263,9 @@ extension ControlPlane {
         }
     }
 
-    /// Reports a problem that is new, or that was reported a minute ago.
     private func setProblem(_ new: StoreProblem) {
-        let isAsBefore = storeProblem?.kind == new.kind
-        let isDue = reportedProblem.map { $0.duration(to: .now) >= Self.reportInterval } ?? true
         storeProblem = new
-        guard !isAsBefore || isDue else { return }
-        reportedProblem = .now
+        guard problemReports.isDue(new, at: .now) else { return }
         tellStandardServices()
         log.error(
             "\(new.kind.report)",
@@ -319,7 +312,7 @@ extension ControlPlane {
     /// From now on changes are accepted again.
     func storeIsBack() {
         storeProblem = nil
-        reportedProblem = nil
+        problemReports.reset()
         tellStandardServices()
         log.notice(
             "the store is back",

@@ -42,8 +42,7 @@ package actor ControlPlane {
     var clock = WallClock()
     /// Why changes are refused; nil while they are not.
     var storeProblem: StoreProblem?
-    /// When that was last logged.
-    var reportedProblem: ContinuousClock.Instant?
+    var problemReports = StoreProblemReports()
     /// The copy of a shared state on this machine; nil without one.
     var copy: StateCopy?
     /// Whether each registered handler has had a backend since the start.

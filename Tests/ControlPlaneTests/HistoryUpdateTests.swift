@@ -152,6 +152,28 @@ internal import Testing
         #expect(history.nextPreviousHash() == history.chain.latestHash)
     }
 
+    @Test("A problem is reported at once, each minute, and when it becomes another one")
+    func reports() {
+        let lost = StoreProblem(.unavailable("no endpoint"))
+        let otherwise = StoreProblem(.unavailable("another reason"))
+        let diverged = StoreProblem(.foreign("restored"))
+        var reports = StoreProblemReports()
+        let start = ContinuousClock.now
+        let steps: [(Int, StoreProblem, Bool)] = [
+            (0, lost, true), (1, lost, false), (2, otherwise, false), (59, lost, false),
+            (60, lost, true), (61, diverged, true), (120, diverged, false), (121, diverged, true),
+            (122, lost, true), (123, diverged, true),
+        ]
+        for (seconds, problem, isDue) in steps {
+            let time = start.advanced(by: .seconds(seconds))
+            let reported = reports.isDue(problem, at: time)
+            #expect(reported == isDue, "after \(seconds) s")
+        }
+        reports.reset()
+        let isNew = reports.isDue(diverged, at: start.advanced(by: .seconds(124)))
+        #expect(isNew)
+    }
+
     // MARK: Writing again
 
     @Test("A history is written as it was stored, whatever was forgotten")
