@@ -138,6 +138,40 @@ internal import Testing
         await again.close()
     }
 
+    @Test("What a store contains is replaced as a whole", arguments: Kind.allCases)
+    func replaces(kind: Kind) async throws {
+        let place = try await place(kind)
+        let store = try await place.open()
+        for revision in 1...9 as ClosedRange<UInt64> { try await store.append(record(revision)) }
+        try await store.checkpoint(record(4))
+        // More than one transaction, with records that need one each and one that has parts.
+        var next = StoredHistory()
+        next.records = (1...250).map { record($0, "new") }
+        next.records[7] = StoredRecord(
+            revision: 8, bytes: [UInt8](repeating: 7, count: 3_000_000))
+        next.records[8] = StoredRecord(revision: 9, bytes: [UInt8](repeating: 8, count: 500_000))
+        next.records[9] = StoredRecord(revision: 10, bytes: [UInt8](repeating: 9, count: 500_000))
+        next.records[10] = StoredRecord(revision: 11, bytes: [UInt8](repeating: 9, count: 500_000))
+        next.latest = 250
+        try await store.replace(with: next)
+        #expect(try await store.read(after: nil) == next)
+        try await store.append(record(251))
+        // With a checkpoint, and shorter.
+        var short = StoredHistory()
+        short.checkpoint = StoredRecord(
+            revision: 60, bytes: [UInt8](repeating: 5, count: 1_200_000))
+        short.records = [record(61), record(62)]
+        short.latest = 62
+        try await store.replace(with: short)
+        await store.close()
+        let again = try await place.open()
+        #expect(try await again.read(after: nil) == short)
+        try await again.replace(with: StoredHistory())
+        #expect(try await again.read(after: nil) == StoredHistory())
+        try await again.append(record(1))
+        await again.close()
+    }
+
     @Test("Of many writers of one revision, one wins", arguments: Kind.allCases)
     func hasOneWinner(kind: Kind) async throws {
         let store = try await place(kind).open()

@@ -13,6 +13,9 @@ package actor EtcdStore: StateStore {
     private static let partBytes = 512 << 10
     /// Revisions in one answer.
     private static let pageLimit: Int64 = 32
+    /// Revisions in one transaction, and their bytes. etcd takes 128 operations.
+    private static let batchLimit = 100
+    private static let batchBytes = 1 << 20
 
     private let client: EtcdClient
     private let keys: EtcdKeys
@@ -149,16 +152,12 @@ package actor EtcdStore: StateStore {
 
     package func append(_ record: StoredRecord) async throws(StoreError) {
         try record.check()
-        guard record.revision > 0 else { throw .refused("revision 0 is the empty state") }
+        let before = try Self.before(record)
         let value = try await value(record, parts: keys.parts(record.revision))
-        let before = record.revision - 1
         let reply: Etcdserverpb_TxnResponse = try await client.call(
             "KV/Txn",
             Etcdserverpb_TxnRequest(
-                compare: [
-                    before == 0
-                        ? .modified(keys.head, at: 0) : .value(of: keys.head, is: "\(before)")
-                ],
+                compare: [isHead(before)],
                 success: [
                     .put(keys.head, bytes("\(record.revision)")),
                     .put(keys.log(record.revision), value),
@@ -229,7 +228,44 @@ package actor EtcdStore: StateStore {
         guard replaced.succeeded else {
             throw .unavailable("\(place) was changed at the same time; try again")
         }
-        for record in history.records { try await append(record) }
+        try await appendAll(history.records)
+    }
+
+    /// Appends revisions in as few transactions as etcd's bounds allow.
+    private func appendAll(_ records: [StoredRecord]) async throws(StoreError) {
+        var rest = records[...]
+        while let first = rest.first {
+            let before = try Self.before(first)
+            var operations: [Etcdserverpb_RequestOp] = []
+            var size = 0
+            var last = before
+            while let record = rest.first, operations.count < Self.batchLimit {
+                try record.check()
+                let value = try await value(record, parts: keys.parts(record.revision))
+                guard operations.isEmpty || size + value.count <= Self.batchBytes else { break }
+                operations.append(.put(keys.log(record.revision), value))
+                size += value.count
+                last = record.revision
+                rest.removeFirst()
+            }
+            operations.append(.put(keys.head, bytes("\(last)")))
+            let reply: Etcdserverpb_TxnResponse = try await client.call(
+                "KV/Txn",
+                Etcdserverpb_TxnRequest(compare: [isHead(before)], success: operations))
+            guard reply.succeeded else {
+                throw .unavailable("\(place) was changed at the same time; try again")
+            }
+        }
+    }
+
+    /// The revision before the one of a record.
+    private static func before(_ record: StoredRecord) throws(StoreError) -> UInt64 {
+        guard record.revision > 0 else { throw .refused("revision 0 is the empty state") }
+        return record.revision - 1
+    }
+
+    private func isHead(_ revision: UInt64) -> Etcdserverpb_Compare {
+        revision == 0 ? .modified(keys.head, at: 0) : .value(of: keys.head, is: "\(revision)")
     }
 
     package func probe() async throws(StoreError) {
