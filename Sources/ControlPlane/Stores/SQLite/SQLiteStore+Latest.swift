@@ -13,7 +13,8 @@ extension SQLiteStore {
 
     private var recordName: String { recordPath.quotedPath }
 
-    private var name: String { path.quotedPath }
+    /// Of the database, for errors.
+    nonisolated var name: String { path.quotedPath }
 
     /// Errors end with what an operator can do.
     static let lossAdvice =
@@ -92,7 +93,8 @@ extension SQLiteStore {
             }
             warnings.append("continuing from revision \(chain.latest): \(loss)")
         }
-        if damage == nil { try recordLatest() }
+        guard damage == nil else { return database.keepLog() }
+        try recordLatest()
     }
 
     private func loss(_ record: Record) -> String? {
@@ -147,7 +149,7 @@ extension SQLiteStore {
             identity: identity, revision: chain.latest, hash: chain.latestHash)
         guard latest != recorded else { return }
         do throws(LatestRevision.Failure) {
-            try latest.write(to: recordPath)
+            try latest.write(for: path)
         } catch {
             guard case .system(let reason) = error else { return }
             throw .unavailable(reason)

@@ -23,7 +23,7 @@ package enum StateBackup {
         } catch {
             throw .refused(error.description)
         }
-        guard case .sqlite(let path) = location else {
+        guard case .sqlite(let database) = location else {
             throw .refused(
                 "only an SQLite store is copied to a file; for etcd, use 'etcdctl snapshot save'")
         }
@@ -45,7 +45,7 @@ package enum StateBackup {
         }
         // After the link below, this removes one of two names.
         defer { _ = unsafe unlink(partial) }
-        let revisions = try copy(database: path, to: partial)
+        let revisions = try copy(database: SQLiteStore.target(of: database), to: partial)
         try publish(partial, as: file)
         return revisions
     }
@@ -68,7 +68,7 @@ package enum StateBackup {
             let source = try SQLiteDatabase(path: path, onlyReads: true)
             try source.run("PRAGMA busy_timeout = 10000")
             try checkVersion(of: source)
-            try source.run("VACUUM INTO ?", .text(partial))
+            try source.run("VACUUM INTO ?", .text(SQLiteDatabase.fileName(partial)))
             let copy = try SQLiteDatabase(path: partial, onlyReads: true)
             let history = SQLiteStore.history(of: copy)
             let chain = try SQLiteStore.chain(of: copy, history)
