@@ -66,8 +66,8 @@ struct Script {
         }
     }
 
-    /// Does something until it works. After an error it probes the store, as a server does, and then
-    /// starts again.
+    /// Does something until it works. After an error it probes the store, as a server does, and
+    /// then starts again.
     private mutating func attempt(_ body: (SQLiteStore) async throws -> Void) async throws {
         for number in 0..<Self.attempts {
             if number > 1 { try await reopen() }

@@ -3,9 +3,9 @@ internal import Foundation
 
 /// Has each system call on the files of an SQLite store fail once, and looks for what was lost.
 ///
-/// Usage: `StoreFaults DIRECTORY [COUNT SEED]`. Without a count all failures are tried; with one, a
-/// sample. Prints what went wrong, and a table; the exit code is 1 if something went wrong. The file
-/// `DIRECTORY/now` names the failure that is tried.
+/// Usage: `StoreFaults DIRECTORY [COUNT SEED]`. Without a count it tries all failures; with one, a
+/// sample. It prints what went wrong, and a table; the exit code is 1 if something went wrong. The
+/// file `DIRECTORY/now` names the failure that it tries.
 @main
 enum StoreFaults {
     static func main() async throws {
@@ -20,8 +20,11 @@ enum StoreFaults {
         for start in Start.allCases { trials += await Self.trials(from: start, in: folder) }
         if arguments.count == 4, let count = Int(arguments[2]), let seed = UInt64(arguments[3]) {
             var random = SeededGenerator(state: seed)
-            print("seed \(seed): \(count) of \(trials.count) failures")
-            trials = Array(trials.shuffled(using: &random).prefix(count))
+            print("seed \(seed): a sample of \(trials.count) failures")
+            let kinds = Dictionary(grouping: trials.shuffled(using: &random), by: \.fault.name)
+            // As many of each, since some calls are rare.
+            trials = kinds.sorted { $0.key < $1.key }
+                .flatMap { $0.value.prefix(count / kinds.count) }
         }
         exit(try await run(trials, in: folder) ? EXIT_SUCCESS : EXIT_FAILURE)
     }

@@ -19,6 +19,7 @@ struct Fault {
             Fault(name: "ENOSPC", kind: FAULT_ERROR, code: ENOSPC),
             Fault(name: "EACCES", kind: FAULT_ERROR, code: EACCES),
             Fault(name: "EINTR", kind: FAULT_ERROR, code: EINTR),
+            Fault(name: "EPERM", kind: FAULT_ERROR, code: EPERM),
             Fault(name: "half of the bytes", kind: FAULT_SHORT),
             Fault(name: "EIO from then on", kind: FAULT_LASTING, code: EIO),
             Fault(name: "ENOSPC from then on", kind: FAULT_LASTING, code: ENOSPC),
@@ -38,6 +39,8 @@ struct Fault {
             isOne(
                 of: "open", "write", "pwrite", "ftruncate", "fsync", "fdatasync", "mkdir", "link",
                 "rename", "mmap")
+        // A file system without links.
+        case EPERM: isOne(of: "link")
         case EACCES: !moves && !isOne(of: "close", "fsync", "fdatasync", "fstat")
         case EINTR: moves || isOne(of: "open", "fsync", "fdatasync", "ftruncate", "fcntl", "flock")
         default: true
@@ -126,6 +129,9 @@ struct Trial: CustomStringConvertible {
                 copy,
                 progress: Progress(
                     acknowledged: latest ?? start.latest, asked: latest ?? progress.asked))
+        }
+        if fault.code == EPERM, !script.errors.isEmpty {
+            result.problems.append("\(script.errors)")
         }
         let missing = script.backups.keys.filter { !FileManager.default.fileExists(atPath: $0) }
         if !missing.isEmpty { result.problems.append("\(missing) are not there") }

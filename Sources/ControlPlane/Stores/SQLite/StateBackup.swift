@@ -38,8 +38,8 @@ package enum StateBackup {
             try created.close()
         } catch Errno.fileExists {
             throw .refused(
-                "\(partial.quotedPath) exists: another backup is running, or was interrupted; delete it"
-            )
+                "\(partial.quotedPath) exists: another backup is running, or was interrupted; "
+                    + "delete it")
         } catch {
             throw .refused("\(partial.quotedPath) cannot be created: \(error)")
         }
@@ -105,7 +105,13 @@ package enum StateBackup {
                 FilePath(partial), .readOnly, options: .closeOnExec)
             try written.closeAfter { try FileSync.synchronize(written) }
             // It does not replace a file. Both paths are zero-terminated for the time of the call.
-            guard unsafe link(partial, file) == 0 else { throw Errno(rawValue: errno) }
+            if unsafe link(partial, file) != 0 {
+                let error = Errno(rawValue: errno)
+                // A file system without links, such as FAT.
+                guard [.notPermitted, .notSupported].contains(error) else { throw error }
+                guard !exists(file) else { throw Errno.fileExists }
+                try FileSync.rename(FilePath(partial), to: FilePath(file))
+            }
             try FileSync.synchronizeDirectory(of: file)
         } catch Errno.fileExists {
             throw .refused("\(file.quotedPath) exists: choose another name")
