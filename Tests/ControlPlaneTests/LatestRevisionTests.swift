@@ -216,6 +216,14 @@ internal import Testing
         await store.close()
     }
 
+    @Test("A FIFO in the place of the record is damage, and does not block the start")
+    func refusesFIFOs() async throws {
+        try await files.fill(2)
+        try files.remove(".latest")
+        #expect(unsafe mkfifo(files.path + ".latest", 0o600) == 0)
+        #expect(await refusal().contains("is damaged: revisions after 2 may be missing"))
+    }
+
     // MARK: Modes
 
     @Test("All files have mode 0600, those of earlier versions too, in a directory of mode 0700")

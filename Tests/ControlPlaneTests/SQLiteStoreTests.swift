@@ -125,6 +125,22 @@ internal import Testing
         await store.close()
     }
 
+    @Test("A log that is deleted takes no changes, and closing the store saves its content")
+    func noticesDeletedLogs() async throws {
+        let store = try await open()
+        try await store.append(.init(revision: 1, bytes: [1]))
+        try FileManager.default.removeItem(atPath: path + "-wal")
+        let error = await #expect(throws: StoreError.self) {
+            try await store.append(.init(revision: 2, bytes: [2]))
+        }
+        #expect(error?.description.contains("-wal' was moved or deleted") == true)
+        await store.close()
+        let again = try await open()
+        #expect(try await again.read(after: nil).records.map(\.revision) == [1])
+        try await again.append(.init(revision: 2, bytes: [2]))
+        await again.close()
+    }
+
     @Test("A checkpoint of the version before the chained hashes continues the chain")
     func continuesOldCheckpoints() async throws {
         try await fill()

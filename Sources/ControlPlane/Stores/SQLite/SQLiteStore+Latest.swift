@@ -13,6 +13,9 @@ extension SQLiteStore {
 
     private var recordName: String { recordPath.quotedPath }
 
+    /// The path of the write-ahead log.
+    var log: String { path + "-wal" }
+
     /// Of the database, for errors.
     nonisolated var name: String { path.quotedPath }
 
@@ -58,15 +61,15 @@ extension SQLiteStore {
                 "\(problem), and \(recordName) is damaged: the latest revision is not known; "
                     + Self.lossAdvice)
         case .latest, .none:
-            guard Self.size(of: path + "-wal") ?? 0 > 0 else { return }
+            guard Self.size(of: log) ?? 0 > 0 else { return }
             throw .damaged(
-                "\(problem), but its write-ahead log \("\(path)-wal".quotedPath) is "
+                "\(problem), but its write-ahead log \(log.quotedPath) is "
                     + "not: all revisions are missing; \(Self.lossAdvice)")
         }
     }
 
     /// The size of a file; nil if it does not exist.
-    private static func size(of path: String) -> Int? {
+    static func size(of path: String) -> Int? {
         var status = stat()
         // The structure is filled in by the call.
         guard unsafe stat(path, &status) == 0 else { return nil }

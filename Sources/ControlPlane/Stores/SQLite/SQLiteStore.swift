@@ -354,6 +354,11 @@ package actor SQLiteStore: StateStore {
             throw .unavailable(
                 "\(name) was moved or deleted while it was in use: put it back, or restart weir")
         }
+        guard Self.size(of: log) != nil else {
+            throw .unavailable(
+                "\(log.quotedPath) was moved or deleted while it was in use: put it back, or restart "
+                    + "weir, which moves its content into \(name) when it stops")
+        }
         do throws(SQLiteDatabase.Failure) {
             try database.transaction {
                 () throws(SQLiteDatabase.Failure) in
