@@ -139,7 +139,7 @@ struct Trial: CustomStringConvertible {
 
     private static func takeSnapshot() {
         snapshot.withLock {
-            guard FileManager.default.fileExists(atPath: $0.source) else { return }
+            // The directory may not be there yet.
             try? FileManager.default.copyItem(atPath: $0.source, toPath: $0.target)
             $0.progress = Script.progress.withLock(\.self)
         }

@@ -64,7 +64,7 @@ package actor SQLiteStore: StateStore {
         guard Self.isRegularOrMissing(path) else {
             thread.shutDown()
             // SQLite would replace a device by a file.
-            throw .refused("\(name) cannot be used: it is not a regular file")
+            throw .refused("\(link.quotedPath) cannot be used: it is not a regular file")
         }
         do throws(FileLock.Failure) {
             lock = try FileLock(database: path)
