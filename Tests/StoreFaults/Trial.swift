@@ -94,7 +94,7 @@ struct Trial: CustomStringConvertible {
     private func run(in trial: String, _ state: String, _ result: inout Result) async throws {
         var script = Script(path: state + "/weir.db", latest: start.latest)
         unsafe faults_arm(state, call, fault.kind, fault.code) { Trial.takeSnapshot() }
-        var ended = "goes on"
+        var ended = "continues"
         do {
             try await script.run()
         } catch is Script.GaveUp {
