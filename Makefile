@@ -20,7 +20,7 @@ PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 # The program of the Swift tests, in a build folder; `swift test` writes into that folder, which may be root's.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
-.PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture abuse bench protos check-protos check-contract \
+.PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture store-faults abuse bench protos check-protos check-contract \
   release-protos vectors format lint
 
 # Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
@@ -104,6 +104,13 @@ soak: deps-test $(VENV)/installed build
 # Kills a server 1,000 times while its state is changed, and looks for what was lost.
 torture: deps-test $(VENV)/installed build
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
+
+# Has each system call on the files of the SQLite store fail in every way, and damages these files 10,000 times.
+# Takes half an hour; less with TMPDIR in memory.
+store-faults: deps-test
+	$(SWIFT) build --build-tests
+	@folder=$$(mktemp -d) && .build/debug/StoreFaults $$folder && rm -r $$folder
+	WEIR_DAMAGE_SAMPLES=10000 WEIR_DAMAGE_SEED=$$(date +%s) .build/$(SWIFT_TESTS) --filter FaultInjectionTests
 
 # Attacks a server in every way that the tests know, and measures a client beside them.
 abuse: deps-test $(VENV)/installed

@@ -124,6 +124,11 @@ let package = Package(
         .executableTarget(
             name: "FixtureServer", dependencies: ["Weir", "HelloWorld"],
             path: "Tests/FixtureServer", swiftSettings: settings),
+        // Which system calls fail, and a program that has those of its store fail.
+        .target(name: "CSystemFaults", path: "Tests/CSystemFaults"),
+        .executableTarget(
+            name: "StoreFaults", dependencies: ["ControlPlane", "Messages", "CSystemFaults"],
+            path: "Tests/StoreFaults", swiftSettings: settings),
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),

@@ -125,6 +125,22 @@ internal import Testing
         await store.close()
     }
 
+    @Test("A log that is deleted takes no changes, and closing the store saves its content")
+    func noticesDeletedLogs() async throws {
+        let store = try await open()
+        try await store.append(.init(revision: 1, bytes: [1]))
+        try FileManager.default.removeItem(atPath: path + "-wal")
+        let error = await #expect(throws: StoreError.self) {
+            try await store.append(.init(revision: 2, bytes: [2]))
+        }
+        #expect(error?.description.contains("-wal' was moved or deleted") == true)
+        await store.close()
+        let again = try await open()
+        #expect(try await again.read(after: nil).records.map(\.revision) == [1])
+        try await again.append(.init(revision: 2, bytes: [2]))
+        await again.close()
+    }
+
     @Test("A checkpoint of the version before the chained hashes continues the chain")
     func continuesOldCheckpoints() async throws {
         try await fill()
@@ -143,6 +159,72 @@ internal import Testing
             await store.close()
         }
         #expect(await refusal() == "not refused")
+    }
+
+    @Test(
+        "A name that means something else to SQLite is the name of a file",
+        arguments: [":memory:", "file:weir.db?mode=memory", "weir.db"])
+    func namesFiles(name: String) {
+        #expect(SQLiteDatabase.fileName(name) == "./\(name)")
+        #expect(SQLiteDatabase.fileName("/\(name)") == "/\(name)")
+    }
+
+    @Test("Paths that lead to one database through links have one lock, one log and one record")
+    func followsLinks() async throws {
+        let files = DatabaseFiles()
+        try await files.fill(2)
+        let link = files.directory + "/link.db"
+        try FileManager.default.createSymbolicLink(
+            atPath: link, withDestinationPath: "./weir.db")
+        let store = try await SQLiteStore(path: link)
+        try await store.append(.init(revision: 3, bytes: [3]))
+        await #expect(throws: StoreError.self) { try await SQLiteStore(path: files.path) }
+        let copy = files.directory + "/copy.db"
+        #expect(try StateBackup.copy("sqlite:\(link)", to: copy) == 0...3)
+        await store.close()
+        let names = try FileManager.default.contentsOfDirectory(atPath: files.directory)
+        #expect(
+            names.sorted() == ["copy.db", "link.db", "weir.db", "weir.db.latest", "weir.db.lock"])
+        // A link to nothing, as to a disk that is not mounted, does not begin a new history.
+        try files.remove("")
+        try files.remove(".latest")
+        await #expect(throws: StoreError.self) { try await SQLiteStore(path: link) }
+    }
+
+    @Test(
+        "Files that root creates belong to the owner of the database", .enabled(if: geteuid() == 0))
+    func keepsOwners() async throws {
+        let files = DatabaseFiles()
+        try await files.fill(2)
+        try FileManager.default.setAttributes(
+            [.ownerAccountID: 65_534, .groupOwnerAccountID: 65_534], ofItemAtPath: files.path)
+        try files.remove(".latest")
+        try files.remove(".lock")
+        let store = try await files.open()
+        try await store.append(.init(revision: 3, bytes: [3]))
+        for suffix in ["-wal", ".latest", ".lock"] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: files.path + suffix)
+            #expect(attributes[.ownerAccountID] as? Int == 65_534, "\(suffix)")
+        }
+        await store.close()
+    }
+
+    @Test(
+        "Files that others have put in place of a store's own are not written",
+        arguments: [
+            ".lock", ".latest.new",
+        ])
+    func ignoresLinks(suffix: String) async throws {
+        let files = DatabaseFiles()
+        try await files.fill(1)
+        let victim = files.directory + "/victim"
+        try Data("text".utf8).write(to: URL(fileURLWithPath: victim))
+        try? files.remove(suffix)
+        try FileManager.default.createSymbolicLink(
+            atPath: files.path + suffix, withDestinationPath: victim)
+        // The lock is refused; the other one is left from a crash, and replaced.
+        try? await files.fill(2...2)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: victim)) == Data("text".utf8))
     }
 
     @Test("A place that cannot be written is refused with the reason")

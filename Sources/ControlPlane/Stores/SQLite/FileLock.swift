@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Serving
 internal import SystemPackage
 
@@ -19,21 +20,20 @@ final class FileLock: Sendable {
 
     private let file: FileDescriptor
 
-    /// Takes the lock or fails; never waits.
-    init(path: String) throws(Failure) {
+    /// Takes the lock of a database or fails; never waits.
+    init(database: String) throws(Failure) {
+        let path = database + ".lock"
         do {
-            file = try FileDescriptor.open(
-                FilePath(path), .readWrite, options: [.create, .closeOnExec],
-                permissions: .ownerReadWrite)
+            file = try Self.open(FilePath(path), for: database)
         } catch {
-            throw .system("cannot open '\(path)': \(systemReason(error))")
+            throw .system("cannot open \(path.quotedPath): \(systemReason(error))")
         }
         guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             let reason = Errno(rawValue: errno)
             let pid = Self.pid(in: file)
             try? file.close()
             if reason == .wouldBlock { throw .held(pid: pid) }
-            throw .system("cannot lock '\(path)': \(reason)")
+            throw .system("cannot lock \(path.quotedPath): \(reason)")
         }
         do {
             try file.resize(to: 0)
@@ -44,6 +44,14 @@ final class FileLock: Sendable {
     }
 
     deinit { try? file.close() }
+
+    private static func open(_ path: FilePath, for database: String) throws -> FileDescriptor {
+        do {
+            return try FilePrivacy.create(path, for: database, .readWrite)
+        } catch Errno.fileExists {
+            return try FileDescriptor.open(path, .readWrite, options: [.noFollow, .closeOnExec])
+        }
+    }
 
     private static func pid(in file: FileDescriptor) -> Int? {
         // The count is what was read into the buffer.

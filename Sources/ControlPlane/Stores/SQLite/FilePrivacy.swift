@@ -30,17 +30,39 @@ enum FilePrivacy {
         return files + [warning].compactMap(\.self)
     }
 
+    /// Creates a file next to a database, with mode 0600. If root does so, for example to check the
+    /// state of a service, the file belongs to the owner of the database, as those of SQLite do:
+    /// the service opens it next.
+    ///
+    /// - Throws: `fileExists` if there is one.
+    static func create(
+        _ path: FilePath, for database: String, _ mode: FileDescriptor.AccessMode
+    ) throws -> FileDescriptor {
+        // What another user has put there, for example a link, is not opened.
+        let file = try FileDescriptor.open(
+            path, mode, options: [.create, .exclusiveCreate, .closeOnExec],
+            permissions: .ownerReadWrite)
+        var status = stat()
+        // The structure is filled in by the call.
+        if geteuid() == 0, unsafe stat(database, &status) == 0 {
+            // If this fails, root owns the file.
+            _ = fchown(file.rawValue, status.st_uid, status.st_gid)
+        }
+        return file
+    }
+
     private static func protect(file path: String) -> String? {
         guard let mode = mode(of: path), mode & S_IFMT == S_IFREG, mode & 0o077 != 0 else {
             return nil
         }
         let name = path.quotedPath
+        let command = "chmod 600 \(path.printable(limit: 1_000))"
         // Its owner may have made it read-only.
         let own = mode & 0o700
         // The path is zero-terminated for the time of the call.
         guard unsafe chmod(path, own) == 0 else {
             return "\(name) is open to other users (mode \(octal(mode))), and its mode cannot be "
-                + "changed: \(Errno(rawValue: errno)); run 'chmod 600 \(name)' as its owner"
+                + "changed: \(Errno(rawValue: errno)); run '\(command)' as its owner"
         }
         return "\(name) was open to other users (mode \(octal(mode))); "
             + "its mode is \(octal(own)) now"
@@ -51,9 +73,8 @@ enum FilePrivacy {
         let path = directory.isEmpty ? "." : directory.string
         guard let mode = mode(of: path), mode & (S_IWGRP | S_IWOTH) != 0, mode & S_ISVTX == 0
         else { return nil }
-        let name = path.quotedPath
-        return "other users can replace the state in the directory \(name) (mode \(octal(mode))); "
-            + "run 'chmod 700 \(name)'"
+        return "other users can replace the state in the directory \(path.quotedPath) (mode "
+            + "\(octal(mode))); run 'chmod 700 \(path.printable(limit: 1_000))'"
     }
 
     private static func mode(of path: String) -> mode_t? {

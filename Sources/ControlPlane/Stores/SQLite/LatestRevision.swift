@@ -100,7 +100,7 @@ struct LatestRevision: Equatable, Sendable {
         let content: [UInt8]?
         do {
             let file = try FileDescriptor.open(
-                FilePath(path), .readOnly, options: .closeOnExec)
+                FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
             content = try file.closeAfter { try file.readAll(limit: maxBytes) }
         } catch Errno.noSuchFileOrDirectory {
             return nil
@@ -113,14 +113,15 @@ struct LatestRevision: Equatable, Sendable {
         return record
     }
 
-    /// Replaces the record. It is on the disk when this returns; a crash leaves the old one or the
-    /// new one.
-    func write(to path: String) throws(Failure) {
+    /// Replaces the record of a database. It is on the disk when this returns; a crash leaves the
+    /// old one or the new one.
+    func write(for database: String) throws(Failure) {
+        let path = Self.path(for: database)
         let new = FilePath(path + ".new")
         do {
-            let file = try FileDescriptor.open(
-                new, .writeOnly, options: [.create, .truncate, .closeOnExec],
-                permissions: .ownerReadWrite)
+            // What a crash has left.
+            _ = unsafe new.withPlatformString { unsafe unlink($0) }
+            let file = try FilePrivacy.create(new, for: database, .writeOnly)
             try file.closeAfter {
                 try file.writeAll(text.utf8)
                 try FileSync.synchronize(file)

@@ -37,6 +37,9 @@ final class SQLiteDatabase {
 
     private let handle: OpaquePointer
 
+    /// A path as SQLite reads it: ":memory:" and "file:" are the start of a name like any other.
+    static func fileName(_ path: String) -> String { path.hasPrefix("/") ? path : "./\(path)" }
+
     /// Opens a database; creates it if it is missing, unless it is only read.
     init(path: String, onlyReads: Bool = false) throws(Failure) {
         var opened: OpaquePointer?
@@ -44,7 +47,7 @@ final class SQLiteDatabase {
             onlyReads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
         let flags = access | SQLITE_OPEN_NOMUTEX
         // `opened` is set even when this fails, except for lack of memory.
-        let code = unsafe sqlite3_open_v2(path, &opened, flags, nil)
+        let code = unsafe sqlite3_open_v2(Self.fileName(path), &opened, flags, nil)
         guard code == SQLITE_OK, let handle = unsafe opened else {
             let failure = Failure(code: code & 0xff, description: unsafe Self.reason(opened, code))
             unsafe sqlite3_close_v2(opened)

@@ -13,7 +13,11 @@ extension SQLiteStore {
 
     private var recordName: String { recordPath.quotedPath }
 
-    private var name: String { path.quotedPath }
+    /// The path of the write-ahead log.
+    var log: String { path + "-wal" }
+
+    /// Of the database, for errors.
+    nonisolated var name: String { path.quotedPath }
 
     /// Errors end with what an operator can do.
     static let lossAdvice =
@@ -57,15 +61,15 @@ extension SQLiteStore {
                 "\(problem), and \(recordName) is damaged: the latest revision is not known; "
                     + Self.lossAdvice)
         case .latest, .none:
-            guard Self.size(of: path + "-wal") ?? 0 > 0 else { return }
+            guard Self.size(of: log) ?? 0 > 0 else { return }
             throw .damaged(
-                "\(problem), but its write-ahead log \("\(path)-wal".quotedPath) is "
+                "\(problem), but its write-ahead log \(log.quotedPath) is "
                     + "not: all revisions are missing; \(Self.lossAdvice)")
         }
     }
 
     /// The size of a file; nil if it does not exist.
-    private static func size(of path: String) -> Int? {
+    static func size(of path: String) -> Int? {
         var status = stat()
         // The structure is filled in by the call.
         guard unsafe stat(path, &status) == 0 else { return nil }
@@ -92,7 +96,8 @@ extension SQLiteStore {
             }
             warnings.append("continuing from revision \(chain.latest): \(loss)")
         }
-        if damage == nil { try recordLatest() }
+        guard damage == nil else { return database.keepLog() }
+        try recordLatest()
     }
 
     private func loss(_ record: Record) -> String? {
@@ -147,7 +152,7 @@ extension SQLiteStore {
             identity: identity, revision: chain.latest, hash: chain.latestHash)
         guard latest != recorded else { return }
         do throws(LatestRevision.Failure) {
-            try latest.write(to: recordPath)
+            try latest.write(for: path)
         } catch {
             guard case .system(let reason) = error else { return }
             throw .unavailable(reason)

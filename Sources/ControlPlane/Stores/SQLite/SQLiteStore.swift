@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import GRPCWire
 internal import Messages
 internal import Serving
 internal import TrafficPolicy
@@ -40,10 +41,13 @@ package actor SQLiteStore: StateStore {
     ///
     /// - Parameter acceptsLostRevisions: whether to continue from the revisions that exist if later
     ///   ones are missing. Otherwise they are reported as damage, and nothing is written.
-    package init(path: String, acceptsLostRevisions: Bool = false) async throws(StoreError) {
+    package init(
+        path link: String, acceptsLostRevisions: Bool = false
+    ) async throws(StoreError) {
+        let path = Self.target(of: link)
         self.path = path
         self.acceptsLostRevisions = acceptsLostRevisions
-        place = "sqlite:\(path)"
+        place = "sqlite:\(link.printable(limit: 1_000))"
         thread = ActorThread()
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         do {
@@ -53,24 +57,25 @@ package actor SQLiteStore: StateStore {
         } catch {
             thread.shutDown()
             throw .refused(
-                "cannot create the state directory '\(directory)': \(systemReason(error)); choose "
-                    + "one that this user can write, with --state-dir or --store")
+                "cannot create the state directory \(directory.quotedPath): "
+                    + "\(systemReason(error)); choose one that this user can write, with "
+                    + "--state-dir or --store")
         }
         guard Self.isRegularOrMissing(path) else {
             thread.shutDown()
             // SQLite would replace a device by a file.
-            throw .refused("'\(path)' cannot be used: it is not a regular file")
+            throw .refused("\(link.quotedPath) cannot be used: it is not a regular file")
         }
         do throws(FileLock.Failure) {
-            lock = try FileLock(path: path + ".lock")
+            lock = try FileLock(database: path)
         } catch {
             thread.shutDown()
             switch error {
             case .held(let pid):
                 let holder = pid.map { "process \($0)" } ?? "another process"
                 throw .held(
-                    "'\(path)' is in use by \(holder): stop it, or choose another --state-dir")
-            case .system(let reason): throw .refused("'\(path)' cannot be used: \(reason)")
+                    "\(name) is in use by \(holder): stop it, or choose another --state-dir")
+            case .system(let reason): throw .refused("\(name) cannot be used: \(reason)")
             }
         }
         try open()
@@ -78,9 +83,17 @@ package actor SQLiteStore: StateStore {
 
     deinit { thread.shutDown() }
 
+    /// The file that a symbolic link leads to; the path itself if it is not a link. The lock, the
+    /// log and the record are next to that file, whichever path a server is started with.
+    static func target(of path: String) -> String {
+        guard (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil else {
+            return path
+        }
+        return URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
+
     private static func isRegularOrMissing(_ path: String) -> Bool {
-        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-        let type = try? FileManager.default.attributesOfItem(atPath: target)[.type]
+        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type]
         return type.map { $0 as? FileAttributeType == .typeRegular } ?? true
     }
 
@@ -140,8 +153,8 @@ package actor SQLiteStore: StateStore {
             if verdict != "ok" { damage = "the file is damaged: \(verdict ?? "no verdict")" }
             self.database = database
         } catch {
-            if error.isDamage { throw .damaged("'\(path)' is damaged: \(error.description)") }
-            throw .refused("'\(path)' cannot be used: \(error.description)")
+            if error.isDamage { throw .damaged("\(name) is damaged: \(error.description)") }
+            throw .refused("\(name) cannot be used: \(error.description)")
         }
         try compare(with: record)
     }
@@ -344,20 +357,20 @@ package actor SQLiteStore: StateStore {
             throw failure(error)
         }
         guard let number = latest.integer else {
-            throw .damaged("'\(path)' is damaged: the latest revision is \(latest.type)")
+            throw .damaged("\(name) is damaged: the latest revision is \(latest.type)")
         }
         if let problem = StoredRecord.problem(number) {
-            throw .damaged("'\(path)' is damaged: \(problem)")
+            throw .damaged("\(name) is damaged: \(problem)")
         }
         guard number == chain.latest || damage != nil || loss != nil else {
             throw .damaged(
-                "'\(path)' is damaged: the latest revision is \(number), and not \(chain.latest)")
+                "\(name) is damaged: the latest revision is \(number), and not \(chain.latest)")
         }
         return UInt64(bitPattern: number)
     }
 
     func opened() throws(StoreError) -> SQLiteDatabase {
-        guard let database else { throw .unavailable("'\(path)' is closed") }
+        guard let database else { throw .unavailable("\(name) is closed") }
         return database
     }
 
@@ -366,12 +379,17 @@ package actor SQLiteStore: StateStore {
         _ body: (SQLiteDatabase) throws(SQLiteDatabase.Failure) -> Void
     ) throws(StoreError) {
         let database = try opened()
-        if let problem = damage ?? loss { throw .damaged("'\(path)' is damaged: \(problem)") }
+        if let problem = damage ?? loss { throw .damaged("\(name) is damaged: \(problem)") }
         // If this failed after an earlier commit, the record is at most one revision behind.
         try recordLatest()
         guard !database.hasMoved else {
             throw .unavailable(
-                "'\(path)' was moved or deleted while it was in use: put it back, or restart weir")
+                "\(name) was moved or deleted while it was in use: put it back, or restart weir")
+        }
+        guard Self.size(of: log) != nil else {
+            throw .unavailable(
+                "\(log.quotedPath) was moved or deleted while it was in use: put it back, or restart "
+                    + "weir, which moves its content into \(name) when it stops")
         }
         do throws(SQLiteDatabase.Failure) {
             try database.transaction {
@@ -385,7 +403,7 @@ package actor SQLiteStore: StateStore {
 
     private func failure(_ failure: SQLiteDatabase.Failure) -> StoreError {
         failure.isDamage
-            ? .damaged("'\(path)' is damaged: \(failure.description)")
-            : .unavailable("'\(path)' cannot be written: \(failure.description)")
+            ? .damaged("\(name) is damaged: \(failure.description)")
+            : .unavailable("\(name) cannot be written: \(failure.description)")
     }
 }

@@ -23,7 +23,7 @@ package enum StateBackup {
         } catch {
             throw .refused(error.description)
         }
-        guard case .sqlite(let path) = location else {
+        guard case .sqlite(let database) = location else {
             throw .refused(
                 "only an SQLite store is copied to a file; for etcd, use 'etcdctl snapshot save'")
         }
@@ -38,14 +38,14 @@ package enum StateBackup {
             try created.close()
         } catch Errno.fileExists {
             throw .refused(
-                "\(partial.quotedPath) exists: another backup is running, or was interrupted; delete it"
-            )
+                "\(partial.quotedPath) exists: another backup is running, or was interrupted; "
+                    + "delete it")
         } catch {
             throw .refused("\(partial.quotedPath) cannot be created: \(error)")
         }
         // After the link below, this removes one of two names.
         defer { _ = unsafe unlink(partial) }
-        let revisions = try copy(database: path, to: partial)
+        let revisions = try copy(database: SQLiteStore.target(of: database), to: partial)
         try publish(partial, as: file)
         return revisions
     }
@@ -68,7 +68,7 @@ package enum StateBackup {
             let source = try SQLiteDatabase(path: path, onlyReads: true)
             try source.run("PRAGMA busy_timeout = 10000")
             try checkVersion(of: source)
-            try source.run("VACUUM INTO ?", .text(partial))
+            try source.run("VACUUM INTO ?", .text(SQLiteDatabase.fileName(partial)))
             let copy = try SQLiteDatabase(path: partial, onlyReads: true)
             let history = SQLiteStore.history(of: copy)
             let chain = try SQLiteStore.chain(of: copy, history)
@@ -105,7 +105,13 @@ package enum StateBackup {
                 FilePath(partial), .readOnly, options: .closeOnExec)
             try written.closeAfter { try FileSync.synchronize(written) }
             // It does not replace a file. Both paths are zero-terminated for the time of the call.
-            guard unsafe link(partial, file) == 0 else { throw Errno(rawValue: errno) }
+            if unsafe link(partial, file) != 0 {
+                let error = Errno(rawValue: errno)
+                // A file system without links, such as FAT.
+                guard [.notPermitted, .notSupported].contains(error) else { throw error }
+                guard !exists(file) else { throw Errno.fileExists }
+                try FileSync.rename(FilePath(partial), to: FilePath(file))
+            }
             try FileSync.synchronizeDirectory(of: file)
         } catch Errno.fileExists {
             throw .refused("\(file.quotedPath) exists: choose another name")

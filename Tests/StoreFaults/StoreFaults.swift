@@ -1,0 +1,76 @@
+internal import CSystemFaults
+internal import Foundation
+
+/// Has each system call on the files of an SQLite store fail once, and looks for what was lost.
+///
+/// Usage: `StoreFaults DIRECTORY [COUNT SEED]`. Without a count it tries all failures; with one, a
+/// sample. It prints what went wrong, and a table; the exit code is 1 if something went wrong. The
+/// file `DIRECTORY/now` names the failure that it tries.
+@main
+enum StoreFaults {
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 2 || arguments.count == 4 else {
+            print("usage: StoreFaults DIRECTORY [COUNT SEED]")
+            exit(EX_USAGE)
+        }
+        // As SQLite names it.
+        let folder = URL(fileURLWithPath: arguments[1]).resolvingSymlinksInPath().path
+        var trials: [Trial] = []
+        for start in Start.allCases { trials += await Self.trials(from: start, in: folder) }
+        if arguments.count == 4, let count = Int(arguments[2]), let seed = UInt64(arguments[3]) {
+            var random = SeededGenerator(state: seed)
+            print("seed \(seed): a sample of \(trials.count) failures")
+            let kinds = Dictionary(grouping: trials.shuffled(using: &random), by: \.fault.name)
+            // As many of each, since some calls are rare.
+            trials = kinds.sorted { $0.key < $1.key }
+                .flatMap { $0.value.prefix(count / kinds.count) }
+        }
+        exit(try await run(trials, in: folder) ? EXIT_SUCCESS : EXIT_FAILURE)
+    }
+
+    /// All failures of all system calls that the script makes.
+    private static func trials(from start: Start, in folder: String) async -> [Trial] {
+        let result = await Trial(start: start, call: 0, fault: .killed).run(in: folder)
+        guard result.problems.isEmpty else {
+            print("WRONG without a failure: \(result.problems.joined(separator: "; "))")
+            exit(EXIT_FAILURE)
+        }
+        let calls = (0..<result.calls).map { unsafe String(cString: faults_call($0 + 1)) }
+        print("\(start): \(calls.count) system calls")
+        return zip(1..., calls).flatMap { number, name in
+            Fault.all.filter { $0.concerns(name) }.map {
+                Trial(start: start, call: number, name: name, fault: $0)
+            }
+        }
+    }
+
+    /// - Returns: whether nothing went wrong.
+    private static func run(_ trials: [Trial], in folder: String) async throws -> Bool {
+        var table: [String: Int] = [:]
+        var failures = 0
+        for trial in trials {
+            try "\(trial)\n".write(toFile: folder + "/now", atomically: false, encoding: .utf8)
+            let result = await trial.run(in: folder)
+            table["\(trial.fault.name): \(result.outcome)", default: 0] += 1
+            for problem in result.problems { print("WRONG: \(trial): \(problem)") }
+            failures += result.problems.isEmpty ? 0 : 1
+        }
+        for (line, count) in table.sorted(by: { $0.key < $1.key }) { print("\(line): \(count)") }
+        print("\(trials.count) failures tried, \(failures) with a wrong result")
+        return failures == 0
+    }
+}
+
+/// Numbers that are the same in every run.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
