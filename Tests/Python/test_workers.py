@@ -13,6 +13,7 @@ import grpc
 import pytest
 
 from conftest import BUILD, PATIENCE, ROOT, SECONDS, Mesh, start_weir, tool
+from churn import Churn
 from test_faults import Load
 from test_upstream import RAW, READY, call, failure
 
@@ -538,3 +539,15 @@ def test_update_fails_if_a_new_server_of_an_upstream_is_not_ready(mesh):
             in run.stderr)
     other = mesh.upstream()
     mesh.tool("backend", "update", "raw", "--upstream", f"{server.address},{other.address}")
+
+
+# All at once.
+
+
+def test_scaling_replacing_and_killing_workers_loses_no_call(mesh):
+    churn = Churn(mesh)
+    churn.run(0)
+    assert not churn.wrong
+    assert churn.counts["kills"] >= 2
+    assert churn.counts["replacements"] == churn.counts["scalings"] == 3
+    assert all(churn.counts[kind] for kind in ("small", "large", "stream", "metrics"))
