@@ -20,8 +20,8 @@ PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 # The program of the Swift tests, in a build folder; `swift test` writes into that folder, which may be root's.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
-.PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture store-faults abuse bench protos check-protos check-contract \
-  release-protos vectors format lint
+.PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture store-faults churn \
+  abuse bench protos check-protos check-contract release-protos vectors format lint
 
 # Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
 define install
@@ -111,6 +111,10 @@ store-faults: deps-test
 	$(SWIFT) build --build-tests
 	@folder=$$(mktemp -d) && .build/debug/StoreFaults $$folder && rm -r $$folder
 	WEIR_DAMAGE_SAMPLES=10000 WEIR_DAMAGE_SEED=$$(date +%s) .build/$(SWIFT_TESTS) --filter FaultInjectionTests
+
+# Scales, replaces and kills workers under load for TIME seconds, and looks for lost calls.
+churn: deps-test $(VENV)/installed build
+	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/churn.py --seconds $(TIME)
 
 # Attacks a server in every way that the tests know, and measures a client beside them.
 abuse: deps-test $(VENV)/installed

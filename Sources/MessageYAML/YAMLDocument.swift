@@ -4,7 +4,10 @@ internal import Yams
 /// YAML or JSON in the terms of a `.proto` file, in which every field knows its line.
 package struct YAMLDocument {
     private let name: String
-    private let root: Node
+    /// The values, and the lines of fields. Nil for JSON that is not YAML.
+    private let root: Node?
+    /// The values if the document is JSON.
+    private let json: JSONValue?
     /// How many values the document may stand for.
     private let maximumValues: Int
 
@@ -14,17 +17,33 @@ package struct YAMLDocument {
         self.name = name
         maximumValues = min(
             Self.maximumValues, Self.minimumBudget + Self.valuesPerByte * text.utf8.count)
-        guard Self.anchors(in: text) <= Self.maximumAnchors else {
+        json = Self.json(text)
+        guard json != nil || Self.anchors(in: text) <= Self.maximumAnchors else {
             throw MessageError("\(name) has more than \(Self.maximumAnchors) anchors (&name)")
         }
-        let composed: Node?
         do {
-            composed = try Yams.compose(yaml: text)
+            let text = json == nil ? text : SurrogateEscapes.joined(text)
+            root = try Yams.compose(yaml: ByteOrderMarks.doubled(text))
         } catch {
-            throw MessageError("\(name):\(Self.reason(of: error))")
+            guard json != nil, !Self.isDuplicateKey(error) else {
+                throw MessageError("\(name):\(Self.reason(of: error))")
+            }
+            root = nil
         }
-        guard let composed else { throw MessageError("\(name) is empty") }
-        root = composed
+        guard root != nil || json != nil else { throw MessageError("\(name) is empty") }
+    }
+
+    /// An object or array of JSON; nil if the text is something else.
+    ///
+    /// Most JSON is YAML. JSON with control characters or keys of over 1,024 characters is not.
+    private static func json(_ text: String) -> JSONValue? {
+        let first = text.utf8.first { !" \t\r\n\u{feff}".utf8.contains($0) }
+        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return nil }
+        return try? JSONValue(parsing: text)
+    }
+
+    private static func isDuplicateKey(_ error: any Error) -> Bool {
+        if case .duplicatedKeysInMapping = error as? YamlError { true } else { false }
     }
 
     /// Where it is wrong, and why. Without the line itself, which Yams shows: it may hold a secret.
@@ -73,11 +92,18 @@ package struct YAMLDocument {
     ) throws(MessageError) -> Message {
         do throws(MessageError) {
             let bytes = try JSONTranscoder(schema: try Self.schema(of: type)).bytes(
-                from: try JSONValue(document: root, maximumValues: maximumValues),
-                message: type.messageName ?? "")
+                from: try value, message: type.messageName ?? "")
             return try Message(serializedBytes: bytes)
         } catch {
             throw MessageError(located(error.field ?? "", error.reason))
+        }
+    }
+
+    private var value: JSONValue {
+        get throws(MessageError) {
+            if let json { return json }
+            guard let root else { return .null }
+            return try JSONValue(document: root, maximumValues: maximumValues)
         }
     }
 
@@ -99,7 +125,7 @@ package struct YAMLDocument {
 
     /// Where a field is, or what it would be in.
     private func line(of path: String) -> Int? {
-        var node = root
+        guard var node = root else { return nil }
         var line = node.mark?.line
         for step in path.split(whereSeparator: { ".[]\"".contains($0) }) {
             switch node {
@@ -174,7 +200,7 @@ extension JSONValue {
         case .mapping(let mapping):
             var members: [(key: String, value: JSONValue)] = []
             for (key, value) in mapping {
-                guard let key = key.string else {
+                guard let key = key.scalar?.text else {
                     throw MessageError("line \(key.mark?.line ?? 0): a key must be a string")
                 }
                 members.append((key, try JSONValue(value, &budget, depth: depth + 1)))
@@ -187,7 +213,7 @@ extension JSONValue {
             }
             self = .array(elements)
         case .scalar(let scalar):
-            self = scalar.special ?? .string(scalar.string)
+            self = scalar.special ?? .string(scalar.text)
         case .alias(let alias):
             throw MessageError("line \(alias.mark?.line ?? 0): aliases are not supported")
         }
@@ -220,6 +246,11 @@ extension Node {
 }
 
 extension Node.Scalar {
+    /// The string that it stands for.
+    fileprivate var text: String {
+        ByteOrderMarks.single(string, hasEscapes: style != .doubleQuoted)
+    }
+
     /// What the scalar is if not a string: null, a boolean or a number. Quoted scalars are strings.
     fileprivate var special: JSONValue? {
         guard style == .plain || style == .any else { return nil }

@@ -61,15 +61,14 @@ extension ProtobufMessage {
             let message = unsafe _make(in: arena).assumingMemoryBound(to: ProtobufCMessage.self)
             let count = unsafe protobuf_c_message_get_packed_size(message)
             guard count > 0 else { return }
-            let start = buffer.count
-            buffer.append(contentsOf: repeatElement(0, count: count))
-            unsafe buffer.withUnsafeMutableBytes { bytes in
-                guard let base = bytes.baseAddress else { return }
-                // `count` bytes exist from `start` on, and protobuf-c writes as many as it has
-                // counted.
-                let written = unsafe protobuf_c_message_pack(
-                    message, (base + start).assumingMemoryBound(to: UInt8.self))
-                precondition(written == count, "protobuf-c counts what it writes")
+            buffer.append(addingCapacity: count) { output in
+                unsafe output.withUnsafeMutableBufferPointer { bytes, initialized in
+                    guard let base = bytes.baseAddress else { return }
+                    // There is room for `count` bytes, and protobuf-c writes as many as it has
+                    // counted.
+                    initialized = unsafe protobuf_c_message_pack(message, base)
+                    precondition(initialized == count, "protobuf-c counts what it writes")
+                }
             }
         }
     }

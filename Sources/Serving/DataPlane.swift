@@ -98,7 +98,7 @@ package final class DataPlane: Sendable {
         let loops = Dictionary(
             uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
         return ServerBootstrap(group: acceptor.eventLoop, childGroup: children)
-            .serverChannelOption(.backlog, value: 4_096)
+            .serverChannelOption(.backlog, value: ListeningPort.backlog)
             .serverChannelInitializer { [log] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AcceptPause(log: log))

@@ -32,9 +32,13 @@ package struct ListenFailure: Error, CustomStringConvertible {
 /// Where a server listens: on an address, or on a socket that it was given.
 package struct ListeningPort: Sendable {
     private enum Place {
-        case address(SocketAddress)
+        /// With whether other sockets may be listening there.
+        case address(SocketAddress, isShared: Bool)
         case inherited(Int32)
     }
+
+    /// Connections that wait to be accepted.
+    static let backlog: Int32 = 4_096
 
     private var place: Place
 
@@ -43,8 +47,8 @@ package struct ListeningPort: Sendable {
 
     /// An address.
     ///
-    /// All sockets on it share it (SO_REUSEPORT), also with those of another server of the same
-    /// user. Only a server that takes over from another one needs that.
+    /// All sockets of a server share it (SO_REUSEPORT), also with those of another server of the
+    /// same user if this one is to take over from it.
     ///
     /// - Parameter isShared: whether another server may be listening there.
     package init(host: String, port: Int, isShared: Bool) async throws(ListenFailure) {
@@ -55,36 +59,66 @@ package struct ListeningPort: Sendable {
         } catch {
             throw ListenFailure(name, error)
         }
-        if !isShared, port != 0, Self.isTaken(address) {
-            throw ListenFailure(
-                name, "another server listens there; to take over from it, see --take-over")
-        }
-        place = .address(address)
+        place = .address(address, isShared: isShared)
     }
 
-    /// Whether a socket listens on the address, or on one that contains it or is contained in it.
-    /// Our own sockets would share it with one that has SO_REUSEPORT; the one here does not.
-    private static func isTaken(_ address: SocketAddress) -> Bool {
+    /// A socket that listens on the address. No other socket listens there, or on an address that
+    /// contains it or is contained in it; later ones may, with SO_REUSEPORT.
+    ///
+    /// Only `listen` excludes others, because connections that are closing must not keep the
+    /// address: several sockets can be bound to it while none of them listens.
+    private static func exclusiveSocket(_ address: SocketAddress) throws(IOError) -> Int32 {
+        // If sockets begin to listen at the same moment, the system may refuse all of them.
+        var attempts = 0
+        while true {
+            let descriptor = try bound(address)
+            guard listen(descriptor, backlog) != 0 else {
+                do throws(IOError) {
+                    try set(SO_REUSEPORT, of: descriptor)
+                    return descriptor
+                } catch {
+                    close(descriptor)
+                    throw error
+                }
+            }
+            let error = IOError(errnoCode: errno, reason: "listen")
+            close(descriptor)
+            attempts += 1
+            guard error.errnoCode == EADDRINUSE, attempts < 10 else { throw error }
+        }
+    }
+
+    private static func bound(_ address: SocketAddress) throws(IOError) -> Int32 {
         let family = address.protocol == .inet6 ? AF_INET6 : AF_INET
-        let probe = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard probe >= 0 else { return false }
-        defer { close(probe) }
+        let descriptor = socket(
+            family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        do throws(IOError) {
+            try set(SO_REUSEADDR, of: descriptor)
+            // The address lives for the time of the call.
+            let isBound = unsafe address.withSockAddr { address, size in
+                unsafe bind(descriptor, address, socklen_t(size)) == 0
+            }
+            guard isBound else { throw IOError(errnoCode: errno, reason: "bind") }
+            return descriptor
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    private static func set(_ option: Int32, of descriptor: Int32) throws(IOError) {
         var one: Int32 = 1
-        // Connections that are closing do not count. The option and the address live for the time
-        // of the calls.
-        let size = socklen_t(MemoryLayout<Int32>.size)
-        guard unsafe setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &one, size) == 0 else {
-            return false
-        }
-        return unsafe address.withSockAddr { address, size in
-            unsafe bind(probe, address, socklen_t(size)) != 0 && errno == EADDRINUSE
-        }
+        // The value lives for the time of the call.
+        let result = unsafe setsockopt(
+            descriptor, SOL_SOCKET, option, &one, socklen_t(MemoryLayout<Int32>.size))
+        guard result == 0 else { throw IOError(errnoCode: errno, reason: "setsockopt") }
     }
 
     /// Throws if another port of this server has the same address: they would share it, and each
     /// get some of the other's connections.
     package func checkDistinct(from other: ListeningPort) throws(ListenFailure) {
-        guard case .address(let mine) = place, case .address(let others) = other.place,
+        guard case .address(let mine, _) = place, case .address(let others, _) = other.place,
             let port = mine.port, port != 0, port == others.port,
             Self.overlap(mine.ipAddress ?? "", others.ipAddress ?? "")
         else { return }
@@ -117,14 +151,18 @@ package struct ListeningPort: Sendable {
 
     var isInherited: Bool { if case .inherited = place { true } else { false } }
 
+    /// Further sockets share the address of the first one.
     mutating func join(_ address: SocketAddress?) {
-        if case .address = place, let address { place = .address(address) }
+        if case .address = place, let address { place = .address(address, isShared: true) }
     }
 
     func open(_ bootstrap: ServerBootstrap) async throws(ListenFailure) -> any Channel {
         do {
             switch place {
-            case .address(let address):
+            case .address(let address, isShared: false):
+                let own = try Self.exclusiveSocket(address)
+                return try await bootstrap.withBoundSocket(own).get()
+            case .address(let address, isShared: true):
                 return
                     try await bootstrap
                     .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
@@ -136,6 +174,12 @@ package struct ListeningPort: Sendable {
                 return try await bootstrap.withBoundSocket(own).get()
             }
         } catch {
+            if case .address(_, isShared: false) = place,
+                (error as? IOError)?.errnoCode == EADDRINUSE
+            {
+                throw ListenFailure(
+                    text, "another server listens there; to take over from it, see --take-over")
+            }
             throw ListenFailure(text, error)
         }
     }
@@ -143,7 +187,7 @@ package struct ListeningPort: Sendable {
     /// The address or socket, for errors.
     private var text: String {
         switch place {
-        case .address(let address):
+        case .address(let address, _):
             "\(Address(host: address.ipAddress ?? "", port: address.port ?? 0))"
         case .inherited(let descriptor): "the inherited socket \(descriptor)"
         }

@@ -14,7 +14,31 @@ struct AdminOptions: ParsableArguments {
             valueName: "host:port"))
     var admin: String?
 
-    @OptionGroup var tls: AdminTLSOptions
+    @Flag(
+        help: "Use TLS to the admin port, with the system's authorities if no others are named.")
+    var adminTls = false
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of its authorities (default: $WEIR_ADMIN_TLS_CA).", valueName: "file"))
+    var adminTlsCa: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the client's certificate (default: $WEIR_ADMIN_TLS_CERT).",
+            valueName: "file"))
+    var adminTlsCert: String?
+
+    @Option(
+        help: ArgumentHelp("PEM file of its key (default: $WEIR_ADMIN_TLS_KEY).", valueName: "file")
+    )
+    var adminTlsKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The name in the server's certificate, if it is not the host of the address "
+                + "(default: $WEIR_ADMIN_TLS_SERVER_NAME).", valueName: "name"))
+    var adminTlsServerName: String?
 
     @Option(
         help: ArgumentHelp(
@@ -38,9 +62,16 @@ struct AdminOptions: ParsableArguments {
     var client: WeirClient {
         get throws {
             try .forCommand(
-                try address, tls: tls.settings, token: try token,
+                try address, tls: tls, token: try token,
                 maxMessageBytes: Self.maxMessageBytes)
         }
+    }
+
+    /// Nil for plaintext.
+    private var tls: ClientTLS? {
+        ClientTLS(
+            isOn: adminTls, ca: adminTlsCa, certificate: adminTlsCert, key: adminTlsKey,
+            serverName: adminTlsServerName, environment: "WEIR_ADMIN_TLS")
     }
 
     private var token: String? {

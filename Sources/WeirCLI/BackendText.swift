@@ -21,30 +21,6 @@ enum BackendText {
         return "\(ready)/\(status.replicas.count)"
     }
 
-    /// Whether nothing is about to change by itself.
-    static func isSettled(_ backend: Weir_Admin_V1_Backend) -> Bool {
-        guard let status = backend.status else { return true }
-        if case .worker(let worker) = backend.kind {
-            return status.replicas.count { $0.state == .ready } == Int(worker.replicas)
-        }
-        return !status.replicas.isEmpty
-            && !status.replicas.contains { $0.state == .connecting || $0.state == .starting }
-    }
-
-    /// Why not all of a backend's workers are ready; nil when they are, and for other backends: the
-    /// servers of an upstream may be started later.
-    static func unready(_ backend: Weir_Admin_V1_Backend) -> String? {
-        guard case .worker(let worker) = backend.kind else { return nil }
-        let replicas = backend.status?.replicas ?? []
-        let ready = replicas.count { $0.state == .ready }
-        guard ready != Int(worker.replicas) else { return nil }
-        let count = "\(ready) of \(worker.replicas) workers are ready"
-        let failed = replicas.first { $0.state != .ready && !$0.lastFailure.isEmpty }
-        if let failed { return "\(count); \(failed.name) \(failed.lastFailure)" }
-        let problem = backend.status?.problem ?? ""
-        return problem.isEmpty ? count : "\(count); \(problem)"
-    }
-
     /// Everything about a backend.
     static func page(_ backend: Weir_Admin_V1_Backend) -> TerminalText {
         var lines: [Line] = [
@@ -98,7 +74,9 @@ enum BackendText {
             ("REPLICA", .left), ("STATE", .left), ("CONNS", .right), ("IN FLIGHT", .right),
             ("REQUESTS", .right), ("OK", .right), ("P50", .right), ("P99", .right),
         ]
-        if isWorker { columns += [("PID", .right), ("RESTARTS", .right)] }
+        if isWorker {
+            columns += [("REVISION", .right), ("PID", .right), ("RESTARTS", .right)]
+        }
         columns.append(("LAST FAILURE", .left))
         var table = Table(columns)
         for replica in status.replicas {
@@ -110,7 +88,10 @@ enum BackendText {
                 Style.latency(latency.p50Us), Style.latency(latency.p99Us),
             ]
             if isWorker {
-                cells += [replica.pid == 0 ? "-" : "\(replica.pid)", "\(replica.restarts)"]
+                cells += [
+                    "\(replica.revision)", replica.pid == 0 ? "-" : "\(replica.pid)",
+                    "\(replica.restarts)",
+                ]
             }
             table.add(cells + [failure(replica)])
         }

@@ -2,42 +2,6 @@ internal import ArgumentParser
 internal import Foundation
 internal import Weir
 
-/// TLS towards the admin port.
-struct AdminTLSOptions: ParsableArguments {
-    @Flag(
-        help: "Use TLS to the admin port, with the system's authorities if no others are named.")
-    var adminTls = false
-
-    @Option(
-        help: ArgumentHelp(
-            "PEM file of its authorities (default: $WEIR_ADMIN_TLS_CA).", valueName: "file"))
-    var adminTlsCa: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "PEM file of the client's certificate (default: $WEIR_ADMIN_TLS_CERT).",
-            valueName: "file"))
-    var adminTlsCert: String?
-
-    @Option(
-        help: ArgumentHelp("PEM file of its key (default: $WEIR_ADMIN_TLS_KEY).", valueName: "file")
-    )
-    var adminTlsKey: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "The name in the server's certificate, if it is not the host of the address "
-                + "(default: $WEIR_ADMIN_TLS_SERVER_NAME).", valueName: "name"))
-    var adminTlsServerName: String?
-
-    /// Nil for plaintext.
-    var settings: ClientTLS? {
-        ClientTLS(
-            isOn: adminTls, ca: adminTlsCa, certificate: adminTlsCert, key: adminTlsKey,
-            serverName: adminTlsServerName, environment: "WEIR_ADMIN_TLS")
-    }
-}
-
 /// TLS towards the data port.
 struct DataTLSOptions: ParsableArguments {
     @Flag(help: "Use TLS, with the system's authorities if no others are named.")
@@ -73,7 +37,7 @@ struct DataTLSOptions: ParsableArguments {
 
 extension ClientTLS {
     /// What options say, or else the environment; nil for plaintext.
-    fileprivate init?(
+    init?(
         isOn: Bool, ca: String?, certificate: String?, key: String?, serverName: String?,
         environment prefix: String
     ) {

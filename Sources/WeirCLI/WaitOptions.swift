@@ -6,39 +6,38 @@ internal import Messages
 struct WaitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Seconds to wait for the replicas to be ready, at most 86400; 0 not to wait. 'create' "
-                + "fails if not all workers are ready by then."),
+            "Seconds to wait for the replicas to be ready, at most 86400; 0 not to wait. The "
+                + "command fails if not all workers, and all new servers of an update, are ready "
+                + "by then."),
         transform: Bounded.decimal(0...86_400))
     var wait = 10.0
 
-    /// Prints the backend, when its replicas have settled.
+    /// Prints the backend when its replicas have settled. Fails if they are not ready.
     ///
-    /// - Parameter isNew: whether it fails if the backend has workers that are not ready in time.
+    /// - Parameter backend: the server's answer to the change.
     func show(
-        _ backend: Weir_Admin_V1_Backend, _ change: ChangeOptions, _ options: AdminOptions,
-        isNew: Bool = false
+        _ backend: Weir_Admin_V1_Backend, _ kind: Readiness.Change, _ change: ChangeOptions,
+        _ options: AdminOptions
     ) async throws {
-        var backend = backend
+        guard !change.dryRun else { return try options.show(backend) { BackendText.page($0) } }
+        let revision = backend.revision
+        var now = Readiness(backend: backend, revision: revision, change: kind)
         let end = ContinuousClock.now + .seconds(wait)
-        while !change.dryRun, !BackendText.isSettled(backend), .now < end {
+        while !now.isSettled, .now < end {
             if Style.isErrorTerminal {
                 ErrorOutput.write(
-                    "\r\(backend.name): \(BackendText.ready(backend)) replicas ready")
+                    "\r\(backend.name): \(BackendText.ready(now.backend)) replicas ready")
             }
             try await Task.sleep(for: .milliseconds(100))
-            backend = try await options.call(
+            let latest: Weir_Admin_V1_Backend = try await options.call(
                 "GetBackend", Weir_Admin_V1_GetBackendRequest(name: backend.name))
+            now = Readiness(backend: latest, revision: revision, change: kind)
         }
         if Style.isErrorTerminal { ErrorOutput.write("\r\u{1b}[K") }
-        try options.show(backend) { BackendText.page($0) }
-        guard isNew, !change.dryRun, wait > 0, let problem = BackendText.unready(backend) else {
-            return
-        }
-        complain(
-            """
-            backend '\(backend.name)' exists, but is not ready after \(wait.formatted()) s: \
-            \(problem)
-            """)
+        try options.show(now.backend) { BackendText.page($0) }
+        guard wait > 0, let problem = now.problem else { return }
+        let done = if case .created = kind { "exists" } else { "is updated" }
+        complain("backend '\(backend.name)' \(done), but is not ready: \(problem)")
         throw ExitCode(EXIT_FAILURE)
     }
 }

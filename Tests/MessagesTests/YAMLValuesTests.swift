@@ -84,24 +84,90 @@ internal import Testing
         "a", "Z", "é", "日", "\u{1f600}", "0", "1", "9", "_", ".", "-", "+", ":", ",", "?", "!",
         "&", "*", "#", "|", ">", "@", "`", "%", "\"", "'", "\\", "/", "{", "}", "[", "]", "<", "=",
         "~", " ", "  ", "\t", "\n", "\n\n", "\r", "\r\n", "\u{1}", "\u{7f}", "\u{85}", "\u{a0}",
-        "\u{2028}", "\u{2029}", "a\u{feff}", "\u{fffd}", "\u{10ffff}", "null", "true", "No", "on",
+        "\u{2028}", "\u{2029}", "\u{feff}", "\\uFEFF", "\\", "\u{fffd}", "\u{fffe}", "\u{10ffff}",
+        "\u{e000}", "\u{9f}", "\u{0}", " &a ", String(repeating: "k", count: 1_100),
+        "null", "true", "No", "on",
         "---", "...", "<<", "0x", "0b", "1e", "2001-01-01", "12:30", ": ", " #", "- ", "!!str ",
         String(repeating: "x", count: 120), String(repeating: "word ", count: 30),
     ]
 
+    /// A string of JSON in which every code unit is escaped.
+    private static func escaped(_ text: String) -> String {
+        let units = text.utf16.map { unit in
+            let digits = String(unit, radix: 16)
+            return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+        return "\"\(units.joined())\""
+    }
+
     @Test("Any text in any place is read back as it was written", arguments: 1...4)
     func writesAnyText(seed: Int) throws {
+        var schema = Schema()
+        try schema.add(Weir_Test_Everything._file)
+        let transcoder = JSONTranscoder(schema: schema)
         var random = Numbers(state: UInt64(seed))
-        for _ in 0..<200 {
+        for _ in 0..<60 {
             let count = Int.random(in: 0...6, using: &random)
             let text = (0..<count).map { _ in
                 Self.pieces.randomElement(using: &random) ?? ""
             }.joined()
             let message = Weir_Test_Everything(
                 stringValue: text, texts: [text, "a" + text, text + "a"], counts: [text: 1])
-            let written = try YAMLDocument.text(of: message)
-            #expect(try Self.message(written) == message, "seed \(seed): \(text.debugDescription)")
+            let json = try transcoder.json(
+                from: try message.serializedBytes(),
+                message: Weir_Test_Everything.messageName ?? "")
+            let (one, more, other) = (
+                Self.escaped(text), Self.escaped("a" + text), Self.escaped(text + "a")
+            )
+            let escaped = """
+                {"stringValue": \(one), "texts": [\(one), \(more), \(other)], "counts": {\(one)
+                : 1}}
+                """
+            for written in [
+                try YAMLDocument.text(of: message), json.text(indent: 2), json.text(indent: 0),
+                "\u{feff}" + json.text(), escaped,
+            ] {
+                #expect(
+                    try Self.message(written) == message, "seed \(seed): \(text.debugDescription)")
+            }
         }
+    }
+
+    @Test(
+        "U+FEFF is part of a string in every style, except at the beginning of a file",
+        arguments: [
+            ("\"\\uFEFFa\"", "\u{feff}a"), ("\"\\ufeff\\U0000FEFF\"", "\u{feff}\u{feff}"),
+            ("\"\u{feff}a\u{feff}\"", "\u{feff}a\u{feff}"), ("'\u{feff}a'", "\u{feff}a"),
+            ("a\u{feff}\u{feff}b", "a\u{feff}\u{feff}b"), ("!!str \"\\uFEFFa\"", "\u{feff}a"),
+            ("|-\n  \u{feff}a", "\u{feff}a"), ("'\\uFEFF'", "\\uFEFF"),
+            ("\\uFEFF\\uFEFFa", "\\uFEFF\\uFEFFa"), ("'\\\\uFEFF'", "\\\\uFEFF"),
+            ("\"\\\\uFEFF\"", "\\uFEFF"), ("\"\\\\\\uFEFF\"", "\\\u{feff}"),
+        ])
+    func keepsByteOrderMarks(scalar: String, text: String) throws {
+        for begin in ["", "\u{feff}"] {
+            let message = try Self.message("\(begin)string_value: \(scalar)\n")
+            #expect(message.stringValue == text, "\(scalar.debugDescription)")
+        }
+        let keyed = try Self.message("counts: {\"\\uFEFFa\": 1}")
+        #expect(keyed.counts == ["\u{feff}a": 1])
+    }
+
+    @Test("JSON with a key that is given twice is refused, also if it is not YAML")
+    func refusesDuplicates() {
+        for key in ["a", "\\ud83d\\ude00"] {
+            let error = #expect(throws: MessageError.self) {
+                try Self.message("{\"counts\": {\"\(key)\": 1,\n \"\(key)\": 2}}")
+            }
+            #expect(error?.description.contains("given twice") == true)
+        }
+    }
+
+    @Test("Errors in JSON have their line")
+    func locatesJSON() {
+        let error = #expect(throws: MessageError.self) {
+            try Self.message("{\n\"texts\": [\"\"],\n\"int32Value\": \"x\"}")
+        }
+        #expect(error?.description.hasPrefix("input:3: int32Value: ") == true)
     }
 
     /// Numbers that are the same in every run.

@@ -1,5 +1,6 @@
 """Fixtures: running servers, the client of this repository, and stubs made by grpcio-tools."""
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -321,6 +323,26 @@ def wait_for(holds, seconds=SECONDS):
         assert time.monotonic() - start < seconds, "did not come true in time"
         time.sleep(0.01)
     return time.monotonic() - start
+
+
+@contextlib.contextmanager
+def load(work, threads):
+    """Repeats something on threads until the block ends, also by a failure."""
+    stopped = threading.Event()
+
+    def run():
+        while not stopped.is_set():
+            work()
+
+    running = [threading.Thread(target=run, daemon=True) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        for thread in running:
+            thread.join(SECONDS)
 
 
 def admin_of(stubs, server):

@@ -138,6 +138,9 @@ class Raw(grpc.GenericRpcHandler):
             "Note": grpc.unary_unary_rpc_method_handler(self.note),
             "Flood": grpc.unary_stream_rpc_method_handler(self.flood),
             "Parts": grpc.unary_stream_rpc_method_handler(self.parts),
+            "Trickle": grpc.unary_stream_rpc_method_handler(self.trickle),
+            "Size": grpc.unary_unary_rpc_method_handler(
+                lambda request, context: str(len(request)).encode()),
             "Swallow": grpc.stream_unary_rpc_method_handler(self.swallow),
             "Stall": grpc.stream_unary_rpc_method_handler(self.stall),
         }
@@ -193,6 +196,14 @@ class Raw(grpc.GenericRpcHandler):
     def parts(self, request, context):
         for _ in range(int(os.environ.get("PARTS", "1"))):
             yield b"x" * 65_536
+
+    def trickle(self, request, context):
+        """As many messages as asked for, with a pause between two; the headers name the process."""
+        count, pause = request.split()
+        context.send_initial_metadata([("x-pid", str(os.getpid()))])
+        for number in range(int(count)):
+            time.sleep(float(pause))
+            yield str(number).encode()
 
     def swallow(self, requests, context):
         time.sleep(float(os.environ.get("STALLS", "0")))

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, SECONDS, free_port
+from conftest import BUILD, SECONDS, free_port, started
 
 from test_state import servers  # noqa: F401
 
@@ -36,3 +36,20 @@ def test_a_second_server_on_a_port_is_refused(servers, host):
     assert "another server listens there; to take over from it, see --take-over" in run.stderr
     # The server that was there first still has every connection.
     assert first.process.poll() is None
+
+
+@pytest.mark.parametrize("option, other", [("--data", "--admin"), ("--admin", "--data")])
+def test_of_servers_that_start_at_the_same_moment_one_gets_the_port(option, other):
+    for _ in range(8):
+        port = free_port()
+        pair = [started(subprocess.Popen(
+            [BUILD / "weir", "serve", "--json", "--store", "memory:", option,
+             f"127.0.0.1:{port}", other, "127.0.0.1:0"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) for _ in range(2)]
+        running = [server for server in pair if server.stdout.readline()]
+        assert len(running) == 1
+        (refused,) = set(pair) - set(running)
+        assert "another server listens there" in refused.communicate(timeout=SECONDS)[1]
+        assert refused.returncode == 1
+        running[0].terminate()
+        assert running[0].wait(SECONDS) == 0

@@ -12,7 +12,7 @@ import time
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from conftest import BUILD, free_port, start_demo, started, tool, wait_for
+from conftest import BUILD, free_port, load, start_demo, started, tool, wait_for
 from peer import Peer
 
 HELLO = "/helloworld.Greeter/SayHello"
@@ -67,9 +67,9 @@ def test_health_says_not_serving_first_and_connections_are_taken_meanwhile():
     assert health(server.data) == health_pb2.HealthCheckResponse.SERVING
     server.process.send_signal(signal.SIGTERM)
     wait_for(lambda: health(server.data) == health_pb2.HealthCheckResponse.NOT_SERVING, 4)
-    with Load(server.data) as load:
+    with Load(server.data) as busy:
         time.sleep(0.5)
-    assert load.done and not load.failures
+    assert busy.done and not busy.failures
     # The state is a successor's now.
     run = tool(server, "traffic", "set", "greeter", "greeter-v1=1", check=False)
     assert run.returncode == 69 and "this server is ending" in run.stderr
@@ -88,24 +88,17 @@ def test_full_load_ends_without_a_failed_request():
     """grpcio's channels obey a GOAWAY: what they had sent is answered, the rest goes elsewhere."""
     server = start_demo()
     codes = []
-    stopping = threading.Event()
+    with grpc.insecure_channel(server.data) as channel:
+        hello = channel.unary_unary(HELLO)
 
-    def call():
-        with grpc.insecure_channel(server.data) as channel:
-            hello = channel.unary_unary(HELLO)
-            while not stopping.is_set():
-                futures = [hello.future(b"\n\x03Ada", timeout=20) for _ in range(50)]
-                codes.extend((future.code(), future.details()) for future in futures)
+        def call():
+            futures = [hello.future(b"\n\x03Ada", timeout=20) for _ in range(50)]
+            codes.extend((future.code(), future.details()) for future in futures)
 
-    threads = [threading.Thread(target=call) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    wait_for(lambda: len(codes) > 500)
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(30) == 0
-    stopping.set()
-    for thread in threads:
-        thread.join()
+        with load(call, threads=3):
+            wait_for(lambda: len(codes) > 500)
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(30) == 0
     # Only connections that were refused, for nobody listens any more, may fail.
     others = [one for one in codes if one[0] != grpc.StatusCode.OK
               and "Connection refused" not in one[1]]
@@ -130,20 +123,20 @@ def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
         [BUILD / "weir", "serve", "--data", f"127.0.0.1:{data}", "--admin", f"127.0.0.1:{admin}",
          "--store", "memory:"], capture_output=True, text=True, timeout=20)
     assert other.returncode == 1 and "see --take-over" in other.stderr
-    with Load(addresses["data"]) as load:
-        wait_for(lambda: load.done > 50)
+    with Load(addresses["data"]) as busy:
+        wait_for(lambda: busy.done > 50)
         new = start("--take-over", "30")
         time.sleep(0.5)
         assert new.poll() is None
         old.send_signal(signal.SIGTERM)
         assert new.stdout.readline()
         assert old.wait(20) == 0
-        before = load.done
-        wait_for(lambda: load.done > before + 50)
+        before = busy.done
+        wait_for(lambda: busy.done > before + 50)
     # With the old one's sockets the kernel resets what they had not accepted yet: of each caller, what it was just
     # opening. Nobody is refused, and nothing that was accepted is lost.
-    assert len(load.failures) <= len(load.threads), load.failures
-    assert not any("refused" in failure.lower() for failure in load.failures)
+    assert len(busy.failures) <= len(busy.threads), busy.failures
+    assert not any("refused" in failure.lower() for failure in busy.failures)
     server = type("Server", (), {"admin": addresses["admin"], "data": addresses["data"]})
     assert "greeter" in tool(server, "endpoint", "list").stdout
     new.send_signal(signal.SIGTERM)
@@ -193,8 +186,8 @@ def test_systemd_hands_sockets_over_and_hears_how_the_service_is(tmp_path):
     options = ("--demo", "--store", f"sqlite:{tmp_path}/weir.db")
     service = manager.start(*options, names="admin:data")
     assert manager.hear() == "READY=1"
-    with Load(manager.address("data"), threads=2) as load:
-        wait_for(lambda: load.done > 20)
+    with Load(manager.address("data"), threads=2) as busy:
+        wait_for(lambda: busy.done > 20)
         service.send_signal(signal.SIGHUP)
         assert [manager.hear(), manager.hear()] == ["RELOADING=1", "READY=1"]
         # A restart: the sockets stay, so connections wait and none is refused.
@@ -203,9 +196,9 @@ def test_systemd_hands_sockets_over_and_hears_how_the_service_is(tmp_path):
         assert service.wait(20) == 0
         service = manager.start(*options)
         assert manager.hear() == "READY=1"
-        before = load.done
-        wait_for(lambda: load.done > before + 20)
-    assert not load.failures, load.failures
+        before = busy.done
+        wait_for(lambda: busy.done > before + 20)
+    assert not busy.failures, busy.failures
     with grpc.insecure_channel(manager.address("admin")) as channel:
         assert health_pb2_grpc.HealthStub(channel).Check(
             health_pb2.HealthCheckRequest(), timeout=10).status

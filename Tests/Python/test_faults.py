@@ -25,7 +25,9 @@ class Load:
         self.done, self.errors, self.stopped = 0, [], threading.Event()
         self.method, self.request = method, request
         self.mesh = mesh
-        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+        # A test that fails does not stop it.
+        self.threads = [
+            threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
         for thread in self.threads:
             thread.start()
 

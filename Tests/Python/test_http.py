@@ -305,7 +305,8 @@ def test_shadows_copy_plain_http_too(fixture_server, operator, http):
 def test_a_drain_lets_http_requests_finish():
     server = Server([BUILD / "FixtureServer"])
     address, _ = server.first_line.split()
-    idle, undecided = http_client(address), socket.create_connection(tuple(address.split(":")))
+    idle, undecided = http_client(address), socket.create_connection(
+        tuple(address.split(":")), timeout=20)
     assert ask(idle, "GET", "/dynamic?bytes=1")[0] == 200
     busy = http_client(address)
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -3,12 +3,13 @@
 import collections
 import json
 import pathlib
-import threading
 import time
 
 import grpc
 import pytest
 import xxhash
+
+from conftest import load
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -95,33 +96,27 @@ def test_the_published_vectors_hold_for_another_implementation_of_xxh64():
 
 
 def test_a_thousand_changes_a_second_fail_no_request(demo, greeter, admin, stubs):
-    failures, answered, done = [], collections.Counter(), threading.Event()
+    failures, answered = [], collections.Counter()
+    changes, pending = 500, []
+    with grpc.insecure_channel(demo.data) as channel:
+        stub = stubs.hello_grpc.GreeterStub(channel)
 
-    def load():
-        with grpc.insecure_channel(demo.data) as channel:
-            stub = stubs.hello_grpc.GreeterStub(channel)
-            while not done.is_set():
-                try:
-                    answered[backend_of(stub, stubs)] += 1
-                except grpc.RpcError as error:
-                    failures.append(error)
+        def ask():
+            try:
+                answered[backend_of(stub, stubs)] += 1
+            except grpc.RpcError as error:
+                failures.append(error)
 
-    threads = [threading.Thread(target=load) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    changes, start = 500, time.monotonic()
-    pending = []
-    for number in range(changes):
-        weight = (number % 11) / 10
-        pending.append(admin.SetTraffic.future(stubs.admin.SetTrafficRequest(
-            endpoint="greeter", weights=[
-                stubs.admin.BackendWeight(backend="greeter-v1", weight=weight),
-                stubs.admin.BackendWeight(backend="greeter-v2", weight=1 - weight)])))
-    revisions = [change.result(timeout=20).revision for change in pending]
-    seconds = time.monotonic() - start
-    done.set()
-    for thread in threads:
-        thread.join()
+        with load(ask, threads=2):
+            start = time.monotonic()
+            for number in range(changes):
+                weight = (number % 11) / 10
+                pending.append(admin.SetTraffic.future(stubs.admin.SetTrafficRequest(
+                    endpoint="greeter", weights=[
+                        stubs.admin.BackendWeight(backend="greeter-v1", weight=weight),
+                        stubs.admin.BackendWeight(backend="greeter-v2", weight=1 - weight)])))
+            revisions = [change.result(timeout=20).revision for change in pending]
+            seconds = time.monotonic() - start
     print(f"{changes / seconds:.0f} changes a second, {sum(answered.values())} requests")
     assert not failures
     assert sum(answered.values()) > 0

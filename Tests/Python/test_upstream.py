@@ -13,7 +13,7 @@ import urllib.request
 
 import grpc
 import pytest
-from conftest import free_port, memory, wait_for
+from conftest import free_port, load, memory, wait_for
 from frame_server import FrameServer
 from scripted_backend import BEGIN, ScriptedBackend
 
@@ -203,23 +203,17 @@ def test_affinity_keeps_a_key_on_its_replica_and_moves_only_keys_of_one_that_lef
 def test_an_update_of_addresses_under_load_fails_no_request(mesh):
     a, b = mesh.upstream(NAME="a"), mesh.upstream(NAME="b")
     mesh.raw(a.address)
-    stop, errors, names = threading.Event(), [], set()
+    errors, names = [], set()
 
-    def load():
-        while not stop.is_set():
-            try:
-                names.add(call(mesh, "Name").split()[0])
-            except grpc.RpcError as error:
-                errors.append(error)
+    def ask():
+        try:
+            names.add(call(mesh, "Name").split()[0])
+        except grpc.RpcError as error:
+            errors.append(error)
 
-    threads = [threading.Thread(target=load) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for address in (b, a, b):
-        mesh.tool("backend", "update", "raw", "--upstream", address.address)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    with load(ask, threads=4):
+        for address in (b, a, b):
+            mesh.tool("backend", "update", "raw", "--upstream", address.address)
     assert not errors and names == {b"a", b"b"}
 
 

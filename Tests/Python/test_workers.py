@@ -431,23 +431,3 @@ def test_a_new_start_timeout_is_used_at_the_next_start(mesh, tmp_path):
     file.write_text(json.dumps({"worker": {**spec, "startTimeout": "0.5s"}}))
     mesh.tool("backend", "update", "w", "-f", file, "--wait", "0")
     mesh.wait_for("w", lambda status: "within 0.5 seconds" in status.replicas[0].last_failure)
-
-
-# The wait of the command.
-
-
-@pytest.mark.parametrize("program, reason", [
-    ("no-such-program", "no-such-program"), ("sh -c 'echo broken; exit 7'", "exited with code 7: broken"),
-    ("sleep 60", "0 of 1 workers are ready")])
-def test_create_fails_if_the_worker_is_not_ready_in_time(mesh, program, reason):
-    run = mesh.tool("backend", "create", "w", "--worker", program, "--wait", "2", check=False)
-    assert run.returncode == 1
-    assert "backend 'w' exists, but is not ready after 2 s: 0 of 1 workers are ready" in run.stderr
-    assert reason in run.stderr and "w#0" in run.stdout
-    assert mesh.status("w").replicas
-    run = mesh.tool("backend", "create", "unawaited", "--worker", program, "--wait", "0")
-    assert not run.stderr
-
-
-def test_create_of_an_upstream_that_is_not_started_yet_succeeds(mesh):
-    mesh.tool("backend", "create", "later", "--upstream", "127.0.0.1:1", "--wait", "1")

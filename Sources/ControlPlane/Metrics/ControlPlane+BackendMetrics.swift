@@ -68,7 +68,7 @@ extension ControlPlane {
         func gauge(_ name: String, _ help: String, _ value: (ReplicaStatus) -> Int) {
             text.family(name, "gauge", help)
             for backend in backends {
-                for replica in backend.running.set.statuses {
+                for replica in backend.running.replicas {
                     text.sample(name, [backend.label, ("replica", replica.name)], value(replica))
                 }
             }
@@ -80,7 +80,7 @@ extension ControlPlane {
         gauge("weir_replica_requests_in_flight", "Requests that have not ended.", \.inFlight)
         text.family("weir_replica_ejections_total", "counter", "Ejections for failures.")
         for backend in backends {
-            for replica in backend.running.set.statuses {
+            for replica in backend.running.replicas {
                 text.sample(
                     "weir_replica_ejections_total", [backend.label, ("replica", replica.name)],
                     replica.ejections)
@@ -90,7 +90,8 @@ extension ControlPlane {
         for backend in backends {
             for worker in backend.running.workers?.statuses ?? [] {
                 text.sample(
-                    "weir_worker_restarts_total", [backend.label, ("replica", worker.name)],
+                    "weir_worker_restarts_total",
+                    [backend.label, ("replica", worker.replica.name)],
                     worker.restarts)
             }
         }

@@ -43,27 +43,28 @@ extension ControlPlane {
             },
             retries: pool.retries, transparentRetries: pool.transparentRetries,
             retriesDenied: pool.retriesDenied)
-        if let failure = running.workers?.rollFailure {
+        if let failure = running.workers?.updateFailure {
             status.problem = failure
         } else if !usable {
             status.problem = running.set.problem
         }
-        let workers = running.workers?.statuses ?? []
-        status.replicas = running.set.statuses.map { replica in
-            Self.message(
-                replica, pool.replicas[replica.name], workers.first { $0.name == replica.name })
-        }
-        for worker in workers where !status.replicas.contains(where: { $0.name == worker.name }) {
-            let replica = ReplicaStatus(
-                name: worker.name, state: worker.isStarting ? .starting : .down)
-            status.replicas.append(Self.message(replica, nil, worker))
+        if let workers = running.workers {
+            status.replicas = workers.statuses.map { worker in
+                let figures = pool.replicas[worker.replica.name]
+                return Self.message(worker.replica, figures, worker.revision, worker)
+            }
+        } else {
+            status.replicas = running.set.statuses.map {
+                Self.message($0, pool.replicas[$0.name], running.revision)
+            }
         }
         status.replicas.sort { $0.name < $1.name }
         return status
     }
 
     private static func message(
-        _ replica: ReplicaStatus, _ figures: CallFigures?, _ worker: WorkerStatus?
+        _ replica: ReplicaStatus, _ figures: CallFigures?, _ revision: UInt64,
+        _ worker: WorkerStatus? = nil
     ) -> Weir_Admin_V1_ReplicaStatus {
         let latency = figures?.latency ?? LatencyHistogram()
         let succeeded = figures?.finished.first { $0.code == .ok }?.latency.count ?? 0
@@ -71,7 +72,7 @@ extension ControlPlane {
             name: replica.name, connections: UInt32(clamping: replica.connections),
             inFlight: UInt32(clamping: replica.inFlight), requests: latency.count,
             successShare: latency.count > 0 ? Double(succeeded) / Double(latency.count) : 0,
-            latency: .init(latency), ejections: replica.ejections)
+            latency: .init(latency), ejections: replica.ejections, revision: revision)
         message.state =
             switch replica.state {
             case .starting: .starting

@@ -10,6 +10,10 @@ struct RunningBackends {
         let set: ReplicaSet
         let workers: WorkerGroup?
         var revision: UInt64
+
+        /// How its replicas fare, each once: while a worker is replaced, both processes are in
+        /// the set.
+        var replicas: [ReplicaStatus] { workers?.statuses.map(\.replica) ?? set.statuses }
     }
 
     private(set) var all: [String: Running] = [:]
@@ -63,7 +67,7 @@ struct RunningBackends {
             }
         case .worker(let spec):
             set.update(backend.options)
-            workers?.update(spec)
+            workers?.update(spec, revision: backend.revision)
         }
         all[backend.name] = Running(set: set, workers: workers, revision: backend.revision)
         return set

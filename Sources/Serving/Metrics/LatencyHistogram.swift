@@ -29,10 +29,9 @@ package struct LatencyHistogram: Sendable, Equatable {
     }
 
     package mutating func add(_ other: LatencyHistogram) {
-        if other.counts.count > counts.count {
-            counts.append(contentsOf: repeatElement(0, count: other.counts.count - counts.count))
-        }
-        for index in other.counts.indices { counts[index] += other.counts[index] }
+        var shorter = other.counts
+        if shorter.count > counts.count { swap(&shorter, &counts) }
+        for index in shorter.indices { counts[index] += shorter[index] }
         count += other.count
         sum += other.sum
         maximum = max(maximum, other.maximum)

@@ -48,5 +48,12 @@ extension ReplicaSet {
         }
     }
 
+    /// How one replica fares; nil if it is not in the set.
+    func status(of replica: Replica) -> ReplicaStatus? {
+        let membership = membership
+        guard membership.replicas.contains(where: { $0 === replica }) else { return nil }
+        return ReplicaStatus(replica, checked: membership.options.health.isOn)
+    }
+
     package var requestsInFlight: Int { max(0, inFlight.load(ordering: .relaxed)) }
 }

@@ -5,15 +5,22 @@ internal import Synchronization
 /// command replaces the processes one by one, each only when its successor is healthy. A newer
 /// change does not wait for that.
 package final class WorkerGroup: Sendable {
+    /// A spec, and the revision of the backend that has it.
+    private struct Update: Equatable {
+        let spec: WorkerSpec
+        let revision: UInt64
+    }
+
     private struct State {
         var slots: [WorkerSlot] = []
         /// What the processes follow, or will when the changes before it are made.
-        var wanted: WorkerSpec?
+        var wanted: Update?
         var work: Task<Void, Never>?
         /// Slots that are given up and have not stopped yet, by number.
         var retiring: [Int: Task<Void, Never>] = [:]
         var retired = 0
-        var rollFailure: String?
+        /// Why an update was stopped.
+        var failure: (update: Update, reason: String)?
         var isStopped = false
     }
 
@@ -32,16 +39,23 @@ package final class WorkerGroup: Sendable {
     }
 
     /// What the slots are doing, in their order.
-    package var statuses: [WorkerStatus] { state.withLock { $0.slots.map(\.status) } }
+    package var statuses: [WorkerStatus] { state.withLock { $0.slots }.map(\.status) }
 
-    /// Why the latest change could not be carried out whole; nil when it was, or still is.
-    package var rollFailure: String? { state.withLock { $0.rollFailure } }
+    /// Why the latest update was stopped; nil while it is carried out, and when it has been.
+    package var updateFailure: String? {
+        state.withLock { state in
+            state.failure.flatMap { $0.update == state.wanted ? $0.reason : nil }
+        }
+    }
 
     /// Makes the processes follow a spec, in the background. A change of the command that still
     /// waits for a process of the spec before gives way.
-    package func update(_ spec: WorkerSpec) {
-        state.withLock { $0.wanted = spec }
-        enqueue { await self.follow(spec) }
+    ///
+    /// - Parameter revision: the revision of the backend that has the spec.
+    package func update(_ spec: WorkerSpec, revision: UInt64) {
+        let update = Update(spec: spec, revision: revision)
+        state.withLock { $0.wanted = update }
+        enqueue { await self.follow(update) }
     }
 
     /// Stops all processes; returns when they have ended.
@@ -71,25 +85,27 @@ package final class WorkerGroup: Sendable {
         }
     }
 
-    private func follow(_ spec: WorkerSpec) async {
+    private func follow(_ update: Update) async {
+        let spec = update.spec
         let slots = state.withLock { state in
             // A newer spec is followed next.
-            guard state.wanted == spec else { return nil as [WorkerSlot]? }
-            state.rollFailure = nil
-            return state.slots
+            state.wanted == update ? state.slots : nil
         }
         guard let slots else { return }
-        for slot in slots { slot.takeTimes(of: spec) }
+        for slot in slots {
+            slot.takeTimes(of: spec)
+            if slot.spec.runsLike(spec) { slot.follows(update.revision) }
+        }
         if slots.count > spec.replicas {
             state.withLock { $0.slots.removeLast(slots.count - spec.replicas) }
             await stop(Array(slots[spec.replicas...]))
         }
         for (index, old) in slots.prefix(spec.replicas).enumerated()
         where !old.spec.runsLike(spec) {
-            guard await replace(old, at: index, by: spec) else { return }
+            guard await replace(old, at: index, by: update) else { return }
         }
         for index in slots.count..<max(slots.count, spec.replicas) {
-            let slot = makeSlot(index, spec)
+            let slot = makeSlot(index, update)
             state.withLock { $0.slots.append(slot) }
             slot.start()
         }
@@ -98,14 +114,15 @@ package final class WorkerGroup: Sendable {
     /// Starts a new process beside an old one, and stops that when the new one is healthy.
     ///
     /// - Returns: false when the old one stays.
-    private func replace(_ old: WorkerSlot, at index: Int, by spec: WorkerSpec) async -> Bool {
+    private func replace(_ old: WorkerSlot, at index: Int, by update: Update) async -> Bool {
+        let spec = update.spec
         guard !isSuperseded(spec) else { return false }
-        let new = makeSlot(index, spec)
+        let new = makeSlot(index, update)
         new.start()
         let start = ContinuousClock.now
         while true {
             let (isStopped, timeout) = state.withLock { state in
-                (state.isStopped, (state.wanted ?? spec).startTimeout)
+                (state.isStopped, (state.wanted?.spec ?? spec).startTimeout)
             }
             let status = new.status
             let facts = Succession(
@@ -127,7 +144,9 @@ package final class WorkerGroup: Sendable {
                 log.error(
                     "update stopped: the new worker is not fit; the old ones stay",
                     metadata: ["worker": "\(new.name)", "reason": "\(reason)"])
-                state.withLock { $0.rollFailure = "the update was stopped: \(new.name) \(reason)" }
+                state.withLock {
+                    $0.failure = (update, "the update was stopped: \(new.name) \(reason)")
+                }
                 return false
             }
         }
@@ -135,7 +154,7 @@ package final class WorkerGroup: Sendable {
 
     /// Whether a newer spec needs other processes.
     private func isSuperseded(_ spec: WorkerSpec) -> Bool {
-        state.withLock { state in state.wanted.map { !$0.runsLike(spec) } ?? false }
+        state.withLock { state in state.wanted.map { !$0.spec.runsLike(spec) } ?? false }
     }
 
     /// Stops a slot in the background: it may take the whole grace period.
@@ -150,10 +169,10 @@ package final class WorkerGroup: Sendable {
         }
     }
 
-    private func makeSlot(_ index: Int, _ spec: WorkerSpec) -> WorkerSlot {
+    private func makeSlot(_ index: Int, _ update: Update) -> WorkerSlot {
         WorkerSlot(
-            name: "\(set.name)#\(index)", spec: spec, set: set, log: log,
-            makeSocket: directory.makeSocketPath)
+            name: "\(set.name)#\(index)", spec: update.spec, revision: update.revision, set: set,
+            log: log, makeSocket: directory.makeSocketPath)
     }
 
     private func stop(_ slots: [WorkerSlot]) async {

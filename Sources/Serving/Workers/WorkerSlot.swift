@@ -13,6 +13,7 @@ internal import Synchronization
 final class WorkerSlot: Sendable {
     private struct Facts {
         var spec: WorkerSpec
+        var revision: UInt64
         var process: WorkerProcess?
         var restarts: UInt64 = 0
         var lastFailure: String?
@@ -26,13 +27,15 @@ final class WorkerSlot: Sendable {
     private let facts: Mutex<Facts>
     private let task = Mutex<Task<Void, Never>?>(nil)
 
-    /// - Parameter makeSocket: gives a path that no process has used.
+    /// - Parameters:
+    ///   - revision: the revision of the backend that has the spec.
+    ///   - makeSocket: gives a path that no process has used.
     init(
-        name: String, spec: WorkerSpec, set: ReplicaSet, log: Logger,
+        name: String, spec: WorkerSpec, revision: UInt64, set: ReplicaSet, log: Logger,
         makeSocket: @escaping @Sendable () throws(WorkerDirectory.Failure) -> String
     ) {
         self.name = name
-        facts = Mutex(Facts(spec: spec))
+        facts = Mutex(Facts(spec: spec, revision: revision))
         self.set = set
         self.log = log
         self.makeSocket = makeSocket
@@ -41,9 +44,12 @@ final class WorkerSlot: Sendable {
     /// What the slot is doing, for people.
     var status: WorkerStatus {
         facts.withLock { facts in
-            WorkerStatus(
-                name: name, pid: facts.process?.pid.map(Int64.init), restarts: facts.restarts,
-                isStarting: facts.process?.state == .starting, lastFailure: facts.lastFailure)
+            let isStarting = facts.process?.state == .starting
+            let replica = facts.process.flatMap { set.status(of: $0.replica) }
+            return WorkerStatus(
+                replica: replica ?? .init(name: name, state: isStarting ? .starting : .down),
+                revision: facts.revision, pid: facts.process?.pid.map(Int64.init),
+                restarts: facts.restarts, lastFailure: facts.lastFailure)
         }
     }
 
@@ -58,6 +64,9 @@ final class WorkerSlot: Sendable {
             facts.process?.setGracePeriod(spec.gracePeriod)
         }
     }
+
+    /// The process serves a later revision of the backend as well.
+    func follows(_ revision: UInt64) { facts.withLock { $0.revision = revision } }
 
     var isHealthy: Bool { facts.withLock { $0.process?.state == .healthy } }
 
@@ -157,9 +166,10 @@ final class WorkerSlot: Sendable {
 
 /// What one slot of a worker backend is doing.
 package struct WorkerStatus: Sendable {
-    package let name: String
+    package let replica: ReplicaStatus
+    /// The revision of the backend that the process follows.
+    package let revision: UInt64
     package let pid: Int64?
     package let restarts: UInt64
-    package let isStarting: Bool
     package let lastFailure: String?
 }

@@ -65,7 +65,7 @@ struct BackendCommand: ParsableCommand {
                 backend: backend, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
             let reply: Weir_Admin_V1_Backend = try await options.call("CreateBackend", request)
-            try await wait.show(reply, change, options, isNew: true)
+            try await wait.show(reply, .created, change, options)
         }
     }
 
@@ -74,6 +74,8 @@ struct BackendCommand: ParsableCommand {
             abstract: "Changes a backend; options that are not given stay as they are.",
             discussion: """
                 Worker processes are replaced one by one, each when its successor is healthy.
+                If a successor does not become healthy, the old processes stay and the command
+                fails.
                 """)
 
         @Argument(help: "The name of the backend.")
@@ -85,14 +87,15 @@ struct BackendCommand: ParsableCommand {
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            var backend: Weir_Admin_V1_Backend = try await options.call(
+            let before: Weir_Admin_V1_Backend = try await options.call(
                 "GetBackend", Weir_Admin_V1_GetBackendRequest(name: name))
+            var backend = before
             try spec.apply(to: &backend)
             let request = Weir_Admin_V1_UpdateBackendRequest(
                 backend: backend, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
             let reply: Weir_Admin_V1_Backend = try await options.call("UpdateBackend", request)
-            try await wait.show(reply, change, options)
+            try await wait.show(reply, .updated(from: before), change, options)
         }
     }
 

@@ -4726,7 +4726,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__outlier_options__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__outlier_options__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__replica_status__field_descriptors[12] =
+static const ProtobufCFieldDescriptor weir__admin__v1__replica_status__field_descriptors[13] =
 {
   {
     "name",
@@ -4872,6 +4872,18 @@ static const ProtobufCFieldDescriptor weir__admin__v1__replica_status__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "revision",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReplicaStatus, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__replica_status__field_indices_by_name[] = {
   2,   /* field[2] = connections */
@@ -4884,13 +4896,14 @@ static const unsigned weir__admin__v1__replica_status__field_indices_by_name[] =
   10,   /* field[10] = pid */
   4,   /* field[4] = requests */
   11,   /* field[11] = restarts */
+  12,   /* field[12] = revision */
   1,   /* field[1] = state */
   5,   /* field[5] = success_share */
 };
 static const ProtobufCIntRange weir__admin__v1__replica_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__replica_status__descriptor =
 {
@@ -4900,7 +4913,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__replica_status__descriptor =
   "Weir__Admin__V1__ReplicaStatus",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__ReplicaStatus),
-  12,
+  13,
   weir__admin__v1__replica_status__field_descriptors,
   weir__admin__v1__replica_status__field_indices_by_name,
   1,  weir__admin__v1__replica_status__number_ranges,

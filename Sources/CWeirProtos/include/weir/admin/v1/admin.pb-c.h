@@ -421,10 +421,11 @@ struct  Weir__Admin__V1__ReplicaStatus
   uint64_t ejections;
   int64_t pid;
   uint64_t restarts;
+  uint64_t revision;
 };
 #define WEIR__ADMIN__V1__REPLICA_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__replica_status__descriptor) \
-    , {0,NULL}, WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_UNSPECIFIED, 0, 0, 0, 0, NULL, {0,NULL}, NULL, 0, 0, 0 }
+    , {0,NULL}, WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_UNSPECIFIED, 0, 0, 0, 0, NULL, {0,NULL}, NULL, 0, 0, 0, 0 }
 
 
 struct  Weir__Admin__V1__BackendStatus

@@ -645,7 +645,7 @@ class RateLimit(_message.Message):
     def __init__(self, requests_per_second: _Optional[float] = ..., burst: _Optional[int] = ...) -> None: ...
 
 class ReplicaStatus(_message.Message):
-    __slots__ = ["connections", "ejections", "in_flight", "last_failure", "last_failure_time", "latency", "name", "pid", "requests", "restarts", "state", "success_share"]
+    __slots__ = ["connections", "ejections", "in_flight", "last_failure", "last_failure_time", "latency", "name", "pid", "requests", "restarts", "revision", "state", "success_share"]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
     EJECTIONS_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -656,6 +656,7 @@ class ReplicaStatus(_message.Message):
     PID_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     SUCCESS_SHARE_FIELD_NUMBER: _ClassVar[int]
     connections: int
@@ -668,9 +669,10 @@ class ReplicaStatus(_message.Message):
     pid: int
     requests: int
     restarts: int
+    revision: int
     state: ReplicaState
     success_share: float
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ReplicaState, str]] = ..., connections: _Optional[int] = ..., in_flight: _Optional[int] = ..., requests: _Optional[int] = ..., success_share: _Optional[float] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., last_failure: _Optional[str] = ..., last_failure_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., ejections: _Optional[int] = ..., pid: _Optional[int] = ..., restarts: _Optional[int] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ReplicaState, str]] = ..., connections: _Optional[int] = ..., in_flight: _Optional[int] = ..., requests: _Optional[int] = ..., success_share: _Optional[float] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., last_failure: _Optional[str] = ..., last_failure_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., ejections: _Optional[int] = ..., pid: _Optional[int] = ..., restarts: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class ResetShadowReportRequest(_message.Message):
     __slots__ = ["backend", "endpoint"]

@@ -98,6 +98,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :ejections, :uint64, 10
       optional :pid, :int64, 11
       optional :restarts, :uint64, 12
+      optional :revision, :uint64, 13
     end
     add_message "weir.admin.v1.BackendStatus" do
       optional :usable, :bool, 1

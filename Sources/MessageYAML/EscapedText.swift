@@ -1,0 +1,100 @@
+/// Text with the escapes of double quotes in YAML and JSON, cut into characters and escapes.
+private struct EscapedText {
+    struct Piece {
+        let text: Substring.UnicodeScalarView
+        /// What it stands for; nil for other escapes than those of a number.
+        let value: UInt32?
+
+        var isByteOrderMark: Bool { value == 0xfeff }
+    }
+
+    private var rest: Substring.UnicodeScalarView
+    private let hasEscapes: Bool
+
+    init(_ text: String, hasEscapes: Bool = true) {
+        rest = text[...].unicodeScalars
+        self.hasEscapes = hasEscapes
+    }
+
+    /// The next character or escape; nil at the end.
+    mutating func next() -> Piece? {
+        guard let first = rest.first else { return nil }
+        guard hasEscapes, first == "\\" else { return take(1, value: first.value) }
+        let second = rest.dropFirst().first
+        let digits = second == "u" ? 4 : second == "U" ? 8 : 0
+        let number = String(String.UnicodeScalarView(rest.dropFirst(2).prefix(digits)))
+        guard number.utf8.count == digits, let value = UInt32(number, radix: 16) else {
+            // An escaped backslash begins no escape.
+            return take(2, value: nil)
+        }
+        return take(2 + digits, value: value)
+    }
+
+    private mutating func take(_ length: Int, value: UInt32?) -> Piece {
+        defer { rest = rest.dropFirst(length) }
+        return Piece(text: rest.prefix(length), value: value)
+    }
+}
+
+/// Keeps U+FEFF at the beginning of strings, where Yams removes it: in the text that Yams reads,
+/// each one stands twice, and of what it has read, each pair becomes one again.
+enum ByteOrderMarks {
+    /// The text with each mark twice, also if it is written as an escape. The one that begins a
+    /// file is not part of its text.
+    static func doubled(_ text: String) -> String {
+        guard mayHaveMarks(text) else { return text }
+        var pieces = EscapedText(text)
+        var doubled = String.UnicodeScalarView()
+        while let piece = pieces.next() {
+            let isFirst = doubled.isEmpty && piece.text.count == 1
+            doubled.append(contentsOf: piece.text)
+            if piece.isByteOrderMark, !isFirst { doubled.append(contentsOf: piece.text) }
+        }
+        return String(doubled)
+    }
+
+    /// A scalar as it was before its marks were doubled.
+    ///
+    /// - Parameter hasEscapes: whether what looks like an escape is text: not in double quotes.
+    static func single(_ scalar: String, hasEscapes: Bool) -> String {
+        guard mayHaveMarks(scalar) else { return scalar }
+        var pieces = EscapedText(scalar, hasEscapes: hasEscapes)
+        var single = String.UnicodeScalarView()
+        while let piece = pieces.next() {
+            // Yams has removed the other one of a first mark.
+            let isFirst = single.isEmpty && piece.text.count == 1
+            single.append(contentsOf: piece.text)
+            if piece.isByteOrderMark, !isFirst { _ = pieces.next() }
+        }
+        return String(single)
+    }
+
+    private static func mayHaveMarks(_ text: String) -> Bool {
+        // The first byte of a mark, or of its escape.
+        text.utf8.contains(0xef) || text.utf8.contains(UInt8(ascii: "\\"))
+    }
+}
+
+/// Characters that JSON escapes as two surrogates, which YAML does not allow.
+enum SurrogateEscapes {
+    /// The text of valid JSON with YAML's escapes for such characters.
+    static func joined(_ text: String) -> String {
+        guard text.utf8.contains(UInt8(ascii: "\\")) else { return text }
+        var pieces = EscapedText(text)
+        var joined = String.UnicodeScalarView()
+        while let piece = pieces.next() {
+            guard let high = piece.value, (0xd800..<0xdc00).contains(high),
+                let low = pieces.next()?.value, (0xdc00..<0xe000).contains(low)
+            else {
+                joined.append(contentsOf: piece.text)
+                continue
+            }
+            let value = 0x1_0000 + (high - 0xd800) << 10 + (low - 0xdc00)
+            let digits = String(value, radix: 16)
+            joined.append(
+                contentsOf: "\\U\(String(repeating: "0", count: 8 - digits.count))\(digits)"
+                    .unicodeScalars)
+        }
+        return String(joined)
+    }
+}
