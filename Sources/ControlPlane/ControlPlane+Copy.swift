@@ -2,6 +2,9 @@ internal import Logging
 
 /// The copy of a shared state on this machine.
 extension ControlPlane {
+    /// Whether the copy is up to date; nil if none is kept.
+    var isCopyUp: Bool? { copy.map { $0.problem == nil } ?? (lacksCopy ? false : nil) }
+
     /// - Returns: nil without a copy, and if it is empty or cannot be read.
     func readCopy() async -> StateHistory? {
         guard let copy else { return nil }
@@ -35,7 +38,9 @@ extension ControlPlane {
         guard let copy, copy.chain != nil else { return }
         do throws(StoreError) {
             try await copy.store.checkpoint(checkpoint)
-            self.copy?.chain = history.chain
+            let kept = UInt64(StateHistory.keptHashes)
+            let revision = checkpoint.revision
+            self.copy?.chain?.forget(before: revision - min(revision, kept))
         } catch {
             self.copy?.chain = nil
             reportCopy(error.description)

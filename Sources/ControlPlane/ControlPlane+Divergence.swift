@@ -4,7 +4,20 @@ internal import Messages
 /// What an operator can decide when the store contains another history than this server.
 extension ControlPlane {
     /// Serves what the store contains, instead of the state of this server.
-    func adoptState(validateOnly: Bool) async throws -> Weir_Admin_V1_AdoptStateResponse {
+    ///
+    /// - Parameter caller: for the log.
+    func adoptState(
+        validateOnly: Bool, caller: String
+    ) async throws -> Weir_Admin_V1_AdoptStateResponse {
+        let response = try await adopt(validateOnly: validateOnly, caller: caller)
+        // The store may lack some.
+        if !validateOnly { await registerHandlersOrReport() }
+        return response
+    }
+
+    private func adopt(
+        validateOnly: Bool, caller: String
+    ) async throws -> Weir_Admin_V1_AdoptStateResponse {
         await enter()
         defer { leave() }
         try requireDivergence()
@@ -22,44 +35,56 @@ extension ControlPlane {
             commonRevision: history.chain.common(with: stored.chain),
             changes: try StateComparison(from: state, to: stored.current).changes)
         guard !validateOnly else { return response }
-        log.warning(
-            "adopting the history of the store",
-            metadata: [
-                "store": "\(store.place)", "served": "\(state.revision)",
-                "revision": "\(stored.current.revision)", "common": "\(response.commonRevision)",
-            ])
+        report("adopting the history of the store", store: stored.chain, caller)
         history = stored
         try await publish(backendsChanged: true, isForeign: true)
         watchers.endAll(throwing: .historyReplaced)
+        await updateCopy()
         storeIsBack()
         return response
     }
 
     /// Writes the state and the history of this server to the store, instead of what it contains.
-    func restoreState(validateOnly: Bool) async throws -> Weir_Admin_V1_RestoreStateResponse {
+    ///
+    /// - Parameter caller: for the log.
+    func restoreState(
+        validateOnly: Bool, caller: String
+    ) async throws -> Weir_Admin_V1_RestoreStateResponse {
         await enter()
         defer { leave() }
         try requireDivergence()
         do throws(StoreError) {
-            let stored = try await store.read(after: nil)
-            // What is damaged has no common revisions that are known.
-            let chain = (try? StateHistory(stored))?.chain ?? HashChain()
+            let chain = try await storedChain()
             let response = Weir_Admin_V1_RestoreStateResponse(
-                previousRevision: stored.latest, revision: state.revision,
-                commonRevision: history.chain.common(with: chain))
+                previousRevision: chain?.latest ?? 0, revision: state.revision,
+                commonRevision: history.chain.common(with: chain ?? HashChain()))
             guard !validateOnly else { return response }
-            log.warning(
-                "replacing the history in the store",
-                metadata: [
-                    "store": "\(store.place)", "replaced": "\(stored.latest)",
-                    "revision": "\(state.revision)", "common": "\(response.commonRevision)",
-                ])
-            try await store.replace(with: try storedHistory())
+            report("replacing the history in the store", store: chain ?? HashChain(), caller)
+            try await store.replace(with: try storedHistory(), upTo: chain?.latest)
             storeIsBack()
             return response
         } catch {
             throw ControlError.unavailable(store.place, error.description)
         }
+    }
+
+    /// - Returns: nil if what the store contains is damaged.
+    private func storedChain() async throws(StoreError) -> HashChain? {
+        do throws(StoreError) {
+            return try StateHistory(try await store.read(after: nil)).chain
+        } catch {
+            guard error.isAboutContent else { throw error }
+            return nil
+        }
+    }
+
+    private func report(_ decision: String, store chain: HashChain, _ caller: String) {
+        log.warning(
+            "\(decision)",
+            metadata: [
+                "by": "\(caller)", "store": "\(store.place)", "served": "\(state.revision)",
+                "stored": "\(chain.latest)", "common": "\(history.chain.common(with: chain))",
+            ])
     }
 
     private func storedHistory() throws(StoreError) -> StoredHistory {
@@ -71,11 +96,11 @@ extension ControlPlane {
     }
 
     private func requireDivergence() throws(ControlError) {
-        switch storeProblem?.kind {
-        case .diverged, .damaged: return
-        case nil: throw .notDiverged("\(store.place) contains the history that this server serves")
-        case .lost, .closed:
-            throw .unavailable(store.place, storeProblem?.reason ?? "it cannot be reached")
+        guard let storeProblem else {
+            throw .notDiverged("\(store.place) contains the history that this server serves")
+        }
+        guard storeProblem.kind.needsDecision else {
+            throw .unavailable(store.place, storeProblem.reason)
         }
     }
 }

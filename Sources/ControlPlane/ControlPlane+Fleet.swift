@@ -31,7 +31,7 @@ extension ControlPlane {
 
     /// Tells the others which revision is served here.
     func announceRevision() async {
-        guard storeProblem?.kind.isReachable ?? true, let own = describedInstance(),
+        guard storeProblem?.kind.needsDecision ?? true, let own = describedInstance(),
             let bytes = try? own.serializedBytes()
         else { return }
         do throws(StoreError) {
@@ -61,7 +61,7 @@ extension ControlPlane {
         own.answering = true
         var response = Weir_Admin_V1_ListInstancesResponse(store: store.place)
         do throws(StoreError) {
-            if let storeProblem, !storeProblem.kind.isReachable {
+            if let storeProblem, !storeProblem.kind.needsDecision {
                 throw .unavailable(storeProblem.reason)
             }
             for stored in try await store.instances() {

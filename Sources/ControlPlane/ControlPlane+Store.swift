@@ -62,7 +62,8 @@ extension ControlPlane {
                 comment: condition.comment, summary: prefix + delta.summary(of: state),
                 delta: delta, previousHash: history.nextPreviousHash())
             let stored = StoredRecord(
-                revision: record.revision, bytes: try bytes(of: record))
+                revision: record.revision, bytes: try bytes(of: record),
+                expectedHash: state.revision == 0 ? HashChain.unknown : record.previousHash)
             record.hash = HashChain.hash(stored.bytes)
             do throws(StoreError) {
                 try await store.append(stored)
@@ -107,11 +108,11 @@ extension ControlPlane {
     ///
     /// - Returns: why the copy is served; nil if the store is.
     func loadStoreOrCopy(acceptsLostRevisions: Bool) async throws(StoreError) -> StoreError? {
-        let saved = await readCopy()
+        let saved = acceptsLostRevisions ? nil : await readCopy()
         do throws(StoreError) {
             let timeout = saved == nil ? Self.startTimeout : Self.shortStartTimeout
             history = try await load(within: timeout)
-            if !acceptsLostRevisions { try saved?.checkContained(in: history.chain) }
+            try saved?.checkContained(in: history.chain)
         } catch {
             guard let saved, error.isAboutContent || error.isTemporary else { throw error }
             history = saved
@@ -264,6 +265,7 @@ extension ControlPlane {
     }
 
     private func setProblem(_ new: StoreProblem) {
+        guard storeProblem != .ending else { return }
         storeProblem = new
         guard problemReports.isDue(new, at: .now) else { return }
         tellStandardServices()
@@ -278,16 +280,21 @@ extension ControlPlane {
     private func recover() async -> Bool {
         guard await followAgain() else { return false }
         // A server that started with a copy of the state could not add them.
-        guard !hasRegisteredHandlers else { return true }
+        if !hasRegisteredHandlers { await registerHandlersOrReport() }
+        return true
+    }
+
+    func registerHandlersOrReport() async {
         do {
             try await registerHandlers()
         } catch {
             log.warning("handlers cannot be registered", metadata: ["reason": "\(error)"])
         }
-        return true
     }
 
     private func followAgain() async -> Bool {
+        // The store may have been closed meanwhile.
+        guard !Task.isCancelled else { return false }
         do throws(StoreError) {
             // Changes do not wait for a store that does not answer: they are refused.
             try await store.probe()
@@ -297,6 +304,7 @@ extension ControlPlane {
         }
         await enter()
         defer { leave() }
+        guard storeProblem != .ending else { return false }
         // An operator may have decided meanwhile.
         guard storeProblem != nil else { return true }
         do throws(StoreError) {
@@ -326,8 +334,7 @@ extension ControlPlane {
     func tidyUp() async {
         await updateCopy()
         await announceRevision()
-        // The store of another history must not be changed.
-        if storeProblem == nil { await forgetOldChanges() }
+        await forgetOldChanges()
     }
 
     /// Says when the latest revision has a time in the future: its clock was wrong, or this one is.
@@ -353,9 +360,13 @@ extension ControlPlane {
     /// Keeps the history within its bounds, here and, on the leader, in the store.
     private func forgetOldChanges() async {
         readClock()
-        guard let cut = history.cut(bounds, now: clock.isSettled() ? Date() : nil) else { return }
-        let checkpoint = try? history.checkpoint(at: cut)
-        if let checkpoint, await store.isLeader {
+        // A store that contains another history must not be changed.
+        guard storeProblem == nil,
+            let cut = history.cut(bounds, now: clock.isSettled() ? Date() : nil),
+            let checkpoint = try? history.checkpoint(at: cut)
+        else { return }
+        let hash = history.chain[cut]
+        if await store.isLeader {
             do throws(StoreError) {
                 try await store.checkpoint(checkpoint)
             } catch {
@@ -365,7 +376,9 @@ extension ControlPlane {
                 return
             }
         }
+        // Another history may have been adopted meanwhile.
+        guard history.chain[cut] == hash else { return }
         history.forget(upTo: cut)
-        if let checkpoint { await cutCopy(checkpoint) }
+        await cutCopy(checkpoint)
     }
 }

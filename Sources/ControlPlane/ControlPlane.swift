@@ -45,6 +45,8 @@ package actor ControlPlane {
     var problemReports = StoreProblemReports()
     /// The copy of a shared state on this machine; nil without one.
     var copy: StateCopy?
+    /// Whether a copy should be kept, but cannot be opened.
+    private(set) var lacksCopy = false
     /// Whether each registered handler has had a backend since the start.
     var hasRegisteredHandlers = false
     /// This server, as the others who share the store see it; nil until it listens.
@@ -100,14 +102,17 @@ package actor ControlPlane {
     ///
     /// - Parameters:
     ///   - copy: a copy of the state on this machine, which is served if the store cannot be.
+    ///   - lacksCopy: whether a copy should be kept, but cannot be opened.
     ///   - acceptsLostRevisions: whether the store may lack revisions that the copy contains or
-    ///     other servers serve.
+    ///     other servers serve. The copy is not served then.
     package func start(
         with store: any StateStore = MemoryStore(), copy: StateCopy? = nil,
-        acceptsLostRevisions: Bool = false
+        lacksCopy: Bool = false, acceptsLostRevisions: Bool = false
     ) async throws {
         self.store = store
         self.copy = copy
+        self.lacksCopy = lacksCopy
+        for warning in copy?.warnings ?? [] { log.warning("\(warning)") }
         for warning in await store.warnings {
             log.warning("\(warning)", metadata: ["store": "\(store.place)"])
         }

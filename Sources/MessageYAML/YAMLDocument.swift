@@ -25,10 +25,13 @@ package struct YAMLDocument {
             let text = json == nil ? text : SurrogateEscapes.joined(text)
             root = try Yams.compose(yaml: ByteOrderMarks.doubled(text))
         } catch {
-            guard json != nil, !Self.isDuplicateKey(error) else {
+            guard let json, !Self.isDuplicateKey(error) else {
                 throw MessageError("\(name):\(Self.reason(of: error))")
             }
             root = nil
+            guard json.memberCount == Self.members(in: text) else {
+                throw MessageError("\(name): a key of an object is given twice")
+            }
         }
         guard root != nil || json != nil else { throw MessageError("\(name) is empty") }
     }
@@ -40,6 +43,23 @@ package struct YAMLDocument {
         let first = text.utf8.first { !" \t\r\n\u{feff}".utf8.contains($0) }
         guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return nil }
         return try? JSONValue(parsing: text)
+    }
+
+    /// The number of members of all objects in valid JSON. Each has one colon outside strings. The
+    /// JSON decoder keeps one of several members with the same key.
+    private static func members(in json: String) -> Int {
+        var count = 0
+        var (isString, isEscaped) = (false, false)
+        for byte in json.utf8 {
+            switch byte {
+            case _ where isEscaped: isEscaped = false
+            case UInt8(ascii: "\\") where isString: isEscaped = true
+            case UInt8(ascii: "\""): isString.toggle()
+            case UInt8(ascii: ":") where !isString: count += 1
+            default: break
+            }
+        }
+        return count
     }
 
     private static func isDuplicateKey(_ error: any Error) -> Bool {
@@ -269,5 +289,16 @@ extension Node.Scalar {
         // YAML writes .inf and .nan; inf and nan are strings, and so is 1e999.
         return number.isFinite || string.contains(".") && !string.contains { $0.isNumber }
             ? .number(number) : nil
+    }
+}
+
+extension JSONValue {
+    /// The number of members of all objects in it.
+    fileprivate var memberCount: Int {
+        switch self {
+        case .object(let members): members.reduce(members.count) { $0 + $1.value.memberCount }
+        case .array(let elements): elements.reduce(0) { $0 + $1.memberCount }
+        default: 0
+        }
     }
 }

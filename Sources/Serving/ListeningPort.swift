@@ -67,14 +67,15 @@ package struct ListeningPort: Sendable {
     ///
     /// Only `listen` excludes others, because connections that are closing must not keep the
     /// address: several sockets can be bound to it while none of them listens.
-    private static func exclusiveSocket(_ address: SocketAddress) throws(IOError) -> Int32 {
-        // If sockets begin to listen at the same moment, the system may refuse all of them.
+    private static func exclusiveSocket(
+        _ address: SocketAddress
+    ) async throws(IOError) -> Int32 {
         var attempts = 0
         while true {
             let descriptor = try bound(address)
-            guard listen(descriptor, backlog) != 0 else {
+            if listen(descriptor, backlog) == 0 {
                 do throws(IOError) {
-                    try set(SO_REUSEPORT, of: descriptor)
+                    try set(SO_REUSEPORT, at: SOL_SOCKET, to: 1, of: descriptor)
                     return descriptor
                 } catch {
                     close(descriptor)
@@ -85,6 +86,8 @@ package struct ListeningPort: Sendable {
             close(descriptor)
             attempts += 1
             guard error.errnoCode == EADDRINUSE, attempts < 10 else { throw error }
+            // If sockets begin to listen at the same moment, the system may refuse all of them.
+            try? await Task.sleep(for: .milliseconds(Int.random(in: 1...20)))
         }
     }
 
@@ -94,7 +97,11 @@ package struct ListeningPort: Sendable {
             family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
         do throws(IOError) {
-            try set(SO_REUSEADDR, of: descriptor)
+            try set(SO_REUSEADDR, at: SOL_SOCKET, to: 1, of: descriptor)
+            // As NIO does for the sockets that join.
+            if address.protocol == .inet6 {
+                try set(IPV6_V6ONLY, at: Int32(IPPROTO_IPV6), to: 0, of: descriptor)
+            }
             // The address lives for the time of the call.
             let isBound = unsafe address.withSockAddr { address, size in
                 unsafe bind(descriptor, address, socklen_t(size)) == 0
@@ -107,11 +114,13 @@ package struct ListeningPort: Sendable {
         }
     }
 
-    private static func set(_ option: Int32, of descriptor: Int32) throws(IOError) {
-        var one: Int32 = 1
+    private static func set(
+        _ option: Int32, at level: Int32, to value: Int32, of descriptor: Int32
+    ) throws(IOError) {
+        var value = value
         // The value lives for the time of the call.
         let result = unsafe setsockopt(
-            descriptor, SOL_SOCKET, option, &one, socklen_t(MemoryLayout<Int32>.size))
+            descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
         guard result == 0 else { throw IOError(errnoCode: errno, reason: "setsockopt") }
     }
 
@@ -160,7 +169,7 @@ package struct ListeningPort: Sendable {
         do {
             switch place {
             case .address(let address, isShared: false):
-                let own = try Self.exclusiveSocket(address)
+                let own = try await Self.exclusiveSocket(address)
                 return try await bootstrap.withBoundSocket(own).get()
             case .address(let address, isShared: true):
                 return

@@ -27,8 +27,15 @@ struct StoreOptions: ParsableArguments {
         }
     }
 
-    /// Where a server keeps a copy of a state in etcd; nil if there is no state directory.
-    var copyDirectory: String? { try? directory }
+    /// Where a server keeps a copy of its state; nil if others cannot change the state.
+    var copyDirectory: String? {
+        get throws(StoreError) {
+            guard let store, let location = try? StoreLocation(store), location.isShared else {
+                return nil
+            }
+            return try directory
+        }
+    }
 
     private var directory: String {
         get throws(StoreError) {
@@ -61,8 +68,8 @@ struct StoreOptions: ParsableArguments {
         }
         guard stateDir == nil || location.isShared else {
             throw ValidationError(
-                "give one of --store and --state-dir; both are for a store in etcd, of which the "
-                    + "state directory contains a copy")
+                "give --store or --state-dir, not both; only with a store in etcd, --state-dir names "
+                    + "the directory for the copy")
         }
     }
 

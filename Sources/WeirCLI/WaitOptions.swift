@@ -7,8 +7,8 @@ struct WaitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Seconds to wait for the replicas to be ready, at most 86400; 0 not to wait. The "
-                + "command fails if not all workers, and all new servers of an update, are ready "
-                + "by then."),
+                + "command fails if a worker, or a server that an update adds, is not ready by "
+                + "then."),
         transform: Bounded.decimal(0...86_400))
     var wait = 10.0
 

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Messages
 internal import Testing
 
 @testable internal import ControlPlane
@@ -163,6 +164,56 @@ internal import Testing
         let history = try await store.read(after: nil)
         #expect(history.damage?.contains("revision 3 is missing") == true)
         #expect(history.records == [record(1), record(2)])
+        await store.close()
+    }
+
+    @Test("A revision or a checkpoint of another history is not written")
+    func comparesHistories() async throws {
+        let etcd = try await EtcdServer()
+        let location = etcd.location
+        let store = try await open(location)
+        func next(_ revision: UInt64, after hash: UInt64) -> StoredRecord {
+            StoredRecord(revision: revision, bytes: record(revision).bytes, expectedHash: hash)
+        }
+        func hash(_ revision: UInt64) -> UInt64 { HashChain.hash(record(revision).bytes) }
+        try await store.append(record(1))
+        try await store.append(next(2, after: hash(1)))
+        for (wrong, isForeign) in [(next(3, after: 7), true), (next(4, after: hash(2)), false)] {
+            let error = await #expect(throws: StoreError.self) { try await store.append(wrong) }
+            if case .foreign = error { #expect(isForeign) } else { #expect(!isForeign) }
+        }
+        #expect(try await store.read(after: nil).latest == 2)
+        let foreign = await #expect(throws: StoreError.self) {
+            try await store.checkpoint(next(1, after: 7))
+        }
+        guard case .foreign = foreign else {
+            Issue.record("\(String(describing: foreign))")
+            return
+        }
+        #expect(try await store.read(after: nil).checkpoint == nil)
+        try await store.checkpoint(next(1, after: hash(1)))
+        #expect(try await store.read(after: nil).checkpoint?.revision == 1)
+
+        // Earlier versions of Weir write no hash, or leave the one of an earlier revision.
+        guard case .etcd(let place) = try StoreLocation(location) else { return }
+        let (client, keys) = (try EtcdClient(place), EtcdKeys(prefix: place.prefix))
+        for value in [nil, "1 0000000000000001"] as [String?] {
+            let latest = try await store.read(after: nil).latest
+            let change: Etcdserverpb_RequestOp =
+                value.map { .put(keys.hash, Array($0.utf8)) } ?? .delete(keys.hash)
+            let _: Etcdserverpb_TxnResponse = try await client.call(
+                "KV/Txn", Etcdserverpb_TxnRequest(success: [change]))
+            try await store.append(next(latest + 1, after: hash(latest)))
+            // From then on it is compared again.
+            let error = await #expect(throws: StoreError.self) {
+                try await store.append(next(latest + 2, after: 7))
+            }
+            guard case .foreign = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+        await client.close()
         await store.close()
     }
 }

@@ -49,7 +49,7 @@ internal import Testing
     }
 
     @Test("A hash that is not known matches each other one")
-    func bearsUnknownHashes() {
+    func matchesUnknownHashes() {
         #expect(chain(0, [0, 0]).relation(to: chain(9, [11, 12, 13])) == .same)
         #expect(chain(9, [11, 12]).relation(to: chain(0, [0, 0])) == .same)
         #expect(chain(0, [0, 0]).relation(to: chain(9, [11])) == .behind)

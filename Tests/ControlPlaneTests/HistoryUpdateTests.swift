@@ -100,16 +100,22 @@ internal import Testing
         var history = try StateHistory(stored)
         var records = stored.records
         while records.count < latest {
-            var record = RevisionRecord(
-                revision: history.current.nextRevision, time: Date(), author: "another one",
-                comment: "", summary: "", delta: StateDelta(),
-                previousHash: history.nextPreviousHash())
-            let bytes = try record.bytes(after: history.current)
-            record.hash = HashChain.hash(bytes)
-            history.append(record)
-            records.append(.init(revision: record.revision, bytes: bytes))
+            let record = try next(history)
+            var decoder = HistoryDecoder(after: history)
+            try decoder.append(record)
+            history = decoder.history
+            records.append(record)
         }
         return (history, records)
+    }
+
+    /// A revision after a history.
+    private func next(_ history: StateHistory) throws -> StoredRecord {
+        let record = RevisionRecord(
+            revision: history.current.nextRevision, time: Date(), author: "another one",
+            comment: "", summary: "", delta: StateDelta(), previousHash: history.nextPreviousHash())
+        return StoredRecord(
+            revision: record.revision, bytes: try record.bytes(after: history.current))
     }
 
     @Test("A revision that does not follow the one before it is damage")
@@ -149,29 +155,12 @@ internal import Testing
             return
         }
         // From then on, the chain begins.
-        #expect(history.nextPreviousHash() == history.chain.latestHash)
-    }
-
-    @Test("A problem is reported at once, each minute, and when it becomes another one")
-    func reports() {
-        let lost = StoreProblem(.unavailable("no endpoint"))
-        let otherwise = StoreProblem(.unavailable("another reason"))
-        let diverged = StoreProblem(.foreign("restored"))
-        var reports = StoreProblemReports()
-        let start = ContinuousClock.now
-        let steps: [(Int, StoreProblem, Bool)] = [
-            (0, lost, true), (1, lost, false), (2, otherwise, false), (59, lost, false),
-            (60, lost, true), (61, diverged, true), (120, diverged, false), (121, diverged, true),
-            (122, lost, true), (123, diverged, true),
-        ]
-        for (seconds, problem, isDue) in steps {
-            let time = start.advanced(by: .seconds(seconds))
-            let reported = reports.isDue(problem, at: time)
-            #expect(reported == isDue, "after \(seconds) s")
-        }
-        reports.reset()
-        let isNew = reports.isDue(diverged, at: start.advanced(by: .seconds(124)))
-        #expect(isNew)
+        let next = try next(history)
+        try await store.append(next)
+        let again = try StateHistory(await store.read(after: nil))
+        #expect(again.current.revision == 21)
+        let stored = try Weir_Store_V1_Revision(serializedBytes: next.bytes)
+        #expect(stored.previousHash == again.chain[20])
     }
 
     // MARK: Writing again
@@ -203,42 +192,5 @@ internal import Testing
         let stored = try history.stored()
         #expect((stored.checkpoint?.revision, stored.records) == (21, []))
         #expect(try StateHistory(stored).chain == history.chain)
-    }
-
-    @Test("Each descriptor set is stored once, as long as a backend has it")
-    func storesDescriptorSetsOnce() throws {
-        let set = Array(repeating: 7 as UInt8, count: 10_000)
-        let other = Array(repeating: 8 as UInt8, count: 10_000)
-        func backend(_ name: String, _ set: [UInt8]) -> Weir_Admin_V1_Backend {
-            Weir_Admin_V1_Backend(name: name, descriptorSet: set)
-        }
-        var sets = DescriptorSets()
-        var written: [([Weir_Admin_V1_Backend], [[UInt8]], [UInt64])] = []
-        let steps: [([Weir_Admin_V1_Backend], Int)] = [
-            ([backend("a", set), backend("b", set), backend("c", [])], 1),
-            ([backend("a", set)], 0), ([backend("c", other), backend("d", set)], 1),
-            ([backend("e", [])], 0), ([], 0),
-        ]
-        for (backends, count) in steps {
-            var stripped = backends
-            let (new, references) = sets.extract(from: &stripped)
-            #expect(new.count == count)
-            #expect(stripped.map(\.descriptorSet) == stripped.map { _ in [] })
-            written.append((stripped, new, references))
-        }
-        #expect(written[3].2 == [])
-        var read = DescriptorSets()
-        for (index, (stripped, new, references)) in written.enumerated() {
-            var backends = stripped
-            try read.restore(new, references, to: &backends)
-            #expect(backends.map(\.descriptorSet) == steps[index].0.map(\.descriptorSet))
-        }
-        var backends = [backend("a", [])]
-        for wrong in [[1], [0, 0], []] as [[UInt64]] where !wrong.isEmpty {
-            let error = #expect(throws: UnreadableState.self) {
-                try read.restore([], wrong, to: &backends)
-            }
-            #expect(error?.description.contains("descriptor set") == true)
-        }
     }
 }

@@ -101,6 +101,9 @@ internal import Testing
         #expect(try await again.read(after: 7).records.count == 3)
         #expect(try await again.read(after: 3) == all)
         try await again.append(record(11))
+        // An older checkpoint changes nothing.
+        try await again.checkpoint(record(6, "earlier"))
+        #expect(try await again.read(after: nil).checkpoint == record(7, "checkpoint"))
         try await again.checkpoint(record(11, "later"))
         #expect(try await again.read(after: nil).records == [])
         #expect(try await again.read(after: nil).latest == 11)
@@ -153,20 +156,23 @@ internal import Testing
         next.records[9] = StoredRecord(revision: 10, bytes: [UInt8](repeating: 9, count: 500_000))
         next.records[10] = StoredRecord(revision: 11, bytes: [UInt8](repeating: 9, count: 500_000))
         next.latest = 250
-        try await store.replace(with: next)
+        try await store.replace(with: next, upTo: 9)
         #expect(try await store.read(after: nil) == next)
         try await store.append(record(251))
+        await #expect(throws: StoreError.conflict(latest: 251)) {
+            try await store.replace(with: StoredHistory(), upTo: 250)
+        }
         // With a checkpoint, and shorter.
         var short = StoredHistory()
         short.checkpoint = StoredRecord(
             revision: 60, bytes: [UInt8](repeating: 5, count: 1_200_000))
         short.records = [record(61), record(62)]
         short.latest = 62
-        try await store.replace(with: short)
+        try await store.replace(with: short, upTo: nil)
         await store.close()
         let again = try await place.open()
         #expect(try await again.read(after: nil) == short)
-        try await again.replace(with: StoredHistory())
+        try await again.replace(with: StoredHistory(), upTo: 62)
         #expect(try await again.read(after: nil) == StoredHistory())
         try await again.append(record(1))
         await again.close()

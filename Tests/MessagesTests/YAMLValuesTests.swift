@@ -154,7 +154,8 @@ internal import Testing
 
     @Test("JSON with a key that is given twice is refused, also if it is not YAML")
     func refusesDuplicates() {
-        for key in ["a", "\\ud83d\\ude00"] {
+        let long = String(repeating: "k", count: 1_100)
+        for key in ["a", "\\ud83d\\ude00", "\u{7f}", long] {
             let error = #expect(throws: MessageError.self) {
                 try Self.message("{\"counts\": {\"\(key)\": 1,\n \"\(key)\": 2}}")
             }

@@ -28,7 +28,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "Benchmarks")]
 
 import grpc  # noqa: E402
 
-from conftest import ROOT, SECONDS, Mesh, load_stubs, wait_for  # noqa: E402
+from conftest import PATIENCE, ROOT, SECONDS, Mesh, load_stubs, wait_for  # noqa: E402
 
 READY = 3
 # More than `retry-buffer-bytes`.
@@ -45,7 +45,9 @@ class Churn:
 
     def __init__(self, mesh, seed=None):
         self.mesh = mesh
-        self.random = random.Random(seed)
+        self.seed = random.randrange(1 << 32) if seed is None else seed
+        print(f"seed {self.seed}")
+        self.random = random.Random(self.seed)
         self.counts, self.failed = collections.Counter(), collections.Counter()
         self.wrong = []
         self.killed = {}
@@ -150,7 +152,7 @@ class Churn:
             del self.killed[pid]
             return
         # Its connections end with it: a little later, they cannot fail calls.
-        self.killed[pid] = (self.killed[pid][0], time.monotonic() + 1)
+        self.killed[pid] = (self.killed[pid][0], time.monotonic() + PATIENCE)
         self.counts["kills"] += 1
 
     def replace_and_kill(self):
@@ -197,9 +199,8 @@ class Churn:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--seed", type=int)
     options = parser.parse_args()
-    print(f"seed {options.seed}")
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         mesh = Mesh(load_stubs(pathlib.Path(folder)))

@@ -304,6 +304,13 @@ class Etcd:
         self.process.terminate()
         self.process.wait(SECONDS)
 
+    def control(self, *arguments):
+        """The output of etcdctl."""
+        run = subprocess.run(
+            ["etcdctl", f"--endpoints={self.address}", *arguments], capture_output=True, text=True,
+            timeout=SECONDS, check=True, env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"})
+        return run.stdout
+
 
 def free_port():
     with socket.socket() as listener:
@@ -329,10 +336,14 @@ def wait_for(holds, seconds=SECONDS):
 def load(work, threads):
     """Repeats something on threads until the block ends, also by a failure."""
     stopped = threading.Event()
+    failures = []
 
     def run():
-        while not stopped.is_set():
-            work()
+        try:
+            while not stopped.is_set():
+                work()
+        except Exception as error:
+            failures.append(error)
 
     running = [threading.Thread(target=run, daemon=True) for _ in range(threads)]
     for thread in running:
@@ -343,6 +354,7 @@ def load(work, threads):
         stopped.set()
         for thread in running:
             thread.join(SECONDS)
+    assert not failures and not any(thread.is_alive() for thread in running), failures
 
 
 def admin_of(stubs, server):

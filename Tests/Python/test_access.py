@@ -247,7 +247,7 @@ def test_a_call_that_runs_ends_when_its_credential_does(tmp_path, stubs, left, c
     port = etcd.port
     server = start_demo(
         "--store", f"etcd:http://127.0.0.1:{port},localhost:{port},127.0.0.1:{port}",
-        "--access", str(access))
+        "--state-dir", tmp_path / "state", "--access", str(access))
     with grpc.insecure_channel(server.admin) as channel:
         admin = stubs.admin_grpc.AdminStub(channel)
         # The change waits for a store that does not answer.

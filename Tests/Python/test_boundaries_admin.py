@@ -101,6 +101,9 @@ def bases(address, revision, authority):
         "CompareRevisions": [{"fromRevision": revision, "toRevision": revision}],
         "Rollback": [{"revision": revision}, {"revision": revision, "endpoint": "base"}],
         "ListInstances": [{}],
+        # The store of this server cannot diverge.
+        "AdoptState": [{}],
+        "RestoreState": [{}],
         "Watch": [{}],
         "GetStats": [{"endpoint": "base"}],
         "WatchStats": [{"endpoint": "base", "intervalMs": 100}],

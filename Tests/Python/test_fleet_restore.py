@@ -147,19 +147,13 @@ def test_a_state_that_is_restored_is_followed_by_all(fleet, backups):
 def test_an_emptied_etcd_is_neither_served_nor_adopted(fleet, backups):
     first = fleet.start("one")
     revision = change(fleet, 0.5)
-    wait_for(lambda: (fleet.folder / "one" / "etcd-fleet.db.latest").exists())
     backups.empty()
     wait_for(lambda: metric(first, "weir_store_diverged") == 1)
     assert "was emptied or restored from a backup" in refusal(fleet, first)
 
     # The first server announces itself again within its lease.
     def listed():
-        run = subprocess.run(
-            ["etcdctl", f"--endpoints={fleet.etcd.address}", "get", "--prefix",
-             "fleet/v1/members/", "--keys-only"],
-            capture_output=True, text=True, timeout=SECONDS,
-            env={"ETCDCTL_API": "3", "PATH": "/usr/bin"})
-        return run.stdout.strip()
+        return fleet.etcd.control("get", "--prefix", "fleet/v1/members/", "--keys-only").strip()
 
     wait_for(listed)
     text = refused_start(fleet, "two")
@@ -191,7 +185,7 @@ def test_a_server_that_starts_without_etcd_serves_its_copy(fleet, stubs):
     first = fleet.start("one")
     revision = change(fleet, 0.25)
     served = fleet.endpoint(fleet.admins[0])
-    wait_for(lambda: metric(first, "weir_state_copy_up") == 1)
+    assert metric(first, "weir_state_copy_up") == 1
     stop(fleet, first)
     fleet.etcd.stop()
     # A server without a copy has nothing to serve.
@@ -221,10 +215,31 @@ def test_a_copy_that_cannot_be_kept_is_reported_and_not_needed(fleet):
     (fleet.folder / "two").write_text("not a directory")
     second = fleet.start("two")
     change(fleet, 0.5, admin=1)
+    assert metric(second, "weir_state_copy_up") == 0
     assert "no copy of the state is kept on this machine" in stop(fleet, second)
     # Nor is one that another server has.
     third = fleet.start("three", options=["--state-dir", fleet.folder / "one"])
     assert "is in use by process" in stop(fleet, third)
+
+
+def test_a_damaged_etcd_gets_the_state_of_a_server(fleet):
+    first = fleet.start("one")
+    revision = change(fleet, 0.5, 0.6)
+    served = fleet.endpoint(fleet.admins[0])
+    key = f"fleet/v1/log/{revision:020}"
+    assert key in fleet.etcd.control("get", "--keys-only", "--prefix", "fleet/v1/log/").split()
+    for damage in (("put", key, "not a revision"), ("del", key)):
+        fleet.etcd.control(*damage)
+        # The server reads the store again.
+        fleet.etcd.control("put", "fleet/v1/head", f"{revision}")
+        wait_for(lambda: metric(first, "weir_store_diverged") == 1)
+        assert fleet.endpoint(fleet.admins[0]) == served
+        assert tool(first, "state", "adopt", check=False).returncode == 69
+        tool(first, "state", "restore")
+        assert metric(first, "weir_store_up") == 1
+    second = fleet.start("two")
+    assert fleet.endpoint(fleet.admins[1]) == served
+    assert tool(second, "history", "--json").stdout == tool(first, "history", "--json").stdout
 
 
 def test_the_copy_is_a_store_that_the_tool_reads(fleet):

@@ -167,7 +167,7 @@ def test_an_export_masks_and_a_backup_reveals(stubs, tmp_path):
     page = tool(server, "backend", "show", "model")
     assert "TOKEN=<masked>" in page.stdout and not shows(page.stdout)
     assert f"TOKEN={SECRET}" in tool(server, "backend", "show", "model", "--reveal-secrets").stdout
-    tool(server, "backend", "update", "model", "--max-requests", "5")
+    tool(server, "backend", "update", "model", "--max-requests", "5", "--wait", "0")
     assert shows(tool(server, "export", "--reveal-secrets").stdout)
     for command in (("history",), ("diff", "0"), ("backend", "list", "--json")):
         assert not shows(tool(server, *command).stdout)

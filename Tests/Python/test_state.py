@@ -327,6 +327,9 @@ def test_state_is_checked_saved_and_moved(servers, tmp_path):
     assert again.returncode == 1 and "holds revision 4 already" in again.stderr
     second = servers("--demo", "--state-dir", tmp_path / "b")
     assert tool(second, "endpoint", "list", "--json").stdout == endpoints
+    saved.write_bytes(saved.read_bytes().replace(b"weir", b"\xff"))
+    invalid = state("import", saved, "--state-dir", tmp_path / "c", check=False)
+    assert invalid.returncode == 64 and "is not UTF-8" in invalid.stderr
 
 
 def test_a_damaged_state_is_refused_and_what_is_intact_is_saved(servers, tmp_path):

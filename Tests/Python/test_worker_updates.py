@@ -86,10 +86,10 @@ def test_update_succeeds_when_all_workers_are_replaced(mesh):
 
 def test_update_fails_if_a_newer_one_supersedes_it(mesh):
     worker(mesh, environment="NAME=old", replicas=1)
+    old = revision(mesh, "raw")
     first = subprocess.Popen(
         [BUILD / "weir", "backend", "update", "raw", "--worker", "sleep 300", "--wait", "60",
          "--admin", mesh.weir.admin], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    old = revision(mesh, "raw")
     wait_until(lambda: revision(mesh, "raw") > old)
     broken = revision(mesh, "raw")
     mesh.tool("backend", "update", "raw", "--worker", f"env NAME=fixed {command(mesh)}")

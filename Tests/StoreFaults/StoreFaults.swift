@@ -10,7 +10,8 @@ internal import Foundation
 enum StoreFaults {
     static func main() async throws {
         let arguments = CommandLine.arguments
-        guard arguments.count == 2 || arguments.count == 4 else {
+        let numbers = arguments.dropFirst(2).compactMap { UInt64($0) }
+        guard arguments.count == 2 || (arguments.count == 4 && numbers.count == 2) else {
             print("usage: StoreFaults DIRECTORY [COUNT SEED]")
             exit(EX_USAGE)
         }
@@ -18,13 +19,13 @@ enum StoreFaults {
         let folder = URL(fileURLWithPath: arguments[1]).resolvingSymlinksInPath().path
         var trials: [Trial] = []
         for start in Start.allCases { trials += await Self.trials(from: start, in: folder) }
-        if arguments.count == 4, let count = Int(arguments[2]), let seed = UInt64(arguments[3]) {
+        if let count = numbers.first, let seed = numbers.last {
             var random = SeededGenerator(state: seed)
             print("seed \(seed): a sample of \(trials.count) failures")
             let kinds = Dictionary(grouping: trials.shuffled(using: &random), by: \.fault.name)
             // As many of each, since some calls are rare.
-            trials = kinds.sorted { $0.key < $1.key }
-                .flatMap { $0.value.prefix(count / kinds.count) }
+            let each = max(1, Int(min(count, UInt64(trials.count))) / kinds.count)
+            trials = kinds.sorted { $0.key < $1.key }.flatMap { $0.value.prefix(each) }
         }
         exit(try await run(trials, in: folder) ? EXIT_SUCCESS : EXIT_FAILURE)
     }

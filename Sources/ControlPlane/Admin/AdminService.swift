@@ -179,14 +179,16 @@ extension ControlPlane {
             .question("ListInstances", self) { (_: Weir_Admin_V1_ListInstancesRequest) in
                 await self.instances()
             }
-            .unary("AdoptState") { (request: Weir_Admin_V1_AdoptStateRequest, _) in
-                try await refusals {
-                    try await self.adoptState(validateOnly: request.validateOnly)
+            .unary("AdoptState") { (request: Weir_Admin_V1_AdoptStateRequest, context) in
+                let caller = try self.access.require(context)?.name ?? context.peer
+                return try await refusals {
+                    try await self.adoptState(validateOnly: request.validateOnly, caller: caller)
                 }
             }
-            .unary("RestoreState") { (request: Weir_Admin_V1_RestoreStateRequest, _) in
-                try await refusals {
-                    try await self.restoreState(validateOnly: request.validateOnly)
+            .unary("RestoreState") { (request: Weir_Admin_V1_RestoreStateRequest, context) in
+                let caller = try self.access.require(context)?.name ?? context.peer
+                return try await refusals {
+                    try await self.restoreState(validateOnly: request.validateOnly, caller: caller)
                 }
             }
     }

@@ -128,13 +128,15 @@ extension ControlPlane {
         text.sample("weir_store_up", [], storeProblem == nil ? 1 : 0)
         text.family(
             "weir_store_diverged", "gauge",
-            "1 while the store contains another history than this server, otherwise 0.")
-        text.sample("weir_store_diverged", [], storeProblem?.kind.isReachable ?? false ? 1 : 0)
-        if let copy {
+            "1 while the store contains another history than this server, or a damaged one, "
+                + "otherwise 0.")
+        text.sample(
+            "weir_store_diverged", [], storeProblem?.kind.needsDecision ?? false ? 1 : 0)
+        if let isCopyUp {
             text.family(
                 "weir_state_copy_up", "gauge",
                 "1 while the copy of the state on this machine is kept, otherwise 0.")
-            text.sample("weir_state_copy_up", [], copy.problem == nil ? 1 : 0)
+            text.sample("weir_state_copy_up", [], isCopyUp ? 1 : 0)
         }
         text.family("weir_revision", "gauge", "The revision of the control state that is served.")
         text.sample("weir_revision", [], state.revision)

@@ -51,11 +51,13 @@ struct DescriptorSets {
 
     // MARK: Decoding
 
-    /// Puts the descriptor sets back that `extract` moved out.
+    /// Puts the descriptor sets back that `extract` moved out. Backends of earlier versions of Weir
+    /// contain their sets, to which later revisions refer too.
     mutating func restore(
         _ new: [[UInt8]], _ references: [UInt64], to backends: inout [Weir_Admin_V1_Backend]
     ) throws(UnreadableState) {
         for set in new { add(set) }
+        for backend in backends where !backend.descriptorSet.isEmpty { add(backend.descriptorSet) }
         guard !references.isEmpty else { return }
         guard references.count == backends.count else {
             throw UnreadableState(

@@ -99,12 +99,11 @@ extension StateHistory {
             return whole.current.revision > current.revision ? .replacement(whole) : .none
         }
         try checkContained(in: try HashChain(of: stored))
+        let new = stored.records.filter { $0.revision > current.revision }
+        guard !new.isEmpty else { return .none }
         var decoder = HistoryDecoder(after: self)
-        for record in stored.records where record.revision > current.revision {
-            try decoder.append(record)
-        }
-        let new = decoder.history.records(after: current.revision)
-        return new.isEmpty ? .none : .records(new)
+        for record in new { try decoder.append(record) }
+        return .records(decoder.history.records(after: current.revision))
     }
 
     /// Throws if a store with other hashes does not contain the latest revision of this history.
@@ -134,7 +133,8 @@ extension StateHistory {
         guard let state = state(at: revision) else { return nil }
         return StoredRecord(
             revision: revision,
-            bytes: try Weir_Store_V1_Checkpoint(state, chain).serializedBytes())
+            bytes: try Weir_Store_V1_Checkpoint(state, chain).serializedBytes(),
+            expectedHash: chain[revision] ?? HashChain.unknown)
     }
 
     /// The revisions after one as a store contains them, with the same hashes.

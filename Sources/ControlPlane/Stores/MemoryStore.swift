@@ -28,12 +28,20 @@ package actor MemoryStore: StateStore {
 
     package func checkpoint(_ record: StoredRecord) throws(StoreError) {
         try record.check()
+        guard record.revision >= history.checkpoint?.revision ?? 0 else { return }
         history.checkpoint = record
         history.records.removeAll { $0.revision <= record.revision }
         history.latest = max(history.latest, record.revision)
     }
 
-    package func replace(with history: StoredHistory) { self.history = history }
+    package func replace(
+        with history: StoredHistory, upTo latest: UInt64?
+    ) throws(StoreError) {
+        if let latest, self.history.latest > latest {
+            throw .conflict(latest: self.history.latest)
+        }
+        self.history = history
+    }
 
     package func probe() {}
 

@@ -23,12 +23,16 @@ package protocol StateStore: Sendable {
     /// when it is not the next one.
     func append(_ record: StoredRecord) async throws(StoreError)
 
-    /// Replaces the checkpoint and the revisions up to its own; those after it stay.
+    /// Replaces the checkpoint and the revisions up to its own; those after it stay. Does nothing
+    /// if there is a later checkpoint.
     func checkpoint(_ record: StoredRecord) async throws(StoreError)
 
-    /// Replaces all that the store contains. Nothing is lost if this fails halfway: the next call
-    /// begins again.
-    func replace(with history: StoredHistory) async throws(StoreError)
+    /// Replaces all that the store contains. If this fails halfway, the store contains the
+    /// beginning of the history, and the next call begins again.
+    ///
+    /// - Parameter latest: the latest revision that the store may contain; nil for any. Throws
+    ///   `conflict` if there is a later one, and replaces nothing.
+    func replace(with history: StoredHistory, upTo latest: UInt64?) async throws(StoreError)
 
     /// Finds out, by writing something, whether the store works.
     func probe() async throws(StoreError)
@@ -62,10 +66,18 @@ package struct StoredRecord: Sendable, Equatable {
 
     package let revision: UInt64
     package let bytes: [UInt8]
+    /// What has to be in the store before it is written: of a revision, the hash of the one before
+    /// it; of a checkpoint, the hash of its revision. A store that several servers share compares.
+    let expectedHash: UInt64
 
     package init(revision: UInt64, bytes: [UInt8]) {
+        self.init(revision: revision, bytes: bytes, expectedHash: HashChain.unknown)
+    }
+
+    init(revision: UInt64, bytes: [UInt8], expectedHash: UInt64) {
         self.revision = revision
         self.bytes = bytes
+        self.expectedHash = expectedHash
     }
 
     /// What is wrong with a revision that a store contains; nil if nothing is.

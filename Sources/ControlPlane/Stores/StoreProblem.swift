@@ -9,18 +9,20 @@ struct StoreProblem: Equatable, Sendable {
         /// The server has closed the store.
         case closed
 
-        /// Whether the other servers that share the store can be seen.
-        var isReachable: Bool { self == .diverged || self == .damaged }
+        /// Whether the store can be reached, and an operator has to decide which state is right.
+        var needsDecision: Bool { self == .diverged || self == .damaged }
 
         /// For the log.
         var report: String {
             switch self {
-            case .lost: "the store is lost; serving goes on, changes are refused"
+            case .lost:
+                "the store cannot be used; the server continues to serve and rejects changes"
             case .diverged:
-                "the store contains another history; serving goes on with the last state, changes "
-                    + "are refused until 'weir state adopt' or 'weir state restore'"
+                "the store contains another history; the server continues to serve its last state "
+                    + "and rejects changes until 'weir state adopt' or 'weir state restore'"
             case .damaged:
-                "the store is back, but cannot be used; serving goes on, changes are refused"
+                "the content of the store is damaged; the server continues to serve its last "
+                    + "state and rejects changes until 'weir state restore'"
             case .closed: "the store is closed"
             }
         }

@@ -108,8 +108,10 @@ public final class WeirServer: Sendable {
     public func start() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
         do {
+            let store = try await openStore()
+            let (copy, lacksCopy) = await openCopy()
             try await controlPlane.start(
-                with: try await openStore(), copy: await openCopy(),
+                with: store, copy: copy, lacksCopy: lacksCopy,
                 acceptsLostRevisions: configuration.acceptsLostRevisions)
         } catch let error as StoreError {
             throw StateStorage.Failure(error)
@@ -148,18 +150,20 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// - Returns: nil if no copy is kept or it cannot be opened; the server works without it.
-    private func openCopy() async -> StateCopy? {
-        guard let directory = configuration.copyDirectory else { return nil }
+    /// - Returns: the copy if one is kept, and whether it cannot be opened; the server works
+    ///   without it.
+    private func openCopy() async -> (StateCopy?, lacksCopy: Bool) {
+        guard let directory = configuration.copyDirectory else { return (nil, false) }
         do throws(StoreError) {
-            return try await waitingForHolder { () throws(StoreError) in
+            let copy = try await waitingForHolder { () throws(StoreError) in
                 try await StateCopy.open(of: configuration.store.location, in: directory)
             }
+            return (copy, false)
         } catch {
             configuration.log.warning(
                 "no copy of the state is kept on this machine",
                 metadata: ["reason": "\(error.description)"])
-            return nil
+            return (nil, true)
         }
     }
 

@@ -135,7 +135,12 @@ struct ServeCommand: AsyncParsableCommand {
         let isNamed = state.store != nil || state.stateDir != nil
         configuration.store =
             demo && !isNamed ? .memory : try StateStorage(state.text)
-        configuration.copyDirectory = state.copyDirectory
+        do {
+            configuration.copyDirectory = try state.copyDirectory
+        } catch {
+            configuration.log.warning(
+                "no copy of the state is kept on this machine", metadata: ["reason": "\(error)"])
+        }
         configuration.acceptsLostRevisions = acceptLostRevisions
         configuration.keptRevisions = keepRevisions
         configuration.keptRevisionAge = .seconds(keepDays * 86_400)

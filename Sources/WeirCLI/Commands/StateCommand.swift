@@ -84,10 +84,13 @@ struct StateCommand: ParsableCommand {
         /// history has.
         private func message() throws -> Weir_Store_V1_Archive {
             let bytes = try YAMLFile.contents(of: file)
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw ValidationError("\(file.quotedPath) is not UTF-8")
+            }
             do throws(MessageError) {
                 var schema = Schema()
                 try schema.add(Weir_Store_V1_Archive._file)
-                let json = try JSONValue(parsing: String(decoding: bytes, as: UTF8.self))
+                let json = try JSONValue(parsing: text)
                 let message = try JSONTranscoder(schema: schema).bytes(
                     from: json, message: Weir_Store_V1_Archive.messageName ?? "")
                 return try Weir_Store_V1_Archive(serializedBytes: message)
@@ -110,10 +113,17 @@ struct StateCommand: ParsableCommand {
 
         @OptionGroup var options: StoreOptions
 
+        func validate() throws {
+            guard file != "-" else {
+                throw ValidationError("'-' is not a file: a backup is written to a new file")
+            }
+        }
+
         func run() async throws {
             do {
                 let copied = try StateBackup.copy(try options.text, to: file)
-                try Output.print("\(file): revisions \(copied.lowerBound) to \(copied.upperBound)")
+                try Output.print(
+                    "\(file.quotedPath): revisions \(copied.lowerBound) to \(copied.upperBound)")
             } catch let error as StoreError {
                 complain("\(error.description)")
                 throw ExitCode(EXIT_FAILURE)

@@ -4,6 +4,7 @@ internal import Messages
 ///
 /// ```
 ///   v1/head                    the latest revision, in decimal
+///   v1/hash                    the latest revision and its hash, in decimal and in hex
 ///   v1/log/00..041             a revision, as a `Blob`
 ///   v1/checkpoint              the checkpoint, as a `Blob`
 ///   v1/parts/00..041-x/0000    what was too large for one value, by revision
@@ -17,6 +18,7 @@ struct EtcdKeys {
     init(prefix: String) { root = "\(prefix)/v1/" }
 
     var head: String { root + "head" }
+    var hash: String { root + "hash" }
     var checkpoint: String { root + "checkpoint" }
     var probe: String { root + "probe" }
     var leader: String { root + "leader" }
@@ -91,12 +93,6 @@ extension Etcdserverpb_Compare {
         .init(
             result: .equal, target: .value, key: Array(key.utf8),
             targetUnion: .value(Array(value.utf8)))
-    }
-
-    /// Whether a key exists.
-    static func exists(_ key: String) -> Self {
-        .init(
-            result: .greater, target: .version, key: Array(key.utf8), targetUnion: .version(0))
     }
 
     /// Whether a key was last changed by a revision of etcd; 0 means that it does not exist.

@@ -13,12 +13,9 @@ package actor EtcdStore: StateStore {
     private static let partBytes = 512 << 10
     /// Revisions in one answer.
     private static let pageLimit: Int64 = 32
-    /// Revisions in one transaction, and their bytes. etcd takes 128 operations.
-    private static let batchLimit = 100
-    private static let batchBytes = 1 << 20
 
-    private let client: EtcdClient
-    private let keys: EtcdKeys
+    let client: EtcdClient
+    let keys: EtcdKeys
     private let membership: EtcdMembership
     private let hear: AsyncStream<StoreEvent>.Continuation
     private var watch: Task<Void, Never>?
@@ -93,7 +90,7 @@ package actor EtcdStore: StateStore {
         return reply.kvs
     }
 
-    private func checkpoint(
+    func checkpoint(
         as now: Int64
     ) async throws(StoreError) -> (record: StoredRecord, modified: Int64)? {
         let reply: Etcdserverpb_RangeResponse = try await client.call(
@@ -103,7 +100,7 @@ package actor EtcdStore: StateStore {
     }
 
     /// What a value says, with its parts.
-    private func record(
+    func record(
         _ pair: Etcdserverpb_KeyValue, as now: Int64
     ) async throws(StoreError) -> StoredRecord {
         let key = String(decoding: pair.key, as: UTF8.self)
@@ -150,124 +147,6 @@ package actor EtcdStore: StateStore {
 
     // MARK: Writing
 
-    package func append(_ record: StoredRecord) async throws(StoreError) {
-        try record.check()
-        let before = try Self.before(record)
-        let value = try await value(record, parts: keys.parts(record.revision))
-        let reply: Etcdserverpb_TxnResponse = try await client.call(
-            "KV/Txn",
-            Etcdserverpb_TxnRequest(
-                compare: [isHead(before)],
-                success: [
-                    .put(keys.head, bytes("\(record.revision)")),
-                    .put(keys.log(record.revision), value),
-                ],
-                failure: [.range(.init(keys.head)), .range(.init(keys.log(record.revision)))]))
-        guard !reply.succeeded else { return }
-        let answers = reply.responses.map(\.found)
-        // An endpoint that was lost may have done it before another one was asked.
-        if answers.last?.first?.value == value { return }
-        throw .conflict(latest: try Self.revision(in: answers.first?.first))
-    }
-
-    package func checkpoint(_ record: StoredRecord) async throws(StoreError) {
-        try record.check()
-        let known = try await checkpoint(as: 0)
-        guard known.map({ $0.record.revision < record.revision }) ?? true else { return }
-        let value = try await value(record, parts: keys.checkpoints(record.revision))
-        let after = record.revision + 1
-        // Either the store contains that revision, or nothing yet, as when a state is moved here.
-        // Otherwise another one was first, perhaps ourselves at an endpoint that was lost.
-        let _: Etcdserverpb_TxnResponse = try await client.call(
-            "KV/Txn",
-            Etcdserverpb_TxnRequest(
-                compare: [
-                    .modified(keys.checkpoint, at: known?.modified ?? 0),
-                    .exists(keys.log(record.revision)),
-                ],
-                success: [
-                    .put(keys.checkpoint, value),
-                    .delete(from: keys.log(0), upTo: keys.log(after)),
-                    .delete(from: keys.parts(0), upTo: keys.parts(after)),
-                    .delete(from: keys.checkpoints(0), upTo: keys.checkpoints(record.revision)),
-                ]))
-        let _: Etcdserverpb_TxnResponse = try await client.call(
-            "KV/Txn",
-            Etcdserverpb_TxnRequest(
-                compare: [.modified(keys.checkpoint, at: 0), .modified(keys.head, at: 0)],
-                success: [
-                    .put(keys.checkpoint, value), .put(keys.head, bytes("\(record.revision)")),
-                ]))
-    }
-
-    package func replace(with history: StoredHistory) async throws(StoreError) {
-        let reply: Etcdserverpb_RangeResponse = try await client.call(
-            "KV/Range", Etcdserverpb_RangeRequest(keys.head))
-        let head = reply.kvs.first?.modRevision ?? 0
-        var first: [Etcdserverpb_RequestOp] = [
-            .delete(from: keys.log(0), upTo: EtcdKeys.end(of: keys.root + "log/")),
-            .delete(from: keys.parts(0), upTo: EtcdKeys.end(of: keys.root + "parts/")),
-        ]
-        if let checkpoint = history.checkpoint {
-            try checkpoint.check()
-            let parts = keys.checkpoints(checkpoint.revision)
-            let value = try await value(checkpoint, parts: parts)
-            first += [
-                .delete(from: keys.checkpoints(0), upTo: parts),
-                .delete(
-                    from: keys.checkpoints(checkpoint.revision + 1),
-                    upTo: EtcdKeys.end(of: keys.root + "checkpoints/")),
-                .put(keys.checkpoint, value), .put(keys.head, bytes("\(checkpoint.revision)")),
-            ]
-        } else {
-            first += [.delete(keys.checkpoint), .delete(keys.head)]
-        }
-        let replaced: Etcdserverpb_TxnResponse = try await client.call(
-            "KV/Txn",
-            Etcdserverpb_TxnRequest(compare: [.modified(keys.head, at: head)], success: first))
-        guard replaced.succeeded else {
-            throw .unavailable("\(place) was changed at the same time; try again")
-        }
-        try await appendAll(history.records)
-    }
-
-    /// Appends revisions in as few transactions as etcd's bounds allow.
-    private func appendAll(_ records: [StoredRecord]) async throws(StoreError) {
-        var rest = records[...]
-        while let first = rest.first {
-            let before = try Self.before(first)
-            var operations: [Etcdserverpb_RequestOp] = []
-            var size = 0
-            var last = before
-            while let record = rest.first, operations.count < Self.batchLimit {
-                try record.check()
-                let value = try await value(record, parts: keys.parts(record.revision))
-                guard operations.isEmpty || size + value.count <= Self.batchBytes else { break }
-                operations.append(.put(keys.log(record.revision), value))
-                size += value.count
-                last = record.revision
-                rest.removeFirst()
-            }
-            operations.append(.put(keys.head, bytes("\(last)")))
-            let reply: Etcdserverpb_TxnResponse = try await client.call(
-                "KV/Txn",
-                Etcdserverpb_TxnRequest(compare: [isHead(before)], success: operations))
-            guard reply.succeeded else {
-                throw .unavailable("\(place) was changed at the same time; try again")
-            }
-        }
-    }
-
-    /// The revision before the one of a record.
-    private static func before(_ record: StoredRecord) throws(StoreError) -> UInt64 {
-        guard record.revision > 0 else { throw .refused("revision 0 is the empty state") }
-        return record.revision - 1
-    }
-
-    private func isHead(_ revision: UInt64) -> Etcdserverpb_Compare {
-        revision == 0 ? .modified(keys.head, at: 0) : .value(of: keys.head, is: "\(revision)")
-    }
-
     package func probe() async throws(StoreError) {
         let _: Etcdserverpb_PutResponse = try await client.call(
             "KV/Put", Etcdserverpb_PutRequest(key: bytes(keys.probe), value: bytes("probe")))
@@ -275,7 +154,7 @@ package actor EtcdStore: StateStore {
 
     /// A record as one value. A record that is too large for one is written in parts first, which
     /// no server reads before the value names them.
-    private func value(_ record: StoredRecord, parts: String) async throws(StoreError) -> [UInt8] {
+    func value(_ record: StoredRecord, parts: String) async throws(StoreError) -> [UInt8] {
         var blob = Weir_Store_V1_Blob(revision: record.revision)
         if record.bytes.count <= Self.partBytes {
             blob.bytes = record.bytes
@@ -298,7 +177,7 @@ package actor EtcdStore: StateStore {
         }
     }
 
-    private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+    func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     // MARK: Watching
 

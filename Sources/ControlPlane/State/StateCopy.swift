@@ -1,5 +1,12 @@
 internal import GRPCWire
 internal import Messages
+internal import SystemPackage
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
 
 /// A copy of a shared state in an SQLite database on this machine. A server that starts while the
 /// store cannot be used serves the copy.
@@ -9,10 +16,11 @@ package struct StateCopy: Sendable {
     var chain: HashChain?
     /// Why it is not up to date; nil if it is.
     var problem: String?
+    /// What was noticed when it was opened.
+    let warnings: [String]
 
-    private init(store: SQLiteStore) { self.store = store }
-
-    /// Opens the copy of a store, or creates it with its directory.
+    /// Opens the copy of a store, or creates it with its directory. A copy that is damaged is moved
+    /// aside.
     ///
     /// - Returns: nil if the store is not shared by several servers.
     /// - Throws: if the directory or the file cannot be used, or if another server has it.
@@ -21,8 +29,42 @@ package struct StateCopy: Sendable {
     ) async throws(StoreError) -> StateCopy? {
         guard case .etcd(let etcd) = location else { return nil }
         let path = "\(directory)/\(fileName(prefix: etcd.prefix))"
+        do throws(StoreError) {
+            return StateCopy(store: try await opened(path), warnings: [])
+        } catch .damaged(let reason) {
+            try moveAside(path)
+            return StateCopy(
+                store: try await opened(path),
+                warnings: [
+                    "\(reason); the copy of the state was moved to "
+                        + "\((path + movedSuffix).quotedPath), and a new one is made"
+                ])
+        }
+    }
+
+    private static func opened(_ path: String) async throws(StoreError) -> SQLiteStore {
         // A copy that lost revisions is an older copy.
-        return StateCopy(store: try await SQLiteStore(path: path, acceptsLostRevisions: true))
+        let store = try await SQLiteStore(path: path, acceptsLostRevisions: true)
+        let damage = try await store.read(after: nil).damage
+        guard let damage else { return store }
+        await store.close()
+        throw .damaged("\(path.quotedPath) is damaged: \(damage)")
+    }
+
+    /// Ends the names of the files of a damaged copy.
+    private static let movedSuffix = ".damaged"
+
+    private static func moveAside(_ path: String) throws(StoreError) {
+        for suffix in ["", "-wal", "-shm", ".latest"] {
+            do {
+                try FileSync.rename(
+                    FilePath(path + suffix), to: FilePath(path + movedSuffix + suffix))
+            } catch Errno.noSuchFileOrDirectory {
+                continue
+            } catch {
+                throw .refused("\((path + suffix).quotedPath) cannot be moved: \(error)")
+            }
+        }
     }
 
     /// The longest part of the name that is made of the prefix.
@@ -56,7 +98,7 @@ extension SQLiteStore {
             {
                 for record in records { try append(record) }
             } else {
-                try replace(with: try history.stored())
+                try replace(with: try history.stored(), upTo: nil)
             }
         } catch let error as StoreError {
             throw error
