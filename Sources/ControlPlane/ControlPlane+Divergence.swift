@@ -20,10 +20,10 @@ extension ControlPlane {
     ) async throws -> Weir_Admin_V1_AdoptStateResponse {
         await enter()
         defer { leave() }
-        try requireDivergence()
+        try await requireDivergence()
         let stored: StateHistory
         do throws(StoreError) {
-            stored = try StateHistory(try await store.read(after: nil))
+            stored = try await readWhole()
         } catch {
             throw ControlError.unavailable(store.place, error.description)
         }
@@ -52,15 +52,16 @@ extension ControlPlane {
     ) async throws -> Weir_Admin_V1_RestoreStateResponse {
         await enter()
         defer { leave() }
-        try requireDivergence()
+        try await requireDivergence()
         do throws(StoreError) {
-            let chain = try await storedChain()
+            let stored = try await readIfIntact()
+            let chain = stored.map { HistoryDecoder.intactPart(of: $0).chain } ?? HashChain()
             let response = Weir_Admin_V1_RestoreStateResponse(
-                previousRevision: chain?.latest ?? 0, revision: state.revision,
-                commonRevision: history.chain.common(with: chain ?? HashChain()))
+                previousRevision: stored?.latest ?? 0, revision: state.revision,
+                commonRevision: history.chain.common(with: chain))
             guard !validateOnly else { return response }
-            report("replacing the history in the store", store: chain ?? HashChain(), caller)
-            try await store.replace(with: try storedHistory(), upTo: chain?.latest)
+            report("replacing the history in the store", store: chain, caller)
+            try await store.replace(with: try storedHistory(), upTo: stored?.latest)
             storeIsBack()
             return response
         } catch {
@@ -68,10 +69,10 @@ extension ControlPlane {
         }
     }
 
-    /// - Returns: nil if what the store contains is damaged.
-    private func storedChain() async throws(StoreError) -> HashChain? {
+    /// What the store contains; nil if not even its latest revision can be read.
+    private func readIfIntact() async throws(StoreError) -> StoredHistory? {
         do throws(StoreError) {
-            return try StateHistory(try await store.read(after: nil)).chain
+            return try await store.read(after: nil)
         } catch {
             guard error.isAboutContent else { throw error }
             return nil
@@ -95,12 +96,19 @@ extension ControlPlane {
         }
     }
 
-    private func requireDivergence() throws(ControlError) {
-        guard let storeProblem else {
-            throw .notDiverged("\(store.place) contains the history that this server serves")
-        }
-        guard storeProblem.kind.needsDecision else {
+    /// Throws if the store can be used as it is, or cannot be reached.
+    private func requireDivergence() async throws(ControlError) {
+        if let storeProblem, !storeProblem.kind.needsDecision {
             throw .unavailable(store.place, storeProblem.reason)
         }
+        do throws(StoreError) {
+            try await checkWhole()
+        } catch {
+            guard error.isAboutContent else { throw .unavailable(store.place, error.description) }
+            // It may be damaged where this server does not read it.
+            lost(error)
+            return
+        }
+        throw .notDiverged("\(store.place) contains the history that this server serves")
     }
 }

@@ -108,13 +108,15 @@ extension ControlPlane {
     ///
     /// - Returns: why the copy is served; nil if the store is.
     func loadStoreOrCopy(acceptsLostRevisions: Bool) async throws(StoreError) -> StoreError? {
-        let saved = acceptsLostRevisions ? nil : await readCopy()
+        let saved = await readCopy()
         do throws(StoreError) {
-            let timeout = saved == nil ? Self.startTimeout : Self.shortStartTimeout
-            history = try await load(within: timeout)
-            try saved?.checkContained(in: history.chain)
+            let isServed = saved != nil && !acceptsLostRevisions
+            history = try await load(within: isServed ? Self.shortStartTimeout : Self.startTimeout)
+            try checkCopy(saved, acceptsLostRevisions)
         } catch {
-            guard let saved, error.isAboutContent || error.isTemporary else { throw error }
+            guard let saved, !acceptsLostRevisions, error.isAboutContent || error.isTemporary else {
+                throw error
+            }
             history = saved
             log.error(
                 "serving the copy of the state on this machine, which may be stale",
@@ -128,12 +130,29 @@ extension ControlPlane {
         return nil
     }
 
+    /// Throws if the store does not contain what the copy contains, and is not accepted as it is.
+    private func checkCopy(
+        _ copy: StateHistory?, _ acceptsLostRevisions: Bool
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            try copy?.checkContained(in: history.chain)
+        } catch {
+            guard acceptsLostRevisions else { throw error }
+            log.warning(
+                "continuing from what the store contains; the copy on this machine is replaced",
+                metadata: [
+                    "revision": "\(state.revision)", "copy": "\(copy?.current.revision ?? 0)",
+                    "store": "\(store.place)",
+                ])
+        }
+    }
+
     /// Reads everything in the store.
     private func load(within timeout: Duration) async throws(StoreError) -> StateHistory {
         let end = ContinuousClock.now + timeout
         while true {
             do throws(StoreError) {
-                return try StateHistory(try await store.read(after: nil))
+                return try await readWhole()
             } catch .unavailable(let reason) where ContinuousClock.now < end {
                 log.warning(
                     "waiting for the store",
@@ -206,16 +225,37 @@ extension ControlPlane {
 
     func received(_ event: StoreEvent) async {
         switch event {
-        case .changed:
-            await enter()
-            defer { leave() }
-            do throws(StoreError) {
-                try await catchUp()
-            } catch {
-                lost(error)
-            }
+        case .changed: await follow { () throws(StoreError) in try await catchUp() }
+        case .tampered: await follow { () throws(StoreError) in try await checkWhole() }
         case .lost(let reason): lost(.unavailable(reason))
         }
+    }
+
+    private func follow(_ body: () async throws(StoreError) -> Void) async {
+        await enter()
+        defer { leave() }
+        do throws(StoreError) {
+            try await body()
+        } catch {
+            lost(error)
+        }
+    }
+
+    /// Throws if a revision in the store is damaged, or if it contains another history.
+    func checkWhole() async throws(StoreError) {
+        try history.checkContained(in: try await readWhole().chain)
+    }
+
+    /// Everything in the store.
+    func readWhole() async throws(StoreError) -> StateHistory {
+        let stored = try await store.read(after: nil)
+        let whole = try StateHistory(stored)
+        guard stored.latest == whole.current.revision else {
+            throw .damaged(
+                "\(store.place) contains revision \(whole.current.revision), but its latest one is "
+                    + "\(stored.latest)")
+        }
+        return whole
     }
 
     private func catchUpOrRefuse() async throws(ControlError) {
@@ -306,8 +346,10 @@ extension ControlPlane {
         defer { leave() }
         guard storeProblem != .ending else { return false }
         // An operator may have decided meanwhile.
-        guard storeProblem != nil else { return true }
+        guard let storeProblem else { return true }
         do throws(StoreError) {
+            // The damage may be before the revisions that are read to catch up.
+            if storeProblem.kind == .damaged { try await checkWhole() }
             try await catchUp()
         } catch {
             setProblem(StoreProblem(error))

@@ -285,10 +285,19 @@ extension Node.Scalar {
         guard !string.contains(":") else { return nil }
         if let number = Int64.construct(from: self) { return .integer(number) }
         if let number = UInt64.construct(from: self) { return .unsigned(number) }
-        guard let number = Double.construct(from: self) else { return nil }
+        // To readers of YAML 1.1, as Python's, 1e3 is a string, and they write it without quotes.
+        // Fields of numbers accept such strings.
+        guard let number = Double.construct(from: self), !hasShortExponent else { return nil }
         // YAML writes .inf and .nan; inf and nan are strings, and so is 1e999.
         return number.isFinite || string.contains(".") && !string.contains { $0.isNumber }
             ? .number(number) : nil
+    }
+
+    /// Whether it has an exponent, but no decimal point or no sign of the exponent.
+    private var hasShortExponent: Bool {
+        guard let exponent = string.firstIndex(where: { "eE".contains($0) }) else { return false }
+        let sign = string[string.index(after: exponent)...].first
+        return !string[..<exponent].contains(".") || (sign != "+" && sign != "-")
     }
 }
 

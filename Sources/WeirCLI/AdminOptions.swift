@@ -110,7 +110,7 @@ struct AdminOptions: ParsableArguments {
         let (reply, call): (Reply, ClientCall) = try await client.exchange(
             "/weir.admin.v1.Admin/\(method)", request, .init(timeout: .seconds(15)))
         if let reason = await call.trailingMetadata["x-weir-stale"].map(StatusMessage.decode) {
-            complain("warning: this may be stale, because the store cannot be reached: \(reason)")
+            complain("warning: this may be stale: \(reason)")
         }
         return reply
     }

@@ -17,7 +17,7 @@ struct BackendOptionsGroup: ParsableArguments {
             valueName: "command"))
     var worker: String?
 
-    @Option(help: "Processes of a worker backend.", transform: Bounded.whole(0...UInt32.max))
+    @Option(help: "Processes of a worker backend.", transform: Bounded.whole(1...UInt32.max))
     var replicas: UInt32?
 
     @Option(help: "Swift code in the server, by the name under which the program registered it.")

@@ -313,7 +313,7 @@ def test_state_is_checked_saved_and_moved(servers, tmp_path):
     tool(first, *HALF)
     endpoints = tool(first, "endpoint", "list", "--json").stdout
     busy = state("check", "--state-dir", tmp_path / "a", check=False)
-    assert busy.returncode == 1 and f"in use by process {first.process.pid}" in busy.stderr
+    assert busy.returncode == 69 and f"in use by process {first.process.pid}" in busy.stderr
     first.stop()
     checked = state("check", "--state-dir", tmp_path / "a").stdout
     assert "revisions 0 to 4, 2 backends, 1 endpoints" in checked

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Synchronization
 internal import Testing
 
 @testable internal import Serving
@@ -93,9 +94,15 @@ internal import Testing
             variable: "RUNTIME_DIRECTORY", path: "/" + String(repeating: "x", count: 90))
         let missing = WorkerDirectory.Place(variable: "TMPDIR", path: "/nonexistent")
         let good = WorkerDirectory.Place(variable: "TMPDIR", path: scratch)
-        let directory = WorkerDirectory(in: [long, missing, good])
+        let reports = Mutex<[String]>([])
+        let directory = WorkerDirectory(in: [long, missing, good]) { report in
+            reports.withLock { $0.append(report) }
+        }
         #expect(try directory.makeSocketPath().hasPrefix(scratch))
         directory.remove()
+        let reported = reports.withLock { $0 }
+        #expect(reported.count == 2)
+        #expect(reported[0].contains("set RUNTIME_DIRECTORY to a shorter one; '\(scratch)' is used"))
         let error = #expect(throws: WorkerDirectory.Failure.self) {
             try WorkerDirectory(in: [long, missing]).makeSocketPath()
         }

@@ -17,13 +17,14 @@ struct RunningBackends {
     }
 
     private(set) var all: [String: Running] = [:]
-    private let directory = WorkerDirectory()
+    private let directory: WorkerDirectory
     private let log: Logger
     private let onChange: @Sendable () -> Void
 
     /// - Parameter onChange: called on any thread when a backend becomes usable or stops being so.
     init(log: Logger, onChange: @escaping @Sendable () -> Void) {
         self.log = log
+        directory = WorkerDirectory { log.warning("a worker: \($0)") }
         self.onChange = onChange
     }
 

@@ -2,12 +2,6 @@ internal import GRPCWire
 internal import Messages
 internal import SystemPackage
 
-#if canImport(Glibc)
-    internal import Glibc
-#else
-    internal import Darwin
-#endif
-
 /// A copy of a shared state in an SQLite database on this machine. A server that starts while the
 /// store cannot be used serves the copy.
 package struct StateCopy: Sendable {

@@ -32,6 +32,17 @@ struct HistoryDecoder {
         }
     }
 
+    /// The history up to the first revision that cannot be read.
+    static func intactPart(of stored: StoredHistory) -> StateHistory {
+        guard var decoder = try? HistoryDecoder(at: stored.checkpoint) else {
+            return StateHistory()
+        }
+        for record in stored.records {
+            guard (try? decoder.append(record)) != nil else { break }
+        }
+        return decoder.history
+    }
+
     /// - Parameter hash: of the revision's stored bytes.
     mutating func append(
         _ message: Weir_Store_V1_Revision, hash: UInt64
@@ -93,6 +104,9 @@ extension StateHistory {
     /// - Throws: `foreign` if the store does not contain that revision.
     func update(from stored: StoredHistory) throws(StoreError) -> Update {
         if let damage = stored.damage { throw .damaged(damage) }
+        guard stored.latest >= current.revision else {
+            throw foreign(endingAt: stored.latest)
+        }
         if let checkpoint = stored.checkpoint, checkpoint.revision >= current.revision {
             let whole = try StateHistory(stored)
             try checkContained(in: whole.chain)
@@ -110,15 +124,18 @@ extension StateHistory {
     func checkContained(in store: HashChain) throws(StoreError) {
         switch chain.relation(to: store) {
         case .same: return
-        case .behind:
-            throw .foreign(
-                "the store is at revision \(store.latest), but this server serves revision "
-                    + "\(current.revision): the store was emptied or restored from a backup")
+        case .behind: throw foreign(endingAt: store.latest)
         case .forked:
             throw .foreign(
                 "revision \(current.revision) of the store is not the one that this server "
                     + "serves: the store was replaced or restored from a backup, and changed since")
         }
+    }
+
+    private func foreign(endingAt latest: UInt64) -> StoreError {
+        .foreign(
+            "the store is at revision \(latest), but this server serves revision "
+                + "\(current.revision): the store was emptied or restored from a backup")
     }
 
     // MARK: Storing

@@ -116,6 +116,8 @@ package struct StoredInstance: Sendable {
 package enum StoreEvent: Sendable {
     /// There may be something new.
     case changed
+    /// Revisions were deleted or changed, and not by a server.
+    case tampered
     /// The store can't be reached, and why.
     case lost(String)
 }
@@ -150,6 +152,15 @@ extension StoreError {
         switch self {
         case .damaged, .foreign: true
         case .conflict, .unavailable, .refused, .held: false
+        }
+    }
+
+    /// Whether the same attempt may succeed later: the store cannot be reached, or another process
+    /// has it.
+    package var canBeTriedAgain: Bool {
+        switch self {
+        case .unavailable, .held: true
+        case .conflict, .damaged, .foreign, .refused: false
         }
     }
 

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import GRPCWire
 internal import Synchronization
 internal import SystemPackage
 
@@ -42,11 +43,18 @@ package final class WorkerDirectory: Sendable {
     private static let attempts = 3
 
     private let places: [Place]
+    private let report: @Sendable (String) -> Void
     private let state = Mutex(State())
 
-    /// - Parameter places: the first in which the directory can be created is used.
-    package init(in places: [Place] = WorkerDirectory.places(ProcessInfo.processInfo.environment)) {
+    /// - Parameters:
+    ///   - places: the first in which the directory can be created is used.
+    ///   - report: called with the reason why an earlier one is not used.
+    package init(
+        in places: [Place] = WorkerDirectory.places(ProcessInfo.processInfo.environment),
+        report: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
         self.places = places
+        self.report = report
     }
 
     /// The places that an environment names, the best first: systemd's directory for the files of
@@ -85,6 +93,7 @@ package final class WorkerDirectory: Sendable {
                 try? state.lock?.close()
                 (state.path, state.lock) = (path, lock)
                 Self.removeDead(in: place.path)
+                for problem in problems { report("\(problem); \(place.path.quotedPath) is used") }
                 return
             } catch {
                 problems.append(error.description)

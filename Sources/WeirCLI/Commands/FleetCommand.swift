@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import GRPCWire
 internal import Messages
 
 /// `weir fleet`
@@ -39,12 +40,18 @@ struct FleetCommand: ParsableCommand {
         }
         let diverged = reply.instances.filter { $0.state == .diverged }
         for instance in diverged {
-            lines.append(Style.red("\(instance.name): \(instance.problem)"))
+            lines.append(
+                Style.red("\(instance.name) (\(instance.adminAddress)): \(instance.problem)"))
         }
         if !diverged.isEmpty {
             lines.append(
                 "decide with 'weir state adopt' (the store is right) or 'weir state restore' (the "
                     + "server is right)")
+        }
+        let names = Dictionary(grouping: reply.instances, by: \.name).filter { $1.count > 1 }
+        for name in names.keys.sorted() {
+            lines.append(
+                Style.yellow("\(names[name]?.count ?? 0) servers have the name \(name.quoted)"))
         }
         return lines.joined(separator: "\n")
     }

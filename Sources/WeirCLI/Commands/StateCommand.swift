@@ -211,7 +211,7 @@ struct StateCommand: ParsableCommand {
             }
         } catch let error as StoreError {
             complain("\(error.description)")
-            throw ExitCode(EXIT_FAILURE)
+            throw ExitCode(error.canBeTriedAgain ? EX_UNAVAILABLE : EXIT_FAILURE)
         }
     }
 }

@@ -54,21 +54,31 @@ package actor EtcdStore: StateStore {
         let now = reply.header?.revision ?? 0
         var page = answers[1]
         var next = first + 1
-        if revision == nil || (history.latest > first && page.first?.key != bytes(keys.log(next))) {
-            if let stored = try await checkpoint(as: now) {
-                history.checkpoint = stored.record
-                next = stored.record.revision + 1
+        do throws(StoreError) {
+            if revision == nil
+                || (history.latest > first && page.first?.key != bytes(keys.log(next)))
+            {
+                if let stored = try await checkpoint(as: now) {
+                    history.checkpoint = stored.record
+                    next = stored.record.revision + 1
+                    page = try await self.page(from: next, as: now)
+                }
+            }
+            while let last = page.last {
+                for pair in page {
+                    guard pair.key == bytes(keys.log(next)) else { break }
+                    history.records.append(try await record(pair, as: now))
+                    next += 1
+                }
+                guard last.key == bytes(keys.log(next - 1)), page.count == Self.pageLimit else {
+                    break
+                }
                 page = try await self.page(from: next, as: now)
             }
-        }
-        while let last = page.last {
-            for pair in page {
-                guard pair.key == bytes(keys.log(next)) else { break }
-                history.records.append(try await record(pair, as: now))
-                next += 1
-            }
-            guard last.key == bytes(keys.log(next - 1)), page.count == Self.pageLimit else { break }
-            page = try await self.page(from: next, as: now)
+        } catch .damaged(let reason) {
+            // What is before it is intact.
+            history.damage = reason
+            return history
         }
         if next != history.latest + 1, history.latest > first {
             history.damage = "revision \(next) is missing in \(place)"
@@ -219,15 +229,26 @@ package actor EtcdStore: StateStore {
     }
 
     private func received(_ events: [Etcdserverpb_Event]) async {
+        // Servers change revisions together with the head or the checkpoint.
+        let (log, parts) = (bytes(keys.root + "log/"), bytes(keys.root + "parts/"))
+        var (changed, known) = (Set<Int64>(), Set<Int64>())
         var hasChanged = false
         for event in events {
-            switch event.kv?.key {
-            case bytes(keys.head): hasChanged = true
+            guard let pair = event.kv else { continue }
+            switch pair.key {
+            case bytes(keys.head):
+                hasChanged = true
+                known.insert(pair.modRevision)
+            case bytes(keys.checkpoint): known.insert(pair.modRevision)
             case bytes(keys.leader) where event.type == .delete:
                 await membership.leaderMayBeGone()
+            case let key where key.starts(with: log): changed.insert(pair.modRevision)
+            case let key where key.starts(with: parts) && event.type == .delete:
+                changed.insert(pair.modRevision)
             default: break
             }
         }
+        if !changed.isSubset(of: known) { hear.yield(.tampered) }
         if hasChanged { hear.yield(.changed) }
     }
 
