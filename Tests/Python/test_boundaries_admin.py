@@ -246,7 +246,10 @@ def test_every_method_has_a_request(table):
                 table.subject.exchange([ask], "admin")[0] for ask in [
                     table.ask(method, request.SerializeToString()),
                     table.ask("Apply", undo.SerializeToString())])
-            assert answer.status == undone.status == 0, (method, request, answer, undone)
+            # This server has no other history to choose.
+            expected = 9 if method in ("AdoptState", "RestoreState") else 0
+            assert answer.status == expected, (method, request, answer)
+            assert undone.status == 0, (method, request, undone)
 
 
 def test_questions(table):

@@ -54,7 +54,7 @@ def test_one_database_has_one_server_whichever_path_leads_to_it(servers, tmp_pat
     first = servers("--demo", "--state-dir", tmp_path / "b")
     tool(first, *HALF)
     second = serve(tmp_path / "a")
-    assert second.returncode == 69 and f"in use by process {first.process.pid}" in second.stderr
+    assert second.returncode == 1 and f"in use by process {first.process.pid}" in second.stderr
     first.stop()
     for name in ("a", "b"):
         assert "revisions 0 to 4" in state("check", "--state-dir", tmp_path / name).stdout

@@ -74,6 +74,11 @@ package struct StoredRecord: Sendable, Equatable {
         self.init(revision: revision, bytes: bytes, expectedHash: HashChain.unknown)
     }
 
+    /// Whether they are stored as the same.
+    package static func == (left: StoredRecord, right: StoredRecord) -> Bool {
+        left.revision == right.revision && left.bytes == right.bytes
+    }
+
     init(revision: UInt64, bytes: [UInt8], expectedHash: UInt64) {
         self.revision = revision
         self.bytes = bytes
