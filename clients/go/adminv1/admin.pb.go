@@ -217,8 +217,8 @@ const (
 	InstanceState_INSTANCE_STATE_CURRENT InstanceState = 1
 	// It cannot reach the store. Others may have changed the state.
 	InstanceState_INSTANCE_STATE_STALE InstanceState = 2
-	// The store contains another history: it was restored, replaced or emptied. The server serves
-	// its last state and rejects changes until AdoptState or RestoreState.
+	// The store contains another history, or a damaged one: it was restored, replaced or emptied.
+	// The server serves its last state and rejects changes until AdoptState or RestoreState.
 	InstanceState_INSTANCE_STATE_DIVERGED InstanceState = 3
 )
 
