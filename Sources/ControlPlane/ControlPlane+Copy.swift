@@ -38,9 +38,8 @@ extension ControlPlane {
         guard let copy, copy.chain != nil else { return }
         do throws(StoreError) {
             try await copy.store.checkpoint(checkpoint)
-            let kept = UInt64(StateHistory.keptHashes)
-            let revision = checkpoint.revision
-            self.copy?.chain?.forget(before: revision - min(revision, kept))
+            self.copy?.chain?.forget(
+                before: checkpoint.revision, except: UInt64(StateHistory.keptHashes))
         } catch {
             self.copy?.chain = nil
             reportCopy(error.description)

@@ -12,8 +12,9 @@ internal import TrafficPolicy
 ///                   '-- another server was first: catch up with the store, and try again
 /// ```
 ///
-/// `ControlPlane+Store.swift` follows the store, `ControlPlane+Changes.swift` has the changes that
-/// can be asked for, `ControlPlane+History.swift` those that go by whole states.
+/// `ControlPlane+Store.swift` follows the store, `ControlPlane+Loss.swift` serves without it,
+/// `ControlPlane+Changes.swift` has the changes that can be asked for, `ControlPlane+History.swift`
+/// those that go by whole states.
 package actor ControlPlane {
     /// Its work must not hold up the loops, on which the handlers of the admin service run.
     private let thread = ActorThread()

@@ -130,6 +130,6 @@ struct StateHistory: Sendable {
     mutating func forget(upTo revision: UInt64) {
         guard revision > oldest, revision <= current.revision else { return }
         entries.removeFirst(Int(revision - oldest))
-        chain.forget(before: revision - min(revision, UInt64(Self.keptHashes)))
+        chain.forget(before: revision, except: UInt64(Self.keptHashes))
     }
 }

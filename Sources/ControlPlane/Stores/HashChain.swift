@@ -69,6 +69,11 @@ struct HashChain: Equatable, Sendable {
         start = revision
     }
 
+    /// Forgets the revisions before one, except a number of those directly before it.
+    mutating func forget(before revision: UInt64, except kept: UInt64) {
+        forget(before: revision - min(revision, kept))
+    }
+
     // MARK: Comparison
 
     /// How a store relates to the history of a server.

@@ -5,7 +5,7 @@ internal import Messages
 extension SQLiteStore {
     package func append(_ record: StoredRecord) throws(StoreError) {
         try record.check()
-        // Nobody else writes, so this holds until the commit.
+        // No other process writes, so this holds until the commit.
         let latest = try latest()
         guard record.revision == latest + 1 else { throw .conflict(latest: latest) }
         try write { (database) throws(SQLiteDatabase.Failure) in
