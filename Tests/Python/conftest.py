@@ -138,6 +138,7 @@ def start_weir(*options, prefix=()):
     server = Server(
         [*prefix, BUILD / "weir", "serve", "--json", "--data", "127.0.0.1:0", "--admin",
          "127.0.0.1:0", *options])
+    assert server.first_line, server.process.stderr.read()
     addresses = json.loads(server.first_line)
     server.data, server.admin = addresses["data"], addresses["admin"]
     return server
