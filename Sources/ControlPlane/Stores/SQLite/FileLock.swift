@@ -30,8 +30,8 @@ final class FileLock: Sendable {
         }
         guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             let reason = Errno(rawValue: errno)
+            // `deinit` closes the file: it runs when an initializer throws that has set everything.
             let pid = Self.pid(in: file)
-            try? file.close()
             if reason == .wouldBlock { throw .held(pid: pid) }
             throw .system("cannot lock \(path.quotedPath): \(reason)")
         }
