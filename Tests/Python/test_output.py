@@ -82,7 +82,7 @@ def test_a_log_without_a_reader_ends_no_server_and_continues_with_the_next_reade
     server.log_lines()
     text = os.read(reader, 65_536).decode()
     first, second = text.splitlines()[:2]
-    assert "warning weir: lines of the log were lost count=" in first
+    assert "warning weir: log lines were lost count=" in first
     assert int(first.split("count=")[1].split()[0]) >= lost
     assert first.endswith("reason=Broken pipe")
     assert " weir: " in second
@@ -126,7 +126,7 @@ def test_a_reader_of_the_log_that_stands_still_holds_up_no_request():
         except BlockingIOError:
             time.sleep(0.01)
     assert server.process.returncode == 0
-    assert b"lines of the log were lost count=" in text
+    assert b"log lines were lost count=" in text
     os.close(reader)
 
 

@@ -190,9 +190,9 @@ def test_certificates_are_read_anew_and_connections_stay(authority, stubs, how):
 @pytest.mark.parametrize("options, told", [
     (("--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.key"),
      "TLS of the data port: cannot use '/nowhere.pem': No such file or directory"),
-    (("--tls-cert", "/nowhere.pem"), "--tls-cert and --tls-key must be given together"),
+    (("--tls-cert", "/nowhere.pem"), "--tls-cert and --tls-key require each other"),
     (("--admin-tls-client-ca", "/nowhere.pem"), "--admin-tls-client-ca requires --admin-tls-cert"),
-    (("--tls-minimum", "1.1"), "'1.1' is neither 1.2 nor 1.3"),
+    (("--tls-minimum", "1.1"), "invalid TLS version '1.1': use 1.2 or 1.3"),
     (("--access", "/nowhere.txt"), "access file: cannot use '/nowhere.txt': No such file"),
     (("--admin", "0.0.0.0:0"),
      "the admin address 0.0.0.0:0 requires TLS and authentication"),
@@ -473,7 +473,7 @@ def test_the_tool_shows_tokens_and_certificates(guarded, authority, tmp_path):
     run = tool("endpoint", "list", "--admin", guarded.server.admin, check=False)
     assert run.returncode == 69
     run = tool("endpoint", "list", "--admin", "model.internal:1", environment=token, check=False)
-    assert run.returncode == 1 and "over TLS only" in run.stderr
+    assert run.returncode == 1 and "requires TLS" in run.stderr
 
 
 def test_the_access_file_is_listed_and_checked(tmp_path):

@@ -545,7 +545,7 @@ def test_the_tool_reports_and_warns_before_a_promotion(mesh):
             "weir: warning: the shadow report of 'shadow' is bad: DIFFERS: 100.00 %")
     # Taking weight away needs no warning.
     assert mesh.tool("traffic", "set", "raw", "primary=0.95", "shadow=0.05").stderr == ""
-    assert "the report starts again" in mesh.tool("shadow", "reset", "raw").stdout
+    assert "report restarted" in mesh.tool("shadow", "reset", "raw").stdout
     assert "TOO FEW: 0 answers" in mesh.tool("shadow", "report", "raw").stdout
     assert mesh.tool("traffic", "set", "raw", "shadow=1").stderr == ""
 

@@ -96,7 +96,7 @@ def test_update_fails_if_a_newer_one_supersedes_it(mesh):
     _, errors = first.communicate(timeout=SECONDS)
     assert first.returncode == 1
     fixed = revision(mesh, "raw")
-    assert f"it was changed again: revision {fixed} followed revision {broken}" in errors
+    assert f"another change followed: revision {fixed} replaced revision {broken}" in errors
     assert call(mesh, "Name").startswith(b"fixed")
 
 

@@ -108,7 +108,7 @@ internal import Testing
             #expect(lines.count == 2)
             #expect(
                 lines.first?.hasSuffix(
-                    "warning weir: lines of the log were lost count=2 reason=No space left on device"
+                    "warning weir: log lines were lost count=2 reason=No space left on device"
                 )
                     == true)
             #expect(lines.last == "kept")

@@ -53,12 +53,12 @@ internal import Testing
         }
         #expect(
             message { _ = try Bounded.whole(1...1_024)("0") }
-                .contains("give a whole number from 1 to 1024"))
+                .contains("use a whole number from 1 to 1024"))
         #expect(
             message { _ = try Bounded.decimal(0.1...60)("inf") }
-                .contains("give a number from 0.1 to 60"))
+                .contains("use a number from 0.1 to 60"))
         #expect(
-            message { _ = try Assignment.parse("v1=90%") }.contains("'90%' is not a finite number"))
+            message { _ = try Assignment.parse("v1=90%") }.contains("invalid number '90%'"))
     }
 
     @Test("A backend's number is what follows the last equals sign")

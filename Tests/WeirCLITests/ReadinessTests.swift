@@ -72,7 +72,7 @@ internal import Testing
         let readiness = Self.worker(
             [Self.replica("b#0", .ready, revision: 7)], wanted: 1, revision: 7)
         #expect(readiness.isSettled)
-        #expect(readiness.problem?.contains("revision 7 followed revision 6") == true)
+        #expect(readiness.problem?.contains("revision 7 replaced revision 6") == true)
     }
 
     private static func upstream(
