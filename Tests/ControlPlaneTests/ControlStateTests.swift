@@ -72,7 +72,7 @@ internal import TrafficPolicy
     @Test(
         "Weights that are no policy are refused",
         arguments: [
-            ([], "no weights given"), ([("v1", 0.5)], "sum to 0.5"),
+            ([], "no weights:"), ([("v1", 0.5)], "sum to 0.5"),
             ([("v1", 1.1), ("v2", -0.1)], "must not be negative"),
             ([("v1", .nan)], "finite"), ([("v1", .infinity)], "finite"),
             ([("v1", 0.5), ("v1", 0.5)], "given twice"), ([("v1", 0.99999)], "sum to 0.99999"),

@@ -130,11 +130,11 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
             (LargeBlock.fields(199 + extra, 1), "200 fields"),
             (
                 HPACK.field(field, [UInt8](repeating: 97, count: 65_536 + extra)),
-                "65536 bytes for one field"
+                "65536 bytes per field"
             ),
             (
                 HPACK.field([UInt8](repeating: 97, count: 65_536 + extra), field),
-                "65536 bytes for one field"
+                "65536 bytes per field"
             ),
         ]
         for (block, limit) in cases {

@@ -6,7 +6,7 @@ internal import Testing
     private static let request = HeaderBlock([
         ":method": "POST", ":scheme": "http", ":authority": "a", ":path": "/a/b",
     ])
-    private static let reason = "a header field is over the limit of 65536 bytes"
+    private static let reason = "a header field exceeds the limit of 65536 bytes"
     private let stream = HTTP2Stream(id: 1, slot: 0)
 
     /// The client takes all that may be sent.
@@ -125,7 +125,7 @@ internal import Testing
         }
         try pair.run()
         let events = pair.serverEvents.filter { $0.hasPrefix("unsendable") }
-        #expect(events == ["unsendable 1: the headers are over the limit of 25165824 bytes"])
+        #expect(events == ["unsendable 1: the headers exceed the limit of 25165824 bytes"])
         #expect(pair.clientEvents.last == "closed 1 INTERNAL_ERROR")
         #expect(pair.server.openStreams == 0 && pair.server.isActive)
     }
@@ -144,7 +144,7 @@ internal import Testing
         try pair.run()
         #expect(
             pair.clientEvents == [
-                "unsendable 1: the headers are over the limit of 25165824 bytes",
+                "unsendable 1: the headers exceed the limit of 25165824 bytes",
                 "closed 1 REFUSED_STREAM",
             ])
         // Not even a RST_STREAM: the server would take it for one of an idle stream, a connection error.

@@ -90,7 +90,10 @@ internal import Testing
             ("floatValue", #""-1e39""#, "must be within ±3.4028235e+38"),
             ("doubleValue", #""1e999""#, "must be a number"),
             ("doubleValue", #""nan""#, "must be a number"),
-            ("doubleValue", "1e999", "holds an invalid number, one beyond a double's range"),
+            (
+                "doubleValue", "1e999",
+                "contains an invalid number (perhaps beyond a double's range)"
+            ),
             ("kind", "2147483648", "a whole number from"),
             ("doubles", "[1, 1e999]", "holds an invalid number"),
         ])

@@ -63,17 +63,17 @@ internal import Testing
     @Test(
         "A malformed message is told apart, with the place",
         arguments: [
-            ([0x0a], "at byte 1, a number is cut off"),
-            ([0x0a, 0x05, 0x61], "at byte 2, field 1 announces 5 bytes, past the end"),
-            ([0x00, 0x01], "at byte 1, the key 0 is not a field number and a wire type"),
+            ([0x0a], "at byte 1, a number is truncated"),
+            ([0x0a, 0x05, 0x61], "at byte 2, the length of field 1, 5 bytes, exceeds the input"),
+            ([0x00, 0x01], "at byte 1, invalid key 0: not a field number and a wire type"),
             ([0x0b, 0x0c], "a field of its 2 bytes has the wrong type or is a group"),
-            ([0x0d, 0x01], "at byte 1, field 1 is cut off"),
+            ([0x0d, 0x01], "at byte 1, field 1 is truncated"),
         ] as [([UInt8], String)])
     func diagnosesMalformed(bytes: [UInt8], reason: String) {
         let error = #expect(throws: MessageError.self) {
             try Weir_Admin_V1_GetBackendRequest(serializedBytes: bytes)
         }
-        #expect(error?.description == "not a valid weir.admin.v1.GetBackendRequest: \(reason)")
+        #expect(error?.description == "invalid weir.admin.v1.GetBackendRequest: \(reason)")
     }
 
     @Test("A string that is not UTF-8 is refused by name")
@@ -82,7 +82,7 @@ internal import Testing
             try Weir_Admin_V1_GetBackendRequest(serializedBytes: [0x0a, 0x01, 0xff])
         }
         #expect(
-            error?.description == "field weir.admin.v1.GetBackendRequest.name is not valid UTF-8")
+            error?.description == "invalid UTF-8 in field weir.admin.v1.GetBackendRequest.name")
     }
 
     @Test("Messages may nest 100 deep, and no deeper", arguments: [1, 99, 100, 101, 1_000_000])

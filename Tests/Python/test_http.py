@@ -365,7 +365,7 @@ def test_handlers_take_and_give_json(fixture_server):
     assert reply["shadows"] == []
     for text, problem in [
         ('{"nam": "raw"}', "nam is not a field of weir.admin.v1.GetEndpointRequest"),
-        ('{"name": "none"}', "no endpoint 'none'"), ("{", "not valid JSON"),
+        ('{"name": "none"}', "no endpoint 'none'"), ("{", "invalid JSON"),
     ]:
         head, reply = call("GetEndpoint", text)
         assert reply is None and problem in head

@@ -243,7 +243,7 @@ def test_mistakes_in_a_configuration_are_told_by_line(servers, tmp_path, old, ne
     ("a: [", ":2:1: invalid YAML: did not find expected node content"),
     ("a: \x00", ":1: invalid YAML: "),
     ("a: 1\nb: \x01", ":2: invalid YAML: control characters are not allowed"),
-    ("a: 1\nb: 1\na: 2", ": the key 'a' is given twice"),
+    ("a: 1\nb: 1\na: 2", ": duplicate key 'a'"),
     ("a: *b", ":1:4: invalid YAML: found undefined alias"),
     # The lines may hold secrets.
     ("TOKEN: hunter2\n  x: [hunter2", ":2:4: invalid YAML: mapping values are not allowed"),
@@ -252,7 +252,7 @@ def test_mistakes_in_a_configuration_are_told_by_line(servers, tmp_path, old, ne
     # Lists of lists, ten to the ninth values in all.
     ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
         f"{name}: &{name} [{','.join(['*' + last] * 10)}]\n"
-        for last, name in zip("abcdefgh", "bcdefghi")), "values, aliases resolved"),
+        for last, name in zip("abcdefgh", "bcdefghi")), "values after aliases are resolved"),
 ])
 def test_files_that_are_no_configuration_are_refused(tmp_path, text, reason):
     file = tmp_path / "weir.yaml"
