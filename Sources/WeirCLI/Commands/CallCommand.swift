@@ -56,7 +56,7 @@ struct CallCommand: AsyncParsableCommand {
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
         let address = try Address(argument: address ?? environment ?? "127.0.0.1:8000")
-        Output.endWhenUnread()
+        Output.exitWhenUnread()
         try await reporting {
             let client = try WeirClient.forCommand(address, tls: tls.settings)
             try await call(client)

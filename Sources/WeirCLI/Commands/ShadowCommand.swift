@@ -189,7 +189,7 @@ struct ShadowCommand: ParsableCommand {
 
         func run() async throws {
             let request = Weir_Admin_V1_GetShadowReportRequest(endpoint: endpoint, backend: backend)
-            if watching.watch { Output.endWhenUnread() }
+            if watching.watch { Output.exitWhenUnread() }
             var shown: Int32 = 0
             while true {
                 let reply: Weir_Admin_V1_GetShadowReportResponse = try await options.call(
