@@ -75,7 +75,7 @@ internal import TrafficPolicy
             ([], "no weights:"), ([("v1", 0.5)], "sum to 0.5"),
             ([("v1", 1.1), ("v2", -0.1)], "must not be negative"),
             ([("v1", .nan)], "finite"), ([("v1", .infinity)], "finite"),
-            ([("v1", 0.5), ("v1", 0.5)], "given twice"), ([("v1", 0.99999)], "sum to 0.99999"),
+            ([("v1", 0.5), ("v1", 0.5)], "duplicate"), ([("v1", 0.99999)], "sum to 0.99999"),
         ] as [([(backend: String, weight: Double)], String)])
     func refusesBadWeights(weights: [(backend: String, weight: Double)], text: String) throws {
         try refuses(.invalidArgument, text) { (state) throws(ControlError) in

@@ -95,7 +95,7 @@ internal import Testing
                 "contains an invalid number (perhaps beyond a double's range)"
             ),
             ("kind", "2147483648", "a whole number from"),
-            ("doubles", "[1, 1e999]", "holds an invalid number"),
+            ("doubles", "[1, 1e999]", "contains an invalid number"),
         ])
     func refusesNumbers(field: String, value: String, reason: String) throws {
         let transcoder = try Self.transcoder()

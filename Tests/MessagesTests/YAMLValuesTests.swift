@@ -159,7 +159,7 @@ internal import Testing
             let error = #expect(throws: MessageError.self) {
                 try Self.message("{\"counts\": {\"\(key)\": 1,\n \"\(key)\": 2}}")
             }
-            #expect(error?.description.contains("given twice") == true)
+            #expect(error?.description.contains("duplicate") == true)
         }
     }
 

@@ -507,7 +507,7 @@ def test_the_python_client_shows_tokens_and_certificates(guarded, authority):
             client.set_traffic("greeter", {"greeter-v1": 1})
     with pytest.raises(weir_client.Unauthenticated):
         weir_client.connect(guarded.server.admin, credentials=credentials)
-    with pytest.raises(ValueError, match="with credentials only"):
+    with pytest.raises(ValueError, match="requires credentials"):
         weir_client.connect("model.internal:1", token="x")
 
 
@@ -533,11 +533,11 @@ await connect("model.internal:1", { token: "x" }).catch((error) => console.log(e
 """
 
 
-@pytest.mark.parametrize("folder, command, told", [
-    ("ruby", ("ruby", "-I", "lib", "-e", RUBY), "with credentials only"),
-    ("node", ("node", "--input-type=module", "-e", NODE), "with tls only"),
+@pytest.mark.parametrize("folder, command, required", [
+    ("ruby", ("ruby", "-I", "lib", "-e", RUBY), "credentials"),
+    ("node", ("node", "--input-type=module", "-e", NODE), "tls"),
 ])
-def test_other_clients_show_tokens(guarded, authority, folder, command, told):
+def test_other_clients_show_tokens(guarded, authority, folder, command, required):
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
     run = subprocess.run(
@@ -547,4 +547,4 @@ def test_other_clients_show_tokens(guarded, authority, folder, command, told):
     assert run.returncode == 0, run.stderr
     names, refused = run.stdout.splitlines()
     assert names == "greeter other"
-    assert refused == f"a token goes to model.internal:1 {told}"
+    assert refused == f"sending a token to model.internal:1 requires {required}"
