@@ -1,8 +1,8 @@
-# Two commands serve a machine that has only Swift: `make run` and `make test`.
+# `make run` and `make test` work on a machine that has only Swift.
 
 SWIFT ?= swift
-# Dynamic exclusivity checks cost a fifth of a request's time; debug builds, which the tests use,
-# have them.
+# Without dynamic exclusivity checks, which cost a fifth of a request's time. Debug builds, which
+# the tests use, keep them.
 RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev pkg-config
 TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl curl etcd-server \
@@ -14,16 +14,17 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
   nodejs ruby ruby-grpc systemd
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
-# Root runs the tests as an ordinary user without capabilities.
+# Runs the tests as an ordinary user without capabilities if the user is root.
 UNPRIVILEGED := .ci/unprivileged
 PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
-# The program of the Swift tests, in a build folder; `swift test` writes into that folder, which may be root's.
+# The program of the Swift tests in a build folder. `swift test` would write to that folder, which
+# may belong to root.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
 .PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture store-faults churn \
   abuse bench protos check-protos check-contract release-protos vectors format lint
 
-# Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
+# Installs the missing Debian packages of $(1).
 define install
 	@missing=""; for package in $(1); do \
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
@@ -62,9 +63,9 @@ $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt -e clients/python
 	touch $@
 
-# All tests under AddressSanitizer with its search for leaks: the Swift ones, and the servers and the tool under the
-# Python ones. Not those of other languages' clients, which need not wait for it, nor what measures memory, of which
-# a sanitizer has its own.
+# All tests with AddressSanitizer and LeakSanitizer: the Swift tests, and the servers and the tool
+# in the Python tests. Excludes the clients in other languages, which the sanitizer does not check,
+# and tests that measure memory, which the sanitizer changes.
 SANITIZED_PYTHON = $(PYTEST) --timeout 1500 Tests/Python --ignore Tests/Python/test_clients.py \
   --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_allocations.py -k "not memory_stays_flat"
 asan: deps-test $(VENV)/installed
@@ -74,7 +75,7 @@ asan: deps-test $(VENV)/installed
 	WEIR_BUILD=.build-asan/debug WEIR_PATIENCE=5 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp $(SANITIZED_PYTHON)
 
-# The same under ThreadSanitizer.
+# All tests with ThreadSanitizer.
 tsan: deps-test $(VENV)/installed
 	$(SWIFT) build --build-tests --scratch-path .build-tsan --sanitize=thread
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 \
@@ -82,9 +83,9 @@ tsan: deps-test $(VENV)/installed
 	WEIR_BUILD=.build-tsan/debug WEIR_PATIENCE=5 \
 	  TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 $(SANITIZED_PYTHON)
 
-# Feeds each target with what libFuzzer makes up, for TIME seconds in all. What it finds is left in `.fuzz`; an input
-# that breaks something goes into Tests/Fuzz/Corpus with its repair. Without an environment, of which libFuzzer would
-# put pieces into its inputs.
+# Fuzzes all targets with libFuzzer, for TIME seconds in total. Results are written to `.fuzz`;
+# commit an input that finds a fault to Tests/Fuzz/Corpus together with the fix. Runs with an empty
+# environment, because libFuzzer would copy variables into its inputs.
 TIME ?= 600
 FUZZ_TARGETS := $(notdir $(wildcard Tests/Fuzz/Corpus/*))
 FUZZ := .build-fuzz/release/Fuzz
@@ -97,26 +98,26 @@ fuzz: deps
 	    -max_total_time=$$(($(TIME) / $(words $(FUZZ_TARGETS)))) -max_len=4096 -timeout=10 -rss_limit_mb=4096 \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=.fuzz/$$target- || exit 1; done
 
-# Everything at once for TIME seconds, and whether all is as it was at the end.
+# Runs all features under load for TIME seconds, and checks for leaks at the end.
 soak: deps-test $(VENV)/installed build
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/soak.py --seconds $(TIME)
 
-# Kills a server 1,000 times while its state is changed, and looks for what was lost.
+# Kills a server 1,000 times during changes of its state, and checks that no change was lost.
 torture: deps-test $(VENV)/installed build
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
 
-# Has each system call on the files of the SQLite store fail in every way, and damages these files 10,000 times.
-# Takes half an hour; less with TMPDIR in memory.
+# Makes each system call on the files of the SQLite store fail in every way, and damages these files
+# 10,000 times. Takes half an hour; less with TMPDIR in memory.
 store-faults: deps-test
 	$(SWIFT) build --build-tests
 	@folder=$$(mktemp -d) && .build/debug/StoreFaults $$folder && rm -r $$folder
 	WEIR_DAMAGE_SAMPLES=10000 WEIR_DAMAGE_SEED=$$(date +%s) .build/$(SWIFT_TESTS) --filter FaultInjectionTests
 
-# Scales, replaces and kills workers under load for TIME seconds, and looks for lost calls.
+# Scales, replaces and kills workers under load for TIME seconds, and checks for lost calls.
 churn: deps-test $(VENV)/installed build
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/churn.py --seconds $(TIME)
 
-# Attacks a server in every way that the tests know, and measures a client beside them.
+# Runs all known attacks against a server, and measures the latency of another client.
 abuse: deps-test $(VENV)/installed
 	$(SWIFT) build $(RELEASE) --product FixtureServer
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/abuse.py
@@ -131,8 +132,8 @@ $(VENV)/bench-installed: Benchmarks/requirements.txt $(VENV)/installed
 	$(VENV)/bin/pip install -q -r Benchmarks/requirements.txt
 	touch $@
 
-# Writes all generated code. Rewrites only what `protos/` says, so `git diff` shows what changed.
-# What users of the library see.
+# Generates all code from `protos/`; `git diff` shows the changes.
+# Protos whose Swift types are public.
 PUBLIC := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
   struct.proto timestamp.proto wrappers.proto) weir/v1/serve.proto
 OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto \
@@ -140,7 +141,7 @@ OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto \
 OUT ?= Sources
 TESTS_OUT ?= Tests
 CLIENTS_OUT ?= clients
-# What clients are made of, and how.
+# Protos of the clients, and the gRPC plugin of a language.
 CONTRACT := weir/admin/v1/admin.proto weir/v1/serve.proto
 GRPC_PLUGIN = --plugin=protoc-gen-grpc_$(1)=$$(command -v grpc_$(1)_plugin) --grpc_$(1)_out=$(2)
 
@@ -168,7 +169,7 @@ generate:
 	  --go_opt=module=weir.local/client --go-grpc_out=$(CLIENTS_OUT)/go \
 	  --go-grpc_opt=module=weir.local/client
 
-# Fails when the committed generated code is not what `make protos` writes.
+# Fails if the committed generated code differs from the output of `make protos`.
 check-protos:
 	@scratch=$$(mktemp -d) && \
 	$(MAKE) --no-print-directory -s generate OUT=$$scratch/Sources TESTS_OUT=$$scratch/Tests \
@@ -180,19 +181,19 @@ check-protos:
 	  diff -r -x __pycache__ $$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
 	rm -rf $$scratch; echo "generated code is current"
 
-# Lints the contract, and fails when a client of the last release could not go on with it.
+# Lints the contract, and fails if it breaks clients of the last release.
 PROTOS ?= protos
 RELEASED := $(CURDIR)/protos/released.binpb
 check-contract: $(VENV)/installed
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf lint
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf breaking --path weir --against $(RELEASED)
-	@echo "the contract is kept"
+	@echo "the contract is compatible"
 
-# Makes the contract of today the one that later ones are compared with. To be run for a release.
+# Records the current contract as that of the last release. Run it for each release.
 release-protos: $(VENV)/installed
 	cd protos && $(CURDIR)/$(VENV)/bin/buf build --path weir --exclude-source-info --output $(RELEASED)
 
-# Writes the test vectors for clients in other languages.
+# Generates the test vectors for clients in other languages.
 vectors: deps
 	WEIR_WRITE_VECTORS=1 $(SWIFT) test --filter AffinityVectorsTests
 

@@ -1,6 +1,7 @@
-/// The custom metadata of a call: an ordered multimap of lower-case names to values. A name that
-/// ends in `-bin` has bytes as value, base64-encoded on the wire; any other name has printable
-/// ASCII. Source: "Custom-Metadata" in gRPC's `PROTOCOL-HTTP2.md`.
+/// The custom metadata of a call: an ordered multimap of lower-case names to values.
+///
+/// A name that ends in `-bin` has bytes as value, base64-encoded on the wire; any other name has
+/// printable ASCII. Source: "Custom-Metadata" in gRPC's `PROTOCOL-HTTP2.md`.
 public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     /// One field. For `-bin` names, `value` is the base64 text on the wire.
     public struct Field: Hashable, Sendable {

@@ -17,6 +17,7 @@ extension String {
 
     /// The text for a terminal, a log line or an error, with control characters escaped as in Swift
     /// source (`\n`, `\u{1B}`).
+    ///
     /// - Parameter limit: the size limit of the result in UTF-8 bytes. Longer text is cut and ends
     ///   in "…".
     package func printable(limit: Int = .max) -> String {

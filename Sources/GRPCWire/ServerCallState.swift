@@ -10,6 +10,7 @@
 ///
 ///   any state -- closed --> gone: cancels the handler unless ended
 /// ```
+///
 /// Invalid steps. *Ours*: none are possible. *The peer's*: the caller of `received(message:)`
 /// rejects a second message of a unary call. *Ignorable*: sending or finishing after the end or
 /// after the stream closed (the handler may not know yet).

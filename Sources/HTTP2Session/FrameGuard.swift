@@ -1,8 +1,9 @@
 /// Filters the peer's frames before nghttp2 1.52 reads them, because nghttp2 ends the connection
-/// for some errors of a single stream, and does not detect other errors. nghttp2 ends the
-/// connection, which may serve many clients, for a name or value over 64 KiB. Such a literal needs
-/// a header block of several frames. The guard holds these frames and replaces the literal. It
-/// passes all other frames from the input without a copy:
+/// for some errors of a single stream, and does not detect other errors.
+///
+/// nghttp2 ends the connection, which may serve many clients, for a name or value over 64 KiB. Such
+/// a literal needs a header block of several frames. The guard holds these frames and replaces the
+/// literal. It passes all other frames from the input without a copy:
 ///
 /// ```
 ///   between frames --head--> payload --> between frames          passed
@@ -128,6 +129,7 @@ struct FrameGuard {
     }
 
     /// A held frame header is complete.
+    ///
     /// - Returns: nil if its frame is held too.
     private mutating func begin(_ head: FrameHeader) -> Step? {
         if let error = rules.check(head) { return fail(error) }

@@ -4,9 +4,10 @@
 ///   skips PRIORITY frames.
 /// - DATA and HEADERS on a stream that the peer has ended (sections 5.1 and 6.1), and HEADERS on a
 ///   lower stream id that was never opened (section 5.1.1). nghttp2 drops the state of a stream
-///   when the stream closes, and ignores later frames without a callback. DATA on a stream that
-///   this side has reset is not an error, because the peer may have sent it before it received
-///   RST_STREAM.
+///   when the stream closes, and ignores later frames without a callback.
+///
+/// DATA on a stream that this side has reset is not an error, because the peer may have sent it
+/// before it received RST_STREAM.
 struct FrameRules {
     private let isServer: Bool
     private var streams = StreamHistory()
@@ -81,6 +82,7 @@ struct StreamHistory {
     private static func bit(_ id: Int32) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: id >> 1) }
 
     /// Discards the oldest streams if this one is newer than all others.
+    ///
     /// - Returns: whether the stream is newer than all others.
     private mutating func advance(to id: Int32) -> Bool {
         guard id & 1 == 1, id > newest else { return false }

@@ -90,8 +90,10 @@ extension HTTP2Session {
         return unsafe Unmanaged<HTTP2Session>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
     }
 
-    /// The slot of a stream, which nghttp2 stores as index + 1. Consecutive frames often belong to
-    /// one stream, so the last result is tried before nghttp2's table.
+    /// The slot of a stream, which nghttp2 stores as index + 1.
+    ///
+    /// Consecutive frames often belong to one stream, so the last result is tried before nghttp2's
+    /// table.
     func slot(of id: Int32) -> Int? {
         if lastSlot < slots.count, slots[lastSlot].stream.id == id, slots[lastSlot].isOpen {
             return lastSlot

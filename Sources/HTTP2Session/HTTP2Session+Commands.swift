@@ -75,6 +75,7 @@ extension HTTP2Session {
     }
 
     /// Handles headers or trailers that nghttp2 refuses to send.
+    ///
     /// - Parameter opensStream: whether the headers would have opened the stream, which nghttp2
     ///   then closes without a frame.
     func headersNotSent(on id: Int32, opensStream: Bool, _ code: Int32) {
@@ -284,6 +285,7 @@ extension HTTP2Session {
     package static let maxFieldBytes = LiteralFilter.maxLiteralBytes
 
     /// Calls the body with the fields in nghttp2's form. nghttp2 copies the fields that it keeps.
+    ///
     /// - Returns: the result of the body, or an error if a field is too long.
     private func withNameValues(
         _ headers: HeaderParts, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Int32

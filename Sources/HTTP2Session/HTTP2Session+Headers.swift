@@ -10,6 +10,7 @@ extension HTTP2Session {
     package var isReceivingHeaders: Bool { frameGuard.isReceivingHeaders }
 
     /// Passes the input to nghttp2, except the bytes that the guard holds or replaces.
+    ///
     /// - Returns: nghttp2's error if the connection must end, else 0.
     func feed(_ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
         var position = 0

@@ -8,11 +8,13 @@ internal import CNGHTTP2
 ///          <----------------        <---------------------- respond, write, finish, reset, ...
 ///            send(maxBytes)                    commands
 /// ```
+///
 /// nghttp2 may not be called from inside its callbacks, so these only append to the event buffer.
 /// The layer above drains it with `nextEvent()` after `receive` or `send` has returned. Flow
-/// control is coupled: only `consume` credits received bytes back to the peer. Invariant of every
-/// `unsafe` here: a session is confined to one event loop, and nghttp2 calls back synchronously on
-/// that loop with pointers that are valid within the callback.
+/// control is coupled: only `consume` credits received bytes back to the peer.
+///
+/// Invariant of every `unsafe` here: a session is confined to one event loop, and nghttp2 calls
+/// back synchronously on that loop with pointers that are valid within the callback.
 @safe package final class HTTP2Session {
     package enum Role: Sendable { case server, client }
 

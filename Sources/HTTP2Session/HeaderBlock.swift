@@ -2,8 +2,10 @@
     internal import Glibc
 #endif
 
-/// A list of header fields in two flat arrays: no allocation per field. Received blocks are reused
-/// by later streams. Keeping a copy is safe (the arrays are copy-on-write) but prevents the reuse.
+/// A list of header fields in two flat arrays: no allocation per field.
+///
+/// Received blocks are reused by later streams. Keeping a copy is safe (the arrays are
+/// copy-on-write) but prevents the reuse.
 package struct HeaderBlock: Sendable {
     /// The position of a field in `bytes`.
     package struct Field: Sendable {
@@ -30,6 +32,7 @@ package struct HeaderBlock: Sendable {
     }
 
     /// Appends a field; the name must be in lower case.
+    ///
     /// - Parameter known: the index of the name among the known names; -1 if no code looks it up by
     ///   index.
     package mutating func append(_ name: String, _ value: String, known: Int = -1) {

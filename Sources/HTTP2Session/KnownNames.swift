@@ -2,8 +2,9 @@
     internal import Glibc
 #endif
 
-/// Header names that the layer above looks up by number, without comparing bytes. The names are
-/// stored in one block of memory, indexed by their length.
+/// Header names that the layer above looks up by number, without comparing bytes.
+///
+/// The names are stored in one block of memory, indexed by their length.
 @safe package final class KnownNames: @unchecked Sendable {
     // Invariant of `@unchecked Sendable`: nothing changes after init.
     private let bytes: UnsafeMutablePointer<UInt8>

@@ -1,6 +1,8 @@
 /// Replaces string literals in a header block that are too long for nghttp2's HPACK decoder, which
-/// would end the connection. It parses only the lengths of the representations (RFC 7541 section
-/// 6), and decodes neither Huffman codes nor indexes. A block may arrive in any number of pieces.
+/// would end the connection.
+///
+/// It parses only the lengths of the representations (RFC 7541 section 6), and decodes neither
+/// Huffman codes nor indexes. A block may arrive in any number of pieces.
 ///
 /// ```
 ///          .------------- indexed, table size -------------.
@@ -9,6 +11,7 @@
 ///          ^   '-----literal, new name--> name length --> name --^        |
 ///          '--------------------------------------------------------------'
 /// ```
+///
 /// The replacement of a long literal is `replacementBytes` bytes `x`. Both are larger than the
 /// dynamic table, so both empty it (RFC 7541 section 4.4), and later blocks decode as without a
 /// replacement.

@@ -1,7 +1,8 @@
 /// The unsent body of one stream: bytes, then optional trailers, then the end.
 ///
 /// ```
-///   bytes [ sent | own bytes ]  parts [ shared bytes ][ ... ] head
+///   bytes [ sent | own bytes ]  parts [ shared bytes ][ ... ]
+///                head
 /// ```
 struct OutboundBody {
     /// Shared pieces up to this size are copied, which is cheaper than retaining them.

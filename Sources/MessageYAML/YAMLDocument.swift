@@ -106,6 +106,7 @@ package struct YAMLDocument {
     }
 
     /// Converts the document to a message.
+    ///
     /// - Throws: the invalid field, its line and the reason.
     package func message<Message: ProtobufMessage>(
         as type: Message.Type = Message.self

@@ -4,10 +4,11 @@ internal import CProtobufC
     internal import Glibc
 #endif
 
-/// The memory of one decoding or encoding: a bump allocator that starts on the stack. protobuf-c
-/// allocates a struct for every message and a copy of every string. In an arena, an allocation is
-/// an addition, and all memory is released at once. Messages that exceed the stack chunk use chunks
-/// of the system's allocator, which are freed at the end too.
+/// The memory of one decoding or encoding: a bump allocator that starts on the stack.
+///
+/// protobuf-c allocates a struct for every message and a copy of every string. In an arena, an
+/// allocation is an addition, and all memory is released at once. Messages that exceed the stack
+/// chunk use chunks of the system's allocator, which are freed at the end too.
 ///
 /// Invariant: an arena is used only during `withArena`, by the thread that entered it.
 @safe public struct Arena {
@@ -23,8 +24,9 @@ internal import CProtobufC
 
     let state: UnsafeMutablePointer<State>
 
-    /// Calls the body with a new arena. Not generic, because a generic call would look up metadata
-    /// for each result type.
+    /// Calls the body with a new arena.
+    ///
+    /// Not generic, because a generic call would look up metadata for each result type.
     static func withArena(_ body: (Arena) -> Void) {
         // 1,024 bytes is the most that Swift puts on the stack.
         unsafe withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 16) { stack in

@@ -1,6 +1,7 @@
-/// Reads one `FileDescriptorProto` and validates its numbers, so that no later step has to. Numbers
-/// in the code are the field numbers of `google/protobuf/descriptor.proto`. Referenced types may be
-/// missing; using such a type is an error.
+/// Reads one `FileDescriptorProto` and validates its numbers, so that no later step has to.
+///
+/// Numbers in the code are the field numbers of `google/protobuf/descriptor.proto`. Referenced
+/// types may be missing; using such a type is an error.
 struct DescriptorReader {
     /// The limit of the total size of all full names. Each contains the enclosing names, so a small
     /// file could otherwise declare names of any total size.

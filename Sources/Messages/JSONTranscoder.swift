@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 
 /// Converts messages to JSON by their descriptors, without generated code (proto3's JSON mapping).
+///
 /// Omits fields with default values unless requested, as protobuf's printers do.
 /// `JSONTranscoder+Parse.swift` has the reverse, and `JSONTranscoder+WellKnown.swift` the
 /// well-known types with a special form.

@@ -1,6 +1,7 @@
-/// Which differences between two messages count. Paths are proto field names joined by dots,
-/// `items.price`; `[]` after repeated fields and maps is optional. A rule for a field also applies
-/// to the fields below it.
+/// Which differences between two messages count.
+///
+/// Paths are proto field names joined by dots, `items.price`; `[]` after repeated fields and maps
+/// is optional. A rule for a field also applies to the fields below it.
 package struct DiffRules: Sendable, Equatable {
     /// The maximum difference of two numbers: an amount, or a share of the larger one.
     package struct Tolerance: Sendable, Equatable {
@@ -55,9 +56,10 @@ package struct DiffRules: Sendable, Equatable {
     }
 }
 
-/// Compares two messages field by field, by the descriptor of their type. Differences without a
-/// meaning in proto3 are ignored: the order of fields and map entries, packed encoding, and
-/// explicit defaults. Fields without a descriptor are compared by number.
+/// Compares two messages field by field, by the descriptor of their type.
+///
+/// Differences without a meaning in proto3 are ignored: the order of fields and map entries, packed
+/// encoding, and explicit defaults. Fields without a descriptor are compared by number.
 package struct MessageDiff {
     /// One field that differs.
     package struct Difference: Sendable, Equatable {

@@ -48,6 +48,7 @@ internal import CProtobufC
 
     /// Whether a type contains itself or an enclosing type. The recursion depth is bounded by the
     /// number of types in the program.
+    ///
     /// - Parameter finite: types known to be finite.
     private static func leadsBack(
         _ descriptor: Descriptor, on way: [Descriptor], finite: inout Set<Descriptor>

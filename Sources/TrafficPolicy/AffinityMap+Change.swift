@@ -121,9 +121,12 @@ extension AffinityMap {
 }
 
 /// One change of an affinity map, step by step.
+///
 /// 1. Each backend that shrinks *releases* the minimum, latest acquisitions first.
 /// 2. Each released piece *returns* to the latest earlier holder that grows.
-/// 3. The remaining pieces are *handed over* to the other backends that grow. Backends release
+/// 3. The remaining pieces are *handed over* to the other backends that grow.
+///
+/// Backends release
 ///   their latest acquisitions first, and return them to the previous holder. Therefore, undoing
 ///   the latest change restores the map bit for bit.
 private struct Rearrangement {

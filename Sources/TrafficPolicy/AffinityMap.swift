@@ -6,6 +6,7 @@
 /// |---------- v1 ----------|-- v2 --|------- v1 -------|- v2 -|
 ///                             `- fragment: since change 3, before that v1's
 /// ```
+///
 /// The map is a list of *fragments*: half-open, in order, covering the space exactly. A fragment
 /// records the change at which its owner received it and the earlier holders, so that undoing a
 /// change returns every point (see `AffinityMap+Change.swift`). A lookup needs no history: the

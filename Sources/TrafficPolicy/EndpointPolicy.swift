@@ -55,8 +55,9 @@ package struct EndpointPolicy: Sendable {
         KeyHash.hash(key, seed: seed)
     }
 
-    /// The index, in `backends`, of the owner of a point. The point's first byte selects a few
-    /// candidate intervals; a binary search finds the one.
+    /// The index, in `backends`, of the owner of a point.
+    ///
+    /// The point's first byte selects a few candidate intervals; a binary search finds the one.
     @inlinable
     package func choose(_ point: UInt64) -> Int {
         let bucket = Int(truncatingIfNeeded: point >> 56)

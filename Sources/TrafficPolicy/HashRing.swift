@@ -3,8 +3,9 @@
 /// each to the next owner on the ring. When it is added again, they return.
 ///
 /// ```
-///   key ----. v 0 --B---A--C----A--B---C--A-- 2^64      the search continues to the right, and
-///   wraps around
+///   key ----.
+///           v
+///   0 --B---A--C----A--B---C--A-- 2^64      the search continues to the right and wraps around
 /// ```
 ///
 /// Source: Karger et al., "Consistent Hashing and Random Trees", 1997; the bound on load: Mirrokni,
@@ -33,6 +34,7 @@ package struct HashRing: Sendable {
     }
 
     /// The first usable replica at or after the key's point; nil if none is usable.
+    ///
     /// - Parameter isUsable: called with the index of a replica; may be called more than once for
     ///   the same index.
     package func owner(of point: UInt64, where isUsable: (Int) -> Bool) -> Int? {

@@ -32,6 +32,7 @@ extension PolicyError: CustomStringConvertible {
 }
 
 /// A validated traffic policy: backend → weight, and each backend's exact share of [0, 2^64).
+///
 /// Backends of weight 0 are removed from the policy.
 package struct TrafficWeights: Equatable, Sendable {
     /// The maximum difference between the sum of the weights and 1.
@@ -98,6 +99,7 @@ package struct TrafficWeights: Equatable, Sendable {
 
     /// Rounds each weight to whole points and adds the rounding difference to the largest, so that
     /// the shares cover the space and each equals its weight to within 2^-52.
+    ///
     /// - Parameter weights: at least one and at most `maximumBackends`, not negative, with a sum of
     ///   1 within `tolerance`. Therefore no share exceeds 2^65, and the largest share exceeds any
     ///   correction for rounding and tolerance.

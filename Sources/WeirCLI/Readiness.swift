@@ -30,9 +30,10 @@ struct Readiness {
         }
     }
 
-    /// Why replicas that the change affects are not ready; nil if all are ready. Servers of a new
-    /// upstream may start later, so they are not checked. For an updated upstream, the servers that
-    /// the update added are checked.
+    /// Why replicas that the change affects are not ready; nil if all are ready.
+    ///
+    /// Servers of a new upstream may start later, so they are not checked. For an updated upstream,
+    /// the servers that the update added are checked.
     var problem: String? {
         guard !isSuperseded else {
             return "another change followed: revision \(backend.revision) replaced revision "

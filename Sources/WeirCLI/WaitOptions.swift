@@ -14,6 +14,7 @@ struct WaitOptions: ParsableArguments {
 
     /// Waits until the status of the backend is final, and prints it. Fails if replicas are not
     /// ready.
+    ///
     /// - Parameter backend: the server's response to the change.
     func show(
         _ backend: Weir_Admin_V1_Backend, _ kind: Readiness.Change, _ change: ChangeOptions,

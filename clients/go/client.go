@@ -4,6 +4,7 @@
 //	client, err := weir.Dial(ctx, "127.0.0.1:8001")
 //	_, err = client.CreateBackend(ctx, "model-v2", []string{"10.0.0.8:50051"})
 //	_, err = client.SetTraffic(ctx, "model", map[string]float64{"model-v1": 0.9, "model-v2": 0.1})
+//
 // Existing stubs work unchanged; [WithShardKey] sets the shard key of their calls.
 package weir
 

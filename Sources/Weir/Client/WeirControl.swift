@@ -12,6 +12,7 @@ internal import class Foundation.ProcessInfo
 /// try await weir.setTraffic("model", ["model-v1": 0.9, "model-v2": 0.1])
 /// let answer: Answer = try await weir.handle("api").with(shardKey: "user-7").call(question)
 /// ```
+///
 /// Calls throw `RPCError`. Its message states what was wrong, where, and what would be correct.
 /// Programs read `RPCError.field` and `RPCError.reason`.
 public final class WeirControl: Sendable {
@@ -51,7 +52,9 @@ public final class WeirControl: Sendable {
     ///     by token or certificate, records that name instead.
     ///   - tls: TLS of the admin port; nil for plaintext.
     ///   - token: the token for the admin port.
-    ///   - dataTLS: TLS of the data port; nil for plaintext. Throws `TLSFailure` if a file of `tls`
+    ///   - dataTLS: TLS of the data port; nil for plaintext.
+    ///
+    /// Throws `TLSFailure` if a file of `tls`
     ///     is invalid, and the error of the first call.
     public init(
         _ address: Address, dataAddress: Address? = nil, author: String? = nil,
@@ -283,6 +286,7 @@ public final class WeirControl: Sendable {
     }
 
     /// Restores the endpoints, or one of them, to a revision.
+    ///
     /// - Returns: the share of shard keys whose backend changed, by endpoint; empty if nothing
     ///   differed.
     @discardableResult

@@ -6,7 +6,9 @@ internal import SystemPackage
 #endif
 
 /// POSIX signals as a sequence. Once it exists, the signals do not end the process, and none is
-/// lost. The handler writes the signal's number to a pipe, from which a waiting task reads it. (A
+/// lost.
+///
+/// The handler writes the signal's number to a pipe, from which a waiting task reads it. (A
 /// dispatch source for signals loses those that arrive during its setup.)
 struct Signals: AsyncSequence {
     struct Signal: Sendable {

@@ -237,6 +237,7 @@ public final class WeirServer: Sendable {
     /// `Limits.drainTimeout`. A second signal ends the wait for requests, and limits the wait for
     /// worker processes to a second. SIGHUP rereads the certificates and the access file. The
     /// server notifies a service manager (`NOTIFY_SOCKET`).
+    ///
     /// - Parameter ready: called after the signal handlers are installed.
     /// - Returns: whether all requests finished.
     @discardableResult
@@ -290,6 +291,7 @@ public final class WeirServer: Sendable {
 
     /// Makes health checks fail, releases the state for a successor, stops accepting connections
     /// after `Limits.drainDelay`, asks clients to disconnect, and waits for running requests.
+    ///
     /// - Returns: whether all requests finished within `Limits.drainTimeout`.
     public func drain() async throws -> Bool {
         notifier.stopping()

@@ -2,10 +2,11 @@ internal import Dispatch
 internal import Synchronization
 
 /// Writes lines to a descriptor on its own thread, so that a thread that logs never waits for the
-/// reader of the log. A line is lost when the queue is full (`maxWaitingLines`) or when a write
-/// fails: the reader of a pipe has closed it (EPIPE), the disk is full (ENOSPC), the descriptor is
-/// closed (EBADF). The writer counts lost lines. When it can write again, it first writes a line
-/// with their number.
+/// reader of the log.
+///
+/// A line is lost when the queue is full (`maxWaitingLines`) or when a write fails: the reader of a
+/// pipe has closed it (EPIPE), the disk is full (ENOSPC), the descriptor is closed (EBADF). The
+/// writer counts lost lines. When it can write again, it first writes a line with their number.
 final class LogWriter: Sendable {
     /// The capacity of the queue.
     static let maxWaitingLines = 1_000

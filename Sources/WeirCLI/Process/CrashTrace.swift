@@ -10,6 +10,7 @@ internal import Synchronization
 ///   signal -> lines that wait are written -> trace -> default action of the signal: core dump, end
 ///                  for at most 200 ms
 /// ```
+///
 /// A signal handler may interrupt any code. This one therefore calls only functions that
 /// signal-safety(7) lists, and `backtrace` and `backtrace_symbols_fd`, which do not allocate memory
 /// after their first call.

@@ -26,6 +26,7 @@ struct FileLimit {
     }
 
     /// Lowers the connection limits to what the descriptor limit allows.
+    ///
     /// - Returns: a warning for the operator; nil when nothing was lowered.
     /// - Throws: when there are too few descriptors to serve.
     func apply(to limits: inout Limits, loops: Int) throws -> String? {

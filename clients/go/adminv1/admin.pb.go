@@ -1672,9 +1672,11 @@ func (x *ShadowOptions) GetIncludeOwn() bool {
 }
 
 // How Weir compares shadow responses with primary responses: status, status message, and the
-// messages, field by field if their type is known, otherwise byte by byte. The name of a field is
-// its path in the response message, "items.price"; a rule also applies to everything inside the
-// field. ":status", ":message", ":count" (of messages) and ":bytes" name parts that are not fields.
+// messages, field by field if their type is known, otherwise byte by byte.
+//
+// The name of a field is its path in the response message, "items.price"; a rule also applies to
+// everything inside the field. ":status", ":message", ":count" (of messages) and ":bytes" name
+// parts that are not fields.
 type ShadowComparison struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache

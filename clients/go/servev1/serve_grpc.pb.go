@@ -19,9 +19,10 @@ const _ = grpc.SupportPackageIsVersion7
 type ServeClient interface {
 	// Calls the endpoint that the metadata `x-serve-endpoint` names. Weir applies the traffic policy
 	// and `x-serve-shard-key` as for any other call. NOT_FOUND if the endpoint does not exist,
-	// UNIMPLEMENTED if the backend does not support dynamic calls. Weir also converts plain HTTP
-	// requests to calls of this method: those to an endpoint whose route is a plain path, and those
-	// to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
+	// UNIMPLEMENTED if the backend does not support dynamic calls.
+	//
+	// Weir also converts plain HTTP requests to calls of this method: those to an endpoint whose
+	// route is a plain path, and those to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
 	Call(ctx context.Context, in *CallRequest, opts ...grpc.CallOption) (*CallResponse, error)
 }
 
@@ -48,9 +49,10 @@ func (c *serveClient) Call(ctx context.Context, in *CallRequest, opts ...grpc.Ca
 type ServeServer interface {
 	// Calls the endpoint that the metadata `x-serve-endpoint` names. Weir applies the traffic policy
 	// and `x-serve-shard-key` as for any other call. NOT_FOUND if the endpoint does not exist,
-	// UNIMPLEMENTED if the backend does not support dynamic calls. Weir also converts plain HTTP
-	// requests to calls of this method: those to an endpoint whose route is a plain path, and those
-	// to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
+	// UNIMPLEMENTED if the backend does not support dynamic calls.
+	//
+	// Weir also converts plain HTTP requests to calls of this method: those to an endpoint whose
+	// route is a plain path, and those to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
 	Call(context.Context, *CallRequest) (*CallResponse, error)
 	mustEmbedUnimplementedServeServer()
 }

@@ -1,6 +1,8 @@
-// Moves a share of the demo's users to greeter-v2, and back. Run it against `make run`: node
-// clients/node/examples/canary.js [ADMIN ADDRESS] The demo's greeter is typed gRPC, so this example
-// only computes the backend of each user; see README.md for calls by name.
+// Moves a share of the demo's users to greeter-v2, and back. Run it against `make run`:
+//   node clients/node/examples/canary.js [ADMIN ADDRESS]
+//
+// The demo's greeter is typed gRPC, so this example only computes the backend of each user; see
+// README.md for calls by name.
 import { AffinityMap, connect } from "../src/index.js";
 
 const client = await connect(process.argv[2] ?? "127.0.0.1:8001");

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-# Moves a share of the demo's traffic to greeter-v2, and back. Run it against `make run`: ruby -I
-# clients/ruby/lib clients/ruby/examples/canary.rb [ADMIN ADDRESS]
+# Moves a share of the demo's traffic to greeter-v2, and back. Run it against `make run`:
+#   ruby -I clients/ruby/lib clients/ruby/examples/canary.rb [ADMIN ADDRESS]
 require 'google/protobuf/wrappers_pb'
 require 'weir'
 

@@ -2,9 +2,11 @@
 
 # A client of a running Weir: changes and reads its routing, and calls its endpoints.
 #
-#   client = Weir.connect('127.0.0.1:8001') client.create_backend('model-v2', ['10.0.0.8:50051'])
-#   client.set_traffic('model', 'model-v1' => 0.9, 'model-v2' => 0.1) Existing stubs work unchanged;
-#   see Weir::ShardKey.
+#   client = Weir.connect('127.0.0.1:8001')
+#   client.create_backend('model-v2', ['10.0.0.8:50051'])
+#   client.set_traffic('model', 'model-v1' => 0.9, 'model-v2' => 0.1)
+#
+# Existing stubs work unchanged; see Weir::ShardKey.
 module Weir
   # Metadata that Weir reads and writes.
   SHARD_KEY = 'x-serve-shard-key'

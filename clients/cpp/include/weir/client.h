@@ -1,8 +1,10 @@
 // A client of a running Weir: changes and reads its routing, and calls its endpoints.
 //
-//   auto client = weir::Client::Connect("127.0.0.1:8001"); client.CreateBackend("model-v2",
-//   {"10.0.0.8:50051"}); client.SetTraffic("model", {{"model-v1", 0.9}, {"model-v2", 0.1}});
-//   Existing stubs work unchanged; SetShardKey sets the shard key of a call.
+//   auto client = weir::Client::Connect("127.0.0.1:8001");
+//   client.CreateBackend("model-v2", {"10.0.0.8:50051"});
+//   client.SetTraffic("model", {{"model-v1", 0.9}, {"model-v2", 0.1}});
+//
+// Existing stubs work unchanged; SetShardKey sets the shard key of a call.
 #pragma once
 
 #include <cstdint>

@@ -2,10 +2,11 @@
 
 module Weir
   # A client of a running Weir: changes and reads its routing, and calls its endpoints. Calls raise
-  # a Weir::Error when they fail. Changes take `expected_revision:` (RevisionConflict if it is not
-  # the current revision), `validate_only:` (returns the effect without making the change) and
-  # `comment:` (the reason, for the history). They return the messages of
-  # protos/weir/admin/v1/admin.proto.
+  # a Weir::Error when they fail.
+  #
+  # Changes take `expected_revision:` (RevisionConflict if it is not the current revision),
+  # `validate_only:` (returns the effect without making the change) and `comment:` (the reason, for
+  # the history). They return the messages of protos/weir/admin/v1/admin.proto.
   class Client
     # The data address of the server.
     attr_reader :data_address

@@ -31,9 +31,10 @@ class ServeServicer(object):
     def Call(self, request, context):
         """Calls the endpoint that the metadata `x-serve-endpoint` names. Weir applies the traffic policy
         and `x-serve-shard-key` as for any other call. NOT_FOUND if the endpoint does not exist,
-        UNIMPLEMENTED if the backend does not support dynamic calls. Weir also converts plain HTTP
-        requests to calls of this method: those to an endpoint whose route is a plain path, and those
-        to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
+        UNIMPLEMENTED if the backend does not support dynamic calls.
+
+        Weir also converts plain HTTP requests to calls of this method: those to an endpoint whose
+        route is a plain path, and those to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

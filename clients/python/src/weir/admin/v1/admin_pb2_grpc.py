@@ -7,13 +7,16 @@ from weir.admin.v1 import admin_pb2 as weir_dot_admin_dot_v1_dot_admin__pb2
 
 class AdminStub(object):
     """A rejected change has no effect. Errors contain google.rpc.BadRequest (the invalid field) or
-    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`. Changes have common
-    fields. If `expected_revision` is set and is not the current revision, the server rejects the
-    change with ABORTED. With `validate_only`, the server returns the response without making the
-    change. `note` contains the author and the reason, for the history. When the server responds with
-    OK, the change is stored. While the store is not reachable, the server rejects changes with
-    UNAVAILABLE. Responses then have the trailing metadata `x-weir-stale` with the reason: they show
-    the state that the server serves, which may not be the latest.
+    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`.
+
+    Changes have common fields. If `expected_revision` is set and is not the current revision, the
+    server rejects the change with ABORTED. With `validate_only`, the server returns the response
+    without making the change. `note` contains the author and the reason, for the history. When the
+    server responds with OK, the change is stored.
+
+    While the store is not reachable, the server rejects changes with UNAVAILABLE. Responses then
+    have the trailing metadata `x-weir-stale` with the reason: they show the state that the server
+    serves, which may not be the latest.
     """
 
     def __init__(self, channel):
@@ -161,13 +164,16 @@ class AdminStub(object):
 
 class AdminServicer(object):
     """A rejected change has no effect. Errors contain google.rpc.BadRequest (the invalid field) or
-    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`. Changes have common
-    fields. If `expected_revision` is set and is not the current revision, the server rejects the
-    change with ABORTED. With `validate_only`, the server returns the response without making the
-    change. `note` contains the author and the reason, for the history. When the server responds with
-    OK, the change is stored. While the store is not reachable, the server rejects changes with
-    UNAVAILABLE. Responses then have the trailing metadata `x-weir-stale` with the reason: they show
-    the state that the server serves, which may not be the latest.
+    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`.
+
+    Changes have common fields. If `expected_revision` is set and is not the current revision, the
+    server rejects the change with ABORTED. With `validate_only`, the server returns the response
+    without making the change. `note` contains the author and the reason, for the history. When the
+    server responds with OK, the change is stored.
+
+    While the store is not reachable, the server rejects changes with UNAVAILABLE. Responses then
+    have the trailing metadata `x-weir-stale` with the reason: they show the state that the server
+    serves, which may not be the latest.
     """
 
     def CreateBackend(self, request, context):
@@ -513,13 +519,16 @@ def add_AdminServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Admin(object):
     """A rejected change has no effect. Errors contain google.rpc.BadRequest (the invalid field) or
-    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`. Changes have common
-    fields. If `expected_revision` is set and is not the current revision, the server rejects the
-    change with ABORTED. With `validate_only`, the server returns the response without making the
-    change. `note` contains the author and the reason, for the history. When the server responds with
-    OK, the change is stored. While the store is not reachable, the server rejects changes with
-    UNAVAILABLE. Responses then have the trailing metadata `x-weir-stale` with the reason: they show
-    the state that the server serves, which may not be the latest.
+    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`.
+
+    Changes have common fields. If `expected_revision` is set and is not the current revision, the
+    server rejects the change with ABORTED. With `validate_only`, the server returns the response
+    without making the change. `note` contains the author and the reason, for the history. When the
+    server responds with OK, the change is stored.
+
+    While the store is not reachable, the server rejects changes with UNAVAILABLE. Responses then
+    have the trailing metadata `x-weir-stale` with the reason: they show the state that the server
+    serves, which may not be the latest.
     """
 
     @staticmethod

@@ -9,13 +9,16 @@ module Weir
     module V1
       module Admin
         # A rejected change has no effect. Errors contain google.rpc.BadRequest (the invalid field) or
-        # google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`. Changes have common
-        # fields. If `expected_revision` is set and is not the current revision, the server rejects the
-        # change with ABORTED. With `validate_only`, the server returns the response without making the
-        # change. `note` contains the author and the reason, for the history. When the server responds with
-        # OK, the change is stored. While the store is not reachable, the server rejects changes with
-        # UNAVAILABLE. Responses then have the trailing metadata `x-weir-stale` with the reason: they show
-        # the state that the server serves, which may not be the latest.
+        # google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`.
+        #
+        # Changes have common fields. If `expected_revision` is set and is not the current revision, the
+        # server rejects the change with ABORTED. With `validate_only`, the server returns the response
+        # without making the change. `note` contains the author and the reason, for the history. When the
+        # server responds with OK, the change is stored.
+        #
+        # While the store is not reachable, the server rejects changes with UNAVAILABLE. Responses then
+        # have the trailing metadata `x-weir-stale` with the reason: they show the state that the server
+        # serves, which may not be the latest.
         class Service
 
           include ::GRPC::GenericService
