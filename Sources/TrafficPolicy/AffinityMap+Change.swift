@@ -126,9 +126,8 @@ extension AffinityMap {
 /// 2. Each released piece *returns* to the latest earlier holder that grows.
 /// 3. The remaining pieces are *handed over* to the other backends that grow.
 ///
-/// Backends release
-///   their latest acquisitions first, and return them to the previous holder. Therefore, undoing
-///   the latest change restores the map bit for bit.
+/// Backends release their latest acquisitions first, and return them to the previous holder.
+/// Therefore, undoing the latest change restores the map bit for bit.
 private struct Rearrangement {
     private var pieces: [Piece]
     private var surplus: [String: UInt128] = [:]

@@ -9,7 +9,7 @@ internal import Testing
     private static let reason = "a header field exceeds the limit of 65536 bytes"
     private let stream = HTTP2Stream(id: 1, slot: 0)
 
-    /// The client takes all that may be sent.
+    /// The client accepts the largest headers that the server may send.
     private func pair() -> Pair {
         Pair {
             $0.maxHeaderListBytes = 1 << 20
@@ -93,7 +93,7 @@ internal import Testing
         #expect(pair.client.unsentBytes == 0)
     }
 
-    @Test("Headers of over 64 KiB in all are sent", arguments: [100_000, 5_000_000])
+    @Test("Headers over 64 KiB in total are sent", arguments: [100_000, 5_000_000])
     func sendsLargeHeaders(size: Int) throws {
         let pair = pair()
         _ = pair.client.request(headers: HeaderParts(Self.request), endStream: true)
@@ -108,7 +108,7 @@ internal import Testing
         #expect(line.utf8.count > size)
     }
 
-    @Test("Headers and trailers over 24 MiB in all reset their stream", arguments: [false, true])
+    @Test("Headers and trailers over 24 MiB in total reset their stream", arguments: [false, true])
     func limitsAll(isTrailers: Bool) throws {
         let pair = pair()
         _ = pair.client.request(headers: HeaderParts(Self.request), endStream: true)
@@ -130,7 +130,7 @@ internal import Testing
         #expect(pair.server.openStreams == 0 && pair.server.isActive)
     }
 
-    @Test("A request over 24 MiB in all fails and is not sent")
+    @Test("A request over 24 MiB in total fails and is not sent")
     func limitsRequests() throws {
         let pair = pair()
         try pair.run()
@@ -147,12 +147,13 @@ internal import Testing
                 "unsendable 1: the headers exceed the limit of 25165824 bytes",
                 "closed 1 REFUSED_STREAM",
             ])
-        // Not even a RST_STREAM: the server would take it for one of an idle stream, a connection error.
+        // Not even a RST_STREAM, which the server would treat as one for an idle stream, a
+        // connection error.
         #expect(pair.serverEvents.map { $0.prefix(9) } == ["headers 3"])
         #expect(pair.server.isActive && pair.client.isActive)
     }
 
-    @Test("Answers on a stream that the peer has reset are no failure")
+    @Test("Responses on a stream that the peer has reset are not a failure")
     func ignoresEndedStreams() throws {
         let pair = pair()
         let request = try #require(pair.client.request(headers: HeaderParts(Self.request)))

@@ -110,7 +110,7 @@ def test_http2_gets_the_same(fixture_server, serve):
     ("status=204&bytes=0", 204, "application/x-protobuf", b""),
     ("status=999", 502, "application/json", None),
     ("fail=cake", 404, "application/json",
-     b'{"code":"NOT_FOUND","message":"there is no cake"}\n'),
+     b'{"code":"NOT_FOUND","message":"no cake"}\n'),
 ])
 def test_the_response_is_the_backends(http, query, status, content_type, body):
     got = ask(http, "GET", f"/dynamic?{query}")

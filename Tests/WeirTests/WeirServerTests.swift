@@ -89,7 +89,7 @@ private func example() async throws {
         }
     }
 
-    @Test("A program serves its backends and moves traffic between them")
+    @Test("A program serves its backends and changes the traffic policy")
     func serves() async throws {
         try await withServer(Greeters.all) { server, client, _ in
             try await server.createEndpoint(
@@ -101,7 +101,7 @@ private func example() async throws {
         }
     }
 
-    @Test("A program puts other servers behind its endpoints")
+    @Test("A program adds upstream backends")
     func servesUpstreams() async throws {
         try await withServer([Greeters.backend("inner", "Answers") { "Inner \($0)" }]) {
             inner, _, innerAddresses in
@@ -120,7 +120,7 @@ private func example() async throws {
         }
     }
 
-    @Test("A keyed choice is the same on every loop")
+    @Test("Every loop selects the same backend for a key")
     func agreesAcrossLoops() async throws {
         try await withServer(Greeters.all) { server, _, addresses in
             try await server.createEndpoint(
@@ -140,7 +140,7 @@ private func example() async throws {
         }
     }
 
-    @Test("An endpoint whose backend has no such method, and a path without endpoint")
+    @Test("Unknown methods and paths without an endpoint are UNIMPLEMENTED")
     func answersUnimplemented() async throws {
         try await withServer(Greeters.all) { server, client, _ in
             try await server.createEndpoint(
@@ -155,7 +155,7 @@ private func example() async throws {
         }
     }
 
-    @Test("Requests over the limit of requests in flight are refused")
+    @Test("Requests over the limit of requests in flight are rejected")
     func limitsRequestsInFlight() async throws {
         var limits = Limits()
         limits.maxRequestsInFlightPerLoop = 2
@@ -188,7 +188,7 @@ private func example() async throws {
         }
     }
 
-    @Test("Blocking handlers over their limit are refused, and the loop stays free")
+    @Test("Blocking handlers over their limit are rejected, and the loop is not blocked")
     func limitsBlockingCalls() async throws {
         var limits = Limits()
         limits.maxBlockingCalls = 0
@@ -204,7 +204,7 @@ private func example() async throws {
         }
     }
 
-    @Test("Responses say who answered, unless that is switched off", arguments: [true, false])
+    @Test("Responses name the backend, unless that is disabled", arguments: [true, false])
     func namesBackends(isOn: Bool) async throws {
         try await withServer(Greeters.all, namesBackends: isOn) { server, client, _ in
             try await server.createEndpoint(
@@ -218,7 +218,7 @@ private func example() async throws {
         }
     }
 
-    @Test("Connections over the limit of a loop are closed, and the others go on")
+    @Test("Connections over the limit of a loop are closed, and the others continue")
     func limitsConnections() async throws {
         var limits = Limits()
         limits.maxConnections = 0
@@ -236,7 +236,7 @@ private func example() async throws {
         }
     }
 
-    @Test("A handler takes and gives messages of SwiftProtobuf")
+    @Test("A handler receives and returns messages of SwiftProtobuf")
     func servesSwiftProtobuf() async throws {
         typealias Time = Proto<SwiftProtobuf.Google_Protobuf_Timestamp>
         let clock = HandlerBackend(
@@ -256,7 +256,7 @@ private func example() async throws {
         }
     }
 
-    @Test("Refused changes come with a code and say what would be right")
+    @Test("Rejected changes have a code and an error with the correct form")
     func explainsRefusals() async throws {
         try await withServer(Greeters.all) { server, _, _ in
             await #expect(throws: RPCError.self) {
@@ -278,7 +278,7 @@ private func example() async throws {
     }
 
     @Test(
-        "Addresses are read, and what is none is refused",
+        "Valid addresses are parsed, invalid ones are rejected",
         arguments: [
             ("127.0.0.1:80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80"), (":80", "127.0.0.1:80"),
             ("localhost:0", "localhost:0"), ("::1:80", nil), ("80", nil), ("a:65536", nil),
@@ -289,7 +289,7 @@ private func example() async throws {
     }
 
     @Test(
-        "A shadow that blocks its thread holds up no caller", arguments: [false, true])
+        "A shadow that blocks its thread does not delay clients", arguments: [false, true])
     func isolates(_ isBlocking: Bool) async throws {
         let shadows = Blocking()
         let candidate = HandlerBackend(
@@ -299,7 +299,7 @@ private func example() async throws {
                     (_: Helloworld_HelloRequest, context) in
                     #expect(context.isShadow)
                     #expect(context.metadata["x-serve-shadow"] == "1")
-                    // As a handler does that should not have been written so.
+                    // Like a faulty handler that blocks its thread.
                     shadows.block()
                     return Helloworld_HelloReply(message: "late")
                 }
@@ -318,13 +318,13 @@ private func example() async throws {
                 "greeter", route: "/helloworld.Greeter/", backend: "primary")
             try await server.shadowTraffic("greeter", backend: "candidate", proportion: 1)
             for _ in 0..<5 { #expect(try await hello(client) == "Hello Ada!") }
-            // All were answered while the first shadow was at it.
+            // All requests were answered while the first shadow was still blocked.
             #expect(shadows.end() == 0)
         }
     }
 }
 
-/// Blocks threads until it is over, for half a minute at most.
+/// Blocks threads until it is released, for at most half a minute.
 private final class Blocking: Sendable {
     private let isOver = Atomic(false)
     private let finished = Atomic(0)
@@ -335,7 +335,7 @@ private final class Blocking: Sendable {
         finished.add(1, ordering: .relaxed)
     }
 
-    /// How many had come through before.
+    /// The number of threads that passed before.
     func end() -> Int {
         isOver.store(true, ordering: .relaxed)
         return finished.load(ordering: .relaxed)

@@ -54,8 +54,7 @@ public final class WeirControl: Sendable {
     ///   - token: the token for the admin port.
     ///   - dataTLS: TLS of the data port; nil for plaintext.
     ///
-    /// Throws `TLSFailure` if a file of `tls`
-    ///     is invalid, and the error of the first call.
+    /// Throws `TLSFailure` if a file of `tls` is invalid, and the error of the first call.
     public init(
         _ address: Address, dataAddress: Address? = nil, author: String? = nil,
         tls: ClientTLS? = nil, token: String? = nil, dataTLS: ClientTLS? = nil

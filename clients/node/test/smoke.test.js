@@ -99,7 +99,7 @@ test("handles and offline explain", options, async () => {
   // A response of a backend is not an error, whatever its status.
   assert.equal((await handle.response(null, { status: "404", "grpc-status": "5" })).status, 404);
   await refused(client.getHandle("none").call(), { code: "NOT_FOUND" });
-  await refused(handle.call(null, { fail: "cake" }), { code: "NOT_FOUND", message: "there is no cake" });
+  await refused(handle.call(null, { fail: "cake" }), { code: "NOT_FOUND", message: "no cake" });
   await refused(handle.options({ timeout: 100 }).call(null, { wait: "" }), { code: "DEADLINE_EXCEEDED" });
   const controller = new AbortController();
   const cancelled = handle.options({ signal: controller.signal }).call(null, { wait: "" });
