@@ -1,6 +1,8 @@
+internal import GRPCWire
 package import Logging
 internal import Messages
 package import Serving
+package import StateStores
 internal import TrafficPolicy
 
 /// The one place where the control state changes: checks a change, stores it, has every loop of

@@ -1,6 +1,7 @@
 package import Logging
 package import NIOCore
 internal import NIOPosix
+package import Observability
 internal import Synchronization
 
 /// The loops, their listeners and the connections: what carries the traffic.

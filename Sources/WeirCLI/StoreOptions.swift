@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import ControlPlane
 internal import Foundation
 internal import Serving
+internal import StateStores
 
 /// The options that name the state store.
 struct StoreOptions: ParsableArguments {

@@ -2,6 +2,7 @@ internal import Messages
 internal import TrafficPolicy
 
 @testable internal import ControlPlane
+@testable internal import StateStores
 
 /// The content of a store that other programs have written.
 enum StoreFuzz {

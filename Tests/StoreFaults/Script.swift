@@ -1,6 +1,7 @@
 internal import Synchronization
 
 @testable internal import ControlPlane
+@testable internal import StateStores
 
 /// The progress of a script.
 struct Progress {

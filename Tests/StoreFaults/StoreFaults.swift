@@ -1,5 +1,6 @@
 internal import CSystemFaults
 internal import Foundation
+internal import TestSupport
 
 /// Makes each system call on the files of an SQLite store fail once, and checks that nothing was
 /// lost.
@@ -61,18 +62,5 @@ enum StoreFaults {
         for (line, count) in table.sorted(by: { $0.key < $1.key }) { print("\(line): \(count)") }
         print("\(trials.count) failures tried, \(failures) with a wrong result")
         return failures == 0
-    }
-}
-
-/// A random generator with a fixed seed.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Observability
 package import Serving
 internal import TrafficPolicy
 

@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import NIOCore
+internal import Observability
 
 /// One call, from its headers to its status: the half that faces the client, or the `Caller` in its
 /// place. What answers it is a subclass, `HandlerCall` or `ForwardedCall`.

@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import NIOCore
+internal import Observability
 internal import TrafficPolicy
 
 /// A request that is not gRPC as a call of `weir.v1.Serve/Call`, which backends answer like any

@@ -1,5 +1,6 @@
 public import GRPCWire
 internal import HTTP2Session
+internal import Observability
 
 /// What a handler knows about its call besides the messages.
 public struct CallContext: Sendable {

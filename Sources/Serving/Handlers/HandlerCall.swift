@@ -3,6 +3,7 @@ internal import HTTP2Session
 internal import Logging
 internal import Messages
 internal import NIOCore
+internal import Observability
 
 /// A call that Swift code in this process answers.
 ///

@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Logging
 internal import NIOCore
+internal import Observability
 internal import TrafficPolicy
 
 /// Everything that one event loop owns: its snapshot, counters, deadlines and connections.

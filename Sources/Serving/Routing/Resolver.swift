@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Observability
 internal import TrafficPolicy
 
 /// Weir's own services on one port: found where no endpoint takes the path.

@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Logging
 internal import NIOCore
+internal import Observability
 internal import Synchronization
 internal import TrafficPolicy
 

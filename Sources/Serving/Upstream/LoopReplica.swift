@@ -1,5 +1,6 @@
 internal import HTTP2Session
 internal import NIOCore
+internal import Observability
 internal import Synchronization
 
 /// One replica as one loop reaches it: its connections, and when to try again.

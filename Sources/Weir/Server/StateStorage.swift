@@ -1,4 +1,5 @@
 internal import ControlPlane
+internal import StateStores
 
 /// The store of a server's state.
 public struct StateStorage: Sendable {
