@@ -5,12 +5,12 @@ internal import Testing
 @testable internal import Serving
 
 @Suite struct ConnectPacerTests {
-    /// `@unchecked Sendable`: confined to its loop.
+    /// Invariant of `@unchecked Sendable`: confined to its loop.
     private final class Diary: @unchecked Sendable {
         var done: [Int] = []
     }
 
-    @Test("A few are served at once, many a few at a time, all of them in order")
+    @Test("A few connects run at once, many run a few at a time, all in order")
     func paces() async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let (pacer, diary) = (ConnectPacer(loop), Diary())
@@ -25,7 +25,7 @@ internal import Testing
         #expect(try await loop.submit { diary.done }.get() == Array(0..<300))
     }
 
-    @Test("Work that asks for work is served too, and a quiet time brings the allowance back")
+    @Test("Work added by work also runs, and an idle time restores the allowance")
     func nests() async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let (pacer, diary) = (ConnectPacer(loop), Diary())

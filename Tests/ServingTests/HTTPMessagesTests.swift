@@ -32,7 +32,7 @@ internal import Testing
     }
 
     @Test(
-        "An invalid target is refused",
+        "An invalid target is rejected",
         arguments: [
             "", "?q", "a", "a/b", "*", "ftp://h/", "http:///a", "http://", "http://a b/",
             "http://u@h/",
@@ -44,7 +44,7 @@ internal import Testing
         #expect(error?.status == 400)
     }
 
-    @Test("OPTIONS may ask about the server")
+    @Test("OPTIONS may have the target *")
     func acceptsAsterisk() throws {
         #expect(try RequestTarget("*", method: "OPTIONS").isAsterisk)
         #expect(try RequestTarget("http://h", method: "OPTIONS").isAsterisk)
@@ -67,7 +67,7 @@ internal import Testing
     }
 
     @Test(
-        "An invalid host is refused",
+        "An invalid host is rejected",
         arguments: [
             "", ":80", "a b", "a/b", "a@b", "a?b", "a#b", "a,b:c", "a:b", "a:65536", "a:123456",
             "a:-1", "a:1:2",
@@ -88,7 +88,7 @@ internal import Testing
         }
     }
 
-    @Test("A request has the host that its target, :authority or Host names, in this order")
+    @Test("The host of a request is that of its target, :authority or Host, in this order")
     func findsHost() throws {
         #expect(try Self.head([("host", " a ")]).get().host?.text == "a")
         #expect(
@@ -100,7 +100,7 @@ internal import Testing
         #expect(try Self.head([("host", "b")], .http2).get().host?.text == "b")
     }
 
-    @Test("A request that breaks a rule about its head is refused")
+    @Test("A request with an invalid head is rejected")
     func refusesHeads() {
         func status(_ head: Result<HTTPRequestHead, HTTPRefusal>) -> Int {
             switch head {
@@ -129,7 +129,7 @@ internal import Testing
         }
     }
 
-    @Test("The first shard key that is not empty counts")
+    @Test("The first non-empty shard key counts")
     func findsShardKey() throws {
         let name = "x-serve-shard-key"
         let head = try Self.head([
@@ -138,7 +138,7 @@ internal import Testing
         #expect(HTTPRequest(head, body: [], peer: Peer()).shardKey == "ada")
     }
 
-    @Test("Fields of one connection, those that Connection names, and Weir's own are not forwarded")
+    @Test("Hop-by-hop fields, those listed in Connection, and Weir's own are not forwarded")
     func forwardsFields() {
         let fields = [
             ("host", "a"), ("connection", "close, X-Secret ,,host"), ("x-secret", "1"), ("te", "a"),
@@ -172,7 +172,7 @@ internal import Testing
     }
 
     @Test(
-        "A pushback becomes whole seconds in Retry-After, an invalid one nothing",
+        "A pushback becomes whole seconds in Retry-After, an invalid one is omitted",
         arguments: [
             ("0", "0"), ("1", "1"), ("1001", "2"), ("999999999", "1000000"), ("-1", nil),
             ("9223372036854775807", nil), ("x", nil), ("", nil),

@@ -4,7 +4,7 @@ internal import Testing
 @testable internal import Serving
 
 @Suite struct WaitingLineTests {
-    @Test("Members come out in order, and may leave from anywhere")
+    @Test("Elements leave in order, and can be removed from any position")
     func keepsOrder() {
         var line = WaitingLine<Int>()
         let tickets = (0..<5).map { line.append($0) }
@@ -23,7 +23,9 @@ internal import Testing
         #expect(line.isEmpty)
     }
 
-    @Test("It behaves as an array does, whatever comes and goes", arguments: [1, 2, 3] as [UInt64])
+    @Test(
+        "It behaves like an array for random insertions and removals",
+        arguments: [1, 2, 3] as [UInt64])
     func matchesAModel(seed: UInt64) {
         var random = TestRandom(state: seed)
         var line = WaitingLine<Int>()
@@ -57,7 +59,7 @@ private struct TestRandom {
 @Suite struct ReplayBufferTests {
     private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 1, count: count) }
 
-    @Test("Bytes are kept up to the limit, and given up as a whole beyond it")
+    @Test("Bytes are kept up to the limit, and all are discarded beyond it")
     func keepsUpToTheLimit() {
         var buffer = ReplayBuffer()
         let (nine, one) = (bytes(9), bytes(1))
@@ -72,7 +74,7 @@ private struct TestRandom {
         #expect(buffer.isWhole)
     }
 
-    @Test("Before anything was sent on, everything is kept")
+    @Test("Before the first bytes were forwarded, all bytes are kept")
     func keepsWhatWaits() {
         var buffer = ReplayBuffer()
         let many = bytes(1_000)
