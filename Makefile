@@ -197,6 +197,12 @@ release-protos: $(VENV)/installed
 vectors: deps
 	WEIR_WRITE_VECTORS=1 $(SWIFT) test --filter AffinityVectorsTests
 
+# Writes the list of `unsafe`, `public`, `@unchecked Sendable` and trapping operations that the tidy
+# tests compare with the code.
+.PHONY: lists
+lists:
+	WEIR_WRITE_LISTS=1 $(SWIFT) test --filter ListsTests
+
 format:
 	$(SWIFT) format --in-place --recursive Sources Tests Benchmarks Package.swift
 

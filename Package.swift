@@ -15,6 +15,7 @@ let settings: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -150,9 +151,8 @@ let package = Package(
         tests(
             "ServingTests",
             [
-                "Serving", "Observability", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages",
-                nioCore,
-                nioPosix,
+                "Serving", "Observability", "TestSupport", "TrafficPolicy", "GRPCWire",
+                "HTTP2Session", "Messages", nioCore, nioEmbedded, nioPosix,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
         tests(
@@ -173,8 +173,12 @@ let package = Package(
                 "MessageYAML", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
+        // The house rules: texts, bounds, and lists of exceptional constructs.
+        tests("TidyTests", [], exclude: ["Lists.txt"]),
         tests("WeirCLITests", ["WeirCLI", "GRPCWire", "Messages"]),
-        tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),
+        tests(
+            "WeirTests",
+            ["Weir", "HelloWorld", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf, logging]),
     ]
 )
 

@@ -8,7 +8,7 @@ internal import TrafficPolicy
 @testable internal import StateStores
 
 /// Stores whose content was changed by hand.
-@Suite(.serialized) struct DamagedStoreTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct DamagedStoreTests {
     /// SQL for values of every type, at the bounds of every range.
     private static let values = [
         "0", "1", "-1", "2", "3", "127", "65536", "2147483647", "2147483648", "-2147483648",
@@ -62,14 +62,15 @@ internal import TrafficPolicy
 
     // MARK: SQLite
 
-    private static func path() -> String {
-        FileManager.default.temporaryDirectory.path + "/\(UUID()).db"
-    }
+    private let folder = TemporaryFolder()
+
+    /// The path of a new database.
+    private func newPath() -> String { folder.newFile(".db") }
 
     /// A database with a checkpoint and two revisions after it, in one file.
-    private static func template() async throws -> String {
+    private func template() async throws -> String {
         let random = try RandomHistory(seed: 3, changes: 4)
-        let path = path()
+        let path = newPath()
         let store = try await SQLiteStore(path: path)
         for record in random.records { try await store.append(record) }
         try await store.checkpoint(random.checkpoint(at: 2))
@@ -90,23 +91,15 @@ internal import TrafficPolicy
         }
     }
 
-    private static func remove(_ path: String) {
-        for suffix in ["", "-wal", "-shm", "-journal", ".lock", ".latest"] {
-            try? FileManager.default.removeItem(atPath: path + suffix)
-        }
-    }
-
     @Test(
         "Any value in any column is read, or rejected with the reason",
         arguments: columns, [false, true])
     func bearsColumns(column: String, isForged: Bool) async throws {
-        let template = try await Self.template()
-        defer { Self.remove(template) }
+        let template = try await template()
         let table = String(column.prefix { $0 != "." })
         guard !isForged || table != "store" else { return }
         for value in Self.values {
-            let path = Self.path()
-            defer { Self.remove(path) }
+            let path = newPath()
             try FileManager.default.copyItem(atPath: template, toPath: path)
             do {
                 let database = try SQLiteDatabase(path: path)
@@ -125,13 +118,11 @@ internal import TrafficPolicy
 
     @Test("Any invalid version or owner in the file's header is rejected", arguments: pragmas)
     func bearsPragmas(pragma: String) async throws {
-        let template = try await Self.template()
-        defer { Self.remove(template) }
+        let template = try await template()
         for value in [
             -2_147_483_648, -1, 0, 1, 2, 3, 4, 6, 7, 8, 2_147_483_647, 0x5765_6972, 2_147_483_648,
         ] {
-            let path = Self.path()
-            defer { Self.remove(path) }
+            let path = newPath()
             try FileManager.default.copyItem(atPath: template, toPath: path)
             try SQLiteDatabase(path: path).run("PRAGMA \(pragma) = \(value)")
             // The last step of the migration does nothing if it is repeated.
@@ -175,8 +166,7 @@ internal import TrafficPolicy
             ("PRAGMA user_version = -1", "the version of its schema is -1; it must be from 0 to 7"),
         ])
     func namesDamage(sql: String, reason: String) async throws {
-        let path = try await Self.template()
-        defer { Self.remove(path) }
+        let path = try await template()
         try SQLiteDatabase(path: path).run(sql)
         let errors = await Self.use { try await SQLiteStore(path: path) }
         #expect(errors.first?.description.contains(reason) == true, "\(errors)")
@@ -185,8 +175,7 @@ internal import TrafficPolicy
     @Test("A latest revision that is not a number makes an append fail")
     func refusesAppending() async throws {
         for value in ["'text'", "0.5", "x'00'", "-1", "9223372036854775807"] {
-            let path = try await Self.template()
-            defer { Self.remove(path) }
+            let path = try await template()
             let store = try await SQLiteStore(path: path)
             let database = try SQLiteDatabase(path: path)
             try database.run("DELETE FROM revision")

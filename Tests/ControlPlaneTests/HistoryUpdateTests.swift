@@ -6,7 +6,7 @@ internal import Testing
 @testable internal import ControlPlane
 
 /// Histories that follow a store or reject it.
-@Suite struct HistoryUpdateTests {
+@Suite(.timeLimit(.minutes(5))) struct HistoryUpdateTests {
     /// A store with the revisions of a history, after a checkpoint if there is one.
     private func store(
         _ random: RandomHistory, upTo latest: Int, checkpointAt checkpoint: UInt64? = nil

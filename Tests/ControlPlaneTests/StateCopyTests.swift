@@ -1,12 +1,15 @@
 internal import Foundation
 internal import StateStores
+internal import TestSupport
 internal import Testing
 
 @testable internal import ControlPlane
 
 /// The copy of a state in etcd on the disk of a server.
-@Suite struct StateCopyTests {
-    private let folder = FileManager.default.temporaryDirectory.path + "/\(UUID())"
+@Suite(.timeLimit(.minutes(5))) struct StateCopyTests {
+    private let temporary = TemporaryFolder()
+    /// A folder that does not exist yet.
+    private var folder: String { temporary.path + "/copies" }
 
     private func open(prefix: String = "weir") async throws -> StateCopy {
         let location = try StoreLocation("etcd:http://127.0.0.1:1?prefix=\(prefix)")

@@ -117,7 +117,7 @@ struct RandomHistory {
     }
 }
 
-@Suite struct StateHistoryTests {
+@Suite(.timeLimit(.minutes(5))) struct StateHistoryTests {
     private func stored(
         _ random: RandomHistory, checkpointAt revision: UInt64? = nil
     ) throws -> StoredHistory {

@@ -8,7 +8,7 @@ internal import TrafficPolicy
 @testable internal import ControlPlane
 
 /// Any messages of a store are read as a valid state, or rejected with a reason.
-@Suite struct StoredNumbersTests {
+@Suite(.timeLimit(.minutes(5))) struct StoredNumbersTests {
     private static let mutations = MessageMutations(
         schema: ControlPlane.schema(of: [Weir_Store_V1_StoreProto.file]))
 

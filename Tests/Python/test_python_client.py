@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -101,8 +102,16 @@ def test_failures_of_a_backend(model, method, kind, message, caplog):
 
 
 def test_results_are_awaitable_and_cancellable(client):
+    meeting, met = [], asyncio.Event()
+
     async def slow(request):
-        await asyncio.sleep(request.data)
+        if request.data == "meet":
+            meeting.append(request)
+            if len(meeting) == 20:
+                met.set()
+            await met.wait()
+        elif request.data == "hang":
+            await asyncio.Event().wait()
         return "done"
 
     client.create_backend("slow", slow)
@@ -110,18 +119,18 @@ def test_results_are_awaitable_and_cancellable(client):
     handle = client.get_handle("slow")
 
     async def run():
-        assert await asyncio.gather(*(handle.remote(0.2) for _ in range(20))) == ["done"] * 20
+        assert await asyncio.gather(*(handle.remote("meet") for _ in range(20))) == ["done"] * 20
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(handle.remote(60), 0.1)
+            await asyncio.wait_for(handle.remote("hang"), 0.1)
 
     start = time.monotonic()
     asyncio.run(run())
     assert time.monotonic() - start < 10
     with pytest.raises(TimeoutError):
-        handle.remote(60).result(timeout=0.1)
+        handle.remote("hang").result(timeout=0.1)
     with pytest.raises(weir.DeadlineExceeded):
-        handle.options(timeout=0.1).remote(60).result()
-    result = handle.remote(60)
+        handle.options(timeout=0.1).remote("hang").result()
+    result = handle.remote("hang")
     assert result.cancel()
     with pytest.raises(weir.Cancelled):
         result.result()
@@ -136,7 +145,7 @@ def test_a_coroutine_ends_with_its_call_and_close_leaves_no_thread(client):
     async def slow(request):
         started.release()
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             cancelled.release()
             raise
@@ -154,10 +163,8 @@ def test_a_coroutine_ends_with_its_call_and_close_leaves_no_thread(client):
     assert cancelled.acquire(timeout=10)
     with pytest.raises(weir.WeirError):
         second.result(timeout=10)
-    end = time.monotonic() + 10
-    while left := [one for one in threading.enumerate() if one.name.startswith("weir-backend")]:
-        assert time.monotonic() < end, left
-        time.sleep(0.01)
+    wait_for(lambda: not any(
+        one.name.startswith("weir-backend") for one in threading.enumerate()))
 
 
 def test_a_class_has_one_instance_for_each_replica_and_one_request_at_a_time(client):
@@ -171,7 +178,9 @@ def test_a_class_has_one_instance_for_each_replica_and_one_request_at_a_time(cli
         def __call__(self, request):
             self.running += 1
             self.most = max(self.most, self.running)
-            time.sleep(0.002)
+            # Lets a second request of this replica overlap, if it could.
+            for _ in range(100):
+                os.sched_yield()
             self.calls += 1
             self.running -= 1
 

@@ -1,5 +1,6 @@
 internal import Logging
 internal import Synchronization
+internal import TestSupport
 internal import Testing
 
 @testable internal import Serving
@@ -113,8 +114,9 @@ internal import Testing
         let recorder = Recorder()
         let output = WorkerOutput(log: recorder.log)
         _ = output.append(Array(String(repeating: "x\n", count: 1_500).utf8))
-        while !recorder.lines.withLock({ $0.last?.hasPrefix(Self.note) == true }) {
-            try await Task.sleep(for: .milliseconds(20))
-        }
+        #expect(
+            await eventually {
+                recorder.lines.withLock { $0.last?.hasPrefix(Self.note) == true }
+            })
     }
 }

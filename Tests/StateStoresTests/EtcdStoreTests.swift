@@ -6,27 +6,13 @@ internal import Testing
 @testable internal import StateStores
 
 /// Behaviour that only the etcd store has.
-@Suite(.serialized) struct EtcdStoreTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct EtcdStoreTests {
     private func open(_ location: String) async throws -> any StateStore {
         try await StoreLocation(location).open()
     }
 
     private func record(_ revision: UInt64) -> StoredRecord {
         StoredRecord(revision: revision, bytes: Array("revision \(revision)".utf8))
-    }
-
-    /// Waits until a condition holds.
-    private func eventually(
-        within seconds: Double = 10, _ holds: () async throws -> Bool
-    ) async rethrows -> Bool {
-        let end = Date().addingTimeInterval(seconds)
-        while true {
-            // Checked once more after the timeout, because other tests may have delayed this one.
-            let isLast = Date() >= end
-            if try await holds() { return true }
-            if isLast { return false }
-            try? await Task.sleep(for: .milliseconds(20))
-        }
     }
 
     @Test("A change by one server is reported to the other, which can then read it")
@@ -59,7 +45,7 @@ internal import Testing
         #expect(await !two.isLeader)
         #expect(try await two.instances().map(\.isLeader).count { $0 } == 1)
         await one.close()
-        #expect(await eventually(within: 1) { await two.isLeader })
+        #expect(await eventually(within: .seconds(1)) { await two.isLeader })
         #expect(try await two.instances().count == 1)
         await two.close()
     }
@@ -127,7 +113,8 @@ internal import Testing
         try etcd.ctl("user", "add", "root:secret")
         try etcd.ctl("user", "grant-role", "root", "root")
         try etcd.ctl("auth", "enable")
-        let file = FileManager.default.temporaryDirectory.path + "/\(UUID())"
+        let folder = TemporaryFolder()
+        let file = folder.newFile()
         try Data("secret\n".utf8).write(to: URL(fileURLWithPath: file))
 
         let store = try await open("\(etcd.location)&user=root&password_file=\(file)")

@@ -4,8 +4,9 @@ internal import Testing
 
 @testable internal import StateStores
 
-@Suite struct SQLiteStoreTests {
-    private let path = FileManager.default.temporaryDirectory.path + "/\(UUID()).db"
+@Suite(.timeLimit(.minutes(5))) struct SQLiteStoreTests {
+    private let folder = TemporaryFolder()
+    private var path: String { folder.path + "/weir.db" }
 
     private func open() async throws(StoreError) -> SQLiteStore {
         try await SQLiteStore(path: path)
@@ -230,7 +231,7 @@ internal import Testing
 
     @Test("A directory that cannot be written is rejected with the reason")
     func refusesPlaces() async throws {
-        let file = FileManager.default.temporaryDirectory.path + "/\(UUID())"
+        let file = folder.newFile()
         try Data().write(to: URL(fileURLWithPath: file))
         do throws(StoreError) {
             _ = try await SQLiteStore(path: file + "/weir.db")

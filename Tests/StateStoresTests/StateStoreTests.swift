@@ -5,7 +5,7 @@ internal import Testing
 @testable internal import StateStores
 
 /// Behaviour of every store. Each test runs on each kind.
-@Suite(.serialized) struct StateStoreTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct StateStoreTests {
     enum Kind: CaseIterable, CustomTestStringConvertible {
         case memory, sqlite, etcd
         var testDescription: String { "\(self)" }
@@ -13,6 +13,8 @@ internal import Testing
 
     /// One server for all tests, because it starts slowly; each test has its own prefix.
     private static let etcd = Task { try await EtcdServer() }
+
+    private let folder = TemporaryFolder()
 
     /// Opens the same store repeatedly.
     private struct Place {
@@ -26,7 +28,7 @@ internal import Testing
             let store = MemoryStore()
             return Place(open: { store }, outlivesClosing: true)
         case .sqlite:
-            let path = FileManager.default.temporaryDirectory.path + "/\(UUID()).db"
+            let path = folder.newFile(".db")
             return Place(
                 open: { try await StoreLocation("sqlite:\(path)").open() }, outlivesClosing: true)
         case .etcd:

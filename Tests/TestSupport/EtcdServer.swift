@@ -55,9 +55,7 @@ package final class EtcdServer: @unchecked Sendable {
         try process.run()
         let (pid, directory) = (process.processIdentifier, directory)
         Self.running.withLock { $0[pid] = directory }
-        for _ in 0..<200 where !Self.answers(port) {
-            try await Task.sleep(for: .milliseconds(50))
-        }
+        _ = await eventually { Self.answers(port) }
     }
 
     package func stop() {

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Logging
 internal import Synchronization
+internal import TestSupport
 internal import Testing
 internal import Weir
 
@@ -13,7 +14,7 @@ private func answering(_ name: String) -> HandlerBackend {
                 let text = String(decoding: request.payload, as: UTF8.self)
                 let json =
                     "{\"by\":\"\(name)\",\"asked\":\(text),\"method\":\"\(request.methodName)\"}"
-                if request.query == "wait" { try await Task.sleep(for: .seconds(60)) }
+                if request.query == "wait" { try await waitForCancellation() }
                 return Weir_V1_CallResponse(payload: Array(json.utf8))
             }
         ])
@@ -235,9 +236,7 @@ private struct Answer: Decodable, Equatable {
             var calls: [ClientCall] = []
             for _ in 0..<10 { calls.append(try await begin()) }
             // Ten calls with four per connection.
-            while try await weir.stats("api").first?.requests != 10 {
-                try await Task.sleep(for: .milliseconds(5))
-            }
+            #expect(try await eventually { try await weir.stats("api").first?.requests == 10 })
             for call in calls { call.cancel() }
             await client.close()
         }
