@@ -3,6 +3,7 @@ internal import ControlPlane
 internal import Foundation
 internal import Serving
 internal import StateStores
+internal import Transport
 
 /// Where the state is kept.
 struct StoreOptions: ParsableArguments {
