@@ -83,28 +83,39 @@ let package = Package(
 
         room("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
 
+        // Sockets, and what is built on them.
+        room(
+            "Transport",
+            ["HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, systemPackage, logging]),
+        room(
+            "GRPCClient",
+            ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
+
         // The data plane, the control plane, and what users import.
         room(
             "Serving",
             [
-                "Observability", "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore,
-                nioPosix,
-                nioSSL, subprocess, systemPackage, logging,
+                "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
+                "TrafficPolicy", nioCore, nioPosix, subprocess, systemPackage, logging,
             ]),
         room(
             "StateStores",
-            ["Serving", "Messages", "GRPCWire", "TrafficPolicy", "CSQLite", systemPackage]),
+            [
+                "GRPCClient", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CSQLite",
+                systemPackage,
+            ]),
         room(
             "ControlPlane",
             [
-                "Serving", "StateStores", "Observability", "Messages", "GRPCWire", "TrafficPolicy",
-                crypto, systemPackage, logging,
+                "Serving", "StateStores", "GRPCClient", "Transport", "Observability", "Messages",
+                "GRPCWire", "TrafficPolicy", crypto, systemPackage, logging,
             ]),
         room(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "Messages", "GRPCWire", "HTTP2Session",
-                "TrafficPolicy", nioCore, nioPosix, systemPackage, logging,
+                "ControlPlane", "StateStores", "Serving", "GRPCClient", "Transport", "Messages",
+                "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix, systemPackage,
+                logging,
             ]),
         room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
 
@@ -116,7 +127,8 @@ let package = Package(
         .executableTarget(
             name: "WeirCLI",
             dependencies: [
-                "Weir", "ControlPlane", "StateStores", "HelloWorld", "Messages", "MessageYAML",
+                "Weir", "ControlPlane", "StateStores", "GRPCClient", "Transport", "HelloWorld",
+                "Messages", "MessageYAML",
                 "GRPCWire",
                 "Serving", "CExecInfo", systemPackage, arguments, logging,
             ],
@@ -147,11 +159,14 @@ let package = Package(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),
         tests("MessagesTests", ["Messages", "MessageYAML", "CEverything", "CProtobufC"]),
+        tests(
+            "TransportTests",
+            ["Transport", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix]),
         tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
-                "Serving", "Observability", "TestSupport", "TrafficPolicy", "GRPCWire",
+                "Serving", "Transport", "Observability", "TestSupport", "TrafficPolicy", "GRPCWire",
                 "HTTP2Session", "Messages", nioCore, nioEmbedded, nioPosix,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
@@ -169,8 +184,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ControlPlane", "StateStores", "Serving", "HTTP2Session", "GRPCWire", "Messages",
-                "MessageYAML", "TrafficPolicy",
+                "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
+                "Messages", "MessageYAML", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.

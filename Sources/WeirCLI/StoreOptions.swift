@@ -3,6 +3,7 @@ internal import ControlPlane
 internal import Foundation
 internal import Serving
 internal import StateStores
+internal import Transport
 
 /// The options that name the state store.
 struct StoreOptions: ParsableArguments {

@@ -1,7 +1,8 @@
 internal import GRPCWire
 internal import Observability
-package import Serving
+internal import Serving
 internal import TrafficPolicy
+package import Transport
 
 /// `/metrics` and `/healthz`, over HTTP/1.1 and HTTP/2.
 extension ControlPlane {

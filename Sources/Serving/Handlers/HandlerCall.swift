@@ -4,6 +4,7 @@ internal import Logging
 internal import Messages
 internal import NIOCore
 internal import Observability
+internal import Transport
 
 /// A call that Swift code in this process answers.
 ///

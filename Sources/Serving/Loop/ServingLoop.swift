@@ -4,6 +4,7 @@ internal import Logging
 internal import NIOCore
 internal import Observability
 internal import TrafficPolicy
+internal import Transport
 
 /// Everything that one event loop owns: its snapshot, counters, deadlines and connections.
 ///

@@ -1,4 +1,5 @@
 internal import Observability
+internal import Transport
 
 internal import struct FoundationEssentials.Date
 

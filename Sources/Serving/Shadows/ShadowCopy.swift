@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import NIOCore
 internal import Observability
+internal import Transport
 
 /// A shadow as one path of one endpoint reaches it on one loop.
 struct ShadowTarget {

@@ -5,6 +5,7 @@ internal import NIOCore
 internal import Observability
 internal import Synchronization
 internal import TrafficPolicy
+internal import Transport
 
 /// A backend of replicas as one loop uses it: the choice of a replica, the requests that wait, and
 /// the budget for retries.

@@ -2,6 +2,7 @@ internal import HTTP2Session
 internal import NIOCore
 internal import Observability
 internal import Synchronization
+internal import Transport
 
 /// One replica as one loop reaches it: its connections, and when to try again.
 ///

@@ -1,6 +1,7 @@
+internal import GRPCClient
 internal import GRPCWire
 internal import Messages
-internal import Serving
+internal import Transport
 
 /// Calls an etcd cluster: any endpoint that answers will do.
 actor EtcdClient {

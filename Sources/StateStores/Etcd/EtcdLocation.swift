@@ -1,5 +1,5 @@
 internal import FoundationEssentials
-internal import Serving
+internal import Transport
 
 /// An etcd cluster, and where in it the state is.
 package struct EtcdLocation: Sendable, Equatable {

@@ -1,5 +1,5 @@
+internal import GRPCClient
 internal import Messages
-internal import Serving
 
 /// A server's place among those who share the state: its entry in the list of members, and perhaps
 /// that of the leader. Both hang on a lease, which etcd ends when the server is not heard of any

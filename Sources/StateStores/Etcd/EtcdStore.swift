@@ -1,5 +1,5 @@
+internal import GRPCClient
 internal import Messages
-internal import Serving
 
 /// Keeps the state in etcd, for any number of servers.
 ///

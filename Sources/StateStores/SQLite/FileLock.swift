@@ -1,6 +1,6 @@
 internal import GRPCWire
-internal import Serving
 internal import SystemPackage
+internal import Transport
 
 #if canImport(Glibc)
     internal import Glibc

@@ -1,8 +1,8 @@
 internal import GRPCWire
 internal import Messages
-internal import Serving
 package import SystemPackage
 internal import TrafficPolicy
+internal import Transport
 
 #if canImport(Glibc)
     internal import Glibc

@@ -1,8 +1,8 @@
 internal import FoundationEssentials
 internal import GRPCWire
 internal import Messages
-internal import Serving
 internal import TrafficPolicy
+internal import Transport
 
 /// Keeps the state in an SQLite database: one file, one server.
 ///

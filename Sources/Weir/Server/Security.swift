@@ -1,6 +1,6 @@
 internal import ControlPlane
 internal import Logging
-public import Serving
+internal import Serving
 internal import Synchronization
 
 /// The security settings of both ports.
