@@ -134,7 +134,8 @@ internal import Testing
         let found = findings(figures(equal: 150, drops: [.inFlight: 50]))
         #expect(
             found.explanation
-                == "FIT: 100.00 % of 150 answers agree; p99 is the same; 25.00 % of the copies were dropped"
+                == "FIT: 100.00 % of 150 answers agree; p99 is the same; "
+                + "25.00 % of the copies were dropped"
         )
     }
 }

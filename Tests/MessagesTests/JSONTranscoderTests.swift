@@ -33,7 +33,8 @@ internal import Testing
             ("google.rpc.ErrorInfo", #"{"metadata":{"a":"1","b":"2"}}"#),
             (
                 "google.rpc.Status",
-                #"{"code":-5,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"r"}]}"#
+                #"{"code":-5,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","#
+                    + #""reason":"r"}]}"#
             ),
             ("grpc.health.v1.HealthCheckResponse", #"{"status":"SERVING"}"#),
             ("google.protobuf.Duration", #""-1.500s""#),

@@ -16,7 +16,7 @@ def blocks(language):
 
 
 def shape(text):
-    """A text without what differs from run to run: figures, their units, widths and bars."""
+    """A text without parts that vary: figures, units, widths and bars."""
     text = re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?( (us|ms|s|%))?|(?<= )-(?= |$)", "N", text)
     text = re.sub(r"[+-]N", "N", re.sub(r"[█·]+", "=", text))
     lines = [re.sub(r"\s+", " ", line).strip() for line in text.strip().splitlines()]
@@ -41,14 +41,14 @@ def test_the_tour_prints_what_the_readme_shows(demo, weir, monkeypatch):
             run = subprocess.run(
                 command, shell=True, env=environment, text=True, timeout=30,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            # A copy is answered a little later than its call.
+            # A copy is answered slightly later than its call.
             if "report" not in command or "being compared" not in run.stdout and \
                     "1 compared" in run.stdout or time.monotonic() > end:
                 break
         refused = any(line.startswith("weir: INVALID") for line in shown)
         assert run.returncode == (1 if refused else 0), run.stdout
         if "stats" in command:
-            # Which statuses and shares there are differs, the rows don't.
+            # The statuses and shares vary, the rows do not.
             assert shape(run.stdout)[0] == shape("\n".join(shown))[0]
             assert len(shape(run.stdout)) == len(shape("\n".join(shown)))
         else:
@@ -71,7 +71,7 @@ def test_every_command_of_the_reference_exists(weir):
 
 
 def test_the_suggestions_of_serve_work(demo):
-    """What `weir serve --demo` prints to try next."""
+    """The suggestions that `weir serve --demo` prints."""
     from conftest import Server
 
     server = Server(
@@ -106,7 +106,8 @@ def test_json_is_json(weir):
     for command in (["backend", "list"], ["endpoint", "list"], ["traffic", "show", "greeter"],
                     ["stats"], ["explain", "/helloworld.Greeter/SayHello"],
                     ["shadow", "set", "greeter", "greeter-v2=0.5"], ["shadow", "list", "greeter"],
-                    ["shadow", "compare", "greeter", "--ignore", "x"], ["shadow", "report", "greeter"],
+                    ["shadow", "compare", "greeter", "--ignore", "x"],
+                    ["shadow", "report", "greeter"],
                     ["shadow", "reset", "greeter"],
                     ["endpoint", "create", "e", "--route", "/a.B/", "--backend", "greeter-v1"],
                     ["endpoint", "delete", "e"]):

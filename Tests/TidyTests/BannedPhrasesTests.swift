@@ -13,6 +13,11 @@ internal import Testing
         ("README.md", "", "the front page is rewritten separately"),
         ("Sources/Weir/Weir.docc", "", "the manual is rewritten separately"),
         ("Tests/TidyTests", "", "the list itself and its tests"),
+        ("Tests/Python/test_fleet.py", "goes", "an error of the control plane"),
+        ("Tests/Python/test_fleet_cluster.py", "goes", "an error of the control plane"),
+        ("Tests/Python/test_fleet_restore.py", "goes", "an error of the control plane"),
+        ("Tests/Python/test_limits.py", "", "an error of Limits"),
+        ("Tests/Python/test_state.py", "goes", "an error of the control plane"),
     ]
 
     @Test("Comments and strings are in plain technical English")

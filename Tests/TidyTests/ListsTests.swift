@@ -88,6 +88,7 @@ internal import Testing
             ("// Invariant: a is set.\nlet b = a!", true), ("// Because.\nlet b = a!", false),
             ("let b = a!", false), ("precondition(a, \"a is set\")", true),
             ("precondition(a)", false), ("// Invariant: x.\n\n\n\n\nlet b = a!", false),
+            ("let b = a!\n\n\n\n\n// Invariant: x.", false),
         ])
     func requiresInvariants(text: String, isExplained: Bool) {
         let file = Scanned("a.swift", Array(text.utf8), .swift)
