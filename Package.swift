@@ -15,6 +15,7 @@ let settings: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -51,6 +52,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -92,10 +94,16 @@ let package = Package(
 
         // The data plane, the control plane, and what users import.
         room(
+            "Upstream",
+            [
+                "Transport", "Observability", "HTTP2Session", "GRPCWire", "Messages",
+                "TrafficPolicy", nioCore, nioPosix, deque, subprocess, systemPackage, logging,
+            ]),
+        room(
             "Serving",
             [
-                "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
-                "TrafficPolicy", nioCore, nioPosix, subprocess, systemPackage, logging,
+                "Upstream", "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
+                "TrafficPolicy", nioCore, nioPosix, deque, logging,
             ]),
         room(
             "StateStores",
@@ -106,14 +114,15 @@ let package = Package(
         room(
             "ControlPlane",
             [
-                "Serving", "StateStores", "GRPCClient", "Transport", "Observability", "Messages",
-                "GRPCWire", "TrafficPolicy", crypto, systemPackage, logging,
+                "Serving", "Upstream", "StateStores", "GRPCClient", "Transport", "Observability",
+                "Messages", "GRPCWire", "TrafficPolicy", crypto, systemPackage, logging,
             ]),
         room(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "GRPCClient", "Transport", "Messages",
-                "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix, systemPackage,
+                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Transport",
+                "Messages", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix,
+                systemPackage,
                 logging,
             ]),
         room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
@@ -161,11 +170,17 @@ let package = Package(
         tests(
             "TransportTests",
             ["Transport", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix]),
+        tests(
+            "UpstreamTests",
+            [
+                "Upstream", "Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix,
+                logging,
+            ]),
         tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
-                "Serving", "Transport", "Observability", "TrafficPolicy", "GRPCWire",
+                "Serving", "Upstream", "Transport", "Observability", "TrafficPolicy", "GRPCWire",
                 "HTTP2Session", "Messages", nioCore, nioPosix,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),

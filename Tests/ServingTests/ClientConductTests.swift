@@ -68,7 +68,7 @@ struct ClientConductTests {
 }
 
 @Suite("How long the server waits for a client")
-struct ClientPatienceTests {
+struct ConnectionTimeoutsTests {
     private var limits: Limits {
         var limits = Limits()
         limits.firstRequestTimeout = .seconds(10)
@@ -79,13 +79,13 @@ struct ClientPatienceTests {
         return limits
     }
 
-    private func isClose(_ verdict: ClientPatience.Verdict) -> Bool {
+    private func isClose(_ verdict: ConnectionTimeouts.Verdict) -> Bool {
         if case .close = verdict { true } else { false }
     }
 
     @Test("A connection without a request is closed just after its time")
     func wantsARequest() {
-        var patience = ClientPatience(at: 0)
+        var patience = ConnectionTimeouts(at: 0)
         #expect(patience.check(limits, at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
         #expect(
             isClose(patience.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0)))
@@ -96,7 +96,7 @@ struct ClientPatienceTests {
 
     @Test("A header block counts from its beginning, whatever comes in between")
     func wantsWholeHeaders() {
-        var patience = ClientPatience(at: 0)
+        var patience = ConnectionTimeouts(at: 0)
         patience.hasBegun = true
         for time in 1...6 {
             patience.received(at: UInt64(time) * second, isReceivingHeaders: true)
@@ -110,7 +110,7 @@ struct ClientPatienceTests {
 
     @Test("A silent client is asked for a sign of life once, and closed without one")
     func asksForLife() {
-        var patience = ClientPatience(at: 0)
+        var patience = ConnectionTimeouts(at: 0)
         patience.hasBegun = true
         #expect(patience.check(limits, at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
         #expect(
@@ -132,7 +132,7 @@ struct ClientPatienceTests {
 
     @Test("A connection without streams is asked to go after its time, and closed if it stays")
     func asksIdleOnesToGo() {
-        var patience = ClientPatience(at: 0)
+        var patience = ConnectionTimeouts(at: 0)
         patience.hasBegun = true
         patience.streamClosed(at: 50 * second)
         let idle = 150 * second

@@ -6,6 +6,7 @@ internal import NIOCore
 public import Serving
 internal import StateStores
 internal import Synchronization
+internal import Upstream
 
 internal import class Foundation.ProcessInfo
 
@@ -198,13 +199,13 @@ public final class WeirServer: Sendable {
         try adminPort.checkDistinct(from: dataPort)
         let admin = try await dataPlane.listenForOperators(
             adminPort, tls: security.adminTLS,
-            services: SystemServices(
-                backend: controlPlane.adminBackend,
+            serving: ServedPort(
+                services: controlPlane.adminBackend,
                 http: .function { await controlPlane.answer($0) }
             ))
         let data = try await dataPlane.listen(
             dataPort, tls: security.dataTLS,
-            services: SystemServices(backend: controlPlane.standardBackend, http: .endpoints))
+            serving: ServedPort(services: controlPlane.standardBackend, http: .endpoints))
         func address(_ asked: Address, _ inherited: Int32?, _ bound: SocketAddress) -> Address {
             let host = inherited == nil ? asked.host : bound.ipAddress ?? asked.host
             return Address(host: host, port: bound.port ?? 0)
