@@ -175,3 +175,9 @@ if Context.environment["WEIR_BUILDS_FUZZER"] != nil {
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer,address"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]))
 }
+
+// Only `make docs` needs it.
+if Context.environment["WEIR_BUILDS_DOCS"] != nil {
+    package.dependencies.append(
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}
