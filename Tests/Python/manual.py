@@ -25,6 +25,11 @@ SHARED = {
         "admin", "admin-tls", "admin-tls-ca", "admin-tls-cert", "admin-tls-key",
         "admin-tls-server-name", "token-file", "json"],
     "changes": ["dry-run", "expected-revision", "author", "comment"],
+    "backends": [
+        "upstream", "worker", "replicas", "handler", "file", "max-requests",
+        "max-requests-per-replica", "replica-affinity", "no-replica-affinity", "retry",
+        "health-interval", "tls-ca", "tls-certificate", "tls-key", "tls-server-name",
+        "descriptor-set", "description", "wait"],
 }
 # Options of every command.
 EVERYWHERE = {"help", "version"}
@@ -77,15 +82,18 @@ def spelled(argument):
     return name + ("..." if argument["isRepeating"] else "")
 
 
-def row(argument):
-    text = argument.get("abstract", "")
-    if "defaultValue" in argument and argument["kind"] != "flag":
-        text += f" Default: {argument['defaultValue']}."
-    return f"| `{spelled(argument)}` | {cell(text)} |\n"
-
-
 def table(arguments):
-    return "| option | meaning |\n| --- | --- |\n" + "".join(map(row, arguments)) + "\n"
+    """A table of options; a flag and its opposite have one row."""
+    spellings = {}
+    for argument in arguments:
+        name, text = long_name(argument), argument.get("abstract", "")
+        if "defaultValue" in argument and argument["kind"] != "flag":
+            text += f" Default: {argument['defaultValue']}."
+        opposite = name.removeprefix("no-") if name else None
+        row = spellings.setdefault(opposite or spelled(argument), ([], text))
+        row[0].append(f"`{spelled(argument)}`")
+    rows = [f"| {', '.join(names)} | {cell(text)} |\n" for names, text in spellings.values()]
+    return "| option | meaning |\n| --- | --- |\n" + "".join(rows) + "\n"
 
 
 def discussion(text):
@@ -136,7 +144,7 @@ def command_pages():
         if options:
             text += table(options)
         if groups:
-            text += f"Also the options of {' and '.join(groups)}.\n\n"
+            text += f"Also the options of {', and of '.join(groups)}.\n\n"
     return text
 
 
