@@ -84,24 +84,41 @@ let package = Package(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
 
+        room("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
+
+        // Sockets, and what is built on them.
+        room(
+            "Transport",
+            ["HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, systemPackage, logging]),
+        room(
+            "GRPCClient",
+            ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
+
         // The data plane, the control plane, and what users import.
         room(
             "Serving",
             [
-                "HTTP2Session", "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix,
-                nioSSL, subprocess, systemPackage, logging,
+                "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
+                "TrafficPolicy", nioCore, nioPosix, subprocess, systemPackage, logging,
+            ]),
+        room(
+            "StateStores",
+            [
+                "GRPCClient", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CSQLite",
+                systemPackage,
             ]),
         room(
             "ControlPlane",
             [
-                "Serving", "Messages", "GRPCWire", "TrafficPolicy", "CSQLite", crypto,
-                systemPackage, logging,
+                "Serving", "StateStores", "GRPCClient", "Transport", "Observability", "Messages",
+                "GRPCWire", "TrafficPolicy", crypto, systemPackage, logging,
             ]),
         room(
             "Weir",
             [
-                "ControlPlane", "Serving", "Messages", "GRPCWire", "HTTP2Session", "TrafficPolicy",
-                nioCore, nioPosix, systemPackage, logging,
+                "ControlPlane", "StateStores", "Serving", "GRPCClient", "Transport", "Messages",
+                "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix, systemPackage,
+                logging,
             ]),
         room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         room("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
@@ -114,7 +131,9 @@ let package = Package(
         .executableTarget(
             name: "WeirCLI",
             dependencies: [
-                "Weir", "ControlPlane", "HelloWorld", "Messages", "MessageYAML", "GRPCWire",
+                "Weir", "ControlPlane", "StateStores", "GRPCClient", "Transport", "HelloWorld",
+                "Messages", "MessageYAML",
+                "GRPCWire",
                 "Serving", "CExecInfo", systemPackage, arguments, logging,
             ],
             swiftSettings: settings),
@@ -132,7 +151,10 @@ let package = Package(
         // Which system calls fail, and a program that has those of its store fail.
         .target(name: "CSystemFaults", path: "Tests/CSystemFaults"),
         .executableTarget(
-            name: "StoreFaults", dependencies: ["ControlPlane", "Messages", "CSystemFaults"],
+            name: "StoreFaults",
+            dependencies: [
+                "ControlPlane", "StateStores", "TestSupport", "Messages", "CSystemFaults",
+            ],
             path: "Tests/StoreFaults", swiftSettings: settings),
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
@@ -142,20 +164,32 @@ let package = Package(
             path: "Tests/CEverything"),
         tests("MessagesTests", ["Messages", "MessageYAML", "CEverything", "CProtobufC"]),
         tests(
+            "TransportTests",
+            ["Transport", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix]),
+        tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
+        tests(
             "ServingTests",
             [
-                "Serving", "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore,
-                nioPosix,
+                "Serving", "Transport", "Observability", "TrafficPolicy", "GRPCWire",
+                "HTTP2Session", "Messages", nioCore, nioPosix,
             ]),
+        tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
         tests(
             "ControlPlaneTests",
-            ["ControlPlane", "Serving", "GRPCWire", "Messages", "TrafficPolicy"]),
+            [
+                "ControlPlane", "StateStores", "Serving", "Observability", "TestSupport",
+                "GRPCWire", "Messages", "TrafficPolicy",
+            ]),
+        // What several test targets share.
+        .target(
+            name: "TestSupport", dependencies: ["StateStores"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         // What is fuzzed. The fuzzer itself is built by `make fuzz` only.
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ControlPlane", "Serving", "HTTP2Session", "GRPCWire", "Messages", "MessageYAML",
-                "TrafficPolicy",
+                "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
+                "Messages", "MessageYAML", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         tests("WeirCLITests", ["WeirCLI", "GRPCWire", "Messages"]),

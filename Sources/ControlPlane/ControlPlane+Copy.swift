@@ -1,4 +1,5 @@
 internal import Logging
+internal import StateStores
 
 /// The copy of a shared state on this machine.
 extension ControlPlane {

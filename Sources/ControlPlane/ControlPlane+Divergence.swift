@@ -1,5 +1,6 @@
 internal import Logging
 internal import Messages
+internal import StateStores
 
 /// What an operator can decide when the store contains another history than this server.
 extension ControlPlane {

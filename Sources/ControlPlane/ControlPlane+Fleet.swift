@@ -1,4 +1,5 @@
 internal import Messages
+internal import StateStores
 
 internal import struct FoundationEssentials.Date
 

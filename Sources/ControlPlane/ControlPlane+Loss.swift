@@ -1,4 +1,5 @@
 internal import Logging
+internal import StateStores
 
 /// Serving without the store, and following it again.
 extension ControlPlane {

@@ -1,6 +1,7 @@
 internal import Logging
 internal import Messages
 internal import Serving
+internal import StateStores
 
 internal import struct FoundationEssentials.Date
 

@@ -1,7 +1,10 @@
+internal import GRPCWire
 package import Logging
 internal import Messages
 package import Serving
+package import StateStores
 internal import TrafficPolicy
+internal import Transport
 
 /// The one place where the control state changes: checks a change, stores it, has every loop of
 /// the data plane use it, and notifies the watchers. In this order, one change at a time.

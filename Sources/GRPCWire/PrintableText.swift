@@ -39,4 +39,7 @@ extension String {
 
     /// A path as an error shows it: in quotes, printable, at most 1,000 bytes.
     package var quotedPath: String { "'\(printable(limit: 1_000))'" }
+
+    /// What is shown in place of a secret.
+    package static let masked = "<masked>"
 }

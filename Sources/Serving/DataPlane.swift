@@ -1,7 +1,9 @@
 package import Logging
 package import NIOCore
 internal import NIOPosix
+package import Observability
 internal import Synchronization
+package import Transport
 
 /// The loops, their listeners and the connections: what carries the traffic.
 ///

@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Serving
 internal import SystemPackage
+internal import Transport
 
 /// A file that an argument names, or standard input. (`FileHandle` traps when reading fails, as it
 /// does for a directory or a closed standard input.)

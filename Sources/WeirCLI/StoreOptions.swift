@@ -2,6 +2,8 @@ internal import ArgumentParser
 internal import ControlPlane
 internal import Foundation
 internal import Serving
+internal import StateStores
+internal import Transport
 
 /// Where the state is kept.
 struct StoreOptions: ParsableArguments {

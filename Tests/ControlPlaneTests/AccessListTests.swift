@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Serving
 internal import Testing
+internal import Transport
 
 @testable internal import ControlPlane
 

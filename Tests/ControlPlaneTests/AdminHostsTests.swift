@@ -1,5 +1,6 @@
 internal import Serving
 internal import Testing
+internal import Transport
 
 @testable internal import ControlPlane
 

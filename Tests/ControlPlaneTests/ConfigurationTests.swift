@@ -2,6 +2,7 @@ internal import Foundation
 internal import GRPCWire
 internal import Messages
 internal import Serving
+internal import TestSupport
 internal import Testing
 internal import TrafficPolicy
 

@@ -1,9 +1,11 @@
 internal import Foundation
 internal import Messages
+internal import TestSupport
 internal import Testing
 internal import TrafficPolicy
 
 @testable internal import ControlPlane
+@testable internal import StateStores
 
 /// Stores whose contents somebody has changed by hand.
 @Suite(.serialized) struct DamagedStoreTests {

@@ -1,7 +1,9 @@
 internal import Foundation
+internal import TestSupport
 internal import Testing
 
 @testable internal import ControlPlane
+@testable internal import StateStores
 
 /// Databases of which some bytes were changed or lost, as by a bad disk or a bad copy.
 @Suite(.serialized, .timeLimit(.minutes(20))) struct FaultInjectionTests {

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Messages
+internal import StateStores
 internal import Testing
 
 @testable internal import ControlPlane

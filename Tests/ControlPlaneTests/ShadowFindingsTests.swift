@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
+internal import Observability
 internal import Testing
 
 @testable internal import ControlPlane
@@ -13,10 +14,10 @@ internal import Testing
         drops: [ShadowDrop: Int] = [:], p99: (primary: UInt64, shadow: UInt64) = (1_000, 1_000)
     ) -> (ShadowFigures, DifferenceLedger.Content) {
         var figures = ShadowFigures()
-        let ledger = DifferenceLedger()
-        let account = ShadowAccount(.init(endpoint: "e", backend: "b"))
+        let ledger = DifferenceLedger(at: 0)
+        let account = ShadowAccount(.init(endpoint: "e", backend: "b"), at: 0)
         let pair = Comparison(
-            account: account, epoch: 0, method: "/p.S/M", headers: HeaderBlock(),
+            account: account, epoch: 0, method: "/p.S/M", metadata: { Metadata() },
             primary: .init(), shadow: .init(), heldBytes: 0)
         func count(_ isEqual: Bool) {
             figures.select()
@@ -30,7 +31,7 @@ internal import Testing
                 count(false)
                 ledger.enter(
                     fields.map { .init(path: $0, place: $0, left: "1", right: "2") }, of: pair,
-                    ComparisonRules())
+                    ComparisonRules(), at: 0)
             }
         }
         for (reason, number) in drops {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import StateStores
 internal import Testing
 
 @testable internal import ControlPlane

@@ -1,23 +1,12 @@
 internal import Foundation
 internal import Messages
 internal import Serving
+internal import StateStores
+internal import TestSupport
 internal import Testing
 internal import TrafficPolicy
 
 @testable internal import ControlPlane
-
-/// Numbers that are the same in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 /// A history of random changes of every kind.
 struct RandomHistory {

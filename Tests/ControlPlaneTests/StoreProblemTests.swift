@@ -1,3 +1,4 @@
+internal import StateStores
 internal import Testing
 
 @testable internal import ControlPlane

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Messages
 internal import Serving
+internal import StateStores
 internal import Testing
 internal import TrafficPolicy
 

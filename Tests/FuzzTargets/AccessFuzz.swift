@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Serving
+internal import Transport
 
 @testable internal import ControlPlane
 

@@ -1,4 +1,5 @@
 internal import Serving
+internal import Transport
 
 /// The bytes of an HTTP/1 connection.
 enum HTTP1Fuzz {

@@ -2,6 +2,7 @@ internal import Messages
 internal import TrafficPolicy
 
 @testable internal import ControlPlane
+@testable internal import StateStores
 
 /// What a store contains that others have written.
 enum StoreFuzz {

@@ -1,4 +1,5 @@
 import Testing
+internal import Transport
 
 @testable import Serving
 

@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Messages
 internal import Testing
+internal import Transport
 
 @testable internal import Serving
 

@@ -1,3 +1,4 @@
+internal import GRPCWire
 internal import Serving
 internal import Testing
 internal import TrafficPolicy

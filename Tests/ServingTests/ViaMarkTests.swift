@@ -1,5 +1,6 @@
 internal import HTTP2Session
 internal import Testing
+internal import Transport
 
 @testable internal import Serving
 

@@ -1,6 +1,7 @@
 internal import Synchronization
 
 @testable internal import ControlPlane
+@testable internal import StateStores
 
 /// How far a script is.
 struct Progress {

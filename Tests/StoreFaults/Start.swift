@@ -2,6 +2,7 @@ internal import Foundation
 internal import Messages
 
 @testable internal import ControlPlane
+@testable internal import StateStores
 
 /// What is in the state directory before the script runs.
 enum Start: String, CaseIterable {

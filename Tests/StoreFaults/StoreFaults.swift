@@ -1,5 +1,6 @@
 internal import CSystemFaults
 internal import Foundation
+internal import TestSupport
 
 /// Has each system call on the files of an SQLite store fail once, and looks for what was lost.
 ///
@@ -60,18 +61,5 @@ enum StoreFaults {
         for (line, count) in table.sorted(by: { $0.key < $1.key }) { print("\(line): \(count)") }
         print("\(trials.count) failures tried, \(failures) with a wrong result")
         return failures == 0
-    }
-}
-
-/// Numbers that are the same in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

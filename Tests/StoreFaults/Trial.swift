@@ -1,5 +1,6 @@
 internal import CSystemFaults
 internal import Foundation
+internal import StateStores
 internal import Synchronization
 
 @testable internal import ControlPlane

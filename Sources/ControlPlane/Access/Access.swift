@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Serving
 internal import Synchronization
+internal import Transport
 
 /// Decides what callers of the admin port may do, when a call begins and again for each open call
 /// when the access file has changed.

@@ -1,7 +1,8 @@
 internal import Crypto
 internal import GRPCWire
 internal import Messages
-package import Serving
+internal import Serving
+package import Transport
 
 /// Who may do what on the admin port, read from a file with a line for each credential:
 ///

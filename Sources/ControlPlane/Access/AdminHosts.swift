@@ -1,4 +1,5 @@
 internal import Serving
+internal import Transport
 
 /// The hosts that plain HTTP requests to the admin port may name.
 ///

@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Messages
 internal import Serving
+internal import Transport
 
 // A backend's configuration in the words of `admin.proto`, both ways.
 

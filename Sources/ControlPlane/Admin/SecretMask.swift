@@ -1,3 +1,4 @@
+internal import GRPCWire
 package import Messages
 internal import Serving
 
@@ -12,7 +13,7 @@ enum SecretValues: Sendable {
 /// What takes the place of secrets in answers.
 package enum SecretMask {
     /// In place of a value. In a change it stands for the value that the backend has.
-    package static let placeholder = EnvironmentMask.placeholder
+    package static let placeholder = String.masked
     /// In place of a value that is not what it was, where two states are compared.
     static let changed = "<masked, changed>"
 

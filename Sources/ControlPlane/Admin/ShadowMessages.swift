@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Serving
 
 // What shadows are allowed, and how they are compared, in the words of `admin.proto`, both ways.

@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Observability
 internal import Serving
 
 /// Metrics of backends of replicas.

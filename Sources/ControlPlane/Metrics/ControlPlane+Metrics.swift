@@ -1,6 +1,8 @@
 internal import GRPCWire
-package import Serving
+internal import Observability
+internal import Serving
 internal import TrafficPolicy
+package import Transport
 
 /// `/metrics` and `/healthz`, over HTTP/1.1 and HTTP/2.
 extension ControlPlane {

@@ -1,3 +1,4 @@
+internal import Observability
 internal import Serving
 
 /// Metrics of shadows. Counters restart with the report.

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Serving
 internal import TrafficPolicy
 

@@ -1,3 +1,4 @@
+internal import Observability
 internal import Serving
 
 /// Writes Prometheus' text exposition format, version 0.0.4.

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Serving
 internal import TrafficPolicy
 
@@ -50,10 +51,11 @@ extension ControlPlane {
 
     func resetShadowReport(_ name: String, backend: String) throws(ControlError) {
         let (endpoint, shadows) = try asked(name, backend)
+        let now = Date().timeIntervalSince1970
         for shadow in shadows {
-            self.shadows.account(endpoint: name, backend: shadow.backend)?.reset()
+            self.shadows.account(endpoint: name, backend: shadow.backend)?.reset(at: now)
         }
-        if backend.isEmpty { self.shadows.noise(endpoint: endpoint.name)?.reset() }
+        if backend.isEmpty { self.shadows.noise(endpoint: endpoint.name)?.reset(at: now) }
     }
 
     /// What speaks against weights, from the reports of backends that get more.

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+internal import Observability
 internal import Serving
 
 /// How backends of replicas fare on this server.

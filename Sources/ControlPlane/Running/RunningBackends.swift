@@ -1,5 +1,6 @@
 internal import Logging
 internal import Serving
+internal import Transport
 
 /// The backends of replicas that run on this server: makes them follow the control state.
 ///

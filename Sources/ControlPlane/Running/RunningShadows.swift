@@ -1,5 +1,8 @@
 internal import Messages
+internal import Observability
 internal import Serving
+
+internal import struct FoundationEssentials.Date
 
 /// What the shadows of the endpoints use on this server, and have found; kept from change to
 /// change.
@@ -39,7 +42,7 @@ struct RunningShadows {
     private mutating func start(_ endpoint: String, _ backend: String) -> ShadowAccount {
         let key = ShadowAccount.Key(endpoint: endpoint, backend: backend)
         if let known = all[key] { return known.account }
-        let account = ShadowAccount(key)
+        let account = ShadowAccount(key, at: Date().timeIntervalSince1970)
         all[key] = Running(account: account)
         return account
     }
@@ -69,7 +72,7 @@ struct RunningShadows {
             if let before = all[account.key]?.comparison,
                 !before.judgesLike(endpoint.comparison)
             {
-                account.reset()
+                account.reset(at: Date().timeIntervalSince1970)
             }
             all[account.key]?.comparison = endpoint.comparison
         }

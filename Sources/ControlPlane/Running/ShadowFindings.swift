@@ -1,4 +1,5 @@
-package import Serving
+package import Observability
+internal import Serving
 
 /// What figures and ledgers say about a shadow: pure, so that a verdict can be tested without
 /// traffic.

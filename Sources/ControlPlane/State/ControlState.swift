@@ -2,6 +2,7 @@ internal import GRPCWire
 package import Messages
 package import Serving
 package import TrafficPolicy
+package import Transport
 
 /// All that the control plane decides: a value, changed as a whole, numbered by its revision.
 ///

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import Messages
 internal import Serving
+internal import StateStores
 internal import TrafficPolicy
 
 // The control state in the words of `store.proto`, both ways. What is read back is the same, bit

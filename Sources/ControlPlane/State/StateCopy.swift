@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+package import StateStores
 internal import SystemPackage
 
 /// A copy of a shared state in an SQLite database on this machine. A server that starts while the

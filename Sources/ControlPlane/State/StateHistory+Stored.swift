@@ -1,4 +1,5 @@
 internal import Messages
+internal import StateStores
 
 /// Decodes stored revisions, one after the other.
 struct HistoryDecoder {

@@ -1,3 +1,5 @@
+internal import StateStores
+
 internal import struct FoundationEssentials.Date
 
 /// How many accepted changes are kept, and for how long.

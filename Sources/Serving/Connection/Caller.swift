@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Transport
 
 /// Makes a call in place of a client of an HTTP/2 connection: a copy of a call, or a request that
 /// is not gRPC. Confined to its loop.

@@ -1,3 +1,5 @@
+internal import Transport
+
 /// What a client does on its HTTP/2 connection that costs the server more than the client, and how
 /// much of it is let pass. Pure; times are nanoseconds of any monotonic clock.
 struct ClientConduct {

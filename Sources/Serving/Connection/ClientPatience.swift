@@ -1,3 +1,5 @@
+internal import Transport
+
 /// How long the server waits for a client on its HTTP/2 connection. Pure; times are nanoseconds of
 /// any monotonic clock.
 ///

@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Transport
 
 /// A client's connection, of whichever protocol. Confined to its loop.
 protocol ServedConnection: AnyObject {
@@ -76,8 +77,9 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
             if isHTTP1 {
                 try pipeline.addHandler(HTTP1Connection(loop: loop, port: port, openedAt: openedAt))
             } else {
-                try pipeline.addHandler(
-                    ServerConnection(loop: loop, port: port, openedAt: openedAt))
+                let connection = ServerConnection(loop: loop, port: port, openedAt: openedAt)
+                connection.http2.setOwner(connection)
+                try pipeline.addHandler(connection.http2)
             }
         } catch {
             return context.close(promise: nil)

@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import TrafficPolicy
+internal import Transport
 
 /// The request headers that decide about a call.
 struct RequestHead {

@@ -2,6 +2,8 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import NIOCore
+internal import Observability
+internal import Transport
 
 /// One call, from its headers to its status: the half that faces the client, or the `Caller` in its
 /// place. What answers it is a subclass, `HandlerCall` or `ForwardedCall`.
@@ -13,13 +15,13 @@ class ServerCall: @unchecked Sendable {
     /// Who makes a call.
     enum Origin {
         /// A client: the call is a stream of its connection.
-        case stream(ServerConnection)
+        case stream(HTTP2Connection)
         case caller(any Caller)
     }
 
     let loop: ServingLoop
     /// The connection of the client; nil when a caller is in its place.
-    private let connection: ServerConnection?
+    private let connection: HTTP2Connection?
     private let caller: (any Caller)?
     /// The caller, if that is a shadow.
     let copy: ShadowCopy?

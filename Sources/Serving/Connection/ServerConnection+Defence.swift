@@ -1,6 +1,7 @@
 internal import HTTP2Session
 internal import Logging
 internal import NIOCore
+internal import Transport
 
 /// What a connection does about clients that misbehave, or have gone without a word.
 extension ServerConnection {
@@ -19,7 +20,7 @@ extension ServerConnection {
         guard waste > Self.toleratedWaste else { return }
         // Such a client gets a tenth of the loop's time at most.
         let spent = NIODeadline.now().uptimeNanoseconds &- readTime
-        pauseReading(for: .nanoseconds(Int64(clamping: 9 * spent)))
+        http2.pauseReading(for: .nanoseconds(Int64(clamping: 9 * spent)))
     }
 
     /// What a stream that was broken off counts, in frames without content.
@@ -33,7 +34,7 @@ extension ServerConnection {
         isPunished = true
         loop.noteClosing(peer, offence.reason)
         session.goAway(.enhanceYourCalm, reason: offence.reason)
-        closeSoon()
+        http2.closeSoon()
     }
 
     func tend(at now: UInt64) {
@@ -50,7 +51,7 @@ extension ServerConnection {
             loop.log.debug(
                 "closing connection", metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
             session.goAway(.noError, reason: reason)
-            return closeSoon()
+            return http2.closeSoon()
         }
         resetStalledStreams(now)
     }

@@ -3,23 +3,24 @@ internal import HTTP2Session
 internal import Logging
 internal import NIOCore
 internal import TrafficPolicy
+internal import Transport
 
 /// One HTTP/2 connection of a client: what it sends becomes calls.
 ///
 /// `@unchecked Sendable`: confined to the event loop of its channel.
-final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Sendable {
+final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked Sendable {
     /// The value of the PING that finds out whether the client has seen the first GOAWAY.
     private static let drainPing: UInt64 = 0x7765_6972_6472_6e00
 
     let loop: ServingLoop
     let port: SystemServices
+    let http2: HTTP2Connection
+    let session: HTTP2Session
     private var calls: [ServerCall?] = []
     /// Requests that are not gRPC, by their streams.
     private var foreignStreams: [Int32: HTTP2Request] = [:]
     private var lastPath: ResolvedPath?
     private var lastSnapshot: RoutingSnapshot?
-    /// Request bytes that wait in memory, of all streams.
-    var heldBytes = 0
     /// Streams that were broken off in the read that is handled.
     var resetsOfRead = 0
     /// It has been sent away.
@@ -33,15 +34,16 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         self.port = port
         conduct = ClientConduct(loop.limits, at: openedAt)
         patience = ClientPatience(at: openedAt)
-        super.init(loop.shared, role: .server, limits: loop.limits.http2)
+        http2 = HTTP2Connection(loop.shared, role: .server, limits: loop.limits.http2)
+        session = http2.session
         session.clock = Self.clock(at: openedAt)
     }
 
-    override func opened() {
+    func opened() {
         loop.add(self)
     }
 
-    override func closed() {
+    func closed() {
         for call in calls { call?.streamClosed() }
         calls.removeAll()
         for request in foreignStreams.values { request.streamClosed() }
@@ -50,11 +52,11 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         loop.remove(self)
     }
 
-    override func broken(_ error: HTTP2SessionError) {
+    func broken(_ error: HTTP2SessionError) {
         loop.noteClosing(peer, "\(error)")
     }
 
-    override func failed(_ error: any Error) {
+    func failed(_ error: any Error) {
         loop.log.debug("connection error", metadata: ["peer": "\(peer.text)", "error": "\(error)"])
     }
 
@@ -67,11 +69,19 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         changed()
     }
 
+    var peer: Peer { http2.peer }
+    var readTime: UInt64 { http2.readTime }
+
+    /// Sends what commands to the session have produced.
+    func changed() { http2.changed() }
+
+    func close() { http2.close() }
+
     // MARK: Events
 
-    override func readEnded() { judgeRead() }
+    func readEnded() { judgeRead() }
 
-    override func handle(_ event: HTTP2Event, _ input: RawSpan) {
+    func handle(_ event: HTTP2Event, _ input: RawSpan) {
         switch event {
         case .headers(let stream, let endStream):
             patience.hasBegun = true
@@ -254,7 +264,7 @@ final class ServerConnection: HTTP2Connection, ServedConnection, @unchecked Send
         while calls.count <= stream.slot { calls.append(nil) }
         let isFree = isKnownUniquelyReferenced(&calls[stream.slot])
         let call = target.call(
-            loop, .stream(self), reusing: isFree ? calls[stream.slot] : nil)
+            loop, .stream(http2), reusing: isFree ? calls[stream.slot] : nil)
         calls[stream.slot] = call
         call.begin(stream, target: target, at: readTime)
         return call

@@ -2,7 +2,9 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import NIOCore
+internal import Observability
 internal import TrafficPolicy
+internal import Transport
 
 /// A request that is not gRPC as a call of `weir.v1.Serve/Call`, which backends answer like any
 /// other.

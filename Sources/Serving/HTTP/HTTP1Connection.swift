@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Logging
 internal import NIOCore
+internal import Transport
 
 /// A connection of a client that speaks HTTP/1: one request after the other.
 ///

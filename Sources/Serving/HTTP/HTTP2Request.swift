@@ -1,5 +1,6 @@
 internal import HTTP2Session
 internal import Messages
+internal import Transport
 
 /// A stream of HTTP/2 whose request is not gRPC: collected, answered, done. Confined to its loop.
 final class HTTP2Request {

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import Messages
+internal import Transport
 
 /// What a backend returned as the response to a plain HTTP request: checked, because its strings
 /// become header fields.

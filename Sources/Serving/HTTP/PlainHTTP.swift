@@ -1,4 +1,5 @@
 internal import NIOCore
+package import Transport
 
 /// What answers the requests on a port that are not gRPC.
 package enum PlainHTTP: Sendable {

@@ -1,5 +1,7 @@
 public import GRPCWire
 internal import HTTP2Session
+internal import Observability
+public import Transport
 
 /// What a handler knows about its call besides the messages.
 public struct CallContext: Sendable {

@@ -3,6 +3,8 @@ internal import HTTP2Session
 internal import Logging
 internal import Messages
 internal import NIOCore
+internal import Observability
+internal import Transport
 
 /// A call that Swift code in this process answers.
 ///

@@ -1,3 +1,4 @@
+internal import GRPCWire
 public import Messages
 
 extension Service {

@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Transport
 
 /// How far a loop is behind with its work: by a timer that looks how late it fires. It only runs
 /// while there are requests.

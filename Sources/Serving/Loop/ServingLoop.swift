@@ -2,7 +2,9 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Logging
 internal import NIOCore
+internal import Observability
 internal import TrafficPolicy
+internal import Transport
 
 /// Everything that one event loop owns: its snapshot, counters, deadlines and connections.
 ///

@@ -1,6 +1,8 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Observability
 internal import TrafficPolicy
+internal import Transport
 
 /// Weir's own services on one port: found where no endpoint takes the path.
 package struct SystemServices: Sendable {

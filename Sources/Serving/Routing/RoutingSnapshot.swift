@@ -1,3 +1,5 @@
+package import GRPCWire
+internal import Observability
 package import TrafficPolicy
 
 /// All that the data plane needs to know to route: immutable, one reference per loop, replaced as
@@ -86,12 +88,6 @@ package final class RoutingSnapshot: Sendable {
 
     package func endpoint(named name: String) -> Endpoint? { endpoints[name] }
 
-    /// Whether a backend runs here, or the endpoint at least names it.
-    func has(_ backend: String, for endpoint: Endpoint) -> Bool {
-        backends[backend] != nil || endpoint.policy.backends.contains(backend)
-            || endpoint.policy.shadows.contains { $0.backend == backend }
-    }
-
     /// The endpoint for a gRPC `:path`: a route for the method wins over one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {
         byRoute[.method(path)] ?? byRoute[.service(path.service)]
@@ -109,6 +105,17 @@ package final class RoutingSnapshot: Sendable {
             if let found = byPath[String(path[...slash])] { return found }
         }
         return nil
+    }
+}
+
+extension RoutingSnapshot: ServedNames {
+    package func hasEndpoint(_ name: String) -> Bool { endpoints[name] != nil }
+
+    package func has(_ backend: String, at endpoint: String) -> Bool {
+        if backends[backend] != nil { return true }
+        guard let policy = endpoints[endpoint]?.policy else { return false }
+        return policy.backends.contains(backend)
+            || policy.shadows.contains { $0.backend == backend }
     }
 }
 

@@ -1,3 +1,8 @@
+internal import Observability
+internal import Transport
+
+internal import struct FoundationEssentials.Date
+
 /// Looks into pairs of answers, one after another, away from the event loops.
 final class Comparer: Sendable {
     private let thread = ThreadExecutor(threads: 1, yields: true)
@@ -11,7 +16,10 @@ final class Comparer: Sendable {
             of: Comparison.self, bufferingPolicy: .bufferingOldest(limit))
         self.waiting = waiting
         Task(executorPreference: thread) {
-            for await comparison in comparisons { comparison.run(maxMessageBytes: maxMessageBytes) }
+            for await comparison in comparisons {
+                comparison.run(
+                    maxMessageBytes: maxMessageBytes, at: Date().timeIntervalSince1970)
+            }
         }
     }
 

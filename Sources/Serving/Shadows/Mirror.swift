@@ -2,6 +2,8 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import NIOCore
+internal import Observability
+internal import Transport
 
 /// The copies of one call: takes what the client sends and what it is answered, and hands it to the
 /// copies when the loop has nothing more urgent to do.

@@ -1,4 +1,4 @@
-internal import Synchronization
+package import Observability
 
 /// What a shadow may cost. The limits are over all loops.
 package struct ShadowLimits: Sendable, Equatable {
@@ -13,34 +13,6 @@ package struct ShadowLimits: Sendable, Equatable {
     package var timeout = Duration.seconds(30)
 
     package init() {}
-}
-
-/// Why a copy was not made, or was given up.
-package enum ShadowDrop: Int, CaseIterable, Sendable {
-    /// The shadow, or its backend, works on as many requests as it may.
-    case inFlight
-    /// As many bytes are buffered as may be.
-    case bytes
-    /// The backend cannot be reached.
-    case noReplica
-    /// The backend reads more slowly than the caller sends.
-    case slow
-    /// There was no answer before the deadline.
-    case deadline
-    /// The request has passed this server too often.
-    case loop
-
-    /// As metrics and reports call it.
-    package var name: String {
-        switch self {
-        case .inFlight: "in_flight"
-        case .bytes: "bytes"
-        case .noReplica: "no_replica"
-        case .slow: "slow"
-        case .deadline: "deadline"
-        case .loop: "loop"
-        }
-    }
 }
 
 /// A shadow of an endpoint, as a snapshot has it.
@@ -74,60 +46,5 @@ package struct EndpointShadows: Sendable {
         self.shadows = shadows
         self.noise = noiseShare > 0 ? noise : nil
         noiseThreshold = noiseShare >= 1 ? .max : UInt64(max(0, noiseShare) * 0x1p64)
-    }
-}
-
-/// What a shadow uses and what was found about it, over all loops. It lives as long as the shadow
-/// is configured, through changes of its options.
-package final class ShadowAccount: Sendable {
-    package struct Key: Hashable, Sendable {
-        package let endpoint: String
-        /// Empty for the copies that show what differs anyway.
-        package let backend: String
-
-        package init(endpoint: String, backend: String) {
-            self.endpoint = endpoint
-            self.backend = backend
-        }
-    }
-
-    package let key: Key
-    /// What differs between the answers.
-    package let ledger = DifferenceLedger()
-    private let inFlight = Atomic<Int>(0)
-    private let buffered = Atomic<Int>(0)
-    private let resets = Atomic<UInt64>(0)
-
-    package init(_ key: Key) { self.key = key }
-
-    /// Counts one copy more; false when that would be over the limit.
-    func begin(limit: Int) -> Bool {
-        guard inFlight.add(1, ordering: .relaxed).newValue > limit else { return true }
-        end()
-        return false
-    }
-
-    func end() { inFlight.subtract(1, ordering: .relaxed) }
-
-    /// Takes room for bytes; false when that would be over the limit.
-    func hold(_ bytes: Int, limit: Int) -> Bool {
-        guard buffered.add(bytes, ordering: .relaxed).newValue > limit else { return true }
-        release(bytes)
-        return false
-    }
-
-    func release(_ bytes: Int) { buffered.subtract(bytes, ordering: .relaxed) }
-
-    package var requestsInFlight: Int { inFlight.load(ordering: .relaxed) }
-
-    package var bufferedBytes: Int { buffered.load(ordering: .relaxed) }
-
-    /// How often the report was restarted.
-    var epoch: UInt64 { resets.load(ordering: .relaxed) }
-
-    /// Restarts the report: earlier results are dropped.
-    package func reset() {
-        resets.add(1, ordering: .relaxed)
-        ledger.reset()
     }
 }

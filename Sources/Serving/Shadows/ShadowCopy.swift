@@ -1,6 +1,8 @@
 internal import GRPCWire
 internal import HTTP2Session
 internal import NIOCore
+internal import Observability
+internal import Transport
 
 /// A shadow as one path of one endpoint reaches it on one loop.
 struct ShadowTarget {
@@ -245,8 +247,9 @@ final class ShadowCopy: Caller {
             shadow: response.nanoseconds, isEqual: isEqual)
         guard !isEqual else { return end() }
         let comparison = Comparison(
-            account: account, epoch: account.epoch, method: mirror.method, headers: mirror.headers,
-            primary: mirror.response, shadow: response, heldBytes: heldBytes)
+            account: account, epoch: account.epoch, method: mirror.method,
+            metadata: { [headers] in Metadata(headers) }, primary: mirror.response,
+            shadow: response, heldBytes: heldBytes)
         if loop.comparer.submit(comparison) {
             // The bytes are the comparison's now.
             heldBytes = 0

@@ -2,8 +2,10 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Logging
 internal import NIOCore
+internal import Observability
 internal import Synchronization
 internal import TrafficPolicy
+internal import Transport
 
 /// A backend of replicas as one loop uses it: the choice of a replica, the requests that wait, and
 /// the budget for retries.

@@ -2,7 +2,9 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import NIOCore
+internal import Observability
 internal import TrafficPolicy
+internal import Transport
 
 /// A call that a replica answers: its bytes are passed through, undecoded, both ways.
 ///

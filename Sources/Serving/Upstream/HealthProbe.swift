@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Messages
 internal import NIOCore
+internal import Transport
 
 /// One `grpc.health.v1.Health/Check` on a connection.
 ///

@@ -1,6 +1,8 @@
 internal import HTTP2Session
 internal import NIOCore
+internal import Observability
 internal import Synchronization
+internal import Transport
 
 /// One replica as one loop reaches it: its connections, and when to try again.
 ///

@@ -1,3 +1,5 @@
+internal import Transport
+
 /// Takes replicas that fail out of service for a while, by what requests to them came to. Source:
 /// gRFC A50, with Envoy's consecutive failures beside its failure percentage.
 ///

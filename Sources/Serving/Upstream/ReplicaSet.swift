@@ -2,6 +2,7 @@ package import Logging
 internal import NIOCore
 internal import Synchronization
 internal import TrafficPolicy
+package import Transport
 
 /// A backend of replicas as the whole process sees it: who they are, how they are to be treated,
 /// and how they fare. Each loop has a `BackendPool` of its own with the connections.

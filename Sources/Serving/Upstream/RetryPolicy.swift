@@ -1,4 +1,5 @@
 package import GRPCWire
+internal import Transport
 
 /// Which failed requests are sent again. Source: gRFC A6.
 package struct RetryPolicy: Sendable, Equatable {
@@ -23,8 +24,7 @@ package struct RetryPolicy: Sendable, Equatable {
     ///
     /// - Parameter attempt: 2 for the first retry.
     func delayBound(before attempt: Int) -> Duration {
-        let doublings = max(0, min(attempt - 2, 30))
-        return min(maxDelay, initialDelay * (1 << doublings))
+        ExponentialDelay(initial: initialDelay, maximum: maxDelay).bound(before: attempt)
     }
 }
 

@@ -1,5 +1,6 @@
 internal import HTTP2Session
 internal import Messages
+internal import Transport
 
 /// The value of `x-weir-via` in every request that one server sends to its backends. A request that
 /// arrives with the mark has passed through the server before: the addresses of a backend lead back

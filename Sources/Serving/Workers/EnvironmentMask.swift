@@ -1,10 +1,9 @@
+internal import GRPCWire
+
 /// Hides the values of a worker's environment in what the worker prints: they may be secrets.
 package struct EnvironmentMask {
     /// Shorter values, such as `true` or `8080`, are part of too many other words.
     private static let minBytes = 6
-    /// What is shown in place of a secret.
-    package static let placeholder = "<masked>"
-
     /// The longest first: a value may contain another one.
     private let values: [String]
 
@@ -16,6 +15,6 @@ package struct EnvironmentMask {
     }
 
     func apply(to line: String) -> String {
-        values.reduce(line) { $0.replacing($1, with: Self.placeholder) }
+        values.reduce(line) { $0.replacing($1, with: String.masked) }
     }
 }

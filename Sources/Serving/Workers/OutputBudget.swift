@@ -1,3 +1,5 @@
+internal import Transport
+
 /// How much of a worker's output is logged: so many lines and bytes at once, and so many per second
 /// after that.
 struct OutputBudget {

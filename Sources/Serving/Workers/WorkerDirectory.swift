@@ -2,6 +2,7 @@ internal import FoundationEssentials
 internal import GRPCWire
 internal import Synchronization
 internal import SystemPackage
+internal import Transport
 
 #if canImport(Glibc)
     internal import Glibc

@@ -1,6 +1,6 @@
 internal import GRPCWire
 internal import Messages
-public import Serving
+internal import Serving
 
 internal import struct FoundationEssentials.Data
 internal import class FoundationEssentials.JSONDecoder

@@ -1,6 +1,6 @@
 internal import GRPCWire
 internal import Messages
-public import Serving
+internal import Serving
 
 internal import class Foundation.ProcessInfo
 

@@ -1,6 +1,6 @@
 internal import ControlPlane
 internal import Logging
-public import Serving
+internal import Serving
 internal import Synchronization
 
 /// How the ports are protected.

@@ -1,4 +1,5 @@
 internal import ControlPlane
+internal import StateStores
 
 /// Where a server keeps its state.
 public struct StateStorage: Sendable {

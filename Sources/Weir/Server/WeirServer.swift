@@ -4,6 +4,7 @@ public import Logging
 package import Messages
 internal import NIOCore
 public import Serving
+internal import StateStores
 internal import Synchronization
 
 internal import class Foundation.ProcessInfo

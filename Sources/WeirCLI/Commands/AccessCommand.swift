@@ -5,6 +5,7 @@ internal import GRPCWire
 internal import Messages
 internal import Serving
 internal import SystemPackage
+internal import Transport
 
 /// `weir access`
 struct AccessCommand: ParsableCommand {

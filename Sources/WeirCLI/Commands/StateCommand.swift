@@ -3,6 +3,7 @@ internal import ControlPlane
 internal import Foundation
 internal import GRPCWire
 internal import Messages
+internal import StateStores
 
 /// `weir state`
 struct StateCommand: ParsableCommand {

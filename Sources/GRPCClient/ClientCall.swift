@@ -1,0 +1,204 @@
+public import GRPCWire
+package import HTTP2Session
+internal import Messages
+internal import NIOCore
+public import Transport
+
+/// One call of a client, message by message. Messages are given and taken as bytes.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
+    /// Bytes buffered before `send` waits.
+    private static let bufferBytes = 64 << 10
+
+    private let connection: ClientConnection
+    /// Set before the call is handed out.
+    private var stream = HTTP2Stream(id: 0, slot: 0)
+    private let maxMessageBytes: Int
+    private var deframer: Deframer
+    private var inbound = InboundMessages()
+    private var isPacked = false
+    private var initial = Metadata()
+    private var trailing = Metadata()
+    private var isEnded = false
+    private var drainWaiter: CheckedContinuation<Void, any Error>?
+    private var timer: Scheduled<Void>?
+
+    /// Opens a stream and begins a call on it; on the loop of the connection.
+    package init(
+        _ connection: ClientConnection, _ headers: HeaderBlock, timeout: Duration?,
+        maxMessageBytes: Int
+    ) throws(RPCError) {
+        self.connection = connection
+        self.maxMessageBytes = maxMessageBytes
+        deframer = Deframer(limit: maxMessageBytes)
+        guard let stream = connection.open(HeaderParts(headers), owner: self) else {
+            throw RPCError(.unavailable, "the connection takes no more calls")
+        }
+        self.stream = stream
+        guard let timeout else { return }
+        timer = connection.shared.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
+            self.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
+        }
+    }
+
+    /// Sends a request; waits while too much is buffered. Sending on a call that has ended does
+    /// nothing: `next` throws the reason.
+    public func send(_ message: [UInt8]) async throws {
+        try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<Void, any Error>) in
+            onLoop { call in call.send(message, continuation) }
+        }
+    }
+
+    private func send(_ message: [UInt8], _ continuation: CheckedContinuation<Void, any Error>) {
+        guard !isEnded else { return continuation.resume() }
+        guard let prefix = MessagePrefix(isCompressed: false, length: message.count) else {
+            return continuation.resume(
+                throwing: RPCError(
+                    .resourceExhausted,
+                    "the request has \(message.count) bytes; gRPC allows 4 GiB"))
+        }
+        connection.write((prefix.bytes + message).rawSpan, to: stream)
+        guard connection.session.unsentBytes(of: stream) > Self.bufferBytes, drainWaiter == nil
+        else { return continuation.resume() }
+        drainWaiter = continuation
+        connection.session.notifyWhenDrained(stream, below: Self.bufferBytes)
+    }
+
+    /// Says that no more requests follow.
+    public func finish() {
+        onLoop { $0.connection.finish($0.stream) }
+    }
+
+    /// The next reply; nil when the call has ended with OK. Throws the call's `RPCError` otherwise.
+    public func next() async throws -> [UInt8]? {
+        let message = try await withCheckedThrowingContinuation { continuation in
+            onLoop { call in
+                call.inbound.next(continuation)
+                call.creditIfRoom()
+            }
+        }
+        guard let message, message.isCompressed else { return message?.bytes }
+        do {
+            return try Gzip.decompress(message.bytes.rawSpan, limit: maxMessageBytes)
+        } catch {
+            throw RPCError(.internalError, "a reply cannot be unpacked: \(error)")
+        }
+    }
+
+    /// Ends the call as CANCELLED, unless it has ended.
+    public func cancel() {
+        onLoop { call in
+            guard !call.isEnded else { return }
+            call.fail(RPCError(.cancelled, "the call was cancelled"))
+        }
+    }
+
+    /// The response headers, as far as they have come.
+    public var initialMetadata: Metadata {
+        get async { await read(\.initial) }
+    }
+
+    /// The trailing metadata; empty until the call has ended.
+    public var trailingMetadata: Metadata {
+        get async { await read(\.trailing) }
+    }
+
+    private func read<Value: Sendable>(
+        _ path: any KeyPath<ClientCall, Value> & Sendable
+    ) async -> Value {
+        await withCheckedContinuation { continuation in
+            onLoop { continuation.resume(returning: $0[keyPath: path]) }
+        }
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (ClientCall) -> Void) {
+        if connection.shared.eventLoop.inEventLoop {
+            body(self)
+        } else {
+            connection.shared.eventLoop.execute { body(self) }
+        }
+    }
+
+    // MARK: From the connection
+
+    package func received(headers: HeaderBlock, endStream: Bool) {
+        guard !isEnded else { return }
+        let response = ResponseHead(headers)
+        if let error = response.refusal("the server") { return fail(error) }
+        guard !endStream else { return received(trailers: headers) }
+        initial = Metadata(headers)
+        isPacked = response.encoding == MessageEncoding.gzip.rawValue
+    }
+
+    package func received(trailers: HeaderBlock) {
+        trailing = Metadata(trailers)
+        let response = ResponseHead(trailers)
+        guard let code = response.code else {
+            return end(RPCError(.unknown, "the server sent no grpc-status"))
+        }
+        end(code == .ok ? nil : RPCError(code, response.message, metadata: trailing))
+    }
+
+    package func received(body bytes: RawSpan, endStream: Bool) {
+        guard !isEnded else { return connection.session.consume(bytes.byteCount, of: stream) }
+        do {
+            try deframer.receive(bytes) { isCompressed, payload in
+                guard !isCompressed || isPacked else {
+                    throw RPCError(.internalError, "a reply is packed without grpc-encoding: gzip")
+                }
+                inbound.deliver(
+                    .init(
+                        isCompressed: isCompressed,
+                        bytes: RawMessage(serializedBytes: payload).bytes))
+            }
+            inbound.arrived(bytes.byteCount)
+            creditIfRoom()
+            if endStream { end(RPCError(.unknown, "the server sent no grpc-status")) }
+        } catch FramingError.tooLarge(let bytes, let limit) {
+            let text = "\(FramingError.tooLarge(bytes: bytes, limit: limit))"
+            fail(RPCError(.resourceExhausted, text))
+        } catch {
+            fail(RPCError(.internalError, "\(error)"))
+        }
+    }
+
+    private func fail(_ error: RPCError) {
+        end(error)
+        connection.cancel(stream)
+    }
+
+    private func creditIfRoom() {
+        let credit = inbound.takeCredit(limit: Self.bufferBytes)
+        guard credit > 0 else { return }
+        connection.session.consume(credit, of: stream)
+        connection.changed()
+    }
+
+    package func requestDrained() {
+        drainWaiter?.resume()
+        drainWaiter = nil
+    }
+
+    package func failed(_ failure: StreamFailure) {
+        switch failure {
+        case .reset(let code):
+            end(RPCError(StatusCode(http2Error: code.rawValue), "the stream was reset: \(code)"))
+        case .unprocessed(let why), .lost(let why): end(RPCError(.unavailable, why))
+        case .unsendable(let reason) where !reason.isTooLarge:
+            end(RPCError(.internalError, failure.description))
+        case .headersTooLarge, .unsendable:
+            end(RPCError(.resourceExhausted, failure.description))
+        }
+    }
+
+    private func end(_ error: RPCError?) {
+        guard !isEnded else { return }
+        isEnded = true
+        timer?.cancel()
+        timer = nil
+        inbound.end(failing: error)
+        requestDrained()
+    }
+}

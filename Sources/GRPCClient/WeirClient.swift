@@ -1,0 +1,236 @@
+public import GRPCWire
+internal import HTTP2Session
+public import Messages
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+public import Transport
+
+/// A gRPC client for any server. Its HTTP/2 connections are opened when they are needed, and again
+/// after they were lost.
+public final class WeirClient: Sendable {
+    /// What goes with a call besides its messages.
+    public struct CallOptions: Sendable {
+        /// Custom metadata; reserved names are left out.
+        public var metadata = Metadata()
+        /// Sent as `x-serve-shard-key`: calls with one key reach one backend.
+        public var shardKey: String?
+        /// How long the call may take, with all its attempts; nil means without end.
+        public var timeout: Duration?
+        /// Whether a call with one request and one reply that failed is made again.
+        public var retry: Retry?
+
+        /// Options; none are set by default.
+        public init(
+            metadata: Metadata = Metadata(), shardKey: String? = nil, timeout: Duration? = nil,
+            retry: Retry? = nil
+        ) {
+            self.metadata = metadata
+            self.shardKey = shardKey
+            self.timeout = timeout
+            self.retry = retry
+        }
+    }
+
+    /// Which calls are made again. Only for those that may be: the server may have done its work
+    /// before the answer was lost.
+    public struct Retry: Sendable {
+        /// Statuses that are worth another attempt.
+        public var codes: Set<StatusCode> = [.unavailable]
+        /// All attempts, the first included.
+        public var maxAttempts = 3
+        /// Before the second attempt: a random delay up to this, then each time twice as long.
+        public var initialDelay = Duration.milliseconds(100)
+        /// The longest delay.
+        public var maxDelay = Duration.seconds(1)
+
+        /// The defaults.
+        public init() {}
+
+        fileprivate var delay: ExponentialDelay {
+            ExponentialDelay(initial: initialDelay, maximum: maxDelay)
+        }
+    }
+
+    private let address: Address
+    private let tls: LoadedTLS?
+    private let token: String?
+    private let connectTimeout: Duration
+    private let maxMessageBytes: Int
+    private let maxConnections: Int
+    private let links = Mutex<[ClientLink]>([])
+
+    /// A client without TLS.
+    ///
+    /// - Parameters:
+    ///   - address: where the server listens.
+    ///   - maxConnections: a further connection is opened when the others run as many calls as the
+    ///     server takes at once; beyond this calls wait.
+    ///   - maxMessageBytes: the largest reply accepted.
+    public convenience init(
+        _ address: Address, maxConnections: Int = 4, maxMessageBytes: Int = 4 << 20
+    ) {
+        self.init(
+            address, tls: nil as LoadedTLS?, maxConnections: maxConnections,
+            maxMessageBytes: maxMessageBytes)
+    }
+
+    /// A client with or without TLS. Throws when its files can't be used.
+    ///
+    /// - Parameters:
+    ///   - tls: nil for plaintext.
+    ///   - token: goes with every call, as `authorization: Bearer TOKEN`.
+    public convenience init(
+        _ address: Address, tls: ClientTLS?, token: String? = nil, maxConnections: Int = 4,
+        maxMessageBytes: Int = 4 << 20
+    ) throws(TLSFailure) {
+        let loaded: LoadedTLS? = if let tls { try tls.load() } else { nil }
+        self.init(
+            address, tls: loaded, token: token, maxConnections: maxConnections,
+            maxMessageBytes: maxMessageBytes)
+    }
+
+    /// - Parameter connectTimeout: until the server's first answer.
+    package init(
+        _ address: Address, tls: LoadedTLS?, token: String? = nil,
+        connectTimeout: Duration = .seconds(10), maxConnections: Int = 1, maxMessageBytes: Int
+    ) {
+        self.token = token
+        self.maxConnections = max(1, maxConnections)
+        self.address = address
+        self.tls = tls
+        self.connectTimeout = connectTimeout
+        self.maxMessageBytes = maxMessageBytes
+    }
+
+    /// Calls a method with one request and one reply.
+    ///
+    /// - Parameter path: `/pkg.Service/Method`.
+    public func unary<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ request: Request, as reply: Reply.Type = Reply.self,
+        _ options: CallOptions = CallOptions()
+    ) async throws -> Reply {
+        try await exchange(path, request, options).reply
+    }
+
+    /// The same, with the call, which has ended, for its metadata.
+    package func exchange<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ request: Request, _ options: CallOptions
+    ) async throws -> (reply: Reply, call: ClientCall) {
+        let end = options.timeout.map { ContinuousClock.now + $0 }
+        var attempt = options
+        for number in 2... {
+            do {
+                return try await attemptExchange(path, request, attempt)
+            } catch let error as RPCError {
+                guard let retry = options.retry, retry.codes.contains(error.code),
+                    number <= retry.maxAttempts
+                else { throw error }
+                let bound = retry.delay.bound(before: number)
+                let pause = bound * Double.random(in: 0...1)
+                if let end {
+                    attempt.timeout = end - .now - pause
+                    guard attempt.timeout ?? .zero > .zero else { throw error }
+                }
+                try await Task.sleep(for: pause)
+            }
+        }
+        preconditionFailure("the last attempt returns or throws")
+    }
+
+    private func attemptExchange<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ request: Request, _ options: CallOptions
+    ) async throws -> (reply: Reply, call: ClientCall) {
+        let call = try await open(path, options)
+        return try await withTaskCancellationHandler {
+            try await call.send(try request.serializedBytes())
+            call.finish()
+            guard let bytes = try await call.next() else {
+                throw RPCError(.internalError, "the server sent no reply")
+            }
+            guard try await call.next() == nil else {
+                throw RPCError(.internalError, "the server sent more than one reply")
+            }
+            return (try Reply(serializedBytes: bytes), call)
+        } onCancel: {
+            call.cancel()
+        }
+    }
+
+    /// Calls a method with one request and a stream of replies; `receive` gets each of them.
+    public func serverStreaming<Request: WireMessage, Reply: WireMessage>(
+        _ path: String, _ request: Request, as reply: Reply.Type = Reply.self,
+        _ options: CallOptions = CallOptions(), _ receive: (Reply) async throws -> Void
+    ) async throws {
+        let call = try await open(path, options)
+        try await withTaskCancellationHandler {
+            defer { call.cancel() }
+            try await call.send(try request.serializedBytes())
+            call.finish()
+            while let bytes = try await call.next() {
+                try await receive(try Reply(serializedBytes: bytes))
+            }
+        } onCancel: {
+            call.cancel()
+        }
+    }
+
+    /// Begins a call of any kind, message by message.
+    public func open(
+        _ path: String, _ options: CallOptions = CallOptions()
+    ) async throws -> ClientCall {
+        let connection = try await connected()
+        let headers = headers(path, options)
+        return try await connection.open(
+            headers, timeout: options.timeout, maxMessageBytes: maxMessageBytes)
+    }
+
+    /// Closes the connections; running calls end as UNAVAILABLE.
+    public func close() async {
+        let open = links.withLock { links in
+            defer { links = [] }
+            return links
+        }
+        for link in open { await link.close() }
+    }
+
+    private func headers(_ path: String, _ options: CallOptions) -> HeaderBlock {
+        var headers = HeaderBlock([
+            ":method": "POST", ":scheme": tls == nil ? "http" : "https", ":path": path,
+            ":authority": address.description,
+            "te": "trailers", "content-type": ContentType.grpc, "user-agent": "weir-swift",
+            "grpc-accept-encoding": MessageEncoding.accepted,
+        ])
+        if let timeout = options.timeout {
+            headers.append(
+                "grpc-timeout",
+                Timeout.format(nanoseconds: Int64(clamping: timeout.nanoseconds)))
+        }
+        if let shardKey = options.shardKey { headers.append("x-serve-shard-key", shardKey) }
+        headers.append(options.metadata)
+        if let token { headers.append("authorization", "Bearer \(token)") }
+        return headers
+    }
+
+    /// A connection that takes a call, opened now if there is none.
+    private func connected() async throws -> ClientLink {
+        var options = ClientConnection.Options()
+        options.connectTimeout = connectTimeout
+        options.tls = tls?.connection(to: address.hostName)
+        let chosen = options
+        let link = links.withLock { links in
+            links.removeAll(where: \.isOver)
+            if let free = links.first(where: { !$0.isFull }) { return free }
+            if links.count >= maxConnections, let waiting = links.randomElement() { return waiting }
+            let new = ClientLink(to: address, chosen)
+            links.append(new)
+            return new
+        }
+        do {
+            try await link.ready()
+            return link
+        } catch let error as RPCError {
+            throw RPCError(error.code, "no connection to \(address): \(error.message)")
+        }
+    }
+}

@@ -1,0 +1,85 @@
+/// The endpoints and backends that exist: series of others end.
+package protocol ServedNames: AnyObject, Sendable {
+    func hasEndpoint(_ name: String) -> Bool
+    /// Whether a backend exists, or the endpoint at least names it.
+    func has(_ backend: String, at endpoint: String) -> Bool
+}
+
+/// The counts of all calls on one loop. Confined to its loop.
+package final class LoopMetrics {
+    /// The name that calls of unknown methods are counted under (gRFC A66).
+    package static let otherMethods = "other"
+
+    private let names: MethodNames
+    private var endpoints: [String: Endpoint] = [:]
+    /// Nil before the first policy.
+    private var served: (any ServedNames)?
+
+    /// What is counted for one endpoint, or, under the empty name, for Weir's own services.
+    private struct Endpoint {
+        var series: [CallKey: CallMetrics] = [:]
+        /// The methods that are counted under their names.
+        var methods: Set<String> = []
+    }
+
+    package init(_ names: MethodNames) { self.names = names }
+
+    /// The counts of a key, which begin at zero.
+    package func series(of key: CallKey) -> CallMetrics {
+        if let known = endpoints[key.endpoint]?.series[key] { return known }
+        let new = CallMetrics(key)
+        endpoints[key.endpoint, default: Endpoint()].series[key] = new
+        return new
+    }
+
+    /// The counts of a key for a call that has ended, perhaps after its endpoint or its backend:
+    /// then they are not shown.
+    package func seriesIfCurrent(of key: CallKey) -> CallMetrics {
+        isCurrent(key) ? series(of: key) : CallMetrics(key)
+    }
+
+    private func isCurrent(_ key: CallKey) -> Bool {
+        guard let served, !key.endpoint.isEmpty else { return true }
+        return served.hasEndpoint(key.endpoint) && served.has(key.backend, at: key.endpoint)
+    }
+
+    /// Whether this loop knows that calls of a method are counted under its name.
+    package func isNamed(_ method: String, of endpoint: String) -> Bool {
+        endpoints[endpoint]?.methods.contains(method) ?? false
+    }
+
+    /// A backend of the endpoint has answered a method.
+    ///
+    /// - Returns: whether calls of the method are counted under its name from now on.
+    package func noteAnswered(_ method: String, of endpoint: String) -> Bool {
+        if isNamed(method, of: endpoint) { return true }
+        let hasEnded =
+            !endpoint.isEmpty && served.map { !$0.hasEndpoint(endpoint) } ?? false
+        guard !hasEnded, names.admit(method, of: endpoint) else { return false }
+        endpoints[endpoint, default: Endpoint()].methods.insert(method)
+        return true
+    }
+
+    /// Ends the series of endpoints and backends that do not exist any more.
+    package func keep(_ served: any ServedNames, backendsChanged: Bool) {
+        self.served = served
+        for name in Array(endpoints.keys) where !name.isEmpty {
+            guard served.hasEndpoint(name) else {
+                endpoints[name] = nil
+                continue
+            }
+            guard backendsChanged else { continue }
+            let series = endpoints[name]?.series ?? [:]
+            endpoints[name]?.series = series.filter { served.has($0.key.backend, at: name) }
+        }
+    }
+
+    /// A copy of all counts.
+    package var figures: [CallKey: CallFigures] {
+        var all: [CallKey: CallFigures] = [:]
+        for endpoint in endpoints.values {
+            for (key, metrics) in endpoint.series { all[key] = metrics.figures }
+        }
+        return all
+    }
+}

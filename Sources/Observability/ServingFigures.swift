@@ -1,0 +1,42 @@
+/// A copy of what all loops have counted.
+package struct ServingFigures: Sendable {
+    package var calls: [CallKey: CallFigures] = [:]
+    /// Backends of replicas by name.
+    package var pools: [String: PoolFigures] = [:]
+    package var shadows: [ShadowAccount.Key: ShadowFigures] = [:]
+    package var connections = 0
+    /// Connections over the limits of the data port and of the admin port.
+    package var refusedConnections: UInt64 = 0
+    package var refusedOperators: UInt64 = 0
+    /// Requests that were refused because there was too much to do, by reason.
+    package var refused: [Overload: UInt64] = [:]
+    /// Bytes of requests and responses that wait in memory.
+    package var bufferedBytes = 0
+    /// How far the loop that is furthest behind is behind with its work, in nanoseconds.
+    package var lag: Int64 = 0
+    /// Requests whose path no endpoint takes.
+    package var unrouted: UInt64 = 0
+
+    package init() {}
+
+    package mutating func add(_ other: ServingFigures) {
+        for (key, figures) in other.calls { calls[key, default: CallFigures()].add(figures) }
+        for (name, figures) in other.pools { pools[name, default: PoolFigures()].add(figures) }
+        for (key, figures) in other.shadows { shadows[key, default: ShadowFigures()].add(figures) }
+        connections += other.connections
+        refused.merge(other.refused) { $0 + $1 }
+        bufferedBytes += other.bufferedBytes
+        lag = max(lag, other.lag)
+        unrouted += other.unrouted
+    }
+
+    /// What happened since an earlier copy.
+    package func since(_ earlier: ServingFigures) -> ServingFigures {
+        var difference = self
+        for (key, before) in earlier.calls {
+            difference.calls[key] = calls[key]?.since(before)
+        }
+        difference.unrouted -= min(unrouted, earlier.unrouted)
+        return difference
+    }
+}

@@ -1,0 +1,80 @@
+package import GRPCWire
+internal import Messages
+internal import TrafficPolicy
+
+/// A response as far as it is needed for comparing: the status, and the body or its hash.
+package struct RecordedResponse: Sendable {
+    /// Nil while the response has not ended.
+    package private(set) var code: StatusCode?
+    package private(set) var message = ""
+    /// From the start of the call to its end.
+    package private(set) var nanoseconds: UInt64 = 0
+    /// `grpc-encoding`
+    package var encoding = MessageEncoding.identity.rawValue
+    /// The framed messages, while all of them are kept.
+    private(set) var body: [UInt8] = []
+    package private(set) var byteCount = 0
+    /// Of everything, once the body is not kept any more.
+    private var hash: RunningHash?
+
+    package init() {}
+
+    package var isWhole: Bool { hash == nil }
+
+    /// - Parameter limit: the most bytes that are kept.
+    package mutating func append(_ bytes: RawSpan, limit: Int) {
+        byteCount += bytes.byteCount
+        if isWhole, byteCount > limit { dropBody() }
+        hash?.append(bytes)
+        if isWhole { body.append(bytes) }
+    }
+
+    /// Keeps a hash from now on.
+    package mutating func dropBody() {
+        guard isWhole else { return }
+        var hash = RunningHash()
+        let kept = body
+        hash.append(kept.rawSpan)
+        self.hash = hash
+        body = []
+    }
+
+    package mutating func end(_ code: StatusCode, _ message: String, nanoseconds: UInt64) {
+        self.code = code
+        self.message = message
+        self.nanoseconds = nanoseconds
+    }
+
+    /// Whether all bytes are the same. A hash of 64 bits stands for what is not kept.
+    package func hasSameBody(as other: RecordedResponse) -> Bool {
+        guard byteCount == other.byteCount, encoding == other.encoding else { return false }
+        return isWhole && other.isWhole ? body == other.body : digest == other.digest
+    }
+
+    private var digest: UInt64 {
+        if let hash { return hash.value }
+        var hash = RunningHash()
+        let kept = body
+        hash.append(kept.rawSpan)
+        return hash.value
+    }
+
+    /// The messages, unpacked. Throws when the body can't be read.
+    ///
+    /// - Parameter limit: the most bytes of one message.
+    func messages(limit: Int) throws -> [[UInt8]] {
+        var deframer = Deframer(limit: limit)
+        var messages: [[UInt8]] = []
+        let kept = body
+        try deframer.receive(kept.rawSpan) { isCompressed, payload in
+            guard isCompressed else {
+                messages.append(RawMessage(serializedBytes: payload).bytes)
+                return
+            }
+            guard encoding == MessageEncoding.gzip.rawValue else { throw Gzip.Failure.notGzip }
+            messages.append(try Gzip.decompress(payload, limit: limit))
+        }
+        try deframer.finish()
+        return messages
+    }
+}

@@ -1,0 +1,59 @@
+internal import Synchronization
+
+/// What a shadow uses and what was found about it, over all loops. It lives as long as the shadow
+/// is configured, through changes of its options.
+package final class ShadowAccount: Sendable {
+    package struct Key: Hashable, Sendable {
+        package let endpoint: String
+        /// Empty for the copies that show what differs anyway.
+        package let backend: String
+
+        package init(endpoint: String, backend: String) {
+            self.endpoint = endpoint
+            self.backend = backend
+        }
+    }
+
+    package let key: Key
+    /// What differs between the answers.
+    package let ledger: DifferenceLedger
+    private let inFlight = Atomic<Int>(0)
+    private let buffered = Atomic<Int>(0)
+    private let resets = Atomic<UInt64>(0)
+
+    package init(_ key: Key, at now: UnixTime) {
+        self.key = key
+        ledger = DifferenceLedger(at: now)
+    }
+
+    /// Counts one copy more; false when that would be over the limit.
+    package func begin(limit: Int) -> Bool {
+        guard inFlight.add(1, ordering: .relaxed).newValue > limit else { return true }
+        end()
+        return false
+    }
+
+    package func end() { inFlight.subtract(1, ordering: .relaxed) }
+
+    /// Takes room for bytes; false when that would be over the limit.
+    package func hold(_ bytes: Int, limit: Int) -> Bool {
+        guard buffered.add(bytes, ordering: .relaxed).newValue > limit else { return true }
+        release(bytes)
+        return false
+    }
+
+    package func release(_ bytes: Int) { buffered.subtract(bytes, ordering: .relaxed) }
+
+    package var requestsInFlight: Int { inFlight.load(ordering: .relaxed) }
+
+    package var bufferedBytes: Int { buffered.load(ordering: .relaxed) }
+
+    /// How often the report was restarted.
+    package var epoch: UInt64 { resets.load(ordering: .relaxed) }
+
+    /// Restarts the report: earlier results are dropped.
+    package func reset(at now: UnixTime) {
+        resets.add(1, ordering: .relaxed)
+        ledger.reset(at: now)
+    }
+}

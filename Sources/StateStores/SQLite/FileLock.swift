@@ -1,0 +1,63 @@
+internal import GRPCWire
+internal import SystemPackage
+internal import Transport
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
+/// A file that one process holds at a time; the system frees it when that process ends, however it
+/// does.
+final class FileLock: Sendable {
+    /// Why it can't be held.
+    enum Failure: Error {
+        /// Another process holds it; its number, if it has written it already.
+        case held(pid: Int?)
+        case system(String)
+    }
+
+    private let file: FileDescriptor
+
+    /// Takes the lock of a database or fails; never waits.
+    init(database: String) throws(Failure) {
+        let path = database + ".lock"
+        do {
+            file = try Self.open(FilePath(path), for: database)
+        } catch {
+            throw .system("cannot open \(path.quotedPath): \(systemReason(error))")
+        }
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            let reason = Errno(rawValue: errno)
+            // `deinit` closes the file: it runs when an initializer throws that has set everything.
+            let pid = Self.pid(in: file)
+            if reason == .wouldBlock { throw .held(pid: pid) }
+            throw .system("cannot lock \(path.quotedPath): \(reason)")
+        }
+        do {
+            try file.resize(to: 0)
+            try file.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
+        } catch {
+            // A full disk: the lock holds, only the number is missing.
+        }
+    }
+
+    deinit { try? file.close() }
+
+    private static func open(_ path: FilePath, for database: String) throws -> FileDescriptor {
+        do {
+            return try FilePrivacy.create(path, for: database, .readWrite)
+        } catch Errno.fileExists {
+            return try FileDescriptor.open(path, .readWrite, options: [.noFollow, .closeOnExec])
+        }
+    }
+
+    private static func pid(in file: FileDescriptor) -> Int? {
+        // The count is what was read into the buffer.
+        let text = unsafe try? String(unsafeUninitializedCapacity: 32) { buffer in
+            try unsafe file.read(fromAbsoluteOffset: 0, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        return text.flatMap { Int($0.prefix { $0.isNumber }) }
+    }
+}

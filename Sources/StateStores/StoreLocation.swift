@@ -1,0 +1,66 @@
+internal import GRPCWire
+
+/// Which store to use, as an operator writes it.
+package enum StoreLocation: Sendable, Equatable {
+    /// `memory:`
+    case memory
+    /// `sqlite:PATH`
+    case sqlite(path: String)
+    /// `etcd:http://HOST:PORT[,...]?prefix=...`
+    case etcd(EtcdLocation)
+
+    /// A text that names no store.
+    package struct Invalid: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    package init(_ text: String) throws(Invalid) {
+        guard let colon = text.firstIndex(of: ":") else { throw Self.unknown(text) }
+        let rest = String(text[text.index(after: colon)...])
+        switch text[..<colon] {
+        case "memory" where rest.isEmpty: self = .memory
+        case "sqlite" where !rest.isEmpty: self = .sqlite(path: rest)
+        case "etcd": self = .etcd(try EtcdLocation(rest))
+        default: throw Self.unknown(text)
+        }
+    }
+
+    private static func unknown(_ text: String) -> Invalid {
+        Invalid(
+            description: "invalid store '\(shown(text))': use sqlite:PATH, "
+                + "etcd:http://HOST:PORT[,HOST:PORT...][?prefix=NAME], or memory:")
+    }
+
+    /// A location for errors, without what may be a password: users before '@', and settings.
+    static func shown(_ text: String) -> String {
+        let place = text.prefix { $0 != "?" }
+        let parts = place.split(separator: "/", omittingEmptySubsequences: false).map { part in
+            part.lastIndex(of: "@").map { String.masked + part[$0...] } ?? String(part)
+        }
+        let settings = place.endIndex < text.endIndex ? "?..." : ""
+        return (parts.joined(separator: "/") + settings).printable(limit: 200)
+    }
+
+    /// Whether several servers can have the store at once.
+    package var isShared: Bool { if case .etcd = self { true } else { false } }
+
+    /// What an operator should change about the files that the location names, for the log.
+    package var warnings: [String] {
+        if case .etcd(let location) = self { location.warnings } else { [] }
+    }
+
+    /// Opens the store.
+    ///
+    /// - Parameter acceptsLostRevisions: whether to continue from the revisions that exist if a
+    ///   store has lost later ones.
+    package func open(
+        acceptsLostRevisions: Bool = false
+    ) async throws(StoreError) -> any StateStore {
+        switch self {
+        case .memory: MemoryStore()
+        case .sqlite(let path):
+            try await SQLiteStore(path: path, acceptsLostRevisions: acceptsLostRevisions)
+        case .etcd(let location): try await EtcdStore(location)
+        }
+    }
+}

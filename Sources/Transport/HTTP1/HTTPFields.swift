@@ -1,0 +1,95 @@
+internal import GRPCWire
+internal import HTTP2Session
+
+/// Header fields of plain HTTP: their syntax (RFC 9110 section 5), their size, and which of them
+/// concern one connection only. Names are in lower case.
+package enum HTTPFields {
+    package typealias Field = (name: String, value: String)
+
+    // MARK: Syntax
+
+    /// RFC 9110 section 5.6.2.
+    package static func isToken(_ bytes: some Collection<UInt8>) -> Bool {
+        !bytes.isEmpty && bytes.allSatisfy(isTokenByte)
+    }
+
+    package static func isTokenByte(_ byte: UInt8) -> Bool { tokenBytes[Int(byte)] }
+
+    /// For each byte.
+    private static let tokenBytes: [Bool] = {
+        let marks = Array("!#$%&'*+-.^_`|~".utf8)
+        return (UInt8.min...UInt8.max).map { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+            default: marks.contains(byte)
+            }
+        }
+    }()
+
+    /// Visible ASCII, space, tab and obs-text (RFC 9110 section 5.5).
+    package static func isValue(_ bytes: some Collection<UInt8>) -> Bool {
+        bytes.allSatisfy { $0 == 0x09 || $0 >= 0x20 && $0 != 0x7f }
+    }
+
+    /// A value as text. One that is not UTF-8 is read as ISO 8859-1, so that no byte is lost (RFC
+    /// 9110 section 5.5).
+    package static func text(of value: some Collection<UInt8>) -> String {
+        String(validating: value, as: UTF8.self)
+            ?? String(String.UnicodeScalarView(value.map { Unicode.Scalar($0) }))
+    }
+
+    /// What gRPC allows as the value of metadata: visible ASCII and spaces.
+    static func isMetadataValue(_ value: String) -> Bool {
+        value.utf8.allSatisfy { (0x20...0x7e).contains($0) }
+    }
+
+    /// Without the spaces and tabs around it, which are not part of a value (RFC 9110 section 5.5).
+    package static func trimmed(_ text: String) -> String {
+        let value = text.utf8.trimmed
+        return value.count == text.utf8.count ? text : String(Substring(value))
+    }
+
+    /// The members of a field that is a list of tokens, in lower case, from all its lines (RFC 9110
+    /// section 5.6.1).
+    package static func list(_ name: String, in fields: [Field]) -> [String] {
+        fields.filter { $0.name == name }.flatMap { field in
+            field.value.split(separator: ",").map { trimmed(String($0)).lowercased() }
+        }.filter { !$0.isEmpty }
+    }
+
+    /// The size of a header list, counted as RFC 9113 section 6.5.2 does.
+    package static func size(_ fields: [Field]) -> Int {
+        fields.reduce(0) {
+            $0 + $1.name.utf8.count + $1.value.utf8.count + HeaderBlock.fieldOverheadBytes
+        }
+    }
+
+    // MARK: Forwarding
+
+    /// Fields about one connection, or about the framing of one message (RFC 9110 section 7.6.1).
+    /// `Proxy-*` fields are not forwarded either.
+    private static let connectionFields: Set<String> = [
+        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+        "http2-settings", "content-length",
+    ]
+
+    /// Fields that only Weir sets.
+    private static let ownFields: Set<String> = [
+        KnownHeader.shadow.name, KnownHeader.backend.name,
+    ]
+
+    /// Fields that a CallRequest or CallResponse holds elsewhere, or that the server has handled.
+    private static let handledFields: Set<String> = [KnownHeader.contentType.name, "expect"]
+
+    /// The fields to forward, in order: without those of one connection, those that `Connection`
+    /// names, those that only Weir sets, and `Content-Type`, which has its own place in the
+    /// messages. `Host` stays, whatever `Connection` names.
+    package static func forwarded(_ fields: [Field]) -> [Field] {
+        let named = Set(list("connection", in: fields)).subtracting([KnownHeader.host.name])
+        return fields.filter { field in
+            !connectionFields.contains(field.name) && !ownFields.contains(field.name)
+                && !handledFields.contains(field.name) && !named.contains(field.name)
+                && !field.name.hasPrefix("proxy-")
+        }
+    }
+}

@@ -1,0 +1,78 @@
+internal import GRPCWire
+
+/// The target of a request in its parts (RFC 9112 section 3.2).
+package struct RequestTarget: Equatable, Sendable {
+    /// Begins with a slash, or is `*` for a request about the server itself.
+    package private(set) var path: String
+    /// The part after the "?".
+    package let query: String
+    /// Of a target that is a URL.
+    package let authority: HTTPHost?
+
+    /// About the server itself: `OPTIONS *`.
+    package var isAsterisk: Bool { path == "*" }
+
+    /// - Parameters:
+    ///   - target: a path with a query, an `http` or `https` URL, or `*`.
+    ///   - method: `*` is valid for OPTIONS only.
+    package init(_ target: String, method: String) throws(HTTPRefusal) {
+        try self.init(parsing: target)
+        try check(method: method)
+    }
+
+    /// A target that is valid for OPTIONS, for which a URL without a path is `*` (RFC 9112
+    /// section 3.2.4).
+    package init(parsing target: String) throws(HTTPRefusal) {
+        guard target.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw HTTPRefusal(
+                400,
+                "invalid request target \(target.quoted): spaces, control characters "
+                    + "and non-ASCII characters must be percent-encoded")
+        }
+        var rest = target.prefix { $0 != "#" }
+        var authority: HTTPHost?
+        if let scheme = Self.schemes.first(where: { rest.prefix($0.count).lowercased() == $0 }) {
+            rest = rest.dropFirst(scheme.count)
+            let host = rest.prefix { $0 != "/" && $0 != "?" }
+            rest = rest.dropFirst(host.count)
+            authority = HTTPHost(String(host))
+            guard authority != nil else {
+                throw HTTPRefusal(
+                    400,
+                    "invalid host \(String(host).quoted) in the request target")
+            }
+            if rest.isEmpty { rest = "*" }
+        }
+        let path = rest.prefix { $0 != "?" }
+        query = String(rest.dropFirst(path.count + 1))
+        self.path = path.isEmpty ? "/" : String(path)
+        self.authority = authority
+        guard
+            self.path.hasPrefix("/") && (authority != nil || target.hasPrefix("/"))
+                || isAsterisk && query.isEmpty
+        else { throw Self.invalid(target) }
+        // RFC 3986 section 7.3.
+        guard !self.path.contains("%00") else {
+            throw HTTPRefusal(
+                400,
+                "invalid request target \(target.quoted): the path contains %00")
+        }
+    }
+
+    private static let schemes = ["http://", "https://"]
+
+    /// Decides what the target is for a method: for others than OPTIONS a URL without a path is
+    /// `/`, and `*` is invalid.
+    private mutating func check(method: String) throws(HTTPRefusal) {
+        guard isAsterisk, method != "OPTIONS" else { return }
+        guard authority != nil else { throw Self.invalid(path) }
+        path = "/"
+    }
+
+    private static func invalid(_ target: String) -> HTTPRefusal {
+        HTTPRefusal(
+            400,
+            "invalid request target \(target.quoted): it must be a path, an http "
+                + "or https URL, or * with OPTIONS")
+    }
+}

@@ -1,0 +1,204 @@
+package import NIOCore
+package import NIOPosix
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Why a server cannot listen on an address or a socket.
+package struct ListenFailure: Error, CustomStringConvertible {
+    /// The address, the reason, and what would be correct.
+    package let description: String
+
+    fileprivate init(_ place: String, _ reason: String) {
+        description = "cannot listen on \(place): \(reason)"
+    }
+
+    fileprivate init(_ place: String, _ error: any Error) {
+        let advice =
+            switch (error as? IOError)?.errnoCode {
+            case EACCES:
+                "; this user cannot open it: choose a port above 1023, or let systemd open the "
+                    + "socket"
+            case EADDRINUSE:
+                "; --take-over shares a port only with a server of the same user"
+            case EADDRNOTAVAIL: "; this machine has no such address"
+            default: ""
+            }
+        self.init(place, systemReason(error) + advice)
+    }
+}
+
+/// Where a server listens: on an address, or on a socket that it was given.
+package struct ListeningPort: Sendable {
+    private enum Place {
+        /// With whether other sockets may be listening there.
+        case address(SocketAddress, isShared: Bool)
+        case inherited(Int32)
+    }
+
+    /// Connections that wait to be accepted.
+    package static let backlog: Int32 = 4_096
+
+    private var place: Place
+
+    /// A socket that listens already.
+    package init(inherited descriptor: Int32) { place = .inherited(descriptor) }
+
+    /// An address.
+    ///
+    /// All sockets of a server share it (SO_REUSEPORT), also with those of another server of the
+    /// same user if this one is to take over from it.
+    ///
+    /// - Parameter isShared: whether another server may be listening there.
+    package init(host: String, port: Int, isShared: Bool) async throws(ListenFailure) {
+        let name = "\(Address(host: host, port: port))"
+        let address: SocketAddress
+        do {
+            address = try SocketAddress.makeAddressResolvingHost(host, port: port)
+        } catch {
+            throw ListenFailure(name, error)
+        }
+        place = .address(address, isShared: isShared)
+    }
+
+    /// A socket that listens on the address. No other socket listens there, or on an address that
+    /// contains it or is contained in it; later ones may, with SO_REUSEPORT.
+    ///
+    /// Only `listen` excludes others, because connections that are closing must not keep the
+    /// address: several sockets can be bound to it while none of them listens.
+    private static func exclusiveSocket(
+        _ address: SocketAddress
+    ) async throws(IOError) -> Int32 {
+        var attempts = 0
+        while true {
+            let descriptor = try bound(address)
+            if listen(descriptor, backlog) == 0 {
+                do throws(IOError) {
+                    try set(SO_REUSEPORT, at: SOL_SOCKET, to: 1, of: descriptor)
+                    return descriptor
+                } catch {
+                    close(descriptor)
+                    throw error
+                }
+            }
+            let error = IOError(errnoCode: errno, reason: "listen")
+            close(descriptor)
+            attempts += 1
+            guard error.errnoCode == EADDRINUSE, attempts < 10 else { throw error }
+            // If sockets begin to listen at the same moment, the system may refuse all of them.
+            try? await Task.sleep(for: .milliseconds(Int.random(in: 1...20)))
+        }
+    }
+
+    private static func bound(_ address: SocketAddress) throws(IOError) -> Int32 {
+        let family = address.protocol == .inet6 ? AF_INET6 : AF_INET
+        let descriptor = socket(
+            family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        do throws(IOError) {
+            try set(SO_REUSEADDR, at: SOL_SOCKET, to: 1, of: descriptor)
+            // As NIO does for the sockets that join.
+            if address.protocol == .inet6 {
+                try set(IPV6_V6ONLY, at: Int32(IPPROTO_IPV6), to: 0, of: descriptor)
+            }
+            // The address lives for the time of the call.
+            let isBound = unsafe address.withSockAddr { address, size in
+                unsafe bind(descriptor, address, socklen_t(size)) == 0
+            }
+            guard isBound else { throw IOError(errnoCode: errno, reason: "bind") }
+            return descriptor
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    private static func set(
+        _ option: Int32, at level: Int32, to value: Int32, of descriptor: Int32
+    ) throws(IOError) {
+        var value = value
+        // The value lives for the time of the call.
+        let result = unsafe setsockopt(
+            descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+        guard result == 0 else { throw IOError(errnoCode: errno, reason: "setsockopt") }
+    }
+
+    /// Throws if another port of this server has the same address: they would share it, and each
+    /// get some of the other's connections.
+    package func checkDistinct(from other: ListeningPort) throws(ListenFailure) {
+        guard case .address(let mine, _) = place, case .address(let others, _) = other.place,
+            let port = mine.port, port != 0, port == others.port,
+            Self.overlap(mine.ipAddress ?? "", others.ipAddress ?? "")
+        else { return }
+        throw ListenFailure(
+            text, "the data port and the admin port have this address; choose another --admin")
+    }
+
+    private static func overlap(_ left: String, _ right: String) -> Bool {
+        if left == right || left == "::" || right == "::" { return true }
+        return [left, right].contains("0.0.0.0") && !(left + right).contains(":")
+    }
+
+    /// The IP address on which a socket that was given listens; nil for other kinds of sockets.
+    package static func host(of descriptor: Int32) -> String? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        // The system writes an address of at most `length` bytes, and its text of at most
+        // `host.count`.
+        let isKnown = unsafe withUnsafeMutablePointer(to: &storage) { storage in
+            unsafe storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe getsockname(descriptor, address, &length) == 0
+                    && getnameinfo(
+                        address, length, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST) == 0
+            }
+        }
+        guard isKnown, [AF_INET, AF_INET6].contains(Int32(storage.ss_family)) else { return nil }
+        return String(decoding: host.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    package var isInherited: Bool { if case .inherited = place { true } else { false } }
+
+    /// Further sockets share the address of the first one.
+    package mutating func join(_ address: SocketAddress?) {
+        if case .address = place, let address { place = .address(address, isShared: true) }
+    }
+
+    package func open(_ bootstrap: ServerBootstrap) async throws(ListenFailure) -> any Channel {
+        do {
+            switch place {
+            case .address(let address, isShared: false):
+                let own = try await Self.exclusiveSocket(address)
+                return try await bootstrap.withBoundSocket(own).get()
+            case .address(let address, isShared: true):
+                return
+                    try await bootstrap
+                    .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
+                    .bind(to: address).get()
+            case .inherited(let descriptor):
+                // Closed with the channel, while the one that was given stays open.
+                let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+                guard own >= 0 else { throw IOError(errnoCode: errno, reason: "fcntl") }
+                return try await bootstrap.withBoundSocket(own).get()
+            }
+        } catch {
+            if case .address(_, isShared: false) = place,
+                (error as? IOError)?.errnoCode == EADDRINUSE
+            {
+                throw ListenFailure(
+                    text, "another server listens there; to take over from it, see --take-over")
+            }
+            throw ListenFailure(text, error)
+        }
+    }
+
+    /// The address or socket, for errors.
+    private var text: String {
+        switch place {
+        case .address(let address, _):
+            "\(Address(host: address.ipAddress ?? "", port: address.port ?? 0))"
+        case .inherited(let descriptor): "the inherited socket \(descriptor)"
+        }
+    }
+}

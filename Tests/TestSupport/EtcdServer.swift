@@ -1,0 +1,122 @@
+internal import Foundation
+internal import Synchronization
+
+/// A real etcd of one member, on free ports of loopback, with its data in a directory of its own.
+package final class EtcdServer: @unchecked Sendable {
+    package let port: Int
+    private let peerPort: Int
+    private let directory: URL
+    private let options: [String]
+    // Only touched by the test that has the server.
+    private var process = Process()
+
+    /// Process numbers and folders of those that run. One that many tests share has no last owner,
+    /// and is stopped when the program ends.
+    private static let running = Mutex<[Int32: URL]>([:])
+    private static let stopsAtEnd: Void = {
+        atexit {
+            for (pid, directory) in EtcdServer.running.withLock({ $0 }) {
+                kill(pid, SIGKILL)
+                try? FileManager.default.removeItem(at: directory)
+            }
+        }
+    }()
+
+    /// - Parameter options: more of etcd's own.
+    package init(options: [String] = []) async throws {
+        (port, peerPort) = (Self.freePort(), Self.freePort())
+        self.options = options
+        directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "weir-etcd-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try await start()
+    }
+
+    package var endpoint: String { "http://127.0.0.1:\(port)" }
+
+    /// A prefix that no other test has.
+    package var location: String { "etcd:\(endpoint)?ttl=5&prefix=\(UUID().uuidString)" }
+
+    package func start() async throws {
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/etcd")
+        process.arguments =
+            [
+                "--data-dir", directory.path, "--listen-client-urls", endpoint,
+                "--advertise-client-urls", endpoint,
+                "--listen-peer-urls", "http://127.0.0.1:\(peerPort)",
+                "--initial-advertise-peer-urls", "http://127.0.0.1:\(peerPort)",
+                "--initial-cluster", "default=http://127.0.0.1:\(peerPort)",
+                "--unsafe-no-fsync", "--log-level", "error",
+            ] + options
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        Self.stopsAtEnd
+        try process.run()
+        let (pid, directory) = (process.processIdentifier, directory)
+        Self.running.withLock { $0[pid] = directory }
+        for _ in 0..<200 where !Self.answers(port) {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    package func stop() {
+        guard process.isRunning else { return }
+        process.terminate()
+        process.waitUntilExit()
+        let pid = process.processIdentifier
+        Self.running.withLock { _ = $0.removeValue(forKey: pid) }
+    }
+
+    package func ctl(_ arguments: String...) throws {
+        let tool = Process()
+        tool.executableURL = URL(fileURLWithPath: "/usr/bin/etcdctl")
+        tool.arguments = ["--endpoints", endpoint] + arguments
+        tool.environment = ["ETCDCTL_API": "3"]
+        tool.standardOutput = FileHandle.nullDevice
+        try tool.run()
+        tool.waitUntilExit()
+        guard tool.terminationStatus == 0 else { throw CocoaError(.executableLoad) }
+    }
+
+    deinit {
+        stop()
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    /// A port that nobody has now.
+    package static func freePort() -> Int {
+        withSocket { socket, address in
+            var address = address
+            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            return unsafe withUnsafeMutablePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    _ = unsafe bind(socket, $0, size)
+                    _ = unsafe getsockname(socket, $0, &size)
+                }
+                return unsafe Int(UInt16(bigEndian: pointer.pointee.sin_port))
+            }
+        }
+    }
+
+    private static func answers(_ port: Int) -> Bool {
+        withSocket { socket, address in
+            var address = address
+            address.sin_port = in_port_t(UInt16(port).bigEndian)
+            return unsafe withUnsafePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                }
+            }
+        }
+    }
+
+    private static func withSocket<Answer>(_ body: (Int32, sockaddr_in) -> Answer) -> Answer {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(UInt32(0x7f00_0001).bigEndian)
+        return body(descriptor, address)
+    }
+}
