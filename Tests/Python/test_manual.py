@@ -1,6 +1,6 @@
 """README and the manual: their examples are run, their links, commands and paths exist."""
 
-import pathlib
+import json
 import re
 import shlex
 import subprocess
@@ -10,8 +10,7 @@ import time
 import pytest
 
 import manual
-from conftest import (
-    BUILD, ROOT, SECONDS, STARTED, Authority, Server, free_port, start_weir, tool, wait_for)
+from conftest import BUILD, ROOT, SECONDS, Authority, Server, free_port, start_weir, wait_for
 
 README = ROOT / "README.md"
 PAGES = {path.stem: path for path in sorted(manual.MANUAL.rglob("*.md"))}
@@ -141,6 +140,28 @@ def test_make_lists_every_target():
     for path in TEXTS:
         for target in re.findall(r"`make ([a-z-]+)", path.read_text()):
             assert target in listed, f"{path.name}: make {target}"
+
+
+def test_modules_import_only_modules_above_them(tmp_path):
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", prose(PAGES["Architecture"]), re.MULTILINE)
+    order = [re.findall(r"`(\w+)`", row) for row in rows]
+    place = {name: index for index, names in enumerate(order) for name in names}
+    package = json.loads(subprocess.run(
+        ["swift", "package", "--scratch-path", tmp_path, "dump-package"], cwd=ROOT, timeout=60,
+        capture_output=True, text=True, check=True).stdout)
+    checked = 0
+    for target in package["targets"]:
+        if target["name"] not in place:
+            continue
+        for dependency in target["dependencies"]:
+            name = dependency["byName"][0] if "byName" in dependency else None
+            if name in place:
+                assert place[name] < place[target["name"]], f"{target['name']} imports {name}"
+                checked += 1
+    assert checked > 20
+    ours = {target["name"] for target in package["targets"] if target.get("path") is None
+            and target["type"] == "regular"}
+    assert ours - set(place) == {"CHelloWorldProtos", "HelloWorld"}
 
 
 # Commands
