@@ -249,7 +249,8 @@ def test_the_upstreams_of_the_manual(mesh):
     for line in block("Backends", "weir serve").splitlines()[1:]:
         succeed(here(line), mesh.weir)
     ((command, shown),) = steps(block("Backends", "$ weir backend show"))
-    wait_for(lambda: shape(succeed(command, mesh.weir)) == shape(shown))
+    # The replicas are sorted by their addresses, whose ports differ from those of the page.
+    wait_for(lambda: sorted(shape(succeed(command, mesh.weir))) == sorted(shape(shown)))
 
 
 def test_the_files_of_the_manual(empty, tmp_path):
