@@ -1,4 +1,5 @@
-# Two commands serve a machine that has only Swift: `make run` and `make test`.
+# Two commands serve a machine that has only Swift: `make run` and `make test`. `make` lists all.
+.DEFAULT_GOAL := help
 
 SWIFT ?= swift
 # Dynamic exclusivity checks cost a fifth of a request's time; debug builds, which the tests use,
@@ -20,8 +21,12 @@ PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 # The program of the Swift tests, in a build folder; `swift test` writes into that folder, which may be root's.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
-.PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture store-faults churn \
-  abuse bench protos check-protos check-contract release-protos vectors format lint
+.PHONY: help deps deps-test deps-bench build run test test-embedding docs manual hooks asan tsan fuzz soak torture \
+  store-faults churn abuse bench protos check-protos check-contract release-protos vectors format lint
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	  while IFS="$$(printf '\t')" read -r target text; do printf 'make %-15s %s\n' "$$target" "$$text"; done
 
 # Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
 define install
@@ -36,25 +41,25 @@ define install
 	fi
 endef
 
-deps:
+deps: ## Installs the Debian packages that a build needs.
 	$(call install,$(BUILD_PACKAGES))
 
-deps-test: deps
+deps-test: deps ## Installs the Debian packages that the tests need.
 	$(call install,$(TEST_PACKAGES))
 
-deps-bench: deps
+deps-bench: deps ## Installs the Debian packages that the benchmarks need.
 	$(call install,$(BENCH_PACKAGES))
 
-build: deps
+build: deps ## Builds the tool in release mode.
 	$(SWIFT) build $(RELEASE) --product weir
 
-run: build
+run: build ## Builds Weir and serves the demo (13 minutes from a new clone).
 	.build/release/weir serve --demo
 
-test: deps-test $(VENV)/installed
+test: deps-test $(VENV)/installed ## Runs all tests (28 minutes from a new clone).
 	$(SWIFT) build --build-tests
 	$(UNPRIVILEGED) .build/$(SWIFT_TESTS)
-	$(MAKE) --no-print-directory check-protos check-contract
+	$(MAKE) --no-print-directory docs check-protos check-contract
 	$(PYTEST) Tests/Python
 
 $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
@@ -62,12 +67,31 @@ $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt -e clients/python
 	touch $@
 
+# Builds the package that the manual shows as its users build theirs, with all of Weir as a dependency, and calls it.
+# Without what only debuggers and editors read.
+test-embedding: deps-test $(VENV)/installed ## Builds and calls the manual's package that embeds Weir (6 minutes).
+	$(SWIFT) build --product weir
+	$(SWIFT) build --package-path Tests/Embedding --scratch-path .build-embedding \
+	  --disable-index-store -debug-info-format none
+	$(PYTEST) Tests/Python/embedding.py
+
+# Builds the manual with the symbols of the library. A warning is an error: a link that leads nowhere, a parameter
+# without a description. The plugin is a dependency only here.
+docs: deps ## Builds the manual into .build-docs.
+	WEIR_BUILDS_DOCS=1 $(SWIFT) package --allow-writing-to-directory .build-docs \
+	  generate-documentation --target Weir --warnings-as-errors --output-path .build-docs
+
+# Writes the parts of the manual that are made from the code: the commands and the limits.
+manual: $(VENV)/installed ## Writes the manual's tables of commands and limits.
+	$(SWIFT) build --product weir
+	$(VENV)/bin/python Tests/Python/manual.py
+
 # All tests under AddressSanitizer with its search for leaks: the Swift ones, and the servers and the tool under the
 # Python ones. Not those of other languages' clients, which need not wait for it, nor what measures memory, of which
 # a sanitizer has its own.
 SANITIZED_PYTHON = $(PYTEST) --timeout 1500 Tests/Python --ignore Tests/Python/test_clients.py \
   --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_allocations.py -k "not memory_stays_flat"
-asan: deps-test $(VENV)/installed
+asan: deps-test $(VENV)/installed ## Runs the tests under AddressSanitizer.
 	$(SWIFT) build --build-tests --scratch-path .build-asan --sanitize=address
 	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp \
 	  $(SWIFT) test --skip-build --scratch-path .build-asan --sanitize=address
@@ -75,7 +99,7 @@ asan: deps-test $(VENV)/installed
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp $(SANITIZED_PYTHON)
 
 # The same under ThreadSanitizer.
-tsan: deps-test $(VENV)/installed
+tsan: deps-test $(VENV)/installed ## Runs the tests under ThreadSanitizer.
 	$(SWIFT) build --build-tests --scratch-path .build-tsan --sanitize=thread
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 \
 	  $(SWIFT) test --skip-build --scratch-path .build-tsan --sanitize=thread
@@ -88,7 +112,7 @@ tsan: deps-test $(VENV)/installed
 TIME ?= 600
 FUZZ_TARGETS := $(notdir $(wildcard Tests/Fuzz/Corpus/*))
 FUZZ := .build-fuzz/release/Fuzz
-fuzz: deps
+fuzz: deps ## Fuzzes each target, for TIME=600 seconds in all.
 	WEIR_BUILDS_FUZZER=1 $(SWIFT) build -c release --scratch-path .build-fuzz --product Fuzz \
 	  -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer,address
 	@for target in $(FUZZ_TARGETS); do \
@@ -98,30 +122,30 @@ fuzz: deps
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=.fuzz/$$target- || exit 1; done
 
 # Everything at once for TIME seconds, and whether all is as it was at the end.
-soak: deps-test $(VENV)/installed build
+soak: deps-test $(VENV)/installed build ## Runs everything at once for TIME seconds, and checks what is left.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/soak.py --seconds $(TIME)
 
 # Kills a server 1,000 times while its state is changed, and looks for what was lost.
-torture: deps-test $(VENV)/installed build
+torture: deps-test $(VENV)/installed build ## Kills a server 1,000 times during changes, and looks for lost ones.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
 
 # Has each system call on the files of the SQLite store fail in every way, and damages these files 10,000 times.
 # Takes half an hour; less with TMPDIR in memory.
-store-faults: deps-test
+store-faults: deps-test ## Fails each system call of the SQLite store, and damages its files.
 	$(SWIFT) build --build-tests
 	@folder=$$(mktemp -d) && .build/debug/StoreFaults $$folder && rm -r $$folder
 	WEIR_DAMAGE_SAMPLES=10000 WEIR_DAMAGE_SEED=$$(date +%s) .build/$(SWIFT_TESTS) --filter FaultInjectionTests
 
 # Scales, replaces and kills workers under load for TIME seconds, and looks for lost calls.
-churn: deps-test $(VENV)/installed build
+churn: deps-test $(VENV)/installed build ## Replaces and kills workers under load for TIME seconds.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/churn.py --seconds $(TIME)
 
 # Attacks a server in every way that the tests know, and measures a client beside them.
-abuse: deps-test $(VENV)/installed
+abuse: deps-test $(VENV)/installed ## Attacks a server, and measures a well-behaved client beside it.
 	$(SWIFT) build $(RELEASE) --product FixtureServer
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/abuse.py
 
-bench: deps-test deps-bench $(VENV)/bench-installed
+bench: deps-test deps-bench $(VENV)/bench-installed ## Measures Weir beside its peers.
 	$(SWIFT) build $(RELEASE) --product FixtureServer
 	$(SWIFT) build $(RELEASE) --product weir
 	$(SWIFT) build $(RELEASE) --product PolicyBenchmark
@@ -144,7 +168,7 @@ CLIENTS_OUT ?= clients
 CONTRACT := weir/admin/v1/admin.proto weir/v1/serve.proto
 GRPC_PLUGIN = --plugin=protoc-gen-grpc_$(1)=$$(command -v grpc_$(1)_plugin) --grpc_$(1)_out=$(2)
 
-protos: deps-test
+protos: deps-test ## Writes all generated code.
 	$(SWIFT) build --product weir-generate
 	$(MAKE) --no-print-directory generate
 
@@ -159,6 +183,8 @@ generate:
 	.build/debug/weir-generate -I Tests/Protos -I /usr/include --c-out $(TESTS_OUT)/CEverything \
 	  --swift-out $(TESTS_OUT)/MessagesTests/Generated --runtime Messages --visibility package \
 	  everything.proto
+	.build/debug/weir-generate -I Tests/Embedding/protos --c-out $(TESTS_OUT)/Embedding/Sources/CPrices \
+	  --swift-out $(TESTS_OUT)/Embedding/Sources/Prices --visibility internal prices.proto
 	@mkdir -p $(addprefix $(CLIENTS_OUT)/,python/src ruby/lib go)
 	protoc -I protos -I /usr/include $(CONTRACT) --python_out=$(CLIENTS_OUT)/python/src \
 	  --pyi_out=$(CLIENTS_OUT)/python/src $(call GRPC_PLUGIN,python,$(CLIENTS_OUT)/python/src)
@@ -169,7 +195,7 @@ generate:
 	  --go-grpc_opt=module=weir.local/client
 
 # Fails when the committed generated code is not what `make protos` writes.
-check-protos:
+check-protos: ## Fails if the generated code is not current.
 	@scratch=$$(mktemp -d) && \
 	$(MAKE) --no-print-directory -s generate OUT=$$scratch/Sources TESTS_OUT=$$scratch/Tests \
 	  CLIENTS_OUT=$$scratch/clients && \
@@ -183,21 +209,24 @@ check-protos:
 # Lints the contract, and fails when a client of the last release could not go on with it.
 PROTOS ?= protos
 RELEASED := $(CURDIR)/protos/released.binpb
-check-contract: $(VENV)/installed
+check-contract: $(VENV)/installed ## Lints the protos, and compares them with the last release.
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf lint
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf breaking --path weir --against $(RELEASED)
 	@echo "the contract is kept"
 
 # Makes the contract of today the one that later ones are compared with. To be run for a release.
-release-protos: $(VENV)/installed
+release-protos: $(VENV)/installed ## Makes the protos of today those of the last release.
 	cd protos && $(CURDIR)/$(VENV)/bin/buf build --path weir --exclude-source-info --output $(RELEASED)
 
 # Writes the test vectors for clients in other languages.
-vectors: deps
+vectors: deps ## Writes the test vectors of shard keys.
 	WEIR_WRITE_VECTORS=1 $(SWIFT) test --filter AffinityVectorsTests
 
-format:
+format: ## Formats the Swift files.
 	$(SWIFT) format --in-place --recursive Sources Tests Benchmarks Package.swift
 
-lint:
+lint: ## Lints the Swift files.
 	$(SWIFT) format lint --strict --recursive Sources Tests Benchmarks Package.swift
+
+hooks: ## Lets git lint the staged Swift files before each commit.
+	git config core.hooksPath .githooks

@@ -23,6 +23,8 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let serviceLifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 /// A Debian system library that is only a module map and a shim header here.
@@ -44,6 +46,7 @@ let package = Package(
     products: [
         .library(name: "Weir", targets: ["Weir"]),
         .library(name: "WeirSwiftProtobuf", targets: ["WeirSwiftProtobuf"]),
+        .library(name: "WeirServiceLifecycle", targets: ["WeirServiceLifecycle"]),
         .executable(name: "weir", targets: ["WeirCLI"]),
         .executable(name: "weir-generate", targets: ["WeirGenerate"]),
         // For packages with messages of their own: what generated C code is compiled against.
@@ -61,6 +64,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // System libraries.
@@ -126,6 +130,7 @@ let package = Package(
                 logging,
             ]),
         room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
+        room("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
 
         // The demo service, generated as a user would: see `make protos`.
         .target(name: "CHelloWorldProtos", dependencies: ["CProtobufC"]),
@@ -203,6 +208,9 @@ let package = Package(
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         tests("WeirCLITests", ["WeirCLI", "GRPCWire", "Messages"]),
+        tests(
+            "WeirServiceLifecycleTests",
+            ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),
         tests("WeirTests", ["Weir", "HelloWorld", "WeirSwiftProtobuf", swiftProtobuf, logging]),
     ]
 )
@@ -215,4 +223,10 @@ if Context.environment["WEIR_BUILDS_FUZZER"] != nil {
             exclude: ["Corpus", "seeds.py"],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer,address"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]))
+}
+
+// Only `make docs` needs it.
+if Context.environment["WEIR_BUILDS_DOCS"] != nil {
+    package.dependencies.append(
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
 }

@@ -1,6 +1,6 @@
 """Workers that are scaled, replaced and killed under load (`make churn TIME=600`).
 
-Which calls may fail (DESIGN, "Life of a request", and README, "What is sent again"):
+Which calls may fail (the manual, "Backends", "Retries"):
 
 - Scaling and replacing workers fails no call.
 - A worker that is killed fails the calls whose responses it had begun; they end as UNAVAILABLE.

@@ -114,9 +114,8 @@ public final class WeirControl: Sendable {
 
     // MARK: Backends
 
-    /// Adds a backend of gRPC servers that run by themselves.
-    ///
-    /// - Parameter addresses: `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`.
+    /// Adds a backend of gRPC servers that run by themselves. An address is `HOST:PORT`,
+    /// `[IPV6]:PORT` or `unix:/PATH`.
     @discardableResult
     public func createBackend(
         _ name: String, upstream addresses: [String], _ terms: Terms = Terms()
@@ -125,10 +124,8 @@ public final class WeirControl: Sendable {
             .init(name: name, kind: .upstream(.init(addresses: addresses))), terms)
     }
 
-    /// Adds a backend of processes that Weir runs.
-    ///
-    /// - Parameter command: the program and its arguments; it serves gRPC on the Unix socket named
-    ///   by its environment variable `WEIR_WORKER_SOCKET`.
+    /// Adds a backend of processes that Weir runs. A command is a program and its arguments; it
+    /// serves gRPC on the Unix socket that its environment variable `WEIR_WORKER_SOCKET` names.
     @discardableResult
     public func createBackend(
         _ name: String, worker command: [String], replicas: Int = 1, _ terms: Terms = Terms()
@@ -167,10 +164,9 @@ public final class WeirControl: Sendable {
 
     // MARK: Endpoints
 
-    /// Adds an endpoint whose requests all go to one backend.
-    ///
-    /// - Parameter route: a method `/pkg.Service/Method`, a service `/pkg.Service/`, a plain path
-    ///   for HTTP, or nil for an endpoint that only handles reach.
+    /// Adds an endpoint that sends all requests to one backend. A route is a method
+    /// `/pkg.Service/Method`, a service `/pkg.Service/`, a plain path for HTTP, or nil for an
+    /// endpoint that only handles reach.
     @discardableResult
     public func createEndpoint(
         _ name: String, route: String? = nil, backend: String, _ terms: Terms = Terms()
@@ -253,9 +249,8 @@ public final class WeirControl: Sendable {
         return reply.backends.map(BackendStats.init)
     }
 
-    /// Which backend a request gets, and why, in words.
-    ///
-    /// - Parameter path: the path of a request, or the name of an endpoint.
+    /// Which backend a request gets, and why, in words. The path is that of a request, or the name
+    /// of an endpoint.
     public func explain(_ path: String, shardKey: String = "") async throws -> Explanation {
         let isPath = path.contains("/")
         let reply: Weir_Admin_V1_ExplainRouteResponse = try await ask(

@@ -9,8 +9,8 @@ public struct SecuritySettings: Sendable {
     public var dataTLS: ServerTLS?
     /// TLS on the admin port; nil for plaintext.
     public var adminTLS: ServerTLS?
-    /// The file that lists who may do what on the admin port; its form is in the README. Without
-    /// one, every caller may do everything.
+    /// The file that lists who may do what on the admin port; <doc:Security> describes its form.
+    /// Without one, every caller may do everything.
     public var accessFile: String?
     /// Names by which the admin port may be addressed over plain HTTP, besides IP addresses, names
     /// without a dot, the host of the admin address and the name of this machine. Requests for

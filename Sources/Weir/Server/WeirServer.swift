@@ -82,8 +82,8 @@ public final class WeirServer: Sendable {
     private let notifier: ServiceNotifier
     private let following = Mutex<Task<Void, Never>?>(nil)
 
-    /// - Parameter backends: the Swift code that this server can route to; each becomes a backend
-    ///   of its own name.
+    /// A server that can route to some Swift code; each of `backends` becomes a backend of its own
+    /// name.
     public init(_ configuration: Configuration = Configuration(), backends: [HandlerBackend]) {
         self.configuration = configuration
         security = Security(configuration.security)
@@ -314,9 +314,8 @@ public final class WeirServer: Sendable {
 
     // MARK: Control
 
-    /// Adds an endpoint whose requests all go to one backend.
-    ///
-    /// - Parameter route: a method `/pkg.Service/Method` or a service `/pkg.Service/`.
+    /// Adds an endpoint that sends all requests to one backend. A route is a method
+    /// `/pkg.Service/Method` or a service `/pkg.Service/`.
     public func createEndpoint(
         _ name: String, route: String, backend: String
     ) async throws(RPCError) {
@@ -325,19 +324,17 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Adds a backend of gRPC servers that run by themselves.
-    ///
-    /// - Parameter addresses: `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`; plaintext.
+    /// Adds a backend of gRPC servers that run by themselves, without TLS. An address is
+    /// `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`.
     public func createBackend(_ name: String, upstream addresses: [String]) async throws(RPCError) {
         try await refusals {
             try await controlPlane.createUpstream(name, addresses: addresses)
         }
     }
 
-    /// Adds a backend of processes that this program starts, watches and restarts. Each serves gRPC
-    /// on the Unix socket named by its environment variable `WEIR_WORKER_SOCKET`.
-    ///
-    /// - Parameter command: the program and its arguments.
+    /// Adds a backend of processes that this program starts, watches and restarts. A command is a
+    /// program and its arguments; it serves gRPC on the Unix socket that its environment variable
+    /// `WEIR_WORKER_SOCKET` names.
     public func createBackend(
         _ name: String, worker command: [String], replicas: Int = 1
     ) async throws(RPCError) {
