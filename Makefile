@@ -1,4 +1,5 @@
-# `make run` and `make test` work on a machine that has only Swift.
+# `make run` and `make test` work on a machine that has only Swift. `make` lists all targets.
+.DEFAULT_GOAL := help
 
 SWIFT ?= swift
 # Without dynamic exclusivity checks, which cost a fifth of a request's time. Debug builds, which
@@ -21,8 +22,12 @@ PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 # may belong to root.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
-.PHONY: deps deps-test deps-bench build run test asan tsan fuzz soak torture store-faults churn \
-  abuse bench protos check-protos check-contract release-protos vectors format lint
+.PHONY: help deps deps-test deps-bench build run test test-embedding docs manual hooks asan tsan fuzz soak torture \
+  store-faults churn abuse bench protos check-protos check-contract release-protos vectors format lint
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	  while IFS="$$(printf '\t')" read -r target text; do printf 'make %-15s %s\n' "$$target" "$$text"; done
 
 # Installs the missing Debian packages of $(1).
 define install
@@ -37,25 +42,25 @@ define install
 	fi
 endef
 
-deps:
+deps: ## Installs the Debian packages that a build needs.
 	$(call install,$(BUILD_PACKAGES))
 
-deps-test: deps
+deps-test: deps ## Installs the Debian packages that the tests need.
 	$(call install,$(TEST_PACKAGES))
 
-deps-bench: deps
+deps-bench: deps ## Installs the Debian packages that the benchmarks need.
 	$(call install,$(BENCH_PACKAGES))
 
-build: deps
+build: deps ## Builds the tool in release mode.
 	$(SWIFT) build $(RELEASE) --product weir
 
-run: build
+run: build ## Builds Weir and serves the demo (13 minutes from a new clone).
 	.build/release/weir serve --demo
 
-test: deps-test $(VENV)/installed
+test: deps-test $(VENV)/installed ## Runs all tests (28 minutes from a new clone).
 	$(SWIFT) build --build-tests
 	$(UNPRIVILEGED) .build/$(SWIFT_TESTS)
-	$(MAKE) --no-print-directory check-protos check-contract
+	$(MAKE) --no-print-directory docs check-protos check-contract
 	$(PYTEST) Tests/Python
 
 $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
@@ -63,12 +68,31 @@ $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt -e clients/python
 	touch $@
 
+# Builds the manual's example package as a user would, with Weir as a dependency, and calls it. Omits
+# the data for debuggers and editors.
+test-embedding: deps-test $(VENV)/installed ## Builds and calls the manual's package that embeds Weir (6 minutes).
+	$(SWIFT) build --product weir
+	$(SWIFT) build --package-path Tests/Embedding --scratch-path .build-embedding \
+	  --disable-index-store -debug-info-format none
+	$(PYTEST) Tests/Python/embedding.py
+
+# Builds the manual with the symbols of the library. A warning is an error, for example a broken link
+# or a parameter without a description. The plugin is a dependency only here.
+docs: deps ## Builds the manual into .build-docs.
+	WEIR_BUILDS_DOCS=1 $(SWIFT) package --allow-writing-to-directory .build-docs \
+	  generate-documentation --target Weir --warnings-as-errors --output-path .build-docs
+
+# Generates the parts of the manual derived from the code: the commands and the limits.
+manual: $(VENV)/installed ## Writes the manual's tables of commands and limits.
+	$(SWIFT) build --product weir
+	$(VENV)/bin/python Tests/Python/manual.py
+
 # All tests with AddressSanitizer and LeakSanitizer: the Swift tests, and the servers and the tool
 # in the Python tests. Excludes the clients in other languages, which the sanitizer does not check,
 # and tests that measure memory, which the sanitizer changes.
 SANITIZED_PYTHON = $(PYTEST) --timeout 1500 Tests/Python --ignore Tests/Python/test_clients.py \
   --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_allocations.py -k "not memory_stays_flat"
-asan: deps-test $(VENV)/installed
+asan: deps-test $(VENV)/installed ## Runs the tests under AddressSanitizer.
 	$(SWIFT) build --build-tests --scratch-path .build-asan --sanitize=address
 	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp \
 	  $(SWIFT) test --skip-build --scratch-path .build-asan --sanitize=address
@@ -76,7 +100,7 @@ asan: deps-test $(VENV)/installed
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp $(SANITIZED_PYTHON)
 
 # All tests with ThreadSanitizer.
-tsan: deps-test $(VENV)/installed
+tsan: deps-test $(VENV)/installed ## Runs the tests under ThreadSanitizer.
 	$(SWIFT) build --build-tests --scratch-path .build-tsan --sanitize=thread
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 \
 	  $(SWIFT) test --skip-build --scratch-path .build-tsan --sanitize=thread
@@ -89,7 +113,7 @@ tsan: deps-test $(VENV)/installed
 TIME ?= 600
 FUZZ_TARGETS := $(notdir $(wildcard Tests/Fuzz/Corpus/*))
 FUZZ := .build-fuzz/release/Fuzz
-fuzz: deps
+fuzz: deps ## Fuzzes each target, for TIME=600 seconds in all.
 	WEIR_BUILDS_FUZZER=1 $(SWIFT) build -c release --scratch-path .build-fuzz --product Fuzz \
 	  -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer,address
 	@for target in $(FUZZ_TARGETS); do \
@@ -99,30 +123,30 @@ fuzz: deps
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=.fuzz/$$target- || exit 1; done
 
 # Runs all features under load for TIME seconds, and checks for leaks at the end.
-soak: deps-test $(VENV)/installed build
+soak: deps-test $(VENV)/installed build ## Runs all features under load for TIME seconds, and checks for leaks.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/soak.py --seconds $(TIME)
 
 # Kills a server 1,000 times during changes of its state, and checks that no change was lost.
-torture: deps-test $(VENV)/installed build
+torture: deps-test $(VENV)/installed build ## Kills a server 1,000 times during changes, and checks that none is lost.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
 
 # Makes each system call on the files of the SQLite store fail in every way, and damages these files
 # 10,000 times. Takes half an hour; less with TMPDIR in memory.
-store-faults: deps-test
+store-faults: deps-test ## Fails each system call of the SQLite store, and damages its files.
 	$(SWIFT) build --build-tests
 	@folder=$$(mktemp -d) && .build/debug/StoreFaults $$folder && rm -r $$folder
 	WEIR_DAMAGE_SAMPLES=10000 WEIR_DAMAGE_SEED=$$(date +%s) .build/$(SWIFT_TESTS) --filter FaultInjectionTests
 
 # Scales, replaces and kills workers under load for TIME seconds, and checks for lost calls.
-churn: deps-test $(VENV)/installed build
+churn: deps-test $(VENV)/installed build ## Replaces and kills workers under load for TIME seconds.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/churn.py --seconds $(TIME)
 
 # Runs all known attacks against a server, and measures the latency of another client.
-abuse: deps-test $(VENV)/installed
+abuse: deps-test $(VENV)/installed ## Attacks a server, and measures a well-behaved client.
 	$(SWIFT) build $(RELEASE) --product FixtureServer
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/abuse.py
 
-bench: deps-test deps-bench $(VENV)/bench-installed
+bench: deps-test deps-bench $(VENV)/bench-installed ## Measures Weir beside its peers.
 	$(SWIFT) build $(RELEASE) --product FixtureServer
 	$(SWIFT) build $(RELEASE) --product weir
 	$(SWIFT) build $(RELEASE) --product PolicyBenchmark
@@ -145,7 +169,7 @@ CLIENTS_OUT ?= clients
 CONTRACT := weir/admin/v1/admin.proto weir/v1/serve.proto
 GRPC_PLUGIN = --plugin=protoc-gen-grpc_$(1)=$$(command -v grpc_$(1)_plugin) --grpc_$(1)_out=$(2)
 
-protos: deps-test
+protos: deps-test ## Writes all generated code.
 	$(SWIFT) build --product weir-generate
 	$(MAKE) --no-print-directory generate
 
@@ -160,6 +184,8 @@ generate:
 	.build/debug/weir-generate -I Tests/Protos -I /usr/include --c-out $(TESTS_OUT)/CEverything \
 	  --swift-out $(TESTS_OUT)/MessagesTests/Generated --runtime Messages --visibility package \
 	  everything.proto
+	.build/debug/weir-generate -I Tests/Embedding/protos --c-out $(TESTS_OUT)/Embedding/Sources/CPrices \
+	  --swift-out $(TESTS_OUT)/Embedding/Sources/Prices --visibility internal prices.proto
 	@mkdir -p $(addprefix $(CLIENTS_OUT)/,python/src ruby/lib go)
 	protoc -I protos -I /usr/include $(CONTRACT) --python_out=$(CLIENTS_OUT)/python/src \
 	  --pyi_out=$(CLIENTS_OUT)/python/src $(call GRPC_PLUGIN,python,$(CLIENTS_OUT)/python/src)
@@ -170,7 +196,7 @@ generate:
 	  --go-grpc_opt=module=weir.local/client
 
 # Fails if the committed generated code differs from the output of `make protos`.
-check-protos:
+check-protos: ## Fails if the generated code is not current.
 	@scratch=$$(mktemp -d) && \
 	$(MAKE) --no-print-directory -s generate OUT=$$scratch/Sources TESTS_OUT=$$scratch/Tests \
 	  CLIENTS_OUT=$$scratch/clients && \
@@ -184,27 +210,30 @@ check-protos:
 # Lints the contract, and fails if it breaks clients of the last release.
 PROTOS ?= protos
 RELEASED := $(CURDIR)/protos/released.binpb
-check-contract: $(VENV)/installed
+check-contract: $(VENV)/installed ## Lints the protos, and compares them with the last release.
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf lint
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf breaking --path weir --against $(RELEASED)
 	@echo "the contract is compatible"
 
 # Records the current contract as that of the last release. Run it for each release.
-release-protos: $(VENV)/installed
+release-protos: $(VENV)/installed ## Records the current protos as those of the last release.
 	cd protos && $(CURDIR)/$(VENV)/bin/buf build --path weir --exclude-source-info --output $(RELEASED)
 
 # Generates the test vectors for clients in other languages.
-vectors: deps
+vectors: deps ## Writes the test vectors of shard keys.
 	WEIR_WRITE_VECTORS=1 $(SWIFT) test --filter AffinityVectorsTests
 
 # Writes the list of `unsafe`, `public`, `@unchecked Sendable` and trapping operations that the tidy
 # tests compare with the code.
 .PHONY: lists
-lists:
+lists: ## Writes the lists of the tidy tests.
 	WEIR_WRITE_LISTS=1 $(SWIFT) test --filter ListsTests
 
-format:
+format: ## Formats the Swift files.
 	$(SWIFT) format --in-place --recursive Sources Tests Benchmarks Package.swift
 
-lint:
+lint: ## Lints the Swift files.
 	$(SWIFT) format lint --strict --recursive Sources Tests Benchmarks Package.swift
+
+hooks: ## Lets git lint the staged Swift files before each commit.
+	git config core.hooksPath .githooks

@@ -16,6 +16,7 @@ let settings: [SwiftSetting] = [
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -23,6 +24,8 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let serviceLifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 /// A Debian system library that is only a module map and a shim header here.
@@ -44,6 +47,7 @@ let package = Package(
     products: [
         .library(name: "Weir", targets: ["Weir"]),
         .library(name: "WeirSwiftProtobuf", targets: ["WeirSwiftProtobuf"]),
+        .library(name: "WeirServiceLifecycle", targets: ["WeirServiceLifecycle"]),
         .executable(name: "weir", targets: ["WeirCLI"]),
         .executable(name: "weir-generate", targets: ["WeirGenerate"]),
         // For packages with messages of their own: what generated C code is compiled against.
@@ -52,6 +56,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -60,6 +65,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // System libraries.
@@ -93,10 +99,16 @@ let package = Package(
 
         // The data plane, the control plane, and what users import.
         room(
+            "Upstream",
+            [
+                "Transport", "Observability", "HTTP2Session", "GRPCWire", "Messages",
+                "TrafficPolicy", nioCore, nioPosix, deque, subprocess, systemPackage, logging,
+            ]),
+        room(
             "Serving",
             [
-                "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
-                "TrafficPolicy", nioCore, nioPosix, subprocess, systemPackage, logging,
+                "Upstream", "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
+                "TrafficPolicy", nioCore, nioPosix, deque, logging,
             ]),
         room(
             "StateStores",
@@ -107,17 +119,19 @@ let package = Package(
         room(
             "ControlPlane",
             [
-                "Serving", "StateStores", "GRPCClient", "Transport", "Observability", "Messages",
-                "GRPCWire", "TrafficPolicy", crypto, systemPackage, logging,
+                "Serving", "Upstream", "StateStores", "GRPCClient", "Transport", "Observability",
+                "Messages", "GRPCWire", "TrafficPolicy", crypto, systemPackage, logging,
             ]),
         room(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "GRPCClient", "Transport", "Messages",
-                "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix, systemPackage,
+                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Transport",
+                "Messages", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix,
+                systemPackage,
                 logging,
             ]),
         room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
+        room("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
 
         // The demo service, generated as a user would: see `make protos`.
         .target(name: "CHelloWorldProtos", dependencies: ["CProtobufC"]),
@@ -162,12 +176,18 @@ let package = Package(
         tests(
             "TransportTests",
             ["Transport", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix]),
+        tests(
+            "UpstreamTests",
+            [
+                "Upstream", "Transport", "TestSupport", "HTTP2Session", "GRPCWire", "Messages", nioCore,
+                nioEmbedded, logging,
+            ]),
         tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
-                "Serving", "Transport", "Observability", "TestSupport", "TrafficPolicy", "GRPCWire",
-                "HTTP2Session", "Messages", nioCore, nioEmbedded, nioPosix,
+                "Serving", "Upstream", "Transport", "Observability", "TrafficPolicy", "GRPCWire",
+                "HTTP2Session", "Messages", nioCore, nioPosix,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
         tests(
@@ -192,6 +212,9 @@ let package = Package(
         tests("TidyTests", [], exclude: ["Lists.txt"]),
         tests("WeirCLITests", ["WeirCLI", "GRPCWire", "Messages"]),
         tests(
+            "WeirServiceLifecycleTests",
+            ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),
+        tests(
             "WeirTests",
             ["Weir", "HelloWorld", "WeirSwiftProtobuf", "TestSupport", swiftProtobuf, logging]),
     ]
@@ -205,4 +228,10 @@ if Context.environment["WEIR_BUILDS_FUZZER"] != nil {
             exclude: ["Corpus", "seeds.py"],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer,address"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]))
+}
+
+// Only `make docs` needs it.
+if Context.environment["WEIR_BUILDS_DOCS"] != nil {
+    package.dependencies.append(
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
 }

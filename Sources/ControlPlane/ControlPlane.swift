@@ -5,6 +5,7 @@ package import Serving
 package import StateStores
 internal import TrafficPolicy
 internal import Transport
+internal import Upstream
 
 /// The one place where the control state changes: checks a change, stores it, has every loop of
 /// the data plane use it, and notifies the watchers. In this order, one change at a time.

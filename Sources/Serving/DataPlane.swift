@@ -4,6 +4,7 @@ internal import NIOPosix
 package import Observability
 internal import Synchronization
 package import Transport
+internal import Upstream
 
 /// The loops, their listeners and the connections: what carries the traffic.
 ///
@@ -12,8 +13,7 @@ package import Transport
 package final class DataPlane: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let loops: [ServingLoop]
-    private let blocking: ThreadExecutor
-    private let shadowThreads: ThreadExecutor
+    private let threads: CallThreads
     private let comparer: Comparer
     private let limits: Limits
     private let log: Logger
@@ -28,13 +28,13 @@ package final class DataPlane: Sendable {
     package init(loops count: Int, limits: Limits, namesBackends: Bool, log: Logger) {
         let limits = limits.bounded
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
-        let blocking = ThreadExecutor(threads: limits.blockingThreads)
         self.group = group
-        let shadowThreads = ThreadExecutor(threads: limits.shadowThreads, yields: true)
+        let threads = CallThreads(
+            blocking: ThreadExecutor(threads: limits.blockingThreads),
+            shadows: ThreadExecutor(threads: limits.shadowThreads, yields: true))
         let comparer = Comparer(
             limit: limits.maxPendingComparisons, maxMessageBytes: limits.maxMessageBytes)
-        self.blocking = blocking
-        self.shadowThreads = shadowThreads
+        self.threads = threads
         self.comparer = comparer
         self.limits = limits
         self.log = log
@@ -47,11 +47,12 @@ package final class DataPlane: Sendable {
         self.methodNames = methodNames
         let viaMark = ViaMark(server: .random(in: .min ... .max))
         loops = group.makeIterator().map {
-            ServingLoop(
-                $0, blocking: blocking, shadowThreads: shadowThreads,
-                comparer: comparer, limits: limits,
-                maxBufferedBytes: limits.maxBufferedBytes / count, namesBackends: namesBackends,
-                methodNames: methodNames, viaMark: viaMark, log: log)
+            let context = LoopContext(
+                ConnectionLoop($0), viaMark: viaMark, http2Limits: limits.upstreamHTTP2)
+            let loop = LoopState(
+                context, threads, limits, maxBufferedBytes: limits.maxBufferedBytes / count,
+                methodNames, log)
+            return ServingLoop(loop, comparer, namesBackends: namesBackends)
         }
     }
 
@@ -63,14 +64,14 @@ package final class DataPlane: Sendable {
     ///
     /// - Returns: the address, with the port that was chosen if 0 was asked for.
     package func listen(
-        _ port: ListeningPort, tls: ServedTLS? = nil, services: SystemServices
+        _ port: ListeningPort, tls: ServedTLS? = nil, serving served: ServedPort
     ) async throws -> SocketAddress {
         var port = port
         var address: SocketAddress?
         for loop in port.isInherited ? [loops[0]] : loops {
             let children: any EventLoopGroup = port.isInherited ? group : loop.eventLoop
             let channel = try await port.open(
-                bootstrap(loop, children: children, clients, tls, services))
+                bootstrap(loop, children: children, clients, tls, served))
             listeners.add(channel, isInherited: port.isInherited)
             address = channel.localAddress
             // The others join the first one, whose number may have been chosen just now.
@@ -82,10 +83,10 @@ package final class DataPlane: Sendable {
 
     /// Listens for operators, on one socket.
     package func listenForOperators(
-        _ port: ListeningPort, tls: ServedTLS? = nil, services: SystemServices
+        _ port: ListeningPort, tls: ServedTLS? = nil, serving served: ServedPort
     ) async throws -> SocketAddress {
         let channel = try await port.open(
-            bootstrap(loops[0], children: loops[0].eventLoop, operators, tls, services))
+            bootstrap(loops[0], children: loops[0].eventLoop, operators, tls, served))
         listeners.add(channel, isInherited: port.isInherited)
         guard let address = channel.localAddress else {
             throw ChannelError.unknownLocalAddress
@@ -95,7 +96,7 @@ package final class DataPlane: Sendable {
 
     private func bootstrap(
         _ acceptor: ServingLoop, children: any EventLoopGroup, _ gate: ConnectionGate,
-        _ tls: ServedTLS?, _ services: SystemServices
+        _ tls: ServedTLS?, _ served: ServedPort
     ) -> ServerBootstrap {
         let loops = Dictionary(
             uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
@@ -113,9 +114,10 @@ package final class DataPlane: Sendable {
                         preconditionFailure("a connection is on none of the loops")
                     }
                     do {
-                        try Self.setUp(channel, loop, gate, tls, services)
+                        try Self.setUp(channel, loop, gate, tls, served)
                     } catch {
-                        loop.noteClosing(Peer(channel), "setup failed: \(systemReason(error))")
+                        loop.connections.logClosing(
+                            Peer(channel), "setup failed: \(systemReason(error))")
                         throw error
                     }
                 }
@@ -131,7 +133,7 @@ package final class DataPlane: Sendable {
     /// error.
     private static func setUp(
         _ channel: any Channel, _ loop: ServingLoop, _ gate: ConnectionGate, _ tls: ServedTLS?,
-        _ services: SystemServices
+        _ served: ServedPort
     ) throws {
         let address = channel.remoteAddress?.ipAddress ?? ""
         try gate.enter(address)
@@ -141,7 +143,7 @@ package final class DataPlane: Sendable {
         try channel.syncOptions?.setOption(.socketOption(.so_keepalive), value: 1)
         let pipeline = channel.pipeline.syncOperations
         if let tls { try pipeline.addHandler(tls.handler()) }
-        try pipeline.addHandler(ProtocolSniffer(loop: loop, port: services))
+        try pipeline.addHandler(ProtocolSniffer(loop.connections, port: served))
     }
 
     // MARK: Control
@@ -149,7 +151,8 @@ package final class DataPlane: Sendable {
     /// Gives every loop the snapshot; returns when all of them use it.
     package func publish(_ snapshot: RoutingSnapshot) async throws {
         methodNames.keep { snapshot.endpoint(named: $0) != nil }
-        let installed = loops.map { loop in loop.eventLoop.submit { loop.install(snapshot) } }
+        let installed = loops.map { loop in loop.eventLoop.submit { loop.router.install(snapshot) }
+        }
         for future in installed { try await future.get() }
     }
 
@@ -174,7 +177,7 @@ package final class DataPlane: Sendable {
         let finished = await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 let ends = self.loops.map { loop in
-                    loop.eventLoop.flatSubmit { loop.drain() }
+                    loop.eventLoop.flatSubmit { loop.connections.drain() }
                 }
                 for end in ends { try? await end.get() }
                 return true
@@ -201,8 +204,7 @@ package final class DataPlane: Sendable {
     package func shutDown() async throws {
         await listeners.close()
         await closeConnections()
-        try await blocking.shutDown()
-        try await shadowThreads.shutDown()
+        try await threads.shutDown()
         try await comparer.shutDown()
         try await group.shutdownGracefully()
     }

@@ -1,6 +1,7 @@
 internal import Messages
 internal import Serving
 internal import Testing
+internal import Upstream
 
 @testable internal import ControlPlane
 

@@ -1,6 +1,6 @@
 """Workers that are scaled, replaced and killed under load (`make churn TIME=600`).
 
-Calls that may fail:
+Calls that may fail (see the manual, "Backends", "Retries"):
 
 - Scaling and replacing workers fails no call.
 - A killed worker fails the calls whose responses it had started; they end with UNAVAILABLE.

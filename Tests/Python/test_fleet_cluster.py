@@ -1,5 +1,5 @@
 """A fleet on an etcd cluster of three members: what each server serves and reports when members,
-their data or the network fail. README has the table."""
+their data or the network fail. The manual has the table, in "State"."""
 
 import contextlib
 import shutil

@@ -531,15 +531,3 @@ def test_wrong_limits_are_refused():
             [BUILD / "weir", "serve", "--limit", option], capture_output=True, text=True,
             timeout=20)
         assert run.returncode == 64 and words in run.stderr
-
-
-def test_the_readme_has_every_limit_with_its_default():
-    import subprocess
-    shown = subprocess.run(
-        [BUILD / "weir", "serve", "--list-limits"], capture_output=True, text=True, timeout=20,
-        check=True).stdout.splitlines()[1:]
-    readme = (ROOT / "README.md").read_text()
-    for line in shown:
-        name, value = line.split()[:2]
-        (row,) = [row for row in readme.splitlines() if row.startswith(f"| `{name}` |")]
-        assert row.split("|")[2].strip().replace(",", "").split()[0] == value, row

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -621,8 +622,13 @@ def run_page(path, client):
 
 def test_the_class_on_the_main_page(client):
     mine = run_page("README.md", client)["client"]
-    response = requests.get(f"http://{client.data_address}/greet?name=Ada", timeout=10)
-    assert response.text == '{"message": "Hello, Ada!"}'
+    # The manual shows how to call it by HTTP.
+    page = (ROOT / "Sources/Weir/Weir.docc/HTTP.md").read_text()
+    ((command, shown),) = re.findall(r"^\$ (curl .*)\n(.*)$", page, re.MULTILINE)
+    run = subprocess.run(
+        command.replace("127.0.0.1:8000", client.data_address), shell=True, capture_output=True,
+        text=True, timeout=20, check=True)
+    assert run.stdout == shown
     mine.close()
 
 

@@ -68,7 +68,7 @@ struct ClientConductTests {
 }
 
 @Suite("Timeouts of a client connection")
-struct ClientPatienceTests {
+struct ConnectionTimeoutsTests {
     private var limits: Limits {
         var limits = Limits()
         limits.firstRequestTimeout = .seconds(10)
@@ -79,70 +79,70 @@ struct ClientPatienceTests {
         return limits
     }
 
-    private func isClose(_ verdict: ClientPatience.Verdict) -> Bool {
+    private func isClose(_ verdict: ConnectionTimeouts.Verdict) -> Bool {
         if case .close = verdict { true } else { false }
     }
 
     @Test("A connection without a request is closed just after its timeout")
     func wantsARequest() {
-        var patience = ClientPatience(at: 0)
-        #expect(patience.check(limits, at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
+        var timeouts = ConnectionTimeouts(at: 0)
+        #expect(timeouts.check(limits, at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
         #expect(
-            isClose(patience.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0)))
-        patience.hasBegun = true
+            isClose(timeouts.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0)))
+        timeouts.hasBegun = true
         #expect(
-            patience.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0) == .wait)
+            timeouts.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0) == .wait)
     }
 
     @Test("The timeout of a header block starts with its first frame")
     func wantsWholeHeaders() {
-        var patience = ClientPatience(at: 0)
-        patience.hasBegun = true
+        var timeouts = ConnectionTimeouts(at: 0)
+        timeouts.hasBegun = true
         for time in 1...6 {
-            patience.received(at: UInt64(time) * second, isReceivingHeaders: true)
+            timeouts.received(at: UInt64(time) * second, isReceivingHeaders: true)
         }
         let now = 6 * second
-        #expect(patience.check(limits, at: now, lastReceived: now, openStreams: 1) == .wait)
-        #expect(isClose(patience.check(limits, at: now + 1, lastReceived: now, openStreams: 1)))
-        patience.received(at: now, isReceivingHeaders: false)
-        #expect(patience.check(limits, at: now + 1, lastReceived: now, openStreams: 1) == .wait)
+        #expect(timeouts.check(limits, at: now, lastReceived: now, openStreams: 1) == .wait)
+        #expect(isClose(timeouts.check(limits, at: now + 1, lastReceived: now, openStreams: 1)))
+        timeouts.received(at: now, isReceivingHeaders: false)
+        #expect(timeouts.check(limits, at: now + 1, lastReceived: now, openStreams: 1) == .wait)
     }
 
     @Test("A silent client receives one PING, and is closed without an acknowledgement")
     func asksForLife() {
-        var patience = ClientPatience(at: 0)
-        patience.hasBegun = true
-        #expect(patience.check(limits, at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
+        var timeouts = ConnectionTimeouts(at: 0)
+        timeouts.hasBegun = true
+        #expect(timeouts.check(limits, at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
         #expect(
-            patience.check(limits, at: 30 * second + 1, lastReceived: 0, openStreams: 1) == .ping)
+            timeouts.check(limits, at: 30 * second + 1, lastReceived: 0, openStreams: 1) == .ping)
         let asked = 30 * second + 1
         #expect(
-            patience.check(limits, at: asked + 20 * second, lastReceived: 0, openStreams: 1)
+            timeouts.check(limits, at: asked + 20 * second, lastReceived: 0, openStreams: 1)
                 == .wait)
-        var other = patience
+        var other = timeouts
         #expect(
             isClose(
                 other.check(limits, at: asked + 20 * second + 1, lastReceived: 0, openStreams: 1)))
-        patience.received(at: asked + second, isReceivingHeaders: false)
+        timeouts.received(at: asked + second, isReceivingHeaders: false)
         #expect(
-            patience.check(
+            timeouts.check(
                 limits, at: asked + 30 * second, lastReceived: asked + second, openStreams: 1)
                 == .wait)
     }
 
     @Test("An idle connection receives GOAWAY after its timeout, and is closed if the client stays")
     func asksIdleOnesToGo() {
-        var patience = ClientPatience(at: 0)
-        patience.hasBegun = true
-        patience.streamClosed(at: 50 * second)
+        var timeouts = ConnectionTimeouts(at: 0)
+        timeouts.hasBegun = true
+        timeouts.streamClosed(at: 50 * second)
         let idle = 150 * second
-        #expect(patience.check(limits, at: idle, lastReceived: idle, openStreams: 0) == .wait)
-        #expect(patience.check(limits, at: idle + 1, lastReceived: idle, openStreams: 1) == .wait)
-        #expect(patience.check(limits, at: idle + 1, lastReceived: idle, openStreams: 0) == .drain)
-        patience.drained(at: idle + 1)
+        #expect(timeouts.check(limits, at: idle, lastReceived: idle, openStreams: 0) == .wait)
+        #expect(timeouts.check(limits, at: idle + 1, lastReceived: idle, openStreams: 1) == .wait)
+        #expect(timeouts.check(limits, at: idle + 1, lastReceived: idle, openStreams: 0) == .drain)
+        timeouts.drained(at: idle + 1)
         let late = idle + 1 + 20 * second
-        #expect(patience.check(limits, at: late, lastReceived: late, openStreams: 0) == .wait)
-        #expect(isClose(patience.check(limits, at: late + 1, lastReceived: late, openStreams: 0)))
+        #expect(timeouts.check(limits, at: late, lastReceived: late, openStreams: 0) == .wait)
+        #expect(isClose(timeouts.check(limits, at: late + 1, lastReceived: late, openStreams: 0)))
     }
 }
 

@@ -16,8 +16,7 @@ internal import TrafficPolicy
         -> Target
     {
         Target(
-            key("e", "b", method), .nobody(RPCError(.unavailable, "")), isNamed: false,
-            unknownMethod: unknown, metrics)
+            key("e", "b", method), isNamed: false, unknownMethod: unknown, metrics)
     }
 
     @Test("An endpoint, and all endpoints together, have a bounded number of named methods")
@@ -109,8 +108,7 @@ internal import TrafficPolicy
         let unknown = UnknownMethod("/e.E/M", of: endpoint, metrics)
         let backend = endpoint == "e" ? "gone" : "kept"
         let target = Target(
-            key(endpoint, backend, "/e.E/M"), .nobody(RPCError(.unavailable, "")), isNamed: false,
-            unknownMethod: unknown, metrics)
+            key(endpoint, backend, "/e.E/M"), isNamed: false, unknownMethod: unknown, metrics)
         let count = target.began(metrics)
         metrics.keep(snapshot(backends: ["kept"]), backendsChanged: true)
         unknown.answered()

@@ -6,22 +6,6 @@ internal import Testing
 internal import Weir
 internal import WeirSwiftProtobuf
 
-/// The example of README.md, "In your own program"; a test compares the two.
-private func example() async throws {
-    let service = Service("helloworld.Greeter")
-        .unary("SayHello") { (request: Helloworld_HelloRequest, _) in
-            Helloworld_HelloReply(message: "Hello \(request.name)!")
-        }
-    let v1 = HandlerBackend("greeter-v1", services: [service])
-    let v2 = Greeters.backend("greeter-v2", "Says Good day") { "Good day, \($0)." }
-
-    let server = WeirServer(backends: [v1, v2])
-    try await server.start()
-    try await server.createEndpoint("greeter", route: "/helloworld.Greeter/", backend: "greeter-v1")
-    try await server.setTraffic("greeter", ["greeter-v1": 0.9, "greeter-v2": 0.1])
-    try await server.run()
-}
-
 @Suite(.timeLimit(.minutes(1))) struct WeirServerTests {
     /// Runs a body against a server on free ports.
     private func withServer(
@@ -269,12 +253,6 @@ private func example() async throws {
                 #expect(!error.metadata.bytes("grpc-status-details-bin").isEmpty)
             }
         }
-    }
-
-    @Test("The example of the README compiles; it is not run here")
-    func hasExample() {
-        let compiled: () async throws -> Void = example
-        _ = compiled
     }
 
     @Test(

@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import Messages
 internal import Serving
 internal import Transport
+internal import Upstream
 
 // A backend's configuration in the words of `admin.proto`, both ways.
 

@@ -1,6 +1,7 @@
 internal import Messages
 internal import Serving
 internal import TrafficPolicy
+internal import Upstream
 
 // A configuration and its message in `admin.proto`, in both directions.
 

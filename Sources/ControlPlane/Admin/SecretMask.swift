@@ -1,6 +1,7 @@
 internal import GRPCWire
 package import Messages
 internal import Serving
+internal import Upstream
 
 /// Whether a message shows the values of workers' environments, which are secrets.
 enum SecretValues: Sendable {

@@ -1,6 +1,7 @@
 internal import Messages
 internal import Serving
 internal import TrafficPolicy
+internal import Upstream
 
 /// What leads from one state to another, for people.
 struct StateComparison {

@@ -1,6 +1,7 @@
 internal import GRPCWire
 internal import Observability
 internal import Serving
+internal import Upstream
 
 /// Metrics of backends of replicas.
 extension ControlPlane {

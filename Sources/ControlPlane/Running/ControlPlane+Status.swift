@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import Messages
 internal import Observability
 internal import Serving
+internal import Upstream
 
 /// How backends of replicas fare on this server.
 extension ControlPlane {

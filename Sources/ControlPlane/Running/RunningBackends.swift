@@ -1,6 +1,7 @@
 internal import Logging
 internal import Serving
 internal import Transport
+internal import Upstream
 
 /// The backends of replicas that run on this server: makes them follow the control state.
 ///

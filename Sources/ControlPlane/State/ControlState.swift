@@ -3,6 +3,7 @@ package import Messages
 package import Serving
 package import TrafficPolicy
 package import Transport
+package import Upstream
 
 /// All that the control plane decides: a value, changed as a whole, numbered by its revision.
 ///

@@ -3,6 +3,7 @@ internal import Messages
 internal import Serving
 internal import StateStores
 internal import TrafficPolicy
+internal import Upstream
 
 // The control state in the words of `store.proto`, both ways. What is read back is the same, bit
 // for bit.

@@ -5,6 +5,7 @@ internal import NIOCore
 internal import Observability
 internal import TrafficPolicy
 internal import Transport
+internal import Upstream
 
 /// A request that is not gRPC as a call of `weir.v1.Serve/Call`, which backends answer like any
 /// other.
@@ -15,17 +16,12 @@ internal import Transport
 /// ```
 ///
 /// Confined to its loop.
-final class DynamicCall: Caller {
-    /// The method of the dynamic calls of all endpoints.
-    static let path = Array(MethodPath.dynamicCall.description.utf8)
-
-    static func isPath(_ text: String) -> Bool { text.utf8.elementsEqual(path) }
-
+final class DynamicCall: CallSource {
     let headers: HeaderBlock
     let peer: Peer
-    private let loop: ServingLoop
+    private let router: Router
     private var call: ServerCall?
-    private var body: [UInt8] = []
+    private var body: BodyCollector
     /// Why the backend's response can't be returned, found before its end.
     private var refusal: HTTPRefusal?
     private var reply: ((HTTPReply) -> Void)?
@@ -36,27 +32,27 @@ final class DynamicCall: Caller {
     ///   cancellation.
     /// - Returns: the call, to be cancelled; nil when it has ended.
     static func begin(
-        _ request: HTTPRequest, on loop: ServingLoop, at now: UInt64,
+        _ request: HTTPRequest, on router: Router, at now: UInt64,
         _ reply: @escaping (HTTPReply) -> Void
     ) -> DynamicCall? {
-        guard let endpoint = loop.endpoint(for: request) else {
-            loop.unrouted += 1
-            reply(refusal(of: request, loop.snapshot))
+        guard let endpoint = router.endpoint(for: request) else {
+            router.countUnrouted()
+            reply(refusal(of: request, router.snapshot))
             return nil
         }
-        let path = loop.resolveDynamic(endpoint)
-        if let error = path.refusal(on: loop, at: now) {
+        let path = router.resolveDynamic(endpoint)
+        if let error = path.refusal(on: router.loop, at: now) {
             reply(HTTPReply(error))
             return nil
         }
-        let call = DynamicCall(request, endpoint: endpoint.name, loop, reply)
+        let call = DynamicCall(request, endpoint: endpoint.name, router, reply)
         call.start(path, request, at: now)
         return call.call == nil ? nil : call
     }
 
     private static func refusal(of request: HTTPRequest, _ snapshot: RoutingSnapshot) -> HTTPReply {
         if let name = request.first(KnownHeader.endpoint.name),
-            isPath(request.path)
+            DynamicPath.matches(request.path)
         {
             return HTTPReply(.noEndpoint(named: name))
         }
@@ -73,11 +69,15 @@ final class DynamicCall: Caller {
     }
 
     private init(
-        _ request: HTTPRequest, endpoint: String, _ loop: ServingLoop,
+        _ request: HTTPRequest, endpoint: String, _ router: Router,
         _ reply: @escaping (HTTPReply) -> Void
     ) {
-        self.loop = loop
+        self.router = router
         self.reply = reply
+        // The prefix of the message counts too.
+        let (limit, overflow) = router.loop.limits.maxCallResponseBytes.addingReportingOverflow(
+            MessagePrefix.byteCount)
+        body = BodyCollector(router.loop, limit: overflow ? .max : limit)
         peer = request.peer
         headers = Self.headers(request, endpoint: endpoint)
     }
@@ -107,11 +107,10 @@ final class DynamicCall: Caller {
 
     private func start(_ path: ResolvedPath, _ request: HTTPRequest, at now: UInt64) {
         let head = RequestHead(headers)
-        let choice = path.choose(shardKey: head.shardKeyBytes, &loop.random)
-        let call = choice.target.call(loop, .caller(self))
+        let choice = path.choose(shardKey: head.shardKeyBytes, &router.loop.context.random)
+        let call = choice.destination.begin(router.loop, .source(self), at: now)
         self.call = call
-        call.begin(HTTP2Stream(id: 0, slot: 0), target: choice.target, at: now)
-        guard call.start(head, path, choice) else { return }
+        guard call.start(head, tap: path.mirror(call, choice, in: router.shadows)) else { return }
         var frame = MessagePrefix.room
         message(request).serialize(appendingTo: &frame)
         let length = frame.count - MessagePrefix.byteCount
@@ -135,29 +134,27 @@ final class DynamicCall: Caller {
         call?.streamClosed()
     }
 
-    // MARK: Caller
+    // MARK: The call
 
     func credit(_ bytes: Int) {}
 
     func responded(encoding: String) {}
 
     func wrote(_ bytes: RawSpan) {
-        let (limit, overflow) = loop.limits.maxCallResponseBytes.addingReportingOverflow(
-            MessagePrefix.byteCount)
-        guard bytes.byteCount <= (overflow ? .max : limit) - body.count else {
+        switch body.append(bytes) {
+        case nil: break
+        case .overload(let error): call?.finish(error)
+        case .tooLarge:
             let refusal = tooLarge(call?.target)
             self.refusal = refusal
             call?.finish(refusal.error)
-            return
         }
-        body.append(bytes)
-        if let error = loop.hold(bytes.byteCount) { call?.finish(error) }
     }
 
     private func tooLarge(_ target: Target?) -> HTTPRefusal {
         .invalidResponse(
             of: target?.key.backend ?? "",
-            "its body is over the limit of \(loop.limits.maxMessageBytes) bytes (max-message-bytes)"
+            "its body is over the limit of \(router.loop.limits.maxMessageBytes) bytes (max-message-bytes)"
         )
     }
 
@@ -168,10 +165,7 @@ final class DynamicCall: Caller {
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64) {
         let target = call?.target
         call = nil
-        defer {
-            _ = loop.hold(-body.count)
-            body = []
-        }
+        defer { body.drop() }
         guard let reply else { return }
         self.reply = nil
         var response =
@@ -190,7 +184,7 @@ final class DynamicCall: Caller {
 
     /// The response that the backend has returned.
     private func response(of target: Target?) -> HTTPReply {
-        let body = body
+        let body = body.bytes
         guard let payload = MessagePrefix.onlyPayload(in: body.rawSpan) else {
             return unusable("not one message, or a compressed one")
         }
@@ -200,11 +194,11 @@ final class DynamicCall: Caller {
         } catch {
             return unusable(error.description)
         }
-        guard message.payload.count <= loop.limits.maxMessageBytes else {
+        guard message.payload.count <= router.loop.limits.maxMessageBytes else {
             return HTTPReply(tooLarge(target))
         }
         do throws(HTTPRefusal) {
-            return try HTTPReply(message, from: target?.key.backend ?? "", loop.limits)
+            return try HTTPReply(message, from: target?.key.backend ?? "", router.loop.limits)
         } catch {
             return HTTPReply(error)
         }

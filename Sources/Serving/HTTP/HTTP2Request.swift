@@ -4,18 +4,24 @@ internal import Transport
 
 /// A stream of HTTP/2 whose request is not gRPC: collected, answered, done. Confined to its loop.
 final class HTTP2Request {
-    private unowned let connection: ServerConnection
+    private let http2: HTTP2Connection
+    private let router: Router
+    private let port: ServedPort
     private let stream: HTTP2Stream
     private let method: String
     private let head: Result<HTTPRequestHead, HTTPRefusal>
-    private var body: [UInt8] = []
+    private var body: BodyCollector
     private var isRefused = false
     private var work: HTTPWork?
 
-    private var loop: ServingLoop { connection.loop }
-
-    init(_ stream: HTTP2Stream, _ block: HeaderBlock, on connection: ServerConnection) {
-        self.connection = connection
+    init(
+        _ stream: HTTP2Stream, _ block: HeaderBlock, on http2: HTTP2Connection, _ router: Router,
+        _ port: ServedPort
+    ) {
+        self.http2 = http2
+        self.router = router
+        self.port = port
+        body = BodyCollector(router.loop, limit: router.loop.limits.maxMessageBytes)
         self.stream = stream
         func text(_ header: KnownHeader) -> String? { block.first(header).map { block.text($0) } }
         let method = text(.method) ?? ""
@@ -41,23 +47,21 @@ final class HTTP2Request {
     /// Body bytes have arrived, perhaps the last ones.
     func received(_ bytes: RawSpan, endStream: Bool) {
         // The limit bounds what is kept, so the client may send on.
-        connection.session.consume(bytes.byteCount, of: stream)
-        connection.changed()
+        http2.session.consume(bytes.byteCount, of: stream)
+        http2.changed()
         guard !isRefused, case .success(let head) = head else { return }
         collect(bytes, of: head, endStream: endStream)
     }
 
     private func collect(_ bytes: RawSpan, of head: HTTPRequestHead, endStream: Bool) {
-        let limit = loop.limits.maxMessageBytes
-        guard bytes.byteCount <= limit - body.count else {
-            return refuse(.bodyTooLarge(limit: limit))
+        switch body.append(bytes) {
+        case .tooLarge: return refuse(.bodyTooLarge(limit: body.limit))
+        case .overload(let error): return refuse(HTTPReply(error))
+        case nil: break
         }
-        body.append(bytes)
-        if let error = loop.hold(bytes.byteCount) { return refuse(HTTPReply(error)) }
         guard endStream else { return }
-        let request = HTTPRequest(head, body: body, peer: connection.peer)
-        dropBody()
-        work = connection.port.http.answer(request, on: loop, at: connection.readTime) {
+        let request = HTTPRequest(head, body: body.take(), peer: http2.peer)
+        work = port.answer(request, on: router, at: http2.readTime) {
             [weak self] reply in self?.send(reply)
         }
     }
@@ -67,30 +71,27 @@ final class HTTP2Request {
 
     private func refuse(_ reply: HTTPReply) {
         isRefused = true
-        dropBody()
+        body.drop()
         send(reply)
     }
 
     private func send(_ reply: HTTPReply) {
         var block = HeaderBlock([":status": "\(reply.status)"])
-        for field in reply.fields(date: loop.clock.date()) { block.append(field.name, field.value) }
-        let hasBody = method != "HEAD" && !reply.content.isEmpty
-        connection.session.respond(to: stream, headers: block, endStream: !hasBody)
-        if hasBody {
-            connection.session.write(reply.content.rawSpan, to: stream)
-            connection.session.finish(stream)
+        for field in reply.fields(date: router.loop.clock.date()) {
+            block.append(field.name, field.value)
         }
-        connection.changed()
-    }
-
-    private func dropBody() {
-        _ = loop.hold(-body.count)
-        body = []
+        let hasBody = method != "HEAD" && !reply.content.isEmpty
+        http2.session.respond(to: stream, headers: block, endStream: !hasBody)
+        if hasBody {
+            http2.session.write(reply.content.rawSpan, to: stream)
+            http2.session.finish(stream)
+        }
+        http2.changed()
     }
 
     /// The stream has closed: the client has reset it or disconnected, or the response was sent.
     func streamClosed() {
-        dropBody()
+        body.drop()
         work?.cancel()
         work = nil
     }

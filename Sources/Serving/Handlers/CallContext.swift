@@ -26,7 +26,7 @@ public struct CallContext: Sendable {
 
     /// Whether this is a copy of a call, whose answer goes to nobody; its metadata says so too, by
     /// `x-serve-shadow: 1`.
-    public var isShadow: Bool { call.copy != nil }
+    public var isShadow: Bool { call.isShadow }
 
     /// `/pkg.Service/Method`
     public var path: String { headers.first(.path).map { headers.text($0) } ?? "" }

@@ -13,7 +13,8 @@ internal import Transport
 /// see to that.
 final class HandlerCall: ServerCall, @unchecked Sendable {
     private var task: Task<Void, Never>?
-    private var handler: Handler?
+    /// Set when the call begins.
+    var handler: Handler?
     /// Called when the call has ended; nil for most calls.
     var whenEnded: (@Sendable () -> Void)?
 
@@ -29,14 +30,13 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     private var inbound = InboundMessages()
     private var drainWaiter: CheckedContinuation<Void, any Error>?
 
-    override init(_ loop: ServingLoop, _ origin: Origin, target: Target) {
+    override init(_ loop: LoopState, _ origin: Origin, _ target: Target) {
         deframer = Deframer(limit: loop.limits.maxMessageBytes)
-        super.init(loop, origin, target: target)
+        super.init(loop, origin, target)
     }
 
-    override func start(_ request: RequestHead) {
-        guard case .handler(let handler) = target.answerer else { return }
-        self.handler = handler
+    override func answer(_ request: RequestHead) {
+        guard let handler else { return }
         deframer.limit = handler.maxMessageBytes
         inbound.reset()
         acceptsGzip = request.acceptsGzip
@@ -168,34 +168,29 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     func start<Success: Sendable>(
         _ operation: sending @escaping @isolated(any) () async -> Success
     ) {
-        if let copy {
-            copy.workBegan()
-            let started = Task(executorPreference: loop.shadowThreads, operation: operation)
-            task = started as? Task<Void, Never>
-            return
-        }
-        guard isBlocking else {
+        switch place {
+        case .loop:
             let started = Task.immediate(executorPreference: loop.executor, operation: operation)
             if state.isOpen { task = started as? Task<Void, Never> }
-            return
+        case .blockingThread:
+            let delay = loop.threads.blocking.delay
+            if let error = loop.admission.beginBlocking(delay: delay) { return finish(error) }
+            let started = Task(executorPreference: loop.threads.blocking, operation: operation)
+            task = started as? Task<Void, Never>
+        case .shadowThread:
+            source?.workBegan()
+            let started = Task(executorPreference: loop.threads.shadows, operation: operation)
+            task = started as? Task<Void, Never>
         }
-        guard loop.blockingCalls < loop.limits.maxBlockingCalls else {
-            let limit = loop.limits.maxBlockingCalls
-            return finish(
-                loop.refusal(
-                    .blocking, "\(limit) calls of blocking handlers are running or waiting"))
-        }
-        if let delay = loop.blocking.delay, delay > loop.limits.maxQueueingDelay.nanoseconds {
-            return finish(
-                loop.refusal(
-                    .delay, "blocking handlers begin \(delay / 1_000_000) ms after their requests"))
-        }
-        loop.blockingCalls += 1
-        let started = Task(executorPreference: loop.blocking, operation: operation)
-        task = started as? Task<Void, Never>
     }
 
-    private var isBlocking: Bool { handler?.isBlocking ?? false }
+    /// Where a handler runs.
+    private enum Place { case loop, blockingThread, shadowThread }
+
+    private var place: Place {
+        if isShadow { return .shadowThread }
+        return handler?.isBlocking == true ? .blockingThread : .loop
+    }
 
     /// Runs the closure on the loop: now when this is the loop.
     func onLoop(_ body: @escaping @Sendable (HandlerCall) -> Void) {
@@ -255,10 +250,10 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     }
 
     private func handlerEnded() {
-        if let copy {
-            copy.workEnded()
-        } else if isBlocking {
-            loop.blockingCalls -= 1
+        switch place {
+        case .loop: break
+        case .blockingThread: loop.admission.endBlocking()
+        case .shadowThread: source?.workEnded()
         }
         task = nil
     }

@@ -1,6 +1,7 @@
 package import GRPCWire
 internal import Observability
 package import TrafficPolicy
+package import Upstream
 
 /// All that the data plane needs to know to route: immutable, one reference per loop, replaced as
 /// a whole when the control state changes.

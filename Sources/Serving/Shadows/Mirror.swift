@@ -4,6 +4,7 @@ internal import Messages
 internal import NIOCore
 internal import Observability
 internal import Transport
+internal import Upstream
 
 /// The copies of one call: takes what the client sends and what it is answered, and hands it to the
 /// copies when the loop has nothing more urgent to do.
@@ -16,9 +17,16 @@ internal import Transport
 ///
 /// The call itself never waits for a mirror. Bytes are held once, by all copies together. Confined
 /// to its loop.
-final class Mirror {
-    let loop: ServingLoop
-    /// Who made the call.
+final class Mirror: CallTap {
+    /// A second copy to the backend that answers the call.
+    struct Noise {
+        let target: ShadowTarget
+        /// As a bound on random numbers: the share of calls that get one.
+        let threshold: UInt64
+    }
+
+    let shadows: ShadowLoop
+    /// The client.
     let peer: Peer
     /// The request's headers.
     let headers: HeaderBlock
@@ -36,29 +44,32 @@ final class Mirror {
     /// The caller has hung up: there is no whole answer to compare with.
     private(set) var isAbandoned = false
 
-    /// A mirror for a call that shadows were sampled for; nil when no copy may be made.
-    init?(_ call: ServerCall, _ path: ResolvedPath, _ choice: ResolvedPath.Choice) {
-        loop = call.loop
+    /// A mirror for a call; nil if no copy may be made.
+    ///
+    /// - Parameter targets: the shadows that were sampled for it.
+    init?(
+        of call: ServerCall, to targets: [ShadowTarget], _ noise: Noise?, in shadows: ShadowLoop
+    ) {
+        self.shadows = shadows
         peer = call.peer
         headers = call.requestHeaders
         method = call.target.key.method
         due = call.due
-        for index in path.shadows.indices where choice.isSampled(index) {
-            add(path.shadows[index], primary: call.target)
-        }
+        for target in targets { add(target, primary: call.target) }
         guard !copies.isEmpty else { return nil }
-        if let noise = path.noise, loop.random.next() < noise.threshold {
-            copy(to: noise.targets[choice.index])
+        if let noise, shadows.loop.context.random.next() < noise.threshold {
+            copy(to: noise.target)
         }
         enqueue()
     }
 
     private func add(_ shadow: ShadowTarget, primary: Target) {
         shadow.tally.figures.select()
-        if shadow.target.key.backend == primary.key.backend, !shadow.shadow.includesOwn {
+        if shadow.destination.target.key.backend == primary.key.backend, !shadow.shadow.includesOwn
+        {
             return shadow.tally.figures.skipOwn()
         }
-        if case .nobody(let error) = shadow.target.answerer, error.code == .unavailable {
+        if case .none(let error) = shadow.destination.answerer, error.code == .unavailable {
             return shadow.tally.figures.drop(.noReplica)
         }
         copy(to: shadow)
@@ -71,7 +82,7 @@ final class Mirror {
         copies.append(ShadowCopy(shadow, of: self))
     }
 
-    // MARK: What the call hears and says
+    // MARK: The call
 
     /// Request bytes from the client.
     func received(_ bytes: RawSpan, endStream: Bool) {
@@ -89,21 +100,21 @@ final class Mirror {
 
     /// Response bytes to the client.
     func wrote(_ bytes: RawSpan) {
-        response.append(bytes, limit: loop.limits.comparedBodyBytes)
+        response.append(bytes, limit: shadows.loop.limits.comparedBodyBytes)
         if response.isWhole, !copies.allSatisfy({ $0.hold(answer: bytes.byteCount) }) {
             response.dropBody()
         }
         // Copies that were ahead may go on.
-        for copy in copies where copy.isAhead { loop.shadowQueue.wake(copy) }
+        for copy in copies where copy.isAhead { shadows.queue.wake(copy) }
     }
 
     /// The status is known, or the caller has hung up.
-    func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64, byCaller: Bool) {
+    func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64, byClient: Bool) {
         response.end(code, message, nanoseconds: nanoseconds)
-        isAbandoned = byCaller
+        isAbandoned = byClient
         for copy in copies {
             // The rest of the request will never come.
-            if byCaller, !isRequestComplete { copy.abandon() }
+            if byClient, !isRequestComplete { copy.abandon() }
             copy.primaryEnded()
         }
     }
@@ -113,7 +124,7 @@ final class Mirror {
     private func enqueue() {
         guard !isQueued else { return }
         isQueued = true
-        loop.shadowQueue.add(self)
+        shadows.queue.add(self)
     }
 
     /// Lets the copies have what has come.

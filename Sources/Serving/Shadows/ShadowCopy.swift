@@ -6,7 +6,7 @@ internal import Transport
 
 /// A shadow as one path of one endpoint reaches it on one loop.
 struct ShadowTarget {
-    let target: Target
+    let destination: Destination
     let shadow: Shadow
     let tally: ShadowTally
 }
@@ -22,7 +22,7 @@ struct ShadowTarget {
 /// ```
 ///
 /// What it holds is bounded by the shadow's limits; over them it is dropped. Confined to its loop.
-final class ShadowCopy: Caller {
+final class ShadowCopy: CallSource {
     private enum State {
         case queued
         case running(ServerCall)
@@ -52,7 +52,8 @@ final class ShadowCopy: Caller {
     /// Waits until the caller's response has caught up.
     private(set) var isAhead = false
 
-    private var loop: ServingLoop { mirror.loop }
+    private var loop: LoopState { mirror.shadows.loop }
+    private var queue: ShadowQueue { mirror.shadows.queue }
     private var account: ShadowAccount { shadow.shadow.account }
     private var limits: ShadowLimits { shadow.shadow.limits }
 
@@ -63,6 +64,7 @@ final class ShadowCopy: Caller {
 
     var headers: HeaderBlock { mirror.headers }
     var peer: Peer { mirror.peer }
+    var isShadow: Bool { true }
 
     /// More of the request is of use to it.
     var isOpen: Bool {
@@ -96,13 +98,11 @@ final class ShadowCopy: Caller {
     }
 
     private func start() {
-        let call = shadow.target.call(loop, .caller(self))
-        state = .running(call)
         let now = NIODeadline.now().uptimeNanoseconds
-        call.begin(HTTP2Stream(id: 0, slot: 0), target: shadow.target, at: now)
+        let call = shadow.destination.begin(loop, .source(self), at: now)
+        state = .running(call)
         due = min(mirror.due ?? .max, now + limits.timeout.nanoseconds)
         call.setDeadline(at: due)
-        if case .nobody(let error) = shadow.target.answerer { return call.finish(error) }
         call.start(RequestHead(mirror.headers))
     }
 
@@ -159,7 +159,7 @@ final class ShadowCopy: Caller {
     /// the caller has got until now, and for its share of the loop's time.
     func takesMore() -> Bool {
         guard !isTooFarAhead else { return false }
-        guard loop.shadowQueue.takeAllowance(unpacedBytes) else { return false }
+        guard queue.takeAllowance(unpacedBytes) else { return false }
         unpacedBytes = 0
         return true
     }
@@ -167,7 +167,7 @@ final class ShadowCopy: Caller {
     /// Notifies the call when the backend may continue.
     func waitForRoom() {
         guard isOpen else { return }
-        if isTooFarAhead { isAhead = true } else { loop.shadowQueue.waitForAllowance(self) }
+        if isTooFarAhead { isAhead = true } else { queue.waitForAllowance(self) }
     }
 
     /// There may be room again.
@@ -210,6 +210,17 @@ final class ShadowCopy: Caller {
             RPCError(.cancelled, "cut off: over \(limit) bytes longer than the caller's answer"))
     }
 
+    /// The pool has no replica for the copy.
+    func dropped(_ error: RPCError) {
+        let reason: ShadowDrop =
+            switch error.code {
+            case .resourceExhausted: .inFlight
+            case .failedPrecondition: .loop
+            default: .noReplica
+            }
+        drop(reason, error)
+    }
+
     /// Gives the copy up, and counts why.
     func drop(_ reason: ShadowDrop, _ error: RPCError? = nil) {
         guard isOpen else { return }
@@ -250,7 +261,7 @@ final class ShadowCopy: Caller {
             account: account, epoch: account.epoch, method: mirror.method,
             metadata: { [headers] in Metadata(headers) }, primary: mirror.response,
             shadow: response, heldBytes: heldBytes)
-        if loop.comparer.submit(comparison) {
+        if mirror.shadows.comparer.submit(comparison) {
             // The bytes are the comparison's now.
             heldBytes = 0
         } else {

@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import NIOCore
 
 /// The work for shadows on one loop, done when the loop's own is: after what a turn of the loop has
@@ -14,12 +15,12 @@ final class ShadowQueue: @unchecked Sendable {
 
     private let eventLoop: any EventLoop
     private let bytesPerMillisecond: Int
-    private var mirrors: [Mirror] = []
+    private var mirrors: Deque<Mirror> = []
     private var isScheduled = false
     /// Copies whose response may go on.
     private var awake: [ShadowCopy] = []
     /// Copies that wait for an allowance, first come, first served.
-    private var waiting = WaitingLine<ShadowCopy>()
+    private var waiting: Deque<ShadowCopy> = []
     private var isAdmitting = false
     /// Response bytes that may be asked for now.
     private var allowance: Int
@@ -58,12 +59,11 @@ final class ShadowQueue: @unchecked Sendable {
 
         let end = NIODeadline.now().uptimeNanoseconds + Self.sliceNanoseconds
         var done = 0
-        while done < mirrors.count {
-            mirrors[done].pump()
+        while let mirror = mirrors.popFirst() {
+            mirror.pump()
             done += 1
             if done % Self.batch == 0, NIODeadline.now().uptimeNanoseconds > end { break }
         }
-        mirrors.removeFirst(done)
         guard !mirrors.isEmpty, !isScheduled else { return }
         isScheduled = true
         eventLoop.scheduleTask(in: Self.pause) { self.run() }
@@ -91,7 +91,7 @@ final class ShadowQueue: @unchecked Sendable {
 
     /// Tells the copy when it is its turn.
     func waitForAllowance(_ copy: ShadowCopy) {
-        _ = waiting.append(copy)
+        waiting.append(copy)
         scheduleAdmission()
     }
 
@@ -101,10 +101,7 @@ final class ShadowQueue: @unchecked Sendable {
         eventLoop.scheduleTask(in: Self.pause) {
             self.isAdmitting = false
             self.refill()
-            while self.allowance > 0, let copy = self.waiting.first {
-                self.waiting.removeFirst()
-                copy.goOn()
-            }
+            while self.allowance > 0, let copy = self.waiting.popFirst() { copy.goOn() }
             if !self.waiting.isEmpty { self.scheduleAdmission() }
         }
     }

@@ -115,9 +115,8 @@ public final class WeirControl: Sendable {
 
     // MARK: Backends
 
-    /// Adds an upstream backend: gRPC servers that Weir does not start.
-    ///
-    /// - Parameter addresses: `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`.
+    /// Adds an upstream backend: gRPC servers that Weir does not start. An address is `HOST:PORT`,
+    /// `[IPV6]:PORT` or `unix:/PATH`.
     @discardableResult
     public func createBackend(
         _ name: String, upstream addresses: [String], _ options: ChangeOptions = ChangeOptions()
@@ -126,10 +125,8 @@ public final class WeirControl: Sendable {
             .init(name: name, kind: .upstream(.init(addresses: addresses))), options)
     }
 
-    /// Adds a worker backend: processes that Weir starts.
-    ///
-    /// - Parameter command: the program and its arguments; it serves gRPC on the Unix socket named
-    ///   by its environment variable `WEIR_WORKER_SOCKET`.
+    /// Adds a worker backend: processes that Weir starts. A command is a program and its arguments;
+    /// it serves gRPC on the Unix socket that its environment variable `WEIR_WORKER_SOCKET` names.
     @discardableResult
     public func createBackend(
         _ name: String, worker command: [String], replicas: Int = 1,
@@ -171,10 +168,9 @@ public final class WeirControl: Sendable {
 
     // MARK: Endpoints
 
-    /// Adds an endpoint that routes all requests to one backend.
-    ///
-    /// - Parameter route: a method `/pkg.Service/Method`, a service `/pkg.Service/`, a plain path
-    ///   for HTTP, or nil for an endpoint that clients call only by name.
+    /// Adds an endpoint that routes all requests to one backend. A route is a method
+    /// `/pkg.Service/Method`, a service `/pkg.Service/`, a plain path for HTTP, or nil for an
+    /// endpoint that clients call only by name.
     @discardableResult
     public func createEndpoint(
         _ name: String, route: String? = nil, backend: String,
@@ -262,9 +258,8 @@ public final class WeirControl: Sendable {
         return reply.backends.map(BackendStats.init)
     }
 
-    /// The backend of a request, and an explanation.
-    ///
-    /// - Parameter path: the path of a request, or the name of an endpoint.
+    /// The backend of a request, and an explanation. The path is that of a request, or the name of
+    /// an endpoint.
     public func explain(_ path: String, shardKey: String = "") async throws -> Explanation {
         let isPath = path.contains("/")
         let reply: Weir_Admin_V1_ExplainRouteResponse = try await ask(

@@ -14,7 +14,7 @@ public struct StateStorage: Sendable {
     }
 
     /// Reads `memory:`, `sqlite:PATH` or `etcd:http://HOST:PORT[,HOST:PORT...][?NAME=VALUE&...]`;
-    /// the settings of etcd are in the README.
+    /// the page <doc:State> lists the settings of etcd.
     public init(_ text: String) throws(Failure) {
         do throws(StoreLocation.Invalid) {
             location = try StoreLocation(text)

@@ -6,6 +6,7 @@ internal import NIOCore
 public import Serving
 internal import StateStores
 internal import Synchronization
+internal import Upstream
 
 internal import class Foundation.ProcessInfo
 
@@ -82,8 +83,8 @@ public final class WeirServer: Sendable {
     private let notifier: ServiceNotifier
     private let following = Mutex<Task<Void, Never>?>(nil)
 
-    /// - Parameter backends: the handlers that this server can route to; each becomes a backend
-    ///   under its own name.
+    /// Creates a server that can route to handlers; each of `backends` becomes a backend under its
+    /// own name.
     public init(_ configuration: Configuration = Configuration(), backends: [HandlerBackend]) {
         self.configuration = configuration
         security = Security(configuration.security)
@@ -199,13 +200,13 @@ public final class WeirServer: Sendable {
         try adminPort.checkDistinct(from: dataPort)
         let admin = try await dataPlane.listenForOperators(
             adminPort, tls: security.adminTLS,
-            services: SystemServices(
-                backend: controlPlane.adminBackend,
+            serving: ServedPort(
+                services: controlPlane.adminBackend,
                 http: .function { await controlPlane.answer($0) }
             ))
         let data = try await dataPlane.listen(
             dataPort, tls: security.dataTLS,
-            services: SystemServices(backend: controlPlane.standardBackend, http: .endpoints))
+            serving: ServedPort(services: controlPlane.standardBackend, http: .endpoints))
         func address(_ asked: Address, _ inherited: Int32?, _ bound: SocketAddress) -> Address {
             let host = inherited == nil ? asked.host : bound.ipAddress ?? asked.host
             return Address(host: host, port: bound.port ?? 0)
@@ -314,9 +315,8 @@ public final class WeirServer: Sendable {
 
     // MARK: Control
 
-    /// Adds an endpoint that routes all requests to one backend.
-    ///
-    /// - Parameter route: a method `/pkg.Service/Method` or a service `/pkg.Service/`.
+    /// Adds an endpoint that routes all requests to one backend. A route is a method
+    /// `/pkg.Service/Method` or a service `/pkg.Service/`.
     public func createEndpoint(
         _ name: String, route: String, backend: String
     ) async throws(RPCError) {
@@ -325,19 +325,17 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Adds an upstream backend: gRPC servers that Weir does not start.
-    ///
-    /// - Parameter addresses: `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`; plaintext.
+    /// Adds an upstream backend: gRPC servers that Weir does not start, without TLS. An address is
+    /// `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`.
     public func createBackend(_ name: String, upstream addresses: [String]) async throws(RPCError) {
         try await refusals {
             try await controlPlane.createUpstream(name, addresses: addresses)
         }
     }
 
-    /// Adds a worker backend: processes that this program starts, monitors and restarts. Each
-    /// serves gRPC on the Unix socket named by its environment variable `WEIR_WORKER_SOCKET`.
-    ///
-    /// - Parameter command: the program and its arguments.
+    /// Adds a worker backend: processes that this program starts, monitors and restarts. A command
+    /// is a program and its arguments; it serves gRPC on the Unix socket that its environment
+    /// variable `WEIR_WORKER_SOCKET` names.
     public func createBackend(
         _ name: String, worker command: [String], replicas: Int = 1
     ) async throws(RPCError) {

@@ -5,6 +5,7 @@ internal import HelloWorld
 internal import Logging
 internal import Messages
 internal import Serving
+internal import Upstream
 internal import Weir
 
 /// `weir serve`

@@ -1,0 +1,13 @@
+internal import GRPCWire
+
+/// Observes one call. The call never waits for it. Confined to its loop.
+protocol CallTap: AnyObject {
+    /// Request bytes from the client.
+    func received(_ bytes: RawSpan, endStream: Bool)
+    /// The response begins.
+    func responded(encoding: String)
+    /// Response bytes to the client.
+    func wrote(_ bytes: RawSpan)
+    /// The status is known, or the client has cancelled the call.
+    func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64, byClient: Bool)
+}

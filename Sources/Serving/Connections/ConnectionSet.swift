@@ -1,0 +1,106 @@
+internal import Logging
+internal import NIOCore
+internal import Transport
+
+/// A client's connection, of any protocol. Confined to its loop.
+protocol ServedConnection: AnyObject {
+    var port: ServedPort { get }
+
+    /// Ends what takes too long. Called several times a second.
+    func checkTimeouts(at now: UInt64)
+    /// Asks the client to disconnect, and closes when no request runs any more.
+    func drain()
+    func close()
+}
+
+/// The connections of clients on one loop.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the loop.
+final class ConnectionSet: @unchecked Sendable {
+    /// How exact the timeouts of connections are.
+    private static let checkInterval = TimeAmount.milliseconds(250)
+
+    let router: Router
+    let loop: LoopState
+    private var connections: [ObjectIdentifier: any ServedConnection] = [:]
+    /// Nil while there are no connections.
+    private var checks: RepeatedTask?
+    private var logged: TokenBucket
+    private var unloggedClosings = 0
+    private var isDraining = false
+    private var isClosed = false
+    private var whenEmpty: EventLoopPromise<Void>?
+
+    init(_ router: Router) {
+        self.router = router
+        loop = router.loop
+        logged = TokenBucket(
+            capacity: 10, perSecond: 5, at: router.loop.eventLoop.now.uptimeNanoseconds)
+    }
+
+    /// Connections to the data port.
+    var dataConnections: Int { connections.values.count { $0.port.servesEndpoints } }
+
+    /// Adds a connection. While the server drains, it may send the requests that are on their way.
+    func add(_ connection: any ServedConnection) {
+        if checks == nil { startChecks() }
+        connections[ObjectIdentifier(connection)] = connection
+        if isClosed {
+            connection.close()
+        } else if isDraining {
+            connection.drain()
+        }
+    }
+
+    func remove(_ connection: any ServedConnection) {
+        connections[ObjectIdentifier(connection)] = nil
+        if connections.isEmpty, let promise = whenEmpty {
+            whenEmpty = nil
+            promise.succeed()
+        }
+    }
+
+    /// Logs why the server closes a connection. Clients could cause this on purpose, so above a few
+    /// lines a second only the number is logged.
+    func logClosing(_ peer: Peer, _ reason: String) {
+        guard logged.take(1, at: loop.eventLoop.now.uptimeNanoseconds) else {
+            unloggedClosings += 1
+            return
+        }
+        var metadata: Logger.Metadata = ["peer": "\(peer.text)", "reason": "\(reason)"]
+        if unloggedClosings > 0 { metadata["before"] = "\(unloggedClosings) more" }
+        unloggedClosings = 0
+        loop.log.notice("closing connection", metadata: metadata)
+    }
+
+    private func startChecks() {
+        let interval = Self.checkInterval
+        checks = loop.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) {
+            task in
+            guard !self.connections.isEmpty else {
+                self.checks = nil
+                return task.cancel()
+            }
+            let now = self.loop.eventLoop.now.uptimeNanoseconds
+            for connection in self.connections.values { connection.checkTimeouts(at: now) }
+        }
+    }
+
+    // MARK: The end
+
+    /// Asks all clients to disconnect; succeeds when the last connection has closed.
+    func drain() -> EventLoopFuture<Void> {
+        isDraining = true
+        guard !connections.isEmpty else { return loop.eventLoop.makeSucceededVoidFuture() }
+        let promise = whenEmpty ?? loop.eventLoop.makePromise(of: Void.self)
+        whenEmpty = promise
+        for connection in connections.values { connection.drain() }
+        return promise.futureResult
+    }
+
+    /// Closes what is still open; running requests end as CANCELLED.
+    func closeAll() {
+        isClosed = true
+        for connection in connections.values { connection.close() }
+    }
+}

@@ -1,0 +1,302 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Logging
+internal import NIOCore
+internal import TrafficPolicy
+internal import Transport
+internal import Upstream
+
+/// One HTTP/2 connection of a client: what it sends becomes calls.
+///
+/// `@unchecked Sendable`: confined to the event loop of its channel.
+final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked Sendable {
+    /// The value of the PING that finds out whether the client has seen the first GOAWAY.
+    private static let drainPing: UInt64 = 0x7765_6972_6472_6e00
+
+    let connections: ConnectionSet
+    let loop: LoopState
+    private let router: Router
+    let port: ServedPort
+    let http2: HTTP2Connection
+    let session: HTTP2Session
+    private var calls: [ServerCall?] = []
+    /// Requests that are not gRPC, by their streams.
+    private var plainRequests: [Int32: HTTP2Request] = [:]
+    private var lastPath: ResolvedPath?
+    private var lastSnapshot: RoutingSnapshot?
+    /// Streams that were reset in the read that is handled.
+    var resetsOfRead = 0
+    /// It is being closed because of what the client did.
+    var isEnding = false
+    var conduct: ClientConduct
+    var timeouts: ConnectionTimeouts
+
+    /// - Parameter openedAt: when the socket was accepted, in nanoseconds of the loop's clock.
+    init(_ connections: ConnectionSet, port: ServedPort, openedAt: UInt64) {
+        self.connections = connections
+        loop = connections.loop
+        router = connections.router
+        self.port = port
+        conduct = ClientConduct(loop.limits, at: openedAt)
+        timeouts = ConnectionTimeouts(at: openedAt)
+        http2 = HTTP2Connection(loop.connections, role: .server, limits: loop.limits.http2)
+        session = http2.session
+        session.clock = Self.clock(at: openedAt)
+    }
+
+    func opened() {
+        connections.add(self)
+    }
+
+    func closed() {
+        for call in calls { call?.streamClosed() }
+        calls.removeAll()
+        for request in plainRequests.values { request.streamClosed() }
+        plainRequests.removeAll()
+        lastPath = nil
+        connections.remove(self)
+    }
+
+    func broken(_ error: HTTP2SessionError) {
+        connections.logClosing(peer, "\(error)")
+    }
+
+    func failed(_ error: any Error) {
+        loop.log.debug("connection error", metadata: ["peer": "\(peer.text)", "error": "\(error)"])
+    }
+
+    /// Asks the client to go: a first GOAWAY, and when it must have seen that, a second one after
+    /// which new streams are refused (RFC 9113 section 6.8).
+    func drain() {
+        timeouts.drained(at: NIODeadline.now().uptimeNanoseconds)
+        session.announceShutdown()
+        session.ping(Self.drainPing)
+        changed()
+    }
+
+    var peer: Peer { http2.peer }
+    var readTime: UInt64 { http2.readTime }
+
+    /// Sends what commands to the session have produced.
+    func changed() { http2.changed() }
+
+    func close() { http2.close() }
+
+    // MARK: Events
+
+    func readEnded() { judgeRead() }
+
+    func handle(_ event: HTTP2Event, _ input: RawSpan) {
+        switch event {
+        case .headers(let stream, let endStream):
+            timeouts.hasBegun = true
+            begin(stream, endStream: endStream)
+        // Trailers of a request mean nothing in gRPC; only their end does.
+        case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
+        case .headersTooLarge(let stream, let limit, let isTrailers):
+            let part = isTrailers ? "trailers" : "headers"
+            refuse(
+                stream, "the \(part) are over the limit of \(limit.text(.requests))",
+                isTrailers: isTrailers)
+        case .unsendable(_, let reason):
+            loop.log.warning(
+                "a response cannot be sent",
+                metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
+        case .data(let stream, let range, let endStream):
+            arrived(input.extracting(range), on: stream, endStream: endStream)
+        case .drained(let stream): call(of: stream)?.responseDrained()
+        case .closed(let stream, let code):
+            closed(stream)
+            timeouts.streamClosed(at: readTime)
+            if code != .noError {
+                resetsOfRead += 1
+                penalize(conduct.reset(at: readTime))
+            }
+        case .pinged:
+            penalize(conduct.pinged(at: readTime, sinceContent: session.takeHasSentContent()))
+        case .pingAcknowledged(Self.drainPing):
+            session.refuseNewStreams()
+            changed()
+        case .goAway, .settings, .pingAcknowledged: break
+        }
+    }
+
+    private func arrived(_ bytes: RawSpan, on stream: HTTP2Stream, endStream: Bool) {
+        if let call = call(of: stream) {
+            call.requestArrived(bytes, endStream: endStream)
+        } else {
+            plainRequests[stream.id]?.received(bytes, endStream: endStream)
+        }
+    }
+
+    private func closed(_ stream: HTTP2Stream) {
+        if let call = call(of: stream) {
+            call.streamClosed()
+        } else {
+            plainRequests.removeValue(forKey: stream.id)?.streamClosed()
+        }
+    }
+
+    private func call(of stream: HTTP2Stream) -> ServerCall? {
+        guard stream.slot < calls.count, let call = calls[stream.slot], call.stream == stream
+        else { return nil }
+        return call
+    }
+
+    /// A request's headers: checked, routed, and its call begun.
+    private func begin(_ stream: HTTP2Stream, endStream: Bool) {
+        let headers = session.headers(of: stream)
+        let request = RequestHead(headers)
+        guard request.isPost, request.isGRPC else {
+            return beginPlain(stream, request, headers, endStream: endStream)
+        }
+        guard let path = request.path else {
+            return refuse(stream, RPCError(.internalError, "the request has no :path"))
+        }
+        guard let resolved = resolve(path, headers, endpoint: request.endpoint) else {
+            if port.servesEndpoints { router.countUnrouted() }
+            return refuse(stream, unrouted(request, path, headers))
+        }
+        if let error = resolved.refusal(on: loop, at: readTime) { return refuse(stream, error) }
+        let choice = resolved.choose(shardKey: request.shardKeyBytes, &loop.context.random)
+        let call = begin(stream, choice.destination)
+        if let timeout = request.timeout {
+            guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
+                let text = headers.quoted(timeout)
+                return call.finish(
+                    RPCError(
+                        .internalError,
+                        "invalid grpc-timeout \(text): it has 1 to 8 digits and a unit of HMSmun"))
+            }
+            call.setDeadline(timeout: nanoseconds)
+        }
+        let mirror = resolved.mirror(call, choice, in: router.shadows)
+        guard call.start(request, tap: mirror) else { return }
+        if endStream { call.requestArrived(RawSpan(), endStream: true) }
+    }
+
+    /// - Parameter endpoint: the name of the endpoint that the request asks for.
+    private func resolve(
+        _ path: HeaderBlock.Field, _ headers: HeaderBlock, endpoint: HeaderBlock.Field?
+    ) -> ResolvedPath? {
+        if let endpoint, isDynamic(path, headers) {
+            return router.snapshot.endpoint(named: headers.text(endpoint)).map {
+                router.resolveDynamic($0)
+            }
+        }
+        if lastSnapshot === router.snapshot, let lastPath,
+            headers.value(of: path, equals: lastPath.path)
+        {
+            return lastPath
+        }
+        guard let resolved = router.resolve(headers.bytes[path.value], on: port) else { return nil }
+        lastPath = resolved
+        lastSnapshot = router.snapshot
+        return resolved
+    }
+
+    /// Whether a request is one for an endpoint by name.
+    private func isDynamic(_ path: HeaderBlock.Field, _ headers: HeaderBlock) -> Bool {
+        port.servesEndpoints && headers.value(of: path, equals: DynamicPath.bytes)
+    }
+
+    private func unrouted(
+        _ request: RequestHead, _ path: HeaderBlock.Field, _ headers: HeaderBlock
+    ) -> RPCError {
+        guard isDynamic(path, headers) else {
+            return RPCError(.unimplemented, "no endpoint takes the path \(headers.quoted(path))")
+        }
+        guard let name = request.endpoint else {
+            return RPCError(
+                .invalidArgument,
+                "name the endpoint in the metadata \(KnownHeader.endpoint.name)")
+        }
+        return .noEndpoint(named: headers.text(name))
+    }
+
+    /// A request that is not gRPC: answered as over HTTP/1, or refused as gRPC's specification
+    /// requires where only gRPC is served.
+    private func beginPlain(
+        _ stream: HTTP2Stream, _ request: RequestHead, _ headers: HeaderBlock, endStream: Bool
+    ) {
+        guard !request.isGRPC, isPlain(request, headers) else {
+            return refusePlain(
+                stream,
+                request.isPost
+                    ? [":status": "415", "accept-post": ContentType.grpc]
+                    : [":status": "405", "allow": "POST"])
+        }
+        addPlain(stream, headers).begin(endStream: endStream)
+    }
+
+    /// Whether a request gets a plain HTTP response: an endpoint takes its path, or the request is
+    /// invalid.
+    private func isPlain(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
+        guard let path = request.path,
+            let target = try? RequestTarget(parsing: headers.text(path))
+        else { return true }
+        if target.isAsterisk { return true }
+        guard port.servesEndpoints else {
+            return router.resolve(headers.bytes[path.value], on: port) == nil
+        }
+        return DynamicPath.matches(target.path)
+            || router.snapshot.endpoint(forHTTP: target.path[...]) != nil
+    }
+
+    /// Refuses headers or trailers that are over a limit. Of the headers, only those up to the
+    /// limit are known.
+    private func refuse(_ stream: HTTP2Stream, _ reason: String, isTrailers: Bool) {
+        let error = RPCError(.resourceExhausted, reason)
+        if isTrailers {
+            call(of: stream)?.finish(error)
+            plainRequests[stream.id]?.refuse(HTTPRefusal(431, reason))
+            return
+        }
+        let headers = session.headers(of: stream)
+        let request = RequestHead(headers)
+        // The method and the content type may be among what is not known.
+        let hasOtherType = headers.first(.contentType) != nil && !request.isGRPC
+        guard hasOtherType || !headers.fields.isEmpty && !request.isPost else {
+            return refuse(stream, error)
+        }
+        addPlain(stream, headers).refuse(HTTPRefusal(431, reason))
+    }
+
+    private func addPlain(_ stream: HTTP2Stream, _ headers: HeaderBlock) -> HTTP2Request {
+        let request = HTTP2Request(stream, headers, on: http2, router, port)
+        plainRequests[stream.id] = request
+        return request
+    }
+
+    private func begin(_ stream: HTTP2Stream, _ destination: Destination) -> ServerCall {
+        while calls.count <= stream.slot { calls.append(nil) }
+        let isFree = isKnownUniquelyReferenced(&calls[stream.slot])
+        let call = destination.begin(
+            loop, .stream(http2, stream), at: readTime,
+            reusing: isFree ? calls[stream.slot] : nil)
+        calls[stream.slot] = call
+        return call
+    }
+
+    /// Answers a request that becomes no call.
+    private func refuse(_ stream: HTTP2Stream, _ error: RPCError) {
+        var headers = HeaderBlock([
+            ":status": "200", "content-type": ContentType.grpc,
+            "grpc-status": "\(error.code.rawValue)",
+            "grpc-message": StatusMessage.encode(error.message),
+        ])
+        headers.append(error.metadata)
+        session.respond(to: stream, headers: headers, endStream: true)
+        changed()
+    }
+
+    /// Answers a request that is not gRPC, as gRPC's specification requires.
+    private func refusePlain(
+        _ stream: HTTP2Stream, _ headers: KeyValuePairs<String, String>
+    ) {
+        var block = HeaderBlock(headers)
+        block.append("date", loop.clock.date())
+        session.respond(to: stream, headers: block, endStream: true)
+        changed()
+    }
+}

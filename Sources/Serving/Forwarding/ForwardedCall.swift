@@ -1,0 +1,442 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Messages
+internal import NIOCore
+internal import Observability
+internal import TrafficPolicy
+internal import Transport
+internal import Upstream
+
+/// A call that a replica answers: its bytes are passed through, undecoded, both ways.
+///
+/// ```
+///               submit           lease             response headers
+///   (new) --------------> waiting -----> attempting ---------------> committed --> ended
+///                           ^                |  refused, failed,
+///                           |                v  retryable status
+///                           '--- pausing <---'
+/// ```
+///
+/// Until the call is committed, what the client has sent is kept for another attempt, as far as the
+/// limit allows. Flow control is coupled: the sender gets credit only while less than
+/// `Limits.forwardBufferBytes` waits for the other side.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
+    /// How often a request that no replica has seen is sent again.
+    private static let maxTransparentRetries = 5
+
+    private enum Phase {
+        case idle
+        case waiting(BackendPool.Ticket)
+        case attempting(BackendPool.Lease, HTTP2Stream)
+        case pausing(Scheduled<Void>)
+    }
+
+    /// Set when the call begins.
+    var pool: BackendPool?
+    private var phase = Phase.idle
+    private var isCommitted = false
+    private var requestEnded = false
+    private var request = ReplayBuffer()
+    /// Attempts that a replica may have seen.
+    private var attempts = 0
+    private var transparentRetries = 0
+    /// Request bytes for which the client has got no credit.
+    private var owedToClient = 0
+    /// Response bytes for which the replica has got no credit.
+    private var owedToReplica = 0
+
+    /// Where the replica of the last attempt failed, so that the next one goes elsewhere.
+    private(set) var failedReplica: Replica?
+    /// The point of the shard key on the ring of replicas; nil without a key.
+    private(set) var replicaPoint: UInt64?
+    /// When waiting ends, in nanoseconds of the loop's clock.
+    private(set) var waitsUntil: UInt64 = 0
+
+    private var limits: Limits { loop.limits }
+
+    // MARK: The client
+
+    override func answer(_ request: RequestHead) {
+        guard let pool else { return }
+        isCommitted = false
+        requestEnded = false
+        self.request.reset()
+        attempts = 0
+        transparentRetries = 0
+        owedToClient = 0
+        failedReplica = nil
+        // A copy is never sent again, so nothing is kept for that.
+        if isShadow { self.request.drop() }
+        if request.hasPassedProxy, let error = pool.loopError(requestHeaders) {
+            return refused(error)
+        }
+        replicaPoint = pool.options.replicaAffinity ? request.replicaPoint : nil
+        pool.submit(self)
+    }
+
+    override func receive(_ bytes: RawSpan, endStream: Bool) {
+        guard state.isOpen else { return creditRequest(bytes.byteCount) }
+        requestEnded = requestEnded || endStream
+        owedToClient += bytes.byteCount
+        guard case .attempting(let lease, let upstream) = phase else {
+            return request.append(bytes, limit: nil)
+        }
+        if !isCommitted {
+            request.append(bytes, limit: limits.retryBufferBytes)
+        }
+        if bytes.byteCount > 0 { lease.connection.write(bytes, to: upstream) }
+        passedOn(lease, upstream, endStream: endStream)
+    }
+
+    /// A copy has its replica from the start, or has ended.
+    override func receive(shared bytes: [UInt8], endStream: Bool) {
+        guard state.isOpen, case .attempting(let lease, let upstream) = phase else {
+            return creditRequest(bytes.count)
+        }
+        requestEnded = requestEnded || endStream
+        owedToClient += bytes.count
+        lease.connection.write(shared: bytes, to: upstream)
+        passedOn(lease, upstream, endStream: endStream)
+    }
+
+    private func passedOn(
+        _ lease: BackendPool.Lease, _ upstream: HTTP2Stream, endStream: Bool
+    ) {
+        if endStream { lease.connection.finish(upstream) }
+        creditClient(lease, upstream)
+    }
+
+    /// Lets the client send more, unless enough waits for the replica.
+    private func creditClient(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
+        if isShadow { return creditCopy(lease, upstream) }
+        guard owedToClient > 0, !requestEnded else { return }
+        let limit = limits.forwardBufferBytes
+        guard lease.connection.session.unsentBytes(of: upstream) <= limit else {
+            return lease.connection.session.notifyWhenDrained(upstream, below: limit)
+        }
+        creditRequest(owedToClient)
+        owedToClient = 0
+    }
+
+    /// Tells a copy how much has been sent, which it holds no more.
+    private func creditCopy(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
+        let unsent = lease.connection.session.unsentBytes(of: upstream)
+        guard owedToClient > 0 else { return }
+        creditRequest(owedToClient - unsent)
+        owedToClient = unsent
+        if unsent > 0 {
+            lease.connection.session.notifyWhenDrained(upstream, below: unsent / 2 + 1)
+        }
+    }
+
+    override func responseDrained() { creditReplica() }
+
+    override func release() {
+        leave()
+        request.reset()
+        pool = nil
+    }
+
+    /// Gives up whatever goes on for this call.
+    private func leave() {
+        switch phase {
+        case .idle: break
+        case .waiting(let ticket): pool?.leave(ticket)
+        case .pausing(let timer): timer.cancel()
+        case .attempting(let lease, let upstream):
+            phase = .idle
+            lease.connection.cancel(upstream)
+            pool?.giveBack(lease, nil, failure: nil)
+        }
+        phase = .idle
+    }
+
+    // MARK: The pool
+
+    func waits(_ ticket: BackendPool.Ticket, until time: UInt64) {
+        phase = .waiting(ticket)
+        waitsUntil = time
+    }
+
+    /// No replica can be had.
+    func refused(_ error: RPCError) {
+        phase = .idle
+        if isShadow { source?.dropped(error) } else { finish(error) }
+    }
+
+    /// Sends the request, as far as it has come, to a replica.
+    func begin(on lease: BackendPool.Lease) {
+        guard let pool else { return }
+        attempts += 1
+        guard let upstream = lease.connection.open(requestHeaders(pool), owner: self) else {
+            phase = .idle
+            pool.giveBack(lease, nil, failure: nil)
+            return retryUnprocessed("the connection takes no more streams")
+        }
+        phase = .attempting(lease, upstream)
+        owedToReplica = 0
+        let kept = request.bytes
+        if !kept.isEmpty {
+            lease.connection.write(kept.rawSpan, to: upstream)
+            if kept.count > limits.retryBufferBytes { request.drop() }
+        }
+        if requestEnded {
+            lease.connection.finish(upstream)
+        } else {
+            creditClient(lease, upstream)
+        }
+    }
+
+    /// Not passed on: this hop's own headers, those that Weir writes itself, and those that callers
+    /// must not set.
+    private static let written: [KnownHeader] =
+        KnownHeader.hopByHop + [
+            .method, .scheme, .te, .timeout, .shadow, .backend, .previousAttempts, .forwardedFor,
+        ]
+    private static let notForwarded = KnownHeader.set(written)
+    private static let notForwardedWithAuthority = KnownHeader.set(written + [.authority])
+
+    private func requestHeaders(_ pool: BackendPool) -> HeaderParts {
+        let client = requestHeaders
+        let last = addedHeaders(client, pool)
+        if pool.options.authority.isEmpty, client.first(.authority) != nil {
+            return HeaderParts(
+                pool.requestPrefix, passing: client, except: Self.notForwarded, last)
+        }
+        var prefix = pool.requestPrefix
+        let host = client.first(.host).map { client.text($0) } ?? "weir"
+        prefix.append(
+            ":authority", pool.options.authority.isEmpty ? host : pool.options.authority)
+        return HeaderParts(
+            prefix, passing: client, except: Self.notForwardedWithAuthority, last)
+    }
+
+    /// The headers that Weir writes itself.
+    private func addedHeaders(_ client: HeaderBlock, _ pool: BackendPool) -> HeaderBlock {
+        var headers = pool.requestSuffix
+        if isShadow { headers.append(KnownHeader.shadow.name, "1") }
+        if let left = timeLeft { headers.append("grpc-timeout", Timeout.format(nanoseconds: left)) }
+        let before =
+            client.first(.previousAttempts).flatMap { DecimalNumber.parse(client.bytes[$0.value]) }
+            ?? 0
+        if before + attempts > 1 {
+            headers.append("grpc-previous-rpc-attempts", "\(before + attempts - 1)")
+        }
+        if pool.options.addsForwardedFor || client.first(.forwardedFor) != nil {
+            appendForwardedFor(client, pool, to: &headers)
+        }
+        return headers
+    }
+
+    /// Passes `x-forwarded-for` on, with the caller's address behind it if so configured.
+    private func appendForwardedFor(
+        _ client: HeaderBlock, _ pool: BackendPool, to headers: inout HeaderBlock
+    ) {
+        var addresses = client.fields.filter { $0.known == KnownHeader.forwardedFor.rawValue }
+            .map { client.text($0) }
+        if pool.options.addsForwardedFor, let address = peer.ipAddress {
+            addresses.append(address)
+        }
+        if !addresses.isEmpty {
+            headers.append("x-forwarded-for", addresses.joined(separator: ", "))
+        }
+    }
+}
+
+// MARK: - The replica
+
+extension ForwardedCall: ClientStreamOwner {
+    /// Not passed back: this hop's own, and who answered, which Weir says itself.
+    private static let notReturned = KnownHeader.set(
+        KnownHeader.hopByHop + KnownHeader.ownOfWeir + [.status])
+    /// The same for trailers, which may be a whole response.
+    private static let notInTrailers =
+        KnownHeader.hopByHop + KnownHeader.ownOfWeir + [.status, .contentType]
+    private static let notReturnedInTrailers = KnownHeader.set(notInTrailers)
+    /// The same for trailers with an invalid status, which Weir replaces.
+    private static let notReturnedWithStatus = KnownHeader.set(notInTrailers + [.grpcStatus])
+    private static let ok = HeaderBlock([":status": "200"])
+    private static let none = HeaderBlock()
+
+    func received(headers: HeaderBlock, endStream: Bool) {
+        let head = ResponseHead(headers)
+        if let error = head.refusal("backend '\(target.key.backend)'") {
+            if !endStream { cancelUpstream() }
+            return attemptEnded(error, failure: error.message)
+        }
+        guard !endStream else { return ended(headers, head) }
+        isCommitted = true
+        request.drop()
+        guard case .sendHeadersAndMessage = state.send() else { return }
+        sendHeaders(
+            HeaderParts(Self.ok, passing: headers, except: Self.notReturned, Self.none),
+            encoding: head.encoding ?? MessageEncoding.identity.rawValue)
+    }
+
+    func received(body: RawSpan, endStream: Bool) {
+        guard state.isOpen, isCommitted else { return }
+        methodAnswered()
+        sendBody(body)
+        owedToReplica += body.byteCount
+        guard !endStream else {
+            return attemptEnded(
+                RPCError(
+                    .unknown,
+                    "backend '\(target.key.backend)' ended the response without a status"),
+                failure: "a response without grpc-status")
+        }
+        creditReplica()
+    }
+
+    func received(trailers: HeaderBlock) { ended(trailers, ResponseHead(trailers)) }
+
+    func requestDrained() {
+        guard case .attempting(let lease, let upstream) = phase else { return }
+        creditClient(lease, upstream)
+    }
+
+    /// Lets the replica send more, unless enough waits for the client.
+    private func creditReplica() {
+        guard case .attempting(let lease, let upstream) = phase, owedToReplica > 0 else { return }
+        guard takesMore(limit: limits.forwardBufferBytes) else { return }
+        lease.connection.session.consume(owedToReplica, of: upstream)
+        owedToReplica = 0
+        lease.connection.changed()
+    }
+
+    /// The replica has sent the status, in trailers or in headers that are the whole response.
+    private func ended(_ trailers: HeaderBlock, _ head: ResponseHead) {
+        let code = head.code ?? .unknown
+        // Other statuses prove nothing: backends may check credentials before they look for the
+        // method.
+        if code == .ok { methodAnswered() }
+        giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
+        if code != .ok, retry(code, pushback: head.pushback) { return }
+        guard head.hasCanonicalStatus else { return endReplacingStatus(code, trailers, head) }
+        end(
+            code, message: head.message,
+            trailers: HeaderParts(
+                Self.none, passing: trailers, except: Self.notReturnedInTrailers,
+                target.nameTrailers))
+    }
+
+    /// Ends the call with a status that every client reads as this server does.
+    private func endReplacingStatus(
+        _ code: StatusCode, _ trailers: HeaderBlock, _ head: ResponseHead
+    ) {
+        var status = HeaderBlock(["grpc-status": "\(code.rawValue)"])
+        var message = head.message
+        if head.code == nil, message.isEmpty {
+            message = "backend '\(target.key.backend)' sent no valid grpc-status"
+            status.append("grpc-message", StatusMessage.encode(message))
+        }
+        end(
+            code, message: message,
+            trailers: HeaderParts(
+                status, passing: trailers, except: Self.notReturnedWithStatus,
+                target.nameTrailers))
+    }
+
+    func failed(_ failure: StreamFailure) {
+        switch failure {
+        case .unprocessed(let why):
+            giveBack(nil, failure: nil)
+            retryUnprocessed(why)
+        case .reset(.protocolError):
+            // One side found the other's frames malformed. Another attempt would have them again.
+            // A caller can cause it, so it does not count against the replica.
+            giveBack(.internalError, failure: nil)
+            finish(
+                RPCError(
+                    .internalError, "backend '\(target.key.backend)': \(failure.description)"))
+        case .reset(let code) where isCommitted:
+            let status = StatusCode(http2Error: code.rawValue)
+            attemptEnded(
+                RPCError(status, "backend '\(target.key.backend)': \(failure.description)"),
+                failure: failure.description)
+        case .headersTooLarge(let limit, let isTrailers):
+            // A limit of this server: another attempt would exceed it too, and the replica has not
+            // failed.
+            giveBack(.resourceExhausted, failure: nil)
+            finish(
+                RPCError(
+                    .resourceExhausted,
+                    "the response \(isTrailers ? "trailers" : "headers") of backend "
+                        + "'\(target.key.backend)' are over the limit of "
+                        + limit.text(.responses)))
+        case .unsendable(let reason):
+            giveBack(nil, failure: nil)
+            finish(
+                RPCError(
+                    reason.isTooLarge ? .resourceExhausted : .internalError,
+                    "the request headers cannot be sent to backend '\(target.key.backend)': "
+                        + "\(reason)"))
+        case .reset, .lost:
+            attemptEnded(
+                RPCError(.unavailable, "backend '\(target.key.backend)': \(failure.description)"),
+                failure: failure.description)
+        }
+    }
+
+    private func cancelUpstream() {
+        guard case .attempting(let lease, let upstream) = phase else { return }
+        lease.connection.cancel(upstream)
+    }
+
+    /// The attempt came to nothing: another one, or the call fails.
+    private func attemptEnded(_ error: RPCError, failure: String) {
+        giveBack(error.code, failure: failure)
+        if !retry(error.code, pushback: nil) { finish(error) }
+    }
+
+    private func giveBack(_ code: StatusCode?, failure: String?) {
+        guard case .attempting(let lease, _) = phase else { return }
+        phase = .idle
+        if failure != nil || code == nil { failedReplica = lease.replica }
+        pool?.giveBack(lease, code, failure: failure)
+    }
+
+    // MARK: Retries
+
+    /// Sends a request again that no replica has seen.
+    private func retryUnprocessed(_ why: String) {
+        attempts -= 1
+        let error = RPCError(.unavailable, "backend '\(target.key.backend)': \(why)")
+        if isShadow { return refused(error) }
+        guard let pool, !isCommitted, request.isWhole,
+            transparentRetries < Self.maxTransparentRetries
+        else { return finish(error) }
+        transparentRetries += 1
+        pool.noteTransparentRetry()
+        pool.submit(self)
+    }
+
+    /// The longest wait for a retry that a replica may ask for, in milliseconds. A longer one is
+    /// left to the client.
+    private static let maxPushback = 60_000
+
+    /// Sends a request again after a status, if that may be.
+    ///
+    /// - Parameter pushback: milliseconds that the replica asks for; negative for never.
+    private func retry(_ code: StatusCode, pushback: Int?) -> Bool {
+        guard let pool, !isCommitted, request.isWhole, state.isOpen else { return false }
+        let policy = pool.options.retry
+        guard policy.codes.contains(code), attempts < policy.maxAttempts,
+            (0...Self.maxPushback).contains(pushback ?? 0)
+        else { return false }
+        let bound = policy.delayBound(before: attempts + 1)
+        let delay =
+            pushback.map { Int64($0) * 1_000_000 }
+            ?? Int64(clamping: UInt64(Double(bound.nanoseconds) * pool.randomShare()))
+        if let left = timeLeft, left <= delay { return false }
+        guard pool.takeRetry() else { return false }
+        phase = .pausing(
+            loop.eventLoop.scheduleTask(in: .nanoseconds(delay)) {
+                self.phase = .idle
+                pool.submit(self)
+            })
+        return true
+    }
+}

@@ -1,0 +1,91 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Observability
+internal import TrafficPolicy
+
+/// A path with everything that deciding needs, looked up once. Confined to its loop.
+final class ResolvedPath {
+    let path: [UInt8]
+    /// Nil for Weir's own services, which have one destination.
+    let policy: EndpointPolicy?
+    let destinations: [Destination]
+    let shadows: [ShadowTarget]
+    private let limiter: RateLimiter?
+    /// Second copies to show what differs anyway.
+    let noise: Noise?
+
+    /// For each destination another one that counts as a shadow.
+    struct Noise {
+        let targets: [ShadowTarget]
+        let threshold: UInt64
+    }
+
+    init(
+        path: [UInt8], policy: EndpointPolicy?, destinations: [Destination],
+        shadows: [ShadowTarget] = [], noise: Noise? = nil, limiter: RateLimiter? = nil
+    ) {
+        self.limiter = limiter
+        self.path = path
+        self.policy = policy
+        self.destinations = destinations
+        self.shadows = shadows
+        self.noise = noise
+    }
+
+    /// Why a request is refused; nil if it is admitted. Weir's own services always answer: health
+    /// checks and operators need them most while the server is overloaded.
+    func refusal(on loop: LoopState, at now: UInt64) -> RPCError? {
+        guard let policy else { return nil }
+        if let error = loop.refusal() { return error }
+        guard let limiter, let wait = limiter.take(at: now) else { return nil }
+        loop.admission.count(.rate)
+        return .rateLimited(endpoint: policy.endpoint, retryAfter: wait)
+    }
+
+    /// What was decided about a request.
+    struct Choice {
+        let index: Int
+        let destination: Destination
+        /// The shadows that it is sampled for, a bit for each.
+        private(set) var sampled: UInt64 = 0
+
+        init(_ path: ResolvedPath, _ index: Int) {
+            self.index = index
+            destination = path.destinations[index]
+        }
+
+        var isCopied: Bool { sampled != 0 }
+
+        func isSampled(_ shadow: Int) -> Bool { sampled & 1 << UInt64(shadow) != 0 }
+
+        fileprivate mutating func sample(_ shadow: Int) { sampled |= 1 << UInt64(shadow) }
+    }
+
+    /// The target of a request, and which shadows it is sampled for.
+    func choose(shardKey: RawSpan, _ random: inout LoopRandom) -> Choice {
+        guard let policy else { return Choice(self, 0) }
+        let hasKey = shardKey.byteCount > 0
+        let point = hasKey ? policy.point(of: shardKey) : random.next()
+        var choice = Choice(self, policy.choose(point))
+        for index in shadows.indices {
+            let isSampled =
+                hasKey
+                ? policy.isShadowed(index, key: shardKey)
+                : policy.isShadowed(index, using: &random)
+            guard isSampled else { continue }
+            shadows[index].destination.target.sampled()
+            choice.sample(index)
+        }
+        return choice
+    }
+
+    /// The mirror of a call for which shadows were sampled; nil if no copy is made.
+    func mirror(_ call: ServerCall, _ choice: Choice, in shadowLoop: ShadowLoop) -> Mirror? {
+        guard choice.isCopied else { return nil }
+        let sampled = shadows.indices.filter { choice.isSampled($0) }.map { shadows[$0] }
+        let noise = noise.map {
+            Mirror.Noise(target: $0.targets[choice.index], threshold: $0.threshold)
+        }
+        return Mirror(of: call, to: sampled, noise, in: shadowLoop)
+    }
+}

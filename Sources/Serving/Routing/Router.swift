@@ -1,0 +1,178 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import Observability
+internal import TrafficPolicy
+internal import Transport
+internal import Upstream
+
+/// The path of the calls that name their endpoint in the metadata.
+enum DynamicPath {
+    static let bytes = Array(MethodPath.dynamicCall.description.utf8)
+
+    static func matches(_ text: String) -> Bool { text.utf8.elementsEqual(bytes) }
+}
+
+/// Finds the way of requests on one loop: by its policy snapshot, remembered by path.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on the loop.
+final class Router: @unchecked Sendable {
+    let loop: LoopState
+    let shadows: ShadowLoop
+    let pools: LoopPools
+    private let namesBackends: Bool
+    private(set) var snapshot = RoutingSnapshot.empty
+    /// Paths resolved under this snapshot, by port.
+    private var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    private var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    /// Those of dynamic calls, by endpoint.
+    private var dynamicPaths: [String: ResolvedPath] = [:]
+    /// Requests whose path no endpoint takes.
+    private(set) var unrouted: UInt64 = 0
+
+    /// - Parameter namesBackends: whether responses name the backend, in `x-serve-backend`.
+    init(_ loop: LoopState, _ shadows: ShadowLoop, namesBackends: Bool) {
+        self.loop = loop
+        self.shadows = shadows
+        pools = LoopPools(loop.context)
+        self.namesBackends = namesBackends
+    }
+
+    /// Takes a new snapshot. Requests that have started keep what was decided about them.
+    func install(_ snapshot: RoutingSnapshot) {
+        let backendsChanged = snapshot.backends !== self.snapshot.backends
+        self.snapshot = snapshot
+        if backendsChanged { pools.install(snapshot.backends.sets) }
+        loop.metrics.keep(snapshot, backendsChanged: backendsChanged)
+        shadows.keep(snapshot.shadowAccounts)
+        dataPaths.removeAll(keepingCapacity: true)
+        adminPaths.removeAll(keepingCapacity: true)
+        dynamicPaths.removeAll(keepingCapacity: true)
+    }
+
+    func countUnrouted() { unrouted += 1 }
+
+    /// The route of a path; nil when nothing takes it. Remembered until the policy changes.
+    func resolve(_ path: ArraySlice<UInt8>, on port: ServedPort) -> ResolvedPath? {
+        let known = port.servesEndpoints ? dataPaths[path] : adminPaths[path]
+        if let known { return known }
+        guard let text = String(validating: path, as: UTF8.self),
+            let method = MethodPath(text)
+        else { return nil }
+        let resolved: ResolvedPath
+        if port.servesEndpoints, let endpoint = snapshot.endpoint(for: method) {
+            resolved = self.resolved(method, endpoint, path: Array(path))
+        } else if let own = ownService(method, on: port) {
+            resolved = ResolvedPath(path: Array(path), policy: nil, destinations: [own])
+        } else {
+            return nil
+        }
+        let limit = loop.limits.maxRememberedPaths
+        if port.servesEndpoints {
+            if dataPaths.count < limit { dataPaths[path] = resolved }
+        } else if adminPaths.count < limit {
+            adminPaths[path] = resolved
+        }
+        return resolved
+    }
+
+    /// A method of Weir's own services.
+    private func ownService(_ path: MethodPath, on port: ServedPort) -> Destination? {
+        guard let method = port.services.method(path) else { return nil }
+        let key = CallKey(
+            endpoint: "", backend: port.services.name, method: path.description, isShadow: false)
+        let isData = port.servesEndpoints
+        let handler = Handler(
+            method: method, isBlocking: false,
+            maxMessageBytes: isData
+                ? loop.limits.maxMessageBytes : loop.limits.maxAdminMessageBytes,
+            limitName: isData ? "max-message-bytes" : "max-admin-message-bytes")
+        return Destination(Target(key, isNamed: false, loop.metrics), .handler(handler))
+    }
+
+    /// The path of dynamic calls to an endpoint, remembered likewise.
+    func resolveDynamic(_ endpoint: RoutingSnapshot.Endpoint) -> ResolvedPath {
+        if let known = dynamicPaths[endpoint.name] { return known }
+        let resolved = resolved(.dynamicCall, endpoint, path: DynamicPath.bytes)
+        dynamicPaths[endpoint.name] = resolved
+        return resolved
+    }
+
+    /// The endpoint that a request of plain HTTP is for: the one that it names, or whose route its
+    /// path has.
+    func endpoint(for request: HTTPRequest) -> RoutingSnapshot.Endpoint? {
+        if let name = request.first(KnownHeader.endpoint.name),
+            DynamicPath.matches(request.path)
+        {
+            return snapshot.endpoint(named: name)
+        }
+        return snapshot.endpoint(forHTTP: request.path[...])
+    }
+
+    private func resolved(
+        _ path: MethodPath, _ endpoint: RoutingSnapshot.Endpoint, path bytes: [UInt8]
+    ) -> ResolvedPath {
+        let answerers = endpoint.policy.backends.map { answerer(path, backend: $0) }
+        let method = path.description
+        let unknown =
+            exists(path, endpoint, answerers)
+            ? nil : UnknownMethod(method, of: endpoint.name, loop.metrics)
+        func destination(_ backend: String, _ answerer: Answerer, isShadow: Bool) -> Destination {
+            let key = CallKey(
+                endpoint: endpoint.name, backend: backend, method: method, isShadow: isShadow)
+            let target = Target(
+                key, isNamed: namesBackends && !isShadow, unknownMethod: unknown, loop.metrics)
+            return Destination(target, answerer)
+        }
+        func shadowTarget(_ shadow: Shadow, _ backend: String, _ answerer: Answerer) -> ShadowTarget
+        {
+            ShadowTarget(
+                destination: destination(backend, answerer, isShadow: true), shadow: shadow,
+                tally: shadows.tally(for: shadow.account))
+        }
+        let backends = zip(endpoint.policy.backends, answerers)
+        return ResolvedPath(
+            path: bytes, policy: endpoint.policy,
+            destinations: backends.map { destination($0, $1, isShadow: false) },
+            shadows: zip(endpoint.policy.shadows, endpoint.shadows.shadows).map {
+                shadowTarget($1, $0.backend, answerer(path, backend: $0.backend))
+            },
+            noise: endpoint.shadows.noise.map { shadow in
+                ResolvedPath.Noise(
+                    targets: backends.map { shadowTarget(shadow, $0, $1) },
+                    threshold: endpoint.shadows.noiseThreshold)
+            },
+            limiter: endpoint.limiter)
+    }
+
+    private func answerer(_ path: MethodPath, backend name: String) -> Answerer {
+        switch snapshot.backends[name] {
+        case .handler(let backend):
+            guard let method = backend.method(path) else {
+                return .none(
+                    RPCError(
+                        .unimplemented, "backend '\(name)' has no method \(path.description.quoted)"
+                    ))
+            }
+            let maxMessageBytes =
+                path == .dynamicCall
+                ? loop.limits.maxCallRequestBytes : loop.limits.maxMessageBytes
+            return .handler(
+                Handler(
+                    method: method, isBlocking: backend.isBlocking,
+                    maxMessageBytes: maxMessageBytes))
+        case .replicas(let set):
+            return .replicas(pools.pool(for: set))
+        case nil:
+            return .none(RPCError(.unavailable, "backend '\(name)' is not running here"))
+        }
+    }
+
+    /// Whether the path is known to be a method. Clients can send any path.
+    private func exists(
+        _ path: MethodPath, _ endpoint: RoutingSnapshot.Endpoint, _ answerers: [Answerer]
+    ) -> Bool {
+        if case .method = endpoint.route { return true }
+        return path == .dynamicCall || loop.metrics.isNamed(path.description, of: endpoint.name)
+            || answerers.contains { if case .handler = $0 { true } else { false } }
+    }
+}

@@ -1,0 +1,46 @@
+internal import NIOCore
+internal import Observability
+internal import Transport
+internal import Upstream
+
+/// The request path on one event loop.
+///
+/// ```
+///   ConnectionSet --> Router --> LoopState
+///    connections       paths      limits, admission, deadlines, counts
+/// ```
+///
+/// `@unchecked Sendable`: only used on `eventLoop`.
+final class ServingLoop: @unchecked Sendable {
+    let loop: LoopState
+    let router: Router
+    let connections: ConnectionSet
+
+    init(_ loop: LoopState, _ comparer: Comparer, namesBackends: Bool) {
+        self.loop = loop
+        router = Router(loop, ShadowLoop(loop, comparer), namesBackends: namesBackends)
+        connections = ConnectionSet(router)
+    }
+
+    var eventLoop: any EventLoop { loop.eventLoop }
+
+    /// What was counted until now.
+    var figures: ServingFigures {
+        var figures = ServingFigures()
+        figures.calls = loop.metrics.figures
+        figures.connections = connections.dataConnections
+        figures.unrouted = router.unrouted
+        figures.refused = loop.admission.refused
+        figures.bufferedBytes = loop.bufferedBytes
+        figures.lag = loop.lag.nanoseconds
+        figures.shadows = router.shadows.figures
+        figures.pools = router.pools.figures
+        return figures
+    }
+
+    /// Closes all connections, and those to replicas.
+    func closeAll() {
+        connections.closeAll()
+        router.install(.empty)
+    }
+}

@@ -1,0 +1,26 @@
+package import HTTP2Session
+package import NIOCore
+package import TrafficPolicy
+package import Transport
+
+/// What the pools of one event loop share.
+///
+/// `@unchecked Sendable`: every stored `var` is only touched on `eventLoop`.
+package final class LoopContext: @unchecked Sendable {
+    package let connections: ConnectionLoop
+    /// Marks the requests to backends; the same on all loops.
+    package let viaMark: ViaMark
+    package var random = LoopRandom()
+    /// The limits of connections to replicas.
+    let http2Limits: HTTP2Limits
+    let pacer: ConnectPacer
+
+    package init(_ connections: ConnectionLoop, viaMark: ViaMark, http2Limits: HTTP2Limits) {
+        self.connections = connections
+        self.viaMark = viaMark
+        self.http2Limits = http2Limits
+        pacer = ConnectPacer(connections.eventLoop)
+    }
+
+    package var eventLoop: any EventLoop { connections.eventLoop }
+}

@@ -1,0 +1,49 @@
+/// A first-in first-out line whose members may leave from anywhere.
+///
+/// ```
+///   tickets:   base      base + head             base + entries.count
+///   entries: [ nil nil   a   nil   b   c ]       left, or taken: nil
+/// ```
+package struct WaitingLine<Element> {
+    /// Names a place in the line.
+    package struct Ticket: Equatable { fileprivate let number: Int }
+
+    private var entries: [Element?] = []
+    private var head = 0
+    private var base = 0
+    package private(set) var count = 0
+
+    package var isEmpty: Bool { count == 0 }
+
+    package mutating func append(_ element: Element) -> Ticket {
+        entries.append(element)
+        count += 1
+        return Ticket(number: base + entries.count - 1)
+    }
+
+    /// Leaves the line; does nothing for one that was taken or has left.
+    package mutating func remove(_ ticket: Ticket) {
+        let index = ticket.number - base
+        guard entries.indices.contains(index), entries[index] != nil else { return }
+        entries[index] = nil
+        count -= 1
+        skipGaps()
+    }
+
+    package var first: Element? { isEmpty ? nil : entries[head] }
+
+    package mutating func removeFirst() {
+        guard !isEmpty else { return }
+        entries[head] = nil
+        count -= 1
+        skipGaps()
+    }
+
+    private mutating func skipGaps() {
+        while head < entries.count, entries[head] == nil { head += 1 }
+        guard head == entries.count || head > 1_024 else { return }
+        entries.removeFirst(head)
+        base += head
+        head = 0
+    }
+}

@@ -1,0 +1,311 @@
+package import Logging
+package import NIOCore
+package import Synchronization
+internal import TrafficPolicy
+package import Transport
+
+/// A backend of replicas as the whole process sees it: who they are, how they are to be treated,
+/// and how they fare. Each loop has a `BackendPool` of its own with the connections.
+///
+/// ```
+///   control plane -- update -->  ReplicaSet  -- refresh --> BackendPool of each loop
+///   workers, DNS --- members -->     |                            |
+///   endpoint health <-- onChange ----'<-- ejections, verdicts ----'
+/// ```
+///
+/// Requests touch only the atomics; the lock is for changes.
+package final class ReplicaSet: Sendable {
+    /// What the loops work by; replaced as a whole.
+    struct Membership: Sendable {
+        var options: BackendOptions
+        var tls: LoadedTLS?
+        var replicas: [Replica] = []
+        /// For `replicaAffinity`: over all replicas, in the order of `replicas`.
+        var ring: HashRing?
+        /// Names among the addresses are still to be resolved for the first time.
+        var isResolving = false
+    }
+
+    private struct State {
+        var membership: Membership
+        var addresses: [ReplicaAddress] = []
+        var resolved: [ReplicaAddress: [SocketAddress]] = [:]
+        var pools: [BackendPool] = []
+        var isUsable = true
+        /// Why there may be no replicas.
+        var obstacle: String?
+    }
+
+    package let name: String
+    private let log: Logger
+    /// Called, on any thread, when the backend becomes usable or stops being so.
+    private let onChange: @Sendable () -> Void
+    private let state: Mutex<State>
+
+    /// Requests in flight on all loops.
+    package let inFlight = Atomic<Int>(0)
+    /// Requests that wait on all loops.
+    package let waiting = Atomic<Int>(0)
+
+    package init(
+        name: String, options: BackendOptions, log: Logger, onChange: @escaping @Sendable () -> Void
+    ) {
+        self.name = name
+        self.log = log
+        self.onChange = onChange
+        state = Mutex(State(membership: Membership(options: options)))
+    }
+
+    // MARK: Members
+
+    /// Takes new options and addresses. What stays the same keeps its connections.
+    package func update(
+        _ options: BackendOptions, tls: LoadedTLS?, addresses: [ReplicaAddress]
+    ) {
+        change { state in
+            // Other TLS needs other connections.
+            if state.membership.tls?.settings != tls?.settings { state.membership.replicas = [] }
+            state.membership.options = options
+            state.membership.tls = tls
+            state.addresses = addresses
+            state.obstacle = nil
+            state.resolved = state.resolved.filter { addresses.contains($0.key) }
+            Self.arrange(&state)
+        }
+    }
+
+    /// Sets the reason why there are no replicas.
+    package func isUnusable(because reason: String) { change { $0.obstacle = reason } }
+
+    /// Takes new options; the members stay.
+    package func update(_ options: BackendOptions) {
+        change { state in
+            state.membership.options = options
+            Self.makeRing(&state.membership)
+        }
+    }
+
+    /// Adds a replica that is not an address of the configuration: a worker.
+    package func add(_ replica: Replica) {
+        change { state in
+            state.membership.replicas.append(replica)
+            Self.makeRing(&state.membership)
+        }
+    }
+
+    /// Takes a replica out: running requests finish; once all loops know, new ones go elsewhere.
+    package func remove(_ replica: Replica) {
+        change { state in
+            state.membership.replicas.removeAll { $0 === replica }
+            Self.makeRing(&state.membership)
+        }
+    }
+
+    /// The names among the addresses.
+    package var names: [ReplicaAddress] {
+        state.withLock { $0.addresses.filter { $0.socketAddress == nil } }
+    }
+
+    /// What a name was resolved to; a failure keeps what was known.
+    package func resolved(_ name: ReplicaAddress, to result: Result<[SocketAddress], any Error>) {
+        change { state in
+            switch result {
+            case .success(let addresses):
+                state.resolved[name] = addresses
+                state.obstacle = nil
+            case .failure(let error):
+                state.resolved[name] = state.resolved[name] ?? []
+                state.obstacle = "\(error)"
+            }
+            Self.arrange(&state)
+        }
+    }
+
+    /// Makes the replicas follow the addresses; those that stay are kept as they are.
+    private static func arrange(_ state: inout State) {
+        let known = Dictionary(
+            state.membership.replicas.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }
+        )
+        var replicas: [Replica] = []
+        for address in state.addresses {
+            if let socket = address.socketAddress {
+                let name = address.description
+                replicas.append(known[name] ?? Replica(name: name, address: socket))
+                continue
+            }
+            for socket in state.resolved[address] ?? [] {
+                let name = Self.replicaName(address, socket)
+                replicas.append(
+                    known[name] ?? Replica(name: name, address: socket, host: address.host))
+            }
+        }
+        state.membership.replicas = replicas
+        state.membership.isResolving = state.addresses.contains {
+            $0.socketAddress == nil && state.resolved[$0] == nil
+        }
+        makeRing(&state.membership)
+    }
+
+    private static func replicaName(_ name: ReplicaAddress, _ address: SocketAddress) -> String {
+        "\(name) (\(address.ipAddress ?? "?"))"
+    }
+
+    /// An address of a name to which there is a connection; nil without one.
+    func connectedAddress(of name: ReplicaAddress) -> SocketAddress? {
+        state.withLock { state in
+            let names = (state.resolved[name] ?? []).map { Self.replicaName(name, $0) }
+            return state.membership.replicas.first {
+                names.contains($0.name) && $0.connections.load(ordering: .relaxed) > 0
+            }?.address
+        }
+    }
+
+    /// An address that a name was resolved to last; nil without one.
+    func resolvedAddress(of name: ReplicaAddress) -> SocketAddress? {
+        state.withLock { $0.resolved[name]?.first }
+    }
+
+    private static func makeRing(_ membership: inout Membership) {
+        membership.ring =
+            membership.options.replicaAffinity ? HashRing(membership.replicas.map(\.name)) : nil
+    }
+
+    // MARK: Pools
+
+    var membership: Membership { state.withLock { $0.membership } }
+
+    /// The replicas as they are now.
+    package var replicas: [Replica] { membership.replicas }
+
+    /// Adds a loop's pool.
+    ///
+    /// - Returns: whether it is the first, whose loop watches over the replicas.
+    func register(_ pool: BackendPool) -> Bool {
+        state.withLock { state in
+            state.pools.append(pool)
+            return state.pools.count == 1
+        }
+    }
+
+    func unregister(_ pool: BackendPool) {
+        state.withLock { state in state.pools.removeAll { $0 === pool } }
+    }
+
+    /// Has all pools look at the membership again.
+    func tellPools() {
+        for pool in state.withLock({ $0.pools }) {
+            pool.loop.eventLoop.execute { pool.refresh() }
+        }
+    }
+
+    /// Returns when all loops work by the present membership.
+    func allPoolsFollow() async {
+        for pool in state.withLock({ $0.pools }) {
+            // A loop that has stopped sends no more requests.
+            try? await pool.loop.eventLoop.submit { pool.refresh() }.get()
+        }
+    }
+
+    /// A slot was freed on one loop: requests that wait on others may take it.
+    func tellWaiting(except other: BackendPool) {
+        for pool in state.withLock({ $0.pools }) where pool !== other {
+            pool.loop.eventLoop.execute { pool.pump() }
+        }
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        state.withLock { body(&$0) }
+        tellPools()
+        reconsider()
+    }
+
+    // MARK: Health
+
+    /// Whether some replica can be expected to answer.
+    package var isUsable: Bool { state.withLock { $0.isUsable } }
+
+    /// Whether a replica takes connections and, if it is asked, says that it serves.
+    func isServing(_ replica: Replica) -> Bool {
+        replica.connections.load(ordering: .relaxed) > 0
+            && (!membership.options.health.isOn
+                || replica.verdict.load(ordering: .relaxed) == .serving)
+    }
+
+    /// Looks whether the backend is still, or again, usable.
+    func reconsider() {
+        let changed = state.withLock { state in
+            let checks = state.membership.options.health.isOn
+            let usable =
+                state.membership.isResolving
+                || state.membership.replicas.contains {
+                    $0.isReachable
+                        && !(checks && $0.verdict.load(ordering: .relaxed) == .notServing)
+                }
+            defer { state.isUsable = usable }
+            return state.isUsable != usable
+        }
+        if changed { onChange() }
+    }
+
+    /// Takes a replica out of service for a while, unless too many are.
+    func eject(_ replica: Replica, at now: UInt64, because reason: String) {
+        let until: UInt64? = state.withLock { state in
+            let settings = state.membership.options.outliers
+            let replicas = state.membership.replicas
+            let ejected = replicas.count { $0.isEjected.load(ordering: .relaxed) }
+            guard !replica.isEjected.load(ordering: .relaxed),
+                settings.allowsEjection(ejected: ejected, replicas: replicas.count)
+            else { return nil }
+            replica.isEjected.store(true, ordering: .relaxed)
+            replica.failuresInARow.store(0, ordering: .relaxed)
+            return replica.withDetail { detail in
+                detail.outlier.eject(at: now, settings)
+                return detail.outlier.ejectedUntil
+            }
+        }
+        guard let until else { return }
+        log.warning(
+            "replica ejected",
+            metadata: [
+                "backend": "\(name)", "replica": "\(replica.name)", "reason": "\(reason)",
+                "seconds": "\((until - now) / 1_000_000_000)",
+            ])
+        tellPools()
+    }
+
+    /// Judges the interval that went by: ejects outliers, readmits those whose time is over.
+    func sweep(at now: UInt64) {
+        let membership = membership
+        let settings = membership.options.outliers
+        var readmitted = false
+        for replica in membership.replicas {
+            let requests = replica.intervalRequests.exchange(0, ordering: .relaxed)
+            let failures = replica.intervalFailures.exchange(0, ordering: .relaxed)
+            if replica.isEjected.load(ordering: .relaxed) {
+                guard replica.withDetail({ $0.outlier.readmit(at: now) }) else { continue }
+                replica.isEjected.store(false, ordering: .relaxed)
+                readmitted = true
+                log.notice(
+                    "replica readmitted",
+                    metadata: ["backend": "\(name)", "replica": "\(replica.name)"])
+            } else if settings.isOutlier(failures: failures, requests: requests) {
+                eject(replica, at: now, because: "\(failures) of \(requests) requests failed")
+            } else {
+                replica.withDetail { $0.outlier.forgive() }
+            }
+        }
+        if readmitted { tellPools() }
+    }
+
+    /// Why no replica is usable, as far as known.
+    package var problem: String {
+        let (replicas, obstacle) = state.withLock {
+            ($0.membership.replicas, $0.obstacle)
+        }
+        if replicas.isEmpty { return obstacle ?? "it has no replicas" }
+        let latest = replicas.compactMap { replica in
+            replica.withDetail { $0.lastFailure }.map { (replica.name, $0.reason, $0.time) }
+        }.max { $0.2 < $1.2 }
+        return latest.map { "\($0.0): \($0.1)" } ?? "none is connected"
+    }
+}
