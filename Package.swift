@@ -179,7 +179,8 @@ let package = Package(
         tests(
             "UpstreamTests",
             [
-                "Upstream", "Transport", "TestSupport", "HTTP2Session", "GRPCWire", "Messages", nioCore,
+                "Upstream", "Transport", "TestSupport", "HTTP2Session", "GRPCWire", "Messages",
+                nioCore,
                 nioEmbedded, logging,
             ]),
         tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
