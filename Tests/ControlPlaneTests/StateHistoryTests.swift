@@ -35,7 +35,7 @@ struct RandomHistory {
         let delta = history.current.delta(to: next)
         guard !delta.isEmpty else { return }
         var record = RevisionRecord(
-            revision: history.current.nextRevision, time: Date(), author: "an operator",
+            revision: history.current.nextRevision, time: Date(), author: "operator",
             comment: "ä \(records.count)", summary: delta.summary(of: history.current),
             delta: delta, previousHash: history.nextPreviousHash())
         let bytes = try record.bytes(after: history.current)
