@@ -23,7 +23,7 @@ PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
 .PHONY: help deps deps-test deps-bench build run test test-embedding docs manual hooks asan tsan fuzz soak torture \
-  store-faults churn abuse bench protos check-protos check-contract release-protos vectors format lint
+  store-faults churn abuse bench protos check-protos check-contract release-protos vectors lists format lint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -225,7 +225,6 @@ vectors: deps ## Writes the test vectors of shard keys.
 
 # Writes the list of `unsafe`, `public`, `@unchecked Sendable` and trapping operations that the tidy
 # tests compare with the code.
-.PHONY: lists
 lists: ## Writes the lists of the tidy tests.
 	WEIR_WRITE_LISTS=1 $(SWIFT) test --filter ListsTests
 

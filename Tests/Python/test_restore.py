@@ -93,4 +93,4 @@ def test_what_the_admin_port_returns_it_accepts(servers, tmp_path):
 
     small = servers("--limit", "max-admin-message-bytes=1000000")
     text = apply(small, tmp_path, exported, check=False).stderr
-    assert "RESOURCE_EXHAUSTED" in text and "limit of 1000000 bytes (max-admin-message-bytes)" in text
+    assert "RESOURCE_EXHAUSTED" in text and "limit is 1000000 bytes (max-admin-message-bytes)" in text

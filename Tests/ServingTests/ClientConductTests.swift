@@ -27,7 +27,7 @@ struct ClientConductTests {
     }
 
     @Test("PINGs at the interval are not strikes, just below it they are")
-    func takesTheInterval() {
+    func countsPingsBelowInterval() {
         var calm = ClientConduct(limits, at: 0)
         for number in 0..<20 {
             #expect(calm.pinged(at: UInt64(number) * 10 * second, sinceContent: false) == nil)
@@ -40,7 +40,7 @@ struct ClientConductTests {
     }
 
     @Test("PINGs are not strikes while the server sends content")
-    func forgivesPings() {
+    func allowsPingsWhileSending() {
         var conduct = ClientConduct(limits, at: 0)
         for number in 0..<100 {
             #expect(conduct.pinged(at: UInt64(number), sinceContent: number % 2 == 0) == nil)
@@ -84,7 +84,7 @@ struct ConnectionTimeoutsTests {
     }
 
     @Test("A connection without a request is closed just after its timeout")
-    func wantsARequest() {
+    func limitsWaitForRequest() {
         var timeouts = ConnectionTimeouts(at: 0)
         #expect(timeouts.check(limits, at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
         #expect(
@@ -95,7 +95,7 @@ struct ConnectionTimeoutsTests {
     }
 
     @Test("The timeout of a header block starts with its first frame")
-    func wantsWholeHeaders() {
+    func limitsWaitForHeaders() {
         var timeouts = ConnectionTimeouts(at: 0)
         timeouts.hasBegun = true
         for time in 1...6 {
@@ -109,7 +109,7 @@ struct ConnectionTimeoutsTests {
     }
 
     @Test("A silent client receives one PING, and is closed without an acknowledgement")
-    func asksForLife() {
+    func sendsKeepalivePings() {
         var timeouts = ConnectionTimeouts(at: 0)
         timeouts.hasBegun = true
         #expect(timeouts.check(limits, at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
@@ -131,7 +131,7 @@ struct ConnectionTimeoutsTests {
     }
 
     @Test("An idle connection receives GOAWAY after its timeout, and is closed if the client stays")
-    func asksIdleOnesToGo() {
+    func closesIdleConnections() {
         var timeouts = ConnectionTimeouts(at: 0)
         timeouts.hasBegun = true
         timeouts.streamClosed(at: 50 * second)
@@ -228,7 +228,7 @@ struct LimitsTests {
     }
 
     @Test("Limits set by a program have the same bounds as those of an operator")
-    func boundsAll() {
+    func limitsAll() {
         var limits = Limits()
         limits.maxHeaderListBytes = .max
         limits.maxBlockingCalls = 0

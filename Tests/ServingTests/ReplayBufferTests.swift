@@ -22,7 +22,7 @@ internal import Testing
     }
 
     @Test("Before the first bytes were forwarded, all bytes are kept")
-    func keepsWhatWaits() {
+    func keepsUnforwardedBytes() {
         var buffer = ReplayBuffer()
         let many = bytes(1_000)
         buffer.append(many.rawSpan, limit: nil)

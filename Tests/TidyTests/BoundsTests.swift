@@ -49,7 +49,7 @@ internal import Testing
     }
 
     @Test("A file has at most 400 lines")
-    func boundsFiles() {
+    func limitsFiles() {
         for file in Self.files where file.path != "Package.swift" {
             // The last line end does not begin a line.
             let count = file.lines.count - (file.lines.last?.isEmpty == true ? 1 : 0)
@@ -61,7 +61,7 @@ internal import Testing
     }
 
     @Test("A line of Swift or Python has at most 100 columns")
-    func boundsLines() {
+    func limitsLines() {
         for file in Self.files where !file.isIn(BannedPhrasesTests.exempt) {
             let findings = Bounds.longLines(in: file)
             #expect(findings.count <= Self.longLines[file.path] ?? 0, "\(findings.text)")
@@ -69,7 +69,7 @@ internal import Testing
     }
 
     @Test("A function has at most 70 lines")
-    func boundsFunctions() {
+    func limitsFunctions() {
         for file in Self.files {
             let findings = Bounds.longFunctions(in: file)
             #expect(findings.count <= Self.longFunctions[file.path] ?? 0, "\(findings.text)")

@@ -72,7 +72,7 @@ enum Use: String, CaseIterable, Sendable {
     }
 
     /// Uses without a comment or a message that states the invariant.
-    func unexplained(in file: Scanned) -> [Finding] {
+    func withoutInvariant(in file: Scanned) -> [Finding] {
         lines(in: file).filter { line in
             // The comment is above, or on one of the first lines of a type.
             let comments = file.prose[max(0, line - 5)..<min(file.prose.count, line + 4)]
