@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
-# Dynamic exclusivity checks cost a fifth of a request's time; debug builds, which the tests use,
-# have them.
+# Without dynamic exclusivity checks, which cost a fifth of a request's time. Debug builds, which
+# the tests use, keep them.
 RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev pkg-config
 TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl curl etcd-server \
@@ -15,20 +15,21 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
   nodejs ruby ruby-grpc systemd
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
-# Root runs the tests as an ordinary user without capabilities.
+# Runs the tests as an ordinary user without capabilities if the user is root.
 UNPRIVILEGED := .ci/unprivileged
 PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
-# The program of the Swift tests, in a build folder; `swift test` writes into that folder, which may be root's.
+# The program of the Swift tests in a build folder. `swift test` would write to that folder, which
+# may belong to root.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
 .PHONY: help deps deps-test deps-bench build run test test-embedding docs manual hooks asan tsan fuzz soak torture \
-  store-faults churn abuse bench protos check-protos check-contract release-protos vectors format lint
+  store-faults churn abuse bench protos check-protos check-contract release-protos vectors lists format lint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	  while IFS="$$(printf '\t')" read -r target text; do printf 'make %-15s %s\n' "$$target" "$$text"; done
 
-# Installs the Debian packages named in $(1) that are missing; does nothing when all are there.
+# Installs the missing Debian packages of $(1).
 define install
 	@missing=""; for package in $(1); do \
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
@@ -106,9 +107,9 @@ tsan: deps-test $(VENV)/installed ## Runs the tests under ThreadSanitizer.
 	WEIR_BUILD=.build-tsan/debug WEIR_PATIENCE=5 \
 	  TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 $(SANITIZED_PYTHON)
 
-# Feeds each target with what libFuzzer makes up, for TIME seconds in all. What it finds is left in `.fuzz`; an input
-# that breaks something goes into Tests/Fuzz/Corpus with its repair. Without an environment, of which libFuzzer would
-# put pieces into its inputs.
+# Fuzzes all targets with libFuzzer, for TIME seconds in total. Results are written to `.fuzz`;
+# commit an input that finds a fault to Tests/Fuzz/Corpus together with the fix. Runs with an empty
+# environment, because libFuzzer would copy variables into its inputs.
 TIME ?= 600
 FUZZ_TARGETS := $(notdir $(wildcard Tests/Fuzz/Corpus/*))
 FUZZ := .build-fuzz/release/Fuzz
@@ -155,8 +156,8 @@ $(VENV)/bench-installed: Benchmarks/requirements.txt $(VENV)/installed
 	$(VENV)/bin/pip install -q -r Benchmarks/requirements.txt
 	touch $@
 
-# Writes all generated code. Rewrites only what `protos/` says, so `git diff` shows what changed.
-# What users of the library see.
+# Generates all code from `protos/`; `git diff` shows the changes.
+# Protos whose Swift types are public.
 PUBLIC := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
   struct.proto timestamp.proto wrappers.proto) weir/v1/serve.proto
 OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto \
@@ -164,7 +165,7 @@ OWN := weir/admin/v1/admin.proto weir/store/v1/store.proto etcd/etcd.proto \
 OUT ?= Sources
 TESTS_OUT ?= Tests
 CLIENTS_OUT ?= clients
-# What clients are made of, and how.
+# Protos of the clients, and the gRPC plugin of a language.
 CONTRACT := weir/admin/v1/admin.proto weir/v1/serve.proto
 GRPC_PLUGIN = --plugin=protoc-gen-grpc_$(1)=$$(command -v grpc_$(1)_plugin) --grpc_$(1)_out=$(2)
 
@@ -206,13 +207,13 @@ check-protos: ## Fails if the generated code is not current.
 	  diff -r -x __pycache__ $$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
 	rm -rf $$scratch; echo "generated code is current"
 
-# Lints the contract, and fails when a client of the last release could not go on with it.
+# Lints the contract, and fails if it breaks clients of the last release.
 PROTOS ?= protos
 RELEASED := $(CURDIR)/protos/released.binpb
 check-contract: $(VENV)/installed ## Lints the protos, and compares them with the last release.
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf lint
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf breaking --path weir --against $(RELEASED)
-	@echo "the contract is kept"
+	@echo "the contract is compatible"
 
 # Makes the contract of today the one that later ones are compared with. To be run for a release.
 release-protos: $(VENV)/installed ## Makes the protos of today those of the last release.
@@ -221,6 +222,11 @@ release-protos: $(VENV)/installed ## Makes the protos of today those of the last
 # Writes the test vectors for clients in other languages.
 vectors: deps ## Writes the test vectors of shard keys.
 	WEIR_WRITE_VECTORS=1 $(SWIFT) test --filter AffinityVectorsTests
+
+# Writes the list of `unsafe`, `public`, `@unchecked Sendable` and trapping operations that the tidy
+# tests compare with the code.
+lists: ## Writes the list of exceptional constructs for the tidy tests.
+	WEIR_WRITE_LISTS=1 $(SWIFT) test --filter ListsTests
 
 format: ## Formats the Swift files.
 	$(SWIFT) format --in-place --recursive Sources Tests Benchmarks Package.swift

@@ -1,7 +1,7 @@
-"""Measures Weir beside its peers on this machine, and prints ratios.
+"""Measures Weir and its peers on this machine, and prints ratios.
 
-Server and load generator are pinned to a core each; every server has one loop or thread. CPU time
-is the server process's own. Runs are interleaved, and the best of each is taken.
+The server and the load generator are pinned to one core each; every server has one loop or thread.
+CPU time is that of the server process. Runs are interleaved, and the best of each counts.
 """
 
 import pathlib

@@ -1,7 +1,7 @@
-"""A server under measurement, and the load on it.
+"""A server to measure, and its load.
 
-Server and load generator are pinned to a core each; every server has one loop or thread. CPU time is the
-server process's own.
+The server and the load generator are pinned to one core each; every server has one loop or thread.
+CPU time is that of the server process.
 """
 
 import pathlib
@@ -42,13 +42,13 @@ class Contender:
             url = url.format(self.process.stdout.readline().split()[0])
         self.url = url
         self.results = {}
-        # Stopped while others are measured: for servers that have work of their own to do.
+        # Whether to stop the server while others are measured, because it has background work.
         self.pauses = False
 
     def load(self, connections, streams, requests, log=None, rate=None):
-        """Requests a second, and CPU microseconds of the server for each.
+        """Measures requests per second, and CPU microseconds of the server per request.
 
-        As many as can be had, or `rate` on each connection.
+        Sends as many requests as possible, or `rate` per second on each connection.
         """
         if self.pauses:
             self.process.send_signal(signal.SIGCONT)
@@ -67,7 +67,7 @@ class Contender:
         return rate, spent / requests * 1e6
 
     def latencies(self, folder, connections, streams, requests, rate=None):
-        """Microseconds of the middle request, and of those at 99 % and 99.9 %."""
+        """The median, 99 % and 99.9 % latencies in microseconds."""
         log = folder / "latencies"
         log.unlink(missing_ok=True)
         self.load(connections, streams, requests, log, rate)
@@ -84,14 +84,14 @@ class Contender:
 
 
 def grpc_load(folder):
-    """h2load's arguments for a unary call with the payload."""
+    """The arguments of h2load for a unary call with the payload."""
     message = b"\x0a" + bytes([PAYLOAD]) + b"x" * PAYLOAD
     (folder / "body").write_bytes(struct.pack(">BI", 0, len(message)) + message)
     return ["-d", folder / "body", "-H", "content-type: application/grpc", "-H", "te: trailers"]
 
 
 def measure(contenders, shapes=SHAPES):
-    """Loads each in turn, several rounds, and keeps the best of each; the servers go on running."""
+    """Loads each in turn for several rounds, and keeps the best result of each."""
     for contender in contenders:
         wait_for(contender.url)
         contender.load(10, 10, 5_000)
@@ -113,7 +113,7 @@ def wait_for(url):
             if probe.connect_ex((host, int(port))) == 0:
                 return
         time.sleep(0.02)
-    sys.exit(f"nothing listens at {url}")
+    sys.exit(f"no server listens at {url}")
 
 
 def table(rows):

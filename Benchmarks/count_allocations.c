@@ -1,5 +1,5 @@
-// Counts heap allocations of the process it is preloaded into; on SIGUSR1 it writes the count to
-// standard error. Built and used by count_allocations.py.
+// Counts heap allocations of the process that preloads it, and writes the count to standard error
+// on SIGUSR1. count_allocations.py builds and uses it.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
-"""Heap allocations per unary request of a server, in steady state.
+"""Counts heap allocations per unary request of a server, in steady state.
 
-Counted in the server's process by a preloaded library, over requests on one connection, one after
-the other. Used by bench.py (release build) and by the tests (debug build).
+A preloaded library counts them in the server's process, over sequential requests on one connection.
+bench.py (release build) and the tests (debug build) use it.
 """
 
 import os
@@ -20,14 +20,14 @@ PATH = "/helloworld.Greeter/SayHello"
 
 
 class Client:
-    """Just enough HTTP/2 to make the same request again and again."""
+    """A minimal HTTP/2 client that repeats the same request."""
 
     def __init__(self, address):
         host, port = address.split(":")
         self.socket = socket.create_connection((host, int(port)), timeout=20)
         self.stream = self.socket.makefile("rb")
         self.number = -1
-        # A window of the connection that all responses fit in.
+        # A connection window that fits all responses.
         window = frame(8, 0, 0, struct.pack(">I", 1 << 30))
         self.socket.sendall(PREFACE + frame(4, 0, 0) + window)
         self.headers = header_block([

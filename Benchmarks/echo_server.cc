@@ -1,5 +1,5 @@
-// The peer of the benchmark: gRPC C++'s async server, one thread, typed echo.
-// Usage: echo_server PORT
+// A peer for the benchmark: gRPC C++'s async server with one thread and a typed echo. Usage:
+// echo_server PORT
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
@@ -13,7 +13,7 @@ using helloworld::HelloRequest;
 
 namespace {
 
-// One call at a time: waits for a request, answers it, and starts over.
+// Handles one call at a time: waits for a request, answers it, and repeats.
 class Call {
  public:
   Call(Greeter::AsyncService* service, grpc::ServerCompletionQueue* queue)

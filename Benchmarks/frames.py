@@ -1,4 +1,4 @@
-"""HTTP/2 frames by hand, for peers that say just what they are told (RFC 9113 sections 3.4 and 4.1)."""
+"""Encodes and decodes HTTP/2 frames, for scripted peers (RFC 9113 sections 3.4 and 4.1)."""
 
 import struct
 
@@ -11,7 +11,7 @@ def frame(kind, flags, stream, payload=b""):
 
 
 def header_block(fields):
-    """Literal fields that are not indexed, names and values not Huffman-coded (RFC 7541)."""
+    """Encodes fields as literals without indexing and without Huffman coding (RFC 7541)."""
     return b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields)
 
 
@@ -28,7 +28,7 @@ def _text(text):
 
 
 def read_frame(stream):
-    """Type, flags, stream and payload of the next frame; None when the connection has ended."""
+    """Type, flags, stream and payload of the next frame; None at the end of the connection."""
     head = stream.read(9)
     if len(head) < 9:
         return None

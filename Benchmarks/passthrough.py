@@ -1,4 +1,5 @@
-"""Weir and Envoy as proxies before the same upstream: weighted backends, unary calls passed through."""
+"""Compares Weir and Envoy as proxies of the same upstream, with weighted backends and unary calls.
+"""
 
 import json
 import pathlib
@@ -19,7 +20,9 @@ def envoy_program():
 
 
 def envoy_configuration(port, upstream_port):
-    """One listener, two clusters of the same upstream by weight, HTTP/2 on both sides."""
+    """Envoy's configuration: one listener, two weighted clusters of one upstream, HTTP/2 on both
+    sides.
+    """
 
     def cluster(name):
         return {
@@ -56,7 +59,7 @@ def envoy_configuration(port, upstream_port):
 
 
 def start_weir(upstream, name="weir", shadow=None):
-    """A server with the endpoint, and perhaps a shadow that gets all requests."""
+    """A server with the endpoint, and optionally a shadow with proportion 1."""
     server = Contender(
         name, [RELEASE / "weir", "serve", "--json", "--store", "memory:", "--loops", "1", "--data", "127.0.0.1:0",
                  "--admin", "127.0.0.1:0"], "")
@@ -78,7 +81,7 @@ def start_weir(upstream, name="weir", shadow=None):
 
 
 def start_upstream(*arguments, yields=False):
-    """A server behind the proxies, and its address."""
+    """An upstream server, and its address."""
     server = subprocess.Popen(
         ["taskset", "-c", "1", *(["nice", "-n", "19"] if yields else []),
          RELEASE / "FixtureServer", "1", *arguments], stdout=subprocess.PIPE, text=True)
@@ -86,7 +89,7 @@ def start_upstream(*arguments, yields=False):
 
 
 def compare(folder):
-    """The contenders after the load, and what their upstream spent by itself."""
+    """The contenders after the load, and the CPU time of their upstream alone."""
     upstream, address = start_upstream()
     port = free_port()
     (folder / "envoy.json").write_text(

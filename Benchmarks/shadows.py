@@ -1,4 +1,4 @@
-"""What a shadow that gets all requests costs callers, whether it does well or not."""
+"""Measures the cost of a shadow with proportion 1 for clients, for healthy and failing shadows."""
 
 import statistics
 import sys
@@ -6,16 +6,18 @@ import sys
 from contender import SHAPES, free_port, grpc_load, measure, table
 from passthrough import start_upstream, start_weir
 
-# Connections, streams each, requests: as fast as it goes, and at a rate that leaves the cores idle most of
-# the time. The shadow's server shares the core of the load and the upstream; it is `nice`, to be as much as can
-# be on another machine.
+# Connections, streams each, requests: at full speed, and at a rate that leaves the cores mostly
+# idle. The shadow's server shares the core of the load and the upstream. It runs with `nice`, to
+# approximate another machine.
 FULL = (10, 1, 30_000)
 CALM, CALM_RATE = (10, 1, 6_000), 200
 ROUNDS = 5
 
 
 def compare(folder):
-    """The contenders after the load, and the latencies of each round: at full speed, and calm."""
+    """The contenders after the load, and the latencies of each round at full speed and at a low
+    rate.
+    """
     modes = {"healthy": (), "hanging": ("hang",), "slow (100 ms)": ("slow",), "100 MB": ("flood",)}
     upstream, address = start_upstream()
     servers = {name: start_upstream(*arguments, yields=True) for name, arguments in modes.items()}

@@ -1,5 +1,6 @@
-"""Measures what a stored state costs: the start of a server with a large one, changes, and how long a change
-takes to be served by a whole fleet."""
+"""Measures the cost of a stored state: the start with a large state, changes, and the time until a
+whole fleet serves a change.
+"""
 
 import os
 import pathlib
@@ -25,7 +26,7 @@ START_TARGET_MS = 100
 
 
 def configuration(upstream):
-    """The demo's service behind 1,000 names; the last of them is asked."""
+    """A configuration with 1,000 endpoints; the last one has the demo's service."""
     lines = ["backends:"]
     for endpoint in range(ENDPOINTS):
         for backend in range(BACKENDS):
@@ -40,7 +41,7 @@ def configuration(upstream):
 
 
 def first_answer(stubs, folder):
-    """Milliseconds from the start of the process until a call has been answered."""
+    """Milliseconds from the start of the process to the first response."""
     port = conftest.free_port()
     start = time.perf_counter()
     server = conftest.Server(
@@ -78,7 +79,7 @@ def starts(stubs):
     print(f"\nA stored state of {ENDPOINTS} endpoints x {BACKENDS} backends and {CHANGES} later changes, "
           f"{size / 1e6:.1f} MB\n")
     table([
-        ["process start to first answer", f"{best[0]:.0f} ms", f"target: below {START_TARGET_MS} ms"],
+        ["process start to first response", f"{best[0]:.0f} ms", f"target: below {START_TARGET_MS} ms"],
         ["of that until it listens", f"{best[1]:.0f} ms", ""],
         ["weir apply of all of it", f"{applied * 1e3:.0f} ms", ""],
         ["a change (SQLite, synced)", f"{1e3 / rate:.2f} ms", ""],
@@ -86,7 +87,7 @@ def starts(stubs):
 
 
 def changes(stubs, server):
-    """Changes a second, one after the other."""
+    """Sequential changes per second."""
     admin = conftest.admin_of(stubs, server)
     rng = random.Random(1)
     start = time.perf_counter()
@@ -102,7 +103,7 @@ def changes(stubs, server):
 
 
 def fleet(stubs):
-    """Milliseconds until a change is served by three servers on one etcd."""
+    """Milliseconds until three servers on one etcd serve a change."""
     with tempfile.TemporaryDirectory() as folder:
         etcd = conftest.Etcd(f"{folder}/etcd")
         store = f"etcd:http://{etcd.address}"

@@ -1,6 +1,7 @@
 internal import TrafficPolicy
 
-/// Nanoseconds per decision of the policy engine. Prints `KIND BACKENDS INTERVALS NANOSECONDS`.
+/// Measures the nanoseconds per decision of the policy engine. Prints `KIND BACKENDS INTERVALS
+/// NANOSECONDS`.
 @main
 enum PolicyBenchmark {
     private static let decisions = 5_000_000
@@ -14,7 +15,7 @@ enum PolicyBenchmark {
         }
     }
 
-    /// A policy after many changes, so that its map is fragmented as after a year of releases.
+    /// A policy after many changes, whose map is as fragmented as after a year of releases.
     private static func policy(_ backends: Int) throws -> EndpointPolicy {
         var random = LoopRandom(seed: 1)
         var map = AffinityMap(owner: "backend-0")
@@ -41,7 +42,7 @@ enum PolicyBenchmark {
         var sum = 0
         let time = ContinuousClock().measure {
             for index in 0..<decisions {
-                // A UInt8 has no padding, so every byte is initialised.
+                // Invariant: a UInt8 has no padding, so every byte is initialised.
                 let key = keys[index & 1_023]
                 let bytes = unsafe key.span.bytes
                 sum &+= policy.choose(policy.point(of: bytes))
@@ -50,7 +51,7 @@ enum PolicyBenchmark {
         return nanoseconds(time, sum)
     }
 
-    /// The sum is used so that the loop can't be left out.
+    /// Uses the sum, so that the compiler cannot remove the loop.
     private static func nanoseconds(_ time: Duration, _ sum: Int) -> Double {
         precondition(sum >= 0)
         let (seconds, attoseconds) = time.components

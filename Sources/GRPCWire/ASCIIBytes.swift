@@ -1,11 +1,11 @@
 extension UInt8 {
-    /// Whether it is one of `0` to `9`.
+    /// Whether the byte is one of `0` to `9`.
     @inlinable package var isDigit: Bool { (0x30...0x39).contains(self) }
 
-    /// Whether it is a hexadecimal digit of either case.
+    /// Whether the byte is a hexadecimal digit of either case.
     @inlinable package var isHexDigit: Bool { hexValue != nil }
 
-    /// What a hexadecimal digit of either case stands for; nil for other bytes.
+    /// The value of a hexadecimal digit of either case; nil for other bytes.
     @inlinable package var hexValue: UInt8? {
         switch self {
         case 0x30...0x39: self - 0x30
@@ -15,12 +15,14 @@ extension UInt8 {
         }
     }
 
-    /// Whether it is a space or a tab, which HTTP allows around values (RFC 9110 section 5.6.3).
+    /// Whether the byte is a space or a tab, which HTTP allows around values (RFC 9110 section
+    /// 5.6.3).
     @inlinable package var isBlank: Bool { self == 0x20 || self == 0x09 }
 }
 
 extension BidirectionalCollection<UInt8> {
-    /// Without the spaces and tabs around it, which are not part of a value (RFC 9110 section 5.5).
+    /// The bytes without leading and trailing spaces and tabs, which are not part of a value (RFC
+    /// 9110 section 5.5).
     @inlinable package var trimmed: SubSequence {
         guard let end = lastIndex(where: { !$0.isBlank }) else { return prefix(0) }
         return self[...end].drop(while: \.isBlank)

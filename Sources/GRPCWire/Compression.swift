@@ -1,11 +1,11 @@
 internal import CZlib
 
-/// A message encoding that Weir speaks: `grpc-encoding`, `grpc-accept-encoding`.
+/// A message encoding that Weir supports: `grpc-encoding`, `grpc-accept-encoding`.
 package enum MessageEncoding: String, Sendable, CaseIterable {
     case identity
     case gzip
 
-    /// What `grpc-accept-encoding` says.
+    /// The value of `grpc-accept-encoding`.
     package static let accepted = "identity,gzip"
 
     /// Whether a `grpc-accept-encoding` value lists gzip.
@@ -27,7 +27,7 @@ package enum Gzip {
     private static let windowBits: Int32 = 15 + 16
     private static let chunkBytes = 16 << 10
 
-    /// The most input bytes of one zlib call: its counts have 32 bits.
+    /// The size limit of the input of one zlib call, because its counts have 32 bits.
     private static let pieceBytes = 1 << 30
 
     package static func compress(_ bytes: RawSpan) -> [UInt8] {
@@ -40,14 +40,14 @@ package enum Gzip {
         let status = unsafe deflateInit2_(
             &stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, windowBits, 8, Z_DEFAULT_STRATEGY,
             ZLIB_VERSION, size)
-        precondition(status == Z_OK, "zlib could not start: out of memory or another version")
+        precondition(status == Z_OK, "zlib initialization failed: out of memory or wrong version")
         defer { unsafe deflateEnd(&stream) }
         return unsafe run(&stream, over: bytes, pieceBytes: pieceBytes) { stream, isLast in
             unsafe deflate(&stream, isLast ? Z_FINISH : Z_NO_FLUSH)
         }.output
     }
 
-    /// - Parameter limit: the most bytes that may come out.
+    /// - Parameter limit: the size limit of the decompressed bytes.
     package static func decompress(_ bytes: RawSpan, limit: Int) throws(Failure) -> [UInt8] {
         try decompress(bytes, limit: limit, pieceBytes: pieceBytes)
     }
@@ -58,7 +58,7 @@ package enum Gzip {
         var stream = unsafe z_stream()
         let size = unsafe Int32(MemoryLayout<z_stream>.size)
         let started = unsafe inflateInit2_(&stream, windowBits, ZLIB_VERSION, size)
-        precondition(started == Z_OK, "zlib could not start: out of memory or another version")
+        precondition(started == Z_OK, "zlib initialization failed: out of memory or wrong version")
         defer { unsafe inflateEnd(&stream) }
         let result = unsafe run(
             &stream, over: bytes, pieceBytes: pieceBytes, limit: limit
@@ -70,7 +70,7 @@ package enum Gzip {
         return result.output
     }
 
-    /// Runs zlib over the bytes piece by piece, until it ends, fails or exceeds the limit.
+    /// Feeds the bytes to zlib piece by piece until it finishes, fails or exceeds the limit.
     private static func run(
         _ stream: inout z_stream, over bytes: RawSpan, pieceBytes: Int, limit: Int = .max,
         _ step: (inout z_stream, _ isLast: Bool) -> Int32
@@ -78,7 +78,7 @@ package enum Gzip {
         var output: [UInt8] = []
         var status = Z_OK
         var fed = 0
-        // zlib reads the input within the closure only.
+        // Invariant: zlib reads the input only within the closure.
         unsafe bytes.withUnsafeBytes { input in
             repeat {
                 if unsafe stream.avail_in == 0 {

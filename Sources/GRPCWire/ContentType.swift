@@ -1,13 +1,14 @@
-/// The `content-type` of a call: `application/grpc`, perhaps with `+proto`, `+json` or another
-/// suffix, perhaps with parameters.
+/// The `content-type` of a call: `application/grpc`, optionally with a suffix such as `+proto` or
+/// `+json`, and parameters.
 package enum ContentType {
     package static let grpc = "application/grpc"
-    /// The messages are JSON.
+    /// Whether the messages are JSON.
     package static let json = "application/grpc+json"
 
     private static let name = Array(grpc.utf8)
 
-    /// Whether a request or a response with this type is gRPC; if not, a server answers 415.
+    /// Whether a request or a response with this type is gRPC. If not, a server answers with status
+    /// 415.
     package static func isGRPC(_ value: ArraySlice<UInt8>) -> Bool {
         guard value.count >= name.count else { return false }
         for index in name.indices where lowercase(value[value.startIndex + index]) != name[index] {
@@ -18,7 +19,7 @@ package enum ContentType {
         return next == UInt8(ascii: "+") || next == UInt8(ascii: ";") || next == 0x20
     }
 
-    /// Whether a type that is gRPC says that the messages are JSON.
+    /// Whether a gRPC content type declares JSON messages.
     package static func isJSON(_ value: ArraySlice<UInt8>) -> Bool {
         guard value.count >= json.utf8.count else { return false }
         let rest = value.dropFirst(json.utf8.count)

@@ -1,5 +1,5 @@
-/// Numbers in headers: one to nine decimal digits, so that every value fits in an `Int32` and sums
-/// of a few of them cannot overflow. A sign, a space or a tenth digit makes the text invalid.
+/// Numbers in headers: one to nine decimal digits, so that every value fits in an `Int32` and a sum
+/// of a few values cannot overflow. A sign, a space or a tenth digit is invalid.
 package enum DecimalNumber {
     /// The largest value that `parse` returns.
     package static let maximum = 999_999_999

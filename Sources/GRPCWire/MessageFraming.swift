@@ -2,7 +2,7 @@
 package enum FramingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The first byte of a prefix is neither 0 nor 1.
     case badFlag(UInt8)
-    /// A message announces or unpacks to more bytes than the limit.
+    /// The declared or decompressed size of a message exceeds the limit.
     case tooLarge(bytes: Int, limit: Int)
     /// The body ended inside a message.
     case truncated(missing: Int)
@@ -10,11 +10,11 @@ package enum FramingError: Error, Equatable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .badFlag(let flag):
-            "bad message framing: the compressed-flag is \(flag), it must be 0 or 1"
+            "invalid message framing: compressed-flag \(flag); it must be 0 or 1"
         case .tooLarge(let bytes, let limit):
-            "message of \(bytes) bytes is over the limit of \(limit) bytes"
+            "the message has \(bytes) bytes; the limit is \(limit) bytes"
         case .truncated(let missing):
-            "the request ended inside a message: \(missing) more bytes were announced"
+            "the request ended inside a message: \(missing) bytes are missing"
         }
     }
 }
@@ -27,10 +27,10 @@ package struct MessagePrefix: Equatable, Sendable {
     package let isCompressed: Bool
     private let size: UInt32
 
-    /// The bytes of the message behind the prefix.
+    /// The size of the message after the prefix, in bytes.
     package var length: Int { Int(size) }
 
-    /// Nil when the length does not fit in four bytes.
+    /// Nil if the length does not fit in four bytes.
     package init?(isCompressed: Bool, length: Int) {
         guard let size = UInt32(exactly: length) else { return nil }
         self.isCompressed = isCompressed
@@ -47,12 +47,12 @@ package struct MessagePrefix: Equatable, Sendable {
         size = bytes.dropFirst().reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    /// The payload when a body is exactly one message that is not compressed: the common case of a
-    /// unary call.
+    /// The payload if the body is exactly one uncompressed message, the common case of a unary
+    /// call.
     @_lifetime(copy body)
     package static func onlyPayload(in body: RawSpan) -> RawSpan? {
         guard body.byteCount >= byteCount else { return nil }
-        // Five bytes exist, and every pattern of them is a number.
+        // Invariant: five bytes exist, and every bit pattern is a valid number.
         let flag = unsafe body.unsafeLoad(as: UInt8.self)
         let length = unsafe body.unsafeLoadUnaligned(fromByteOffset: 1, as: UInt32.self)
         guard flag == 0, Int(UInt32(bigEndian: length)) == body.byteCount - byteCount else {
@@ -67,10 +67,10 @@ package struct MessagePrefix: Equatable, Sendable {
         return bytes
     }
 
-    /// The place of a prefix in front of a payload that is still to be written.
+    /// Placeholder bytes for a prefix whose payload is not yet written.
     package static let room = [UInt8](repeating: 0, count: byteCount)
 
-    /// Writes the prefix over the first five bytes of a frame, which are there as `room`.
+    /// Writes the prefix over the first five bytes of a frame, which `room` reserved.
     package func write(to frame: inout [UInt8]) {
         frame[0] = isCompressed ? 1 : 0
         frame[1] = UInt8(truncatingIfNeeded: size >> 24)
@@ -80,7 +80,7 @@ package struct MessagePrefix: Equatable, Sendable {
     }
 }
 
-/// Cuts the body of a call into messages, however the bytes arrive.
+/// Splits the body of a call into messages, independently of how the bytes arrive.
 ///
 /// ```
 ///              5 bytes              length bytes
@@ -101,18 +101,18 @@ package struct Deframer: Sendable {
     /// Bytes of an incomplete message.
     package var pendingBytes: Int { pending.count }
 
-    /// Between two messages.
+    /// Whether the position is between two messages.
     package var isIdle: Bool { prefix == nil && pending.isEmpty }
 
-    /// Forgets an incomplete message.
+    /// Discards an incomplete message.
     package mutating func reset() {
         guard !isIdle else { return }
         prefix = nil
         pending.removeAll(keepingCapacity: pending.capacity <= 64 << 10)
     }
 
-    /// Takes the next bytes and calls `body` with each message that they complete; the payload is
-    /// valid during the call. A message that lies whole in the input is not copied.
+    /// Reads the next bytes and calls `body` with each message that they complete. The payload is
+    /// valid during the call. A message that is entirely in the input is not copied.
     package mutating func receive(
         _ input: RawSpan, _ body: (_ isCompressed: Bool, _ payload: RawSpan) throws -> Void
     ) throws {
@@ -144,7 +144,7 @@ package struct Deframer: Sendable {
         append(input.extracting(position..<input.byteCount))
     }
 
-    /// Call it when the body has ended.
+    /// Checks that the body ended between two messages. Call it at the end of the body.
     package func finish() throws(FramingError) {
         if let prefix { throw .truncated(missing: prefix.length - pending.count) }
         if !pending.isEmpty {
@@ -160,17 +160,17 @@ package struct Deframer: Sendable {
 
     private mutating func append(_ bytes: RawSpan) {
         guard bytes.byteCount > 0 else { return }
-        // The span is read within the closure only.
+        // Invariant: the span is read only within the closure.
         unsafe bytes.withUnsafeBytes { unsafe pending.append(contentsOf: $0) }
     }
 }
 
 extension Span<UInt8> {
-    /// The same memory as raw bytes.
+    /// The span's memory as raw bytes.
     package var asBytes: RawSpan {
         @_lifetime(copy self)
         get {
-            // UInt8 has no padding: every byte is initialised.
+            // Invariant: UInt8 has no padding, so every byte is initialised.
             unsafe bytes
         }
     }

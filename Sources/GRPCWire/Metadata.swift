@@ -1,20 +1,20 @@
 /// The custom metadata of a call: an ordered multimap of lower-case names to values.
 ///
-/// A name ending in `-bin` carries bytes, base64-encoded on the wire; any other carries printable
-/// ASCII. Source: "Custom-Metadata" in gRPC's `PROTOCOL-HTTP2.md`.
+/// A name that ends in `-bin` has bytes as value, base64-encoded on the wire; any other name has
+/// printable ASCII. Source: "Custom-Metadata" in gRPC's `PROTOCOL-HTTP2.md`.
 public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
-    /// One field. For `-bin` names `value` is the base64 text as it is on the wire.
+    /// One field. For `-bin` names, `value` is the base64 text on the wire.
     public struct Field: Hashable, Sendable {
         /// The name, in lower case.
         public let name: String
-        /// The value as it is on the wire.
+        /// The value on the wire.
         public let value: String
     }
 
     /// All fields in order.
     public private(set) var fields: [Field] = []
 
-    /// No metadata.
+    /// Empty metadata.
     public init() {}
 
     /// Metadata from a literal; a name may occur more than once.
@@ -33,7 +33,7 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
         fields.append(Field(name: name.lowercased(), value: Base64.encode(bytes)))
     }
 
-    /// All fields of another set, behind these.
+    /// Appends all fields of another set.
     public mutating func add(_ other: Metadata) {
         fields += other.fields
     }
@@ -49,7 +49,7 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     }
 
     /// The binary values under a `-bin` name, in order. Values joined by commas are split, padding
-    /// is optional, and what is not base64 is left out.
+    /// is optional, and invalid base64 is omitted.
     public func bytes(_ name: String) -> [[UInt8]] {
         values(name).flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
             .compactMap { Base64.decode(Array($0.utf8.trimmed)) }
@@ -58,13 +58,13 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     /// Whether there are no fields.
     public var isEmpty: Bool { fields.isEmpty }
 
-    /// Whether a name is HTTP/2's or gRPC's own, so that an application may not set it.
+    /// Whether a name is reserved for HTTP/2 or gRPC, so that an application may not set it.
     package static func isReserved(_ name: String) -> Bool {
         name.hasPrefix(":") || (name.hasPrefix("grpc-") && !statusNames.contains(name))
             || reserved.contains(name)
     }
 
-    /// gRPC's own, but part of a status that an application or Weir gives.
+    /// Reserved for gRPC, but part of a status that an application or Weir sets.
     private static let statusNames: Set<String> = [
         "grpc-status-details-bin", "grpc-accept-encoding", "grpc-retry-pushback-ms",
     ]
@@ -74,7 +74,7 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
         "transfer-encoding", "upgrade", "content-length", "user-agent",
     ]
 
-    /// Whether a field may go on the wire: "Header-Name" and "ASCII-Value" of the protocol.
+    /// Whether a field may be sent: "Header-Name" and "ASCII-Value" of the protocol.
     package static func isValid(_ field: Field) -> Bool {
         !field.name.isEmpty
             && field.name.utf8.allSatisfy {

@@ -15,14 +15,15 @@ extension Unicode.Scalar {
 extension String {
     private static let ellipsis = Array("…".utf8)
 
-    /// The text as a terminal, a log line or an error may show it: control characters are escaped
-    /// as in Swift source (`\n`, `\u{1B}`).
+    /// The text for a terminal, a log line or an error, with control characters escaped as in Swift
+    /// source (`\n`, `\u{1B}`).
     ///
-    /// - Parameter limit: the most bytes of UTF-8 in the result; longer text ends in "…".
+    /// - Parameter limit: the size limit of the result in UTF-8 bytes. Longer text is cut and ends
+    ///   in "…".
     package func printable(limit: Int = .max) -> String {
         if utf8.count <= limit, !unicodeScalars.contains(where: \.isControl) { return self }
         var bytes: [UInt8] = []
-        // How many bytes stay if the rest does not fit.
+        // The bytes to keep if the rest does not fit.
         var kept = 0
         for scalar in unicodeScalars {
             bytes += (scalar.isControl ? scalar.escaped(asASCII: true) : String(scalar)).utf8
@@ -34,10 +35,10 @@ extension String {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// External text as an error shows it: in quotes, printable, at most 100 bytes.
+    /// External text for an error: in quotes, printable, at most 100 bytes.
     package var quoted: String { "'\(printable(limit: 100))'" }
 
-    /// A path as an error shows it: in quotes, printable, at most 1,000 bytes.
+    /// A path for an error: in quotes, printable, at most 1,000 bytes.
     package var quotedPath: String { "'\(printable(limit: 1_000))'" }
 
     /// What is shown in place of a secret.

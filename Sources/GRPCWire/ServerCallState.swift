@@ -1,4 +1,4 @@
-/// What a server has received and sent on one call; says what to put on the wire for each step.
+/// The state of one call in a server. Each event returns the action to execute.
 ///
 /// ```
 ///                message                       message
@@ -11,9 +11,9 @@
 ///   any state -- closed --> gone: cancels the handler unless ended
 /// ```
 ///
-/// Invalid steps. *Ours*: none can be made. *The peer's*: a second message of a unary call is for
-/// the caller of `received(message:)` to refuse. *Ignorable*: sending or finishing after the end
-/// or after the stream has gone (the handler could not know yet).
+/// Invalid steps. *Ours*: none are possible. *The peer's*: the caller of `received(message:)`
+/// rejects a second message of a unary call. *Ignorable*: sending or finishing after the end or
+/// after the stream closed (the handler may not know yet).
 package struct ServerCallState: ~Copyable {
     private enum Response { case idle, responding, ended, gone }
 
@@ -25,13 +25,13 @@ package struct ServerCallState: ~Copyable {
     package enum FinishAction: Equatable { case sendTrailersOnly, sendTrailers, drop }
     package enum CloseAction: Equatable { case cancelHandler, nothing }
 
-    /// The call can still be answered.
+    /// Whether the call can still be answered.
     package var isOpen: Bool { response == .idle || response == .responding }
 
-    /// Response headers have gone out.
+    /// Whether response headers were sent.
     package var hasResponded: Bool { response == .responding }
 
-    /// The handler gives a message; or, with `headersOnly`, wants the headers out.
+    /// The handler sends a message or, with `headersOnly`, only the headers.
     package mutating func send() -> SendAction {
         switch response {
         case .idle:
@@ -42,7 +42,7 @@ package struct ServerCallState: ~Copyable {
         }
     }
 
-    /// The call gets its status.
+    /// The call ends with a status.
     package mutating func finish() -> FinishAction {
         switch response {
         case .idle:
@@ -55,7 +55,7 @@ package struct ServerCallState: ~Copyable {
         }
     }
 
-    /// The stream is gone, by reset or because both sides ended.
+    /// The stream closed: it was reset, or both sides ended.
     package mutating func closed() -> CloseAction {
         defer { response = .gone }
         return isOpen ? .cancelHandler : .nothing

@@ -1,44 +1,44 @@
-/// A gRPC status code, as `grpc-status` carries it. Source: gRPC's `statuscodes.md`.
+/// A gRPC status code, the value of `grpc-status`. Source: gRPC's `statuscodes.md`.
 public struct StatusCode: Hashable, Sendable, CustomStringConvertible {
     /// The number on the wire.
     public let rawValue: Int
 
-    /// Any code; numbers that gRPC does not define are kept as they are.
+    /// Any code, including numbers that gRPC does not define.
     public init(rawValue: Int) { self.rawValue = rawValue }
 
     /// The call succeeded.
     public static let ok = Self(rawValue: 0)
     /// The call was cancelled, usually by the caller.
     public static let cancelled = Self(rawValue: 1)
-    /// An error of which nothing more is known.
+    /// An error without more information.
     public static let unknown = Self(rawValue: 2)
-    /// The caller sent something that can't be right, whatever the state of the system.
+    /// The request is invalid, independently of the state of the system.
     public static let invalidArgument = Self(rawValue: 3)
-    /// The deadline passed before the call had ended.
+    /// The deadline passed before the call ended.
     public static let deadlineExceeded = Self(rawValue: 4)
-    /// What was asked for does not exist.
+    /// The requested object does not exist.
     public static let notFound = Self(rawValue: 5)
-    /// What was to be created exists.
+    /// The object to create already exists.
     public static let alreadyExists = Self(rawValue: 6)
-    /// The caller may not do this.
+    /// The caller lacks the permission.
     public static let permissionDenied = Self(rawValue: 7)
-    /// A limit or a quota is reached.
+    /// A limit or a quota was reached.
     public static let resourceExhausted = Self(rawValue: 8)
-    /// The system is not in the state that this needs.
+    /// The system is not in the required state.
     public static let failedPrecondition = Self(rawValue: 9)
-    /// The call lost against a concurrent one; try again from the start.
+    /// The call conflicts with a concurrent one. Retry from the start.
     public static let aborted = Self(rawValue: 10)
-    /// Past the valid range, as in reading past the end.
+    /// The operation exceeds the valid range, as in reading past the end.
     public static let outOfRange = Self(rawValue: 11)
-    /// There is no such method here.
+    /// The method does not exist or is not supported.
     public static let unimplemented = Self(rawValue: 12)
-    /// Something that must hold is broken.
+    /// An internal invariant was violated.
     public static let internalError = Self(rawValue: 13)
-    /// Not here now; a retry may succeed.
+    /// The service is not available. A retry may succeed.
     public static let unavailable = Self(rawValue: 14)
-    /// Data is lost or corrupted for good.
+    /// Data is lost or corrupted.
     public static let dataLoss = Self(rawValue: 15)
-    /// The caller did not say, or not prove, who it is.
+    /// The caller did not authenticate.
     public static let unauthenticated = Self(rawValue: 16)
 
     /// The names of codes 0 to 16, in order.
@@ -54,8 +54,8 @@ public struct StatusCode: Hashable, Sendable, CustomStringConvertible {
         Self.names.indices.contains(rawValue) ? Self.names[rawValue] : "CODE_\(rawValue)"
     }
 
-    /// The code as it is counted: a number that gRPC does not define is UNKNOWN, so that whoever
-    /// answers can't make up more and more of them.
+    /// The code used in metrics. A number that gRPC does not define counts as UNKNOWN, so that a
+    /// backend cannot create any number of labels.
     package var counted: StatusCode {
         Self.names.indices.contains(rawValue) ? self : .unknown
     }
@@ -88,16 +88,17 @@ extension StatusCode {
     }
 }
 
-/// An RPC that ended with a status other than OK, or the wish of a handler that it does.
+/// The error of an RPC that ended with a status other than OK. A handler throws it to set the
+/// status.
 public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The status that the caller gets.
+    /// The status that the caller receives.
     public var code: StatusCode
-    /// What went wrong, for the caller to read.
+    /// The error message for the caller.
     public var message: String
-    /// More trailing metadata to send with the status.
+    /// Additional trailing metadata.
     public var metadata: Metadata
 
-    /// An error with a status, a message and perhaps more trailing metadata.
+    /// Creates an error with a status, a message and optional trailing metadata.
     public init(_ code: StatusCode, _ message: String, metadata: Metadata = Metadata()) {
         self.code = code
         self.message = message

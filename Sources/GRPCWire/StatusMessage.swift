@@ -1,13 +1,13 @@
 /// The percent-encoding of `grpc-message`: bytes outside 0x20 to 0x7e, and `%`, become `%XX`
 /// ("Percent-Encoded" in `PROTOCOL-HTTP2.md`).
 package enum StatusMessage {
-    /// Bytes of an encoded message: clients refuse long trailers.
+    /// The size limit of an encoded message, because clients reject long trailers.
     package static let maxBytes = 4_096
 
     private static let hex = Array("0123456789ABCDEF".utf8)
 
-    /// Cuts a message that is over `maxBytes` when encoded, between two characters. Spaces at the
-    /// ends are encoded too: HTTP does not keep them (RFC 9113 section 8.2.1).
+    /// Encodes a message. If the result exceeds `maxBytes`, cuts it between two characters. Leading
+    /// and trailing spaces are encoded too, because HTTP removes them (RFC 9113 section 8.2.1).
     package static func encode(_ message: String) -> String {
         let bytes = message.utf8
         if bytes.count <= maxBytes, bytes.allSatisfy(isPlain), bytes.first != space,
@@ -16,7 +16,7 @@ package enum StatusMessage {
             return message
         }
         var text: [UInt8] = []
-        // Where the last character begins.
+        // The start of the last character.
         var start = 0
         for (index, byte) in bytes.enumerated() {
             // A byte 10xxxxxx continues a character (RFC 3629 section 3).
@@ -35,7 +35,7 @@ package enum StatusMessage {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Never fails: an invalid escape stays as it is, as the specification demands.
+    /// Never fails: keeps an invalid escape unchanged, as the specification requires.
     package static func decode(_ text: String) -> String {
         let input = Array(text.utf8)
         var bytes: [UInt8] = []

@@ -11,7 +11,7 @@ package enum Timeout {
 
     private static let maximumValue: Int64 = 99_999_999
 
-    /// Nanoseconds, saturating at the largest Int64; nil when the text is not a timeout.
+    /// Nanoseconds, saturating at the largest Int64; nil if the text is not a timeout.
     package static func parse(_ text: ArraySlice<UInt8>) -> Int64? {
         guard (2...9).contains(text.count), let last = text.last,
             let unit = nanosecondsByUnit.first(where: { $0.unit == last })
@@ -25,8 +25,8 @@ package enum Timeout {
         return overflow ? .max : product
     }
 
-    /// The text for a timeout, in the finest unit that eight digits hold, rounded up so that a
-    /// deadline is never cut short; a timeout that has passed becomes the shortest one.
+    /// The text of a timeout, in the finest unit that fits in eight digits, rounded up so that the
+    /// deadline is never shortened. An expired timeout becomes the shortest one.
     package static func format(nanoseconds: Int64) -> String {
         let nanoseconds = max(1, nanoseconds)
         for (unit, size) in nanosecondsByUnit {

@@ -1,8 +1,8 @@
-/// Filters the peer's frames before nghttp2 1.52 reads them, because nghttp2 ends a connection for
-/// an error of one stream, and misses some errors.
+/// Filters the peer's frames before nghttp2 1.52 reads them, because nghttp2 ends the connection
+/// for some errors of a single stream, and does not detect other errors.
 ///
-/// nghttp2 ends the connection, which may serve many callers, for a name or value of over 64 KiB.
-/// Such a literal needs a header block of several frames: the guard holds them and replaces the
+/// nghttp2 ends the connection, which may serve many clients, for a name or value over 64 KiB. Such
+/// a literal needs a header block of several frames. The guard holds these frames and replaces the
 /// literal. It passes all other frames from the input without a copy:
 ///
 /// ```
@@ -13,24 +13,24 @@
 ///                                            '--END_HEADERS--> between frames
 /// ```
 ///
-/// The `rules` check the head of each frame. When the framing of a block is invalid, the guard
+/// The `rules` check the header of each frame. When the framing of a block is invalid, the guard
 /// passes all further bytes, and nghttp2 ends the connection.
 struct FrameGuard {
     enum Step: Equatable {
         /// These bytes of the input are for nghttp2.
         case pass(Range<Int>)
-        /// `output` is for nghttp2, in the place of what has been held.
+        /// `output` is for nghttp2, instead of the held bytes.
         case passOutput
-        /// Everything has been read, and some of it is held.
+        /// All input was read, and some of it is held.
         case needsMore
     }
 
-    /// Where the input goes.
+    /// How the guard handles the input.
     private enum Mode {
         case guarded
-        /// nghttp2 gets all of it.
+        /// nghttp2 receives all input.
         case passing
-        /// nghttp2 gets none of it: the connection ends.
+        /// nghttp2 receives no input: the connection ends.
         case dropping
     }
 
@@ -40,44 +40,45 @@ struct FrameGuard {
     private static let prefaceBytes = 24
 
     private var mode = Mode.guarded
-    /// Bytes of the current frame, or of the preface, that have not passed.
+    /// The remaining bytes of the current frame or of the preface.
     private var left: Int
     /// Whether `left` belongs to a HEADERS frame.
     private var passesHeaders = false
-    /// The bytes of a head that is not in one input, or whose frame is held.
+    /// The bytes of a frame header that is split between inputs, or whose frame is held.
     private var headerBytes: [UInt8] = []
-    /// The frame that is held, as far as it has arrived.
+    /// The received part of the held frame.
     private var held: FrameHeader?
     private var payload: [UInt8] = []
-    /// The stream of the block that is held frame by frame.
+    /// The stream of the held block.
     private var blockStream: Int32?
     private var filter = LiteralFilter()
-    /// A block is complete, and its last frame is in `output`.
+    /// Whether a block is complete, and its last frame is in `output`.
     private var hasEndedBlock = false
 
     var rules: FrameRules
     /// The code of the error that ends the connection; all further input is dropped.
     private(set) var connectionError: HTTP2ErrorCode?
-    /// What `passOutput` passes; valid until the next step.
+    /// The bytes that `passOutput` passes; valid until the next step.
     private(set) var output: [UInt8] = []
 
-    /// - Parameter role: a server's peer begins with the 24-byte connection preface.
+    /// - Parameter role: the role of this side. A server's peer begins with the 24-byte connection
+    ///   preface.
     init(role: HTTP2Session.Role) {
         left = role == .server ? Self.prefaceBytes : 0
         rules = FrameRules(role: role)
     }
 
-    /// A literal of the block that passes has been replaced.
+    /// Whether a literal of the current block was replaced.
     var hasReplaced: Bool { filter.hasReplaced }
 
-    /// A header block has begun and is not complete.
+    /// Whether a header block has begun and is not complete.
     var isReceivingHeaders: Bool {
         guard mode == .guarded else { return false }
         return blockStream != nil || held != nil || passesHeaders && left > 0
     }
 
-    /// What to do with the input from a position on; call it until it needs more or the position is
-    /// the end.
+    /// The next step for the input at a position. Call it until it needs more input or the position
+    /// is the end.
     mutating func next(_ input: Span<UInt8>, from position: inout Int) -> Step {
         let start = position
         if hasEndedBlock { forgetBlock() }
@@ -94,7 +95,7 @@ struct FrameGuard {
             let head = FrameHeader(input, at: position)
             if head.beginsBlock { break }
             if let error = rules.check(head) {
-                // What is before the frame passes.
+                // The bytes before the frame pass.
                 _ = fail(error)
                 break
             }
@@ -105,7 +106,7 @@ struct FrameGuard {
         return mode == .guarded ? hold(input, from: &position) : .needsMore
     }
 
-    /// Holds what cannot pass yet: the first bytes of a head, and the frames of a block.
+    /// Holds the bytes that cannot pass yet: a partial frame header, and the frames of a block.
     private mutating func hold(_ input: Span<UInt8>, from position: inout Int) -> Step {
         if held == nil {
             while headerBytes.count < FrameHeader.byteCount, position < input.count {
@@ -119,7 +120,7 @@ struct FrameGuard {
         }
         guard let held else { return .needsMore }
         let count = min(held.length - payload.count, input.count - position)
-        // The bytes are read within the closure only.
+        // Invariant: the bytes are read only within the closure.
         unsafe input.extracting(position..<position + count).withUnsafeBufferPointer {
             unsafe payload.append(contentsOf: $0)
         }
@@ -127,9 +128,9 @@ struct FrameGuard {
         return payload.count == held.length ? filterFrame(held) : .needsMore
     }
 
-    /// A head that was held is complete.
+    /// A held frame header is complete.
     ///
-    /// - Returns: nil when its frame is held too.
+    /// - Returns: nil if its frame is held too.
     private mutating func begin(_ head: FrameHeader) -> Step? {
         if let error = rules.check(head) { return fail(error) }
         let isTooLarge = head.length > Self.maxFrameBytes
@@ -137,7 +138,7 @@ struct FrameGuard {
             guard head.kind == FrameHeader.Kind.continuation, head.stream == blockStream else {
                 return giveUp()
             }
-            // nghttp2 does not look at the size of CONTINUATION frames (RFC 9113 section 4.2).
+            // nghttp2 does not check the size of CONTINUATION frames (RFC 9113 section 4.2).
             return isTooLarge ? fail(.frameSizeError) : nil
         }
         guard head.beginsBlock else {
@@ -170,7 +171,7 @@ struct FrameGuard {
         let isValid = filter.filter(fragment)
         let isLast = flags & FrameHeader.Flag.endHeaders != 0
         if isLast || !isValid { filter.finish() }
-        // The rest follows with the next frame.
+        // The rest is passed with the next frame.
         let count = min(filter.output.count, Self.maxFrameBytes - priority.count)
         let length = count + priority.count
         output.removeAll(keepingCapacity: true)
@@ -189,7 +190,7 @@ struct FrameGuard {
         return .passOutput
     }
 
-    /// Frees what a block has taken: few connections ever have one.
+    /// Frees the memory of a block, because few connections ever have one.
     private mutating func forgetBlock() {
         hasEndedBlock = false
         filter = LiteralFilter()
@@ -198,7 +199,7 @@ struct FrameGuard {
     }
 
     /// The part of a HEADERS frame's payload that belongs to the header block (RFC 9113 section
-    /// 6.2), or nil when the padding leaves no room for it.
+    /// 6.2); nil if the padding is too long.
     private static func fragment(of payload: [UInt8], _ flags: UInt8) -> ArraySlice<UInt8>? {
         let isPadded = flags & FrameHeader.Flag.padded != 0
         let before =
@@ -222,7 +223,7 @@ struct FrameGuard {
         return .passOutput
     }
 
-    /// What is held passes as it is, and so does all that follows.
+    /// Passes the held bytes and all further input unchanged.
     private mutating func giveUp() -> Step {
         mode = .passing
         return passHeld()

@@ -21,10 +21,10 @@ struct FrameHeader {
     private let first: UInt64
     private let last: UInt8
 
-    /// Reads nine bytes, which must be there.
+    /// Reads nine bytes, which must exist.
     @inline(__always)
     init(_ bytes: Span<UInt8>, at offset: Int) {
-        // The span checks its bounds; all bit patterns are valid.
+        // Invariant: the span checks its bounds, and all bit patterns are valid.
         first = unsafe UInt64(
             bigEndian: bytes.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
         last = bytes[offset + 8]
@@ -35,7 +35,7 @@ struct FrameHeader {
     var flags: UInt8 { UInt8(truncatingIfNeeded: first >> 24) }
     var endsStream: Bool { flags & Flag.endStream != 0 }
 
-    /// The highest bit is reserved, and not part of it.
+    /// The stream id without the highest bit, which is reserved.
     var stream: Int32 { Int32(truncatingIfNeeded: (first & 0x7f_ffff) << 8 | UInt64(last)) }
 
     /// Whether the frames of a header block follow it.

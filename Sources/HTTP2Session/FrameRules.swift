@@ -1,4 +1,4 @@
-/// The protocol errors that nghttp2 1.52 does not report, found in frame headers before it reads
+/// Detects protocol errors that nghttp2 1.52 does not report, in frame headers before it reads
 /// them:
 /// - PRIORITY on stream 0 (RFC 9113 section 6.3). After SETTINGS_NO_RFC7540_PRIORITIES, nghttp2
 ///   skips PRIORITY frames.
@@ -6,13 +6,12 @@
 ///   lower stream id that was never opened (section 5.1.1). nghttp2 drops the state of a stream
 ///   when the stream closes, and ignores later frames without a callback.
 ///
-/// Only what the peer has sent counts. DATA on a stream that this side has reset is not an error:
-/// the peer may have sent it before it received RST_STREAM.
+/// DATA on a stream that this side has reset is not an error, because the peer may have sent it
+/// before it received RST_STREAM.
 struct FrameRules {
     private let isServer: Bool
     private var streams = StreamHistory()
-    /// The streams of DATA frames that the peer sent after it had ended them; the caller removes
-    /// them.
+    /// The ended streams on which the peer sent DATA; the caller removes them.
     var lateData: [Int32] = []
 
     init(role: HTTP2Session.Role) { isServer = role == .server }
@@ -41,12 +40,12 @@ struct FrameRules {
     }
 }
 
-/// What a peer has sent on the newest streams with odd ids, which clients open. It keeps no state
-/// of older ones, nor of those with even ids.
+/// The state of the newest streams with odd ids, which clients open. It keeps no state of older
+/// streams or of those with even ids.
 struct StreamHistory {
     static let capacity: Int32 = 1_024
 
-    /// A bit for each stream: the place is the remainder of half its id.
+    /// A bit for each stream; its index is half the stream id, modulo the capacity.
     private var opened = InlineArray<16, UInt64>(repeating: 0)
     private var ended = InlineArray<16, UInt64>(repeating: 0)
     /// The highest id.
@@ -57,7 +56,7 @@ struct StreamHistory {
         knows(id) && ended[Self.word(id)] & Self.bit(id) != 0
     }
 
-    /// False for a stream that was skipped: it cannot be opened any more (RFC 9113 section 5.1.1).
+    /// False for a skipped stream id, which cannot be opened any more (RFC 9113 section 5.1.1).
     func wasOpened(_ id: Int32) -> Bool {
         !knows(id) || opened[Self.word(id)] & Self.bit(id) != 0
     }
@@ -82,9 +81,9 @@ struct StreamHistory {
 
     private static func bit(_ id: Int32) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: id >> 1) }
 
-    /// Forgets the oldest streams for one that is newer than all others.
+    /// Discards the oldest streams if this one is newer than all others.
     ///
-    /// - Returns: whether it is.
+    /// - Returns: whether the stream is newer than all others.
     private mutating func advance(to id: Int32) -> Bool {
         guard id & 1 == 1, id > newest else { return false }
         var next = max(newest, id - 2 * Self.capacity) + 2

@@ -4,8 +4,8 @@ internal import CNGHTTP2
     internal import Glibc
 #endif
 
-/// Keeps the blocks that nghttp2 frees and hands them out again, so that a stream's bookkeeping
-/// costs no call to the system's allocator once a loop is warm.
+/// Keeps and reuses the blocks that nghttp2 frees, so that the state of a stream needs no call of
+/// the system's allocator once a loop is warm.
 ///
 /// ```
 ///   block:  | class (16 bytes) | what nghttp2 gets ...     |   a kept block's first word
@@ -22,28 +22,28 @@ internal import CNGHTTP2
 
     /// The most bytes kept per size class.
     private static let keptBytesPerClass = 256 << 10
-    /// Size classes are 64 << index bytes, header included: up to 1 KiB, which holds what a stream
-    /// needs. Larger blocks, which live as long as a connection, come from the system, which does
-    /// not round them up.
+    /// Size classes are 64 << index bytes, including the header, up to 1 KiB, which is enough for a
+    /// stream. Larger blocks, which live as long as a connection, are allocated by the system,
+    /// which does not round them up.
     private static let classCount = 5
-    /// In front of each block: its class, keeping malloc's alignment of 16.
+    /// The header of each block contains its class, and keeps malloc's alignment of 16.
     private static let headerBytes = 16
 
     private let lists: UnsafeMutablePointer<List>
     private let fails: Bool
 
-    /// Body bytes that wait to be sent, in all sessions.
+    /// Unsent body bytes of all sessions.
     package internal(set) var bodyBytes = 0
 
     package convenience init() { self.init(failingAfter: nil) }
 
-    /// - Parameter count: allocations that succeed before all others fail, for tests; nil for no
-    ///   end of them.
+    /// - Parameter count: the number of allocations that succeed before all others fail, for tests;
+    ///   nil for no limit.
     init(failingAfter count: Int?) {
         fails = count != nil
         unsafe lists = .allocate(capacity: Self.classCount + 1)
         unsafe lists.initialize(repeating: List(), count: Self.classCount + 1)
-        // The entry behind the lists counts down.
+        // The entry after the lists counts down.
         unsafe lists[Self.classCount].count = count ?? 0
     }
 
@@ -54,8 +54,8 @@ internal import CNGHTTP2
         unsafe lists.deallocate()
     }
 
-    /// The C view of this allocator; it must not outlive it. The functions get the lists, not the
-    /// object, so that they count no references.
+    /// The C view of this allocator, which must outlive it. The functions receive the lists, not
+    /// the object, which avoids reference counting.
     var memory: nghttp2_mem {
         guard !fails else { return unsafe failingMemory }
         return unsafe nghttp2_mem(
@@ -80,7 +80,7 @@ internal import CNGHTTP2
             })
     }
 
-    /// The system's allocator, until it is to fail.
+    /// Allocates from the system, until the count of a test is reached.
     private var failingMemory: nghttp2_mem {
         unsafe nghttp2_mem(
             mem_user_data: lists,
@@ -103,8 +103,8 @@ internal import CNGHTTP2
     }
 
     private static func from(_ user: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<List> {
-        // nghttp2 hands back the pointer that `memory` gave it.
-        guard let user = unsafe user else { preconditionFailure("nghttp2 lost its allocator") }
+        // Invariant: nghttp2 passes the pointer that `memory` contains.
+        guard let user = unsafe user else { preconditionFailure("nghttp2 passed no allocator") }
         return unsafe user.assumingMemoryBound(to: List.self)
     }
 
@@ -124,7 +124,7 @@ internal import CNGHTTP2
         guard index < classCount else {
             return unsafe stamp(malloc(total), index: classCount)
         }
-        // A kept block has its stamp already.
+        // A kept block already has its class.
         if let block = unsafe pop(&lists[index]) { return unsafe block + headerBytes }
         return unsafe stamp(malloc(64 << index), index: index)
     }

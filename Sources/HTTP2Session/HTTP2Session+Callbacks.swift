@@ -1,6 +1,6 @@
 internal import CNGHTTP2
 
-/// The C side. Callbacks record events and copy headers; none of them calls send or receive.
+/// nghttp2's callbacks. They record events and copy headers; none of them calls send or receive.
 extension HTTP2Session {
     static func register(_ callbacks: OpaquePointer?) {
         unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) {
@@ -11,7 +11,7 @@ extension HTTP2Session {
         }
         unsafe nghttp2_session_callbacks_set_unpack_extension_callback(callbacks) {
             _, _, _, _ in
-            // Counted when it began; what it says is left unread.
+            // The frame was counted when it began; its payload is ignored.
             NGHTTP2_ERR_CANCEL.rawValue
         }
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) {
@@ -67,7 +67,8 @@ extension HTTP2Session {
         }
         unsafe nghttp2_session_callbacks_set_error_callback2(callbacks) {
             _, code, message, count, user in
-            // An invalid field ends its stream only; its message repeats the whole value.
+            // An invalid field ends only its stream. nghttp2's message would repeat the whole
+            // value.
             guard let message = unsafe message, code != NGHTTP2_ERR_HTTP_HEADER.rawValue else {
                 return 0
             }
@@ -79,19 +80,20 @@ extension HTTP2Session {
         }
     }
 
-    /// Runs the body with the session that nghttp2 was given. Its caller holds the session, so no
-    /// reference is counted.
+    /// Calls the body with the session of a callback. Invariant: nghttp2 runs only inside methods
+    /// of the session, so the session is alive and needs no reference count.
     @inline(__always)
     static func with<Result>(
         _ user: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Result
     ) -> Result {
-        guard let user = unsafe user else { preconditionFailure("nghttp2 lost its session") }
+        guard let user = unsafe user else { preconditionFailure("nghttp2 passed no session") }
         return unsafe Unmanaged<HTTP2Session>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
     }
 
-    /// The slot of a stream, kept in nghttp2's stream as index + 1.
+    /// The slot of a stream, which nghttp2 stores as index + 1.
     ///
-    /// Frames come in runs for one stream, so the last answer is tried before nghttp2's table.
+    /// Consecutive frames often belong to one stream, so the last result is tried before nghttp2's
+    /// table.
     func slot(of id: Int32) -> Int? {
         if lastSlot < slots.count, slots[lastSlot].stream.id == id, slots[lastSlot].isOpen {
             return lastSlot
@@ -108,8 +110,7 @@ extension HTTP2Session {
             session, stream.id, UnsafeMutableRawPointer(bitPattern: stream.slot + 1))
     }
 
-    /// Counts what makes work for us and no progress for the peer: all but HEADERS and DATA with
-    /// content.
+    /// Counts frames that cause work but no progress: all except HEADERS and DATA with content.
     private func beginFrame(_ header: nghttp2_frame_hd) {
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_DATA where header.length > 0: return
@@ -122,8 +123,8 @@ extension HTTP2Session {
     }
 
     private func data(of id: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
-        // nghttp2 hands out DATA where it lies in the input of the receive call: never from what
-        // the guard has held.
+        // Invariant: nghttp2 passes DATA as a pointer into the input of the receive call. The guard
+        // never holds DATA.
         guard let base = unsafe inputBase else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
         guard let slot = slot(of: id) else { return 0 }
         let start = unsafe bytes - base
@@ -171,7 +172,7 @@ extension HTTP2Session {
     private func sentGoAway(_ frame: nghttp2_goaway) {
         let code = HTTP2ErrorCode(rawValue: unsafe frame.error_code)
         guard code != .noError else { return }
-        // nghttp2 keeps its reason there.
+        // Invariant: nghttp2 stores the reason in this field.
         let reason = unsafe String(
             decoding: UnsafeBufferPointer(
                 start: frame.opaque_data, count: frame.opaque_data_len), as: UTF8.self)
@@ -180,8 +181,8 @@ extension HTTP2Session {
             reason: reason.isEmpty ? "\(code)" : "\(code): \(reason)")
     }
 
-    /// A server that has answered in full before the request ended asks the client to stop
-    /// sending, without calling that an error (RFC 9113 section 8.1).
+    /// A server whose response is complete before the request ended resets the stream with
+    /// NO_ERROR, so that the client stops sending (RFC 9113 section 8.1).
     private func sent(_ header: nghttp2_frame_hd) {
         if header.type == UInt8(NGHTTP2_HEADERS.rawValue) {
             lastSentID = max(lastSentID, header.stream_id)

@@ -4,15 +4,15 @@ internal import CNGHTTP2
     internal import Glibc
 #endif
 
-/// What the layer above sends. Commands for a stream that has closed in the meantime do nothing: a
-/// `closed` event reports it.
+/// Commands of the layer above. Commands for a closed stream have no effect; a `closed` event
+/// reports the end.
 extension HTTP2Session {
-    /// Starts the response of a stream; `endStream` makes it headers only.
+    /// Starts the response of a stream; with `endStream`, it has only headers.
     package func respond(to stream: HTTP2Stream, headers: HeaderBlock, endStream: Bool = false) {
         respond(to: stream, headers: HeaderParts(headers), endStream: endStream)
     }
 
-    /// The same with headers in parts.
+    /// Starts the response of a stream with headers in parts.
     package func respond(to stream: HTTP2Stream, headers: HeaderParts, endStream: Bool = false) {
         guard isCurrent(stream) else { return }
         let status = unsafe withNameValues(headers) { fields in
@@ -27,8 +27,8 @@ extension HTTP2Session {
         if status < 0 { failToSend(stream, status) }
     }
 
-    /// Opens a stream towards a server, or nil when the connection takes no more. When the headers
-    /// can't be sent, an `unsendable` event of the stream follows.
+    /// Opens a stream to a server; nil if the connection cannot open more streams. If the headers
+    /// cannot be sent, an `unsendable` event of the stream follows.
     package func request(headers: HeaderParts, endStream: Bool = false) -> HTTP2Stream? {
         guard !isOutOfMemory else { return nil }
         let slot = openSlot(for: 0).slot
@@ -43,7 +43,8 @@ extension HTTP2Session {
                 session, nil, fields.baseAddress, fields.count, &provider, tag)
         }
         if hasLongField {
-            // Nothing is sent of this stream: nghttp2 drops its headers when it is reset before.
+            // Nothing of this stream is sent: nghttp2 drops its headers if the stream is reset
+            // first.
             id = unsafe nghttp2_submit_request(session, nil, nil, 0, nil, tag)
         }
         guard id > 0 else {
@@ -57,7 +58,8 @@ extension HTTP2Session {
         return stream
     }
 
-    /// Headers or trailers can't be sent: without a reset the peer would wait for them.
+    /// Handles headers or trailers that cannot be sent: resets the stream, because the peer would
+    /// wait for them.
     private func failToSend(_ stream: HTTP2Stream, _ code: Int32) {
         note(code)
         guard !isOutOfMemory else { return }
@@ -72,15 +74,15 @@ extension HTTP2Session {
         record(.unsendable(stream, reason))
     }
 
-    /// nghttp2 refuses to send headers or trailers.
+    /// Handles headers or trailers that nghttp2 refuses to send.
     ///
-    /// - Parameter opensStream: whether they were to open the stream, which nghttp2 then closes
-    ///   without a frame.
+    /// - Parameter opensStream: whether the headers would have opened the stream, which nghttp2
+    ///   then closes without a frame.
     func headersNotSent(on id: Int32, opensStream: Bool, _ code: Int32) {
         switch nghttp2_error(code) {
         case NGHTTP2_ERR_STREAM_CLOSED, NGHTTP2_ERR_STREAM_CLOSING, NGHTTP2_ERR_STREAM_SHUT_WR,
             NGHTTP2_ERR_SESSION_CLOSING, NGHTTP2_ERR_START_STREAM_NOT_ALLOWED:
-            // The stream has ended, or ends without this.
+            // The stream has ended, or is about to end.
             return
         default: break
         }
@@ -100,7 +102,7 @@ extension HTTP2Session {
         wake(stream)
     }
 
-    /// Appends body bytes that others hold too; they are shared until they are sent.
+    /// Appends shared body bytes without a copy.
     package func write(shared bytes: [UInt8], to stream: HTTP2Stream) {
         guard isCurrent(stream) else { return }
         countUnsent(bytes.count, at: stream.slot)
@@ -108,7 +110,7 @@ extension HTTP2Session {
         wake(stream)
     }
 
-    /// Ends our side of the stream after what was written, with trailers if there are any.
+    /// Ends this side of the stream after the written bytes, with optional trailers.
     package func finish(_ stream: HTTP2Stream, trailers: HeaderBlock? = nil) {
         guard isCurrent(stream) else { return }
         if let trailers { slots[stream.slot].outbound.trailers.append(trailers) }
@@ -116,7 +118,7 @@ extension HTTP2Session {
         wake(stream)
     }
 
-    /// The same with trailers in parts.
+    /// Ends this side of the stream with trailers in parts.
     package func finish(_ stream: HTTP2Stream, trailers: HeaderParts) {
         guard isCurrent(stream) else { return }
         slots[stream.slot].outbound.trailers.append(trailers.first)
@@ -125,7 +127,7 @@ extension HTTP2Session {
         finish(stream)
     }
 
-    /// Ends the stream at once, both ways.
+    /// Resets the stream.
     package func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         guard isCurrent(stream) else { return }
         note(
@@ -133,20 +135,20 @@ extension HTTP2Session {
                 session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue))
     }
 
-    /// Body bytes of the stream that have not been sent.
+    /// The unsent body bytes of the stream.
     package func unsentBytes(of stream: HTTP2Stream) -> Int {
         isCurrent(stream) ? slots[stream.slot].outbound.count : 0
     }
 
-    /// Asks for one `drained` event when fewer than `mark` unsent bytes are left.
+    /// Requests one `drained` event when fewer than `mark` unsent bytes remain.
     package func notifyWhenDrained(_ stream: HTTP2Stream, below mark: Int) {
         guard isCurrent(stream) else { return }
         slots[stream.slot].outbound.drainMark = mark
     }
 
-    /// Sends a PING; `pingAcknowledged` reports the answer.
+    /// Sends a PING; `pingAcknowledged` reports the acknowledgement.
     package func ping(_ value: UInt64) {
-        // The eight bytes are copied during the call.
+        // Invariant: nghttp2 copies the eight bytes during the call.
         guard !isOutOfMemory else { return }
         unsafe withUnsafeBytes(of: value.bigEndian) { bytes in
             note(
@@ -156,8 +158,8 @@ extension HTTP2Session {
         }
     }
 
-    /// First step of a graceful end: the peer should open no more streams, those that it is just
-    /// opening are still served (RFC 9113 section 6.8).
+    /// First step of a graceful shutdown: asks the peer to open no more streams. Streams that it is
+    /// already opening are still served (RFC 9113 section 6.8).
     package func announceShutdown() {
         guard !isOutOfMemory else { return }
         note(unsafe nghttp2_submit_shutdown_notice(session))
@@ -165,16 +167,16 @@ extension HTTP2Session {
 
     private static let maxReasonBytes = 1_024
 
-    /// Second step: streams opened after those seen until now are refused.
+    /// Second step: refuses streams that the peer opens from now on.
     package func refuseNewStreams() { goAway(.noError, reason: "") }
 
-    /// Sends GOAWAY with a reason; streams after those seen are ignored. A longer reason is cut
-    /// to `maxReasonBytes`: it must fit into a frame.
+    /// Sends GOAWAY with a reason, and ignores later streams. The reason is cut to
+    /// `maxReasonBytes`, because it must fit in a frame.
     package func goAway(_ code: HTTP2ErrorCode, reason: String) {
         guard !isOutOfMemory else { return }
         let last = unsafe nghttp2_session_get_last_proc_stream_id(session)
         var debugData = reason
-        // The bytes are copied during the call.
+        // Invariant: nghttp2 copies the bytes during the call.
         debugData.withUTF8 { bytes in
             note(
                 unsafe nghttp2_submit_goaway(
@@ -183,19 +185,19 @@ extension HTTP2Session {
         }
     }
 
-    /// Ends the connection: GOAWAY is the last thing sent.
+    /// Ends the connection; GOAWAY is the last frame.
     package func terminate(_ code: HTTP2ErrorCode) {
         guard !isOutOfMemory else { return }
         note(unsafe nghttp2_session_terminate_session(session, code.rawValue))
     }
 
-    /// The room that `send` needs for one frame of the largest size: its header and 16 KiB.
+    /// The space that `send` needs for the largest frame: its header and 16 KiB.
     package static let frameRoomBytes = (16 << 10) + 9
 
-    /// Writes the next bytes for the peer to memory: whole frames, as many as fit.
+    /// Writes the next bytes for the peer to memory: as many whole frames as fit.
     ///
     /// - Parameter room: at least `frameRoomBytes` long.
-    /// - Returns: how many bytes were written, and whether there may be more.
+    /// - Returns: the number of bytes written, and whether more may follow.
     package func send(
         into room: UnsafeMutableRawBufferPointer
     ) throws(HTTP2SessionError) -> (count: Int, hasMore: Bool) {
@@ -212,10 +214,10 @@ extension HTTP2Session {
             guard count > 0, let data = unsafe data, let base = room.baseAddress else {
                 return (written, false)
             }
-            // nghttp2 gives one frame a call, or the client's preface, and both fit.
+            // Invariant: nghttp2 returns one frame per call, or the client's preface, and both fit.
             guard count <= room.count - written else {
                 throw .fatal(
-                    code: NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue, reason: "a frame is too large")
+                    code: NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue, reason: "frame too large")
             }
             unsafe memcpy(base + written, data, count)
             written += count
@@ -275,23 +277,22 @@ extension HTTP2Session {
         note(unsafe nghttp2_session_resume_data(session, stream.id))
     }
 
-    /// The most bytes of headers or trailers that are sent: nghttp2 allows 64 KiB by default, and
-    /// holds them in chunks that it allocates when they are needed. It counts some bytes more for
-    /// each field.
+    /// The size limit of sent headers or trailers. nghttp2's default is 64 KiB; it allocates the
+    /// memory in chunks as needed. It adds a few bytes for each field.
     static let maxSentHeaderBytes = 24 << 20
-    /// The longest name or value that is sent: nghttp2's decoder ends the connection for a longer
-    /// one, and a peer may use it.
+    /// The size limit of a sent name or value, because a peer may use nghttp2's decoder, which ends
+    /// the connection for a longer one.
     package static let maxFieldBytes = LiteralFilter.maxLiteralBytes
 
-    /// Runs the body with the fields as nghttp2 takes them. nghttp2 copies what it keeps.
+    /// Calls the body with the fields in nghttp2's form. nghttp2 copies the fields that it keeps.
     ///
-    /// - Returns: what the body returns, or an error when a field is too long.
+    /// - Returns: the result of the body, or an error if a field is too long.
     private func withNameValues(
         _ headers: HeaderParts, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Int32
     ) -> Int32 {
         unsafe nameValues.removeAll(keepingCapacity: true)
         hasLongField = false
-        // The pointers into the three parts are used while all of them are held.
+        // Invariant: the three parts are alive while the pointers into them are used.
         return unsafe headers.first.bytes.withUnsafeBufferPointer { first in
             unsafe headers.passed.bytes.withUnsafeBufferPointer { passed in
                 unsafe headers.last.bytes.withUnsafeBufferPointer { last in
@@ -310,7 +311,7 @@ extension HTTP2Session {
         _ fields: [HeaderBlock.Field], _ bytes: UnsafeBufferPointer<UInt8>,
         except excluded: HeaderBlock.KnownSet?
     ) {
-        // A short block has no long field.
+        // A short block cannot contain a long field.
         if bytes.count > Self.maxFieldBytes {
             hasLongField =
                 hasLongField
@@ -318,8 +319,8 @@ extension HTTP2Session {
         }
         for field in fields {
             if let excluded, excluded.contains(field.known) { continue }
-            // Every field lies within the bytes of its block. nghttp2 takes mutable pointers and
-            // changes nothing.
+            // Invariant: every field is within the bytes of its block. nghttp2 takes mutable
+            // pointers but does not write.
             let name = unsafe UnsafeBufferPointer(rebasing: bytes[field.name])
             let value = unsafe Self.trimmed(UnsafeBufferPointer(rebasing: bytes[field.value]))
             unsafe nameValues.append(

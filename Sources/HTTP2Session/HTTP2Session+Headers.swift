@@ -1,17 +1,17 @@
 internal import CNGHTTP2
 
-/// Header blocks that arrive: their limits, and what ends a stream whose headers exceed them.
+/// Received header blocks: their limits, and the end of a stream whose headers exceed them.
 extension HTTP2Session {
-    /// How much more than the limit a server reads of a request's headers, to answer that they are
-    /// too large.
+    /// The multiple of the limit up to which a server reads a request's headers, so that it can
+    /// answer that they are too large.
     private static let excessFactor = 4
 
-    /// A header block has begun and is not complete.
+    /// A header block begins.
     package var isReceivingHeaders: Bool { frameGuard.isReceivingHeaders }
 
-    /// Gives nghttp2 the input, except what the guard holds or replaces.
+    /// Passes the input to nghttp2, except the bytes that the guard holds or replaces.
     ///
-    /// - Returns: nghttp2's error when the connection is to end, else 0.
+    /// - Returns: nghttp2's error if the connection must end, else 0.
     func feed(_ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
         var position = 0
         while position < bytes.count {
@@ -41,8 +41,8 @@ extension HTTP2Session {
         incomingSlot = slot(of: id) ?? -1
     }
 
-    /// - Returns: an error of nghttp2 when the rest of the block is not to be reported; nghttp2
-    ///   then resets the stream, unless that has been done here.
+    /// - Returns: an error for nghttp2 if the rest of the block is not needed; nghttp2 then resets
+    ///   the stream, unless this method did.
     func header(
         _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
     ) -> Int32 {
@@ -60,7 +60,7 @@ extension HTTP2Session {
     private func headerOverLimit() -> Int32 {
         let excess = incomingExcess ?? excess
         incomingExcess = excess
-        // A few bytes can decode to very many (HPACK bomb): bound what is read.
+        // A few bytes can decode to very many (HPACK bomb), so the decoded size is limited.
         let bound = Self.excessFactor * limits.maxHeaderListBytes
         if role == .server, incomingBytes <= bound { return 0 }
         recordExcess(excess)
@@ -68,7 +68,7 @@ extension HTTP2Session {
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
 
-    /// The limit that the fields until now exceed, with one more to be kept.
+    /// The limit that the fields exceed together with one more field.
     private var excess: HeaderLimit {
         let isLong = frameGuard.hasReplaced
         if incomingBytes > limits.maxHeaderListBytes
@@ -99,20 +99,20 @@ extension HTTP2Session {
             swap(&slots[incomingSlot].trailers, &incoming)
             record(.trailers(stream))
         } else if role == .server || !incoming.isInformational {
-            // An informational response (1xx) is followed by the final one, which alone counts.
+            // The final response follows an informational one (1xx), which is ignored.
             slots[incomingSlot].hasHeaders = true
             swap(&slots[incomingSlot].headers, &incoming)
             record(.headers(stream, endStream: endStream))
         }
     }
 
-    /// A value without the spaces and tabs around it, which do not belong to it (RFC 9110 section
-    /// 5.5).
+    /// A value without leading and trailing spaces and tabs, which are not part of it (RFC 9110
+    /// section 5.5).
     @inline(__always)
     static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
         func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
         var (start, end) = (0, value.count)
-        // Both indexes stay within the value.
+        // Invariant: both indexes stay within the value.
         guard end > 0, unsafe (isSpace(value[0]) || isSpace(value[end - 1])) else {
             return unsafe value
         }

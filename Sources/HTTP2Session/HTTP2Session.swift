@@ -9,16 +9,16 @@ internal import CNGHTTP2
 ///            send(maxBytes)                    commands
 /// ```
 ///
-/// nghttp2 may not be called from inside its callbacks, so these only append to the event buffer;
-/// the layer above drains it with `nextEvent()` after `receive` or `send` has returned. Flow
-/// control is coupled: what was received is only credited back to the peer by `consume`.
+/// nghttp2 may not be called from inside its callbacks, so these only append to the event buffer.
+/// The layer above drains it with `nextEvent()` after `receive` or `send` has returned. Flow
+/// control is coupled: only `consume` credits received bytes back to the peer.
 ///
-/// Invariant behind every `unsafe` here: a session is confined to one event loop, nghttp2 calls
-/// back synchronously on that loop, and hands out pointers that are valid within the callback.
+/// Invariant of every `unsafe` here: a session is confined to one event loop, and nghttp2 calls
+/// back synchronously on that loop with pointers that are valid within the callback.
 @safe package final class HTTP2Session {
     package enum Role: Sendable { case server, client }
 
-    /// What a stream needs on this side; reused by later streams.
+    /// The state of a stream on this side; reused by later streams.
     struct Slot {
         var stream: HTTP2Stream
         var isOpen = false
@@ -27,9 +27,9 @@ internal import CNGHTTP2
         var hasHeaders = false
         var outbound = OutboundBody()
         var remoteEnded = false
-        /// The session ends the stream for an error in its headers, and has recorded why.
+        /// The session ends the stream for an error in its headers, and has recorded the reason.
         var hasFailed = false
-        /// Since when the same body bytes wait to be sent, by the session's clock.
+        /// The time since which the same body bytes are unsent, by the session's clock.
         var movedAt: UInt32 = 0
     }
 
@@ -40,7 +40,7 @@ internal import CNGHTTP2
     private(set) var session: OpaquePointer?
 
     var slots: [Slot] = []
-    /// The slot that was looked up last; it may have been reused since.
+    /// The slot of the last lookup; it may have been reused since.
     var lastSlot = 0
     private var freeSlots: [Int] = []
     private var closedSlots: [Int] = []
@@ -48,40 +48,38 @@ internal import CNGHTTP2
     private var cursor = 0
     var inputBase: UnsafePointer<UInt8>?
     var frameGuard: FrameGuard
-    /// The header block that is being received; there is never more than one (RFC 9113 section
-    /// 6.10).
+    /// The header block being received; there is never more than one (RFC 9113 section 6.10).
     var incoming = HeaderBlock()
     var incomingBytes = 0
-    /// The limit that it exceeds.
+    /// The limit that `incoming` exceeds.
     var incomingExcess: HeaderLimit?
-    /// Frames that have come but HEADERS, CONTINUATION and DATA with content, less those that are
-    /// due: each request, and each DATA that has gone out, may bring some.
+    /// The number of received frames other than HEADERS, CONTINUATION and DATA with content, minus
+    /// an allowance: each request and each sent DATA frame allows some.
     var overheadFrames = 0
-    /// HEADERS or DATA have gone out.
+    /// HEADERS or DATA were sent.
     var hasSentContent = false
-    /// Body bytes of all streams that have not been sent.
+    /// Unsent body bytes of all streams.
     package private(set) var unsentBytes = 0
-    /// The time, in whatever unit the layer above counts it; for `stalledStreams`.
+    /// The time, in a unit of the layer above; for `stalledStreams`.
     package var clock: UInt32 = 0
     /// The slot that `incoming` belongs to, or -1.
     var incomingSlot = -1
     var lastError: String?
     /// The peer's error for which this side has sent GOAWAY.
     package internal(set) var sentError: HTTP2SessionError?
-    /// An allocation has failed; perhaps there is not even a session.
+    /// An allocation has failed; the session may not exist.
     private(set) var isOutOfMemory = false
-    /// The highest stream whose headers have been handed to the socket; a client sends them in
-    /// order.
+    /// The highest stream whose headers were given to the socket; a client sends them in order.
     var lastSentID: Int32 = 0
     var nameValues: [nghttp2_nv] = unsafe []
-    /// A field of these is longer than `maxFieldBytes`.
+    /// A field is longer than `maxFieldBytes`.
     var hasLongField = false
 
     /// The number of streams that are open.
     package private(set) var openStreams = 0
 
     /// - Parameters:
-    ///   - allocator: shared by the sessions of one loop.
+    ///   - allocator: the allocator that all sessions of one loop share.
     ///   - knownNames: names that `HeaderBlock.Field.known` numbers.
     package init(
         role: Role, limits: HTTP2Limits, allocator: FreeListAllocator, knownNames: KnownNames
@@ -97,8 +95,8 @@ internal import CNGHTTP2
 
     deinit {
         allocator.bodyBytes -= unsentBytes
-        // nghttp2 1.52 frees a body's item twice when there was no memory to queue it: what is left
-        // is given up.
+        // nghttp2 1.52 frees a body's item twice if it had no memory to queue it, so the session's
+        // memory is leaked instead.
         guard !isOutOfMemory else { return }
         unsafe nghttp2_session_del(session)
     }
@@ -116,7 +114,7 @@ internal import CNGHTTP2
         unsafe nghttp2_option_set_no_auto_window_update(options, 1)
         unsafe nghttp2_option_set_stream_reset_rate_limit(
             options, limits.resetBurst, limits.resetsPerSecond)
-        // Frames of types that nobody knows are ignored, but counted.
+        // Frames of unknown types are ignored but counted.
         for type in Self.unknownFrameTypes {
             unsafe nghttp2_option_set_user_recv_extension_type(options, type)
         }
@@ -126,7 +124,8 @@ internal import CNGHTTP2
         // gRPC allows spaces around values, which are trimmed.
         unsafe nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
         unsafe nghttp2_option_set_max_outbound_ack(options, limits.maxOutboundAcknowledgements)
-        // The session outlives its nghttp2 object (deleted in deinit), so the pointer stays valid.
+        // Invariant: the session outlives its nghttp2 object (deleted in deinit), so the pointer
+        // stays valid.
         let user = unsafe Unmanaged.passUnretained(self).toOpaque()
         var memory = unsafe allocator.memory
         let status =
@@ -139,8 +138,8 @@ internal import CNGHTTP2
         note(status)
     }
 
-    /// A command's result: without memory the connection can't go on, which the next `send` or
-    /// `receive` reports.
+    /// Records the result of a command. If it ran out of memory, the next `send` or `receive` ends
+    /// the connection.
     func note(_ status: Int32) {
         if status == NGHTTP2_ERR_NOMEM.rawValue { isOutOfMemory = true }
     }
@@ -169,8 +168,7 @@ internal import CNGHTTP2
                 value: limits.maxConcurrentStreams),
         ]
         if role == .server {
-            // Clients need send no priorities, and those that do are not listened to (RFC 9218
-            // section 2.1).
+            // The session ignores priorities, so clients need not send them (RFC 9218 section 2.1).
             settings.append(
                 nghttp2_settings_entry(
                     settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
@@ -188,12 +186,12 @@ internal import CNGHTTP2
 
     // MARK: Receiving
 
-    /// Feeds bytes from the peer. Drain `nextEvent()` before the input goes away: data events name
-    /// ranges of it.
+    /// Reads bytes from the peer. Drain `nextEvent()` before releasing the input, because data
+    /// events are ranges of it.
     package func receive(_ input: RawSpan) throws(HTTP2SessionError) {
         try checkMemory()
         lastError = nil
-        // The input is read during the call only.
+        // Invariant: the input is read only during the call.
         let status = unsafe input.withUnsafeBytes {
             unsafe feed($0.bindMemory(to: UInt8.self))
         }
@@ -203,7 +201,7 @@ internal import CNGHTTP2
         throw .fatal(code: status, reason: lastError ?? Self.describe(status))
     }
 
-    /// Answers the errors that only the guard finds.
+    /// Handles the errors that only the guard detects.
     private func answerGuardedErrors() {
         if !frameGuard.rules.lateData.isEmpty {
             for id in frameGuard.rules.lateData { refuseLateData(on: id) }
@@ -212,7 +210,7 @@ internal import CNGHTTP2
         if let code = frameGuard.connectionError { terminate(code) }
     }
 
-    /// A peer that does not read the answers gets no more of them.
+    /// Ends the connection of a peer that does not read its acknowledgements.
     private func refuseLateData(on id: Int32) {
         overheadFrames += 1
         let queued = unsafe nghttp2_session_get_outbound_queue_size(session)
@@ -223,7 +221,7 @@ internal import CNGHTTP2
                 HTTP2ErrorCode.streamClosed.rawValue))
     }
 
-    /// The next thing that happened, in order, or nil when the batch is over.
+    /// The next event, in order; nil at the end of the batch.
     package func nextEvent() -> HTTP2Event? {
         if cursor < events.count {
             defer { cursor += 1 }
@@ -236,39 +234,39 @@ internal import CNGHTTP2
         return nil
     }
 
-    /// Frames with neither a request nor content that have come since this was asked last, and were
-    /// not due.
+    /// The number of frames without a request or content, beyond the allowance, since the last
+    /// call.
     package func takeOverheadFrames() -> Int {
         defer { overheadFrames = min(0, overheadFrames) }
         return max(0, overheadFrames)
     }
 
-    /// How many of these a request or a sent DATA frame may bring.
-    private static let dueFrames = 4
-    /// How many may be due at once.
-    private static let maxDueFrames = 1_000
+    /// The number of such frames that each request or sent DATA frame allows.
+    private static let allowedFrames = 4
+    /// The maximum allowance.
+    private static let maxAllowedFrames = 1_000
 
     func allowOverhead() {
-        overheadFrames = max(-Self.maxDueFrames, overheadFrames - Self.dueFrames)
+        overheadFrames = max(-Self.maxAllowedFrames, overheadFrames - Self.allowedFrames)
     }
 
-    /// Whether HEADERS or DATA have gone out since this was asked last.
+    /// Whether HEADERS or DATA were sent since the last call.
     package func takeHasSentContent() -> Bool {
         defer { hasSentContent = false }
         return hasSentContent
     }
 
-    /// The headers that a stream began with.
+    /// The headers of a stream.
     package func headers(of stream: HTTP2Stream) -> HeaderBlock {
         owns(stream) ? slots[stream.slot].headers : HeaderBlock()
     }
 
-    /// The trailers that a stream ended with.
+    /// The trailers of a stream.
     package func trailers(of stream: HTTP2Stream) -> HeaderBlock {
         owns(stream) ? slots[stream.slot].trailers : HeaderBlock()
     }
 
-    /// Credits received body bytes of a stream back to the peer: it may send as many more.
+    /// Credits received body bytes of a stream back to the peer, which may then send as many more.
     package func consume(_ bytes: Int, of stream: HTTP2Stream) {
         guard bytes > 0, isCurrent(stream) else { return }
         note(unsafe nghttp2_session_consume_stream(session, stream.id, bytes))
@@ -280,32 +278,32 @@ internal import CNGHTTP2
         note(unsafe nghttp2_session_consume_connection(session, bytes))
     }
 
-    /// False when neither side has anything left to say: the socket can be closed.
+    /// False when neither side has more to send, so that the socket can be closed.
     package var isActive: Bool {
         guard !isOutOfMemory else { return false }
         return unsafe nghttp2_session_want_read(session) != 0
             || nghttp2_session_want_write(session) != 0
     }
 
-    /// Whether `send` would produce bytes.
+    /// Whether `send` would return bytes.
     package var wantsToSend: Bool {
         !isOutOfMemory && (unsafe nghttp2_session_want_write(session)) != 0
     }
 
-    /// The streams that the peer lets us have open at once.
+    /// The peer's limit of concurrent streams.
     package var peerMaxConcurrentStreams: UInt32 {
         guard !isOutOfMemory else { return 0 }
         return unsafe nghttp2_session_get_remote_settings(
             session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
     }
 
-    /// Whether our side of a stream has not ended yet, in what was given to the socket.
+    /// Whether this side of a stream has not ended, in the bytes given to the socket.
     package func isSending(_ stream: HTTP2Stream) -> Bool {
         guard isCurrent(stream) else { return false }
         return unsafe nghttp2_session_get_stream_local_close(session, stream.id) == 0
     }
 
-    /// Whether a client's request has begun to go out on the stream of a slot.
+    /// Whether a client has begun to send the request of a slot.
     package func wasSent(slot: Int) -> Bool {
         slot < slots.count && slots[slot].stream.id <= lastSentID
     }
@@ -314,7 +312,7 @@ internal import CNGHTTP2
 
     func record(_ event: HTTP2Event) { events.append(event) }
 
-    /// Joins the end of a stream to the data that it arrived with.
+    /// Merges the end of a stream with the data event that it arrived with.
     func recordEnd(of stream: HTTP2Stream) {
         if case .data(stream, let range, endStream: false) = events.last {
             events[events.count - 1] = .data(stream, range, endStream: true)
@@ -327,7 +325,8 @@ internal import CNGHTTP2
         owns(stream) && slots[stream.slot].isOpen
     }
 
-    /// Whether the slot is still the stream's: until the end of the batch in which it closed.
+    /// Whether the slot still belongs to the stream, which it does until the end of the batch in
+    /// which the stream closed.
     private func owns(_ stream: HTTP2Stream) -> Bool {
         stream.slot < slots.count && slots[stream.slot].stream.id == stream.id
     }
@@ -348,7 +347,7 @@ internal import CNGHTTP2
         return stream
     }
 
-    /// The stream is gone; its slot is kept until the batch is over, for events still to be read.
+    /// The stream closed. Its slot is kept until the end of the batch, for events not yet read.
     func closeSlot(_ index: Int) {
         guard slots[index].isOpen else { return }
         openStreams -= 1
@@ -356,14 +355,14 @@ internal import CNGHTTP2
         closedSlots.append(index)
     }
 
-    /// Body bytes of a stream are about to be appended, or have gone.
+    /// Body bytes of a stream will be appended or were sent.
     func countUnsent(_ change: Int, at slot: Int) {
         unsentBytes += change
         allocator.bodyBytes += change
         if change < 0 || slots[slot].outbound.count == 0 { slots[slot].movedAt = clock }
     }
 
-    /// The streams that have had something to send since before `time`, and could send none of it.
+    /// The streams that have had unsent bytes since before `time`, and could send none of them.
     package func stalledStreams(since time: UInt32) -> [HTTP2Stream] {
         guard unsentBytes > 0 else { return [] }
         return slots.filter { $0.isOpen && $0.outbound.count > 0 && $0.movedAt < time }

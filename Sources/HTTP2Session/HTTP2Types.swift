@@ -1,5 +1,5 @@
-/// A stream of one session. The slot is a small index that is reused after the stream has closed,
-/// so that the layer above can keep its state in an array.
+/// A stream of one session. The slot is a small index, reused after the stream closes, so that the
+/// layer above can store its state in an array.
 package struct HTTP2Stream: Hashable, Sendable {
     package let id: Int32
     package let slot: Int
@@ -38,26 +38,26 @@ package struct HTTP2ErrorCode: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What a batch of received or sent bytes amounted to.
+/// An event of a batch of received or sent bytes.
 package enum HTTP2Event: Sendable {
     /// The request or final response headers; read them with `headers(of:)` while the stream is
     /// open or the batch not over.
     case headers(HTTP2Stream, endStream: Bool)
     /// The trailers, which end the peer's side; read them with `trailers(of:)`.
     case trailers(HTTP2Stream)
-    /// Headers or trailers over a limit; of headers, the fields up to the limit were kept. A
-    /// client's session resets the stream with CANCEL. A server may respond; over four times the
-    /// limit its session resets the stream with ENHANCE_YOUR_CALM.
+    /// Headers or trailers exceed a limit; of headers, the fields up to the limit were kept. A
+    /// client's session resets the stream with CANCEL. A server may respond; above four times the
+    /// limit, its session resets the stream with ENHANCE_YOUR_CALM.
     case headersTooLarge(HTTP2Stream, HeaderLimit, isTrailers: Bool)
-    /// Headers or trailers of this side that cannot be sent. The session ends the stream: a
-    /// server's with INTERNAL_ERROR.
+    /// Headers or trailers of this side cannot be sent. The session ends the stream; a server's
+    /// session resets it with INTERNAL_ERROR.
     case unsendable(HTTP2Stream, UnsendableHeaders)
-    /// Body bytes, as a range of the input that `receive` was given. With `endStream` the peer
-    /// will send nothing more on this stream; the range may then be empty.
+    /// Body bytes, as a range of the input of `receive`. With `endStream`, the peer has ended its
+    /// side of the stream; the range may then be empty.
     case data(HTTP2Stream, Range<Int>, endStream: Bool)
-    /// The output buffered for the stream fell below the mark given to `notifyWhenDrained`.
+    /// The unsent output of the stream fell below the mark of `notifyWhenDrained`.
     case drained(HTTP2Stream)
-    /// The stream is gone; its slot is reused after this batch.
+    /// The stream closed; its slot is reused after this batch.
     case closed(HTTP2Stream, HTTP2ErrorCode)
     /// The peer accepts no stream above `lastStreamID`.
     case goAway(lastStreamID: Int32, HTTP2ErrorCode)
@@ -65,11 +65,11 @@ package enum HTTP2Event: Sendable {
     case settings
     /// The peer sent a PING; the session answers it.
     case pinged
-    /// The answer to `ping(_:)`.
+    /// The peer acknowledged `ping(_:)`.
     case pingAcknowledged(UInt64)
 }
 
-/// A limit of header blocks that one exceeds.
+/// The limit that a header block exceeds.
 package enum HeaderLimit: Hashable, Sendable, CustomStringConvertible {
     /// `HTTP2Limits.maxHeaderListBytes`.
     case listBytes(Int)
@@ -82,27 +82,27 @@ package enum HeaderLimit: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .listBytes(let limit): "\(limit) bytes"
         case .fields(let limit): "\(limit) fields"
-        case .fieldBytes(let limit): "\(limit) bytes for one field"
+        case .fieldBytes(let limit): "\(limit) bytes per field"
         }
     }
 }
 
-/// Why headers or trailers cannot be sent. Without references, as all of `HTTP2Event`: events are
-/// copied several times for each request.
+/// Why headers or trailers cannot be sent. Contains no references, like all of `HTTP2Event`,
+/// because events are copied several times per request.
 package enum UnsendableHeaders: Hashable, Sendable, CustomStringConvertible {
-    /// A name or value is longer than nghttp2 reads.
+    /// A name or value exceeds the size that nghttp2 reads.
     case fieldBytes(Int)
-    /// All of them are over the limit, which the session sets.
+    /// The block exceeds the limit, which the session sets.
     case listBytes(Int)
-    /// nghttp2's error.
+    /// Another error of nghttp2.
     case refused(code: Int32)
 
     package var isTooLarge: Bool { if case .refused = self { false } else { true } }
 
     package var description: String {
         switch self {
-        case .fieldBytes(let limit): "a header field is over the limit of \(limit) bytes"
-        case .listBytes(let limit): "the headers are over the limit of \(limit) bytes"
+        case .fieldBytes(let limit): "a header field exceeds the limit of \(limit) bytes"
+        case .listBytes(let limit): "the headers exceed the limit of \(limit) bytes"
         case .refused(let code): HTTP2Session.describe(code)
         }
     }
@@ -112,7 +112,7 @@ package enum UnsendableHeaders: Hashable, Sendable, CustomStringConvertible {
 package enum HTTP2SessionError: Error, Equatable, CustomStringConvertible {
     /// The first bytes are not an HTTP/2 client preface (RFC 9113 section 3.4).
     case notHTTP2
-    /// The peer broke the protocol or a limit in a way that ends the connection.
+    /// The peer violated the protocol or a limit, which ends the connection.
     case fatal(code: Int32, reason: String)
 
     package var description: String {
@@ -125,26 +125,28 @@ package enum HTTP2SessionError: Error, Equatable, CustomStringConvertible {
 
 /// The bounds of one session. All sizes in bytes.
 package struct HTTP2Limits: Sendable {
-    /// Streams that the peer may have open at once.
+    /// The limit of concurrent streams of the peer.
     package var maxConcurrentStreams: UInt32 = 256
-    /// Bytes that the peer may send on a stream before the reader has taken any.
+    /// The flow-control window of a stream.
     package var streamWindowBytes: Int32 = 65_535
-    /// The same for all streams of the connection together.
+    /// The flow-control window of the connection.
     package var connectionWindowBytes: Int32 = 16 << 20
-    /// A header list, counted as RFC 9113 section 6.5.2 does: name + value + 32 for each field.
+    /// The size limit of a header list, counted as in RFC 9113 section 6.5.2: name + value + 32 for
+    /// each field.
     package var maxHeaderListBytes: Int = 16 << 10
-    /// Fields of a header list.
+    /// The maximum number of fields of a header list.
     package var maxHeaderFields: Int = 128
-    /// Resets that a peer may cause at once, and per second after that (CVE-2023-44487).
+    /// The limit of stream resets that the peer causes: a burst, and then a rate per second
+    /// (CVE-2023-44487).
     package var resetBurst: UInt64 = 1_000
     package var resetsPerSecond: UInt64 = 33
-    /// CONTINUATION frames after one HEADERS frame of a client (CVE-2024-28182); over it the
-    /// connection ends.
+    /// The maximum number of CONTINUATION frames after one HEADERS frame of a client
+    /// (CVE-2024-28182). Above it, the connection ends.
     package var maxContinuations: Int = 8
-    /// The same of a server. Many callers may share the connection, so the limit allows blocks of
-    /// several MiB.
+    /// The same limit for a server's frames. Many calls may share the connection, so the limit
+    /// allows blocks of several MiB.
     package var maxResponseContinuations: Int = 2_048
-    /// Unsent answers to PING and SETTINGS before the session treats the peer as an attacker.
+    /// The limit of unsent acknowledgements of PING and SETTINGS. Above it, the connection ends.
     package var maxOutboundAcknowledgements: Int = 1_000
 
     package init() {}

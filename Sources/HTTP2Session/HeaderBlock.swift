@@ -4,10 +4,10 @@
 
 /// A list of header fields in two flat arrays: no allocation per field.
 ///
-/// Received blocks are reused from stream to stream; keeping a copy is safe (the arrays are
-/// copy-on-write) but costs the reuse.
+/// Received blocks are reused by later streams. Keeping a copy is safe (the arrays are
+/// copy-on-write) but prevents the reuse.
 package struct HeaderBlock: Sendable {
-    /// Where a field lies in `bytes`.
+    /// The position of a field in `bytes`.
     package struct Field: Sendable {
         package let nameStart: Int
         package let valueStart: Int
@@ -19,7 +19,7 @@ package struct HeaderBlock: Sendable {
         package var value: Range<Int> { valueStart..<valueEnd }
     }
 
-    /// What each field counts beyond its name and value (RFC 9113 section 6.5.2).
+    /// The overhead of each field in the size of a header list (RFC 9113 section 6.5.2).
     package static let fieldOverheadBytes = 32
 
     package private(set) var bytes: [UInt8] = []
@@ -33,7 +33,8 @@ package struct HeaderBlock: Sendable {
 
     /// Appends a field; the name must be in lower case.
     ///
-    /// - Parameter known: the name's number among the known names, where somebody will ask for it.
+    /// - Parameter known: the index of the name among the known names; -1 if no code looks it up by
+    ///   index.
     package mutating func append(_ name: String, _ value: String, known: Int = -1) {
         let start = bytes.count
         bytes.append(contentsOf: name.utf8)
@@ -77,10 +78,10 @@ package struct HeaderBlock: Sendable {
         }
     }
 
-    /// Appends the fields of another block but for those with certain known names.
+    /// Appends the fields of another block, except those with certain known names.
     package mutating func append(_ other: HeaderBlock, except excluded: KnownSet) {
         guard !other.fields.isEmpty else { return }
-        // Every field lies within the bytes of its own block.
+        // Invariant: every field is within the bytes of its block.
         unsafe other.bytes.withUnsafeBufferPointer { source in
             for field in other.fields where !excluded.contains(field.known) {
                 let start = bytes.count
@@ -94,7 +95,7 @@ package struct HeaderBlock: Sendable {
     }
 
     package mutating func removeAll() {
-        // Emptying an empty array is not free.
+        // `removeAll` costs time even for an empty array.
         guard !fields.isEmpty else { return }
         bytes.removeAll(keepingCapacity: true)
         fields.removeAll(keepingCapacity: true)
@@ -109,10 +110,10 @@ package struct HeaderBlock: Sendable {
         String(decoding: bytes[field.name], as: UTF8.self)
     }
 
-    /// Whether a field's value is exactly these bytes.
+    /// Whether a field's value equals these bytes.
     package func value(of field: Field, equals other: [UInt8]) -> Bool {
         guard field.value.count == other.count else { return false }
-        // `other.count` bytes exist in both.
+        // Invariant: both have `other.count` bytes.
         return unsafe bytes.withUnsafeBufferPointer { mine in
             unsafe other.withUnsafeBufferPointer { other in
                 guard let left = mine.baseAddress, let right = other.baseAddress else {
@@ -152,8 +153,8 @@ package struct HeaderBlock: Sendable {
     }
 }
 
-/// Headers to be sent that are made of three blocks, in order; of the middle one some are left out.
-/// So what is passed on is not copied first.
+/// Headers to send, composed of three blocks in order; some fields of the middle block are omitted.
+/// This avoids a copy of forwarded headers.
 package struct HeaderParts: Sendable {
     let first: HeaderBlock
     let passed: HeaderBlock
@@ -167,7 +168,7 @@ package struct HeaderParts: Sendable {
         self.init(block, passing: Self.none, except: Self.nothing, Self.none)
     }
 
-    /// The same behind another block.
+    /// These headers after another block.
     package func following(_ block: HeaderBlock) -> HeaderParts {
         var joined = block
         joined.append(first)

@@ -2,11 +2,11 @@
     internal import Glibc
 #endif
 
-/// Header names that the layer above asks for by number, so that it need not compare bytes.
+/// Header names that the layer above looks up by number, without comparing bytes.
 ///
-/// Made once and kept: the names lie in one block of memory, found by their length.
+/// The names are stored in one block of memory, indexed by their length.
 @safe package final class KnownNames: @unchecked Sendable {
-    // Sendable: nothing changes after init.
+    // Invariant of `@unchecked Sendable`: nothing changes after init.
     private let bytes: UnsafeMutablePointer<UInt8>
     /// For each length, modulo 32: the candidates, as ranges of `entries`.
     private let candidates: UnsafeMutablePointer<Range<Int>>
@@ -47,7 +47,7 @@
         guard let base = name.baseAddress else { return -1 }
         for candidate in unsafe candidates[name.count & 31] {
             let entry = unsafe entries[candidate]
-            // Both regions are `name.count` bytes long.
+            // Invariant: both regions have `name.count` bytes.
             if entry.length == name.count, unsafe memcmp(bytes + entry.start, base, name.count) == 0
             {
                 return entry.index

@@ -1,7 +1,7 @@
-/// Replaces the string literals of a header block that nghttp2's HPACK decoder would refuse as too
-/// long, which would end the connection.
+/// Replaces string literals in a header block that are too long for nghttp2's HPACK decoder, which
+/// would end the connection.
 ///
-/// It walks the representations (RFC 7541 section 6) by their lengths alone: it decodes neither
+/// It parses only the lengths of the representations (RFC 7541 section 6), and decodes neither
 /// Huffman codes nor indexes. A block may arrive in any number of pieces.
 ///
 /// ```
@@ -12,16 +12,16 @@
 ///          '--------------------------------------------------------------'
 /// ```
 ///
-/// A long literal becomes one of `replacementBytes` bytes `x`. Both are larger than the dynamic
-/// table, so both empty it (RFC 7541 section 4.4): later blocks decode as if nothing had been
-/// replaced.
+/// The replacement of a long literal is `replacementBytes` bytes `x`. Both are larger than the
+/// dynamic table, so both empty it (RFC 7541 section 4.4), and later blocks decode as without a
+/// replacement.
 struct LiteralFilter {
     /// NGHTTP2_HD_MAX_NV of nghttp2's HPACK decoder: a longer name or value is a COMPRESSION_ERROR.
     static let maxLiteralBytes = 65_536
     /// Larger than our SETTINGS_HEADER_TABLE_SIZE, which is HTTP/2's default of 4,096. A literal
-    /// over the limit is larger too, though Huffman coded: 30 bits at most stand for a byte.
+    /// over the limit is also larger, even if Huffman coded, because a code has at most 30 bits.
     static let replacementBytes = 8_192
-    /// A longer literal cannot arrive: so many CONTINUATION frames are not read.
+    /// A longer literal cannot arrive, because the limit of CONTINUATION frames is reached first.
     private static let maxLength = 1 << 28
 
     private enum State: Equatable {
@@ -31,16 +31,16 @@ struct LiteralFilter {
         case integer(isLiteral: Bool)
         /// At the first byte of a literal's length.
         case length(isName: Bool)
-        /// In the bytes that follow; `held` has those before.
+        /// In the following bytes of the length; `held` contains the previous ones.
         case longLength(isName: Bool, value: Int, shift: Int)
         case literal(isName: Bool, left: Int)
-        /// In a literal that has been replaced up to its last byte.
+        /// In a literal that is being replaced.
         case replaced(isName: Bool, left: Int)
     }
 
-    /// The filtered block, as far as it is known.
+    /// The filtered part of the block.
     var output: [UInt8] = []
-    /// A literal of this block has been replaced.
+    /// Whether a literal of this block was replaced.
     private(set) var hasReplaced = false
     private var state = State.representation
     /// The first bytes of a literal's length.
@@ -51,7 +51,7 @@ struct LiteralFilter {
     /// - Returns: false when a length is invalid; `output` then ends with the rest of the piece,
     ///   unchanged.
     mutating func filter(_ piece: ArraySlice<UInt8>) -> Bool {
-        // Up to here everything is in `output`.
+        // The input up to here is in `output`.
         var copied = piece.startIndex
         var position = piece.startIndex
         while position < piece.endIndex {
@@ -94,7 +94,7 @@ struct LiteralFilter {
                 copied = position
                 state = .replaced(isName: isName, left: left - count)
                 guard count == left else { break }
-                // A block that ends before its literal stays incomplete.
+                // A block that ends before its literal remains incomplete.
                 output.append(UInt8(ascii: "x"))
                 state = Self.literal(isName: isName, 0)
             }
@@ -103,7 +103,7 @@ struct LiteralFilter {
         return true
     }
 
-    /// The block is complete: what has been held back is part of it.
+    /// The block is complete, so the held bytes are part of it.
     mutating func finish() {
         output += held
         held = []
@@ -138,8 +138,8 @@ struct LiteralFilter {
     }
 
     private static func state(after byte: UInt8) -> State {
-        // RFC 7541 sections 6.1 to 6.3: the bits that are not set in a prefix are those of the
-        // pattern.
+        // RFC 7541 sections 6.1 to 6.3: the pattern consists of the bits that the prefix does not
+        // use.
         let (prefix, isLiteral): (UInt8, Bool) =
             switch byte {
             case 0x80...: (0x7f, false)

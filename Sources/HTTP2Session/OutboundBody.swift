@@ -1,40 +1,40 @@
-/// The unsent body of one stream: bytes, then perhaps trailers, then the end.
+/// The unsent body of one stream: bytes, then optional trailers, then the end.
 ///
 /// ```
-///   bytes [ sent | own bytes ]  parts [ bytes held with others ][ ... ]
+///   bytes [ sent | own bytes ]  parts [ shared bytes ][ ... ]
 ///                head
 /// ```
 struct OutboundBody {
-    /// Shared pieces up to this size are copied, which costs less than holding them.
+    /// Shared pieces up to this size are copied, which is cheaper than retaining them.
     private static let smallPieceBytes = 2 << 10
     private static let keptCapacity = 64 << 10
 
     private var bytes: [UInt8] = []
     private var head = 0
-    /// What follows `bytes`, oldest first.
+    /// The pieces after `bytes`, oldest first.
     private var parts: [[UInt8]] = []
     private var nextPart = 0
     private var partBytes = 0
     private(set) var hasEnded = false
-    /// What ends the body instead of its last bytes; the storage is reused.
+    /// The trailers at the end of the body; the storage is reused.
     var trailers = HeaderBlock()
-    /// nghttp2 was told that there is nothing to send; it must be woken.
+    /// Whether nghttp2 has deferred the stream for lack of bytes, and must be resumed.
     var isDeferred = false
-    /// Tell when fewer than this many bytes are left; nil when nobody waits.
+    /// The session reports an event when fewer than this many bytes remain; nil if not requested.
     var drainMark: Int?
 
     var count: Int { bytes.count - head + partBytes }
 
     mutating func append(_ span: RawSpan) {
         guard partBytes == 0 else {
-            // The span is read within the closure only.
+            // Invariant: the span is read only within the closure.
             return append(part: unsafe span.withUnsafeBytes { unsafe Array($0) })
         }
-        // The span is read within the closure only.
+        // Invariant: the span is read only within the closure.
         unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
     }
 
-    /// Appends bytes that others hold too: they are not copied unless they are few.
+    /// Appends shared bytes, and copies them only if they are few.
     mutating func append(shared piece: [UInt8]) {
         if partBytes == 0, piece.count <= Self.smallPieceBytes {
             bytes += piece
@@ -55,12 +55,12 @@ struct OutboundBody {
     mutating func take(into destination: UnsafeMutablePointer<UInt8>, room: Int) -> Int {
         var taken = unsafe takeOwn(into: destination, room: room)
         while taken < room, nextPart < parts.count {
-            // The part takes the place of the bytes, which have all gone.
+            // The part replaces the bytes, which were all sent.
             bytes = parts[nextPart]
             parts[nextPart] = []
             partBytes -= bytes.count
             nextPart += 1
-            // `taken` is less than `room`, so the destination goes on.
+            // Invariant: `taken` is less than `room`, so the destination has space left.
             taken += unsafe takeOwn(into: destination + taken, room: room - taken)
         }
         if nextPart == parts.count, nextPart > 0 {
@@ -75,7 +75,7 @@ struct OutboundBody {
     ) -> Int {
         let taken = min(room, bytes.count - head)
         if taken > 0 {
-            // `taken` bytes exist from `head` on, and `room` at the destination.
+            // Invariant: `taken` bytes exist from `head` on, and the destination has `room` bytes.
             unsafe bytes.withUnsafeBufferPointer { source in
                 if let base = source.baseAddress {
                     unsafe destination.update(from: base + head, count: taken)
@@ -100,7 +100,7 @@ struct OutboundBody {
     mutating func reset() {
         if !bytes.isEmpty { clearOwn() }
         head = 0
-        // Emptying an empty array is not free.
+        // `removeAll` costs time even for an empty array.
         if !parts.isEmpty { parts.removeAll() }
         nextPart = 0
         partBytes = 0

@@ -1,17 +1,17 @@
 public import Weir
 
-/// The demo: two versions of gRPC's `helloworld.Greeter`, whose answers differ.
+/// The demo: two versions of gRPC's `helloworld.Greeter` with different responses.
 public enum Greeters {
     /// The service's full name.
     public static let service = "helloworld.Greeter"
 
-    /// What `weir serve --demo` serves.
+    /// The backends of `weir serve --demo`.
     public static let all = [
         backend("greeter-v1", "Says Hello") { "Hello \($0)!" },
         backend("greeter-v2", "Says Good day") { "Good day, \($0)." },
     ]
 
-    /// A backend with all four kinds of call, greeting by a function of the name.
+    /// A backend with all four kinds of call. It greets with a function of the name.
     public static func backend(
         _ name: String, _ description: String, greet: @escaping @Sendable (String) -> String
     ) -> HandlerBackend {

@@ -1,8 +1,8 @@
-/// Text with the escapes of double quotes in YAML and JSON, cut into characters and escapes.
+/// Splits text of YAML or JSON in double quotes into characters and escapes.
 private struct EscapedText {
     struct Piece {
         let text: Substring.UnicodeScalarView
-        /// What it stands for; nil for other escapes than those of a number.
+        /// The character that the piece represents; nil for an escape without a number.
         let value: UInt32?
 
         var isByteOrderMark: Bool { value == 0xfeff }
@@ -24,7 +24,7 @@ private struct EscapedText {
         let digits = second == "u" ? 4 : second == "U" ? 8 : 0
         let number = String(String.UnicodeScalarView(rest.dropFirst(2).prefix(digits)))
         guard number.utf8.count == digits, let value = UInt32(number, radix: 16) else {
-            // An escaped backslash begins no escape.
+            // An escaped backslash does not start another escape.
             return take(2, value: nil)
         }
         return take(2 + digits, value: value)
@@ -36,11 +36,11 @@ private struct EscapedText {
     }
 }
 
-/// Keeps U+FEFF at the beginning of strings, where Yams removes it: in the text that Yams reads,
-/// each one stands twice, and of what it has read, each pair becomes one again.
+/// Keeps U+FEFF at the beginning of strings, where Yams removes it: doubles each mark in the text
+/// for Yams, and merges each pair in the result.
 enum ByteOrderMarks {
-    /// The text with each mark twice, also if it is written as an escape. The one that begins a
-    /// file is not part of its text.
+    /// The text with each mark doubled, including marks written as escapes. A mark at the start of
+    /// a file is not part of its text.
     static func doubled(_ text: String) -> String {
         guard mayHaveMarks(text) else { return text }
         var pieces = EscapedText(text)
@@ -53,15 +53,15 @@ enum ByteOrderMarks {
         return String(doubled)
     }
 
-    /// A scalar as it was before its marks were doubled.
+    /// Restores a scalar whose marks were doubled.
     ///
-    /// - Parameter hasEscapes: whether what looks like an escape is text: not in double quotes.
+    /// - Parameter hasEscapes: whether the scalar contains escapes: true only in double quotes.
     static func single(_ scalar: String, hasEscapes: Bool) -> String {
         guard mayHaveMarks(scalar) else { return scalar }
         var pieces = EscapedText(scalar, hasEscapes: hasEscapes)
         var single = String.UnicodeScalarView()
         while let piece = pieces.next() {
-            // Yams has removed the other one of a first mark.
+            // Yams removed one of the two marks at the beginning.
             let isFirst = single.isEmpty && piece.text.count == 1
             single.append(contentsOf: piece.text)
             if piece.isByteOrderMark, !isFirst { _ = pieces.next() }
@@ -70,14 +70,14 @@ enum ByteOrderMarks {
     }
 
     private static func mayHaveMarks(_ text: String) -> Bool {
-        // The first byte of a mark, or of its escape.
+        // The first byte of a mark or of its escape.
         text.utf8.contains(0xef) || text.utf8.contains(UInt8(ascii: "\\"))
     }
 }
 
-/// Characters that JSON escapes as two surrogates, which YAML does not allow.
+/// Converts characters that JSON escapes as surrogate pairs, which YAML does not allow.
 enum SurrogateEscapes {
-    /// The text of valid JSON with YAML's escapes for such characters.
+    /// Rewrites valid JSON with YAML's escapes for such characters.
     static func joined(_ text: String) -> String {
         guard text.utf8.contains(UInt8(ascii: "\\")) else { return text }
         var pieces = EscapedText(text)

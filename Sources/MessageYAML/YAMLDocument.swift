@@ -1,18 +1,18 @@
 package import Messages
 internal import Yams
 
-/// YAML or JSON in the terms of a `.proto` file, in which every field knows its line.
+/// A YAML or JSON document with the fields of a `.proto` message, and the line of each field.
 package struct YAMLDocument {
     private let name: String
-    /// The values, and the lines of fields. Nil for JSON that is not YAML.
+    /// The values and the lines of the fields. Nil for JSON that is not valid YAML.
     private let root: Node?
     /// The values if the document is JSON.
     private let json: JSONValue?
-    /// How many values the document may stand for.
+    /// The limit of values after aliases are resolved.
     private let maximumValues: Int
 
-    /// - Parameter name: what errors call the document.
-    /// - Throws: where it is not valid YAML, and why.
+    /// - Parameter name: the document's name in errors.
+    /// - Throws: the position and the reason if the document is not valid YAML.
     package init(_ text: String, name: String) throws(MessageError) {
         self.name = name
         maximumValues = min(
@@ -30,13 +30,13 @@ package struct YAMLDocument {
             }
             root = nil
             guard json.memberCount == Self.members(in: text) else {
-                throw MessageError("\(name): a key of an object is given twice")
+                throw MessageError("\(name): an object has a duplicate key")
             }
         }
         guard root != nil || json != nil else { throw MessageError("\(name) is empty") }
     }
 
-    /// An object or array of JSON; nil if the text is something else.
+    /// Parses a JSON object or array; nil if the text is something else.
     ///
     /// Most JSON is YAML. JSON with control characters or keys of over 1,024 characters is not.
     private static func json(_ text: String) -> JSONValue? {
@@ -45,8 +45,8 @@ package struct YAMLDocument {
         return try? JSONValue(parsing: text)
     }
 
-    /// The number of members of all objects in valid JSON. Each has one colon outside strings. The
-    /// JSON decoder keeps one of several members with the same key.
+    /// The number of members of all objects in valid JSON: each has one colon outside strings. The
+    /// JSON decoder keeps only one of several members with the same key.
     private static func members(in json: String) -> Int {
         var count = 0
         var (isString, isEscaped) = (false, false)
@@ -66,7 +66,8 @@ package struct YAMLDocument {
         if case .duplicatedKeysInMapping = error as? YamlError { true } else { false }
     }
 
-    /// Where it is wrong, and why. Without the line itself, which Yams shows: it may hold a secret.
+    /// The position and the reason of an error. Omits the text of the line, which Yams includes,
+    /// because it may contain a secret.
     private static func reason(of error: any Error) -> String {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
@@ -75,26 +76,26 @@ package struct YAMLDocument {
         case .reader(let problem, let offset, _, let text):
             "\(text.prefix(offset ?? 0).count(where: \.isNewline) + 1): invalid YAML: \(problem)"
         case .duplicatedKeysInMapping(let keys, let context):
-            "\(context.mark.line): the key '\(keys.first?.prefix(100) ?? "")' is given twice"
+            "\(context.mark.line): duplicate key '\(keys.first?.prefix(100) ?? "")'"
         default: " invalid YAML"
         }
     }
 
-    /// More values than any configuration has. A few lines of aliases of aliases stand for as many,
-    /// but each byte of a configuration stands for few.
+    /// More values than any configuration has. Nested aliases can produce this many from a few
+    /// lines, whereas each byte of a real configuration produces few.
     private static let maximumValues = 1_000_000
-    /// What the shortest document may stand for.
+    /// The limit of values for the shortest document.
     private static let minimumBudget = 10_000
     private static let valuesPerByte = 10
 
     /// libyaml reads 1,000 levels, and each anchor whose value contains an alias can add as many.
-    /// About 45,000 overflow the stack of the main thread when they are released.
+    /// Releasing about 45,000 levels overflows the stack of the main thread.
     private static let maximumAnchors = 30
 
-    /// The number of anchors in a text, those that only look like one included.
+    /// The number of anchors in a text, including text that only looks like an anchor.
     private static func anchors(in text: String) -> Int {
         var count = 0
-        // An ampersand inside a word, as in `a=1&b=2`, begins no anchor.
+        // An ampersand inside a word, as in `a=1&b=2`, does not start an anchor.
         var (beginsToken, beginsAnchor) = (true, false)
         for byte in text.utf8 {
             if beginsAnchor, byte > 0x20, byte != UInt8(ascii: "&") { count += 1 }
@@ -104,9 +105,9 @@ package struct YAMLDocument {
         return count
     }
 
-    /// The message that the document describes.
+    /// Converts the document to a message.
     ///
-    /// - Throws: which field is wrong, and its line.
+    /// - Throws: the invalid field, its line and the reason.
     package func message<Message: ProtobufMessage>(
         as type: Message.Type = Message.self
     ) throws(MessageError) -> Message {
@@ -135,7 +136,7 @@ package struct YAMLDocument {
         return schema
     }
 
-    /// A sentence about a field, with the document and the line.
+    /// Adds the document's name and the line of a field to an error.
     ///
     /// - Parameter path: `backends[0].upstream.addresses`
     package func located(_ path: String, _ reason: String) -> String {
@@ -143,7 +144,7 @@ package struct YAMLDocument {
         return "\(name)\(line): \(path.isEmpty ? "" : "\(path): ")\(reason)"
     }
 
-    /// Where a field is, or what it would be in.
+    /// The position of a field or, if it is missing, of the object around it.
     private func line(of path: String) -> Int? {
         guard var node = root else { return nil }
         var line = node.mark?.line
@@ -165,12 +166,12 @@ package struct YAMLDocument {
         return line
     }
 
-    /// The same for `max_requests` and `maxRequests`.
+    /// Maps `max_requests` and `maxRequests` to the same name.
     private static func plain(_ name: some StringProtocol) -> String {
         String(name.filter { $0 != "_" }).lowercased()
     }
 
-    /// A message as YAML.
+    /// Formats a message as YAML.
     package static func text<Message: ProtobufMessage>(
         of message: Message
     ) throws(MessageError) -> String {
@@ -185,7 +186,7 @@ package struct YAMLDocument {
     }
 }
 
-/// How many values a document may still stand for.
+/// The number of values that the document may still produce.
 private struct Budget {
     let limit: Int
     private var used = 0
@@ -195,17 +196,16 @@ private struct Budget {
     mutating func takeOne() throws(MessageError) {
         used += 1
         guard used <= limit else {
-            throw MessageError("there are more than \(limit) values, aliases resolved")
+            throw MessageError("more than \(limit) values after aliases are resolved")
         }
     }
 }
 
 extension JSONValue {
-    /// An array and an object for each of the messages that may nest.
+    /// Each nested message can take an array and an object.
     private static let maximumDepth = 200
 
-    /// YAML as the JSON that means the same. A scalar that does not look like a number or a boolean
-    /// is a string.
+    /// Converts YAML to JSON. A scalar that does not look like a number or a boolean is a string.
     fileprivate init(document root: Node, maximumValues: Int) throws(MessageError) {
         var budget = Budget(limit: maximumValues)
         try self.init(root, &budget, depth: 0)
@@ -253,9 +253,9 @@ extension Node {
         }
     }
 
-    /// A string that every YAML reader reads back as the same string: with quotes if it looks like
-    /// something else, and with escapes if it contains more than printable ASCII. (Line breaks of
-    /// Unicode in other kinds of scalars become ordinary ones.)
+    /// Writes a string so that every YAML reader reads the same string: with quotes if it looks
+    /// like another type, and with escapes if it contains more than printable ASCII. (In other
+    /// kinds of scalars, readers replace Unicode line breaks.)
     private static func text(_ text: String) -> Node {
         let plain = Scalar(text)
         guard PlainScalar.isString(text), plain.special == nil else {
@@ -266,12 +266,13 @@ extension Node {
 }
 
 extension Node.Scalar {
-    /// The string that it stands for.
+    /// The string value of the scalar.
     fileprivate var text: String {
         ByteOrderMarks.single(string, hasEscapes: style != .doubleQuoted)
     }
 
-    /// What the scalar is if not a string: null, a boolean or a number. Quoted scalars are strings.
+    /// The value of a scalar that is null, a boolean or a number; nil for a string. Quoted scalars
+    /// are strings.
     fileprivate var special: JSONValue? {
         guard style == .plain || style == .any else { return nil }
         if ["", "~", "null", "Null", "NULL"].contains(string) { return .null }
@@ -279,21 +280,21 @@ extension Node.Scalar {
         return number
     }
 
-    /// YAML's numbers, except those to base 60 such as 1:30, which YAML 1.2 no longer has: Yams
+    /// Parses a YAML number. Excludes the base-60 numbers of YAML 1.1, such as 1:30, because Yams
     /// traps when one of them overflows.
     private var number: JSONValue? {
         guard !string.contains(":") else { return nil }
         if let number = Int64.construct(from: self) { return .integer(number) }
         if let number = UInt64.construct(from: self) { return .unsigned(number) }
-        // To readers of YAML 1.1, as Python's, 1e3 is a string, and they write it without quotes.
-        // Fields of numbers accept such strings.
+        // YAML 1.1, which Python uses, reads and writes 1e3 as an unquoted string. Number fields
+        // accept such strings.
         guard let number = Double.construct(from: self), !hasShortExponent else { return nil }
         // YAML writes .inf and .nan; inf and nan are strings, and so is 1e999.
         return number.isFinite || string.contains(".") && !string.contains { $0.isNumber }
             ? .number(number) : nil
     }
 
-    /// Whether it has an exponent, but no decimal point or no sign of the exponent.
+    /// Whether the text has an exponent, but no decimal point or no sign of the exponent.
     private var hasShortExponent: Bool {
         guard let exponent = string.firstIndex(where: { "eE".contains($0) }) else { return false }
         let sign = string[string.index(after: exponent)...].first
@@ -302,7 +303,7 @@ extension Node.Scalar {
 }
 
 extension JSONValue {
-    /// The number of members of all objects in it.
+    /// The number of members of all objects in the value.
     fileprivate var memberCount: Int {
         switch self {
         case .object(let members): members.reduce(members.count) { $0 + $1.value.memberCount }

@@ -4,11 +4,11 @@ internal import CProtobufC
     internal import Glibc
 #endif
 
-/// The memory of one decode or encode: a bump allocator that starts on the stack.
+/// The memory of one decoding or encoding: a bump allocator that starts on the stack.
 ///
-/// protobuf-c allocates a struct for every message and a copy of every string; here that costs an
-/// addition, and everything is released at once when the call ends. Messages that outgrow the
-/// stack chunk get chunks from the system, freed at the end too.
+/// protobuf-c allocates a struct for every message and a copy of every string. In an arena, an
+/// allocation is an addition, and all memory is released at once. Messages that exceed the stack
+/// chunk use chunks of the system's allocator, which are freed at the end too.
 ///
 /// Invariant: an arena is used only during `withArena`, by the thread that entered it.
 @safe public struct Arena {
@@ -24,9 +24,9 @@ internal import CProtobufC
 
     let state: UnsafeMutablePointer<State>
 
-    /// Runs the body with a new arena.
+    /// Calls the body with a new arena.
     ///
-    /// Not generic: a call through a protocol would look up metadata for each result type.
+    /// Not generic, because a generic call would look up metadata for each result type.
     static func withArena(_ body: (Arena) -> Void) {
         // 1,024 bytes is the most that Swift puts on the stack.
         unsafe withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 16) { stack in
@@ -50,7 +50,7 @@ internal import CProtobufC
     }
 
     var allocator: UnsafeMutablePointer<ProtobufCAllocator> {
-        // The state outlives the arena, see the type's invariant.
+        // Invariant: the state outlives the arena, see the type's comment.
         guard let allocator = unsafe state.pointer(to: \.allocator) else {
             preconditionFailure("a stored property has an address")
         }
@@ -59,8 +59,8 @@ internal import CProtobufC
 
     /// Memory for `size` bytes, aligned to 16, not initialised.
     func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
-        // The sizes of structs, of what lies in memory, or of its elements times eight: far below
-        // 2^63.
+        // Cannot overflow: a size is that of a struct, of data in memory, or of eight times its
+        // elements, far below 2^63.
         let rounded = (size + Self.alignment - 1) & ~(Self.alignment - 1)
         if unsafe state.pointee.end - state.pointee.next < rounded {
             let bytes = max(Self.chunkBytes, rounded)
@@ -101,19 +101,19 @@ internal import CProtobufC
         return unsafe buffer
     }
 
-    /// A text out of a C message, checked to be UTF-8.
+    /// A text of a C message, validated as UTF-8.
     public static func text(
         _ data: UnsafeMutablePointer<UInt8>?, _ count: Int, field: StaticString
     ) throws(MessageError) -> String {
-        // The C message, which lives in the arena, holds `count` bytes at `data`.
+        // Invariant: the C message, which is in the arena, has `count` bytes at `data`.
         let bytes = unsafe UnsafeBufferPointer(start: data, count: count)
         guard let text = try? UTF8Span(validating: unsafe bytes.span) else {
-            throw MessageError("field \(field) is not valid UTF-8")
+            throw MessageError("invalid UTF-8 in field \(field)")
         }
         return String(copying: text)
     }
 
-    /// Bytes out of a C message.
+    /// Bytes of a C message.
     public static func bytes(_ data: UnsafeMutablePointer<UInt8>?, _ count: Int) -> [UInt8] {
         unsafe Array(UnsafeBufferPointer(start: data, count: count))
     }

@@ -12,7 +12,7 @@ package struct CivilDate: Equatable, Sendable {
     private static let epoch: Int64 = 719_468
     private static let eraDays: Int64 = 146_097
 
-    /// The day since 1 January 1970, and the second of it.
+    /// The day since 1 January 1970, and the second of the day.
     package static func split(_ seconds: Int64) -> (day: Int64, second: Int64) {
         let (quotient, remainder) = seconds.quotientAndRemainder(dividingBy: 86_400)
         return remainder < 0 ? (quotient - 1, remainder + 86_400) : (quotient, remainder)
@@ -30,11 +30,11 @@ package struct CivilDate: Equatable, Sendable {
         year = era * 400 + years + (month <= 2 ? 1 : 0)
     }
 
-    /// Nil when there is no such day. Each number has at most four digits.
+    /// Nil if the day does not exist. Each number has at most four digits.
     package init?(year: Int64, month: Int64, day: Int64) {
         guard year > 0, (1...12).contains(month), (1...31).contains(day) else { return nil }
         (self.year, self.month, self.day) = (year, month, day)
-        // 31 April is the same day as 1 May, so the two dates differ.
+        // 31 April converts to 1 May, so an invalid date does not convert back to itself.
         guard Self(day: dayNumber) == self else { return nil }
     }
 

@@ -1,12 +1,12 @@
-/// Reads one `FileDescriptorProto` and checks the numbers in it, so that no later step has to.
+/// Reads one `FileDescriptorProto` and validates its numbers, so that no later step has to.
 ///
-/// Numbers in the code are the field numbers of `google/protobuf/descriptor.proto`. Types that the
-/// file refers to may be missing; a use of such a type is an error.
+/// Numbers in the code are the field numbers of `google/protobuf/descriptor.proto`. Referenced
+/// types may be missing; using such a type is an error.
 struct DescriptorReader {
-    /// Bytes of the full names of all declarations: each contains the names around it, so that a
-    /// small file can describe names of any total size.
+    /// The limit of the total size of all full names. Each contains the enclosing names, so a small
+    /// file could otherwise declare names of any total size.
     private static let maximumSymbolBytes = 16 << 20
-    /// The values of `FieldDescriptorProto.Type`, without the group's.
+    /// The values of `FieldDescriptorProto.Type`, except the group.
     private static let types = 1...18
     private static let groupType = 10
     private static let labels = 1...3
@@ -21,7 +21,7 @@ struct DescriptorReader {
     private(set) var services: [Schema.Service] = []
     private var symbolBytes = 0
 
-    /// - Parameter isKnown: whether a file of this name need not be read; then the result is nil.
+    /// - Parameter isKnown: whether a file of this name is already known; then the result is nil.
     init?(_ bytes: [UInt8], unless isKnown: (String) -> Bool) throws(MessageError) {
         let parsed = try ParsedFields(bytes[...])
         let name = parsed.text(1)
@@ -81,7 +81,7 @@ struct DescriptorReader {
         return field
     }
 
-    /// Extensions are not used, but what is wrong with them is wrong with the file.
+    /// Validates an extension. Extensions are not used, but an invalid one makes the file invalid.
     private func checkExtensions(
         _ extensions: [ArraySlice<UInt8>], of scope: String
     ) throws(MessageError) {
@@ -108,7 +108,7 @@ struct DescriptorReader {
         }
         let isGroup = type == Self.groupType
         guard let kind = isGroup ? Schema.Kind.message : Schema.Kind(rawValue: type) else {
-            throw error(place, "its type \(type) is not supported")
+            throw error(place, "unsupported type \(type)")
         }
         let isOptional = parsed.bool(17)
         return Schema.Field(
@@ -187,7 +187,7 @@ struct DescriptorReader {
     }
 
     private func error(_ place: String, _ what: String) -> MessageError {
-        // Names come from the file and may be of any length.
+        // Names from the file may have any length.
         MessageError("file '\(file.name.prefix(200))', \(place.prefix(400)): \(what.prefix(400))")
     }
 }

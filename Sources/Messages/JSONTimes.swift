@@ -1,4 +1,4 @@
-// Timestamps and durations in JSON. Values outside protobuf's range have no text.
+// Timestamps and durations in JSON. Values outside protobuf's range have no JSON form.
 
 extension Google_Protobuf_Timestamp {
     /// The years 1 to 9999. Source: `google/protobuf/timestamp.proto`.
@@ -15,7 +15,7 @@ extension Google_Protobuf_Timestamp {
         Self.secondsRange.contains(seconds) && Self.nanosRange.contains(nanos)
     }
 
-    /// The time in UTC as in RFC 3339, `2026-01-31T12:00:00.500Z`; nil when it is not valid.
+    /// The time in UTC as in RFC 3339, `2026-01-31T12:00:00.500Z`; nil if it is invalid.
     package var text: String? {
         guard isValid else { return nil }
         let (day, second) = CivilDate.split(seconds)
@@ -26,7 +26,7 @@ extension Google_Protobuf_Timestamp {
             + Digits.fraction(nanos) + "Z"
     }
 
-    /// Reads a time of RFC 3339; nil for any other text, and for times that are not valid.
+    /// Parses a time of RFC 3339; nil for other text and invalid times.
     package init?(text: String) {
         var digits = Digits(text)
         guard let year = digits.number(4), digits.skip("-"), let month = digits.number(2),
@@ -38,7 +38,7 @@ extension Google_Protobuf_Timestamp {
             let date = CivilDate(year: year, month: month, day: day)
         else { return nil }
         let time = hour * 3_600 + minute * 60 + second
-        // Four digits of years: far from any overflow.
+        // Cannot overflow, because a year has four digits.
         self.init(seconds: date.dayNumber * 86_400 + time - offset, nanos: nanos)
         guard isValid else { return nil }
     }
@@ -54,36 +54,35 @@ extension Google_Protobuf_Duration {
         "seconds must be from \(secondsRange.lowerBound) to \(secondsRange.upperBound), "
         + "nanos from -\(maximumNanos) to \(maximumNanos), both of one sign"
 
-    /// Whether the span is within 10,000 years, and the signs of its numbers are one.
+    /// Whether the span is within 10,000 years and both numbers have the same sign.
     package var isValid: Bool {
         Self.secondsRange.contains(seconds)
             && (-Self.maximumNanos...Self.maximumNanos).contains(nanos)
             && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0))
     }
 
-    /// The span in seconds, `1.500s`; nil when it is not valid.
+    /// The span in seconds, `1.500s`; nil if it is invalid.
     package var text: String? {
         guard isValid else { return nil }
         let sign = seconds < 0 || nanos < 0 ? "-" : ""
         return "\(sign)\(seconds.magnitude)\(Digits.fraction(nanos))s"
     }
 
-    /// Reads a number of seconds with an `s`; nil for any other text, and for spans that are not
-    /// valid.
+    /// Parses a number of seconds with the suffix `s`; nil for other text and invalid spans.
     package init?(text: String) {
         var digits = Digits(text)
         let isNegative = digits.skip("-")
         guard let seconds = digits.number(), let nanos = digits.fraction(), digits.skip("s"),
             digits.isAtEnd
         else { return nil }
-        // Both are not negative, so that they can be negated.
+        // Neither is negative, so negation cannot overflow.
         self.init(
             seconds: isNegative ? -seconds : seconds, nanos: isNegative ? -nanos : nanos)
         guard isValid else { return nil }
     }
 }
 
-/// Reads and writes the digits of times.
+/// Parses and formats the digits of times.
 private struct Digits {
     private var rest: ArraySlice<UInt8>
 
@@ -97,7 +96,7 @@ private struct Digits {
         return true
     }
 
-    /// 1 to 18 digits as a number, or just so many.
+    /// Parses 1 to 18 digits, or exactly the given count.
     mutating func number(_ count: Int? = nil) -> Int64? {
         let digits = rest.prefix { (48...57).contains($0) }.prefix(count ?? .max)
         guard (1...18).contains(digits.count), count.map({ $0 == digits.count }) ?? true else {
@@ -107,7 +106,7 @@ private struct Digits {
         return digits.reduce(0) { $0 * 10 + Int64($1 - 48) }
     }
 
-    /// A point and 1 to 9 digits as nanoseconds; 0 where no point is.
+    /// Parses a point and 1 to 9 digits as nanoseconds; 0 without a point.
     mutating func fraction() -> Int32? {
         guard skip(".") else { return 0 }
         let count = rest.prefix { (48...57).contains($0) }.count
@@ -115,7 +114,7 @@ private struct Digits {
         return (count..<9).reduce(Int32(truncatingIfNeeded: number)) { value, _ in value * 10 }
     }
 
-    /// `Z`, or an offset from UTC such as `+01:30`, in seconds.
+    /// Parses `Z` or an offset from UTC such as `+01:30`, in seconds.
     mutating func offset() -> Int64? {
         if skip("Z") { return 0 }
         let isNegative = skip("-")
@@ -126,7 +125,7 @@ private struct Digits {
         return isNegative ? -seconds : seconds
     }
 
-    /// A point and 3, 6 or 9 digits; nothing for 0.
+    /// Formats a point and 3, 6 or 9 digits; empty for 0.
     static func fraction(_ nanos: Int32) -> String {
         guard nanos != 0 else { return "" }
         var digits = nanos.magnitude.padded(9)

@@ -1,7 +1,7 @@
 internal import FoundationEssentials
 
 extension JSONTranscoder {
-    /// The bytes of a message given as JSON. Errors name the path of the field.
+    /// Encodes a message from JSON. Errors name the path of the field.
     package func bytes(from json: JSONValue, message: String) throws(MessageError) -> [UInt8] {
         var writer = WireWriter()
         try write(json, message, path: "", to: &writer, depth: 0)
@@ -102,7 +102,7 @@ extension JSONTranscoder {
         }
     }
 
-    /// Both alphabets, with or without padding, as the JSON mapping demands of a reader.
+    /// Decodes both base64 alphabets, with or without padding, as the JSON mapping requires.
     private static func base64(_ text: String) -> [UInt8]? {
         var plain = text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 }
         while plain.count % 4 != 0 { plain.append("=") }
@@ -185,7 +185,7 @@ extension JSONTranscoder {
             case .string("NaN"): .nan
             case .string("Infinity"): .infinity
             case .string("-Infinity"): -.infinity
-            // Without other spellings of infinity, such as 1e999.
+            // Rejects other spellings of infinity, such as 1e999.
             case .string(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }
             default: nil
             }

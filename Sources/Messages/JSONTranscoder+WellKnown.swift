@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// The types of `google/protobuf/` that have a JSON form of their own.
+/// The types of `google/protobuf/` with a special JSON form.
 extension JSONTranscoder {
     private static let prefix = "google.protobuf."
 
@@ -9,7 +9,7 @@ extension JSONTranscoder {
         "BoolValue", "StringValue", "BytesValue",
     ]
 
-    /// The JSON of a well-known type, or nil when the message is none.
+    /// The JSON of a well-known type; nil for other messages.
     func wellKnownJSON(
         _ bytes: ArraySlice<UInt8>, _ name: String, depth: Int
     ) throws(MessageError) -> JSONValue? {
@@ -89,7 +89,7 @@ extension JSONTranscoder {
         return .object([("@type", .string(any.typeUrl)), ("value", inner)])
     }
 
-    /// Writes a well-known type; false when the message is none.
+    /// Writes a well-known type; false for other messages.
     func writeWellKnown(
         _ json: JSONValue, _ name: String, path: String, to writer: inout WireWriter, depth: Int
     ) throws(MessageError) -> Bool {
@@ -187,7 +187,7 @@ extension JSONTranscoder {
             try Google_Protobuf_Any(typeUrl: url, value: inner.bytes).serializedBytes())
     }
 
-    /// The text of a time out of range, or an error.
+    /// The text of an out-of-range time, or an error.
     private func invalid(
         _ type: String, _ seconds: Int64, _ nanos: Int32, _ rule: String
     ) throws(MessageError) -> JSONValue {

@@ -1,21 +1,21 @@
 internal import FoundationEssentials
 
-/// Turns messages into JSON by their description, without generated code: proto3's JSON mapping.
+/// Converts messages to JSON by their descriptors, without generated code (proto3's JSON mapping).
 ///
-/// Fields at their default are left out unless asked for, as by protobuf's printers. The reverse is
-/// in `JSONTranscoder+Parse.swift`; the well-known types with a form of their own are in
-/// `JSONTranscoder+WellKnown.swift`.
+/// Omits fields with default values unless requested, as protobuf's printers do.
+/// `JSONTranscoder+Parse.swift` has the reverse, and `JSONTranscoder+WellKnown.swift` the
+/// well-known types with a special form.
 package struct JSONTranscoder {
-    /// How deeply messages may nest, as in protobuf's own parsers.
+    /// The limit of nested messages, as in protobuf's own parsers.
     static let maximumDepth = 100
 
     let schema: Schema
 
-    /// Whether fields at their default are printed too.
+    /// Whether to print fields with default values.
     private let printsDefaults: Bool
-    /// Whether fields have their names in the description instead of those in camel case.
+    /// Whether to use the original field names instead of camel case.
     private let keepsNames: Bool
-    /// Whether a Timestamp or a Duration out of range becomes a text that says so; else it is an
+    /// Whether to describe an out-of-range Timestamp or Duration as text instead of throwing an
     /// error.
     let describesInvalidTimes: Bool
 
@@ -29,7 +29,7 @@ package struct JSONTranscoder {
         self.describesInvalidTimes = describesInvalidTimes
     }
 
-    /// Whether messages of this type can be turned.
+    /// Whether messages of this type can be converted.
     package func knows(_ message: String) -> Bool { schema.messages[message] != nil }
 
     /// - Parameter message: the full name of the message type.
@@ -39,7 +39,7 @@ package struct JSONTranscoder {
 
     func description(of name: String) throws(MessageError) -> Schema.Message {
         guard let message = schema.messages[name] else {
-            throw MessageError("message type '\(name)' is not known")
+            throw MessageError("unknown message type '\(name)'")
         }
         return message
     }
@@ -101,7 +101,8 @@ package struct JSONTranscoder {
         }
         let last = found.last ?? field.kind.defaultValue
         if field.kind == .message {
-            // Occurrences of one message field are merged, which is what joining their bytes does.
+            // Repeated occurrences of a message field are merged, which is equivalent to joining
+            // their bytes.
             let joined = found.reduce(into: [UInt8]()) { bytes, value in
                 if case .bytes(let part) = value { bytes += part }
             }
@@ -147,7 +148,7 @@ package struct JSONTranscoder {
                 }
             case .string:
                 guard let text = String(validating: bytes, as: UTF8.self) else {
-                    throw MessageError(field: field.name, "is not valid UTF-8")
+                    throw MessageError(field: field.name, "contains invalid UTF-8")
                 }
                 return .string(text)
             case .bytes: return .string(Data(bytes).base64EncodedString())
@@ -175,7 +176,7 @@ package struct JSONTranscoder {
         case .sint32: return .integer(Self.unzigzag(bits & 0xffff_ffff))
         case .bool: return .bool(bits != 0)
         case .enumeration:
-            // Numbers that no int32 holds lose their upper bits, as in protobuf's own parsers.
+            // Numbers beyond int32 lose their upper bits, as in protobuf's own parsers.
             let number = Int(Int32(truncatingIfNeeded: bits))
             if field.typeName == "google.protobuf.NullValue" { return .null }
             let named = schema.enumerations[field.typeName]?.values.first { $0.number == number }
@@ -193,7 +194,7 @@ package struct JSONTranscoder {
 }
 
 extension Schema.Kind {
-    /// The wire type of a number; nil for what is sent as bytes.
+    /// The wire type of a number; nil for types encoded as bytes.
     var wireType: WireType? {
         switch self {
         case .double, .fixed64, .sfixed64: .fixed64
@@ -209,7 +210,7 @@ extension Schema.Kind {
 }
 
 extension Schema.Field {
-    /// Whether the field knows unset from its default.
+    /// Whether the field distinguishes unset from its default.
     var hasPresence: Bool {
         isOptional || oneof != nil || (kind == .message && !isRepeated)
     }

@@ -1,7 +1,7 @@
 internal import FoundationEssentials
 
-/// A JSON document that keeps the order of its keys and the width of its integers; one that was
-/// read has its keys sorted.
+/// A JSON document that keeps the order of its keys and the width of its integers. Parsing sorts
+/// the keys.
 package enum JSONValue: Sendable {
     case null
     case bool(Bool)
@@ -12,7 +12,7 @@ package enum JSONValue: Sendable {
     case array([JSONValue])
     case object([(key: String, value: JSONValue)])
 
-    /// Reads a document. The error says what is wrong with it.
+    /// Parses a document.
     package init(parsing text: String) throws(MessageError) {
         do {
             self = try JSONDecoder().decode(Parsed.self, from: Data(text.utf8)).value
@@ -20,9 +20,9 @@ package enum JSONValue: Sendable {
             throw error
         } catch DecodingError.dataCorrupted(let context) {
             let reason = context.underlyingError.map { "\($0)" } ?? context.debugDescription
-            throw MessageError("not valid JSON: \(reason)")
+            throw MessageError("invalid JSON: \(reason)")
         } catch {
-            throw MessageError("not valid JSON: \(error)")
+            throw MessageError("invalid JSON: \(error)")
         }
     }
 
@@ -99,8 +99,8 @@ package enum JSONValue: Sendable {
 
 /// JSON as `JSONDecoder` reads it: the first type that fits.
 private struct Parsed: Decodable {
-    /// An array and an object for each of the messages that may nest. The decoder's own limit, 512,
-    /// takes over a megabyte of a thread's stack.
+    /// Each nested message can take an array and an object. The decoder's own limit, 512, needs
+    /// more than a megabyte of a thread's stack.
     private static let maximumDepth = 2 * JSONTranscoder.maximumDepth
 
     let value: JSONValue
@@ -146,13 +146,14 @@ private struct Parsed: Decodable {
             // 1e999, 01 or a lone minus.
             let path = decoder.codingPath.map(\.stringValue).joined(separator: ".")
             throw JSONTranscoder.error(
-                path, "holds an invalid number, one beyond a double's range, or invalid Unicode")
+                path,
+                "contains an invalid number (perhaps beyond a double's range) or invalid Unicode")
         }
     }
 
     private static func checkDepth(_ decoder: any Decoder) throws {
         guard decoder.codingPath.count < maximumDepth else {
-            throw MessageError("not valid JSON here: it nests deeper than \(maximumDepth) levels")
+            throw MessageError("invalid JSON here: it nests deeper than \(maximumDepth) levels")
         }
     }
 }

@@ -1,10 +1,10 @@
-/// What a dynamic call answers, where that is JSON.
+/// The responses of dynamic calls, if they are JSON.
 enum JSONPayload {
     private static let message = "weir.v1.CallResponse"
     private static let payload = 1
     private static let contentType = 2
 
-    /// The payloads of two replies, if the field is theirs and both are JSON.
+    /// The payloads of two responses, if the field is the payload and both are JSON.
     static func pair(
         _ left: [Int: [WireReader.Value]], _ right: [Int: [WireReader.Value]],
         _ field: Schema.Field, of message: Schema.Message
@@ -21,7 +21,7 @@ enum JSONPayload {
         return try? JSONValue(parsing: String(decoding: payload, as: UTF8.self))
     }
 
-    /// Whether a media type is JSON; an empty one is (`weir.v1.CallResponse`).
+    /// Whether a media type is JSON. An empty one is (`weir.v1.CallResponse`).
     private static func isJSON(_ type: ArraySlice<UInt8>) -> Bool {
         let name = String(decoding: type, as: UTF8.self).lowercased().prefix { $0 != ";" }
         let bare = name.filter { $0 != " " }

@@ -1,9 +1,9 @@
 /// Which differences between two messages count.
 ///
-/// Paths are proto field names joined by dots, `items.price`; `[]` behind repeated fields and maps
-/// may be written or left out. A rule for a field holds for everything below it.
+/// Paths are proto field names joined by dots, `items.price`; `[]` after repeated fields and maps
+/// is optional. A rule for a field also applies to the fields below it.
 package struct DiffRules: Sendable, Equatable {
-    /// How far numbers may lie apart: by an amount, or by a share of the larger one.
+    /// The maximum difference of two numbers: an amount, or a share of the larger one.
     package struct Tolerance: Sendable, Equatable {
         package let absolute: Double
         package let relative: Double
@@ -28,18 +28,17 @@ package struct DiffRules: Sendable, Equatable {
             tolerances.map { (Self.normalized($0.key), $0.value) }, uniquingKeysWith: { $1 })
     }
 
-    /// A path without the marks of repetition.
+    /// A path without `[]`.
     package static func normalized(_ path: String) -> String {
         path.replacing("[]", with: "")
     }
 
-    /// Whether differences in a field are of no interest.
+    /// Whether to ignore differences in a field.
     package func ignores(_ path: String) -> Bool {
         !ignored.isEmpty && ignored.contains(Self.normalized(path))
     }
 
-    /// What is found for a field, or else for what it lies in, from the inside out; nil when
-    /// nothing is.
+    /// The rule of a field, or of the nearest enclosing field; nil if there is none.
     package static func innermost<Found>(
         _ path: String, _ find: (String) -> Found?
     ) -> Found? {
@@ -51,23 +50,22 @@ package struct DiffRules: Sendable, Equatable {
         }
     }
 
-    /// The tolerance for a field or for what it lies in.
+    /// The tolerance of a field, or of the nearest enclosing field.
     func tolerance(_ path: String) -> Tolerance? {
         tolerances.isEmpty ? nil : Self.innermost(path) { tolerances[$0] }
     }
 }
 
-/// Compares two messages field by field, by the description of their type.
+/// Compares two messages field by field, by the descriptor of their type.
 ///
-/// What is equal in the sense of proto3 is equal: the order of fields and map entries, packed or
-/// not, a default that was written or left out. Fields that the description does not have are
-/// compared by number.
+/// Differences without a meaning in proto3 are ignored: the order of fields and map entries, packed
+/// encoding, and explicit defaults. Fields without a descriptor are compared by number.
 package struct MessageDiff {
     /// One field that differs.
     package struct Difference: Sendable, Equatable {
         /// The field, for example `items[].price`; `#17` is a field without a name.
         package let path: String
-        /// The very element: `items[3].price`, `labels["de"]`.
+        /// The exact element: `items[3].price`, `labels["de"]`.
         package let place: String
         /// The two values as JSON, or `absent`.
         package let left: String
@@ -81,7 +79,7 @@ package struct MessageDiff {
         }
     }
 
-    /// Where in a message a field lies.
+    /// The position of a field in a message.
     struct Location {
         var path: String
         var place: String
@@ -104,14 +102,14 @@ package struct MessageDiff {
     private let limit: Int
     package private(set) var differences: [Difference] = []
 
-    /// - Parameter limit: the most differences that are kept of one pair.
+    /// - Parameter limit: the maximum number of differences to keep of one pair.
     package init(schema: Schema, rules: DiffRules = DiffRules(), limit: Int = 64) {
         transcoder = JSONTranscoder(schema: schema, describesInvalidTimes: true)
         self.rules = rules
         self.limit = limit
     }
 
-    /// Adds what differs between two messages of one type. Throws when one of them is not of the
+    /// Adds the differences between two messages of one type. Throws if one of them is not of the
     /// type.
     package mutating func compare(
         _ left: [UInt8], _ right: [UInt8], message: String
@@ -180,7 +178,7 @@ package struct MessageDiff {
         return entry
     }
 
-    /// The value of a field that is not repeated: the last one counts, messages are merged.
+    /// The value of a field that is not repeated: the last value counts; messages are merged.
     private static func single(
         _ found: [WireReader.Value], _ field: Schema.Field
     ) -> WireReader.Value {
@@ -253,7 +251,7 @@ package struct MessageDiff {
             areNumbers: field.kind != .enumeration && field.kind.wireType != nil)
     }
 
-    /// - Parameter areNumbers: whether strings are numbers that JSON's mapping writes so.
+    /// - Parameter areNumbers: whether strings are numbers, as JSON's mapping of 64-bit integers.
     mutating func values(
         _ left: JSONValue, _ right: JSONValue, _ location: Location, areNumbers: Bool = false
     ) {
@@ -275,7 +273,7 @@ package struct MessageDiff {
         try transcoder.element(value, field, depth: depth).text(indent: 0)
     }
 
-    /// Compares the fields that the description does not have.
+    /// Compares the fields without a descriptor.
     private mutating func compareUnknown(
         _ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>, _ message: Schema.Message,
         _ location: Location

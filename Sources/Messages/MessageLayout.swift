@@ -1,19 +1,20 @@
 internal import CProtobufC
 
-/// Where protobuf-c describes a message: a pointer to its constant descriptor.
+/// A pointer to protobuf-c's constant descriptor of a message.
 @safe public struct MessageLayout: @unchecked Sendable {
     typealias Descriptor = UnsafePointer<ProtobufCMessageDescriptor>
 
-    // Sendable: the descriptor is a constant of the C library.
+    // Invariant of `@unchecked Sendable`: the descriptor is a constant of the C library.
     let descriptor: Descriptor
     let byteCount: Int
-    /// Whether messages of this type can nest without an end.
+    /// Whether messages of this type can nest without limit.
     private let isRecursive: Bool
 
     /// - Parameter initialize: the `..._init` function that protobuf-c generated for the message.
     public init<Message>(_ initialize: (UnsafeMutablePointer<Message>?) -> Void) {
         byteCount = MemoryLayout<Message>.stride
-        // `initialize` writes a whole message, whose first word is its descriptor's address.
+        // Invariant: `initialize` writes a whole message, whose first word is its descriptor's
+        // address.
         unsafe descriptor = unsafe withUnsafeTemporaryAllocation(of: Message.self, capacity: 1) {
             unsafe initialize($0.baseAddress)
             return unsafe UnsafeRawBufferPointer($0).load(as: Descriptor.self)
@@ -22,8 +23,8 @@ internal import CProtobufC
         isRecursive = unsafe Self.leadsBack(descriptor, on: [], finite: &finite)
     }
 
-    /// Refuses bytes in which messages nest deeper than protobuf's own parsers read: protobuf-c
-    /// reads them by recursion and has no limit, so that a few megabytes would overflow the stack.
+    /// Rejects bytes whose messages nest deeper than protobuf's own parsers allow. protobuf-c
+    /// parses recursively without a limit, so a few megabytes would overflow the stack.
     func checkNesting(_ bytes: UnsafeRawBufferPointer) throws(MessageError) {
         guard isRecursive else { return }
         try unsafe Self.checkNesting(Array(bytes)[...], descriptor, depth: 1)
@@ -45,10 +46,10 @@ internal import CProtobufC
         }
     }
 
-    /// Whether a type contains itself or one of the types on the way to it. The depth is bounded by
-    /// the number of types, which are part of the program.
+    /// Whether a type contains itself or an enclosing type. The recursion depth is bounded by the
+    /// number of types in the program.
     ///
-    /// - Parameter finite: types that are known not to.
+    /// - Parameter finite: types known to be finite.
     private static func leadsBack(
         _ descriptor: Descriptor, on way: [Descriptor], finite: inout Set<Descriptor>
     ) -> Bool {
@@ -66,7 +67,7 @@ internal import CProtobufC
 
     private static func messageType(_ field: ProtobufCFieldDescriptor) -> Descriptor? {
         guard unsafe field.type == PROTOBUF_C_TYPE_MESSAGE else { return nil }
-        // protobuf-c keeps the descriptor of a message type there.
+        // Invariant: protobuf-c stores the descriptor of a message type in this field.
         return unsafe field.descriptor.map {
             unsafe $0.assumingMemoryBound(to: Descriptor.Pointee.self)
         }

@@ -1,7 +1,7 @@
 internal import FoundationEssentials
 
-/// Message, enum and service descriptions read from a `FileDescriptorSet`: what reflection serves,
-/// and what turns messages into JSON and back without generated code.
+/// Descriptors of messages, enums and services from a `FileDescriptorSet`, for reflection and for
+/// converting messages to and from JSON without generated code.
 package struct Schema: Sendable {
     package struct Field: Sendable {
         package let name: String
@@ -10,12 +10,11 @@ package struct Schema: Sendable {
         package let number: Int
         package let isRepeated: Bool
         package let kind: Kind
-        /// Whether the field is a group: on the wire its message lies between two tags.
+        /// Whether the field is a group, whose message is between two tags on the wire.
         package let isGroup: Bool
         /// The full name of the message or enum type, without a leading dot.
         package let typeName: String
-        /// The index in `oneofs` of the oneof that the field belongs to, proto3 `optional` left
-        /// out.
+        /// The index in `oneofs` of the field's oneof; nil for proto3 `optional`.
         package let oneof: Int?
         package let isOptional: Bool
 
@@ -65,7 +64,7 @@ package struct Schema: Sendable {
         package let dependencies: [String]
         /// The serialized `FileDescriptorProto`.
         package let bytes: [UInt8]
-        /// Full names of everything that the file declares.
+        /// Full names of all declarations in the file.
         package internal(set) var symbols: [String] = []
     }
 
@@ -91,17 +90,16 @@ package struct Schema: Sendable {
         }
     }
 
-    /// Adds a file and all that it imports.
+    /// Adds a file and its transitive imports.
     package mutating func add(_ file: ProtoFile) throws(MessageError) {
         for imported in file.imports { try add(imported) }
         guard let data = Data(base64Encoded: file.base64) else {
-            throw MessageError("a generated file's description is not base64")
+            throw MessageError("invalid base64 in the descriptor of a generated file")
         }
         try add(file: [UInt8](data))
     }
 
-    /// Adds a serialized `FileDescriptorProto`; a file already known is skipped. An invalid one
-    /// adds nothing.
+    /// Adds a serialized `FileDescriptorProto`. Skips a known file. An invalid file adds nothing.
     package mutating func add(file bytes: [UInt8]) throws(MessageError) {
         let read = try DescriptorReader(bytes, unless: { files[$0] != nil })
         guard let read else { return }
@@ -112,11 +110,11 @@ package struct Schema: Sendable {
         files[read.file.name] = read.file
     }
 
-    /// A file and all that it imports, the imported first, as serialized `FileDescriptorProto`s.
+    /// A file and its transitive imports, imports first, as serialized `FileDescriptorProto`s.
     package func closure(of fileName: String) -> [[UInt8]] {
         var seen: Set = [fileName]
         var result: [[UInt8]] = []
-        // Not recursive: a chain of imports can be as long as a set has files.
+        // Not recursive, because a chain of imports can be as long as the set.
         var open = files[fileName].map { [(file: $0, visited: 0)] } ?? []
         while let (file, visited) = open.last {
             guard visited < file.dependencies.count else {
@@ -132,7 +130,7 @@ package struct Schema: Sendable {
     }
 }
 
-/// The fields of one message, gathered by number.
+/// The fields of one message, grouped by number.
 package struct ParsedFields {
     private var values: [(number: Int, value: WireReader.Value)] = []
 

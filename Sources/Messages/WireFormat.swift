@@ -8,12 +8,12 @@ package enum WireType: Int, Sendable {
     case fixed32 = 5
 }
 
-/// Reads protobuf's wire format field by field, without knowing the message.
+/// Reads protobuf's wire format field by field, without a descriptor.
 package struct WireReader {
-    /// One field: its number and its value as it was on the wire.
+    /// One field: its number and its value on the wire.
     package enum Value: Equatable {
         case number(UInt64, WireType)
-        /// The content of a text, of bytes, of a message or of a group.
+        /// The content of a string, bytes, a message or a group.
         case bytes(ArraySlice<UInt8>)
     }
 
@@ -35,7 +35,7 @@ package struct WireReader {
         case .fixed32: return (number, .number(try fixed(4, number), type))
         case .bytes: return (number, .bytes(try delimited(number)))
         case .startGroup: return (number, .bytes(try group(number)))
-        case .endGroup: throw error("a group \(number) ends that has not begun")
+        case .endGroup: throw error("the end of group \(number) has no start")
         }
     }
 
@@ -45,26 +45,26 @@ package struct WireReader {
         let number = Int(key >> 3)
         guard (1...Schema.Field.maximumNumber).contains(number),
             let type = WireType(rawValue: Int(key & 7))
-        else { throw error("the key \(key) is not a field number and a wire type") }
+        else { throw error("invalid key \(key): not a field number and a wire type") }
         return (number, type)
     }
 
     private mutating func delimited(_ number: Int) throws(MessageError) -> ArraySlice<UInt8> {
         let length = try varint()
         guard length <= UInt64(input.endIndex - position) else {
-            throw error("field \(number) announces \(length) bytes, past the end")
+            throw error("the length of field \(number), \(length) bytes, exceeds the input")
         }
         let end = position + Int(length)
         defer { position = end }
         return input[position..<end]
     }
 
-    /// What is between the tags of a group.
+    /// Reads the content between the tags of a group.
     private mutating func group(_ number: Int) throws(MessageError) -> ArraySlice<UInt8> {
         let start = position
         var open = [number]
         while let innermost = open.last {
-            guard position < input.endIndex else { throw error("group \(innermost) is cut off") }
+            guard position < input.endIndex else { throw error("group \(innermost) is truncated") }
             let end = position
             let (number, type) = try key()
             switch type {
@@ -85,14 +85,14 @@ package struct WireReader {
                 if open.isEmpty { return input[start..<end] }
             }
         }
-        throw error("group \(number) is cut off")
+        throw error("group \(number) is truncated")
     }
 
     /// The varints of a packed repeated field.
     package mutating func varint() throws(MessageError) -> UInt64 {
         var result: UInt64 = 0
         for shift in stride(from: UInt64(0), to: 70, by: 7) {
-            guard position < input.endIndex else { throw error("a number is cut off") }
+            guard position < input.endIndex else { throw error("a number is truncated") }
             let byte = input[position]
             position += 1
             if shift < 64 { result |= UInt64(byte & 0x7f) << shift }
@@ -105,7 +105,7 @@ package struct WireReader {
         _ count: Int, _ number: Int = 0
     ) throws(MessageError) -> UInt64 {
         guard input.endIndex - position >= count else {
-            throw error("field \(number) is cut off")
+            throw error("field \(number) is truncated")
         }
         defer { position += count }
         return input[position..<position + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
@@ -117,7 +117,7 @@ package struct WireReader {
         MessageError("at byte \(position - input.startIndex), \(text)")
     }
 
-    /// Says where bytes stop being a message.
+    /// The position and the reason at which bytes are not a valid message.
     package static func diagnose(_ bytes: [UInt8]) -> String {
         var reader = WireReader(bytes[...])
         do throws(MessageError) {
@@ -135,7 +135,7 @@ package struct WireWriter {
 
     package init() {}
 
-    /// Appends what is already in wire format.
+    /// Appends bytes that are already in wire format.
     package mutating func append(_ encoded: [UInt8]) { bytes += encoded }
 
     package mutating func varint(_ value: UInt64) {
@@ -171,7 +171,7 @@ package struct WireWriter {
         key(number, .endGroup)
     }
 
-    /// Writes a field as it was read, groups as messages.
+    /// Writes a field unchanged, except that groups become messages.
     package mutating func field(_ number: Int, _ value: WireReader.Value) {
         switch value {
         case .bytes(let bytes): field(number, bytes: bytes)

@@ -1,4 +1,4 @@
-/// A fragment with its end: the working form while a map changes.
+/// A fragment with its end; the representation used to change a map.
 struct Piece {
     var start: UInt128
     var end: UInt128
@@ -16,7 +16,7 @@ struct Piece {
         Piece(start: lower, end: upper, holder: holder, lineage: lineage)
     }
 
-    /// The piece in new hands; its holder until now joins the lineage.
+    /// The piece with a new owner; the previous holder is added to the lineage.
     func taken(by owner: String, as change: UInt64) -> Piece {
         Piece(
             start: start, end: end, holder: AffinityMap.Holder(owner: owner, since: change),
@@ -25,13 +25,13 @@ struct Piece {
 }
 
 extension AffinityMap {
-    /// What a change of weights did.
+    /// The effect of a change of weights.
     package struct Change: Sendable {
         package let map: AffinityMap
         /// The share of all keys, 0 to 1, whose backend changed.
         package let movedShare: Double
-        /// Whether the map had grown past `maximumIntervals` and was laid out again, which moves
-        /// more than the weights alone ask for.
+        /// Whether the map exceeded `maximumIntervals` and was repacked, which moves more keys than
+        /// the weights require.
         package let packed: Bool
     }
 
@@ -45,13 +45,13 @@ extension AffinityMap {
         }
     }
 
-    /// The map for new weights that moves as few points as can be moved: the total variation
-    /// distance between the old shares and the new.
+    /// The map for new weights that moves the minimum of points: the total variation distance
+    /// between the old and the new shares.
     ///
     /// - Parameters:
-    ///   - weights: the policy to reach.
-    ///   - history: maps that this endpoint had before, oldest first. When one has the same shares
-    ///     and going to it moves no more than the minimum, it is taken as it was.
+    ///   - weights: the new policy.
+    ///   - history: earlier maps of this endpoint, oldest first. If one has the same shares, and
+    ///     switching to it moves no more than the minimum, it is used unchanged.
     package func changed(to weights: TrafficWeights, history: [AffinityMap] = []) -> Change {
         var rearrangement = Rearrangement(of: self, to: weights.shares)
         let next = nextGeneration
@@ -69,8 +69,8 @@ extension AffinityMap {
         return Change(map: map, movedShare: movedShare(to: map), packed: packed)
     }
 
-    /// Holds the number of fragments within the bound: first by forgetting history, which moves
-    /// nothing, then by laying each backend out in one run.
+    /// Keeps the number of fragments within the bound: first discards history, which moves nothing,
+    /// then gives each backend a single run.
     private static func bounded(_ pieces: [Piece]) -> (pieces: [Piece], packed: Bool) {
         guard pieces.count > maximumIntervals else { return (pieces, false) }
         let forgotten = merged(
@@ -83,7 +83,7 @@ extension AffinityMap {
         return (packed(forgotten), true)
     }
 
-    /// One run per backend, ordered by where most of its points lie now, so that many stay.
+    /// One run per backend, ordered by where most of its points are now, so that many points stay.
     private static func packed(_ pieces: [Piece]) -> [Piece] {
         var widths: [String: UInt128] = [:]
         var centres: [String: Double] = [:]
@@ -122,18 +122,18 @@ extension AffinityMap {
 
 /// One change of an affinity map, step by step.
 ///
-/// 1. Each backend that shrinks *releases* just what it must, latest acquisitions first.
+/// 1. Each backend that shrinks *releases* the minimum, latest acquisitions first.
 /// 2. Each released piece *returns* to the latest earlier holder that grows.
-/// 3. What is left is *handed over* to the other backends that grow.
+/// 3. The remaining pieces are *handed over* to the other backends that grow.
 ///
-/// Because what was got last is given up first and goes back to the backend that it came from,
-/// undoing the latest change restores the map bit for bit.
+/// Backends release their latest acquisitions first, and return them to the previous holder.
+/// Therefore, undoing the latest change restores the map bit for bit.
 private struct Rearrangement {
     private var pieces: [Piece]
     private var surplus: [String: UInt128] = [:]
     private var need: [String: UInt128] = [:]
 
-    /// The number of points that any scheme must move.
+    /// The minimum number of points that any scheme must move.
     let minimumMoved: UInt128
 
     init(of map: AffinityMap, to target: [String: UInt128]) {
@@ -161,7 +161,7 @@ private struct Rearrangement {
         return AffinityMap.merged(handOver(left, beside: kept, as: change))
     }
 
-    /// Splits the pieces into those that stay and those given up.
+    /// Splits the pieces into kept and released ones.
     private mutating func release() -> (kept: [Piece], released: [Piece]) {
         let latestFirst = pieces.indices.sorted {
             let (left, right) = (pieces[$0].holder.since, pieces[$1].holder.since)
@@ -196,8 +196,8 @@ private struct Rearrangement {
         pieces.indices.contains(index) && (need[pieces[index].holder.owner] ?? 0) > 0
     }
 
-    /// Returns as much of a piece as possible to its earlier holders, latest first; what none of
-    /// them needs goes to `left`.
+    /// Returns as much of a piece as possible to its earlier holders, latest first. Appends the
+    /// rest to `left`.
     private mutating func giveBack(
         _ piece: Piece, as change: UInt64, left: inout [Piece]
     ) -> [Piece] {
@@ -216,7 +216,7 @@ private struct Rearrangement {
         return returned
     }
 
-    /// Gives every released piece to backends that grow, to a neighbour where there is one.
+    /// Gives every released piece to backends that grow, preferably to a neighbour.
     private mutating func handOver(
         _ released: [Piece], beside kept: [Piece], as change: UInt64
     ) -> [Piece] {
@@ -234,9 +234,9 @@ private struct Rearrangement {
             while piece.width > 0 {
                 let owner = taker(after: result.last?.holder.owner, before: right?.holder.owner)
                 let amount = min(need[owner] ?? 0, piece.width)
-                // The shares of a map and those of weights both sum to 2^64, so that what is
-                // released equals what is needed.
-                precondition(amount > 0, "what is released equals what is needed")
+                // Invariant: the shares of the map and of the weights both sum to 2^64, so the
+                // released points equal the needed points.
+                precondition(amount > 0, "released points equal needed points")
                 need[owner, default: 0] -= amount
                 result.append(
                     piece.slice(piece.start, piece.start + amount).taken(by: owner, as: change))
@@ -247,7 +247,8 @@ private struct Rearrangement {
         return result
     }
 
-    /// Who takes the next released points: a growing neighbour, else the backend that needs most.
+    /// The backend that receives the next released points: a growing neighbour, else the backend
+    /// that needs most.
     private func taker(after left: String?, before right: String?) -> String {
         for neighbour in [left, right] {
             if let neighbour, (need[neighbour] ?? 0) > 0 { return neighbour }

@@ -1,4 +1,5 @@
-/// Who owns which points of [0, 2^64): the stored, versioned truth behind every choice.
+/// Assigns each point of [0, 2^64) to a backend. The map is stored and versioned; every backend
+/// selection uses it.
 ///
 /// ```
 /// 0                                                        2^64
@@ -7,20 +8,20 @@
 /// ```
 ///
 /// The map is a list of *fragments*: half-open, in order, covering the space exactly. A fragment
-/// remembers since which change its owner holds it and who held it before, so that a change undone
-/// gives every point back (see `AffinityMap+Change.swift`). Looking up needs no history: the
-/// *intervals* are the fragments with equal neighbours merged.
+/// records the change at which its owner received it and the earlier holders, so that undoing a
+/// change returns every point (see `AffinityMap+Change.swift`). A lookup needs no history: the
+/// *intervals* are the fragments with neighbours of the same owner merged.
 package struct AffinityMap: Equatable, Sendable {
     /// The number of points: 2^64.
     package static let space = UInt128(1) << 64
 
-    /// The most fragments, hence intervals, that a map may have.
+    /// The maximum number of fragments, and therefore of intervals.
     package static let maximumIntervals = 1_024
 
-    /// How many earlier holders a fragment remembers.
+    /// The maximum number of earlier holders that a fragment records.
     package static let maximumLineage = 8
 
-    /// An owner and the change at which it took possession.
+    /// An owner and the change at which it received the points.
     package struct Holder: Hashable, Sendable {
         package let owner: String
         package let since: UInt64
@@ -55,10 +56,10 @@ package struct AffinityMap: Equatable, Sendable {
     /// Never empty; the first starts at 0 and starts strictly ascend.
     package let fragments: [Fragment]
 
-    /// Counts the changes that this map has been through.
+    /// The number of changes of this map.
     package let generation: UInt64
 
-    /// The generation after this one. A store can hold any number; the largest one stays.
+    /// The next generation. A store can contain any number, so the addition saturates.
     var nextGeneration: UInt64 { generation == .max ? .max : generation + 1 }
 
     /// A map with one owner, before any change.
@@ -68,7 +69,7 @@ package struct AffinityMap: Equatable, Sendable {
             fragments: [Fragment(start: 0, holder: holder, lineage: [])], generation: 0)
     }
 
-    /// A map read back from a store, or nil when it does not cover the space in order.
+    /// A map from a store; nil if its fragments do not cover the space in order.
     package init?(stored fragments: [Fragment], generation: UInt64) {
         guard fragments.first?.start == 0, fragments.count <= Self.maximumIntervals else {
             return nil
@@ -84,7 +85,7 @@ package struct AffinityMap: Equatable, Sendable {
         self.generation = generation
     }
 
-    /// The fragments with neighbours of one owner merged: what is published and looked up.
+    /// The fragments with neighbours of the same owner merged, for lookups and for clients.
     package var intervals: [Interval] {
         var merged: [Interval] = []
         for fragment in fragments where merged.last?.backend != fragment.holder.owner {
@@ -93,7 +94,7 @@ package struct AffinityMap: Equatable, Sendable {
         return merged
     }
 
-    /// Points owned, by backend.
+    /// The number of points of each backend.
     package var shares: [String: UInt128] {
         var shares: [String: UInt128] = [:]
         for piece in pieces { shares[piece.holder.owner, default: 0] += piece.width }
@@ -122,7 +123,7 @@ package struct AffinityMap: Equatable, Sendable {
 }
 
 extension AffinityMap {
-    /// This map as the successor of another one, for going back to it.
+    /// This map as the successor of another one, to return to an earlier map.
     package func restored(over current: AffinityMap) -> AffinityMap {
         AffinityMap(fragments: fragments, generation: current.nextGeneration)
     }

@@ -1,7 +1,7 @@
-/// How an endpoint decides: an immutable value that each loop reads once per request.
+/// The routing policy of an endpoint: an immutable value that each loop reads once per request.
 @usableFromInline
 package struct EndpointPolicy: Sendable {
-    /// A shadow and the share of requests that is copied to it.
+    /// A shadow and the share of requests to copy to it.
     package struct Shadow: Sendable {
         package let backend: String
         package let proportion: Double
@@ -9,7 +9,7 @@ package struct EndpointPolicy: Sendable {
     }
 
     package let endpoint: String
-    /// The backends that own a part of the space; choices are indices into this.
+    /// The backends that own a part of the space. Selections are indices into this array.
     package let backends: [String]
     package let shadows: [Shadow]
     package let seed: UInt64
@@ -41,8 +41,8 @@ package struct EndpointPolicy: Sendable {
         }
     }
 
-    /// The hash seed of an endpoint: `XXH64(name, 0)`, so that one user's key is not the canary at
-    /// every endpoint.
+    /// The hash seed of an endpoint: `XXH64(name, 0)`, so that one user's key is not in the canary
+    /// at every endpoint.
     package static func seed(of endpoint: String) -> UInt64 {
         KeyHash.hash(endpoint, seed: 0)
     }
@@ -57,8 +57,7 @@ package struct EndpointPolicy: Sendable {
 
     /// The index, in `backends`, of the owner of a point.
     ///
-    /// The point's first byte names the few intervals that come into question; among those, a
-    /// binary search.
+    /// The point's first byte selects a few candidate intervals; a binary search finds the one.
     @inlinable
     package func choose(_ point: UInt64) -> Int {
         let bucket = Int(truncatingIfNeeded: point >> 56)
@@ -83,26 +82,26 @@ package struct EndpointPolicy: Sendable {
         return table + [starts.count - 1]
     }
 
-    /// Whether a request with this key is copied to a shadow: wholly or not at all, for every
-    /// request of the session.
+    /// Whether a request with this key is copied to a shadow. The result is the same for every
+    /// request of a session.
     package func isShadowed(_ shadow: Int, key: RawSpan) -> Bool {
         let sampler = shadows[shadow].sampler
         return sampler.takes(KeyHash.hash(key, seed: sampler.seed))
     }
 
-    /// Whether a request without a key is copied to a shadow, by a draw of its own.
+    /// Whether a request without a key is copied to a shadow, by a separate random draw.
     package func isShadowed(_ shadow: Int, using random: inout LoopRandom) -> Bool {
         shadows[shadow].sampler.takes(random.next())
     }
 }
 
-/// Takes a proportion of uniform points.
+/// Selects a proportion of uniform points.
 struct Sampler: Sendable {
     let seed: UInt64
     private let threshold: UInt64
     private let takesAll: Bool
 
-    /// - Parameter proportion: not a number counts as 0.
+    /// - Parameter proportion: NaN counts as 0.
     init(proportion: Double, seed: UInt64) {
         self.seed = seed
         takesAll = proportion >= 1

@@ -1,11 +1,11 @@
-/// A ring of points in [0, 2^64), each owned by a replica: a shard key goes to the owner of the
-/// first point at or after its own. When a replica leaves, its points go, so only its keys move,
-/// each to the next owner on the ring; when it returns, they come back.
+/// A ring of points in [0, 2^64), each owned by a replica. The replica of a shard key is the owner
+/// of the first point at or after the key's point. When a replica is removed, only its keys move,
+/// each to the next owner on the ring. When it is added again, they return.
 ///
 /// ```
 ///   key ----.
 ///           v
-///   0 --B---A--C----A--B---C--A-- 2^64      the walk goes to the right, and round the end
+///   0 --B---A--C----A--B---C--A-- 2^64      the search continues to the right and wraps around
 /// ```
 ///
 /// Source: Karger et al., "Consistent Hashing and Random Trees", 1997; the bound on load: Mirrokni,
@@ -17,7 +17,7 @@ package struct HashRing: Sendable {
     private let points: [UInt64]
     private let owners: [Int32]
 
-    /// - Parameter names: of the replicas, unlike each other; a name has the same points in every
+    /// - Parameter names: the distinct names of the replicas. A name has the same points in every
     ///   ring.
     package init(_ names: [String]) {
         var pairs: [(point: UInt64, owner: Int32)] = []
@@ -33,9 +33,10 @@ package struct HashRing: Sendable {
         owners = pairs.map(\.owner)
     }
 
-    /// The first replica from the key's point on that may be used; nil when none may.
+    /// The first usable replica at or after the key's point; nil if none is usable.
     ///
-    /// - Parameter isUsable: asked for replicas by index; for each at least once, if need be.
+    /// - Parameter isUsable: called with the index of a replica; may be called more than once for
+    ///   the same index.
     package func owner(of point: UInt64, where isUsable: (Int) -> Bool) -> Int? {
         guard !points.isEmpty else { return nil }
         let first = position(of: point)
@@ -50,14 +51,14 @@ package struct HashRing: Sendable {
     /// The point of a shard key on every ring.
     package static func point(of key: RawSpan) -> UInt64 { KeyHash.hash(key, seed: 1) }
 
-    /// The most requests that a replica may have in flight before keys walk on: a quarter more than
-    /// its even part of all of them, the new one included.
+    /// The load limit of a replica, in requests in flight; above it, keys move to the next replica.
+    /// The limit is the average of all replicas, including the new request, plus a quarter.
     package static func loadBound(inFlight: Int, replicas: Int) -> Int {
         guard replicas > 0 else { return 0 }
         return ((inFlight + 1) * 5 + replicas * 4 - 1) / (replicas * 4)
     }
 
-    /// The index of the first point not below this one, or 0 past the last.
+    /// The index of the first point at or after this one; 0 after the last point.
     private func position(of point: UInt64) -> Int {
         var (low, high) = (0, points.count)
         while low < high {

@@ -5,7 +5,7 @@
 package struct LoopRandom: RandomNumberGenerator, Sendable {
     @usableFromInline var state: (UInt64, UInt64, UInt64, UInt64)
 
-    /// A generator whose draws follow from the seed, for tests and for replays.
+    /// A generator with a fixed seed, for tests and replays.
     package init(seed: UInt64) {
         var mixer = SplitMix(state: seed)
         state = (mixer.next(), mixer.next(), mixer.next(), mixer.next())
@@ -31,7 +31,7 @@ package struct LoopRandom: RandomNumberGenerator, Sendable {
     }
 }
 
-/// SplitMix64: spreads one seed over a larger state.
+/// SplitMix64: expands one seed to a larger state.
 private struct SplitMix {
     var state: UInt64
 

@@ -1,4 +1,4 @@
-/// Why a set of weights or a proportion was refused. Each case names the offender.
+/// Why a set of weights or a proportion is invalid. Each case names the invalid value.
 package enum PolicyError: Error, Equatable, Sendable {
     case noWeights
     case tooManyBackends(count: Int)
@@ -13,16 +13,16 @@ extension PolicyError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .noWeights:
-            "no weights given: name at least one backend, for example backend1=1"
+            "no weights: give at least one backend, for example backend1=1"
         case .tooManyBackends(let count):
-            "\(count) backends given: an endpoint splits among at most "
+            "\(count) backends: an endpoint splits traffic between at most "
                 + "\(TrafficWeights.maximumBackends)"
         case .notFinite(let backend, let value):
             "weight of backend '\(backend)' is \(value): it must be a finite number"
         case .negative(let backend, let value):
             "weight of backend '\(backend)' is \(value): it must not be negative"
         case .duplicate(let backend):
-            "backend '\(backend)' is given twice"
+            "duplicate backend '\(backend)'"
         case .sumNotOne(let sum):
             "the weights sum to \(sum): they must sum to 1 (within 1e-6)"
         case .proportionOutOfRange(let backend, let value):
@@ -33,12 +33,12 @@ extension PolicyError: CustomStringConvertible {
 
 /// A validated traffic policy: backend → weight, and each backend's exact share of [0, 2^64).
 ///
-/// Backends of weight 0 are dropped: they are out of the policy.
+/// Backends of weight 0 are removed from the policy.
 package struct TrafficWeights: Equatable, Sendable {
-    /// How far the sum of the weights may be from 1.
+    /// The maximum difference between the sum of the weights and 1.
     package static let tolerance = 1e-6
 
-    /// The most backends of one endpoint: each has at least one interval of its map.
+    /// The maximum number of backends of an endpoint, because each has at least one interval.
     package static let maximumBackends = AffinityMap.maximumIntervals
 
     /// Backends with their normalised weights, in name order; every weight is positive.
@@ -60,7 +60,7 @@ package struct TrafficWeights: Equatable, Sendable {
         }
         let sum = Self.compensatedSum(pairs.map(\.weight))
         guard abs(sum - 1) <= Self.tolerance else {
-            // Of infinity, what was lost is NaN.
+            // For infinity, the compensation is NaN.
             throw .sumNotOne(sum: sum.isNaN ? .infinity : sum)
         }
         let kept = pairs.filter { $0.weight > 0 }.sorted { $0.backend < $1.backend }
@@ -68,14 +68,14 @@ package struct TrafficWeights: Equatable, Sendable {
         shares = Self.exactShares(of: weights)
     }
 
-    /// A policy that sends everything to one backend.
+    /// A policy that routes all requests to one backend.
     package init(all backend: String) {
         weights = [(backend, 1)]
         shares = [backend: AffinityMap.space]
     }
 
-    /// Weights read back from a store: as they are, because dividing them by their sum again would
-    /// change their last bits. Nil when they are not a valid policy.
+    /// Weights from a store, unchanged, because normalising them again would change their last
+    /// bits. Nil if they are invalid.
     package init?(stored weights: [(backend: String, weight: Double)]) {
         guard let again = try? TrafficWeights(weights), again.weights.count == weights.count,
             zip(again.weights, weights).allSatisfy({ $0.backend == $1.backend })
@@ -84,7 +84,7 @@ package struct TrafficWeights: Equatable, Sendable {
         shares = Self.exactShares(of: weights)
     }
 
-    /// The policy that a map with these shares carries out.
+    /// The policy that corresponds to the shares of a map.
     package init(shares: [String: UInt128]) {
         weights = shares.sorted { $0.key < $1.key }.map { ($0.key, Double($0.value) / 0x1p64) }
         self.shares = shares
@@ -97,12 +97,12 @@ package struct TrafficWeights: Equatable, Sendable {
 
     package static func == (left: Self, right: Self) -> Bool { left.shares == right.shares }
 
-    /// Rounds each weight to whole points and gives what rounding left over to the largest, so that
-    /// the shares cover the space and each is its weight to within 2^-52.
+    /// Rounds each weight to whole points and adds the rounding difference to the largest, so that
+    /// the shares cover the space and each equals its weight to within 2^-52.
     ///
     /// - Parameter weights: at least one and at most `maximumBackends`, not negative, with a sum of
-    ///   1 within `tolerance`. So no share exceeds 2^65, and the largest exceeds what rounding and
-    ///   the tolerance can take from it.
+    ///   1 within `tolerance`. Therefore no share exceeds 2^65, and the largest share exceeds any
+    ///   correction for rounding and tolerance.
     private static func exactShares(
         of weights: [(backend: String, weight: Double)]
     ) -> [String: UInt128] {
@@ -120,7 +120,7 @@ package struct TrafficWeights: Equatable, Sendable {
         return shares.filter { $0.value > 0 }
     }
 
-    /// Neumaier's sum: many small weights must not drift from 1 by rounding.
+    /// Neumaier's sum, so that rounding errors of many small weights do not accumulate.
     private static func compensatedSum(_ values: [Double]) -> Double {
         var sum = 0.0
         var lost = 0.0

@@ -1,4 +1,4 @@
-// What a user of Weir needs from the modules behind it.
+// Re-exports the modules that a user of Weir needs.
 @_exported public import GRPCClient
 @_exported public import GRPCWire
 @_exported public import Messages

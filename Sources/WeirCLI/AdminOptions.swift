@@ -6,7 +6,7 @@ internal import Serving
 internal import Synchronization
 internal import Weir
 
-/// How commands reach the server, and how they print.
+/// The options of every command that connects to a server: address, TLS, token and output form.
 struct AdminOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -15,12 +15,13 @@ struct AdminOptions: ParsableArguments {
     var admin: String?
 
     @Flag(
-        help: "Use TLS to the admin port, with the system's authorities if no others are named.")
+        help: "Use TLS to the admin port. Without --admin-tls-ca, trust the system's authorities.")
     var adminTls = false
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of its authorities (default: $WEIR_ADMIN_TLS_CA).", valueName: "file"))
+            "PEM file of the authorities to trust (default: $WEIR_ADMIN_TLS_CA).", valueName: "file"
+        ))
     var adminTlsCa: String?
 
     @Option(
@@ -30,19 +31,21 @@ struct AdminOptions: ParsableArguments {
     var adminTlsCert: String?
 
     @Option(
-        help: ArgumentHelp("PEM file of its key (default: $WEIR_ADMIN_TLS_KEY).", valueName: "file")
+        help: ArgumentHelp(
+            "PEM file of the client's key (default: $WEIR_ADMIN_TLS_KEY).", valueName: "file")
     )
     var adminTlsKey: String?
 
     @Option(
         help: ArgumentHelp(
-            "The name in the server's certificate, if it is not the host of the address "
+            "The name in the server's certificate, if it differs from the host of the address "
                 + "(default: $WEIR_ADMIN_TLS_SERVER_NAME).", valueName: "name"))
     var adminTlsServerName: String?
 
     @Option(
         help: ArgumentHelp(
-            "A file with the token to send (default: the token $WEIR_TOKEN).", valueName: "file"))
+            "The file that contains the token to send (default: the token in $WEIR_TOKEN).",
+            valueName: "file"))
     var tokenFile: String?
 
     @Flag(help: "Print JSON for programs.")
@@ -55,7 +58,7 @@ struct AdminOptions: ParsableArguments {
         try await reporting { try await ask(method, request) }
     }
 
-    /// The largest answer accepted: a whole state.
+    /// The size limit of a response. The largest response is a whole state.
     private static let maxMessageBytes = 64 << 20
 
     /// A client of the admin port.
@@ -101,7 +104,7 @@ struct AdminOptions: ParsableArguments {
         return token
     }
 
-    /// Calls a method of the admin service; warns when the answer may be stale.
+    /// Calls a method of the admin service; warns when the response may be stale.
     func ask<Request: WireMessage, Reply: WireMessage>(
         _ method: String, _ request: Request
     ) async throws -> Reply {
@@ -110,7 +113,7 @@ struct AdminOptions: ParsableArguments {
         let (reply, call): (Reply, ClientCall) = try await client.exchange(
             "/weir.admin.v1.Admin/\(method)", request, .init(timeout: .seconds(15)))
         if let reason = await call.trailingMetadata["x-weir-stale"].map(StatusMessage.decode) {
-            complain("warning: this may be stale: \(reason)")
+            printError("warning: this may be stale: \(reason)")
         }
         return reply
     }
@@ -153,63 +156,66 @@ extension Address {
     }
 }
 
-/// Runs a command's work. The exit code shows whether the server refused it or did not answer.
+/// Runs the body of a command. Reports an error, and exits with a code that separates a rejected
+/// request from an unreachable server.
 func reporting<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
     do {
         return try await body()
     } catch let error as RPCError {
-        complain("\(error)")
+        printError("\(error)")
         throw ExitCode(error.code == .unavailable ? EX_UNAVAILABLE : EXIT_FAILURE)
     } catch let error as LocatedError {
-        complain("\(error.description)")
+        printError("\(error.description)")
         throw ExitCode(EXIT_FAILURE)
     } catch let error as MessageError {
-        complain("\(error.description)")
+        printError("\(error.description)")
         throw ExitCode(EXIT_FAILURE)
     }
 }
 
-/// A mistake in a file, with its line.
+/// An error in a file, an option or a variable, with its location.
 struct LocatedError: Error {
     let description: String
 }
 
 private let warned = Mutex<Set<String>>([])
 
-/// Writes warnings to standard error, each once: a command may read a file for each of its calls.
+/// Writes each warning to standard error once, because a command may read a file for each call.
 func warnOnce(_ warnings: [String]) {
     for warning in warnings where warned.withLock({ $0.insert(warning).inserted }) {
-        complain("warning: \(warning)")
+        printError("warning: \(warning)")
     }
 }
 
-/// The options of commands that can show their output periodically.
+/// The options of commands that can repeat their output.
 struct WatchOptions: ParsableArguments {
-    @Flag(help: "Show it periodically, until Ctrl-C.")
+    @Flag(help: "Repeat the output until Ctrl-C.")
     var watch = false
 
-    @Option(help: "Seconds between two, 0.1 to 60.", transform: Bounded.decimal(0.1...60))
+    @Option(help: "Seconds between two outputs, 0.1 to 60.", transform: Bounded.decimal(0.1...60))
     var interval = 1.0
 
     @Option(
-        help: "End after this many, 1 to 2147483647.", transform: Bounded.whole(1...Int32.max))
+        help: "Exit after this many outputs, 1 to 2147483647.",
+        transform: Bounded.whole(1...Int32.max))
     var count: Int32?
 }
 
 /// The options of commands that change the state.
 struct ChangeOptions: ParsableArguments {
-    @Flag(help: "Show what the change would do, and change nothing.")
+    @Flag(help: "Show what the change would do without making it.")
     var dryRun = false
 
     @Option(
-        help: "Refuse the change unless this is the current revision.",
+        help: "Reject the change unless this is the current revision.",
         transform: Bounded.whole(0...UInt64.max))
     var expectedRevision: UInt64?
 
-    @Option(help: "Who makes the change, for the history (default: $WEIR_AUTHOR, or user@host).")
+    @Option(
+        help: "The author of the change, for the history (default: $WEIR_AUTHOR, or user@host).")
     var author: String?
 
-    @Option(help: "Why, for the history.")
+    @Option(help: "The reason for the change, for the history.")
     var comment: String?
 
     var note: Weir_Admin_V1_ChangeNote {

@@ -3,48 +3,54 @@ internal import Foundation
 internal import Messages
 internal import Weir
 
-/// What a backend is, and how it is treated: the everyday options, and a file for all of them.
+/// The options that define a backend: the common ones, and a file for all of them.
 struct BackendOptionsGroup: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "gRPC servers: HOST:PORT, [IPV6]:PORT or unix:/PATH, separated by commas.",
+            "Addresses of gRPC servers: HOST:PORT, [IPV6]:PORT or unix:/PATH.",
             valueName: "address,..."))
     var upstream: String?
 
     @Option(
         help: ArgumentHelp(
-            "A program that serves gRPC on the Unix socket $WEIR_WORKER_SOCKET; Weir runs it.",
+            "A program for Weir to run. It serves gRPC on the Unix socket $WEIR_WORKER_SOCKET.",
             valueName: "command"))
     var worker: String?
 
-    @Option(help: "Processes of a worker backend.", transform: Bounded.whole(1...UInt32.max))
+    @Option(
+        help: "The number of processes of a worker backend.",
+        transform: Bounded.whole(1...UInt32.max))
     var replicas: UInt32?
 
-    @Option(help: "Swift code in the server, by the name under which the program registered it.")
+    @Option(help: "The name of a handler that the server's program registered.")
     var handler: String?
 
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
-            "Read a backend from a YAML or JSON file, in the terms of admin.proto; '-' for "
-                + "standard input. Other options override it.",
+            "A YAML or JSON file with a Backend message of admin.proto; '-' for "
+                + "standard input. Other options override the file.",
             valueName: "file"))
     var file: String?
 
     @Option(
-        help: "Requests that the backend works on at once; 0 for no limit. More wait.",
+        help: "The limit of concurrent requests; 0 for no limit. Further requests wait.",
         transform: Bounded.whole(0...UInt32.max))
     var maxRequests: UInt32?
 
-    @Option(help: "The same for each replica.", transform: Bounded.whole(0...UInt32.max))
+    @Option(
+        help: "The limit of concurrent requests of each replica; 0 for no limit.",
+        transform: Bounded.whole(0...UInt32.max))
     var maxRequestsPerReplica: UInt32?
 
-    @Flag(inversion: .prefixedNo, help: "Same shard key, same replica.")
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Route all requests with the same shard key to the same replica.")
     var replicaAffinity: Bool?
 
     @Option(
         help: ArgumentHelp(
-            "Send requests again that fail with these statuses; 'none' for no retries.",
+            "Retry requests that fail with these statuses; 'none' for no retries.",
             valueName: "code,..."))
     var retry: String?
 
@@ -56,10 +62,10 @@ struct BackendOptionsGroup: ParsableArguments {
     @Option(help: "Use TLS to upstreams: PEM file of the authorities, or 'system'.")
     var tlsCa: String?
 
-    @Option(help: "PEM file of the certificate shown to upstreams.")
+    @Option(help: "PEM file of the certificate that Weir presents to upstreams.")
     var tlsCertificate: String?
 
-    @Option(help: "PEM file of its key.")
+    @Option(help: "PEM file of the key of that certificate.")
     var tlsKey: String?
 
     @Option(help: "The name that the upstream's certificate must have.")
@@ -75,11 +81,11 @@ struct BackendOptionsGroup: ParsableArguments {
     func validate() throws {
         let kinds = [upstream, worker, handler].count { $0 != nil }
         guard kinds <= 1 else {
-            throw ValidationError("give one of --upstream, --worker and --handler")
+            throw ValidationError("--upstream, --worker and --handler exclude each other")
         }
     }
 
-    /// Puts what was given into a backend.
+    /// Applies the given options to a backend.
     func apply(to backend: inout Weir_Admin_V1_Backend) throws {
         if let file { backend = try Self.read(file, name: backend.name) }
         try applyKind(to: &backend)
@@ -113,7 +119,7 @@ struct BackendOptionsGroup: ParsableArguments {
         }
         if let replicas {
             guard case .worker(var kind) = backend.kind else {
-                throw ValidationError("--replicas is for backends with --worker")
+                throw ValidationError("--replicas requires a worker backend")
             }
             kind.replicas = replicas
             backend.kind = .worker(kind)
@@ -132,10 +138,10 @@ struct BackendOptionsGroup: ParsableArguments {
             return
         }
         guard case .upstream(var kind) = backend.kind else {
-            throw ValidationError("the --tls options are for backends with --upstream")
+            throw ValidationError("the --tls options require an upstream backend")
         }
         var tls = kind.tls ?? .init()
-        // The server reads the files, perhaps from another directory than this one.
+        // The server reads the files, and its working directory can differ.
         if let tlsCa { tls.caFile = tlsCa == "system" ? "" : Self.absolute(tlsCa) }
         if let tlsCertificate { tls.certificateFile = Self.absolute(tlsCertificate) }
         if let tlsKey { tls.keyFile = Self.absolute(tlsKey) }
@@ -148,14 +154,14 @@ struct BackendOptionsGroup: ParsableArguments {
         URL(fileURLWithPath: path).standardizedFileURL.path
     }
 
-    /// A backend from a file; its name is the argument's.
+    /// Reads a backend from a file. Its name is that of the command's argument.
     private static func read(_ file: String, name: String) throws -> Weir_Admin_V1_Backend {
         let document = try YAMLFile(file)
         var backend: Weir_Admin_V1_Backend = try document.message()
         guard backend.name.isEmpty || backend.name == name else {
             throw ValidationError(
                 document.located(
-                    "name", "the file is about backend '\(backend.name)', not '\(name)'"))
+                    "name", "the file describes backend '\(backend.name)', not '\(name)'"))
         }
         backend.name = name
         return backend

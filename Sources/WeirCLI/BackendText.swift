@@ -2,7 +2,7 @@ internal import Foundation
 internal import Messages
 internal import Weir
 
-/// A backend for people.
+/// The text output of a backend.
 enum BackendText {
     static func kind(_ backend: Weir_Admin_V1_Backend) -> String {
         switch backend.kind {
@@ -13,7 +13,7 @@ enum BackendText {
         }
     }
 
-    /// How many replicas are ready, of how many; `-` for a handler, if the server has it.
+    /// The numbers of ready and of all replicas; `-` for a handler that the server has.
     static func ready(_ backend: Weir_Admin_V1_Backend) -> String {
         guard let status = backend.status else { return "-" }
         if case .handler = backend.kind { return "missing" }
@@ -21,7 +21,7 @@ enum BackendText {
         return "\(ready)/\(status.replicas.count)"
     }
 
-    /// Everything about a backend.
+    /// All properties of a backend.
     static func page(_ backend: Weir_Admin_V1_Backend) -> TerminalText {
         var lines: [Line] = [
             ("backend", "\(backend.name) (\(kind(backend)), revision \(backend.revision))")
@@ -57,12 +57,12 @@ enum BackendText {
     }
 
     private static func requests(_ status: Weir_Admin_V1_BackendStatus) -> String {
-        let refused = status.refused.map { "\($0.count) refused with \($0.name)" }
+        let refused = status.refused.map { "\($0.count) rejected with \($0.name)" }
         let retries = status.retries.addingReportingOverflow(status.transparentRetries)
         let parts =
             ["\(status.inFlight) in flight", "\(status.waiting) waiting"] + refused
-            + ["\(retries.overflow ? .max : retries.partialValue) sent again"]
-        let denied = status.retriesDenied > 0 ? ["\(status.retriesDenied) over the budget"] : []
+            + ["\(retries.overflow ? .max : retries.partialValue) retries"]
+        let denied = status.retriesDenied > 0 ? ["\(status.retriesDenied) retries over budget"] : []
         let openings =
             status.circuitOpenings > 0 ? ["circuit opened \(status.circuitOpenings) times"] : []
         return (parts + denied + openings).joined(separator: ", ")

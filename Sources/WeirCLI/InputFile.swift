@@ -6,7 +6,7 @@ internal import Transport
 /// A file that an argument names, or standard input. (`FileHandle` traps when reading fails, as it
 /// does for a directory or a closed standard input.)
 enum InputFile {
-    /// The most bytes of a file; the JSON of a whole history is the largest.
+    /// The size limit of a file. The largest input is the JSON of a whole history.
     static let maxBytes = 1 << 30
 
     struct Failure: Error {
@@ -40,7 +40,7 @@ enum InputFile {
             throw Failure(description: "cannot read \(name): \(error)")
         }
         guard let content else {
-            throw Failure(description: "cannot read \(name): it has more than \(maxBytes) bytes")
+            throw Failure(description: "cannot read \(name): it exceeds \(maxBytes) bytes")
         }
         return content
     }

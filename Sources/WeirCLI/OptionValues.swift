@@ -2,8 +2,8 @@ internal import ArgumentParser
 internal import Foundation
 internal import Messages
 
-/// How options that are numbers are read. Every number from outside has a range; a value outside it
-/// is a usage error, with an error that names the option, the value and the range.
+/// Parses options that are numbers. Every number has a range. A value outside it is a usage error
+/// that names the option, the value and the range.
 enum Bounded {
     /// A whole number.
     static func whole<Number: FixedWidthInteger & Sendable>(
@@ -12,28 +12,28 @@ enum Bounded {
         { text in
             guard let number = Number(text), range.contains(number) else {
                 throw ValidationError(
-                    "give a whole number from \(range.lowerBound) to \(range.upperBound)")
+                    "use a whole number from \(range.lowerBound) to \(range.upperBound)")
             }
             return number
         }
     }
 
-    /// A decimal number. NaN is in no range.
+    /// A decimal number. Ranges do not contain NaN.
     static func decimal(_ range: ClosedRange<Double>) -> @Sendable (String) throws -> Double {
         { text in
             guard let number = Double(text), range.contains(number) else {
                 throw ValidationError(
                     String(
-                        format: "give a number from %g to %g", range.lowerBound, range.upperBound))
+                        format: "use a number from %g to %g", range.lowerBound, range.upperBound))
             }
             return number
         }
     }
 
-    /// The number of `text`, which is part of an option's value.
+    /// Parses a number that is part of an option's value.
     static func finite(_ text: Substring, _ range: String) throws -> Double {
         guard let number = Double(text), number.isFinite else {
-            throw ValidationError("'\(text)' is not a finite number; give \(range)")
+            throw ValidationError("invalid number '\(text)': use \(range)")
         }
         return number
     }
@@ -41,13 +41,13 @@ enum Bounded {
     /// `NAME=REST`.
     static func pair(_ text: String, _ form: String) throws -> (name: String, rest: Substring) {
         guard let equals = text.lastIndex(of: "="), equals != text.startIndex else {
-            throw ValidationError("give \(form)")
+            throw ValidationError("use \(form)")
         }
         return (String(text[..<equals]), text[text.index(after: equals)...])
     }
 }
 
-/// `BACKEND=NUMBER`, as weights and proportions are given. The server checks the number's range.
+/// `BACKEND=NUMBER`: a weight or a proportion. The server checks the range.
 struct Assignment {
     let backend: String
     let value: Double
@@ -60,7 +60,7 @@ struct Assignment {
 }
 
 extension Weir_Admin_V1_FieldTolerance {
-    /// `FIELD=AMOUNT` or `FIELD=SHARE%`. The server checks the number's range.
+    /// `FIELD=AMOUNT` or `FIELD=SHARE%`. The server checks the range.
     @Sendable static func parse(_ text: String) throws -> Weir_Admin_V1_FieldTolerance {
         let pair = try Bounded.pair(text, "FIELD=AMOUNT or FIELD=SHARE%")
         let range = "a number that is not negative, or a percentage"
@@ -72,10 +72,10 @@ extension Weir_Admin_V1_FieldTolerance {
 }
 
 extension Google_Protobuf_Duration {
-    /// Seconds of an option; beyond the range of a Duration, its nearest end.
+    /// The seconds of an option, clamped to the range of a Duration.
     init(seconds: Double) {
         let range = Self.secondsRange
-        // `min` and `max` make a bound of NaN, too.
+        // `min` and `max` also turn NaN into a bound.
         let bounded = max(Double(range.lowerBound), min(Double(range.upperBound), seconds))
         let whole = bounded.rounded(.towardZero)
         self.init(seconds: Int64(whole), nanos: Int32((bounded - whole) * 1e9))

@@ -1,6 +1,6 @@
 internal import Messages
 
-/// What leads from one state to another, as people read it.
+/// The text output of the changes between two states.
 enum PlanText {
     static func text(_ changes: [Weir_Admin_V1_ObjectChange]) -> TerminalText {
         let kinds = changes.map(\.kind.count).max() ?? 0
@@ -28,11 +28,11 @@ enum PlanText {
         }.joined(separator: ", ")
     }
 
-    /// The plan, or its result.
+    /// The text of a plan, or of an applied plan.
     static func page(
         _ changes: [Weir_Admin_V1_ObjectChange], dryRun: Bool, revision: UInt64
     ) -> TerminalText {
-        guard !changes.isEmpty else { return "nothing to change (revision \(revision))" }
+        guard !changes.isEmpty else { return "no changes (revision \(revision))" }
         let end: TerminalText =
             dryRun
             ? "plan: \(counts(changes, ["to add", "to change", "to remove"])) (nothing has changed)"

@@ -1,28 +1,28 @@
 internal import Messages
 
-/// Whether the replicas of a backend that a command has created or updated get requests.
+/// Whether the replicas of a created or updated backend are ready for requests.
 struct Readiness {
     enum Change {
         case created
-        /// With the backend as it was before.
+        /// With the previous backend.
         case updated(from: Weir_Admin_V1_Backend)
     }
 
-    /// The backend as it is now.
+    /// The current backend.
     let backend: Weir_Admin_V1_Backend
-    /// The revision of the backend that the command has made.
+    /// The revision that the command created.
     let revision: UInt64
     let change: Change
 
     private var replicas: [Weir_Admin_V1_ReplicaStatus] { backend.status?.replicas ?? [] }
 
-    /// Whether a later look would show the same.
+    /// Whether the status is final.
     var isSettled: Bool {
         guard let status = backend.status, !isSuperseded else { return true }
         switch backend.kind {
         case .handler, nil: return true
         case .worker(let worker):
-            // A usable backend has a problem only if its update was stopped.
+            // A usable backend reports a problem only if its update was stopped.
             return isReady(worker) || (status.usable && !status.problem.isEmpty)
         case .upstream(let upstream):
             return unreachable(upstream) == nil && !replicas.isEmpty
@@ -30,14 +30,14 @@ struct Readiness {
         }
     }
 
-    /// Why not all of the replicas that the change is about are ready; nil if they are.
+    /// Why replicas that the change affects are not ready; nil if all are ready.
     ///
-    /// The servers of a new upstream may be started later. Of an updated one, the servers count
-    /// that the update has added.
+    /// Servers of a new upstream may start later, so they are not checked. For an updated upstream,
+    /// the servers that the update added are checked.
     var problem: String? {
         guard !isSuperseded else {
-            return "it was changed again: revision \(backend.revision) followed revision "
-                + "\(revision) before that was ready"
+            return "another change followed: revision \(backend.revision) replaced revision "
+                + "\(revision) before it was ready"
         }
         switch backend.kind {
         case .handler, nil: return nil
@@ -75,13 +75,13 @@ struct Readiness {
 
     // MARK: Upstreams
 
-    /// The first server that the update has added and that is not ready.
+    /// The first added server that is not ready.
     private func unreachable(_ upstream: Weir_Admin_V1_UpstreamKind) -> String? {
         guard case .updated(let before) = change else { return nil }
         var known: [String] = []
         if case .upstream(let old) = before.kind, old.tls == upstream.tls { known = old.addresses }
         for address in upstream.addresses where !known.contains(address) {
-            // The replicas of a name are named after it and its addresses.
+            // Replicas of a host name are named after the host name and its addresses.
             let found = replicas.filter { $0.name == address || $0.name.hasPrefix("\(address) (") }
             let bad = found.first { $0.state != .ready }
             guard bad != nil || found.isEmpty else { continue }

@@ -1,30 +1,30 @@
 internal import ArgumentParser
 internal import Weir
 
-/// How `weir serve` protects its ports.
+/// The options of `weir serve` that protect its ports.
 struct SecurityOptions: ParsableArguments {
     @Option(help: ArgumentHelp("PEM file of the data port's certificate.", valueName: "file"))
     var tlsCert: String?
 
-    @Option(help: ArgumentHelp("PEM file of its key.", valueName: "file"))
+    @Option(help: ArgumentHelp("PEM file of the key of that certificate.", valueName: "file"))
     var tlsKey: String?
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of authorities: callers need a certificate from one of them.",
+            "PEM file of the authorities for client certificates, which are then required.",
             valueName: "file"))
     var tlsClientCa: String?
 
     @Option(help: ArgumentHelp("PEM file of the admin port's certificate.", valueName: "file"))
     var adminTlsCert: String?
 
-    @Option(help: ArgumentHelp("PEM file of its key.", valueName: "file"))
+    @Option(help: ArgumentHelp("PEM file of the key of that certificate.", valueName: "file"))
     var adminTlsKey: String?
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of authorities: operators need a certificate from one of them, or with "
-                + "--access a token.",
+            "PEM file of the authorities for operators' certificates. Operators then need a "
+                + "certificate or, with --access, a token.",
             valueName: "file"))
     var adminTlsClientCa: String?
 
@@ -36,22 +36,24 @@ struct SecurityOptions: ParsableArguments {
 
     @Sendable private static func version(_ text: String) throws -> ServerTLS.Version {
         guard let version = ServerTLS.Version(rawValue: text) else {
-            throw ValidationError("'\(text)' is neither 1.2 nor 1.3")
+            throw ValidationError("invalid TLS version '\(text)': use 1.2 or 1.3")
         }
         return version
     }
 
     @Option(
         help: ArgumentHelp(
-            "Who may do what on the admin port; see 'weir access add'.", valueName: "file"))
+            "The access file of the admin port; see 'weir access add'.", valueName: "file"))
     var access: String?
 
-    @Flag(help: "Allow an admin address that other machines reach, without TLS and authentication.")
+    @Flag(
+        help:
+            "Allow an admin address that other machines can reach, without TLS and authentication.")
     var insecureAdmin = false
 
     @Option(
         help: ArgumentHelp(
-            "Answer /metrics and /healthz also to requests for this host; may be repeated.",
+            "Serve /metrics and /healthz also for this host name; may be repeated.",
             valueName: "name"))
     var adminHost: [String] = []
 
@@ -87,7 +89,7 @@ struct SecurityOptions: ParsableArguments {
     ) throws {
         guard (certificate == nil) == (key == nil) else {
             throw ValidationError(
-                "--\(prefix)tls-cert and --\(prefix)tls-key must be given together")
+                "--\(prefix)tls-cert and --\(prefix)tls-key require each other")
         }
         guard clientCA == nil || certificate != nil else {
             throw ValidationError("--\(prefix)tls-client-ca requires --\(prefix)tls-cert")

@@ -1,9 +1,9 @@
 internal import Foundation
 internal import Messages
 
-/// Shadow reports for people.
+/// The text output of shadows and shadow reports.
 enum ShadowText {
-    /// An endpoint's shadows and how they are compared.
+    /// An endpoint's shadows and the rules that compare them.
     static func list(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
         var table = Table([
             ("SHADOW", .left), ("PROPORTION", .right), ("", .left), ("IN FLIGHT", .right),
@@ -41,7 +41,7 @@ enum ShadowText {
         if !redacted.isEmpty { lines.append("redacted: " + redacted.joined(separator: ", ")) }
         if comparison.noiseProportion > 0 {
             let share = Style.percent(comparison.noiseProportion)
-            lines.append("noise learnt from \(share) of the copied requests")
+            lines.append("noise measured on \(share) of the copied requests")
         }
         return lines.map { "\n\($0)" as TerminalText }.joined()
     }
@@ -135,7 +135,7 @@ enum ShadowText {
         return table.text
     }
 
-    /// Pairs of answers that differ.
+    /// Pairs of responses that differ.
     static func samples(_ response: Weir_Admin_V1_GetShadowReportResponse) -> TerminalText {
         let samples = response.reports.flatMap { report in
             report.samples.map { (report.backend, $0) }

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// Splits a command as a POSIX shell splits words; nothing is expanded.
+/// Splits a command into words as a POSIX shell does, without expansions.
 enum ShellWords {
     static func split(_ text: String) throws -> [String] {
         var words: [String] = []
@@ -9,7 +9,7 @@ enum ShellWords {
         var isEscaped = false
         for character in text {
             if isEscaped {
-                // Within double quotes a backslash only escapes what is special there.
+                // Within double quotes, a backslash escapes only the special characters.
                 if quote == "\"", character != "\"", character != "\\" { word?.append("\\") }
                 word = (word ?? "") + String(character)
                 isEscaped = false
@@ -32,8 +32,8 @@ enum ShellWords {
                 word = (word ?? "") + String(character)
             }
         }
-        if let quote { throw ValidationError("--worker has a \(quote) that is not closed") }
-        if isEscaped { throw ValidationError("--worker ends in a backslash") }
+        if let quote { throw ValidationError("invalid --worker: unclosed \(quote)") }
+        if isEscaped { throw ValidationError("invalid --worker: it ends with a backslash") }
         if let word { words.append(word) }
         return words
     }

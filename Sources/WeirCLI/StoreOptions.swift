@@ -5,11 +5,11 @@ internal import Serving
 internal import StateStores
 internal import Transport
 
-/// Where the state is kept.
+/// The options that name the state store.
 struct StoreOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where the state is kept: sqlite:PATH, etcd:http://HOST:PORT[,...][?prefix=NAME], or "
+            "The state store: sqlite:PATH, etcd:http://HOST:PORT[,...][?prefix=NAME] or "
                 + "memory: (default: sqlite:weir.db in the state directory).",
             valueName: "store"))
     var store: String?
@@ -21,7 +21,7 @@ struct StoreOptions: ParsableArguments {
             valueName: "directory"))
     var stateDir: String?
 
-    /// The store of the options, or the default.
+    /// The store that the options name, or the default.
     var text: String {
         get throws(StoreError) {
             if let store { return store }
@@ -29,7 +29,7 @@ struct StoreOptions: ParsableArguments {
         }
     }
 
-    /// Where a server keeps a copy of its state; nil if others cannot change the state.
+    /// The directory for the server's copy of a shared state; nil if the state is not shared.
     var copyDirectory: String? {
         get throws(StoreError) {
             guard let store, let location = try? StoreLocation(store), location.isShared else {
@@ -43,7 +43,7 @@ struct StoreOptions: ParsableArguments {
         get throws(StoreError) {
             if let stateDir { return stateDir }
             let environment = ProcessInfo.processInfo.environment
-            // systemd names all of a unit's directories.
+            // systemd lists all state directories of a unit.
             if let first = environment["STATE_DIRECTORY"]?.split(separator: ":").first {
                 return String(first)
             }
@@ -53,7 +53,7 @@ struct StoreOptions: ParsableArguments {
             }
             guard let home = environment["HOME"], home.hasPrefix("/") else {
                 throw .refused(
-                    "there is no default state directory without HOME and XDG_STATE_HOME: give "
+                    "no default state directory, because HOME and XDG_STATE_HOME are not set: use "
                         + "--state-dir or --store")
             }
             return "\(home)/.local/state/weir"
@@ -70,31 +70,31 @@ struct StoreOptions: ParsableArguments {
         }
         guard stateDir == nil || location.isShared else {
             throw ValidationError(
-                "give --store or --state-dir, not both; only with a store in etcd, --state-dir names "
+                "--store and --state-dir exclude each other; only with etcd, --state-dir names "
                     + "the directory for the copy")
         }
     }
 
-    /// Opens the store for work while no server has it.
+    /// Opens the store while no server uses it.
     ///
     /// - Parameters:
-    ///   - creates: whether a database that isn't there is made.
-    ///   - acceptsLostRevisions: whether a store may have lost revisions.
+    ///   - creates: whether to create a missing database.
+    ///   - acceptsLostRevisions: whether the store may have lost revisions.
     func open(creates: Bool, acceptsLostRevisions: Bool = false) async throws -> any StateStore {
         let location = try StoreLocation(text)
         if case .sqlite(let path) = location, !creates {
             do {
                 _ = try FileManager.default.attributesOfItem(atPath: path)
             } catch {
-                // The store reports a database that is missing.
+                // The store reports a missing database.
                 guard !FileManager.default.fileExists(atPath: path + ".latest") else {
                     return try await location.open()
                 }
-                throw StoreError.refused("there is no state in '\(path)': \(systemReason(error))")
+                throw StoreError.refused("no state in '\(path)': \(systemReason(error))")
             }
         }
         let store = try await location.open(acceptsLostRevisions: acceptsLostRevisions)
-        for warning in await store.warnings { complain("warning: \(warning)") }
+        for warning in await store.warnings { printError("warning: \(warning)") }
         return store
     }
 }

@@ -1,12 +1,12 @@
 internal import Foundation
 internal import Messages
 
-/// Colours and controls, only where a terminal shows them.
+/// Colours and cursor control, used only on terminals.
 enum Style {
     static let isTerminal = isTerminal(STDOUT_FILENO)
     static let isErrorTerminal = isTerminal(STDERR_FILENO)
 
-    /// Whether it is a terminal that understands control sequences.
+    /// Whether a descriptor is a terminal with control sequences.
     private static func isTerminal(_ descriptor: Int32) -> Bool {
         isatty(descriptor) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     }
@@ -21,7 +21,7 @@ enum Style {
     static func yellow(_ text: TerminalText) -> TerminalText { wrap(text, "33") }
     static func red(_ text: TerminalText) -> TerminalText { wrap(text, "31") }
 
-    /// Red for bad news.
+    /// Red, for errors.
     static func verdict(_ text: TerminalText, isBad: Bool) -> TerminalText {
         wrap(text, isBad ? "1;31" : "1")
     }
@@ -30,12 +30,12 @@ enum Style {
         hasColour ? text.styled(code) : text
     }
 
-    /// Prints a page. On a terminal, one of a series is drawn over the one before.
+    /// Prints a page. On a terminal, each page of a series overwrites the previous one.
     ///
-    /// - Parameter interval: seconds until the next page of the series; nil for a page of its own.
+    /// - Parameter interval: seconds until the next page of the series; nil for a single page.
     static func draw(_ page: TerminalText, again interval: Double?) throws(Output.Failure) {
         guard let interval, isTerminal else { return try Output.print(page) }
-        let text = page + "\n" + dim("every \(interval) s, Ctrl-C ends")
+        let text = page + "\n" + dim("every \(interval) s; stop with Ctrl-C")
         let lines = columns.map { columns in
             text.text.split(separator: "\n", omittingEmptySubsequences: false)
                 .map { cut($0, to: columns) }.joined(separator: "\n")
@@ -47,15 +47,15 @@ enum Style {
                 + "\u{1b}[K\n\u{1b}[J")
     }
 
-    /// The width of the terminal; nil if it does not say.
+    /// The width of the terminal; nil if unknown.
     private static var columns: Int? {
         var size = winsize()
-        // The structure is filled in by the call.
+        // Invariant: the call writes the whole structure.
         guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 else { return nil }
         return size.ws_col > 0 ? Int(size.ws_col) : nil
     }
 
-    /// The first columns of a line, with all of its control sequences, which take no column.
+    /// The first columns of a line, with all its control sequences, which have no width.
     static func cut(_ line: Substring, to columns: Int) -> String {
         var output = ""
         var column = 0
@@ -75,7 +75,7 @@ enum Style {
 
     /// A bar for a share from 0 to 1.
     static func bar(_ share: Double, width: Int = 20) -> String {
-        // Not a number counts as 0.
+        // NaN counts as 0.
         let filled = Int((min(1, max(0, share)) * Double(width)).rounded())
         return String(repeating: "█", count: filled)
             + String(repeating: "·", count: width - filled)
@@ -86,7 +86,7 @@ enum Style {
         String(format: "%.2f %%", share * 100)
     }
 
-    /// Microseconds in a unit that suits them.
+    /// Microseconds in a suitable unit.
     static func latency(_ microseconds: Double) -> String {
         switch microseconds {
         case 0: "-"
@@ -96,7 +96,7 @@ enum Style {
         }
     }
 
-    /// How long ago a time was; one in the future counts as now.
+    /// The age of a time; a time in the future has age 0.
     static func age(_ time: Google_Protobuf_Timestamp) -> String {
         let seconds = max(0, Date.now.timeIntervalSince1970 - Double(time.seconds))
         return seconds < 120

@@ -2,14 +2,14 @@ internal import ArgumentParser
 internal import Foundation
 internal import Weir
 
-/// TLS towards the data port.
+/// The options of a TLS connection to the data port.
 struct DataTLSOptions: ParsableArguments {
-    @Flag(help: "Use TLS, with the system's authorities if no others are named.")
+    @Flag(help: "Use TLS. Without --tls-ca, trust the system's authorities.")
     var tls = false
 
     @Option(
         help: ArgumentHelp(
-            "PEM file of the server's authorities (default: $WEIR_TLS_CA).", valueName: "file"))
+            "PEM file of the authorities to trust (default: $WEIR_TLS_CA).", valueName: "file"))
     var tlsCa: String?
 
     @Option(
@@ -18,12 +18,13 @@ struct DataTLSOptions: ParsableArguments {
     var tlsCert: String?
 
     @Option(
-        help: ArgumentHelp("PEM file of its key (default: $WEIR_TLS_KEY).", valueName: "file"))
+        help: ArgumentHelp(
+            "PEM file of the client's key (default: $WEIR_TLS_KEY).", valueName: "file"))
     var tlsKey: String?
 
     @Option(
         help: ArgumentHelp(
-            "The name in the server's certificate, if it is not the host of the address "
+            "The name in the server's certificate, if it differs from the host of the address "
                 + "(default: $WEIR_TLS_SERVER_NAME).", valueName: "name"))
     var tlsServerName: String?
 
@@ -36,7 +37,7 @@ struct DataTLSOptions: ParsableArguments {
 }
 
 extension ClientTLS {
-    /// What options say, or else the environment; nil for plaintext.
+    /// Settings from the options, or else from the environment; nil for plaintext.
     init?(
         isOn: Bool, ca: String?, certificate: String?, key: String?, serverName: String?,
         environment prefix: String
@@ -54,14 +55,14 @@ extension ClientTLS {
 }
 
 extension WeirClient {
-    /// A client for a command; throws if the settings cannot be used.
+    /// A client for a command. Throws if the settings are invalid.
     static func forCommand(
         _ address: Address, tls: ClientTLS?, token: String? = nil, maxMessageBytes: Int = 4 << 20
     ) throws -> WeirClient {
         guard token == nil || tls != nil || address.isLoopback else {
             throw LocatedError(
                 description:
-                    "a token is sent to \(address) over TLS only: use --admin-tls or "
+                    "sending a token to \(address) requires TLS: use --admin-tls or "
                     + "--admin-tls-ca")
         }
         do throws(TLSFailure) {

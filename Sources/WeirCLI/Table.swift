@@ -1,12 +1,11 @@
 internal import Foundation
 internal import GRPCWire
 
-/// Text in columns. Cells are escaped, so that a cell has one line. Numbers are right-aligned, the
-/// heading is dimmed on a terminal.
+/// A table. Cells are escaped, so that each cell has one line. The heading is dimmed on a terminal.
 struct Table {
     enum Alignment { case left, right }
 
-    /// The most bytes of a cell that are shown; `--json` shows all of them.
+    /// The size limit of a cell. `--json` prints longer values in full.
     static let maxCellBytes = 2_000
 
     private let columns: [(title: String, alignment: Alignment)]

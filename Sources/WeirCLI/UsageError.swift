@@ -1,15 +1,15 @@
 internal import GRPCWire
 
-/// Errors of ArgumentParser, which quote arguments as they are.
+/// Escapes the arguments that errors of ArgumentParser quote.
 enum UsageError {
-    /// The most bytes of an argument that are shown.
+    /// The size limit of a quoted argument.
     static let maxArgumentBytes = 200
 
-    /// The lines of an error, in which quoted arguments are escaped and cut.
+    /// The lines of an error, with quoted arguments escaped and cut.
     static func text(_ error: String, _ arguments: [String]) -> TerminalText {
         var error = error
         for argument in arguments {
-            // An option's value may be given as --name=value.
+            // An option can have the form --name=value.
             let value = argument.firstIndex(of: "=").map { argument[argument.index(after: $0)...] }
             for quoted in [argument, value.map(String.init) ?? ""] {
                 let shown = quoted.printable(limit: maxArgumentBytes)

@@ -2,19 +2,20 @@ internal import ArgumentParser
 internal import Foundation
 internal import Messages
 
-/// Waiting for a changed backend to come up.
+/// The options of commands that wait until a changed backend is ready.
 struct WaitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Seconds to wait for the replicas to be ready, at most 86400; 0 not to wait. The "
-                + "command fails if a worker, or a server that an update adds, is not ready by "
+            "Seconds to wait until the replicas are ready, at most 86400; 0 to not wait. The "
+                + "command fails if a worker, or a server that the update adds, is not ready by "
                 + "then."),
         transform: Bounded.decimal(0...86_400))
     var wait = 10.0
 
-    /// Prints the backend when its replicas have settled. Fails if they are not ready.
+    /// Waits until the status of the backend is final, and prints it. Fails if replicas are not
+    /// ready.
     ///
-    /// - Parameter backend: the server's answer to the change.
+    /// - Parameter backend: the server's response to the change.
     func show(
         _ backend: Weir_Admin_V1_Backend, _ kind: Readiness.Change, _ change: ChangeOptions,
         _ options: AdminOptions
@@ -37,7 +38,7 @@ struct WaitOptions: ParsableArguments {
         try options.show(now.backend) { BackendText.page($0) }
         guard wait > 0, let problem = now.problem else { return }
         let done = if case .created = kind { "exists" } else { "is updated" }
-        complain("backend '\(backend.name)' \(done), but is not ready: \(problem)")
+        printError("backend '\(backend.name)' \(done), but is not ready: \(problem)")
         throw ExitCode(EXIT_FAILURE)
     }
 }

@@ -2,16 +2,16 @@ internal import ArgumentParser
 internal import Foundation
 internal import Weir
 
-/// `weir`: serves, and sends commands to a running server.
+/// `weir`: runs a server, and sends commands to a running server.
 @main
 struct WeirCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weir",
-        abstract: "Serves gRPC and splits its traffic between versions, while it runs.",
+        abstract: "Serves gRPC, and splits traffic between backends at run time.",
         discussion: """
             Start a server with 'weir serve --demo'; the other commands connect to its admin port. \
-            Exit codes: 0 done, 1 refused, 64 usage error, 69 the server or its store cannot be \
-            reached, 74 the output could not be written.
+            Exit codes: 0 success, 1 failure, 64 usage error, 69 server or store not reachable, 74 \
+            output failed.
             """,
         version: WeirServer.version,
         subcommands: [
@@ -27,10 +27,9 @@ struct WeirCommand: AsyncParsableCommand {
         do throws(Output.Failure) {
             try await run()
         } catch {
-            // The end of a reader that has seen enough, as in `weir history | head`, needs no
-            // error.
+            // A reader that stops early, as in `weir history | head`, is not an error.
             if !error.cause.isClosedPipe {
-                complain("cannot write standard output: \(error.cause)")
+                printError("cannot write standard output: \(error.cause)")
             }
             Foundation.exit(Output.Failure.exitCode.rawValue)
         }

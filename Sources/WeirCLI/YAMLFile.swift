@@ -2,14 +2,14 @@ internal import ArgumentParser
 internal import MessageYAML
 internal import Messages
 
-/// A file that an argument names. What is wrong with it is wrong with the argument.
+/// A YAML or JSON file that an argument names. Its errors are usage errors.
 struct YAMLFile {
     private let document: YAMLDocument
 
     /// - Parameter path: '-' is standard input.
     init(_ path: String) throws {
         guard let text = String(validating: try Self.contents(of: path), as: UTF8.self) else {
-            throw ValidationError("'\(path)' is not valid UTF-8")
+            throw ValidationError("invalid UTF-8 in '\(path)'")
         }
         document = try Self.valid { () throws(MessageError) in
             try YAMLDocument(text, name: path == "-" ? "standard input" : path)
@@ -28,7 +28,7 @@ struct YAMLFile {
         try Self.valid { () throws(MessageError) in try document.message() }
     }
 
-    /// A sentence about a field, with the file and the line.
+    /// Adds the file and the line of a field to an error.
     ///
     /// - Parameter path: `backends[0].upstream.addresses`
     func located(_ path: String, _ reason: String) -> String { document.located(path, reason) }

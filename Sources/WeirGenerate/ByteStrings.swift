@@ -1,12 +1,12 @@
 internal import Messages
 
-/// Turns every `string` field of a `FileDescriptorSet` into `bytes`, so that protobuf-c keeps the
-/// length of a text: its own strings end at the first NUL.
+/// Changes every `string` field of a `FileDescriptorSet` to `bytes`, so that protobuf-c keeps the
+/// length of a text. Its own strings end at the first NUL.
 ///
 /// Numbers are the field numbers of `google/protobuf/descriptor.proto`. Map entries lose their
 /// `map_entry` option, because a map's key can't be bytes, and fields lose their `proto3_optional`,
-/// which protoc-gen-c 1.4 refuses: what is left is a oneof of one field. On the wire nothing
-/// changes.
+/// which protoc-gen-c 1.4 rejects; each becomes a oneof of one field. The wire format does not
+/// change.
 enum ByteStrings {
     static func rewrite(descriptorSet: [UInt8]) throws(MessageError) -> [UInt8] {
         try mapped(descriptorSet[...], [1: file])

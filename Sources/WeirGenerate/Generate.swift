@@ -2,7 +2,8 @@ internal import ArgumentParser
 internal import Foundation
 internal import Messages
 
-/// `weir-generate`: from `.proto` files, protobuf-c's C code and the Swift values in front of it.
+/// `weir-generate`: generates protobuf-c's C code and the Swift types that wrap it from `.proto`
+/// files.
 ///
 /// ```
 /// protoc  --descriptor_set_out-->  descriptors --> SwiftFile --> NAME.weir.swift (messages, stubs)
@@ -16,23 +17,25 @@ struct Generate: ParsableCommand {
         commandName: "weir-generate",
         abstract: "Generates messages and client stubs for Weir from .proto files.",
         discussion: """
-            Needs protoc and protoc-gen-c (Debian: protobuf-compiler, protobuf-c-compiler). The \
-            types of google/protobuf/ are part of Weir and need not be generated.
+            Requires protoc and protoc-gen-c (Debian: protobuf-compiler, protobuf-c-compiler). \
+            Weir contains the types of google/protobuf/, so they need not be generated.
             """)
 
-    @Option(name: [.customLong("proto-path"), .customShort("I")], help: "Where imports are found.")
+    @Option(
+        name: [.customLong("proto-path"), .customShort("I")],
+        help: "A folder to search for imports; may be repeated.")
     var protoPaths: [String] = ["."]
 
-    @Option(help: "The folder of the C target; headers go to its include/.")
+    @Option(help: "The folder of the C target; the command writes headers to its include/.")
     var cOut: String
 
-    @Option(help: "The folder that the Swift files go to.")
+    @Option(help: "The output folder of the Swift files.")
     var swiftOut: String
 
     @Option(help: "The name of the C target (default: the last part of --c-out).")
     var cModule: String?
 
-    @Option(help: "Who sees the Swift types: public, package or internal.")
+    @Option(help: "The access level of the Swift types: public, package or internal.")
     var visibility: Visibility = .public
 
     @Option(help: "The module with Weir's message runtime; \"\" when generating into it.")
@@ -62,7 +65,7 @@ struct Generate: ParsableCommand {
         for name in files {
             guard let file = schema.files[name] else {
                 throw ValidationError(
-                    "protoc knows no file '\(name)': name files relative to a --proto-path")
+                    "protoc did not find file '\(name)': use a path relative to a --proto-path")
             }
             let text = try SwiftFile(
                 file: file, schema: schema, visibility: visibility, cModule: module,
@@ -109,7 +112,7 @@ struct Generate: ParsableCommand {
     }
 }
 
-/// Who sees the generated types.
+/// The access level of the generated types.
 enum Visibility: String, ExpressibleByArgument, CaseIterable {
     case `public`, package, `internal`
 }

@@ -1,7 +1,7 @@
 internal import Messages
 
-/// The Swift struct of one message: its properties, and the two functions that copy them from and
-/// to protobuf-c's struct.
+/// Generates the Swift struct of one message: its properties, and the two functions that copy them
+/// from and to protobuf-c's struct.
 struct MessageCode {
     let message: Schema.Message
     let file: SwiftFile
@@ -32,7 +32,7 @@ struct MessageCode {
 
     // MARK: Properties
 
-    /// What the struct stores: a field, or a oneof in the place of its first field.
+    /// A stored property: a field, or a oneof in the place of its first field.
     private enum Member {
         case field(Schema.Field)
         case oneof(index: Int, name: String, fields: [Schema.Field])
@@ -218,10 +218,10 @@ struct MessageCode {
         return ["self.\(property) = \(decode("unsafe \(source)", field))"]
     }
 
-    /// An `optional` field is the only one of a oneof in C, see `ByteStrings`.
+    /// In C, an `optional` field is the only field of a oneof; see `ByteStrings`.
     private func presence(_ field: Schema.Field) -> String { "_\(field.name)_case" }
 
-    /// The Swift value of a C value.
+    /// The code that converts a C value to a Swift value.
     private func decode(_ value: String, _ field: Schema.Field) -> String {
         switch field.kind {
         case .message: return "try unsafe \(elementType(field))(_cMessage: \(value))"
@@ -267,7 +267,7 @@ struct MessageCode {
         let name = CName.field(field.name)
         if let entry = mapEntry(field), let key = entry.field(1), let value = entry.field(2) {
             let type = CName.type(entry.fullName)
-            // In order, so that equal messages have equal bytes.
+            // Sorted, so that equal messages have equal bytes.
             let order = key.kind == .bool ? "!$0.key && $1.key" : "$0.key < $1.key"
             return pointers(field, type, count: "self.\(property)") + [
                 "for (index, entry) in self.\(property).sorted(by: { \(order) }).enumerated() {",
@@ -314,7 +314,7 @@ struct MessageCode {
         }
     }
 
-    /// The C value of a Swift value.
+    /// The code that converts a Swift value to a C value.
     private func encode(_ value: String, _ field: Schema.Field) -> String {
         switch field.kind {
         case .message:

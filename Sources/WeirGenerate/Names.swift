@@ -1,6 +1,6 @@
 internal import Messages
 
-/// How names of a `.proto` file are spelt in Swift.
+/// Swift names of the declarations in a `.proto` file.
 enum SwiftName {
     private static let keywords: Set<String> = [
         "associatedtype", "class", "deinit", "enum", "extension", "fileprivate", "func", "import",
@@ -11,7 +11,7 @@ enum SwiftName {
         "self", "Self", "throw", "throws", "true", "try", "none", "some",
     ]
 
-    /// `weir.admin.v1.Backend` → `Weir_Admin_V1_Backend`; a nested type follows with a dot.
+    /// `weir.admin.v1.Backend` → `Weir_Admin_V1_Backend`; a nested type follows after a dot.
     static func type(_ fullName: String, package: String) -> String {
         let nested = package.isEmpty ? fullName : String(fullName.dropFirst(package.count + 1))
         return prefix(package) + nested
@@ -48,11 +48,11 @@ enum SwiftName {
         return keywords.contains(name) ? "`\(name)`" : name
     }
 
-    /// Names that mean something else as a member, quoted or not.
+    /// Names that have another meaning as a member, even in backticks.
     private static let taken: Set<String> = ["self", "Self", "init", "Type", "hashValue"]
 }
 
-/// How protobuf-c spells names.
+/// Names in protobuf-c's generated code.
 enum CName {
     private static let keywords: Set<String> = [
         "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
@@ -78,7 +78,7 @@ enum CName {
 
     static func field(_ name: String) -> String {
         let lowered = name.lowercased()
-        // As a member of a C struct these would be Swift's own.
+        // As members of a C struct, these would collide with Swift's own.
         if lowered == "self" || lowered == "init" { return "`\(lowered)`" }
         return keywords.contains(lowered) ? lowered + "_" : lowered
     }
@@ -88,7 +88,8 @@ enum CName {
         "n_" + field(name).replacing("`", with: "")
     }
 
-    /// `HandlerKind` → `handler_kind`: an underscore before a capital that follows none.
+    /// `HandlerKind` → `handler_kind`: an underscore before a capital that does not follow a
+    /// capital.
     static func lower(_ name: String) -> String {
         var result = ""
         var wasUpper = true

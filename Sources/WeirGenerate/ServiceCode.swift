@@ -1,6 +1,6 @@
 internal import Messages
 
-/// The Swift client of one service: a method for each of its calls.
+/// Generates the Swift client of one service, with a method for each RPC.
 struct ServiceCode {
     let service: Schema.Service
     let file: SwiftFile

@@ -1,12 +1,12 @@
 internal import Foundation
 internal import Messages
 
-/// Why a `.proto` file can't be turned into Swift.
+/// Why a `.proto` file cannot be converted to Swift.
 struct GenerateError: Error, CustomStringConvertible {
     let description: String
 }
 
-/// The Swift side of one `.proto` file.
+/// Generates the Swift file of one `.proto` file.
 struct SwiftFile {
     let file: Schema.File
     let schema: Schema
@@ -51,16 +51,16 @@ struct SwiftFile {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Whether the runtime has the client that stubs call with, and not just the messages.
+    /// Whether the runtime module contains the client that stubs need.
     private var hasClients: Bool { runtime == "Weir" }
 
-    /// The Swift name of a message, enum or service, wherever it is declared.
+    /// The Swift name of a message, enum or service of any file.
     func swiftType(_ fullName: String) -> String {
         let package = schema.fileBySymbol[fullName].flatMap { schema.files[$0]?.package } ?? ""
         return SwiftName.type(fullName, package: package)
     }
 
-    /// The Swift constant that holds this file's description.
+    /// The Swift constant with this file's descriptor.
     var fileReference: String { fileType(file) + ".file" }
 
     private func fileType(_ file: Schema.File) -> String {
@@ -73,7 +73,7 @@ struct SwiftFile {
         file.dependencies.compactMap { schema.files[$0] }.map { fileType($0) + ".file" }
     }
 
-    /// Nested types are declared in an extension of the type around them.
+    /// Nested types are declared in an extension of the enclosing type.
     private func declaration(of fullName: String, _ body: [String]) -> [String] {
         let type = swiftType(fullName)
         guard let dot = type.lastIndex(of: ".") else { return [""] + body }
@@ -105,7 +105,7 @@ struct SwiftFile {
                 + "protobuf-c does not support; make it a message")
     }
 
-    /// A Swift struct can't hold itself; through an array or a map it can.
+    /// A Swift struct cannot contain itself, except in an array or a dictionary.
     private func checkNotRecursive(_ message: Schema.Message) throws(GenerateError) {
         var path: [String] = []
         func visit(_ name: String) -> Bool {
@@ -118,7 +118,7 @@ struct SwiftFile {
         if visit(message.fullName) {
             throw GenerateError(
                 description: "message \(message.fullName) contains itself, which a Swift struct "
-                    + "cannot; make the field repeated, or handle this message as raw bytes")
+                    + "cannot do; make the field repeated, or handle this message as raw bytes")
         }
     }
 }

@@ -1,7 +1,7 @@
 public import SwiftProtobuf
 public import Weir
 
-/// Lets a handler take and give a message of SwiftProtobuf.
+/// Wraps a SwiftProtobuf message, so that a handler can receive and return it.
 ///
 /// ```swift
 /// Service("pkg.Greeter").unary("SayHello") { (request: Proto<Pkg_HelloRequest>, _) in
@@ -25,7 +25,7 @@ public struct Proto<Message: SwiftProtobuf.Message>: WireMessage {
             message = try Message(
                 serializedBytes: RawMessage(serializedBytes: serializedBytes).bytes)
         } catch {
-            throw MessageError("not a valid \(Message.protoMessageName): \(error)")
+            throw MessageError("invalid \(Message.protoMessageName): \(error)")
         }
     }
 
@@ -39,7 +39,7 @@ public struct Proto<Message: SwiftProtobuf.Message>: WireMessage {
         }
     }
 
-    /// The fields of the message, as if they were this value's own.
+    /// The fields of the wrapped message.
     public subscript<Value>(dynamicMember path: WritableKeyPath<Message, Value>) -> Value {
         get { message[keyPath: path] }
         set { message[keyPath: path] = newValue }

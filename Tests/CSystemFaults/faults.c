@@ -1,5 +1,5 @@
-// The symbols of a program come before those of the libraries that it loads: libsqlite3 and Foundation call these
-// functions, which call those of libc. Each calls `decide` first.
+// The symbols of a program take precedence over those of its libraries. libsqlite3 and Foundation
+// therefore call these functions, which call `decide` and then the functions of libc.
 
 #define _GNU_SOURCE
 #include "CSystemFaults.h"
@@ -85,7 +85,7 @@ static enum decision decide(const char *call, const char *path, bool moves_bytes
         case FAULT_ERROR: decision = is_chosen ? FAIL : PASS; break;
         case FAULT_SHORT: decision = is_chosen && moves_bytes ? HALF : PASS; break;
         case FAULT_LASTING:
-            // Not locks: SQLite waits for those of other processes, for seconds.
+            // Except locks, because SQLite waits for those of other processes for seconds.
             if (plan.number && count >= plan.number && strncmp(call, "fcntl", 5) != 0) decision = FAIL;
             break;
         case FAULT_NOTICE: notice = is_chosen ? plan.notice : NULL; break;
@@ -109,7 +109,7 @@ static int opened(int file, const char *path) {
     return file;
 }
 
-// The function of libc that has the name of the one around it.
+// The function of libc with the same name as the enclosing one.
 #define REAL(name) \
     static __typeof__(name) *real; \
     if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
@@ -128,7 +128,7 @@ OPEN(open64)
 
 int close(int file) {
     REAL(close);
-    // As the system does: the file is closed, whatever is returned.
+    // Like the system: the file is closed, independently of the result.
     bool fails = decide("close", path_of(file), false) == FAIL;
     int code = errno;
     if (file >= 0 && file < MAX_FILES) paths[file][0] = 0;
@@ -197,7 +197,7 @@ CALL(void *, MAP_FAILED, mmap64, path_of(file),
         va_start(arguments, command); \
         void *argument = va_arg(arguments, void *); \
         va_end(arguments); \
-        /* No system fails to release a lock. */ \
+        /* Releasing a lock never fails. */ \
         bool releases = command == F_SETLK && ((struct flock *)argument)->l_type == F_UNLCK; \
         if (!releases && decide(#name, path_of(file), false) == FAIL) return -1; \
         return real(file, command, argument); \

@@ -19,7 +19,7 @@ internal import Transport
         """
 
     @Test(
-        "A certificate belongs to a principal only by a name of the same kind",
+        "A certificate matches a principal only by a name of the same kind",
         arguments: [
             ("uri:spiffe://prod/ada", "ada"), ("uri:spiffe://prod/Ada", nil),
             ("dns:spiffe://prod/ada", nil), ("dns:GRAFANA.INTERNAL", "grafana"),
@@ -67,7 +67,7 @@ internal import Transport
         }
     }
 
-    @Test("A credential occurs once, however it is written")
+    @Test("A duplicate credential is rejected, independently of its spelling")
     func rejectsTwice() {
         #expect(throws: AccessList.Invalid.self) {
             try AccessList("a admin cert:dns:X.example\nb viewer cert:dns:x.EXAMPLE\n")
@@ -78,7 +78,7 @@ internal import Transport
         identities: [], authorization: "Bearer \(token)")
 
     @Test(
-        "A caller needs the role, and an operator the endpoint",
+        "A caller requires the role, and an operator the endpoint",
         arguments: [
             ("viewer", Access.Requirement(role: .viewer, action: "look"), nil),
             (
@@ -109,12 +109,12 @@ internal import Transport
     }
 
     @Test(
-        "A caller without a known credential is unauthenticated, one with another certificate is denied",
+        "Without a known credential a caller is unauthenticated, with another certificate denied",
         arguments: [
             ([], nil, StatusCode.unauthenticated), ([], "Bearer other", .unauthenticated),
             ([], "Basic \(token)", .unauthenticated), ([], "Bearer", .unauthenticated),
             (["dns:stranger"], nil, .permissionDenied),
-            // A token is meant for the call, whoever has opened the connection.
+            // A token takes precedence over the certificate of the connection.
             (["uri:spiffe://prod/ada"], "Bearer other", .unauthenticated),
         ] as [([String], String?, StatusCode)])
     func rejectsStrangers(names: [String], authorization: String?, expected: StatusCode) throws {

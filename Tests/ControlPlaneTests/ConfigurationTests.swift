@@ -32,7 +32,7 @@ internal import TrafficPolicy
         return history
     }
 
-    /// - Returns: whether it made a revision.
+    /// - Returns: whether the change created a revision.
     @discardableResult
     private func change(
         _ history: inout StateHistory, _ body: (inout ControlState) throws(ControlError) -> Void
@@ -58,7 +58,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("A configuration becomes the state, as one revision; a second time it makes none")
+    @Test("A configuration becomes the state in one revision; the same one creates no other")
     func becomes() throws {
         var history = try begin()
         #expect(try apply(configuration(), &history))
@@ -71,7 +71,7 @@ internal import TrafficPolicy
         #expect(history.current.revision == 2)
     }
 
-    @Test("What is exported changes nothing when it is applied, whatever the weights")
+    @Test("An exported state changes nothing when it is applied, for any weights")
     func exportsItself() throws {
         var history = try begin()
         try apply(configuration(), &history)
@@ -84,7 +84,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("What is not named is removed, but for the server's own code")
+    @Test("Objects that the configuration omits are deleted, except the server's handlers")
     func removes() throws {
         var history = try begin()
         try apply(configuration(), &history)
@@ -93,7 +93,7 @@ internal import TrafficPolicy
         #expect(history.current.backends.keys.sorted() == ["own"])
     }
 
-    @Test("Changed weights move as few keys as SetTraffic does, and going back restores the map")
+    @Test("Changed weights move as few keys as SetTraffic, and a rollback restores the map")
     func movesLittle() throws {
         var history = try begin()
         try apply(configuration(), &history)
@@ -119,7 +119,7 @@ internal import TrafficPolicy
         #expect(history.current.endpoints["a"]?.route.description == "/p.B/")
     }
 
-    @Test("Mistakes are told with the place in the configuration, and change nothing")
+    @Test("Errors name the position in the configuration, and the state does not change")
     func refuses() throws {
         var wrong: [(Weir_Admin_V1_Configuration, String, StatusCode)] = []
         var message = configuration(weights: ["own": 0.5, "up": 0.6])
@@ -180,7 +180,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("Rolling back restores endpoints bit for bit, and removes those that were not there")
+    @Test("A rollback restores endpoints bit for bit, and deletes later ones")
     func rollsBack() throws {
         var history = try begin()
         try apply(configuration(), &history)
@@ -204,14 +204,14 @@ internal import TrafficPolicy
         #expect(restored.isSame(as: before))
         #expect(restored.map.generation > before.map.generation)
         #expect(history.current.endpoints.keys.sorted() == ["e"])
-        // There is nothing more to do.
+        // The state already equals the revision.
         #expect(
             try !change(&history) { (state) throws(ControlError) in
                 _ = try state.rollBack(to: then)
             })
     }
 
-    @Test("Rolling back is refused with all reasons, and warns of backends that have changed")
+    @Test("A rollback is rejected with all reasons, and warns of changed backends")
     func refusesRollback() throws {
         var history = try begin()
         try apply(configuration(), &history)

@@ -17,7 +17,7 @@ internal import TrafficPolicy
         return state
     }
 
-    /// Checks that a change is refused with a code, and changes nothing.
+    /// Checks that a change is rejected with a code, and changes nothing.
     private func refuses(
         _ code: StatusCode, _ text: String,
         _ change: (inout ControlState) throws(ControlError) -> Void
@@ -37,7 +37,7 @@ internal import TrafficPolicy
         #expect(state.endpoints["e"]?.shadows == before.endpoints["e"]?.shadows)
     }
 
-    @Test("Wrong names, routes and references are refused and leave nothing behind")
+    @Test("Invalid names, routes and references are rejected and change nothing")
     func refusesBadCreation() throws {
         try refuses(.invalidArgument, "invalid name") { (state) throws(ControlError) in
             _ = try state.createEndpoint("a b", route: "/x.Y/", backend: "v1")
@@ -70,12 +70,12 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "Weights that are no policy are refused",
+        "Invalid weights are rejected",
         arguments: [
-            ([], "no weights given"), ([("v1", 0.5)], "sum to 0.5"),
+            ([], "no weights:"), ([("v1", 0.5)], "sum to 0.5"),
             ([("v1", 1.1), ("v2", -0.1)], "must not be negative"),
             ([("v1", .nan)], "finite"), ([("v1", .infinity)], "finite"),
-            ([("v1", 0.5), ("v1", 0.5)], "given twice"), ([("v1", 0.99999)], "sum to 0.99999"),
+            ([("v1", 0.5), ("v1", 0.5)], "duplicate"), ([("v1", 0.99999)], "sum to 0.99999"),
         ] as [([(backend: String, weight: Double)], String)])
     func refusesBadWeights(weights: [(backend: String, weight: Double)], text: String) throws {
         try refuses(.invalidArgument, text) { (state) throws(ControlError) in
@@ -83,7 +83,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("Unknown endpoints, backends and proportions are refused")
+    @Test("Unknown endpoints and backends, and invalid proportions, are rejected")
     func refusesBadTraffic() throws {
         try refuses(.notFound, "no endpoint 'f'") { (state) throws(ControlError) in
             _ = try state.setTraffic("f", [("v1", 1)])
@@ -101,7 +101,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("A backend of weight 0 is out of the policy and may be deleted")
+    @Test("A backend of weight 0 is not part of the policy and may be deleted")
     func dropsZeroWeights() throws {
         var state = try state()
         _ = try state.setTraffic("e", [("v1", 0.5), ("v2", 0.5)])
@@ -110,7 +110,8 @@ internal import TrafficPolicy
         #expect(state.backends["v1"] == nil)
     }
 
-    @Test("SetTraffic leaves the shadows alone; proportion 0 removes one, even where none is")
+    @Test(
+        "SetTraffic does not change shadows; proportion 0 removes one, and is accepted without one")
     func keepsShadows() throws {
         var state = try state()
         _ = try state.setShadow("e", backend: "v3", proportion: 0.5)
@@ -121,7 +122,7 @@ internal import TrafficPolicy
         #expect(state.endpoints["e"]?.shadows == [])
     }
 
-    @Test("Going back to earlier weights brings the earlier map back")
+    @Test("Earlier weights restore the earlier map")
     func restoresMaps() throws {
         var state = try state()
         _ = try state.setTraffic("e", [("v1", 0.9), ("v2", 0.1)])
@@ -132,7 +133,7 @@ internal import TrafficPolicy
         #expect(state.endpoints["e"]?.map.intervals == before)
     }
 
-    @Test("All descriptor sets together fit into one message of the admin port")
+    @Test("The total size of all descriptor sets is limited")
     func boundsDescriptorSets() throws {
         var state = ControlState()
         func put(_ name: String, _ bytes: Int) throws(ControlError) {
@@ -152,7 +153,7 @@ internal import TrafficPolicy
         #expect(
             error?.message.contains("all descriptor sets together have at most 50331648 bytes")
                 == true)
-        // What a backend had does not count against what it gets.
+        // The previous descriptor set of a backend does not count.
         try put("a", (40 << 20) - 1)
         try put("c", 1)
         #expect(state.backends.count == 3)

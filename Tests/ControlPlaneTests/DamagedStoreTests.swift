@@ -7,9 +7,9 @@ internal import TrafficPolicy
 @testable internal import ControlPlane
 @testable internal import StateStores
 
-/// Stores whose contents somebody has changed by hand.
-@Suite(.serialized) struct DamagedStoreTests {
-    /// SQL for values of every type, at the borders of every range.
+/// Stores whose content was changed by hand.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct DamagedStoreTests {
+    /// SQL for values of every type, at the bounds of every range.
     private static let values = [
         "0", "1", "-1", "2", "3", "127", "65536", "2147483647", "2147483648", "-2147483648",
         "4294967296", "9007199254740993", "4611686018427387904", "4611686018427387905",
@@ -26,7 +26,7 @@ internal import TrafficPolicy
 
     private static let pragmas = ["user_version", "application_id"]
 
-    /// Opens a store and does everything with it. It may refuse anything.
+    /// Opens a store and runs all operations. Each may fail.
     private static func use(_ open: () async throws -> any StateStore) async -> [StoreError] {
         var errors: [StoreError] = []
         func attempt(_ body: () async throws -> Void) async {
@@ -62,14 +62,15 @@ internal import TrafficPolicy
 
     // MARK: SQLite
 
-    private static func path() -> String {
-        FileManager.default.temporaryDirectory.path + "/\(UUID()).db"
-    }
+    private let folder = TemporaryFolder()
+
+    /// The path of a new database.
+    private func newPath() -> String { folder.newFile(".db") }
 
     /// A database with a checkpoint and two revisions after it, in one file.
-    private static func template() async throws -> String {
+    private func template() async throws -> String {
         let random = try RandomHistory(seed: 3, changes: 4)
-        let path = path()
+        let path = newPath()
         let store = try await SQLiteStore(path: path)
         for record in random.records { try await store.append(record) }
         try await store.checkpoint(random.checkpoint(at: 2))
@@ -79,7 +80,7 @@ internal import TrafficPolicy
         return path
     }
 
-    /// Makes the checksums fit the bytes, as a careful forger would.
+    /// Corrects the checksums, as a careful forger would.
     private static func forge(_ database: SQLiteDatabase, _ table: String) throws {
         for row in try database.run("SELECT rowid, revision, bytes FROM \(table)") {
             guard let revision = row[1].integer, let bytes = row[2].blob else { continue }
@@ -90,48 +91,38 @@ internal import TrafficPolicy
         }
     }
 
-    private static func remove(_ path: String) {
-        for suffix in ["", "-wal", "-shm", "-journal", ".lock", ".latest"] {
-            try? FileManager.default.removeItem(atPath: path + suffix)
-        }
-    }
-
     @Test(
-        "Any value in any column is read, or refused with the reason",
+        "Any value in any column is read, or rejected with the reason",
         arguments: columns, [false, true])
     func bearsColumns(column: String, isForged: Bool) async throws {
-        let template = try await Self.template()
-        defer { Self.remove(template) }
+        let template = try await template()
         let table = String(column.prefix { $0 != "." })
         guard !isForged || table != "store" else { return }
         for value in Self.values {
-            let path = Self.path()
-            defer { Self.remove(path) }
+            let path = newPath()
             try FileManager.default.copyItem(atPath: template, toPath: path)
             do {
                 let database = try SQLiteDatabase(path: path)
                 try database.run("PRAGMA ignore_check_constraints = ON")
-                // Of several rows the last, which is the latest revision.
+                // The last of several rows, which is the latest revision.
                 _ = try? database.run(
                     "UPDATE \(table) SET \(column.dropFirst(table.count + 1)) = \(value) "
                         + "WHERE rowid = (SELECT max(rowid) FROM \(table))")
                 if isForged { try Self.forge(database, table) }
             }
             let errors = await Self.use { try await SQLiteStore(path: path) }
-            // The last attempt to append is refused in any case.
+            // The last append fails in any case.
             #expect(!errors.isEmpty)
         }
     }
 
-    @Test("Any version and any owner in the file's head is refused, or right", arguments: pragmas)
+    @Test("Any invalid version or owner in the file's header is rejected", arguments: pragmas)
     func bearsPragmas(pragma: String) async throws {
-        let template = try await Self.template()
-        defer { Self.remove(template) }
+        let template = try await template()
         for value in [
             -2_147_483_648, -1, 0, 1, 2, 3, 4, 6, 7, 8, 2_147_483_647, 0x5765_6972, 2_147_483_648,
         ] {
-            let path = Self.path()
-            defer { Self.remove(path) }
+            let path = newPath()
             try FileManager.default.copyItem(atPath: template, toPath: path)
             try SQLiteDatabase(path: path).run("PRAGMA \(pragma) = \(value)")
             // The last step of the migration does nothing if it is repeated.
@@ -149,7 +140,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "What is damaged is named",
+        "The error names the damaged object",
         arguments: [
             (
                 "UPDATE revision SET bytes = 'text' WHERE revision = 4",
@@ -175,18 +166,16 @@ internal import TrafficPolicy
             ("PRAGMA user_version = -1", "the version of its schema is -1; it must be from 0 to 7"),
         ])
     func namesDamage(sql: String, reason: String) async throws {
-        let path = try await Self.template()
-        defer { Self.remove(path) }
+        let path = try await template()
         try SQLiteDatabase(path: path).run(sql)
         let errors = await Self.use { try await SQLiteStore(path: path) }
         #expect(errors.first?.description.contains(reason) == true, "\(errors)")
     }
 
-    @Test("A latest revision that is not a number is refused by whoever appends")
+    @Test("A latest revision that is not a number makes an append fail")
     func refusesAppending() async throws {
         for value in ["'text'", "0.5", "x'00'", "-1", "9223372036854775807"] {
-            let path = try await Self.template()
-            defer { Self.remove(path) }
+            let path = try await template()
             let store = try await SQLiteStore(path: path)
             let database = try SQLiteDatabase(path: path)
             try database.run("DELETE FROM revision")
@@ -200,7 +189,7 @@ internal import TrafficPolicy
 
     // MARK: etcd
 
-    /// Texts where etcd holds a number.
+    /// Texts for keys of etcd that contain numbers.
     private static let texts = [
         "", "-1", "0", "1", "3", "5", "+4", "04", " 4", "4 ", "4\n", "4.0", "4e0", "0x4", "NaN",
         "2147483648", "9007199254740993", "4611686018427387904", "4611686018427387905",
@@ -211,7 +200,7 @@ internal import TrafficPolicy
 
     private static let etcd = Task { try await EtcdServer() }
 
-    /// What a caller of the store sees of a prefix in which some keys are written by hand.
+    /// The errors of a store whose prefix has some keys written by hand.
     private func errors(_ pairs: [(key: String, value: [UInt8])]) async throws -> [StoreError] {
         let etcd = try await Self.etcd.value
         let prefix = UUID().uuidString
@@ -232,7 +221,7 @@ internal import TrafficPolicy
         return await Self.use { try await StoreLocation(location).open() }
     }
 
-    @Test("Any text under the key of the latest revision is that number, or refused by name")
+    @Test("Any text under the key of the latest revision is that number, or rejected by name")
     func bearsHeads() async throws {
         for text in Self.texts {
             let errors = try await errors([("head", Array(text.utf8))])
@@ -245,7 +234,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "Any numbers in a value are read, or refused with the key",
+        "Any numbers in a value are read, or rejected with the key",
         arguments: ["log", "checkpoint"])
     func bearsBlobs(place: String) async throws {
         let key = place == "log" ? "log/00000000000000000004" : "checkpoint"
@@ -269,7 +258,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("Bytes that are no message, under any key, are refused or not needed")
+    @Test("Invalid messages under any key are rejected, or not needed")
     func bearsGarbage() async throws {
         let keys = [
             "head", "log/00000000000000000003", "log/00000000000000000004", "log/zzz", "log/",
@@ -283,7 +272,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "A lease of any length is relied on for a day at most",
+        "A lease of any length is trusted for at most a day",
         arguments: [
             (.min, 0), (-1, 0), (0, 0), (1, 1), (5, 5), (86_400, 86_400), (86_401, 86_400),
             (1 << 53, 86_400), (.max, 86_400),
@@ -294,7 +283,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "A location with any text for a number or a name is one, or refused",
+        "A location with any text for a number or a name is valid, or rejected",
         arguments: [
             "?=", "?==", "?&", "?=x", "?ttl", "?ttl=", "?ttl=-1", "?ttl=0", "?ttl=1", "?ttl=3601",
             "?ttl=9223372036854775808", "?ttl=1e3", "?ttl=NaN", "?prefix", "?x", "??", "?&&=&",

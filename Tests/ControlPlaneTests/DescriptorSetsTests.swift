@@ -13,7 +13,7 @@ internal import Testing
         Weir_Admin_V1_Backend(name: name, descriptorSet: set)
     }
 
-    @Test("Each descriptor set is stored once, as long as a backend has it")
+    @Test("Each descriptor set is stored once while a backend has it")
     func storesOnce() throws {
         let steps: [([Weir_Admin_V1_Backend], Int)] = [
             ([backend("a", Self.set), backend("b", Self.set), backend("c")], 1),
@@ -32,7 +32,7 @@ internal import Testing
         }
     }
 
-    @Test("References that do not fit the backends, or to unknown sets, are refused")
+    @Test("References that do not match the backends, or to unknown sets, are rejected")
     func refusesReferences() {
         for references in [[1], [0, 0], [1, 0]] as [[UInt64]] {
             var backends = [backend("a")]

@@ -3,7 +3,7 @@ internal import Testing
 @testable internal import ControlPlane
 
 @Suite struct EndpointHealthTests {
-    @Test("A service serves if any of its endpoints does, in whatever order they are")
+    @Test("A service serves if any of its endpoints does, in any order")
     func shares() {
         let endpoints = [
             EndpointHealth(endpoint: "a", service: "x.S", serves: true),

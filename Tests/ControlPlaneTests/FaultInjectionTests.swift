@@ -5,15 +5,15 @@ internal import Testing
 @testable internal import ControlPlane
 @testable internal import StateStores
 
-/// Databases of which some bytes were changed or lost, as by a bad disk or a bad copy.
+/// Databases with changed or lost bytes, as by a faulty disk or an incomplete copy.
 @Suite(.serialized, .timeLimit(.minutes(20))) struct FaultInjectionTests {
-    /// What happens to a file.
+    /// A damage of a file.
     enum Damage: CustomStringConvertible {
         case flip(Int, UInt8)
         case truncation(Int)
         /// A sector that reads as zeros.
         case zeros(Int)
-        /// A page as it was before its last change, which the disk has lost.
+        /// A page before its last change, which the disk has lost.
         case stale(Int)
 
         static let sector = 512
@@ -28,7 +28,7 @@ internal import Testing
             }
         }
 
-        /// For the table.
+        /// The name in the table.
         var name: String {
             switch self {
             case .flip: "changed byte"
@@ -64,25 +64,25 @@ internal import Testing
         }
     }
 
-    /// How a server has left its files.
+    /// How the server ended.
     enum Ending: CaseIterable {
-        /// Killed; the latest revisions are only in the write-ahead log.
+        /// Killed, with the latest revisions only in the write-ahead log.
         case killed
-        /// Killed after the log was moved into the database and begun again.
+        /// Killed after the log was moved into the database and restarted.
         case killedLater
-        /// Closed: there is no log.
+        /// Closed, without a log.
         case closed
     }
 
     private struct Original {
         /// The content of each file.
         var files: [String: [UInt8]] = [:]
-        /// As they were before the last changes.
+        /// The files before the last changes.
         var earlier: [String: [UInt8]] = [:]
         var history = StoredHistory()
     }
 
-    /// Made once for all tests.
+    /// Created once for all tests.
     private static let originals = Task {
         var originals: [Ending: Original] = [:]
         for ending in Ending.allCases { originals[ending] = try await makeOriginal(ending) }
@@ -139,7 +139,7 @@ internal import Testing
         }
         let what = "'\(suffix)': \(damage.map { "\($0)" } ?? "missing")"
         let history = try await history(files)
-        // What is not reported may not be missing, and what is reported is not forgotten.
+        // Unreported damage must not lose anything, and reported damage is reported again.
         if history != nil { #expect(history == original.history, "\(what)") }
         #expect(try await self.history(files) == history, "\(what), opened again")
         return history != nil
@@ -172,7 +172,7 @@ internal import Testing
             let survives = try await Self.survives(original, suffix, .flip(place, 0xff))
             survivals += survives ? 1 : 0
         }
-        // In the record, every byte counts. SQLite makes the index of the log (`-shm`) again.
+        // In the record, every byte matters. SQLite recreates the index of the log (`-shm`).
         #expect(suffix != ".latest" || survivals == 0)
         #expect(suffix != "-shm" || survivals == 25)
         for size in [0, 1, 31, 32, 33, 100, 4_095, 4_096, 4_097, count - 1] where size < count {
@@ -228,14 +228,13 @@ internal import Testing
         }
     }
 
-    @Test("A file that is missing is noticed", arguments: ["", "-wal"])
+    @Test("A missing file is detected", arguments: ["", "-wal"])
     func noticesMissingFiles(suffix: String) async throws {
         #expect(try await !Self.survives(try await Self.original(.killed), suffix, nil))
     }
 }
 
 extension SQLiteStore {
-    /// Moves the write-ahead log into the database, as SQLite does at times. It begins again after
-    /// that.
+    /// Moves the write-ahead log into the database and restarts it, as SQLite sometimes does.
     fileprivate func moveLog() { _ = try? database?.run("PRAGMA wal_checkpoint(RESTART)") }
 }

@@ -5,8 +5,8 @@ internal import Testing
 
 @testable internal import ControlPlane
 
-/// Histories that follow a store, or must not.
-@Suite struct HistoryUpdateTests {
+/// Histories that follow a store or reject it.
+@Suite(.timeLimit(.minutes(5))) struct HistoryUpdateTests {
     /// A store with the revisions of a history, after a checkpoint if there is one.
     private func store(
         _ random: RandomHistory, upTo latest: Int, checkpointAt checkpoint: UInt64? = nil
@@ -21,7 +21,7 @@ internal import Testing
         try StateHistory(await store(random, upTo: latest).read(after: nil))
     }
 
-    /// What a server does that serves a history.
+    /// Updates a history as a server does.
     private func update(
         _ history: StateHistory, from store: MemoryStore
     ) async throws -> StateHistory.Update {
@@ -53,7 +53,7 @@ internal import Testing
         #expect(followed.chain.identity == random.history.chain.identity)
     }
 
-    @Test("A store that was emptied or restored is foreign, whatever it contains by now")
+    @Test("A store that was emptied or restored is foreign, whatever its current content")
     func refusesForks() async throws {
         let random = try RandomHistory(seed: 31, changes: 40)
         let other = try RandomHistory(seed: 32, changes: 60)
@@ -152,10 +152,10 @@ internal import Testing
         }
         let history = try StateHistory(await store.read(after: nil))
         guard case .none = try await update(history, from: store) else {
-            Issue.record("there is nothing new")
+            Issue.record("no new revision")
             return
         }
-        // From then on, the chain begins.
+        // The chain starts here.
         let next = try next(history)
         try await store.append(next)
         let again = try StateHistory(await store.read(after: nil))
@@ -166,7 +166,7 @@ internal import Testing
 
     // MARK: Writing again
 
-    @Test("A history is written as it was stored, whatever was forgotten")
+    @Test("A history is written as it was stored, even after old revisions were deleted")
     func writesAgain() throws {
         let random = try RandomHistory(seed: 34, changes: 60)
         for forgotten in [0, 1, 30, 59, 60] as [UInt64] {

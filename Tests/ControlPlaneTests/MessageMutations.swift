@@ -1,9 +1,9 @@
 @testable internal import Messages
 
-/// A message with one of its fields changed at a time, to each value that may go wrong: made from the description
-/// of its type, so that a field that is added to it is covered too.
+/// Copies of a message, each with one field changed to a critical value. They are generated from
+/// the descriptor of the type, so that new fields are covered.
 struct MessageMutations {
-    /// Numbers at the borders of every range that matters, as 64 bits.
+    /// Numbers at the bounds of every relevant range, as 64 bits.
     static let numbers: [UInt64] =
         [
             0, 1, 2, 3, 127, 128, 1_000, 1_001, 65_535, 65_536, 1 << 30, (1 << 31) - 1, 1 << 31,
@@ -38,7 +38,7 @@ struct MessageMutations {
             guard field.kind == .message else {
                 for value in Self.values(field) {
                     body(Self.encoded(others + [(field.number, value)]), field.name)
-                    // One more, which makes lists differ in length that should not.
+                    // One more element, so that related lists differ in length.
                     guard field.isRepeated else { continue }
                     body(Self.encoded(fields + [(field.number, value)]), "\(field.name)+")
                 }

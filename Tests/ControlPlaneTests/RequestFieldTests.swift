@@ -39,7 +39,7 @@ internal import Testing
         #expect((value == .seconds(7)) == !isValid)
     }
 
-    @Test("Zero is a duration where it has a meaning")
+    @Test("Zero is a valid duration where it has a meaning")
     func takesZero() throws {
         var value = Duration.seconds(7)
         try Self.field.set(&value, .init(), orZero: true)
@@ -47,7 +47,7 @@ internal import Testing
     }
 
     @Test(
-        "A number outside of its range is rejected",
+        "A number outside its range is rejected",
         arguments: [
             (0.0, true), (1, true), (0.5, true), (-0.0, true), (.leastNonzeroMagnitude, true),
             (-1, false),
@@ -63,7 +63,7 @@ internal import Testing
     }
 
     @Test(
-        "A count outside of its range is rejected",
+        "A count outside its range is rejected",
         arguments: [(1, true), (100, true), (0, false), (101, false), (.max, false)]
             as [(UInt64, Bool)])
     func takesCounts(count: UInt64, isValid: Bool) {
@@ -74,14 +74,14 @@ internal import Testing
     }
 
     @Test(
-        "Text is bounded in bytes and has no control characters, but line ends where they are allowed",
+        "Text is bounded and has no control characters, except line ends where they are allowed",
         arguments: [
             ("", true, true), ("because", true, true), ("äääää", true, true),
             ("ääääää", false, false),
             ("0123456789", true, true), ("0123456789a", false, false), ("a\nb\tc", false, true),
             ("a\rb", false, false), ("\u{1b}[2J", false, false), ("\u{7f}", false, false),
             ("\u{85}", false, false), ("\u{202e}", false, false),
-            // One character, of many scalars.
+            // One character with many scalars.
             ("e" + String(repeating: "\u{301}", count: 5), false, false),
         ])
     func takesText(text: String, asLine: Bool, asLines: Bool) {
@@ -93,7 +93,7 @@ internal import Testing
         }
     }
 
-    @Test("An error is short and printable, whatever it repeats")
+    @Test("An error is short and printable, whatever text it quotes")
     func boundsErrors() {
         let long = String(repeating: "x\u{1b}", count: 50_000)
         let names = (0..<10_000).map { "endpoint-\($0)" }
@@ -114,7 +114,7 @@ internal import Testing
     }
 
     @Test(
-        "A time that a timestamp cannot hold becomes the nearest that it can",
+        "A time out of a timestamp's range is clamped",
         arguments: [
             (0, 0, 0), (1.5, 1, 500_000_000), (-0.25, -1, 750_000_000), (-1, -1, 0),
             (1e300, 253_402_300_799, 0), (-1e300, -62_135_596_800, 0),

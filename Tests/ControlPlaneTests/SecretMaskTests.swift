@@ -74,7 +74,7 @@ internal import Upstream
             ])
     }
 
-    @Test("A masked value that is applied or updated stands for the stored one")
+    @Test("A masked value in a change keeps the stored one")
     func keepsValues() throws {
         let draft = try worker(["TOKEN": "<masked>", "MODE": "slow"], command: ["other"])
         var updated = try state(try worker(Self.secrets))

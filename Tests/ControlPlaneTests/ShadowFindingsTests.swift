@@ -8,7 +8,7 @@ internal import Testing
 @testable internal import Serving
 
 @Suite struct ShadowFindingsTests {
-    /// Figures of so many pairs that are equal, and of those that differ in the named fields.
+    /// Figures with the given numbers of equal pairs and of pairs that differ in the given fields.
     private func figures(
         equal: UInt64, _ differing: [(fields: [String], count: Int)] = [],
         drops: [ShadowDrop: Int] = [:], p99: (primary: UInt64, shadow: UInt64) = (1_000, 1_000)
@@ -51,7 +51,7 @@ internal import Testing
             own.0, own.1, noise: noise?.0 ?? .init(), noise?.1 ?? .init(), allowedShare: allowed)
     }
 
-    @Test("Too few answers say nothing", arguments: [(99, false), (100, true)])
+    @Test("Too few responses have no verdict", arguments: [(99, false), (100, true)])
     func needsEnough(_ count: UInt64, _ isEnough: Bool) {
         let found = findings(figures(equal: count))
         #expect((found.verdict == .fit) == isEnough)
@@ -63,7 +63,7 @@ internal import Testing
                     : "TOO FEW: 99 answers compared, 100 are needed"))
     }
 
-    @Test("As many answers may differ as is allowed", arguments: [(10, false), (11, true)])
+    @Test("Responses may differ up to the allowed share", arguments: [(10, false), (11, true)])
     func allows(_ differing: Int, _ isBad: Bool) {
         let found = findings(
             figures(equal: UInt64(1_000 - differing), [(["a"], differing)]), allowed: 0.01)
@@ -76,7 +76,7 @@ internal import Testing
         }
     }
 
-    @Test("What differs anyway is subtracted, answer by answer")
+    @Test("Noise is subtracted from each response")
     func subtractsNoise() {
         let own = figures(
             equal: 0, [(["time"], 900), (["time", "price"], 60), (["price"], 40)])
@@ -95,7 +95,7 @@ internal import Testing
     }
 
     @Test(
-        "A field is noise only if it differs about as often anyway",
+        "A field is noise only if it differs about as often without a cause",
         arguments: [
             // Shares of a thousand, and whether that is noise.
             (500, 500, true), (500, 400, true), (500, 300, false), (500, 0, false),
@@ -109,27 +109,27 @@ internal import Testing
     }
 
     @Test(
-        "A handful of second answers is not taken for noise", arguments: [(9, false), (10, true)])
+        "A few second responses do not prove noise", arguments: [(9, false), (10, true)])
     func needsEnoughNoise(_ count: Int, _ isNoise: Bool) {
         let found = findings(
             figures(equal: 0, [(["a"], 100)]), noise: figures(equal: 0, [(["a"], count)]))
         #expect(found.fields[0].isNoise == isNoise)
     }
 
-    @Test("Copies without an answer in time are counted against the backend")
+    @Test("Copies without a response in time count against the backend")
     func countsLate() {
         let found = findings(figures(equal: 900, drops: [.deadline: 60, .slow: 40]))
         #expect(found.verdict == .late && found.verdict.isBad)
         #expect(found.explanation == "LATE: 10.00 % of the copies had no answer in time")
     }
 
-    @Test("A backend that can't be asked is not fit")
+    @Test("An unreachable backend is not fit")
     func seesUnreachable() {
         #expect(findings(figures(equal: 50, drops: [.noReplica: 100])).verdict == .unreachable)
         #expect(findings(figures(equal: 50, drops: [.noReplica: 99])).verdict == .tooFew)
     }
 
-    @Test("Copies that were not made are mentioned when they are many")
+    @Test("Dropped copies are mentioned if they are many")
     func mentionsDrops() {
         let found = findings(figures(equal: 150, drops: [.inFlight: 50]))
         #expect(

@@ -29,13 +29,13 @@ internal import Testing
         #expect(changed.shadows.map(\.options) == [options])
         let reset = try state.setShadow("e", backend: "v2", proportion: 1, options: .init())
         #expect(reset.shadows.map(\.options) == [.init()])
-        // One that is removed leaves nothing behind.
+        // A removed shadow loses its options.
         _ = try state.setShadow("e", backend: "v2", proportion: 0)
         let again = try state.setShadow("e", backend: "v2", proportion: 1)
         #expect(again.shadows.map(\.options) == [.init()])
     }
 
-    @Test("An endpoint has as many shadows as the limit allows, and each change is a revision")
+    @Test("An endpoint has shadows up to the limit, and each change is a revision")
     func boundsShadows() throws {
         var state = try state()
         let names = (0...ControlState.maxShadows).map { "s\($0)" }
@@ -53,7 +53,7 @@ internal import Testing
             #expect(error.code == .invalidArgument)
             #expect(error.message == "backend: an endpoint can have 32 shadows")
         }
-        // One that is there can still be changed.
+        // An existing shadow can still be changed.
         let changed = try state.setShadow("e", backend: "s0", proportion: 1)
         #expect(changed.shadows.count == ControlState.maxShadows)
         #expect(changed.revision == state.revision + 1)

@@ -1,19 +1,22 @@
 internal import Foundation
 internal import StateStores
+internal import TestSupport
 internal import Testing
 
 @testable internal import ControlPlane
 
 /// The copy of a state in etcd on the disk of a server.
-@Suite struct StateCopyTests {
-    private let folder = FileManager.default.temporaryDirectory.path + "/\(UUID())"
+@Suite(.timeLimit(.minutes(5))) struct StateCopyTests {
+    private let temporary = TemporaryFolder()
+    /// A folder that does not exist yet.
+    private var folder: String { temporary.path + "/copies" }
 
     private func open(prefix: String = "weir") async throws -> StateCopy {
         let location = try StoreLocation("etcd:http://127.0.0.1:1?prefix=\(prefix)")
         return try #require(try await StateCopy.open(of: location, in: folder))
     }
 
-    @Test("The name of the file is made of the prefix, and unique")
+    @Test("The file name is derived from the prefix, and unique")
     func names() {
         let long = String(repeating: "x", count: 101)
         let names = ["weir", "a/b", "a%2fb", "a_b-1", "ä", "", "..", long, long + "y"]
@@ -46,14 +49,14 @@ internal import Testing
             try decoder.append(record)
             history = decoder.history
             if index == 40 { history.forget(upTo: 30) }
-            // Not after each of them.
+            // Not after each revision.
             guard index % 3 == 0 else { continue }
             try await copy.store.follow(history, after: chain)
             chain = history.chain
             let copied = try StateHistory(try await copy.store.read(after: nil))
             #expect(copied.chain.latestHash == history.chain.latestHash)
         }
-        // Calls with what is not known any more.
+        // Calls with unknown revisions.
         for stale in [nil, HashChain(), history.chain] as [HashChain?] {
             try await copy.store.follow(random.history, after: stale)
             let copied = try StateHistory(try await copy.store.read(after: nil))

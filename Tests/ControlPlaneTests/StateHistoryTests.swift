@@ -14,7 +14,7 @@ struct RandomHistory {
 
     private var random: SeededGenerator
     private(set) var history = StateHistory()
-    /// As they were stored.
+    /// The stored records.
     private(set) var records: [StoredRecord] = []
     /// The state of each revision, from 0 on.
     private(set) var states = [ControlState()]
@@ -29,7 +29,7 @@ struct RandomHistory {
         do throws(ControlError) {
             try Self.alter(&next, &random)
         } catch {
-            // Refused, as random changes sometimes are.
+            // Random changes are sometimes rejected.
             return
         }
         let delta = history.current.delta(to: next)
@@ -117,7 +117,7 @@ struct RandomHistory {
     }
 }
 
-@Suite struct StateHistoryTests {
+@Suite(.timeLimit(.minutes(5))) struct StateHistoryTests {
     private func stored(
         _ random: RandomHistory, checkpointAt revision: UInt64? = nil
     ) throws -> StoredHistory {
@@ -130,13 +130,13 @@ struct RandomHistory {
         return stored
     }
 
-    /// Everything that counts, affinity maps bit for bit.
+    /// All relevant content, with affinity maps bit for bit.
     private func content(_ state: ControlState) -> Weir_Store_V1_Checkpoint {
         Weir_Store_V1_Checkpoint(state, HashChain())
     }
 
     @Test(
-        "What is read back is what was changed, bit for bit, from every checkpoint",
+        "The state read from any checkpoint equals the written one, bit for bit",
         arguments: 1...4 as ClosedRange<UInt64>)
     func replays(seed: UInt64) throws {
         let random = try RandomHistory(seed: seed, changes: 250)
@@ -154,7 +154,7 @@ struct RandomHistory {
         }
     }
 
-    @Test("Every state that is kept can be had again", arguments: 5...6 as ClosedRange<UInt64>)
+    @Test("Every kept state can be restored", arguments: 5...6 as ClosedRange<UInt64>)
     func goesBack(seed: UInt64) throws {
         let random = try RandomHistory(seed: seed, changes: 120)
         for revision in stride(from: 0, through: 120, by: 7) {
@@ -174,7 +174,7 @@ struct RandomHistory {
         #expect(short.records(after: 118).map(\.revision) == [119, 120])
     }
 
-    @Test("The history is cut by count, and by age, only when there is enough to cut")
+    @Test("The history is cut by count and by age, only when enough can be cut")
     func cuts() throws {
         let random = try RandomHistory(seed: 7, changes: 200)
         var bounds = HistoryBounds()
@@ -187,7 +187,7 @@ struct RandomHistory {
         #expect(random.history.cut(bounds, now: Date()) == nil)
     }
 
-    /// A history of changes at these times, in days.
+    /// A history of changes at the given times, in days.
     private func history(_ days: [Double]) -> StateHistory {
         var history = StateHistory()
         for (index, day) in days.enumerated() {
@@ -199,11 +199,11 @@ struct RandomHistory {
         return history
     }
 
-    /// Changes from day 1000 on, one each day.
+    /// One change per day from day 1000 on.
     private static let daily = (0..<150).map { 1_000 + Double($0) }
 
     @Test(
-        "Changes are deleted by age, and a wrong clock deletes none that the right one would keep",
+        "Changes are deleted by age, and a wrong clock deletes no change too early",
         arguments: [
             // The right clock; the day after; and the newest 8, which are kept at any age.
             (daily, 1_149, 52), (daily, 1_150, 52), ((0..<60).map { Double($0) }, 9_999, 0),
@@ -224,7 +224,7 @@ struct RandomHistory {
         #expect(history.cut(HistoryBounds(), now: nil) == nil)
     }
 
-    @Test("A clock that was set is noticed, and is trusted after an hour")
+    @Test("A clock that was set is detected, and is trusted after an hour")
     func watchesTheClock() {
         let (wall, steady) = (Date(timeIntervalSince1970: 1e9), ContinuousClock.now)
         var clock = WallClock(wall: wall, steady: steady)
@@ -246,7 +246,7 @@ struct RandomHistory {
         #expect(read(6_001, 0) == nil || !isSettled(6_001))
     }
 
-    @Test("Gaps, other revisions and bytes that are none are told")
+    @Test("Gaps, wrong revisions and invalid bytes are reported")
     func refusesNonsense() throws {
         let random = try RandomHistory(seed: 8, changes: 10)
         var gap = try stored(random)
@@ -270,13 +270,15 @@ struct RandomHistory {
         }
     }
 
-    @Test("A watcher that comes while a change is published hears of it once; one too slow is told")
+    @Test(
+        "A new watcher receives a concurrent change once, and a slow watcher is ended with an error"
+    )
     func watchesWithoutRepetition() async throws {
         let random = try RandomHistory(seed: 10, changes: 30)
         let watchers = Watchers()
         let fromStart = try watchers.subscribe(from: 0, random.history)
         let resumed = try watchers.subscribe(from: 28, random.history)
-        // The thirtieth was in what they were given already.
+        // The initial state already contained the thirtieth.
         let record = try #require(random.history.record(30))
         watchers.tell(.change(record))
         var further = random.history

@@ -4,7 +4,7 @@ internal import Testing
 @testable internal import ControlPlane
 
 @Suite struct StoreProblemTests {
-    @Test("A problem is reported at once, each minute, and when it becomes another one")
+    @Test("A problem is reported at once, every minute, and when it changes")
     func reports() {
         let lost = StoreProblem(.unavailable("no endpoint"))
         let otherwise = StoreProblem(.unavailable("another reason"))
@@ -26,7 +26,7 @@ internal import Testing
         #expect(isNew)
     }
 
-    @Test("Only a store that can be reached needs a decision")
+    @Test("Only a reachable store needs a decision")
     func needsDecisions() {
         let errors: [(StoreError, Bool)] = [
             (.foreign("restored"), true), (.damaged("page 7"), true), (.unavailable("down"), false),

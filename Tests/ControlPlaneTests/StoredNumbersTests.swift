@@ -7,8 +7,8 @@ internal import TrafficPolicy
 
 @testable internal import ControlPlane
 
-/// Whatever the messages of a store contain, they are read as a state that can be used, or refused with a reason.
-@Suite struct StoredNumbersTests {
+/// Any messages of a store are read as a valid state, or rejected with a reason.
+@Suite(.timeLimit(.minutes(5))) struct StoredNumbersTests {
     private static let mutations = MessageMutations(
         schema: ControlPlane.schema(of: [Weir_Store_V1_StoreProto.file]))
 
@@ -20,7 +20,7 @@ internal import TrafficPolicy
         return (random.records, try random.checkpoint(at: UInt64(changes)).bytes)
     }
 
-    /// What a server does with a state.
+    /// Uses a state as a server does.
     private func use(_ history: StateHistory) throws {
         let state = history.current
         for endpoint in state.endpoints.values {
@@ -30,7 +30,7 @@ internal import TrafficPolicy
             }
             var random = LoopRandom(seed: 1)
             for shadow in policy.shadows.indices { _ = policy.isShadowed(shadow, using: &random) }
-            // Through maps as they were, and on from there.
+            // Restores earlier maps, and changes them.
             var next = state
             if let backend = state.backends.keys.sorted().first {
                 for _ in 0..<2 {
@@ -59,7 +59,7 @@ internal import TrafficPolicy
         #expect(short.oldest == state.revision)
     }
 
-    @Test("Any field of a checkpoint may have any value: it is used, or refused with a reason")
+    @Test("A checkpoint with any value in any field is used, or rejected with a reason")
     func bearsCheckpoints() throws {
         let (_, checkpoint) = try Self.seed()
         var (used, refused) = (0, 0)
@@ -76,11 +76,11 @@ internal import TrafficPolicy
         #expect(used > 1_000 && refused > 1_000, "\(used) used, \(refused) refused")
     }
 
-    @Test("Any field of a revision may have any value: it is used, or refused with a reason")
+    @Test("A revision with any value in any field is used, or rejected with a reason")
     func bearsRevisions() throws {
         let (revisions, _) = try Self.seed()
         var (used, refused) = (0, 0)
-        // The last one on top of the others, of which a backend and an endpoint are changed again.
+        // The last revision after the others, with a backend and an endpoint changed again.
         for index in [0, revisions.count - 2, revisions.count - 1] {
             var stored = StoredHistory()
             stored.records = Array(revisions.prefix(index))
@@ -101,7 +101,7 @@ internal import TrafficPolicy
         #expect(used > 1_000 && refused > 100, "\(used) used, \(refused) refused")
     }
 
-    @Test("Any field of an archive may have any value: it is restored, or refused with a reason")
+    @Test("An archive with any value in any field is restored, or rejected with a reason")
     func bearsArchives() async throws {
         let random = try RandomHistory(seed: 11, changes: Self.changes)
         var archive = Weir_Store_V1_Archive(
@@ -134,7 +134,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("No clock and no age make the cut of the history anything but a revision of it")
+    @Test("For any clock and any age, the history is cut at one of its revisions")
     func bearsClocks() throws {
         let history = try RandomHistory(seed: 12, changes: 100).history
         for seconds in [0, 1e9, -1e9, 2e11, -2e11, 1e18, -1e18, 1e300, -1e300, .infinity, .nan] {
@@ -174,7 +174,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("A checkpoint whose bytes are of another revision is refused")
+    @Test("A checkpoint with the bytes of another revision is rejected")
     func comparesRevisions() throws {
         var stored = StoredHistory()
         stored.checkpoint = .init(

@@ -5,10 +5,11 @@ internal import Weir
     internal import Glibc
 #endif
 
-/// The server that black-box tests and benchmarks call: handlers that echo, wait, fail and stream.
+/// The server for black-box tests and benchmarks: handlers that echo, wait, fail and stream.
 ///
-/// Usage: `FixtureServer [LOOPS [hang | slow | flood]] [LIMIT=VALUE...]`. Prints `DATA ADMIN`, the two addresses, and serves
-/// until SIGTERM. A greeting is answered never, after 100 ms, or by 100 MB.
+/// Usage: `FixtureServer [LOOPS [hang | slow | flood]] [LIMIT=VALUE...]`. It prints `DATA ADMIN`,
+/// the two addresses, and serves until SIGTERM. With `hang`, it never answers a greeting; with
+/// `slow`, after 100 ms; with `flood`, it answers 100 MB.
 @main
 enum FixtureServer {
     static func main() async throws {
@@ -34,7 +35,7 @@ enum FixtureServer {
         }
     }
 
-    /// Answers as `raw` does, after two seconds that nothing cuts short.
+    /// Answers as `raw` does, after two seconds that cannot be cancelled.
     static let stuck = HandlerBackend(
         "stuck",
         services: [
@@ -44,7 +45,7 @@ enum FixtureServer {
             }
         ])
 
-    /// Answers with the request as it came, and with what the query says: `status=`, `type=`, `bytes=`, `wait`,
+    /// Returns the request unchanged, modified by the query: `status=`, `type=`, `bytes=`, `wait`,
     /// `fail`, and headers.
     static let dynamic = HandlerBackend(
         "dynamic",
@@ -60,7 +61,7 @@ enum FixtureServer {
                     case "type": reply.contentType = value
                     case "bytes": reply.payload = [UInt8](repeating: 0x78, count: Int(value) ?? 0)
                     case "wait": try await Task.sleep(for: .seconds(60))
-                    case "fail": throw RPCError(.notFound, "there is no \(value)")
+                    case "fail": throw RPCError(.notFound, "no \(value)")
                     case "key": reply.payload = context.shardKey ?? []
                     default: reply.headers.append(.init(name: parts[0], value: value))
                     }
@@ -69,7 +70,7 @@ enum FixtureServer {
             }
         ])
 
-    /// Without limits.
+    /// A backend without limits.
     private static let arguments = CommandLine.arguments.dropFirst().filter { !$0.contains("=") }
     private static let mode = arguments.dropFirst().first ?? ""
 
@@ -128,7 +129,7 @@ enum FixtureServer {
             }
         ])
 
-    /// Messages decoded and encoded by generated code.
+    /// A backend whose messages use generated code.
     static let typed = HandlerBackend("typed", services: [greeter(mode)])
 
     private static func greeter(_ mode: String) -> Service {

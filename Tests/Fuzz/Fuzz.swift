@@ -4,22 +4,22 @@ internal import FuzzTargets
     internal import Glibc
 #endif
 
-/// libFuzzer, which feeds the target that the environment variable WEIR_FUZZ names, again and again.
+/// Runs libFuzzer on the target of the environment variable WEIR_FUZZ.
 @main
 enum Fuzz {
     static func main() {
         var count = CommandLine.argc
-        // The arguments stay where they are until the process ends.
+        // Invariant: the arguments are valid until the process ends.
         var arguments = unsafe CommandLine.unsafeArgv
         let code = unsafe runDriver(&count, &arguments, fuzzOne)
         exit(code)
     }
 
     fileprivate static let target: FuzzTarget = {
-        // The variable is a string while nobody changes the environment.
+        // Invariant: the variable is valid because the program does not change the environment.
         let name = unsafe getenv("WEIR_FUZZ").map { unsafe String(cString: $0) } ?? ""
         guard let target = FuzzTarget(rawValue: name) else {
-            print("WEIR_FUZZ is '\(name)': it must be one of", FuzzTarget.allCases.map(\.rawValue))
+            print("invalid WEIR_FUZZ '\(name)': use one of", FuzzTarget.allCases.map(\.rawValue))
             exit(2)
         }
         return target
@@ -27,12 +27,12 @@ enum Fuzz {
 }
 
 private func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    // The bytes are there during the call.
+    // Invariant: the bytes are valid during the call.
     Fuzz.target.run(unsafe Array(UnsafeBufferPointer(start: start, count: count)))
     return 0
 }
 
-/// libFuzzer's own entry, for programs that have a `main`; it has no header.
+/// libFuzzer's entry point for programs with their own `main`; it has no header.
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runDriver(
     _ count: UnsafeMutablePointer<CInt>,

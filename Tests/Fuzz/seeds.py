@@ -1,4 +1,4 @@
-"""Writes the first inputs of each fuzz target into a folder: what well-behaved and ill-behaved peers send.
+"""Writes the initial inputs of each fuzz target to a folder: input from correct and faulty peers.
 
     python seeds.py FOLDER
 """
@@ -40,7 +40,7 @@ def configuration():
 
 
 def described():
-    """A descriptor set with fields of every type, and a message of it."""
+    """A descriptor set with fields of every type, and a message of such a type."""
     one = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="a.proto", package="a", dependency=["b.proto"])
     message = file.message_type.add(name="M")
@@ -65,7 +65,7 @@ def described():
 
 
 def archive():
-    """A checkpoint with an endpoint, without generated messages of the store: by field numbers."""
+    """A checkpoint with an endpoint, encoded by field numbers, without generated messages."""
     def field(number, content):
         if isinstance(content, int):
             return bytes([number << 3, content])
@@ -83,7 +83,7 @@ def archive():
 
 
 def sessions():
-    """Conversations, by what they are about."""
+    """Conversations by topic."""
     def f(*arguments):
         return frames.frame(*arguments)
 
@@ -102,7 +102,7 @@ def sessions():
 
 
 def compact(data):
-    """The same frames as the target `frames` writes them: type, flags, stream, length."""
+    """The frames in the format of the target `frames`: type, flags, stream, length."""
     packed = b""
     while data:
         length = int.from_bytes(data[:3], "big")
@@ -118,7 +118,7 @@ seed("deframer", "flag", b"\x02\x07" + message(b"x"))
 
 
 def long_frame(kind, flags, stream, payload, length=0):
-    """As the target `headers` writes it; the last byte is repeated up to the length."""
+    """A frame in the format of the target `headers`; the last byte is repeated up to the length."""
     return bytes([kind, flags, stream]) + struct.pack(">HB", length, len(payload)) + payload
 
 

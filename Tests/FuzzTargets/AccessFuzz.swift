@@ -4,9 +4,9 @@ internal import Transport
 
 @testable internal import ControlPlane
 
-/// Names and credentials that arrive from files, certificates and requests.
+/// Names and credentials from files, certificates and requests.
 enum AccessFuzz {
-    /// The bytes are an access file, a name of a certificate, and text for an error.
+    /// The input is an access file, a name of a certificate, and text for an error.
     static func feed(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
         if let list = try? AccessList(text) {

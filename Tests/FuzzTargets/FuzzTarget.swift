@@ -6,44 +6,44 @@ internal import TrafficPolicy
 
 @testable internal import ControlPlane
 
-/// What is fed with bytes that nobody has checked. A target traps when a promise is broken; whatever the bytes are,
-/// that must not happen.
+/// A function that reads unchecked bytes. A target traps when an invariant is violated, which must
+/// not happen for any input.
 ///
-/// libFuzzer feeds them (`make fuzz`), and the ordinary tests feed them what it has found.
+/// libFuzzer generates inputs (`make fuzz`), and the ordinary tests replay its findings.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     /// The body of a call, in pieces.
     case deframer
     /// Header fields as metadata, `grpc-timeout`, percent-encoded messages, base64.
     case wire
-    /// A server's HTTP/2 session, fed with bytes.
+    /// A server's HTTP/2 session that receives bytes.
     case session
-    /// The same, fed with frames whose heads are right.
+    /// A server's HTTP/2 session that receives frames with valid headers.
     case frames
-    /// A client's HTTP/2 session, fed with header blocks of any size.
+    /// A client's HTTP/2 session that receives header blocks of any size.
     case headers
-    /// A connection of HTTP/1, and the heads of its requests.
+    /// An HTTP/1 connection, and the heads of its requests.
     case http1
     /// Protobuf messages, generated and as JSON.
     case messages
-    /// JSON, as of clients.
+    /// JSON, as from clients.
     case json
-    /// YAML, as of `weir apply`.
+    /// YAML, as for `weir apply`.
     case yaml
     /// Changes of weights.
     case affinity
-    /// A whole configuration as the admin service gets it.
+    /// A whole configuration, as received by the admin service.
     case configuration
-    /// A descriptor set, and messages that it describes.
+    /// A descriptor set, and messages of its types.
     case schema
-    /// Timestamps and durations, as numbers and as text.
+    /// Timestamps and durations, as numbers and text.
     case times
     /// Records of the store.
     case store
     /// Rows of the database and keys of etcd.
     case rows
-    /// An archive, as of `weir state restore`.
+    /// An archive, as for `weir state import`.
     case archive
-    /// The access file, names of certificates, and text of errors.
+    /// The access file, names of certificates, and texts of errors.
     case access
 
     package func run(_ bytes: [UInt8]) {
@@ -68,7 +68,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// The first byte says how long the pieces are. Whole and in pieces, the messages are the same.
+    /// The first byte is the size of the pieces. The messages must be the same in one piece and in
+    /// pieces.
     private static func deframe(_ bytes: [UInt8]) {
         guard let first = bytes.first else { return }
         let body = Array(bytes.dropFirst())
@@ -98,7 +99,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     private static func readWire(_ bytes: [UInt8]) {
         if let nanoseconds = Timeout.parse(bytes[...]) {
             precondition(nanoseconds >= 0)
-            // What is written is read as the same, or as a little less.
+            // A formatted timeout parses to the same value, or to one rounded up.
             let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8)[...])
             precondition(again != nil)
         }
@@ -109,20 +110,20 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         let parts = text.split(separator: "\n", maxSplits: 1).map(String.init)
         metadata.add(parts.first ?? "", parts.last ?? "")
         metadata.add("x-bytes-bin", bytes: bytes)
-        // The text may have said something of that name before.
+        // The text may already contain a field of that name.
         precondition(metadata.bytes("x-bytes-bin").last == bytes)
         _ = try? Gzip.decompress(bytes.rawSpan, limit: 1 << 20)
         let packed = Gzip.compress(bytes.rawSpan)
         precondition((try? Gzip.decompress(packed.rawSpan, limit: 1 << 20)) == bytes)
     }
 
-    /// Each message that can be read can be written, and read again as the same.
+    /// Each message that decodes can be encoded, and decodes to the same message.
     private static func decode(_ bytes: [UInt8]) {
         func check<Message: ProtobufMessage>(_ type: Message.Type) {
             guard let message = try? Message(serializedBytes: bytes) else { return }
             guard let written = try? message.serializedBytes() else { return }
             guard let again = try? Message(serializedBytes: written) else {
-                preconditionFailure("\(type) can't be read as it was written")
+                preconditionFailure("\(type) does not decode to the encoded value")
             }
             precondition((try? again.serializedBytes()) == written)
         }
@@ -148,7 +149,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         guard let value = try? JSONValue(parsing: text) else { return }
         let written = value.text(indent: 0)
         guard let again = try? JSONValue(parsing: written) else {
-            preconditionFailure("JSON can't be read as it was written")
+            preconditionFailure("JSON does not parse to the formatted value")
         }
         precondition(again.text(indent: 0) == written)
         for name in ["weir.admin.v1.Configuration", "weir.admin.v1.CreateBackendRequest"] {
@@ -160,7 +161,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// A message that can be read can be written, and read again as the same.
+    /// A message that parses can be formatted, and parses to the same message.
     private static func parseYAML(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
         func check<Message: ProtobufMessage>(_ type: Message.Type) {
@@ -168,17 +169,17 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
                 let written = try? YAMLDocument.text(of: message)
             else { return }
             guard let again = try? YAMLDocument(written, name: "input").message(as: type) else {
-                preconditionFailure("YAML can't be read as it was written")
+                preconditionFailure("YAML does not parse to the formatted value")
             }
             precondition((try? again.serializedBytes()) == (try? message.serializedBytes()))
         }
         check(Weir_Admin_V1_Configuration.self)
-        // Any value in any place.
+        // Any value in any position.
         check(Google_Protobuf_Struct.self)
     }
 
-    /// Three bytes for each backend's weight, a round of up to eight backends after the other: the map covers the
-    /// space, gives each its share, and moves no more than it must.
+    /// Three bytes for each backend's weight, in rounds of up to eight backends. The map must cover
+    /// the space, give each backend its share, and move the minimum.
     private static func changeWeights(_ bytes: [UInt8]) {
         var map: AffinityMap?
         var known: [String: Double] = [:]
@@ -225,7 +226,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         precondition(Set(shares.keys).isSubset(of: weights.keys))
     }
 
-    /// A state that takes a configuration can be exported, stored and read again.
+    /// A state after a configuration can be exported, stored and read.
     private static func apply(_ bytes: [UInt8]) {
         guard let message = try? Weir_Admin_V1_Configuration(serializedBytes: bytes),
             let desired = try? ControlState.Configuration(message)
@@ -237,10 +238,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         _ = state.apply(state.delta(to: wanted))
         guard let exported = try? Weir_Admin_V1_Configuration(state, secrets: .revealed),
             let again = try? ControlState.Configuration(exported)
-        else { preconditionFailure("an accepted state is no configuration") }
+        else { preconditionFailure("an accepted state cannot be exported") }
         var same = state
         guard (try? same.become(again, registered: own)) != nil else {
-            preconditionFailure("an exported configuration is refused")
+            preconditionFailure("an exported configuration is rejected")
         }
         precondition(state.delta(to: same).isEmpty)
     }

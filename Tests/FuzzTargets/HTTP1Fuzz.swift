@@ -3,13 +3,14 @@ internal import Transport
 
 /// The bytes of an HTTP/1 connection.
 enum HTTP1Fuzz {
-    /// The first byte is the size of the pieces. Whole and in pieces, the requests and the refusal
-    /// are the same, and what is read stays within the bounds.
+    /// The first byte is the size of the pieces. The requests and the error must be the same in one
+    /// piece and in pieces, and stay within the bounds.
     static func feed(_ bytes: [UInt8]) {
         guard let first = bytes.first else { return }
         let input = Array(bytes.dropFirst())
         let whole = read(input, pieces: input.count + 1)
-        precondition(read(input, pieces: Int(first % 16) + 1) == whole, "pieces change a request")
+        precondition(
+            read(input, pieces: Int(first % 16) + 1) == whole, "a request depends on the pieces")
     }
 
     private static let bounds = HTTP1Parser.Bounds(headBytes: 512, fields: 8, bodyBytes: 256)
@@ -33,7 +34,7 @@ enum HTTP1Fuzz {
                     case .head(let head): found.append(check(head))
                     case .body(let count): body += bytes.suffix(count)
                     case .end:
-                        precondition(body.count <= bounds.bodyBytes, "the body is over its bound")
+                        precondition(body.count <= bounds.bodyBytes, "the body exceeds its bound")
                         found.append("\(body)")
                         body = []
                     }
@@ -46,9 +47,9 @@ enum HTTP1Fuzz {
         return found
     }
 
-    /// A head that was read can be checked, whatever its fields are.
+    /// Any parsed head can be validated.
     private static func check(_ head: HTTP1Parser.Head) -> String {
-        precondition(head.fields.count <= bounds.fields, "the fields are over their bound")
+        precondition(head.fields.count <= bounds.fields, "the fields exceed their bound")
         let fields = head.fields.map { "\($0.name): \($0.value)" }
         do throws(HTTPRefusal) {
             let checked = try HTTPRequestHead(

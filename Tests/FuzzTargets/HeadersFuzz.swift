@@ -2,10 +2,10 @@ internal import Messages
 
 @testable internal import HTTP2Session
 
-/// A client's session and the guard in front of it, fed with a server's header blocks.
+/// A client's session and its guard, which receive a server's header blocks.
 enum HeadersFuzz {
-    /// Frames that are long though the input is short: for each a type, flags, a stream, a length of two bytes, and
-    /// how many bytes of payload follow, of which the last one is repeated.
+    /// Long frames from a short input: for each a type, flags, a stream, a length of two bytes, the
+    /// number of payload bytes that follow, and these; the last one is repeated.
     static func frames(from bytes: ArraySlice<UInt8>) -> [UInt8] {
         let kinds: [UInt8] = [1, 9, 9, 9, 0, 1, 9, 4]
         var frames: [UInt8] = []
@@ -24,7 +24,7 @@ enum HeadersFuzz {
         return frames
     }
 
-    /// The first byte says how long the pieces are.
+    /// The first byte is the size of the pieces.
     static func feed(_ bytes: [UInt8]) {
         guard let first = bytes.first else { return }
         let input = frames(from: bytes.dropFirst())
@@ -34,7 +34,7 @@ enum HeadersFuzz {
         receive(input, pieces: size)
     }
 
-    /// What the guard gives nghttp2.
+    /// The bytes that the guard passes to nghttp2.
     private static func guarded(_ input: [UInt8], pieces size: Int) -> [UInt8] {
         var frameGuard = FrameGuard(role: .client)
         var output: [UInt8] = []
@@ -52,7 +52,7 @@ enum HeadersFuzz {
         return output
     }
 
-    /// A client with four requests: no event names a stream that it has not opened, or has closed.
+    /// A client with four requests. No event may refer to a stream that is not open.
     private static func receive(_ input: [UInt8], pieces size: Int) {
         let session = HTTP2Session(
             role: .client, limits: HTTP2Limits(), allocator: FreeListAllocator(),
@@ -79,7 +79,7 @@ enum HeadersFuzz {
                 precondition(session.openStreams == open.count)
             }
         } catch {
-            // The connection would be closed.
+            // The caller would close the connection.
         }
     }
 

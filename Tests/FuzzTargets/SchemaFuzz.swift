@@ -1,9 +1,9 @@
 internal import Messages
 
-/// Messages that are known by a description only, which may be any too.
+/// Messages with arbitrary descriptors.
 enum SchemaFuzz {
-    /// Two bytes say how long the descriptor set is; what follows it is a message. Of each type that it
-    /// describes, what can be read can be written, and compared with the rest.
+    /// The first two bytes are the size of the descriptor set; a message follows it. For each type,
+    /// a message that decodes can be encoded and compared.
     static func feed(_ bytes: [UInt8]) {
         let size = bytes.prefix(2).reduce(0) { $0 << 8 | Int($1) }
         let rest = bytes.dropFirst(2)
@@ -40,7 +40,8 @@ enum SchemaFuzz {
         _ = diff.differences.map { $0.left + $0.right }
     }
 
-    /// Twelve bytes are seconds and nanoseconds, all of them are a text. Numbers and text go into each other.
+    /// The first twelve bytes are seconds and nanoseconds, and the whole input is a text. Numbers
+    /// and text must convert into each other.
     static func convertTimes(_ bytes: [UInt8]) {
         func integer(_ bytes: ArraySlice<UInt8>) -> Int64 {
             Int64(bitPattern: bytes.reduce(0) { $0 << 8 | UInt64($1) })

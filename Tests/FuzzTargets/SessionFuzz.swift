@@ -1,12 +1,12 @@
 internal import HTTP2Session
 internal import Messages
 
-/// A server's session that answers everything, whatever comes.
+/// A server's session that answers every request.
 enum SessionFuzz {
     static let preface =
         Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
 
-    /// Frames: for each a type, flags, a stream, a length, and so many bytes.
+    /// Frames: for each a type, flags, a stream, a length, and as many bytes.
     static func frames(from bytes: [UInt8]) -> [UInt8] {
         var frames: [UInt8] = []
         var rest = bytes[...]
@@ -22,7 +22,7 @@ enum SessionFuzz {
         return frames
     }
 
-    /// The last byte says how long the pieces are.
+    /// The last byte is the size of the pieces.
     static func feed(_ bytes: [UInt8]) {
         let size = Int(bytes.last ?? 0) + 1
         var limits = HTTP2Limits()
@@ -52,13 +52,13 @@ enum SessionFuzz {
                 while let event = session.nextEvent() {
                     handle(event, session, response, count: 0, &open)
                 }
-                // The connection would be closed.
+                // The caller would close the connection.
                 guard session.isActive else { return }
-                // One more while its headers are not complete.
+                // Plus one whose headers are not complete.
                 precondition((open.count...open.count + 1).contains(session.openStreams))
             }
         } catch {
-            // So it would here.
+            // The caller would do the same.
         }
     }
 
@@ -92,7 +92,7 @@ enum SessionFuzz {
         var hasMore = true
         while hasMore {
             _ = unsafe try [UInt8](unsafeUninitializedCapacity: 1 << 16) { room, count in
-                // `send` writes no more than the room, and says how much.
+                // Invariant: `send` writes at most `room` bytes, and returns the number.
                 let sent = unsafe try session.send(into: UnsafeMutableRawBufferPointer(room))
                 count = sent.count
                 hasMore = sent.hasMore

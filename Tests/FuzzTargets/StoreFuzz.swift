@@ -4,9 +4,10 @@ internal import TrafficPolicy
 @testable internal import ControlPlane
 @testable internal import StateStores
 
-/// What a store contains that others have written.
+/// The content of a store that other programs have written.
 enum StoreFuzz {
-    /// A revision and a checkpoint. What can be read can be written, and read again as the same.
+    /// A revision and a checkpoint. A value that decodes can be encoded, and decodes to the same
+    /// value.
     static func readRecords(_ bytes: [UInt8]) {
         if let message = try? Weir_Store_V1_Revision(serializedBytes: bytes) {
             var sets = DescriptorSets()
@@ -15,7 +16,7 @@ enum StoreFuzz {
         guard let history = checkpoint(bytes) else { return }
         guard let written = try? history.checkpoint(at: history.oldest),
             let again = checkpoint(written.bytes)
-        else { preconditionFailure("a state can't be read as it was written") }
+        else { preconditionFailure("a state does not decode to the encoded value") }
         precondition((try? again.checkpoint(at: again.oldest)) == written)
         use(history)
     }
@@ -27,7 +28,7 @@ enum StoreFuzz {
         return try? HistoryDecoder(at: message).history
     }
 
-    /// The first byte says what a row consists of, and how many bytes each of its numbers has.
+    /// The first byte selects the columns of a row and the size of its numbers.
     static func readRows(_ bytes: [UInt8]) {
         guard let first = bytes.first else { return }
         var rest = bytes.dropFirst()
@@ -45,7 +46,7 @@ enum StoreFuzz {
         }
         let (revision, checksum) = (next(first), next(first >> 3))
         let content = Array(rest)
-        // The right checksum, which no fuzzer finds.
+        // The correct checksum, which a fuzzer would not find.
         let right = revision.integer.map { SQLiteStore.checksum(content, UInt64(bitPattern: $0)) }
         for checksum in [checksum, .integer(right ?? 0)] {
             let row: [SQLiteDatabase.Value] = [revision, checksum, .blob(content)]
@@ -69,7 +70,7 @@ enum StoreFuzz {
         else { return }
         precondition(!archive.inWords("here").isEmpty)
         var stored = StoredHistory()
-        // Which may have other hashes than the one that was read.
+        // Its hashes may differ from those of the archive.
         let message = archive.message
         if let checkpoint = message.checkpoint {
             guard let bytes = try? checkpoint.serializedBytes() else { return }
@@ -80,13 +81,13 @@ enum StoreFuzz {
             stored.records.append(.init(revision: revision.revision, bytes: bytes))
         }
         guard let history = try? StateHistory(stored) else {
-            preconditionFailure("an archive that is accepted can't be restored")
+            preconditionFailure("an accepted archive cannot be restored")
         }
         precondition(history.current.revision == archive.latest)
         use(history)
     }
 
-    /// What a server does with a state.
+    /// Uses a state as a server does.
     private static func use(_ history: StateHistory) {
         let state = history.current
         for endpoint in state.endpoints.values {

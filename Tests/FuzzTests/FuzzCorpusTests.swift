@@ -2,8 +2,7 @@ internal import Foundation
 internal import FuzzTargets
 internal import Testing
 
-/// What the fuzzer has found stays found: its corpus and all inputs that once went wrong are run again, with some
-/// changes of each.
+/// Replays the fuzzer's corpus and all inputs that once failed, with random changes of each.
 @Suite("Unchecked bytes")
 struct FuzzCorpusTests {
     @Test("No input that the fuzzer has found breaks anything", arguments: FuzzTarget.allCases)
@@ -15,7 +14,7 @@ struct FuzzCorpusTests {
         #expect(!files.isEmpty)
         var generator = SystemRandomNumberGenerator()
         let seed = generator.next() as UInt64
-        // Said before anything is run: a trap ends the process.
+        // Printed first, because a trap ends the process.
         print("fuzz \(target.rawValue): \(files.count) inputs, seed \(seed)")
         var random = Seeded(state: seed)
         for file in files {
@@ -26,7 +25,7 @@ struct FuzzCorpusTests {
     }
 }
 
-/// SplitMix64, so that a seed that was printed can be used again.
+/// SplitMix64, so that a printed seed can be reused.
 private struct Seeded: RandomNumberGenerator {
     var state: UInt64
 

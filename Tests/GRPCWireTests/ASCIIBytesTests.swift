@@ -3,7 +3,7 @@ internal import Testing
 @testable internal import GRPCWire
 
 @Suite struct ASCIIBytesTests {
-    @Test("Digits are those that Swift knows as such in ASCII", arguments: UInt8.min...UInt8.max)
+    @Test("Digits are the ASCII digits of Swift", arguments: UInt8.min...UInt8.max)
     func classifies(byte: UInt8) {
         let character = byte < 0x80 ? Character(UnicodeScalar(byte)) : nil
         #expect(byte.hexValue.map(Int.init) == character?.hexDigitValue)

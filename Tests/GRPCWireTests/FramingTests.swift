@@ -29,18 +29,18 @@ internal import Testing
         return found
     }
 
-    @Test("A body comes apart into its messages when it arrives whole")
+    @Test("A body that arrives whole is split into its messages")
     func readsWhole() throws {
         #expect(try deframe([Self.body[...]]) == Self.messages)
     }
 
-    @Test("A body comes apart when it arrives byte by byte")
+    @Test("A body that arrives byte by byte is split into its messages")
     func readsByteByByte() throws {
         let body = Self.body
         #expect(try deframe(body.indices.map { body[$0...$0] }) == Self.messages)
     }
 
-    @Test("A body comes apart however it is split", arguments: 0..<50)
+    @Test("A body that arrives in random pieces is split into its messages", arguments: 0..<50)
     func readsRandomSplits(seed: Int) throws {
         let body = Self.body
         var pieces: [ArraySlice<UInt8>] = []
@@ -55,7 +55,7 @@ internal import Testing
         #expect(try deframe(pieces) == Self.messages)
     }
 
-    @Test("A message of the limit passes, one byte more does not")
+    @Test("A message at the limit is accepted, one byte more is rejected")
     func holdsLimit() throws {
         let message = [UInt8](repeating: 1, count: 100)
         let body = (MessagePrefix(isCompressed: false, length: 100)?.bytes ?? []) + message
@@ -65,12 +65,12 @@ internal import Testing
         }
     }
 
-    @Test("A compressed-flag other than 0 or 1 is refused")
+    @Test("A compressed-flag other than 0 or 1 is rejected")
     func refusesBadFlag() {
         #expect(throws: FramingError.badFlag(2)) { try deframe([[2, 0, 0, 0, 0]]) }
     }
 
-    @Test("A body that ends inside a message says how much is missing")
+    @Test("The error for a body that ends inside a message contains the number of missing bytes")
     func noticesTruncation() {
         #expect(throws: FramingError.truncated(missing: 2)) { try deframe([[0, 0, 0]]) }
         #expect(throws: FramingError.truncated(missing: 3)) { try deframe([[0, 0, 0, 0, 4, 9]]) }
@@ -88,7 +88,7 @@ internal import Testing
         }
     }
 
-    @Test("gzip gives back what it got", arguments: [0, 1, 100, 100_000])
+    @Test("gzip decompresses to the original bytes", arguments: [0, 1, 100, 100_000])
     func compressesAndDecompresses(count: Int) throws {
         let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 % 7) }
         let packed = Gzip.compress(bytes.span.asBytes)
@@ -96,7 +96,7 @@ internal import Testing
         #expect(try Gzip.decompress(packed.span.asBytes, limit: count) == bytes)
     }
 
-    @Test("gzip that unpacks to more than the limit is refused")
+    @Test("gzip that decompresses to more than the limit is rejected")
     func refusesGzipBomb() {
         let packed = Gzip.compress([UInt8](repeating: 0, count: 1_000_000).span.asBytes)
         #expect(packed.count < 2_000)
@@ -105,7 +105,7 @@ internal import Testing
         }
     }
 
-    @Test("What is not gzip is refused")
+    @Test("Invalid gzip is rejected")
     func refusesForeignBytes() {
         let whole = Gzip.compress(Array("hello".utf8).span.asBytes)
         for bytes in [[], [1, 2, 3], Array(whole.dropLast()), whole + [0]] {

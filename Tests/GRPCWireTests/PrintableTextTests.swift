@@ -3,7 +3,7 @@ internal import Testing
 
 @Suite struct PrintableTextTests {
     @Test(
-        "Control characters are escaped, and all other text stays",
+        "Control characters are escaped, and all other text is unchanged",
         arguments: [
             ("", ""), ("Grüße, 世界 👩‍👩‍👧", "Grüße, 世界 👩‍👩‍👧"), ("a\nb\tc\r", "a\\nb\\tc\\r"),
             ("\u{1b}[2J", "\\u{1B}[2J"), ("\0", "\\0"), ("\u{7f}", "\\u{7F}"),
@@ -15,7 +15,7 @@ internal import Testing
         #expect(text.printable() == expected)
     }
 
-    @Test("No control character of any kind passes")
+    @Test("Every control character is escaped")
     func passesNone() {
         for value in UInt32(0)...0xffff {
             guard let scalar = Unicode.Scalar(value), scalar.isControl else { continue }

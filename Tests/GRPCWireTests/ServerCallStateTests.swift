@@ -5,7 +5,7 @@ internal import Testing
     private enum Step: Sendable { case send, finish, close }
 
     @Test(
-        "Each step gives its action",
+        "Each event returns its action",
         arguments: [
             ([.finish], ["sendTrailersOnly"]),
             ([.send, .finish], ["sendHeadersAndMessage", "sendTrailers"]),

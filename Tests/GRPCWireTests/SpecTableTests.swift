@@ -15,7 +15,7 @@ internal import Testing
     }
 
     @Test(
-        "What is no grpc-timeout is refused",
+        "An invalid grpc-timeout is rejected",
         arguments: [
             "", "1", "S", "1s", "-1S", "+1S", "1.5S", "123456789S", " 1S", "1S ", "1SS", "1D",
         ])
@@ -69,7 +69,7 @@ internal import Testing
     }
 
     @Test(
-        "An invalid escape in a grpc-message stays as it is",
+        "An invalid escape in a grpc-message is kept unchanged",
         arguments: [("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("a%2", "a%2"), ("%41%", "A%")])
     func keepsInvalidEscapes(wire: String, message: String) {
         #expect(StatusMessage.decode(wire) == message)
@@ -87,13 +87,13 @@ internal import Testing
     }
 
     @Test(
-        "What is no base64 is refused",
+        "Invalid base64 is rejected",
         arguments: ["A", "AAAAA", "A=", "A===", "AA=", "AA=A", "*A"])
     func refusesBase64(text: String) {
         #expect(Base64.decode(text.utf8) == nil)
     }
 
-    @Test("Values of a -bin name that were joined by commas come apart")
+    @Test("Values of a -bin name that are joined by commas are split")
     func splitsJoinedBinaryValues() {
         let metadata: Metadata = ["key-bin": "AA,AQ==, Ag", "key-bin": "Aw"]
         #expect(metadata.bytes("key-bin") == [[0], [1], [2], [3]])
@@ -101,7 +101,7 @@ internal import Testing
     }
 
     @Test(
-        "Reserved headers are no custom metadata",
+        "Reserved headers are not custom metadata",
         arguments: [
             (":path", true), ("grpc-timeout", true), ("grpc-status", true), ("te", true),
             ("content-type", true), ("connection", true), ("x-request-id", false),
@@ -112,7 +112,7 @@ internal import Testing
     }
 
     @Test(
-        "A content-type is gRPC's, with a suffix or parameters or without",
+        "A gRPC content-type may have a suffix and parameters",
         arguments: [
             ("application/grpc", true), ("application/grpc+proto", true),
             ("application/grpc;charset=utf-8", true), ("Application/gRPC+json", true),
@@ -124,7 +124,7 @@ internal import Testing
     }
 
     @Test(
-        "JSON messages are told by the type's suffix",
+        "The suffix of the type declares JSON messages",
         arguments: [
             ("application/grpc+json", true), ("Application/GRPC+JSON", true),
             ("application/grpc+json; charset=utf-8", true), ("application/grpc", false),
@@ -168,7 +168,7 @@ internal import Testing
     }
 
     @Test(
-        "grpc-accept-encoding lists what may be sent",
+        "grpc-accept-encoding lists the accepted encodings",
         arguments: [
             ("gzip", true), ("identity,gzip", true), ("identity, deflate, gzip", true),
             ("identity", false), ("gzipped", false), ("", false),

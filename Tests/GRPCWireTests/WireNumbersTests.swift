@@ -2,7 +2,7 @@ internal import Testing
 
 @testable internal import GRPCWire
 
-/// Numbers in headers and frames at the borders of their types.
+/// Numbers in headers and frames at the bounds of their types.
 @Suite struct WireNumbersTests {
     private static let texts: [String] = [
         "", "-1", "0", "1", "00000000", "99999999", "999999999", "2147483647", "2147483648",
@@ -11,7 +11,7 @@ internal import Testing
         "+1", "0x1", " 1", "1 ", "1\0", "1\n", "١", String(repeating: "9", count: 65_536),
     ]
 
-    @Test("A grpc-timeout of any text is from 0 to the largest number, or none")
+    @Test("Any text parses to a grpc-timeout from 0 to the largest number, or is invalid")
     func bearsTimeouts() {
         for text in Self.texts {
             for unit in ["", "n", "u", "m", "S", "M", "H", "x"] {
@@ -20,7 +20,7 @@ internal import Testing
                 }
                 #expect(nanoseconds >= 0)
                 let written = Timeout.format(nanoseconds: nanoseconds)
-                // Written in eight digits it may be longer, but never shorter.
+                // Eight digits may round the timeout up, but never down.
                 let again = Timeout.parse(Array(written.utf8)[...])
                 #expect(again.map { $0 >= nanoseconds } == true, "\(text)\(unit) \(written)")
             }
@@ -28,7 +28,7 @@ internal import Testing
     }
 
     @Test(
-        "Any number of nanoseconds is written as a timeout that is read",
+        "Any number of nanoseconds formats to a timeout that parses",
         arguments: [
             .min, .min + 1, -1, 0, 1, 99_999_999, 100_000_000, 1 << 31, 1 << 53, .max - 1, .max,
         ] as [Int64])
@@ -37,7 +37,7 @@ internal import Testing
         #expect(again.map { $0 >= max(1, nanoseconds) } == true)
     }
 
-    @Test("Any status code has a name and is counted as one of gRPC's")
+    @Test("Any status code has a name and counts as one of gRPC's")
     func bearsStatusCodes() {
         for number in [.min, .min + 1, -1, 0, 16, 17, 599, 1 << 31, 1 << 32, .max] as [Int] {
             let code = StatusCode(rawValue: number)
@@ -51,7 +51,7 @@ internal import Testing
         }
     }
 
-    @Test("A prefix has a length of 32 bits, or there is none")
+    @Test("A prefix has a length of 32 bits, or is nil")
     func bearsLengths() {
         for length in [.min, -1, 0, 1, 1 << 31, (1 << 32) - 1, 1 << 32, 1 << 53, .max] as [Int] {
             let prefix = MessagePrefix(isCompressed: length == 1, length: length)
@@ -70,7 +70,7 @@ internal import Testing
         }
     }
 
-    @Test("A message over any limit is refused, with both numbers")
+    @Test("A message over any limit is rejected with both numbers")
     func bearsLimits() {
         for limit in [0, 1, 4 << 20, (1 << 32) - 1] {
             let length = limit + 1
@@ -82,13 +82,13 @@ internal import Testing
         }
     }
 
-    /// 100,000 bytes of which a half can be packed.
+    /// 100,000 bytes of which half can be compressed.
     private static let large = (0..<100_000).map { index in
         index % 2 == 0 ? UInt8(truncatingIfNeeded: index &* index >> 3) : 0
     }
 
     @Test(
-        "gzip gives the same in pieces of any size as at once",
+        "gzip in pieces of any size returns the same as in one piece",
         arguments: [1, 2, 1_000, 99_999, 100_000, 1 << 30])
     func packsInPieces(pieceBytes: Int) throws {
         for bytes in [[], [7], Self.large] as [[UInt8]] {

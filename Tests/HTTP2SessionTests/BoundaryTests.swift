@@ -2,7 +2,8 @@ internal import Testing
 
 @testable internal import HTTP2Session
 
-/// Every number of a frame at the ends of its range, in both roles: the session answers or ends, and nothing traps.
+/// Every number of a frame at the bounds of its range, in both roles. The session continues or
+/// ends, and never traps.
 @Suite struct BoundaryTests {
     typealias Kind = Frame.Kind
 
@@ -96,7 +97,7 @@ internal import Testing
     ]
 
     @Test(
-        "No number in a frame stops a session", arguments: settings + windows + others,
+        "No number in a frame makes a session trap", arguments: settings + windows + others,
         [HTTP2Session.Role.client, .server])
     func survives(boundary: Case, role: HTTP2Session.Role) throws {
         for value in Self.values {
@@ -107,7 +108,7 @@ internal import Testing
             let stream = try #require(pair.client.request(headers: HeaderParts(request)))
             try pair.run()
             let session = role == .client ? pair.client : pair.server
-            // What one input brings in one piece, another one brings byte by byte.
+            // Both as one input and byte by byte.
             for size in [Int.max, 1] {
                 do {
                     try pair.deliver(boundary.frames(value).bytes, to: session, size) { _ in }
@@ -120,7 +121,7 @@ internal import Testing
         }
     }
 
-    /// What the layer above may ask for at any time.
+    /// Calls that the layer above may make at any time.
     private func exercise(_ session: HTTP2Session, _ stream: HTTP2Stream) throws {
         session.clock = .max
         session.respond(to: stream, headers: HeaderBlock([":status": "200"]))

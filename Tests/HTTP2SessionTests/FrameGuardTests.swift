@@ -28,15 +28,15 @@ enum Split: Sendable, CaseIterable {
     typealias Kind = Frame.Kind
     typealias Flag = Frame.Flag
 
-    /// What a guard has passed, and how it ended.
+    /// The bytes that a guard passed, and its final state.
     private struct Result: Equatable {
         var bytes: [UInt8] = []
-        /// Bytes that were passed where they lay in the input.
+        /// Bytes that were passed from the input without a copy.
         var untouched = 0
         var hasReplaced = false
         var error: HTTP2ErrorCode?
 
-        /// The header block of a stream, without the frames that it came in.
+        /// The header block of a stream, without its frames.
         func block(of stream: UInt32) -> [UInt8] {
             Frame.all(in: bytes).filter { $0.stream == stream }.flatMap(\.payload)
         }
@@ -64,7 +64,7 @@ enum Split: Sendable, CaseIterable {
         return result
     }
 
-    /// A part of a header block, and what becomes of it.
+    /// A part of a header block, and the expected output.
     struct Part: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let bytes: [UInt8]
@@ -101,7 +101,7 @@ enum Split: Sendable, CaseIterable {
             Part("the longest literal", HPACK.field(short, longest)),
             Part("the longest name", HPACK.field(longest, [97])),
             Part(
-                "a long value behind an indexed name", HPACK.field(index: 58, tooLong),
+                "a long value after an indexed name", HPACK.field(index: 58, tooLong),
                 becomes: HPACK.field(index: 58, replacement)),
             Part(
                 "a long value, Huffman coded", HPACK.field(index: 58, tooLong, huffman: true),
@@ -148,7 +148,7 @@ enum Split: Sendable, CaseIterable {
     }
 
     @Test(
-        "All other frames pass where they lie in the input",
+        "All other frames pass from the input without a copy",
         arguments: [HTTP2Session.Role.client, .server])
     func passesOtherFrames(role: HTTP2Session.Role) {
         let frames =
@@ -167,7 +167,7 @@ enum Split: Sendable, CaseIterable {
     }
 
     @Test(
-        "The padding of HEADERS is left out, its priority is kept",
+        "The padding of HEADERS is removed, its priority is kept",
         arguments: [0, Flag.padded, Flag.priority, Flag.padded | Flag.priority])
     func readsPaddingAndPriority(flags: UInt8) {
         let priority: [UInt8] = flags & Flag.priority != 0 ? [0, 0, 0, 0, 15] : []
@@ -187,7 +187,7 @@ enum Split: Sendable, CaseIterable {
         }
     }
 
-    @Test("A block that ends within a replaced literal stays incomplete")
+    @Test("A block that ends within a replaced literal remains incomplete")
     func keepsTruncation() {
         let frames = Frame.block(
             Array(HPACK.field(Self.short, Self.tooLong).dropLast()), on: 1)
@@ -195,7 +195,7 @@ enum Split: Sendable, CaseIterable {
         #expect(block == Array(HPACK.field(Self.short, Self.replacement).dropLast()))
     }
 
-    @Test("A block that ends within a length stays incomplete", arguments: 1...3)
+    @Test("A block that ends within a length remains incomplete", arguments: 1...3)
     func keepsTruncatedLengths(count: Int) {
         let block = [0x40, 0x01, 0x61] + HPACK.integer(100_000, bits: 7).prefix(count)
         #expect(run(Frame.block(block, on: 1, pieces: 2).bytes).block(of: 1) == block)
@@ -236,7 +236,7 @@ enum Split: Sendable, CaseIterable {
     ]
 
     @Test(
-        "Frames that break the protocol pass unchanged, and so does all that follows",
+        "Frames that violate the protocol pass unchanged, and so do all later bytes",
         arguments: violations)
     func passesViolations(frames: [Frame]) {
         let rest = Frame.block(HPACK.field(Self.short, Self.tooLong), on: 5)

@@ -2,7 +2,7 @@ internal import Testing
 
 @testable internal import HTTP2Session
 
-@Suite("The errors of a peer that nghttp2 does not report")
+@Suite("Errors of a peer that nghttp2 does not report")
 struct FrameRulesTests {
     private static func frame(
         _ kind: UInt8, _ stream: UInt32, ends: Bool = false, length: Int
@@ -61,7 +61,7 @@ struct FrameRulesTests {
             frames: [headers(1), reset(1), headers(3), data(3), data(1, ends: true)],
             lateData: [1]),
         Example(
-            testDescription: "the reserved bit is no part of a stream id",
+            testDescription: "the reserved bit is not part of a stream id",
             frames: [headers(1), reset(0x8000_0001), data(0x8000_0001)], lateData: [1]),
         Example(
             testDescription: "HEADERS after END_STREAM",
@@ -70,7 +70,7 @@ struct FrameRulesTests {
             testDescription: "HEADERS after RST_STREAM",
             frames: [headers(1), reset(1), headers(1, ends: true)], error: .streamClosed),
         Example(
-            testDescription: "HEADERS on a stream that was skipped",
+            testDescription: "HEADERS on a skipped stream id",
             frames: [headers(5), headers(3)], error: .protocolError),
         Example(
             testDescription: "HEADERS on an even stream are left to nghttp2",
@@ -85,13 +85,13 @@ struct FrameRulesTests {
             testDescription: "PRIORITY on stream 0", frames: [headers(1), priority(0)],
             error: .protocolError),
         Example(
-            testDescription: "the newest streams are known, the oldest are not",
+            testDescription: "the newest streams are tracked, the oldest are not",
             frames: [headers(1, ends: true)]
                 + (2...newest).map { headers(2 * $0 - 1) }
                 + [data(1), headers(2 * newest + 1), data(1), headers(1)],
             lateData: [1]),
         Example(
-            testDescription: "a gap of more streams than are known",
+            testDescription: "a gap of more streams than are tracked",
             frames: [
                 headers(1, ends: true), headers(0x7fff_ffff), data(1), headers(1),
                 headers(0x7fff_fffd),

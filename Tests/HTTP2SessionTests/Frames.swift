@@ -1,4 +1,4 @@
-/// HTTP/2 frames and header blocks as bytes, as tests write and read them.
+/// HTTP/2 frames and header blocks as bytes, for tests to encode and decode.
 struct Frame: Equatable {
     enum Kind {
         static let data: UInt8 = 0x0
@@ -29,7 +29,7 @@ struct Frame: Equatable {
         return big(length).dropFirst() + [kind, flags] + big(stream) + payload
     }
 
-    /// The frames that bytes consist of; what is left of an incomplete one is dropped.
+    /// Splits bytes into frames; drops an incomplete frame at the end.
     static func all(in bytes: [UInt8]) -> [Frame] {
         var frames: [Frame] = []
         var rest = bytes[...]

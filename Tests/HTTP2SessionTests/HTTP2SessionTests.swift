@@ -10,7 +10,7 @@ internal import Testing
 
     private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-    @Test("A request and its answer arrive as events", arguments: [Int.max, 1, 7])
+    @Test("A request and its response arrive as events", arguments: [Int.max, 1, 7])
     func carriesRequestAndResponse(piece: Int) throws {
         let pair = Pair()
         let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
@@ -40,7 +40,7 @@ internal import Testing
         #expect(pair.client.openStreams == 0)
     }
 
-    @Test("Headers and trailers that arrive in one batch stay apart")
+    @Test("Headers and trailers that arrive in one batch are separate events")
     func keepsHeadersFromTrailers() throws {
         let pair = Pair()
         _ = pair.client.request(headers: HeaderParts(Self.request), endStream: true)
@@ -52,7 +52,7 @@ internal import Testing
         #expect(pair.clientEvents.prefix(2) == ["headers 1 :status=200", "trailers 1 a=1"])
     }
 
-    @Test("A body without credit stops at the window, and goes on with it")
+    @Test("A body without credit stops at the window, and continues with credit")
     func couplesFlowControl() throws {
         let pair = Pair { $0.streamWindowBytes = 65_535 }
         pair.credits = false
@@ -67,7 +67,7 @@ internal import Testing
         #expect(pair.serverEvents.last?.hasSuffix("end") == true)
     }
 
-    @Test("A writer is told once when its buffer has drained")
+    @Test("A writer receives one event when its buffer has drained")
     func tellsWhenDrained() throws {
         let pair = Pair()
         let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
@@ -77,7 +77,7 @@ internal import Testing
         #expect(pair.clientEvents.filter { $0 == "drained 1" }.count == 1)
     }
 
-    @Test("A header list of the limit passes, a larger one is reported and not kept")
+    @Test("A header list at the limit is accepted, a larger one is reported and not kept")
     func holdsHeaderListLimit() throws {
         // RFC 9113 section 6.5.2: name + value + 32 for each field.
         let own = Self.request.fields.reduce(0) { $0 + $1.name.count + $1.value.count + 32 }
@@ -93,7 +93,7 @@ internal import Testing
         }
     }
 
-    @Test("Whichever allocation fails, the session says so and nothing breaks")
+    @Test("Any failed allocation is reported, and the session does not trap")
     func survivesAllocationFailures() throws {
         var ends: [String: Int] = [:]
         for allocations in 0..<10_000 {
@@ -105,7 +105,7 @@ internal import Testing
             } catch {
                 ends["out of memory", default: 0] += 1
             }
-            // It stays that way.
+            // The error is permanent.
             #expect(throws: HTTP2SessionError.self) { try Pair.output(pair.server) }
             #expect(!pair.server.isActive && !pair.server.wantsToSend)
         }
@@ -160,7 +160,7 @@ internal import Testing
         #expect(!pair.server.isActive)
     }
 
-    @Test("An answer before the request has ended resets the stream without an error")
+    @Test("A response before the end of the request resets the stream without an error")
     func endsEarly() throws {
         let pair = Pair()
         let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
@@ -184,7 +184,7 @@ internal import Testing
         #expect(pair.serverEvents.last == "closed 1 CANCEL")
     }
 
-    @Test("Slots are used again, and commands for streams of the past do nothing")
+    @Test("Slots are reused, and commands for closed streams have no effect")
     func reusesSlots() throws {
         let pair = Pair()
         for id in stride(from: Int32(1), through: 9, by: 2) {
@@ -202,7 +202,7 @@ internal import Testing
     }
 
     @Test(
-        "First bytes that are no preface are told from other errors",
+        "An invalid preface is distinguished from other errors",
         arguments: [
             "GET / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1}garbage garbage garbage", "PRI * HTTP/1.1",
         ])
@@ -213,7 +213,7 @@ internal import Testing
         }
     }
 
-    @Test("Streams reset again and again end the connection (CVE-2023-44487)")
+    @Test("Repeated stream resets end the connection (CVE-2023-44487)")
     func endsRapidReset() throws {
         let pair = Pair {
             $0.resetBurst = 10

@@ -2,7 +2,7 @@ internal import Testing
 
 @testable internal import HTTP2Session
 
-/// One session, whose peer is a script of frames.
+/// A session whose peer is a script of frames.
 struct Scripted {
     static let request = HeaderBlock([
         ":method": "POST", ":scheme": "http", ":authority": "a", ":path": "/a/b",
@@ -32,7 +32,7 @@ struct Scripted {
         _ = try Pair.output(session)
     }
 
-    /// The frames that the session has sent in answer.
+    /// The frames that the session has sent.
     @discardableResult
     mutating func receive(_ frames: [Frame], piece: Int = 65_536) throws -> [Frame] {
         var seen: [String] = []
@@ -43,7 +43,7 @@ struct Scripted {
     }
 }
 
-/// A header block over a limit, and the limit that it exceeds when the others are the usual ones.
+/// A header block over a limit, and the limit that it exceeds when the others have their defaults.
 struct LargeBlock: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let block: [UInt8]
@@ -55,7 +55,7 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// One field of 4 KB in the dynamic table, named very often.
+    /// One field of 4 KB in the dynamic table, referenced many times.
     static func bomb(_ count: Int) -> [UInt8] {
         HPACK.field(Array("x-bomb".utf8), [UInt8](repeating: 97, count: 3_900))
             + [UInt8](repeating: 0xbe, count: count)
@@ -115,7 +115,8 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
         #expect(client.session.openStreams == 0)
     }
 
-    @Test("A limit passes at its value and is named over it", arguments: [0, 1])
+    @Test(
+        "A block at a limit is accepted, and the error above it names the limit", arguments: [0, 1])
     func namesLimits(extra: Int) throws {
         let field = Array("x-a".utf8)
         let cases: [(block: [UInt8], limit: String)] = [
@@ -130,11 +131,11 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
             (LargeBlock.fields(199 + extra, 1), "200 fields"),
             (
                 HPACK.field(field, [UInt8](repeating: 97, count: 65_536 + extra)),
-                "65536 bytes for one field"
+                "65536 bytes per field"
             ),
             (
                 HPACK.field([UInt8](repeating: 97, count: 65_536 + extra), field),
-                "65536 bytes for one field"
+                "65536 bytes per field"
             ),
         ]
         for (block, limit) in cases {
@@ -150,12 +151,12 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
     }
 
     @Test(
-        "Headers decode as before after a literal that has been replaced",
+        "Headers after a replaced literal decode correctly",
         arguments: HPACK.Indexing.allCases)
     func keepsDynamicTable(indexing: HPACK.Indexing) throws {
         let long = [UInt8](repeating: 97, count: 70_000)
         var client = try Scripted(requests: 4)
-        // What the table holds after the long field is known to the peer only.
+        // Only the peer knows the content of the table after the long field.
         let isEmptied = indexing == .incremental
         try client.receive(
             Frame.block(HPACK.ok + HPACK.field("x-a", "1", .incremental), on: 1)
@@ -164,7 +165,7 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
                 + Frame.block(HPACK.ok + HPACK.newest + (isEmptied ? [] : [0xbf]), on: 7))
         #expect(client.events.contains("headers 7 :status=200 x-b=2\(isEmptied ? "" : " x-a=1")"))
         #expect(client.events.contains("headers too large 3: 16384 bytes"))
-        // An index behind the table's end: nghttp2's table is as small.
+        // An index after the table's end, because nghttp2's table is also empty.
         try client.receive(Frame.block([0xbf + (isEmptied ? 0 : 1)], on: 7))
         #expect(!client.session.isActive)
     }
@@ -217,13 +218,13 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
                 to: stream, headers: HeaderBlock([":status": "431"]), endStream: true)
             let sent = try server.receive([])
             #expect(sent.contains { $0.kind == Kind.headers } == !isReset)
-            // The connection goes on.
+            // The connection continues.
             try server.receive(Frame.block(Self.requestBlock, on: 3, flags: Flag.endStream))
             #expect(server.events.contains { $0.hasPrefix("headers 3") })
         }
     }
 
-    @Test("Trailers behind headers over the limit are no second request")
+    @Test("Trailers after headers over the limit are not a second request")
     func ignoresLaterBlocks() throws {
         var server = try Scripted(server: { _ in })
         try server.receive(
@@ -261,12 +262,12 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
     }
 
     @Test(
-        "Spaces and tabs around a value are left out, in both directions",
+        "Spaces and tabs around a value are removed, in both directions",
         arguments: [
             ("v ", "v"), (" v", "v"), ("\t v\t w \t", "v\t w"), (" ", ""), ("\t", ""), ("", ""),
         ])
     func trimsValues(sent: String, received: String) throws {
-        // What another implementation sends.
+        // Sent by another implementation.
         var client = try Scripted(requests: 1)
         try client.receive(
             Frame.block(HPACK.ok + HPACK.field("x-note", sent), on: 1)
@@ -276,7 +277,7 @@ struct LargeBlock: Sendable, CustomTestStringConvertible {
         var server = try Scripted(server: { _ in })
         try server.receive(Frame.block(Self.requestBlock + HPACK.field("x-note", sent), on: 1))
         #expect(server.events.first?.hasSuffix(" x-note=\(received)") == true)
-        // What this one sends.
+        // Sent by this one.
         let stream = HTTP2Stream(id: 1, slot: 0)
         server.session.respond(
             to: stream, headers: HeaderBlock([":status": "200", "x-note": sent]), endStream: true)

@@ -2,17 +2,17 @@ internal import Testing
 
 @testable internal import HTTP2Session
 
-/// A server and a client session, joined by nothing but arrays of bytes.
+/// A server and a client session, connected by arrays of bytes.
 final class Pair {
     let server: HTTP2Session
     let client: HTTP2Session
-    /// What happened, one line each.
+    /// The events, one line each.
     var serverEvents: [String] = []
     var clientEvents: [String] = []
     /// Whether received bodies are credited back at once.
     var credits = true
 
-    /// - Parameter serverMemory: allocations that the server gets; nil for all.
+    /// - Parameter serverMemory: the number of allocations that succeed in the server; nil for all.
     init(
         serverMemory: Int? = nil, _ configure: (inout HTTP2Limits) -> Void = { _ in },
         client configureClient: (inout HTTP2Limits) -> Void = { _ in }
@@ -30,7 +30,7 @@ final class Pair {
             knownNames: KnownNames([":status"]))
     }
 
-    /// Carries bytes both ways until nobody has anything to say.
+    /// Transfers bytes in both directions until neither side has more to send.
     func run(piece: Int = .max) throws {
         for _ in 0..<10_000 {
             let up = try Self.output(client)
@@ -41,7 +41,7 @@ final class Pair {
             try deliver(down, to: client, piece) { clientEvents += $0 }
             if up.isEmpty, down.isEmpty { return }
         }
-        Issue.record("the sessions never came to rest")
+        Issue.record("the sessions do not stop sending")
     }
 
     static func output(_ session: HTTP2Session) throws -> [UInt8] {
@@ -102,7 +102,7 @@ final class Pair {
 }
 
 extension Span<UInt8> {
-    /// The same memory as raw bytes; a UInt8 has no padding.
+    /// The same memory as raw bytes. Invariant: a UInt8 has no padding.
     var bytesForTest: RawSpan {
         @_lifetime(copy self)
         get { unsafe bytes }

@@ -6,10 +6,10 @@ internal import Testing
     private static let request = HeaderBlock([
         ":method": "POST", ":scheme": "http", ":authority": "a", ":path": "/a/b",
     ])
-    private static let reason = "a header field is over the limit of 65536 bytes"
+    private static let reason = "a header field exceeds the limit of 65536 bytes"
     private let stream = HTTP2Stream(id: 1, slot: 0)
 
-    /// The client takes all that may be sent.
+    /// The client accepts the largest headers that the server may send.
     private func pair() -> Pair {
         Pair {
             $0.maxHeaderListBytes = 1 << 20
@@ -93,7 +93,7 @@ internal import Testing
         #expect(pair.client.unsentBytes == 0)
     }
 
-    @Test("Headers of over 64 KiB in all are sent", arguments: [100_000, 5_000_000])
+    @Test("Headers over 64 KiB in total are sent", arguments: [100_000, 5_000_000])
     func sendsLargeHeaders(size: Int) throws {
         let pair = pair()
         _ = pair.client.request(headers: HeaderParts(Self.request), endStream: true)
@@ -108,7 +108,7 @@ internal import Testing
         #expect(line.utf8.count > size)
     }
 
-    @Test("Headers and trailers over 24 MiB in all reset their stream", arguments: [false, true])
+    @Test("Headers and trailers over 24 MiB in total reset their stream", arguments: [false, true])
     func limitsAll(isTrailers: Bool) throws {
         let pair = pair()
         _ = pair.client.request(headers: HeaderParts(Self.request), endStream: true)
@@ -125,12 +125,12 @@ internal import Testing
         }
         try pair.run()
         let events = pair.serverEvents.filter { $0.hasPrefix("unsendable") }
-        #expect(events == ["unsendable 1: the headers are over the limit of 25165824 bytes"])
+        #expect(events == ["unsendable 1: the headers exceed the limit of 25165824 bytes"])
         #expect(pair.clientEvents.last == "closed 1 INTERNAL_ERROR")
         #expect(pair.server.openStreams == 0 && pair.server.isActive)
     }
 
-    @Test("A request over 24 MiB in all fails and is not sent")
+    @Test("A request over 24 MiB in total fails and is not sent")
     func limitsRequests() throws {
         let pair = pair()
         try pair.run()
@@ -144,15 +144,16 @@ internal import Testing
         try pair.run()
         #expect(
             pair.clientEvents == [
-                "unsendable 1: the headers are over the limit of 25165824 bytes",
+                "unsendable 1: the headers exceed the limit of 25165824 bytes",
                 "closed 1 REFUSED_STREAM",
             ])
-        // Not even a RST_STREAM: the server would take it for one of an idle stream, a connection error.
+        // Not even a RST_STREAM, which the server would treat as one for an idle stream, a
+        // connection error.
         #expect(pair.serverEvents.map { $0.prefix(9) } == ["headers 3"])
         #expect(pair.server.isActive && pair.client.isActive)
     }
 
-    @Test("Answers on a stream that the peer has reset are no failure")
+    @Test("Responses on a stream that the peer has reset are not a failure")
     func ignoresEndedStreams() throws {
         let pair = pair()
         let request = try #require(pair.client.request(headers: HeaderParts(Self.request)))

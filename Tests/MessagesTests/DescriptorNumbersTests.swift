@@ -1,16 +1,16 @@
 internal import Messages
 internal import Testing
 
-/// Numbers in descriptor sets, as anybody can write them into a file.
+/// Invalid and extreme numbers in descriptor sets.
 @Suite struct DescriptorNumbersTests {
-    /// Varints at the borders of every range that matters.
+    /// Varints at the bounds of every relevant range.
     static let boundaries: [UInt64] = [
         0, 1, 2, 3, 4, 9, 10, 11, 18, 19, 127, 128, 18_999, 19_000, 19_999, 20_000,
         (1 << 29) - 1, 1 << 29, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 32) - 1, 1 << 32,
         (1 << 32) + 1, 1 << 53, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, .max - 1, .max,
     ]
 
-    /// Where a number can stand in a descriptor.
+    /// The position of a number in a descriptor.
     enum Place: CaseIterable {
         case number, type, label, oneofIndex, enumValue, extensionNumber, extensionType,
             nestedNumber, mapEntryFlag, streamsFlag
@@ -29,7 +29,7 @@ internal import Testing
             }
         }
 
-        /// How an error calls the number.
+        /// The name of the number in errors.
         var name: String {
             switch self {
             case .number, .nestedNumber, .extensionNumber: "number"
@@ -53,7 +53,7 @@ internal import Testing
         return writer.bytes
     }
 
-    /// A set of one file in which one number is not as usual.
+    /// A set of one file with one unusual number.
     private static func set(_ place: Place, _ value: UInt64) -> [UInt8] {
         func at(_ wanted: Place, _ usual: UInt64) -> UInt64 { place == wanted ? value : usual }
         let field = numbers(
@@ -83,7 +83,8 @@ internal import Testing
     }
 
     @Test(
-        "A number is in its range, or the error names it and its place", arguments: Place.allCases)
+        "A number outside its range is rejected with an error that names it and its position",
+        arguments: Place.allCases)
     func checksNumbers(place: Place) throws {
         for value in Self.boundaries {
             let set = Self.set(place, value)
@@ -101,7 +102,7 @@ internal import Testing
         }
     }
 
-    /// What a schema is for, with messages that have nothing to do with it.
+    /// Uses a schema with unrelated messages.
     private static func use(_ schema: Schema) {
         let messages: [[UInt8]] = [[], [8, 1], [10, 2, 8, 1], [13, 0, 0, 0, 0], [0xff, 0xff]]
         for transcoder in [
@@ -131,7 +132,7 @@ internal import Testing
     }
 
     @Test(
-        "What contradicts itself is refused, with the names",
+        "Contradictory declarations are rejected with their names",
         arguments: [
             ([(3, 1), (5, 5)], "fields 'a' and 'b' both have number 1"),
             ([(3, 2)], "field 'b': it has no type"), ([(5, 5)], "field 'b': it has no number"),
@@ -153,7 +154,7 @@ internal import Testing
         #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
     }
 
-    @Test("A file that is refused leaves nothing behind")
+    @Test("A rejected file does not change the schema")
     func addsAllOrNothing() {
         var schema = Schema()
         #expect(throws: MessageError.self) {
@@ -162,10 +163,10 @@ internal import Testing
         #expect(schema.messages.isEmpty && schema.files.isEmpty && schema.enumerations.isEmpty)
     }
 
-    @Test("Declarations may nest 99 deep; deeper ones are refused, not followed")
+    @Test("Declarations may nest 99 levels deep; deeper ones are rejected without recursion")
     func boundsNesting() throws {
         func set(_ depth: Int) -> [UInt8] {
-            // From the inside out, so that each level is written once.
+            // From the innermost level outwards, so that each level is encoded once.
             var pieces: [[UInt8]] = []
             var size = 0
             for level in 1...depth {
@@ -189,7 +190,7 @@ internal import Testing
         }
     }
 
-    @Test("A chain of imports of any length is followed, a circle once")
+    @Test("A chain of imports of any length is followed, and a cycle only once")
     func followsImports() throws {
         func file(_ name: Int, importing imported: Int) -> [UInt8] {
             Self.message([(1, Array("\(name)".utf8)), (3, Array("\(imported)".utf8))])
@@ -205,7 +206,7 @@ internal import Testing
         #expect(schema.closure(of: "7").count == count + 1)
     }
 
-    @Test("Long names around many declarations are refused before they fill the memory")
+    @Test("Long names around many declarations are rejected before they use much memory")
     func boundsNames() {
         let inner = Self.message([(1, Array("N".utf8))])
         let outer = Self.message(
@@ -218,7 +219,7 @@ internal import Testing
         #expect((error?.description.utf8.count ?? 0) < 2_000)
     }
 
-    @Test("A group becomes JSON and back as a message does")
+    @Test("A group converts to JSON and back like a message")
     func readsGroups() throws {
         let group = Self.numbers("extra", [(3, 2), (4, 1), (5, 10)])
         var typed = group

@@ -34,7 +34,7 @@ internal import Testing
         return message
     }()
 
-    @Test("Every kind of field comes back as it was")
+    @Test("Every kind of field encodes and decodes to the same value")
     func roundTrips() throws {
         let back = try Weir_Test_Everything(serializedBytes: Self.full.serializedBytes())
         #expect(back == Self.full)

@@ -11,7 +11,7 @@ internal import Testing
         "byFlag", "choiceNumber", "choiceKind",
     ]
 
-    /// JSON texts of numbers and of what looks like one.
+    /// JSON numbers, and texts that resemble them.
     static let values = [
         "0", "-0", "-0.0", "1", "-1", "1.0", "1.5", "1e3", "1E+3", "1e-3", "127", "128", "255",
         "2147483647", "2147483648", "-2147483648", "-2147483649", "4294967295", "4294967296",
@@ -42,7 +42,7 @@ internal import Testing
             do throws(MessageError) {
                 let json = try JSONValue(parsing: text)
                 let bytes = try transcoder.bytes(from: json, message: "weir.test.Everything")
-                // What was accepted is a message, and is written as JSON that means the same.
+                // An accepted value encodes to a message, and converts back to equivalent JSON.
                 _ = try Weir_Test_Everything(serializedBytes: bytes)
                 let back = try transcoder.json(from: bytes, message: "weir.test.Everything")
                 let again = try JSONValue(parsing: back.text(indent: 0))
@@ -76,7 +76,7 @@ internal import Testing
     }
 
     @Test(
-        "A number that a field does not hold is refused, with the field and what it holds",
+        "A number outside a field's range is rejected with the field and the range",
         arguments: [
             ("int32Value", "2147483648", "a whole number from -2147483648 to 2147483647"),
             ("int32Value", "1e300", "a whole number from -2147483648 to 2147483647"),
@@ -90,9 +90,12 @@ internal import Testing
             ("floatValue", #""-1e39""#, "must be within ±3.4028235e+38"),
             ("doubleValue", #""1e999""#, "must be a number"),
             ("doubleValue", #""nan""#, "must be a number"),
-            ("doubleValue", "1e999", "holds an invalid number, one beyond a double's range"),
+            (
+                "doubleValue", "1e999",
+                "contains an invalid number (perhaps beyond a double's range)"
+            ),
             ("kind", "2147483648", "a whole number from"),
-            ("doubles", "[1, 1e999]", "holds an invalid number"),
+            ("doubles", "[1, 1e999]", "contains an invalid number"),
         ])
     func refusesNumbers(field: String, value: String, reason: String) throws {
         let transcoder = try Self.transcoder()
@@ -124,7 +127,8 @@ internal import Testing
         }
     }
 
-    @Test("JSON may nest 200 deep, and no deeper", arguments: [200, 201, 512, 513, 1_000_000])
+    @Test(
+        "JSON may nest 200 levels deep, and no deeper", arguments: [200, 201, 512, 513, 1_000_000])
     func boundsNesting(depth: Int) {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let text =
@@ -135,7 +139,7 @@ internal import Testing
         }
     }
 
-    @Test("Numbers of 64 bits that differ by one differ, also where doubles are equal")
+    @Test("64-bit integers that differ by one differ, even if their doubles are equal")
     func comparesExactly() throws {
         var schema = Schema()
         try schema.add(Weir_Test_EverythingProto.file)

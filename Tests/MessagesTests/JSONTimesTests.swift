@@ -2,7 +2,7 @@ internal import Foundation
 internal import Messages
 internal import Testing
 
-/// Timestamps and durations whose numbers may be any.
+/// Timestamps and durations with arbitrary numbers.
 @Suite struct JSONTimesTests {
     private typealias Timestamp = Google_Protobuf_Timestamp
     private typealias Duration = Google_Protobuf_Duration
@@ -29,7 +29,7 @@ internal import Testing
         return JSONTranscoder(schema: schema)
     }
 
-    @Test("A timestamp has a text that is read as the same, or it is out of range and an error")
+    @Test("A timestamp formats to a text that parses to the same value, or is out of range")
     func writesTimestamps() throws {
         let transcoder = try Self.transcoder()
         for (seconds, nanos) in Self.pairs {
@@ -55,7 +55,7 @@ internal import Testing
         }
     }
 
-    @Test("A duration has a text that is read as the same, or it is out of range and an error")
+    @Test("A duration formats to a text that parses to the same value, or is out of range")
     func writesDurations() throws {
         let transcoder = try Self.transcoder()
         for (seconds, nanos) in Self.pairs {
@@ -72,7 +72,7 @@ internal import Testing
         }
     }
 
-    @Test("Two messages with times out of range are compared, and the difference says so")
+    @Test("Messages with out-of-range times are compared, and the difference describes them")
     func comparesTimes() throws {
         var schema = Schema()
         try schema.add(Weir_Test_EverythingProto.file)
@@ -97,14 +97,14 @@ internal import Testing
         }
     }
 
-    @Test("Every day of the years 1 to 9999 is written as Foundation writes it")
+    @Test("Every day of the years 1 to 9999 formats as in Foundation")
     func agreesWithFoundation() {
-        // 9 hours and a bit further each time, so that all times of the day occur.
+        // Steps of a little more than 9 hours, so that all times of the day occur.
         let last: Int64 = 253_402_300_799
         for seconds in stride(from: -62_135_596_800, through: last, by: 8_000_077) {
             let time = Timestamp(seconds: seconds)
             #expect(time.text.flatMap { Timestamp(text: $0) } == time)
-            // Before the Gregorian calendar began, Foundation's is the Julian one.
+            // Before the Gregorian calendar, Foundation uses the Julian one.
             guard seconds > -12_000_000_000 else { continue }
             let date = Date(timeIntervalSince1970: Double(seconds))
             #expect(time.text == date.formatted(.iso8601))
@@ -112,7 +112,7 @@ internal import Testing
     }
 
     @Test(
-        "A time of RFC 3339 is read",
+        "A time of RFC 3339 is parsed",
         arguments: [
             ("2026-01-31T12:00:00Z", 1_769_860_800, 0), ("1970-01-01T00:00:00.5Z", 0, 500_000_000),
             ("1969-12-31T23:59:59.999999999Z", -1, 999_999_999),
@@ -126,7 +126,7 @@ internal import Testing
     }
 
     @Test(
-        "What is not a time of the years 1 to 9999 is refused",
+        "Text that is not a time of the years 1 to 9999 is rejected",
         arguments: [
             "", "Z", "2026", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31 12:00:00Z",
             "2026-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-00-01T00:00:00Z",
@@ -148,7 +148,7 @@ internal import Testing
     }
 
     @Test(
-        "A duration is a number of seconds with an s, and nothing else is one",
+        "A duration is a number of seconds with the suffix s",
         arguments: [
             ("0s", 0, 0), ("-0s", 0, 0), ("1.5s", 1, 500_000_000), ("-1.5s", -1, -500_000_000),
             ("-0.000000001s", 0, -1), ("315576000000.999999999s", 315_576_000_000, 999_999_999),
@@ -159,7 +159,7 @@ internal import Testing
     }
 
     @Test(
-        "What is not a duration within 10,000 years is refused",
+        "Text that is not a duration within 10,000 years is rejected",
         arguments: [
             "", "s", "1", "-s", ".5s", "1.s", "1.1234567890s", "--1s", "+1s", "1 s", "1ss", "1e3s",
             "315576000001s", "-315576000001s", "9223372036854775807s", "9223372036854775808s",

@@ -16,7 +16,7 @@ internal import Testing
     }
 
     @Test(
-        "JSON goes to bytes and back",
+        "JSON converts to bytes and back",
         arguments: [
             ("weir.admin.v1.BackendWeight", #"{"backend":"a\"\n\u0001☺","weight":0.5}"#),
             ("weir.admin.v1.Interval", #"{"start":"18446744073709551615","backend":"b"}"#),
@@ -50,7 +50,7 @@ internal import Testing
         #expect(try transcoder.json(from: bytes, message: message).text(indent: 0) == json)
     }
 
-    @Test("Fields may be named as in the .proto file, numbers may be text, null is unset")
+    @Test("Field names of the .proto file, numbers as text and null are accepted")
     func acceptsOtherForms() throws {
         let transcoder = try transcoder()
         let json = #"{"expected_revision": 5, "weights": null, "endpoint": "e"}"#
@@ -62,7 +62,7 @@ internal import Testing
     }
 
     @Test(
-        "What doesn't fit is refused with the path of the field",
+        "An invalid value is rejected with the path of the field",
         arguments: [
             (#"{"nope":1}"#, "field nope is not a field of weir.admin.v1.SetTrafficRequest"),
             (#"{"weights":[{"weight":"x"}]}"#, "field weights[0].weight must be a number"),
@@ -81,19 +81,19 @@ internal import Testing
         #expect(error?.description.hasPrefix(reason) == true, "\(String(describing: error))")
     }
 
-    @Test("What is no JSON is refused", arguments: ["", "{", "{\"a\" 1}", "nope"])
+    @Test("Invalid JSON is rejected", arguments: ["", "{", "{\"a\" 1}", "nope"])
     func refusesBadJSON(text: String) {
         #expect(throws: MessageError.self) { try JSONValue(parsing: text) }
     }
 
-    @Test("Defaults are printed when asked for")
+    @Test("Default values are printed on request")
     func printsDefaults() throws {
         let json = try transcoder(printsDefaults: true).json(
             from: [], message: "weir.admin.v1.SetTrafficRequest")
         #expect(json.text(indent: 0) == #"{"endpoint":"","weights":[],"validateOnly":false}"#)
     }
 
-    @Test("JSON that nests too deeply is refused, not followed")
+    @Test("JSON that nests too deeply is rejected without recursion")
     func refusesDeepNesting() throws {
         let deep = String(repeating: "[", count: 300) + String(repeating: "]", count: 300)
         let transcoder = try transcoder()

@@ -14,7 +14,7 @@ internal import Testing
         return diff.differences
     }
 
-    /// What differs between a message and the same one changed, as "path | place | left | right".
+    /// The differences between a message and a changed copy, as "path | place | left | right".
     private static func lines(
         _ rules: DiffRules = DiffRules(), from left: Everything = Everything(),
         change: (inout Everything) -> Void
@@ -26,7 +26,7 @@ internal import Testing
         ).map { "\($0.path) | \($0.place) | \($0.left) | \($0.right)" }
     }
 
-    /// Changes to an empty message, and what is told of them.
+    /// Changes to an empty message, and the expected differences.
     private static let changes: [(change: @Sendable (inout Everything) -> Void, line: String)] = [
         ({ $0.stringValue = "a" }, #"string_value | string_value | "" | "a""#),
         ({ $0.int32Value = -1 }, "int32_value | int32_value | 0 | -1"),
@@ -47,13 +47,13 @@ internal import Testing
         ({ $0.numbers = [7] }, "numbers | numbers | 0 elements | 1 elements"),
     ]
 
-    @Test("A field that differs is named, with both values", arguments: changes.indices)
+    @Test("A difference contains the field and both values", arguments: changes.indices)
     func names(_ index: Int) throws {
         let (change, line) = Self.changes[index]
         #expect(try Self.lines(change: change) == [line])
     }
 
-    @Test("A difference deep inside is named by the path to it, and by its place")
+    @Test("A nested difference contains the path and the position")
     func nests() throws {
         var left = Everything()
         left.nested = .init(text: "a", children: [.init(text: "b"), .init(text: "c")])
@@ -69,7 +69,7 @@ internal import Testing
             ])
     }
 
-    @Test("Elements of a longer list are compared as far as both lists go")
+    @Test("Lists of different lengths are compared up to the shorter length")
     func comparesLists() throws {
         var left = Everything()
         left.texts = ["a", "b"]
@@ -84,11 +84,11 @@ internal import Testing
     private static let encodings: [(left: [UInt8], right: [UInt8])] = [
         // Fields in another order.
         ([0x18, 1, 0x72, 1, 0x61], [0x72, 1, 0x61, 0x18, 1]),
-        // A default that was written.
+        // An explicit default.
         ([0x18, 0], []),
-        // Packed, and one by one.
+        // Packed and unpacked.
         ([0x9a, 1, 2, 1, 2], [0x98, 1, 1, 0x98, 1, 2]),
-        // The last one counts.
+        // The last value counts.
         ([0x18, 1, 0x18, 2], [0x18, 2]),
         // Entries of a map in another order.
         (
@@ -113,7 +113,7 @@ internal import Testing
         #expect(try Self.lines(from: left) { $0.doubleValue = -.nan }.isEmpty)
     }
 
-    @Test("Fields that the description does not have are compared by number")
+    @Test("Fields without a descriptor are compared by number")
     func comparesUnknownFields() throws {
         // Field 100, a varint, and field 101, bytes.
         let left: [UInt8] = [0xa0, 6, 1, 0xaa, 6, 1, 0x61]
@@ -126,7 +126,7 @@ internal import Testing
     }
 
     @Test(
-        "An ignored field is ignored with all that is in it",
+        "An ignored field is ignored with everything inside it",
         arguments: ["nested", "nested.children", "nested.children[]", "nested.children.text"])
     func ignores(_ path: String) throws {
         var left = Everything()
@@ -137,7 +137,7 @@ internal import Testing
         #expect(lines.isEmpty)
     }
 
-    @Test("A rule for one field says nothing about another that begins like it")
+    @Test("A rule for a field does not apply to another field with the same prefix")
     func ignoresNothingElse() throws {
         let rules = DiffRules(ignored: ["nest", "nested.childre", "texts.x"])
         #expect(try Self.lines(rules) { $0.nested = .init() }.count == 1)
@@ -145,7 +145,7 @@ internal import Testing
     }
 
     @Test(
-        "Numbers may lie apart as far as the tolerance of their field allows",
+        "Numbers may differ up to the tolerance of their field",
         arguments: [
             (100.0, 101.0, 1.0, 0.0, true), (100, 101.001, 1, 0, false),
             (100, 101, 0, 0.01, true), (100, 102, 0, 0.01, false), (0, 0.5, 0.5, 0, true),
@@ -166,14 +166,14 @@ internal import Testing
         #expect(lines.isEmpty == same, "\(lines)")
     }
 
-    @Test("A tolerance holds for integers of 64 bits, which JSON writes as strings")
+    @Test("A tolerance applies to 64-bit integers, which are strings in JSON")
     func toleratesIntegers() throws {
         let rules = DiffRules(tolerances: ["int64_value": .init(absolute: 5, relative: 0)])
         #expect(try Self.lines(rules) { $0.int64Value = 5 }.isEmpty)
         #expect(try Self.lines(rules) { $0.int64Value = 6 }.count == 1)
     }
 
-    @Test("No more differences are kept than the limit says", arguments: [1, 2, 3])
+    @Test("The limit bounds the number of differences", arguments: [1, 2, 3])
     func isBounded(_ limit: Int) throws {
         var schema = Schema()
         try schema.add(Weir_Test_EverythingProto.file)
@@ -186,13 +186,13 @@ internal import Testing
     }
 
     @Test(
-        "What is not of the type is refused",
+        "Bytes of another type are rejected",
         arguments: [[0x18] as [UInt8], [0x1a, 1, 1], [0x72, 1, 0xff], [0x8a, 1, 9]])
     func refuses(_ bytes: [UInt8]) {
         #expect(throws: MessageError.self) { try Self.differences(bytes, []) }
     }
 
-    /// What differs between two JSON answers to dynamic calls.
+    /// The differences between two JSON responses to dynamic calls.
     private static func answers(
         _ left: String, _ right: String, _ rules: DiffRules = DiffRules(),
         types: (String, String) = ("application/json", "")
@@ -211,7 +211,7 @@ internal import Testing
     }
 
     @Test(
-        "Answers in JSON are compared by what they say",
+        "JSON responses are compared by value",
         arguments: [
             (#"{"a": 1, "b": [1, 2]}"#, #"{"b":[1,2],"a":1.0}"#, []),
             (#"{"a": 1}"#, #"{"a": 2}"#, ["payload.a | payload.a | 1 | 2"]),
@@ -235,7 +235,7 @@ internal import Testing
         #expect(try Self.answers(left, right) == expected)
     }
 
-    @Test("The rules for fields hold within JSON too")
+    @Test("The rules for fields also apply within JSON")
     func rulesInJSON() throws {
         let (left, right) = (
             #"{"at": 1, "score": 1.00, "in": {"x": 1}}"#,
@@ -248,7 +248,7 @@ internal import Testing
         #expect(try Self.answers(left, right).count == 4)
     }
 
-    @Test("What is not JSON, or not on both sides, is compared byte by byte")
+    @Test("Payloads that are not both JSON are compared byte by byte")
     func comparesOthersByBytes() throws {
         #expect(try Self.answers("{", "}") == [#"payload | payload | "ew==" | "fQ==""#])
         let text = ("text/plain", "text/plain; charset=utf-8")

@@ -3,7 +3,7 @@ internal import Testing
 @testable internal import Messages
 
 @Suite struct PaddedNumberTests {
-    @Test("Zeros make a number as wide as asked, and a wider one stays whole")
+    @Test("A number is padded with zeros to the width, and a wider one is not cut")
     func pads() {
         #expect(7.padded(2) == "07" && 0.padded(4) == "0000" && 12_345.padded(2) == "12345")
         #expect(UInt64.max.padded(20) == "18446744073709551615")

@@ -2,7 +2,7 @@ internal import Messages
 internal import Testing
 
 @Suite struct ProtobufMessageTests {
-    @Test("Every kind of field survives the way to bytes and back")
+    @Test("Every kind of field encodes and decodes to the same value")
     func roundTrips() throws {
         let endpoint = Weir_Admin_V1_Endpoint(
             name: "naïve \0 ☺", route: "/a/",
@@ -23,7 +23,7 @@ internal import Testing
     }
 
     @Test(
-        "A oneof remembers which field is set, even at its default",
+        "A oneof keeps which field is set, even with a default value",
         arguments: [.version(0), .value([]), .value([1]), .lease(7), nil]
             as [Etcdserverpb_Compare.OneOf_TargetUnion?])
     func keepsOneof(union: Etcdserverpb_Compare.OneOf_TargetUnion?) throws {
@@ -33,7 +33,7 @@ internal import Testing
                 == union)
     }
 
-    @Test("A map keeps its entries; the bytes don't depend on the order of insertion")
+    @Test("A map keeps its entries, and its bytes do not depend on the order of insertion")
     func keepsMaps() throws {
         var one = Google_Rpc_ErrorInfo(reason: "r")
         var other = Google_Rpc_ErrorInfo(reason: "r")
@@ -43,7 +43,7 @@ internal import Testing
         #expect(try Google_Rpc_ErrorInfo(serializedBytes: one.serializedBytes()) == one)
     }
 
-    @Test("Numbers of an enum without a name are kept")
+    @Test("Unknown enum numbers are kept")
     func keepsOpenEnums() throws {
         let message = Grpc_Health_V1_HealthCheckResponse(status: .init(rawValue: 77))
         let back = try Grpc_Health_V1_HealthCheckResponse(
@@ -51,7 +51,7 @@ internal import Testing
         #expect(back.status.rawValue == 77)
     }
 
-    @Test("A message larger than the arena's first chunk survives")
+    @Test("A message larger than the arena's first chunk encodes and decodes")
     func usesMoreChunks() throws {
         let names = (0..<20_000).map { "backend-\($0)" }
         let message = Weir_Admin_V1_ListBackendsResponse(backends: names.map { .init(name: $0) })
@@ -61,31 +61,32 @@ internal import Testing
     }
 
     @Test(
-        "A malformed message is told apart, with the place",
+        "A malformed message is rejected with the position",
         arguments: [
-            ([0x0a], "at byte 1, a number is cut off"),
-            ([0x0a, 0x05, 0x61], "at byte 2, field 1 announces 5 bytes, past the end"),
-            ([0x00, 0x01], "at byte 1, the key 0 is not a field number and a wire type"),
+            ([0x0a], "at byte 1, a number is truncated"),
+            ([0x0a, 0x05, 0x61], "at byte 2, the length of field 1, 5 bytes, exceeds the input"),
+            ([0x00, 0x01], "at byte 1, invalid key 0: not a field number and a wire type"),
             ([0x0b, 0x0c], "a field of its 2 bytes has the wrong type or is a group"),
-            ([0x0d, 0x01], "at byte 1, field 1 is cut off"),
+            ([0x0d, 0x01], "at byte 1, field 1 is truncated"),
         ] as [([UInt8], String)])
     func diagnosesMalformed(bytes: [UInt8], reason: String) {
         let error = #expect(throws: MessageError.self) {
             try Weir_Admin_V1_GetBackendRequest(serializedBytes: bytes)
         }
-        #expect(error?.description == "not a valid weir.admin.v1.GetBackendRequest: \(reason)")
+        #expect(error?.description == "invalid weir.admin.v1.GetBackendRequest: \(reason)")
     }
 
-    @Test("A string that is not UTF-8 is refused by name")
+    @Test("A string with invalid UTF-8 is rejected with the field's name")
     func refusesBadText() {
         let error = #expect(throws: MessageError.self) {
             try Weir_Admin_V1_GetBackendRequest(serializedBytes: [0x0a, 0x01, 0xff])
         }
         #expect(
-            error?.description == "field weir.admin.v1.GetBackendRequest.name is not valid UTF-8")
+            error?.description == "invalid UTF-8 in field weir.admin.v1.GetBackendRequest.name")
     }
 
-    @Test("Messages may nest 100 deep, and no deeper", arguments: [1, 99, 100, 101, 1_000_000])
+    @Test(
+        "Messages may nest 100 levels deep, and no deeper", arguments: [1, 99, 100, 101, 1_000_000])
     func boundsNesting(depth: Int) throws {
         // Each level is one field of type Nested; its length counts all bytes inside.
         var pieces: [[UInt8]] = []
@@ -110,9 +111,9 @@ internal import Testing
     }
 
     @Test(
-        "Fields that protobuf-c skips hide no nesting",
+        "Nesting inside fields that protobuf-c skips is detected",
         arguments: [
-            // The field numbers 2^29 and 0, as protobuf-c reads them, and a wire type that is reserved.
+            // The field numbers 2^29 and 0, as protobuf-c reads them, and a reserved wire type.
             [0xf8, 0xff, 0xff, 0xff, 0x7f, 0], [0x80, 0x00, 0], [0x0f, 0],
         ] as [[UInt8]])
     func findsHiddenNesting(prefix: [UInt8]) {
@@ -128,7 +129,7 @@ internal import Testing
         }
     }
 
-    @Test("Any bytes give a message or an error", arguments: 0..<200)
+    @Test("Any bytes decode to a message or an error", arguments: 0..<200)
     func survivesAnyBytes(seed: Int) {
         var state = UInt64(seed) &+ 7
         let bytes = (0..<(seed % 60)).map { _ in
@@ -143,7 +144,7 @@ internal import Testing
         }
     }
 
-    @Test("Raw messages are their bytes")
+    @Test("Raw messages keep their bytes")
     func keepsRawBytes() {
         #expect(RawMessage(serializedBytes: [1, 2, 3].rawSpan) == RawMessage([1, 2, 3]))
     }

@@ -1,7 +1,7 @@
 internal import Messages
 internal import Testing
 
-/// Protobuf's wire format as anybody can send it.
+/// Valid and invalid input in protobuf's wire format.
 @Suite struct WireFormatTests {
     private static func fields(_ bytes: [UInt8]) throws(MessageError) -> [(Int, WireReader.Value)] {
         var reader = WireReader(bytes[...])
@@ -17,23 +17,23 @@ internal import Testing
     }
 
     @Test(
-        "Every number of 64 bits is read as it was written",
+        "Every 64-bit number is read as written",
         arguments: DescriptorNumbersTests.boundaries)
     func readsVarints(value: UInt64) throws {
         let bytes = [0x08] + Self.varint(value)
         #expect(bytes.count <= 11)
         #expect(try Self.fields(bytes).map(\.1) == [.number(value, .varint)])
-        // Cut off anywhere, it is an error.
+        // Truncated input is an error.
         for count in 1..<bytes.count {
             #expect(throws: MessageError.self) { try Self.fields(Array(bytes.prefix(count))) }
         }
     }
 
-    @Test("Varints longer than they need to be are read; longer than ten bytes, they are refused")
+    @Test("Varints with needless bytes are accepted up to ten bytes")
     func boundsVarints() throws {
         let ones = [UInt8](repeating: 0xff, count: 9)
         let zeros = [UInt8](repeating: 0x80, count: 9)
-        // The tenth byte has room for one bit; protobuf drops the others.
+        // The tenth byte has one significant bit; protobuf drops the others.
         #expect(try Self.fields([0x08] + ones + [0x7f]).first?.1 == .number(.max, .varint))
         #expect(try Self.fields([0x08] + zeros + [0x00]).first?.1 == .number(0, .varint))
         for tail in [[0x80, 0x00], [0xff, 0x01]] as [[UInt8]] {
@@ -49,7 +49,8 @@ internal import Testing
         for type in 0..<8 as Range<UInt64> {
             let (key, overflow) = number.multipliedReportingOverflow(by: 8)
             guard !overflow else { continue }
-            // Enough for any type: eight bytes of which the first is a varint and a length of 0.
+            // Valid for any type: eight bytes, of which the first is also a varint and a length of
+            // 0.
             let bytes = Self.varint(key | type) + [UInt8](repeating: 0, count: 8)
             var reader = WireReader(bytes[...])
             let field = try? reader.next()
@@ -59,7 +60,7 @@ internal import Testing
     }
 
     @Test(
-        "A length past the end is refused, however large",
+        "Any length past the end is rejected",
         arguments: DescriptorNumbersTests.boundaries)
     func boundsLengths(length: UInt64) {
         let bytes = [0x0a] + Self.varint(length) + [1, 2, 3]
@@ -70,7 +71,7 @@ internal import Testing
     }
 
     @Test(
-        "A group is what lies between its tags",
+        "A group consists of the bytes between its tags",
         arguments: [
             ([0x13, 0x14], []), ([0x13, 0x18, 0x05, 0x14], [0x18, 0x05]),
             ([0x13, 0x1b, 0x1c, 0x14], [0x1b, 0x1c]),
@@ -87,7 +88,7 @@ internal import Testing
     }
 
     @Test(
-        "A group that does not end, or that ends inside another one, is refused",
+        "A group that does not end, or that ends inside another one, is rejected",
         arguments: [
             [0x13], [0x14], [0x13, 0x18], [0x13, 0x1c], [0x13, 0x1b, 0x14], [0x13, 0x1b, 0x1c],
             [0x13, 0x0a, 0x05, 0x14], [0x13, 0x0d, 0x14], [0x13, 0x00, 0x14], [0x13, 0x16, 0x14],
@@ -96,7 +97,7 @@ internal import Testing
         #expect(throws: MessageError.self) { try Self.fields(bytes) }
     }
 
-    @Test("Groups may nest 100 deep, and no deeper", arguments: [1, 100, 101, 1_000_000])
+    @Test("Groups may nest 100 levels deep, and no deeper", arguments: [1, 100, 101, 1_000_000])
     func boundsGroups(depth: Int) {
         let starts = [UInt8](repeating: 0x13, count: depth)
         let ends = [UInt8](repeating: 0x14, count: depth)

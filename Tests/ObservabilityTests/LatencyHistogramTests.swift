@@ -4,7 +4,7 @@ internal import Testing
 @testable internal import Observability
 
 @Suite struct LatencyHistogramTests {
-    @Test("Buckets follow each other without gap or overlap")
+    @Test("Buckets have no gaps and do not overlap")
     func coversAllValues() {
         var last = -1
         for value in UInt64(0)...100_000 {
@@ -25,7 +25,7 @@ internal import Testing
         #expect(found >= exact && found <= exact * (1 + 1.0 / 32))
     }
 
-    @Test("Histograms add up, and their difference is what came between")
+    @Test("Histograms can be added, and their difference contains the values in between")
     func addsAndSubtracts() {
         var one = LatencyHistogram()
         var other = LatencyHistogram()
@@ -45,7 +45,7 @@ internal import Testing
         #expect(difference.quantile(0.5) == other.quantile(0.5))
     }
 
-    @Test("The difference from a histogram that is not an earlier copy is the whole")
+    @Test("The difference from a histogram that is not an earlier copy is the whole histogram")
     func startsAgain() {
         var before = LatencyHistogram()
         for value in [1, 1_000, 1_000_000] as [UInt64] { before.record(nanoseconds: value) }
@@ -57,7 +57,7 @@ internal import Testing
         #expect(after.since(before) == after)
     }
 
-    @Test("Counts up to a bound never fall")
+    @Test("Counts up to a bound never decrease")
     func countsUpTo() {
         var histogram = LatencyHistogram()
         for value in [5, 50, 500, 5_000, 50_000] as [UInt64] {
@@ -69,7 +69,7 @@ internal import Testing
         #expect(histogram.count(upTo: .max) == 5)
     }
 
-    @Test("Nothing recorded has quantiles of 0, and the longest durations are kept")
+    @Test("An empty histogram has quantiles of 0, and the longest durations are kept")
     func hasEdges() {
         var histogram = LatencyHistogram()
         #expect(histogram.quantile(0.99) == 0)
@@ -89,7 +89,7 @@ internal import Testing
         #expect(figures.finished.first { $0.code == .unknown }?.latency.count == 984)
     }
 
-    @Test("The difference from counts of an earlier series of the same name is the whole")
+    @Test("The difference from an earlier series of the same name is the whole series")
     func startsAgain() {
         var before = CallFigures()
         before.started = 7

@@ -4,7 +4,7 @@ internal import Testing
 
 @testable internal import Observability
 
-/// A response as it is recorded.
+/// A recorded response.
 private func response(
     _ body: [UInt8] = [], code: StatusCode = .ok, message: String = "", limit: Int = 1 << 20,
     encoding: String = "identity"
@@ -16,7 +16,7 @@ private func response(
     return response
 }
 
-/// Messages as they are on the wire.
+/// Messages in wire format.
 private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8] {
     messages.reduce(into: []) { bytes, message in
         let payload = compressed ? Gzip.compress(message.rawSpan) : message
@@ -26,7 +26,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
 }
 
 @Suite struct ShadowAccountTests {
-    @Test("As many copies and bytes are allowed as the limits say, and no more")
+    @Test("Copies and bytes are allowed up to the limits")
     func isBounded() {
         let account = ShadowAccount(.init(endpoint: "e", backend: "b"), at: 0)
         let copies = (0..<4).map { _ in account.begin(limit: 3) }
@@ -43,7 +43,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
         #expect(account.bufferedBytes == 0)
     }
 
-    @Test("A tally begins anew with the report")
+    @Test("A reset of the report resets the tally")
     func resets() {
         let account = ShadowAccount(.init(endpoint: "e", backend: "b"), at: 0)
         let tally = ShadowTally(account)
@@ -59,7 +59,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
 
 @Suite struct RecordedResponseTests {
     @Test(
-        "Bodies are the same if all bytes are, kept or not, in whatever pieces they came",
+        "Bodies are equal if all bytes are, kept or not, in any pieces",
         arguments: [0, 99, 100, 101], [1, 3, 100])
     func compares(_ limit: Int, _ piece: Int) {
         let body = (0..<100).map { UInt8($0) }
@@ -77,7 +77,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
         #expect(!pieces.hasSameBody(as: response(Array(body.dropLast()))))
     }
 
-    @Test("Messages are unpacked; what can't be read is refused")
+    @Test("Messages are decompressed; invalid ones are rejected")
     func unpacks() throws {
         let body = framed([1, 2], [], [3])
         #expect(try response(body).messages(limit: 10) == [[1, 2], [], [3]])
@@ -112,7 +112,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
             primary: primary, shadow: shadow, heldBytes: 0)
     }
 
-    @Test("The status is compared before all else")
+    @Test("The status is compared first")
     func comparesStatuses() {
         let failed = response(framed([1]), code: .internalError, message: "oh")
         #expect(differences(response(), failed) == [":status OK INTERNAL: oh"])
@@ -134,14 +134,14 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
                 == [":bytes 305 bytes 6 bytes"])
     }
 
-    @Test("One side may be compressed")
+    @Test("One of the two bodies may be compressed")
     func seesThroughCompression() {
         let packed = response(framed([1, 2, 3], compressed: true), encoding: "gzip")
         #expect(differences(response(framed([1, 2, 3])), packed).isEmpty)
         #expect(differences(response(framed([1, 2, 4])), packed).count == 1)
     }
 
-    @Test("What is no field can be ignored too")
+    @Test("Parts that are not fields can be ignored too")
     func ignores() {
         let rules = ComparisonRules(diff: DiffRules(ignored: [":bytes", ":count", ":message"]))
         #expect(differences(response(framed([1])), response(framed([2], [3])), rules).isEmpty)
@@ -167,13 +167,13 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
         let found = pair.differences(rules, maxMessageBytes: 100)
         #expect(found.map(\.path) == ["status"])
         #expect(found.map(\.place) == ["[1].status"])
-        // Named by the handler, where the schema has no such service.
+        // Named by the handler, because the schema lacks the service.
         let named = ComparisonRules(
             schema: schema, replyTypes: ["/p.S/M": "grpc.health.v1.HealthCheckResponse"])
         #expect(named.replyType(of: "/p.S/M") == "grpc.health.v1.HealthCheckResponse")
     }
 
-    @Test("A ledger counts fields and what differs together, within bounds")
+    @Test("A ledger counts fields and combinations of differences, within bounds")
     func enters() {
         let ledger = DifferenceLedger(at: 0)
         let pair = comparison(response(), response())
@@ -222,7 +222,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
         #expect(content.samples[0].metadata.allSatisfy { $0.value == "(redacted)" })
     }
 
-    @Test("Findings from before a report was begun anew are not entered")
+    @Test("Results from before a reset are not added to the report")
     func forgets() {
         let pair = comparison(response(framed([1])), response(framed([2])))
         pair.account.reset(at: 0)

@@ -10,19 +10,17 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 
 import grpc
 import pytest
 import weir as weir_client
 
+from waiting import PATIENCE, SECONDS, polled, wait_for  # noqa: F401
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # The debug build, unless another folder is named.
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
-# How long to wait for what takes no time; longer where everything is slow.
-PATIENCE = int(os.environ.get("WEIR_PATIENCE", "1"))
-SECONDS = 20 * PATIENCE
 # Weir rejects keys and access files that their group may write, which some users' umask makes.
 os.umask(0o022)
 # For the frames and the counting of allocations that benchmarks use too.
@@ -193,11 +191,7 @@ class Mesh:
 
     def wait_for(self, name, condition, seconds=SECONDS):
         """Asks for a backend's status until the condition holds."""
-        end = time.monotonic() + seconds
-        while not condition(status := self.status(name)):
-            assert time.monotonic() < end, str(status)
-            time.sleep(0.05)
-        return status
+        return polled(lambda: self.status(name), condition, seconds)
 
     def wait_ready(self, name):
         """Waits until all replicas of a backend get requests."""
@@ -322,15 +316,6 @@ def free_port():
 def answers(port):
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_for(holds, seconds=SECONDS):
-    """Waits until something holds; returns how long that took."""
-    start = time.monotonic()
-    while not holds():
-        assert time.monotonic() - start < seconds, "did not come true in time"
-        time.sleep(0.01)
-    return time.monotonic() - start
 
 
 @contextlib.contextmanager

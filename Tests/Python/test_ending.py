@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from conftest import BUILD, free_port, load, start_demo, started, tool, wait_for
 from peer import Peer
+from waiting import stays
 
 HELLO = "/helloworld.Greeter/SayHello"
 
@@ -68,7 +68,7 @@ def test_health_says_not_serving_first_and_connections_are_taken_meanwhile():
     server.process.send_signal(signal.SIGTERM)
     wait_for(lambda: health(server.data) == health_pb2.HealthCheckResponse.NOT_SERVING, 4)
     with Load(server.data) as busy:
-        time.sleep(0.5)
+        wait_for(lambda: busy.done > 50)
     assert busy.done and not busy.failures
     # The state is a successor's now.
     run = tool(server, "traffic", "set", "greeter", "greeter-v1=1", check=False)
@@ -126,8 +126,7 @@ def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
     with Load(addresses["data"]) as busy:
         wait_for(lambda: busy.done > 50)
         new = start("--take-over", "30")
-        time.sleep(0.5)
-        assert new.poll() is None
+        assert stays(lambda: new.poll() is None, 0.5)
         old.send_signal(signal.SIGTERM)
         assert new.stdout.readline()
         assert old.wait(20) == 0

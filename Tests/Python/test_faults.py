@@ -40,10 +40,7 @@ class Load:
                 self.errors.append(error)
 
     def wait(self, number):
-        end = time.monotonic() + 30
-        while self.done < number:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_for(lambda: self.done >= number, 30)
 
     def stop(self):
         self.stopped.set()
@@ -175,7 +172,8 @@ def test_the_streams_that_a_server_takes_are_not_exceeded(mesh):
     def answer(connection, stream):
         if connection not in connections:
             connections.append(connection)
-        time.sleep(0.01)
+        # A slow server, so that requests overlap.
+        threading.Event().wait(0.01)
         connection.reply(stream)
 
     server = FrameServer(answer, max_streams=2)

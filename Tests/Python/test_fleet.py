@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 
 import grpc
 import pytest
@@ -256,12 +255,13 @@ def test_without_etcd_all_go_on_serving_and_catch_up_when_it_is_back(three):
 
 
 class Proxy:
-    """Passes connections on to a port, until it is frozen: then nothing passes and nothing closes, as when a
-    network is cut."""
+    """Forwards connections to a port. When it is frozen, it forwards nothing and closes nothing, like
+    a network partition."""
 
     def __init__(self, port):
         self.target = port
-        self.frozen = threading.Event()
+        self.flowing = threading.Event()
+        self.flowing.set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.sockets = []
@@ -283,8 +283,7 @@ class Proxy:
     def pump(self, source, target):
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
-                while self.frozen.is_set():
-                    time.sleep(0.02)
+                self.flowing.wait()
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
 
@@ -300,7 +299,7 @@ def test_one_that_is_cut_off_serves_what_it_has_and_catches_up(fleet):
         cut = fleet.start("cut", proxy.address)
         reply = fleet.set(fleet.admins[0], 0.5)
         wait_for(lambda: fleet.revisions() == [reply.revision] * 2)
-        proxy.frozen.set()
+        proxy.flowing.clear()
         latest = fleet.set(fleet.admins[0], 0.25)
         assert fleet.revisions() == [latest.revision, reply.revision]
         with grpc.insecure_channel(cut.data) as channel:
@@ -312,7 +311,7 @@ def test_one_that_is_cut_off_serves_what_it_has_and_catches_up(fleet):
         with pytest.raises(grpc.RpcError) as caught:
             fleet.set(fleet.admins[1], 0.9)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-        proxy.frozen.clear()
+        proxy.flowing.set()
         wait_for(lambda: metric(cut, "weir_store_up") == 1)
         wait_for(lambda: fleet.revisions() == [latest.revision] * 2)
         assert fleet.endpoint(fleet.admins[1]) == fleet.endpoint(fleet.admins[0])

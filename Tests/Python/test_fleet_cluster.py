@@ -124,7 +124,7 @@ class Cut(contextlib.ExitStack):
 
     def set(self, is_cut):
         for proxy in self.proxies:
-            proxy.frozen.set() if is_cut else proxy.frozen.clear()
+            proxy.flowing.clear() if is_cut else proxy.flowing.set()
 
 
 @pytest.fixture

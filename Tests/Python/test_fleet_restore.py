@@ -109,7 +109,7 @@ def test_a_restored_history_is_not_applied_to_a_later_state(fleet, backups):
 
     plan = tool(again, "state", "adopt", "--dry-run").stdout
     assert f"the server was at revision {revision}, the store at revision {revision + 1}" in plan
-    assert f"they are the same up to revision {revision - 3}" in plan
+    assert f"they are equal up to revision {revision - 3}" in plan
     assert "(nothing has changed)" in plan and '~ endpoint  greeter' in plan
     assert fleet.endpoint(fleet.admins[1]) == served
     tool(again, "state", "adopt")
@@ -129,7 +129,7 @@ def test_a_state_that_is_restored_is_followed_by_all(fleet, backups):
     served = fleet.endpoint(fleet.admins[0])
     plan = tool(first, "state", "restore", "--dry-run").stdout
     assert f"would contain revision {revision} (nothing has changed)" in plan
-    assert f"they are the same up to revision {revision - 3}" in plan
+    assert f"they are equal up to revision {revision - 3}" in plan
     assert metric(first, "weir_store_diverged") == 1
     assert f"the store contains revision {revision}" in tool(first, "state", "restore").stdout
     # The other one has the same history, and continues by itself.

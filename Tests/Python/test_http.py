@@ -6,7 +6,6 @@ import json
 import socket
 import struct
 import subprocess
-import time
 
 import grpc
 import pytest
@@ -110,7 +109,7 @@ def test_http2_gets_the_same(fixture_server, serve):
     ("status=204&bytes=0", 204, "application/x-protobuf", b""),
     ("status=999", 502, "application/json", None),
     ("fail=cake", 404, "application/json",
-     b'{"code":"NOT_FOUND","message":"there is no cake"}\n'),
+     b'{"code":"NOT_FOUND","message":"no cake"}\n'),
 ])
 def test_the_response_is_the_backends(http, query, status, content_type, body):
     got = ask(http, "GET", f"/dynamic?{query}")
@@ -304,7 +303,8 @@ def test_shadows_copy_plain_http_too(fixture_server, operator, http):
 
 def test_a_drain_lets_http_requests_finish():
     server = Server([BUILD / "FixtureServer"])
-    address, _ = server.first_line.split()
+    address, admin = server.first_line.split()
+    server.data, server.admin = address, admin
     idle, undecided = http_client(address), socket.create_connection(
         tuple(address.split(":")), timeout=20)
     assert ask(idle, "GET", "/dynamic?bytes=1")[0] == 200
@@ -312,10 +312,11 @@ def test_a_drain_lets_http_requests_finish():
     with concurrent.futures.ThreadPoolExecutor() as pool:
         # The drain's end, after 5 s, cuts off what waits.
         waiting = pool.submit(lambda: ask(busy, "GET", "/dynamic?wait"))
-        time.sleep(0.5)
+        wait_for(lambda: json.loads(tool(server, "stats", "dynamic", "--json").stdout)[
+            "backends"][0]["inFlight"] == "1")
         stopping = pool.submit(server.stop)
-        time.sleep(0.5)
         assert undecided.recv(1) == b""
+        assert idle.sock.recv(1, socket.MSG_PEEK) == b""
         with pytest.raises((RemoteDisconnected, ConnectionError)):
             ask(idle, "GET", "/dynamic?bytes=1")
         assert not stopping.done()
@@ -365,7 +366,7 @@ def test_handlers_take_and_give_json(fixture_server):
     assert reply["shadows"] == []
     for text, problem in [
         ('{"nam": "raw"}', "nam is not a field of weir.admin.v1.GetEndpointRequest"),
-        ('{"name": "none"}', "no endpoint 'none'"), ("{", "not valid JSON"),
+        ('{"name": "none"}', "no endpoint 'none'"), ("{", "invalid JSON"),
     ]:
         head, reply = call("GetEndpoint", text)
         assert reply is None and problem in head

@@ -164,7 +164,6 @@ def test_silent_clients_are_asked_for_a_sign_of_life(serve):
         # Frames are read, and PINGs answered, by one of them only.
         reading = threading.Thread(target=lambda: lively.until(lambda frame: frame.kind == GOAWAY))
         reading.start()
-        time.sleep(4)
         stream = dead.input
         kinds = []
         while (found := frames.read_frame(stream)) is not None:
@@ -503,7 +502,7 @@ def test_requests_per_second():
     assert milliseconds == int(trailing["grpc-retry-pushback-ms"])
     run = tool(server, "endpoint", "limit", "greeter", "--requests-per-second", "0", check=False)
     assert run.returncode == 64
-    assert "'--requests-per-second <requests-per-second>': give a number from" in run.stderr
+    assert "'--requests-per-second <requests-per-second>': use a number from" in run.stderr
     tool(server, "endpoint", "limit", "greeter", "--none")
     assert "at once" not in tool(server, "endpoint", "list").stdout
     with grpc.insecure_channel(server.data) as channel:
@@ -519,7 +518,7 @@ def test_wrong_limits_are_refused():
     for option, words in [
             ("max-everything=1", "there is no limit 'max-everything'"),
             ("max-resets=x", "max-resets takes a whole number from 10 to 2147483647, not 'x'"),
-            ("max-resets", "--limit 'max-resets' is not NAME=VALUE")]:
+            ("max-resets", "invalid --limit 'max-resets': use NAME=VALUE")]:
         run = subprocess.run(
             [BUILD / "weir", "serve", "--limit", option], capture_output=True, text=True, timeout=20)
         assert run.returncode == 64 and words in run.stderr

@@ -110,7 +110,7 @@ def is_number(path, arguments, argument, folder):
     done = subprocess.run(
         [WEIR, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SECONDS, cwd=folder,
         env={**os.environ, "WEIR_ADMIN": "127.0.0.1:1"})
-    return "give a number from" in done.stderr or "give a whole number from" in done.stderr
+    return "use a number from" in done.stderr or "use a whole number from" in done.stderr
 
 
 def table(folder):
@@ -280,18 +280,18 @@ def test_sockets_that_a_service_manager_does_not_give(count, tmp_path):
 
 
 @pytest.mark.parametrize("words,reason", [
-    (["call", "a.B/C", "--timeout=1e300"], "'1e300' is invalid for '--timeout <timeout>': give a number from 0.001 to 604800"),
-    (["call", "a.B/C", "--timeout=nan"], "give a number from 0.001 to 604800"),
-    (["stats", "--interval=0"], "'0' is invalid for '--interval <interval>': give a number from 0.1 to 60"),
-    (["stats", "--count=0"], "give a whole number from 1 to 2147483647"),
-    (["history", "--limit=-1"], "give a whole number from 0 to 4294967295"),
-    (["diff", "18446744073709551616"], "give a whole number from 0 to 18446744073709551615"),
-    (["serve", "--loops=1025"], "give a whole number from 1 to 1024"),
-    (["serve", "--keep-days=inf"], "give a number from 0.001 to 36500"),
+    (["call", "a.B/C", "--timeout=1e300"], "'1e300' is invalid for '--timeout <timeout>': use a number from 0.001 to 604800"),
+    (["call", "a.B/C", "--timeout=nan"], "use a number from 0.001 to 604800"),
+    (["stats", "--interval=0"], "'0' is invalid for '--interval <interval>': use a number from 0.1 to 60"),
+    (["stats", "--count=0"], "use a whole number from 1 to 2147483647"),
+    (["history", "--limit=-1"], "use a whole number from 0 to 4294967295"),
+    (["diff", "18446744073709551616"], "use a whole number from 0 to 18446744073709551615"),
+    (["serve", "--loops=1025"], "use a whole number from 1 to 1024"),
+    (["serve", "--keep-days=inf"], "use a number from 0.001 to 36500"),
     (["serve", "--limit=max-connections=1e300"], "max-connections"),
-    (["traffic", "set", "e", "b=90%"], "'90%' is not a finite number"),
-    (["shadow", "set", "e", "b=nan"], "'nan' is not a finite number"),
-    (["backend", "create", "b", "--wait=inf"], "give a number from 0 to 86400"),
+    (["traffic", "set", "e", "b=90%"], "invalid number '90%'"),
+    (["shadow", "set", "e", "b=nan"], "invalid number 'nan'"),
+    (["backend", "create", "b", "--wait=inf"], "use a number from 0 to 86400"),
 ])
 def test_an_error_names_the_option_the_value_and_the_range(words, reason):
     done = subprocess.run([WEIR, *words], capture_output=True, text=True, timeout=SECONDS)

@@ -54,7 +54,7 @@ def test_an_export_of_any_text_is_read_as_the_same_text(servers, tmp_path):
     worker = yaml.safe_load(exported)["backends"][0]["worker"]
     assert worker["command"] == ["true", *values]
     assert worker["environment"] == {f"E{number}": value for number, value in enumerate(values)}
-    assert "nothing to change" in apply(weir, tmp_path, exported).stdout
+    assert "no changes" in apply(weir, tmp_path, exported).stdout
     other = servers()
     apply(other, tmp_path, exported)
     assert export(other, "--reveal-secrets") == exported
@@ -70,7 +70,7 @@ def test_an_export_with_any_name_is_applied(servers, tmp_path):
         tool(weir, "endpoint", "create", name, "--route", f"/p.N{NAMES.index(name)}/", "--backend", name)
     exported = export(weir)
     assert {backend["name"] for backend in yaml.safe_load(exported)["backends"]} == set(NAMES)
-    assert "nothing to change" in apply(weir, tmp_path, exported).stdout
+    assert "no changes" in apply(weir, tmp_path, exported).stdout
     other = servers()
     apply(other, tmp_path, exported)
     assert export(other) == exported

@@ -154,7 +154,7 @@ def test_an_export_masks_and_a_backup_reveals(stubs, tmp_path):
     run = tool(server, "export")
     assert not shows(run.stdout) and "--reveal-secrets" in run.stderr and "2 environment" in run.stderr
     file.write_text(run.stdout)
-    assert "nothing to change" in tool(server, "apply", "-f", file).stdout
+    assert "no changes" in tool(server, "apply", "-f", file).stdout
     # On another server the placeholder would become the value.
     rejected = tool(other, "apply", "-f", file, check=False)
     assert rejected.returncode == 1 and "the value is masked" in rejected.stderr

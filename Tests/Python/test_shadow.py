@@ -10,6 +10,7 @@ import grpc
 import pytest
 from conftest import BUILD, ROOT, Server, memory
 from frame_server import FrameServer
+from waiting import polled, stays
 
 RAW = "/test.Raw/"
 CATALOG = "/test.catalog.Catalog/"
@@ -41,12 +42,8 @@ def report(mesh, backend="shadow", endpoint="raw"):
 
 
 def wait_for(mesh, condition, **options):
-    """Asks for a report until the condition holds."""
-    end = time.monotonic() + 15
-    while not condition(answer := report(mesh, **options)):
-        assert time.monotonic() < end, str(answer)
-        time.sleep(0.05)
-    return answer
+    """Waits until a condition holds for the report; returns the report."""
+    return polled(lambda: report(mesh, **options), condition)
 
 
 def drops(report):
@@ -94,9 +91,9 @@ def test_shadows_get_their_share_and_callers_notice_nothing(mesh):
         mesh.tool("shadow", "set", "raw", f"{name}=0")
     for _ in range(50):
         call(mesh, "Note", b"later")
-    time.sleep(0.3)
-    assert {name: len(seen(server)) for name, server in servers.items()} == {
-        **counts, "b1": number + 50}
+    expected = {**counts, "b1": number + 50}
+    assert stays(lambda: {
+        name: len(seen(server)) for name, server in servers.items()} == expected, 0.3)
 
 
 def chi_square(table):
@@ -182,12 +179,18 @@ def test_all_kinds_of_call_are_copied(mesh, stubs, kind):
                for size in sizes)
     assert stub.StreamingInputCall(uploads).aggregated_payload_size == sum(sizes)
 
+    turn = threading.Semaphore(1)
+
     def turns():
         for parameter in parameters:
-            time.sleep(0.02)
+            assert turn.acquire(timeout=10)
             yield messages.StreamingOutputCallRequest(response_parameters=[parameter])
 
-    assert [len(r.payload.body) for r in stub.FullDuplexCall(turns())] == sizes
+    received = []
+    for reply in stub.FullDuplexCall(turns()):
+        received.append(len(reply.payload.body))
+        turn.release()
+    assert received == sizes
     stub.UnaryCall(messages.SimpleRequest(response_size=10), compression=grpc.Compression.Gzip)
     answer = wait_for(mesh, lambda answer: answer.compared == 5)
     assert answer.equal == 5, answer
@@ -206,13 +209,9 @@ def test_all_kinds_of_call_are_copied_to_swift_handlers(demo, stubs, weir):
         assert "Grace" in gathered
         assert [reply.message for reply in stub.SayHelloBidiStream(iter(names))] == [
             "Hello Ada!", "Hello Grace!"]
-    end = time.monotonic() + 10
-    while True:
-        run = weir("shadow", "report", "greeter", "--json")
-        answer = json.loads(run.stdout)["reports"][0]
-        if answer["compared"] == "4" or time.monotonic() > end:
-            break
-        time.sleep(0.05)
+    answer = polled(
+        lambda: json.loads(weir("shadow", "report", "greeter", "--json").stdout)["reports"][0],
+        lambda answer: answer["compared"] == "4")
     assert answer["compared"] == answer["differing"] == "4", answer
     assert {field["field"] for field in answer["fields"]} == {"message"}
     places = [difference["place"] for sample in answer["samples"]
@@ -334,10 +333,7 @@ def test_a_handler_that_hangs_keeps_its_place(handlers, stubs):
         answer = state()
         assert drops(answer)["deadline"] == 3 and answer.in_flight == 3
         assert drops(answer)["in_flight"] == answer.selected - 3 > 10
-        end = time.monotonic() + 15
-        while state().in_flight > 0:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        polled(state, lambda answer: answer.in_flight == 0)
 
 
 def test_a_shadow_over_its_bytes_is_dropped(mesh):
@@ -545,7 +541,7 @@ def test_the_tool_reports_and_warns_before_a_promotion(mesh):
             "weir: warning: the shadow report of 'shadow' is bad: DIFFERS: 100.00 %")
     # Taking weight away needs no warning.
     assert mesh.tool("traffic", "set", "raw", "primary=0.95", "shadow=0.05").stderr == ""
-    assert "the report starts again" in mesh.tool("shadow", "reset", "raw").stdout
+    assert "report restarted" in mesh.tool("shadow", "reset", "raw").stdout
     assert "TOO FEW: 0 answers" in mesh.tool("shadow", "report", "raw").stdout
     assert mesh.tool("traffic", "set", "raw", "shadow=1").stderr == ""
 

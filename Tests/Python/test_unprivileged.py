@@ -154,7 +154,7 @@ def test_copies_run_with_a_lower_priority():
 def test_without_a_home_the_server_asks_where_the_state_is():
     for environment in ({}, {"HOME": ""}, {"HOME": "relative"}, {"XDG_STATE_HOME": "relative"}):
         text = serving_complaint(**environment)
-        assert "no default state directory without HOME" in text and "--state-dir" in text
+        assert "no default state directory, because HOME" in text and "--state-dir" in text
 
 
 @pytest.mark.parametrize("environment", [
@@ -204,7 +204,7 @@ def test_a_stored_state_that_cannot_be_reached_is_not_called_missing(tmp_path):
     tmp_path.chmod(0)
     try:
         text = complaint("state", "check", "--state-dir", tmp_path)
-        assert f"there is no state in '{tmp_path}/weir.db': Permission denied" in text
+        assert f"no state in '{tmp_path}/weir.db': Permission denied" in text
     finally:
         tmp_path.chmod(0o700)
 

@@ -9,7 +9,8 @@ import pytest
 from churn import Churn
 from conftest import BUILD, PATIENCE, SECONDS
 from test_upstream import call
-from test_workers import command, wait_until, worker
+from test_workers import command, worker
+from waiting import wait_for
 
 
 @pytest.mark.parametrize("program, reason", [
@@ -90,13 +91,13 @@ def test_update_fails_if_a_newer_one_supersedes_it(mesh):
     first = subprocess.Popen(
         [BUILD / "weir", "backend", "update", "raw", "--worker", "sleep 300", "--wait", "60",
          "--admin", mesh.weir.admin], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: revision(mesh, "raw") > old)
+    wait_for(lambda: revision(mesh, "raw") > old)
     broken = revision(mesh, "raw")
     mesh.tool("backend", "update", "raw", "--worker", f"env NAME=fixed {command(mesh)}")
     _, errors = first.communicate(timeout=SECONDS)
     assert first.returncode == 1
     fixed = revision(mesh, "raw")
-    assert f"it was changed again: revision {fixed} followed revision {broken}" in errors
+    assert f"another change followed: revision {fixed} replaced revision {broken}" in errors
     assert call(mesh, "Name").startswith(b"fixed")
 
 

@@ -15,6 +15,7 @@ import pytest
 from conftest import PATIENCE, ROOT, SECONDS, Mesh, start_weir, tool
 from test_faults import Load
 from test_upstream import RAW, READY, call, failure
+from waiting import stays, wait_for
 
 
 def command(mesh):
@@ -34,13 +35,6 @@ def is_running(pid):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def wait_until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def all_ready(status):
@@ -75,10 +69,10 @@ def test_output_goes_to_the_log_with_the_workers_name(stubs):
 def test_a_crash_loop_is_slowed_down_and_told(mesh):
     mesh.tool("backend", "create", "raw", "--worker", "sh -c 'echo broken; exit 7'", "--wait", "0")
     mesh.endpoint("raw", RAW, "raw")
-    time.sleep(3)
-    status = mesh.status("raw")
+    # The delays between the restarts grow.
+    assert stays(lambda: mesh.status("raw").replicas[0].restarts <= 4, 3)
+    status = mesh.wait_for("raw", lambda status: status.replicas[0].restarts >= 1)
     assert not status.usable
-    assert 1 <= status.replicas[0].restarts <= 4
     assert status.replicas[0].last_failure == "exited with code 7: broken"
     assert "raw#0 exited with code 7" in status.problem
     error = failure(lambda: call(mesh, "Name"))
@@ -100,7 +94,7 @@ def test_an_update_replaces_the_processes_one_by_one_and_fails_no_request(mesh):
     mesh.tool("backend", "update", "raw", "--worker", f"env NAME=new {command(mesh)}")
     mesh.wait_for("raw", lambda status: all_ready(status) and not old & {
         replica.pid for replica in status.replicas})
-    wait_until(lambda: not any(is_running(pid) for pid in old))
+    wait_for(lambda: not any(is_running(pid) for pid in old))
     load.wait(load.done + 50)
     load.stop()
     assert not load.errors
@@ -125,7 +119,7 @@ def test_more_and_fewer_processes(mesh):
     gone = {replica.pid for replica in status.replicas} - {first}
     mesh.tool("backend", "update", "raw", "--replicas", "1")
     mesh.wait_for("raw", lambda status: len(status.replicas) == 1)
-    wait_until(lambda: not any(is_running(pid) for pid in gone))
+    wait_for(lambda: not any(is_running(pid) for pid in gone))
     assert is_running(first)
 
 
@@ -134,7 +128,7 @@ def test_a_deleted_backend_stops_its_processes(mesh):
     pids = [replica.pid for replica in mesh.status("raw").replicas]
     mesh.tool("endpoint", "delete", "raw")
     mesh.tool("backend", "delete", "raw")
-    wait_until(lambda: not any(is_running(pid) for pid in pids))
+    wait_for(lambda: not any(is_running(pid) for pid in pids))
 
 
 def test_a_worker_takes_no_more_requests_at_once_than_it_may(mesh):
@@ -154,11 +148,10 @@ def test_no_orphan_is_left(stubs, number):
     pids = [replica.pid for replica in mesh.status("raw").replicas]
     assert all(is_running(pid) for pid in pids)
     # Longer than a thread of a pool lives idle: the death of Weir's process counts, not of a thread.
-    time.sleep(2)
-    assert all(is_running(pid) for pid in pids)
+    assert stays(lambda: all(is_running(pid) for pid in pids), 2)
     mesh.weir.stop(number)
     mesh.channel.close()
-    wait_until(lambda: not any(is_running(pid) for pid in pids), 5)
+    wait_for(lambda: not any(is_running(pid) for pid in pids), 5)
 
 
 def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace_period(mesh, tmp_path):
@@ -170,7 +163,7 @@ def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace_period(mesh, tm
     pid = mesh.wait_for("w", lambda status: status.replicas and status.replicas[0].pid).replicas[0].pid
     began = time.monotonic()
     mesh.tool("backend", "delete", "w")
-    wait_until(lambda: not is_running(pid), 5)
+    wait_for(lambda: not is_running(pid), 5)
     assert time.monotonic() - began > 0.25
 
 
@@ -193,7 +186,7 @@ def test_a_second_signal_ends_the_wait_for_workers_that_ignore_the_first(stubs, 
     begin = time.monotonic()
     assert mesh.stop() == 0
     assert time.monotonic() - begin < 5 * PATIENCE
-    wait_until(lambda: not any(is_running(pid) for pid in pids))
+    wait_for(lambda: not any(is_running(pid) for pid in pids))
 
 
 # The environment.
@@ -212,7 +205,7 @@ def test_workers_do_not_inherit_what_is_meant_for_weir_alone(tmp_path):
     file.write_text(json.dumps({"worker": {
         "command": ["sh", "-c", script], "environment": {"WEIR_TOKEN": "of the worker"}}}))
     tool(server, "backend", "create", "w", "-f", file, "--wait", "0")
-    wait_until(folder.exists)
+    wait_for(folder.exists)
     lines = dict(line.split("=", 1) for line in folder.read_text().splitlines())
     assert lines["OF_THE_USER"] == "kept" and lines["WEIR_WORKER_SOCKET"].endswith(".sock")
     # What the backend sets is the worker's own.
@@ -263,7 +256,7 @@ def test_what_a_worker_has_started_ends_with_its_backend(mesh, tmp_path, child):
     pid = mesh.status("raw").replicas[0].pid
     mesh.tool("endpoint", "delete", "raw")
     mesh.tool("backend", "delete", "raw")
-    wait_until(lambda: not any(map(is_running, [pid, *group.children])), 5)
+    wait_for(lambda: not any(map(is_running, [pid, *group.children])), 5)
 
 
 def test_what_a_worker_has_started_ends_with_weir(stubs, tmp_path):
@@ -278,7 +271,7 @@ def test_the_grace_period_is_also_that_of_what_a_worker_has_started(mesh, tmp_pa
     group = Group(mesh, tmp_path, f"sh -c 'trap \"sleep 0.2; touch {done}; exit\" TERM; "
                                   "while :; do sleep 0.02; done'")
     os.kill(mesh.status("raw").replicas[0].pid, signal.SIGKILL)
-    wait_until(lambda: not is_running(group.children[0]), 5)
+    wait_for(lambda: not is_running(group.children[0]), 5)
     assert done.exists()
 
 
@@ -310,14 +303,14 @@ def test_orphans_are_reaped_where_weir_adopts_them(tmp_path):
               "while :; do sleep 0.1; done")
     (tmp_path / "w.json").write_text(json.dumps({"worker": {"command": ["sh", "-c", script]}}))
     tool(server, "backend", "create", "w", "-f", tmp_path / "w.json", "--wait", "0")
-    wait_until(lambda: file.exists() and len(file.read_text().split()) == 5)
+    wait_for(lambda: file.exists() and len(file.read_text().split()) == 5)
     orphans = {int(line) for line in file.read_text().split()}
-    wait_until(lambda: orphans <= children(server.process.pid).keys())
-    wait_until(lambda: not orphans & children(server.process.pid).keys(), 10)
+    wait_for(lambda: orphans <= children(server.process.pid).keys())
+    wait_for(lambda: not orphans & children(server.process.pid).keys(), 10)
     # The exit codes of workers are still Weir's to read.
     for code in (7, 8):
         tool(server, "backend", "update", "w", "--worker", f"sh -c 'exit {code}'", "--wait", "0")
-        wait_until(lambda: f"exited with code {code}" in tool(server, "backend", "show", "w").stdout)
+        wait_for(lambda: f"exited with code {code}" in tool(server, "backend", "show", "w").stdout)
     assert server.stop() == 0
 
 
@@ -360,7 +353,7 @@ def test_the_directories_of_dead_servers_are_removed_and_those_of_live_ones_stay
         server = start_weir(prefix=["env", "-u", "RUNTIME_DIRECTORY", f"TMPDIR={temporary}"])
         before = sockets_in(temporary)
         tool(server, "backend", "create", "w", "--worker", "sleep 60", "--wait", "0")
-        wait_until(lambda: set(sockets_in(temporary)) - set(before))
+        wait_for(lambda: set(sockets_in(temporary)) - set(before))
         server.folder, = set(sockets_in(temporary)) - set(before)
         return server
 
@@ -368,7 +361,7 @@ def test_the_directories_of_dead_servers_are_removed_and_those_of_live_ones_stay
     killed.stop(signal.SIGKILL)
     assert killed.folder.exists()
     new = start()
-    wait_until(lambda: not killed.folder.exists(), 5)
+    wait_for(lambda: not killed.folder.exists(), 5)
     assert live.folder.exists() and new.folder.exists()
     assert live.stop() == 0 and new.stop() == 0
     assert not sockets_in(temporary)
@@ -380,7 +373,7 @@ def test_the_runtime_directory_of_a_unit_is_used_first(temporary):
     other.mkdir()
     server = start_weir(prefix=["env", f"RUNTIME_DIRECTORY={runtime}", f"TMPDIR={other}"])
     tool(server, "backend", "create", "w", "--worker", "sleep 60", "--wait", "0")
-    wait_until(lambda: sockets_in(runtime))
+    wait_for(lambda: sockets_in(runtime))
     assert not sockets_in(other)
     assert server.stop() == 0
 
@@ -393,11 +386,10 @@ def test_an_update_does_not_wait_for_a_broken_one(mesh):
     # It never listens, ignores SIGTERM, and has a minute for each.
     mesh.tool("backend", "update", "raw", "--worker",
               "sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'", "--wait", "0")
-    time.sleep(1)
-    assert call(mesh, "Name").startswith(b"old")
+    assert stays(lambda: call(mesh, "Name").startswith(b"old"), 1)
     begin = time.monotonic()
     mesh.tool("backend", "update", "raw", "--worker", f"env NAME=fixed {command(mesh)}")
-    wait_until(lambda: {call(mesh, "Name").split()[0] for _ in range(10)} == {b"fixed"}, SECONDS)
+    wait_for(lambda: {call(mesh, "Name").split()[0] for _ in range(10)} == {b"fixed"}, SECONDS)
     # Not even for the end of the broken process, which gets the grace period of 10 s.
     assert time.monotonic() - begin < 8 * PATIENCE
     assert not mesh.status("raw").problem
@@ -414,11 +406,10 @@ def test_an_update_of_times_keeps_the_processes_and_is_used_at_the_next_stop(mes
     mesh.tool("backend", "create", "w", "-f", write(gracePeriod="60s"), "--wait", "0")
     pid = mesh.wait_for("w", lambda status: status.replicas and status.replicas[0].pid).replicas[0].pid
     mesh.tool("backend", "update", "w", "-f", write(gracePeriod="0.3s"), "--wait", "0")
-    time.sleep(0.5)
-    assert mesh.status("w").replicas[0].pid == pid
+    assert stays(lambda: mesh.status("w").replicas[0].pid == pid, 0.5)
     begin = time.monotonic()
     mesh.tool("backend", "delete", "w")
-    wait_until(lambda: not is_running(pid), 5)
+    wait_for(lambda: not is_running(pid), 5)
     assert time.monotonic() - begin > 0.25
 
 

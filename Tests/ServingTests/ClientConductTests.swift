@@ -5,7 +5,7 @@ internal import Transport
 
 private let second: UInt64 = 1_000_000_000
 
-@Suite("What a client may do on its connection")
+@Suite("Limits on a client's frames")
 struct ClientConductTests {
     private var limits: Limits {
         var limits = Limits()
@@ -16,17 +16,17 @@ struct ClientConductTests {
         return limits
     }
 
-    @Test("As many PINGs in a hurry as there are strikes are let pass, and no more")
+    @Test("PINGs below the interval are accepted up to the number of strikes")
     func countsPings() {
         var conduct = ClientConduct(limits, at: 0)
-        // The first has no one before it.
+        // The first PING has no previous one.
         for number in 0...2 {
             #expect(conduct.pinged(at: UInt64(number) * second, sinceContent: false) == nil)
         }
         #expect(conduct.pinged(at: 3 * second, sinceContent: false) == .tooManyPings)
     }
 
-    @Test("PINGs at the interval are no strikes, just below it they are")
+    @Test("PINGs at the interval are not strikes, just below it they are")
     func takesTheInterval() {
         var calm = ClientConduct(limits, at: 0)
         for number in 0..<20 {
@@ -39,7 +39,7 @@ struct ClientConductTests {
         #expect(refused == [nil, nil, nil, .tooManyPings])
     }
 
-    @Test("While content goes out, PINGs are forgiven")
+    @Test("PINGs are not strikes while the server sends content")
     func forgivesPings() {
         var conduct = ClientConduct(limits, at: 0)
         for number in 0..<100 {
@@ -47,7 +47,7 @@ struct ClientConductTests {
         }
     }
 
-    @Test("Resets are let pass up to the limit, and then a tenth of it per second")
+    @Test("Resets are accepted up to the limit, and then at a tenth of it per second")
     func countsResets() {
         var conduct = ClientConduct(limits, at: 0)
         for _ in 0..<20 { #expect(conduct.reset(at: 0) == nil) }
@@ -56,7 +56,7 @@ struct ClientConductTests {
         #expect(conduct.reset(at: second / 2 + second / 2) == nil)
     }
 
-    @Test("Frames without content are let pass up to the limit, in one batch or in many")
+    @Test("Frames without content are accepted up to the limit, in one batch or in many")
     func countsFrames() {
         var whole = ClientConduct(limits, at: 0)
         #expect(whole.sent(overheadFrames: 100, at: 0) == nil)
@@ -67,7 +67,7 @@ struct ClientConductTests {
     }
 }
 
-@Suite("How long the server waits for a client")
+@Suite("Timeouts of a client connection")
 struct ConnectionTimeoutsTests {
     private var limits: Limits {
         var limits = Limits()
@@ -83,7 +83,7 @@ struct ConnectionTimeoutsTests {
         if case .close = verdict { true } else { false }
     }
 
-    @Test("A connection without a request is closed just after its time")
+    @Test("A connection without a request is closed just after its timeout")
     func wantsARequest() {
         var patience = ConnectionTimeouts(at: 0)
         #expect(patience.check(limits, at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
@@ -94,7 +94,7 @@ struct ConnectionTimeoutsTests {
             patience.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0) == .wait)
     }
 
-    @Test("A header block counts from its beginning, whatever comes in between")
+    @Test("The timeout of a header block starts with its first frame")
     func wantsWholeHeaders() {
         var patience = ConnectionTimeouts(at: 0)
         patience.hasBegun = true
@@ -108,7 +108,7 @@ struct ConnectionTimeoutsTests {
         #expect(patience.check(limits, at: now + 1, lastReceived: now, openStreams: 1) == .wait)
     }
 
-    @Test("A silent client is asked for a sign of life once, and closed without one")
+    @Test("A silent client receives one PING, and is closed without an acknowledgement")
     func asksForLife() {
         var patience = ConnectionTimeouts(at: 0)
         patience.hasBegun = true
@@ -130,7 +130,7 @@ struct ConnectionTimeoutsTests {
                 == .wait)
     }
 
-    @Test("A connection without streams is asked to go after its time, and closed if it stays")
+    @Test("An idle connection receives GOAWAY after its timeout, and is closed if the client stays")
     func asksIdleOnesToGo() {
         var patience = ConnectionTimeouts(at: 0)
         patience.hasBegun = true
@@ -148,7 +148,7 @@ struct ConnectionTimeoutsTests {
 
 @Suite("Limits")
 struct LimitsTests {
-    @Test("A port lets in as many connections as its limits say, in all and by address")
+    @Test("A port accepts connections up to its limits, in total and by address")
     func countsConnections() throws {
         let gate = ConnectionGate(limit: 3, limitPerAddress: 2)
         try gate.enter("a")
@@ -161,7 +161,7 @@ struct LimitsTests {
         #expect(gate.refused == 2)
     }
 
-    @Test("A rate limiter lets through its burst, then its rate, and says when to come back")
+    @Test("A rate limiter admits its burst, then its rate, and returns the time to retry")
     func limitsRates() {
         let limiter = RateLimiter(requestsPerSecond: 10, burst: 5)
         let start = 1_000 * second
@@ -175,7 +175,7 @@ struct LimitsTests {
         #expect((100...106).contains(passed), "\(passed) of 1000 within ten seconds")
     }
 
-    @Test("Every limit has a name, and takes its bounds but nothing beyond")
+    @Test("Every limit has a name, and accepts its bounds but no value beyond")
     func namesAll() throws {
         #expect(Limits.named.count == Swift.Mirror(reflecting: Limits()).children.count)
         for (setting, child) in zip(Limits.named, Swift.Mirror(reflecting: Limits()).children) {
@@ -208,9 +208,9 @@ struct LimitsTests {
     }
 
     @Test(
-        "Connections are fitted to the file descriptors, and some are left for others",
+        "The connection limits are lowered to the file descriptors, minus a reserve",
         arguments: [
-            // Descriptors, data and admin connections before and after.
+            // The descriptors, and the data and admin connections before and after.
             (1_000_000, 20_000, 256, 20_000, 256), (21_280, 20_000, 256, 20_000, 256),
             (21_279, 20_000, 256, 19_999, 256), (1_000, 20_000, 256, 657, 93),
             (40, 20_000, 256, 26, 4), (16, 20_000, 256, 8, 4), (16, 2, 1, 2, 1),
@@ -227,7 +227,7 @@ struct LimitsTests {
         #expect(isLowered == ((data, admin) != (fittedData, fittedAdmin)))
     }
 
-    @Test("Limits of a program are bounded as those of an operator")
+    @Test("Limits set by a program have the same bounds as those of an operator")
     func boundsAll() {
         var limits = Limits()
         limits.maxHeaderListBytes = .max

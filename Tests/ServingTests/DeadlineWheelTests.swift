@@ -21,7 +21,7 @@ internal import Testing
         #expect(wheel.nextWake == nil)
     }
 
-    @Test("A deadline in the past fires at the next turn")
+    @Test("A deadline in the past fires at the next tick")
     func firesPast() {
         var wheel = DeadlineWheel<Int>(now: 100 * Self.tick)
         _ = wheel.insert(due: 1, 1)
@@ -30,7 +30,7 @@ internal import Testing
         #expect(fired == [1])
     }
 
-    @Test("A removed deadline doesn't fire, and its token means nothing any more")
+    @Test("A removed deadline does not fire, and its token is invalid")
     func removes() {
         var wheel = DeadlineWheel<Int>(now: 0)
         let token = wheel.insert(due: 5 * Self.tick, 1)
@@ -71,7 +71,7 @@ internal import Testing
         #expect(due.isEmpty)
     }
 
-    @Test("After a pause of hours everything that is due fires at once")
+    @Test("After a pause of hours, all expired deadlines fire at once")
     func survivesPauses() {
         var wheel = DeadlineWheel<Int>(now: 0)
         for number in 0..<100 { _ = wheel.insert(due: UInt64(number) * 50 * Self.tick, number) }

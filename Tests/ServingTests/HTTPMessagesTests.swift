@@ -33,7 +33,7 @@ internal import Transport
     }
 
     @Test(
-        "An invalid target is refused",
+        "An invalid target is rejected",
         arguments: [
             "", "?q", "a", "a/b", "*", "ftp://h/", "http:///a", "http://", "http://a b/",
             "http://u@h/",
@@ -45,7 +45,7 @@ internal import Transport
         #expect(error?.status == 400)
     }
 
-    @Test("OPTIONS may ask about the server")
+    @Test("OPTIONS may have the target *")
     func acceptsAsterisk() throws {
         #expect(try RequestTarget("*", method: "OPTIONS").isAsterisk)
         #expect(try RequestTarget("http://h", method: "OPTIONS").isAsterisk)
@@ -68,7 +68,7 @@ internal import Transport
     }
 
     @Test(
-        "An invalid host is refused",
+        "An invalid host is rejected",
         arguments: [
             "", ":80", "a b", "a/b", "a@b", "a?b", "a#b", "a,b:c", "a:b", "a:65536", "a:123456",
             "a:-1", "a:1:2",
@@ -89,7 +89,7 @@ internal import Transport
         }
     }
 
-    @Test("A request has the host that its target, :authority or Host names, in this order")
+    @Test("The host of a request is that of its target, :authority or Host, in this order")
     func findsHost() throws {
         #expect(try Self.head([("host", " a ")]).get().host?.text == "a")
         #expect(
@@ -101,7 +101,7 @@ internal import Transport
         #expect(try Self.head([("host", "b")], .http2).get().host?.text == "b")
     }
 
-    @Test("A request that breaks a rule about its head is refused")
+    @Test("A request with an invalid head is rejected")
     func refusesHeads() {
         func status(_ head: Result<HTTPRequestHead, HTTPRefusal>) -> Int {
             switch head {
@@ -130,7 +130,7 @@ internal import Transport
         }
     }
 
-    @Test("The first shard key that is not empty counts")
+    @Test("The first non-empty shard key counts")
     func findsShardKey() throws {
         let name = "x-serve-shard-key"
         let head = try Self.head([
@@ -139,7 +139,7 @@ internal import Transport
         #expect(HTTPRequest(head, body: [], peer: Peer()).shardKey == "ada")
     }
 
-    @Test("Fields of one connection, those that Connection names, and Weir's own are not forwarded")
+    @Test("Hop-by-hop fields, those listed in Connection, and Weir's own are not forwarded")
     func forwardsFields() {
         let fields = [
             ("host", "a"), ("connection", "close, X-Secret ,,host"), ("x-secret", "1"), ("te", "a"),
@@ -173,7 +173,7 @@ internal import Transport
     }
 
     @Test(
-        "A pushback becomes whole seconds in Retry-After, an invalid one nothing",
+        "A pushback becomes whole seconds in Retry-After, an invalid one is omitted",
         arguments: [
             ("0", "0"), ("1", "1"), ("1001", "2"), ("999999999", "1000000"), ("-1", nil),
             ("9223372036854775807", nil), ("x", nil), ("", nil),

@@ -41,7 +41,7 @@ internal import Transport
     }
 
     @Test(
-        "A status that ends no response is refused",
+        "A status that is not final is rejected",
         arguments: [1, 99, 100, 101, 199, 600, 999, 2_147_483_647, 2_147_483_648, .max] as [UInt32])
     func refusesStatus(status: UInt32) {
         let refusal = Self.refusal(Weir_V1_CallResponse(httpStatus: status))
@@ -53,7 +53,7 @@ internal import Transport
     }
 
     @Test(
-        "A string that would end its header field is refused, and the refusal names the field",
+        "A string that would end its header field is rejected with the field's name",
         arguments: ["a\r\nx: y", "a\nb", "a\rb", "a\u{0}b", "a\u{1}", "\u{7f}"])
     func refusesControlCharacters(text: String) {
         #expect(
@@ -97,7 +97,7 @@ internal import Transport
                 != nil)
     }
 
-    @Test("The messages around a body may be longer than the body's limit, whatever that is")
+    @Test("The message around a body may exceed the body's limit")
     func allowsForWrapper() {
         var limits = Limits()
         limits.maxMessageBytes = 100
@@ -108,7 +108,7 @@ internal import Transport
     }
 
     @Test(
-        "The bytes of a response say how long it is and whether the connection stays open",
+        "A response has a length, and declares whether the connection stays open",
         arguments: [
             (200, 1, "keep-alive", "HTTP/1.1 200 OK\r\n", "content-length: 2\r\n"),
             (200, 0, "keep-alive", "HTTP/1.0 200 OK\r\n", "connection: keep-alive\r\n"),
@@ -146,7 +146,7 @@ internal import Transport
     }
 
     @Test(
-        "A date is IMF-fixdate, whatever the clock says",
+        "A date is IMF-fixdate for any time of the clock",
         arguments: [
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
             (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),

@@ -24,7 +24,7 @@ internal import TrafficPolicy
         #expect((0..<9).count { names.admit("/a.A/\($0)", of: "a") } == 3)
         #expect((0..<9).count { names.admit("/b.B/\($0)", of: "b") } == 2)
         #expect(!names.admit("/c.C/0", of: "c"))
-        // What was admitted stays so.
+        // An admitted method remains named.
         #expect(names.admit("/a.A/0", of: "a"))
         names.keep { $0 != "a" }
         #expect(names.admit("/c.C/0", of: "c"))
@@ -49,7 +49,7 @@ internal import TrafficPolicy
         #expect(loops[0].isNamed("/a.A/01", of: "a"))
         #expect(loops[1].isNamed("/a.A/10", of: "a"))
         #expect(!loops[1].isNamed("/a.A/11", of: "a"))
-        // A method that another loop has named takes no further place.
+        // A method that another loop has named does not use another slot.
         #expect(loops[1].noteAnswered("/a.A/00", of: "a"))
     }
 
@@ -66,7 +66,7 @@ internal import TrafficPolicy
         #expect(metrics.figures[key("e", "b", "other")]?.started == 1)
     }
 
-    @Test("Once a backend has answered, calls of the method are counted under its name")
+    @Test("After a backend has answered, calls of the method are counted under its name")
     func namesAnsweredMethods() {
         let metrics = LoopMetrics(names)
         let unknown = UnknownMethod("/e.E/Real", of: "e", metrics)
@@ -101,7 +101,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "A call that ends after its endpoint or backend begins no series",
+        "A call that ends after its endpoint or backend does not create a series",
         arguments: ["gone", "e"])
     func endsLate(endpoint: String) {
         let metrics = LoopMetrics(names)

@@ -25,7 +25,7 @@ internal import Testing
         #expect(inputs == rates.count * bursts.count * times.count)
     }
 
-    @Test("A burst is admitted at once, and then one request for each interval")
+    @Test("A burst is admitted at once, and then one request per interval")
     func limits() {
         let limiter = RateLimiter(requestsPerSecond: 10, burst: 3)
         let now: UInt64 = 5_000_000_000

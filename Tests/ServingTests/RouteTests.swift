@@ -5,7 +5,7 @@ internal import TrafficPolicy
 
 @Suite struct RouteTests {
     @Test(
-        "A route is a method, a service, a plain path, or none",
+        "A route is a method, a service, a plain path, or empty",
         arguments: [
             ("/pkg.Service/Method", Route.method(.init(service: "pkg.Service", method: "Method"))),
             ("/pkg.Service/", .service("pkg.Service")),
@@ -18,7 +18,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "Anything else is no route",
+        "Any other text is an invalid route",
         arguments: [
             "//", "pkg.Service/Method", "a", "/a//", "//a", "/a//b", "/a b/c", "/a/b?c", "/a#b",
             "/ü/",
@@ -39,7 +39,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "Plain HTTP finds the whole path, or else the longest part that ends with a slash",
+        "Plain HTTP matches the whole path, or else the longest prefix that ends with a slash",
         arguments: [
             ("/a", "/a"), ("/a/", nil), ("/b", nil), ("/b/", "/b/"), ("/b/x", "/b/"),
             ("/b/x/", "/b/"), ("/b/c/y/z", "/b/c/"), ("/b/c", "/b/"), ("/u/m", "/u/m"),
@@ -53,7 +53,7 @@ internal import TrafficPolicy
         #expect(snapshot.endpoint(forHTTP: path[...])?.name == route)
     }
 
-    @Test("A route of a slash takes every path that no other takes")
+    @Test("The route / matches every path that no other route matches")
     func findsAnything() throws {
         let snapshot = try snapshot(["/", "/a"])
         #expect(snapshot.endpoint(forHTTP: "/x/y")?.name == "/")
@@ -62,7 +62,7 @@ internal import TrafficPolicy
         #expect(snapshot.endpoint(named: "/a") != nil && snapshot.endpoint(named: "b") == nil)
     }
 
-    @Test("The route for the method wins over the one for its service")
+    @Test("The route of a method takes precedence over that of its service")
     func longestMatchWins() throws {
         let snapshot = try snapshot(["/a.S/", "/a.S/Special", "/b.S/Only", "/plain"])
         let find = { snapshot.endpoint(for: MethodPath(service: $0, method: $1))?.name }

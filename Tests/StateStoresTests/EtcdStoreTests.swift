@@ -5,8 +5,8 @@ internal import Testing
 
 @testable internal import StateStores
 
-/// What etcd can do beyond what every store does.
-@Suite(.serialized) struct EtcdStoreTests {
+/// Behaviour that only the etcd store has.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct EtcdStoreTests {
     private func open(_ location: String) async throws -> any StateStore {
         try await StoreLocation(location).open()
     }
@@ -15,32 +15,18 @@ internal import Testing
         StoredRecord(revision: revision, bytes: Array("revision \(revision)".utf8))
     }
 
-    /// Waits until something holds.
-    private func eventually(
-        within seconds: Double = 10, _ holds: () async throws -> Bool
-    ) async rethrows -> Bool {
-        let end = Date().addingTimeInterval(seconds)
-        while true {
-            // Looked at once more when time is up: the other tests may have kept this one from running.
-            let isLast = Date() >= end
-            if try await holds() { return true }
-            if isLast { return false }
-            try? await Task.sleep(for: .milliseconds(20))
-        }
-    }
-
-    @Test("A change by one is told to the other, and can be read then")
+    @Test("A change by one server is reported to the other, which can then read it")
     func watches() async throws {
         let etcd = try await EtcdServer()
         let location = etcd.location
         let (one, two) = (try await open(location), try await open(location))
         var events = two.events.makeAsyncIterator()
-        // The first comes when the watch begins.
+        // The first event arrives when the watch begins.
         guard case .changed = await events.next() else { return #expect(Bool(false), "no watch") }
         for revision in 1...5 as ClosedRange<UInt64> {
             try await one.append(record(revision))
             guard case .changed = await events.next() else {
-                return #expect(Bool(false), "revision \(revision) was not told")
+                return #expect(Bool(false), "revision \(revision) was not reported")
             }
             #expect(try await two.read(after: revision - 1).latest >= revision)
         }
@@ -48,7 +34,7 @@ internal import Testing
         await two.close()
     }
 
-    @Test("When the leader goes, another one takes over; at once if it says so, or with its lease")
+    @Test("When the leader ends, another one takes over, at once or when its lease expires")
     func leads() async throws {
         let etcd = try await EtcdServer()
         let location = etcd.location
@@ -59,12 +45,12 @@ internal import Testing
         #expect(await !two.isLeader)
         #expect(try await two.instances().map(\.isLeader).count { $0 } == 1)
         await one.close()
-        #expect(await eventually(within: 1) { await two.isLeader })
+        #expect(await eventually(within: .seconds(1)) { await two.isLeader })
         #expect(try await two.instances().count == 1)
         await two.close()
     }
 
-    @Test("One that is cut off leads no more, and is back on the list when it is back")
+    @Test("A disconnected server is not the leader, and is listed again when it reconnects")
     func survivesOutages() async throws {
         let etcd = try await EtcdServer()
         let store = try await open(etcd.location)
@@ -83,7 +69,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("Endpoints that do not answer are passed over")
+    @Test("Endpoints that do not answer are skipped")
     func failsOver() async throws {
         let etcd = try await EtcdServer()
         let dead = EtcdServer.freePort()
@@ -96,14 +82,14 @@ internal import Testing
         let nowhere = try await open("etcd:http://127.0.0.1:\(dead)")
         do {
             try await nowhere.append(record(1))
-            Issue.record("nobody was there")
+            Issue.record("a dead endpoint answered")
         } catch {
             #expect(error.description.contains("no etcd endpoint answers: 127.0.0.1:\(dead)"))
         }
         await nowhere.close()
     }
 
-    @Test("A watch that etcd has compacted away begins anew, and nothing is missed")
+    @Test("A compacted watch restarts, and no change is missed")
     func survivesCompaction() async throws {
         let etcd = try await EtcdServer()
         let location = etcd.location
@@ -121,13 +107,14 @@ internal import Testing
         await two.close()
     }
 
-    @Test("Users and passwords, and what is said without them")
+    @Test("Users and passwords, and errors without them")
     func authenticates() async throws {
         let etcd = try await EtcdServer()
         try etcd.ctl("user", "add", "root:secret")
         try etcd.ctl("user", "grant-role", "root", "root")
         try etcd.ctl("auth", "enable")
-        let file = FileManager.default.temporaryDirectory.path + "/\(UUID())"
+        let folder = TemporaryFolder()
+        let file = folder.newFile()
         try Data("secret\n".utf8).write(to: URL(fileURLWithPath: file))
 
         let store = try await open("\(etcd.location)&user=root&password_file=\(file)")
@@ -139,7 +126,7 @@ internal import Testing
         let stranger = try await open(etcd.location)
         do {
             try await stranger.append(record(1))
-            Issue.record("a stranger was let in")
+            Issue.record("a client without credentials was accepted")
         } catch {
             #expect(error.description.contains("user name is empty"), "\(error)")
         }
@@ -149,14 +136,14 @@ internal import Testing
         let liar = try await open("\(etcd.location)&user=root&password_file=\(file)")
         do {
             try await liar.append(record(1))
-            Issue.record("a wrong password was taken")
+            Issue.record("a wrong password was accepted")
         } catch {
             #expect(error.description.contains("authentication failed"), "\(error)")
         }
         await liar.close()
     }
 
-    @Test("A revision that is missing is noticed")
+    @Test("A missing revision is detected")
     func noticesGaps() async throws {
         let etcd = try await EtcdServer()
         let store = try await open("etcd:\(etcd.endpoint)?prefix=gap")
@@ -205,7 +192,7 @@ internal import Testing
             let _: Etcdserverpb_TxnResponse = try await client.call(
                 "KV/Txn", Etcdserverpb_TxnRequest(success: [change]))
             try await store.append(next(latest + 1, after: hash(latest)))
-            // From then on it is compared again.
+            // From then on, hashes are compared again.
             let error = await #expect(throws: StoreError.self) {
                 try await store.append(next(latest + 2, after: 7))
             }

@@ -10,7 +10,7 @@ internal import Testing
         return chain
     }
 
-    @Test("A chain knows the hashes from its start to its latest revision")
+    @Test("A chain contains the hashes from its start to its latest revision")
     func keeps() {
         var chain = chain(9, [11, 12, 13, 14])
         #expect((0...5).map { chain[$0] } == [9, 11, 12, 13, 14, nil])
@@ -25,7 +25,7 @@ internal import Testing
     }
 
     @Test(
-        "A store is the same, behind or forked",
+        "A store is equal, behind or forked",
         arguments: [
             ([11, 12], [11, 12], .same), ([11, 12], [11, 12, 13], .same),
             ([], [11, 12], .same), ([], [], .same),
@@ -37,18 +37,18 @@ internal import Testing
         #expect(chain(9, own).relation(to: chain(9, store)) == relation)
     }
 
-    @Test("Where the store has forgotten the revision, the identity decides")
+    @Test("If the store no longer has the revision, the identity decides")
     func relatesByIdentity() {
         let own = chain(9, [11, 12])
         let later: [UInt64] = [11, 12, 13, 14, 15]
         #expect(own.relation(to: chain(9, later, forgotten: 4)) == .same)
         #expect(own.relation(to: chain(8, later, forgotten: 4)) == .forked)
         #expect(own.relation(to: chain(HashChain.unknown, later, forgotten: 4)) == .same)
-        // An empty server may begin with any history.
+        // An empty server may start with any history.
         #expect(HashChain().relation(to: chain(8, later, forgotten: 4)) == .same)
     }
 
-    @Test("A hash that is not known matches each other one")
+    @Test("An unknown hash matches every other one")
     func matchesUnknownHashes() {
         #expect(chain(0, [0, 0]).relation(to: chain(9, [11, 12, 13])) == .same)
         #expect(chain(9, [11, 12]).relation(to: chain(0, [0, 0])) == .same)
@@ -64,7 +64,7 @@ internal import Testing
     func findsCommonRevisions(left: [UInt64], right: [UInt64], common: UInt64) {
         #expect(chain(9, left).common(with: chain(9, right)) == common)
         #expect(chain(9, right).common(with: chain(9, left)) == common)
-        // Not beyond what is known.
+        // Not beyond the known hashes.
         #expect(chain(9, left, forgotten: 3).common(with: chain(9, right)) <= common)
     }
 }

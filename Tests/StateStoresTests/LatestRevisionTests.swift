@@ -15,7 +15,7 @@ internal import Testing
     private static let record = LatestRevision(
         identity: Array(0..<16), revision: 42, hash: 0xabc)
 
-    @Test("A record is read back, and nothing else is one")
+    @Test("A record is read as written, and any other content is rejected")
     func readsText() {
         let text = Self.record.text
         #expect(LatestRevision(text: text) == Self.record)
@@ -35,7 +35,7 @@ internal import Testing
 
     // MARK: Losses
 
-    @Test("A database that is ahead of its record, as after a crash between the two, is complete")
+    @Test("A database that is ahead of its record, as after a crash, is complete")
     func acceptsCrashes() async throws {
         try await files.fill(3)
         let earlier = try files.read(".latest")
@@ -78,7 +78,7 @@ internal import Testing
         #expect(try files.read(".latest") == record)
     }
 
-    @Test("A record that cannot be written refuses the next change, and no commit")
+    @Test("A record that cannot be written makes the next change fail, not the last commit")
     func refusesToLagBehind() async throws {
         try await files.fill(2)
         let store = try await files.open()
@@ -98,7 +98,7 @@ internal import Testing
         #expect(await refusal() == "complete")
     }
 
-    /// What happens to the files, and what is said about it.
+    /// Damages the files, and returns the expected error.
     enum Fault: CaseIterable {
         case missing, emptied, emptiedWithLog, logLost, older, olderAndChanged, other, badRecord
     }
@@ -123,7 +123,7 @@ internal import Testing
             for revision in 3...5 as ClosedRange<UInt64> {
                 try await store.append(.init(revision: revision, bytes: [UInt8(revision)]))
             }
-            // As kill -9 leaves the files, which closing the store would change.
+            // The files as after kill -9, which closing the store would change.
             let (database, record) = (try files.read(""), try files.read(".latest"))
             await store.close()
             try files.write(database, "")
@@ -187,7 +187,7 @@ internal import Testing
         await again.close()
     }
 
-    @Test("A store that has lost revisions takes no changes, and what is left can be read")
+    @Test("A store that has lost revisions rejects changes, and the rest can be read")
     func readsTheRest() async throws {
         _ = try await inflict(.older)
         let store = try await files.open()
@@ -202,7 +202,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("A FIFO in the place of the record is damage, and does not block the start")
+    @Test("A FIFO instead of the record is damage, and does not block the start")
     func refusesFIFOs() async throws {
         try await files.fill(2)
         try files.remove(".latest")
@@ -269,7 +269,7 @@ internal import Testing
             try await store.read(after: nil), try await restored.read(after: nil)
         )
         #expect(left == right)
-        // The copy goes on as the original would.
+        // The copy continues like the original.
         try await restored.append(.init(revision: 6, bytes: [6]))
         await restored.close()
         await store.close()

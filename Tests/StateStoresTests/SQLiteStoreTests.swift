@@ -4,8 +4,9 @@ internal import Testing
 
 @testable internal import StateStores
 
-@Suite struct SQLiteStoreTests {
-    private let path = FileManager.default.temporaryDirectory.path + "/\(UUID()).db"
+@Suite(.timeLimit(.minutes(5))) struct SQLiteStoreTests {
+    private let folder = TemporaryFolder()
+    private var path: String { folder.path + "/weir.db" }
 
     private func open() async throws(StoreError) -> SQLiteStore {
         try await SQLiteStore(path: path)
@@ -21,7 +22,7 @@ internal import Testing
         await store.close()
     }
 
-    /// Changes the database behind the store's back.
+    /// Changes the database without the store.
     private func meddle(_ sql: String) throws {
         try SQLiteDatabase(path: path).run(sql)
     }
@@ -37,7 +38,7 @@ internal import Testing
         }
     }
 
-    @Test("What is answered is synced to the disk")
+    @Test("An acknowledged change is synced to the disk")
     func isDurable() async throws {
         try await fill()
         let database = try SQLiteDatabase(path: path)
@@ -47,7 +48,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("A second server is refused with the number of the first one's process")
+    @Test("A second server is rejected with the process id of the first")
     func locks() async throws {
         let store = try await open()
         #expect(await refusal().contains("in use by process \(getpid())"))
@@ -55,7 +56,7 @@ internal import Testing
         #expect(await refusal() == "not refused")
     }
 
-    @Test("Changed bytes are noticed; what is before them can still be read")
+    @Test("Changed bytes are detected; earlier revisions can still be read")
     func checksBytes() async throws {
         try await fill()
         try meddle("UPDATE revision SET bytes = x'00' WHERE revision = 4")
@@ -65,14 +66,14 @@ internal import Testing
         await store.close()
     }
 
-    @Test("A revision that is missing is noticed")
+    @Test("A missing revision is detected")
     func checksOrder() async throws {
         try await fill()
         try meddle("DELETE FROM revision WHERE revision = 3")
         #expect(await refusal().contains("revision 3 is missing"))
     }
 
-    @Test("A file that is damaged is refused, whatever is left of it")
+    @Test("A damaged file is rejected")
     func checksStructure() async throws {
         try await fill(200)
         try meddle("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -82,12 +83,12 @@ internal import Testing
         try file.close()
         #expect(await refusal().contains("damaged"))
 
-        try Data("this is no database, whatever its name says".utf8).write(
+        try Data("this is not a database".utf8).write(
             to: URL(fileURLWithPath: path))
         #expect(await refusal().contains("damaged"))
     }
 
-    @Test("Databases of other programs and of later versions are left alone")
+    @Test("Databases of other programs and of later versions are rejected unchanged")
     func refusesOthers() async throws {
         try meddle("CREATE TABLE mine (x)")
         #expect(await refusal().contains("the database of another program"))
@@ -98,10 +99,10 @@ internal import Testing
         #expect(await refusal().contains("a later version of weir (schema 99"))
     }
 
-    @Test("A file of an earlier schema is brought up to date, and keeps what it holds")
+    @Test("A file of an earlier schema is migrated, and keeps its content")
     func migrates() async throws {
         try await fill()
-        // As the first version of the schema left it.
+        // A database of the first schema version.
         try FileManager.default.removeItem(atPath: path + ".latest")
         try meddle("DROP TABLE store")
         try meddle("DROP TABLE checkpoint")
@@ -113,7 +114,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("A file that is moved away is not written to any more")
+    @Test("A moved file is not written any more")
     func noticesMoves() async throws {
         try await fill()
         let store = try await open()
@@ -126,7 +127,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("A log that is deleted takes no changes, and closing the store saves its content")
+    @Test("A store with a deleted log rejects changes, and closing it saves its content")
     func noticesDeletedLogs() async throws {
         let store = try await open()
         try await store.append(.init(revision: 1, bytes: [1]))
@@ -163,14 +164,14 @@ internal import Testing
     }
 
     @Test(
-        "A name that means something else to SQLite is the name of a file",
+        "A name with a special meaning in SQLite is the name of a file",
         arguments: [":memory:", "file:weir.db?mode=memory", "weir.db"])
     func namesFiles(name: String) {
         #expect(SQLiteDatabase.fileName(name) == "./\(name)")
         #expect(SQLiteDatabase.fileName("/\(name)") == "/\(name)")
     }
 
-    @Test("Paths that lead to one database through links have one lock, one log and one record")
+    @Test("Paths to the same database through links share one lock, one log and one record")
     func followsLinks() async throws {
         let files = DatabaseFiles()
         try await files.fill(2)
@@ -186,7 +187,7 @@ internal import Testing
         let names = try FileManager.default.contentsOfDirectory(atPath: files.directory)
         #expect(
             names.sorted() == ["copy.db", "link.db", "weir.db", "weir.db.latest", "weir.db.lock"])
-        // A link to nothing, as to a disk that is not mounted, does not begin a new history.
+        // A dangling link, as to an unmounted disk, does not start a new history.
         try files.remove("")
         try files.remove(".latest")
         await #expect(throws: StoreError.self) { try await SQLiteStore(path: link) }
@@ -211,7 +212,7 @@ internal import Testing
     }
 
     @Test(
-        "Files that others have put in place of a store's own are not written",
+        "Files of other users in place of the store's own are not written",
         arguments: [
             ".lock", ".latest.new",
         ])
@@ -223,18 +224,18 @@ internal import Testing
         try? files.remove(suffix)
         try FileManager.default.createSymbolicLink(
             atPath: files.path + suffix, withDestinationPath: victim)
-        // The lock is refused; the other one is left from a crash, and replaced.
+        // The lock file is rejected; the other file is left from a crash, and replaced.
         try? await files.fill(2...2)
         #expect(try Data(contentsOf: URL(fileURLWithPath: victim)) == Data("text".utf8))
     }
 
-    @Test("A place that cannot be written is refused with the reason")
+    @Test("A directory that cannot be written is rejected with the reason")
     func refusesPlaces() async throws {
-        let file = FileManager.default.temporaryDirectory.path + "/\(UUID())"
+        let file = folder.newFile()
         try Data().write(to: URL(fileURLWithPath: file))
         do throws(StoreError) {
             _ = try await SQLiteStore(path: file + "/weir.db")
-            Issue.record("a file was taken for a directory")
+            Issue.record("a file was accepted as a directory")
         } catch {
             #expect(error.description.contains("cannot create the state directory '\(file)'"))
         }
@@ -242,7 +243,7 @@ internal import Testing
 }
 
 extension SQLiteStore {
-    /// A setting of the connection that the store has.
+    /// A setting of the store's connection.
     fileprivate func pragma(_ name: String) -> Int64? {
         try? database?.run("PRAGMA \(name)").first?.first?.integer
     }

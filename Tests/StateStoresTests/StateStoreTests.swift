@@ -4,17 +4,19 @@ internal import Testing
 
 @testable internal import StateStores
 
-/// What every store does; each test runs on each of them.
-@Suite(.serialized) struct StateStoreTests {
+/// Behaviour of every store. Each test runs on each kind.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct StateStoreTests {
     enum Kind: CaseIterable, CustomTestStringConvertible {
         case memory, sqlite, etcd
         var testDescription: String { "\(self)" }
     }
 
-    /// One for all tests: it takes a while to start, and each test has a prefix of its own.
+    /// One server for all tests, because it starts slowly; each test has its own prefix.
     private static let etcd = Task { try await EtcdServer() }
 
-    /// Opens the same store again and again.
+    private let folder = TemporaryFolder()
+
+    /// Opens the same store repeatedly.
     private struct Place {
         let open: () async throws -> any StateStore
         let outlivesClosing: Bool
@@ -26,7 +28,7 @@ internal import Testing
             let store = MemoryStore()
             return Place(open: { store }, outlivesClosing: true)
         case .sqlite:
-            let path = FileManager.default.temporaryDirectory.path + "/\(UUID()).db"
+            let path = folder.newFile(".db")
             return Place(
                 open: { try await StoreLocation("sqlite:\(path)").open() }, outlivesClosing: true)
         case .etcd:
@@ -39,7 +41,7 @@ internal import Testing
         StoredRecord(revision: revision, bytes: Array("\(revision) \(text)".utf8))
     }
 
-    @Test("An empty store holds nothing", arguments: Kind.allCases)
+    @Test("An empty store has no content", arguments: Kind.allCases)
     func beginsEmpty(kind: Kind) async throws {
         let store = try await place(kind).open()
         #expect(try await store.read(after: nil) == StoredHistory())
@@ -47,7 +49,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("What was appended is there when the store is opened again", arguments: Kind.allCases)
+    @Test("Appended revisions exist when the store is opened again", arguments: Kind.allCases)
     func keeps(kind: Kind) async throws {
         let place = try await place(kind)
         let first = try await place.open()
@@ -65,7 +67,7 @@ internal import Testing
     }
 
     @Test(
-        "Only the next revision is taken, and a refused one leaves nothing",
+        "Only the next revision is accepted, and a rejected one changes nothing",
         arguments: Kind.allCases)
     func comparesAndAppends(kind: Kind) async throws {
         let store = try await place(kind).open()
@@ -85,7 +87,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("A checkpoint takes the place of what is before it", arguments: Kind.allCases)
+    @Test("A checkpoint replaces the revisions before it", arguments: Kind.allCases)
     func forgets(kind: Kind) async throws {
         let place = try await place(kind)
         let store = try await place.open()
@@ -97,7 +99,7 @@ internal import Testing
         let all = try await again.read(after: nil)
         #expect(all.checkpoint == record(7, "checkpoint"))
         #expect(all.records == [record(8), record(9), record(10)])
-        // Who knows that much needs no checkpoint; who knows less does.
+        // A reader at that revision needs no checkpoint; an earlier one does.
         #expect(try await again.read(after: 7).checkpoint == nil)
         #expect(try await again.read(after: 7).records.count == 3)
         #expect(try await again.read(after: 3) == all)
@@ -111,7 +113,7 @@ internal import Testing
         await again.close()
     }
 
-    @Test("A checkpoint may be the first thing in a store", arguments: Kind.allCases)
+    @Test("A checkpoint may be the first record of a store", arguments: Kind.allCases)
     func beginsWithCheckpoint(kind: Kind) async throws {
         let store = try await place(kind).open()
         try await store.checkpoint(record(41))
@@ -124,7 +126,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("Records of several megabytes come back whole", arguments: Kind.allCases)
+    @Test("Records of several megabytes are read completely", arguments: Kind.allCases)
     func keepsLarge(kind: Kind) async throws {
         let place = try await place(kind)
         let store = try await place.open()
@@ -142,13 +144,13 @@ internal import Testing
         await again.close()
     }
 
-    @Test("What a store contains is replaced as a whole", arguments: Kind.allCases)
+    @Test("The content of a store is replaced as a whole", arguments: Kind.allCases)
     func replaces(kind: Kind) async throws {
         let place = try await place(kind)
         let store = try await place.open()
         for revision in 1...9 as ClosedRange<UInt64> { try await store.append(record(revision)) }
         try await store.checkpoint(record(4))
-        // More than one transaction, with records that need one each and one that has parts.
+        // Several transactions, with records that need one each and one that has parts.
         var next = StoredHistory()
         next.records = (1...250).map { record($0, "new") }
         next.records[7] = StoredRecord(
@@ -179,7 +181,7 @@ internal import Testing
         await again.close()
     }
 
-    @Test("Of many writers of one revision, one wins", arguments: Kind.allCases)
+    @Test("Exactly one of many writers of a revision succeeds", arguments: Kind.allCases)
     func hasOneWinner(kind: Kind) async throws {
         let store = try await place(kind).open()
         for revision in 1...20 as ClosedRange<UInt64> {
@@ -203,7 +205,7 @@ internal import Testing
         await store.close()
     }
 
-    @Test("A probe goes through, and leaves the revisions alone", arguments: Kind.allCases)
+    @Test("A probe succeeds, and does not change the revisions", arguments: Kind.allCases)
     func probes(kind: Kind) async throws {
         let store = try await place(kind).open()
         try await store.probe()
@@ -213,7 +215,7 @@ internal import Testing
     }
 
     @Test(
-        "A server that was announced is listed, and leads when it is alone",
+        "A registered server is listed, and leads if it is alone",
         arguments: Kind.allCases)
     func announces(kind: Kind) async throws {
         let store = try await place(kind).open()
@@ -228,7 +230,7 @@ internal import Testing
     }
 
     @Test(
-        "An invalid store is refused with what would be right",
+        "An invalid store is rejected with the correct form",
         arguments: [
             ("", "invalid store"), ("weir.db", "invalid store"), ("sqlite:", "invalid store"),
             ("memory:x", "invalid store"), ("redis:localhost", "invalid store"),
@@ -251,7 +253,7 @@ internal import Testing
     func refusesWrongPlaces(text: String, part: String) {
         do throws(StoreLocation.Invalid) {
             _ = try StoreLocation(text)
-            Issue.record("'\(text)' was taken")
+            Issue.record("'\(text)' was accepted")
         } catch {
             #expect(error.description.contains(part), "\(error.description)")
             #expect(!error.description.contains("hunter2"), "\(error.description)")

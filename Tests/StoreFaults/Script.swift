@@ -3,34 +3,34 @@ internal import Synchronization
 @testable internal import ControlPlane
 @testable internal import StateStores
 
-/// How far a script is.
+/// The progress of a script.
 struct Progress {
     /// The latest revision that the store has acknowledged.
     var acknowledged: UInt64 = 0
-    /// The latest revision that was to be stored.
+    /// The latest revision that the script tried to store.
     var asked: UInt64 = 0
 }
 
-/// Everything that a server does with its store.
+/// All operations of a server on its store.
 struct Script {
-    /// A store that does not work, however often it is asked.
+    /// A store that keeps failing.
     struct GaveUp: Error {}
     /// A store that reports, without an error, fewer revisions than it has acknowledged.
     struct Lost: Error {
         let latest: UInt64
     }
 
-    /// Of the script that runs; what interrupts a system call reads it.
+    /// The progress of the running script, which the interruption of a system call reads.
     static let progress = Mutex(Progress())
     private static let attempts = 4
 
     let path: String
     private(set) var store: SQLiteStore?
-    /// What the store has reported.
+    /// The errors that the store reported.
     private(set) var errors: [String] = []
     /// The names of all backups.
     private(set) var copies: [String] = []
-    /// Those that were reported as made, and the latest revision in each.
+    /// The backups reported as complete, and the latest revision in each.
     private(set) var backups: [String: UInt64] = [:]
     /// The latest revision that was read or stored.
     private var known: UInt64
@@ -56,7 +56,7 @@ struct Script {
         try await append(count: 1)
     }
 
-    /// Stores the next revisions, each of them until that works.
+    /// Stores the next revisions, and retries each until it succeeds.
     mutating func append(count: Int) async throws {
         for _ in 0..<count {
             let record = try Records.record(known + 1)
@@ -67,8 +67,8 @@ struct Script {
         }
     }
 
-    /// Does something until it works. After an error it probes the store, as a server does, and
-    /// then starts again.
+    /// Retries an operation until it succeeds. After an error it probes the store, as a server
+    /// does, and then starts again.
     private mutating func attempt(_ body: (SQLiteStore) async throws -> Void) async throws {
         for number in 0..<Self.attempts {
             if number > 1 { try await reopen() }
@@ -77,7 +77,7 @@ struct Script {
                 if number > 0 { try await store.probe() }
                 return try await body(store)
             } catch StoreError.conflict(let latest) where number > 0 {
-                // The attempt before this one was not acknowledged, but stored.
+                // The previous attempt was stored but not acknowledged.
                 guard latest == Self.progress.withLock(\.asked) else { throw Lost(latest: latest) }
                 return
             } catch let error as StoreError {
@@ -87,7 +87,7 @@ struct Script {
         throw GaveUp()
     }
 
-    /// Starts, or starts again.
+    /// Starts or restarts.
     private mutating func reopen() async throws {
         await store?.close()
         store = nil
@@ -102,7 +102,7 @@ struct Script {
                 }
                 store = opened
                 guard history.latest >= known else { throw Lost(latest: history.latest) }
-                // A revision that was not acknowledged may be there.
+                // A revision that was not acknowledged may exist.
                 known = history.latest
                 return
             } catch let error as StoreError {
@@ -126,6 +126,6 @@ struct Script {
 }
 
 extension SQLiteStore {
-    /// Moves the write-ahead log into the database, as SQLite does at times.
+    /// Moves the write-ahead log into the database, as SQLite sometimes does.
     fileprivate func moveLog() { _ = try? database?.run("PRAGMA wal_checkpoint(PASSIVE)") }
 }

@@ -4,16 +4,16 @@ internal import Messages
 @testable internal import ControlPlane
 @testable internal import StateStores
 
-/// What is in the state directory before the script runs.
+/// The content of the state directory before the script runs.
 enum Start: String, CaseIterable {
-    /// Nothing.
+    /// An empty directory.
     case new
-    /// A database of the version before the identities and the chained hashes.
+    /// A database of the schema version before identities and chained hashes.
     case old
-    /// A database whose server was killed: the latest revisions are in the write-ahead log only.
+    /// A database whose server was killed, with the latest revisions only in the write-ahead log.
     case killed
 
-    /// The revisions that it contains, which are acknowledged.
+    /// The acknowledged revisions that the database contains.
     var latest: UInt64 { self == .new ? 0 : 4 }
 
     func prepare(_ directory: String) async throws {
@@ -87,7 +87,7 @@ enum Records {
         try find(revision, in: try made.get().records)
     }
 
-    /// The state as of a revision.
+    /// The state at a revision.
     static func checkpoint(_ revision: UInt64) throws -> StoredRecord {
         try find(revision, in: try made.get().checkpoints)
     }

@@ -2,11 +2,12 @@ internal import CSystemFaults
 internal import Foundation
 internal import TestSupport
 
-/// Has each system call on the files of an SQLite store fail once, and looks for what was lost.
+/// Makes each system call on the files of an SQLite store fail once, and checks that nothing was
+/// lost.
 ///
 /// Usage: `StoreFaults DIRECTORY [COUNT SEED]`. Without a count it tries all failures; with one, a
-/// sample. It prints what went wrong, and a table; the exit code is 1 if something went wrong. The
-/// file `DIRECTORY/now` names the failure that it tries.
+/// sample. It prints errors and a table; the exit code is 1 if there are errors. The file
+/// `DIRECTORY/now` contains the current failure.
 @main
 enum StoreFaults {
     static func main() async throws {
@@ -16,7 +17,7 @@ enum StoreFaults {
             print("usage: StoreFaults DIRECTORY [COUNT SEED]")
             exit(EX_USAGE)
         }
-        // As SQLite names it.
+        // The name in SQLite.
         let folder = URL(fileURLWithPath: arguments[1]).resolvingSymlinksInPath().path
         var trials: [Trial] = []
         for start in Start.allCases { trials += await Self.trials(from: start, in: folder) }
@@ -24,7 +25,7 @@ enum StoreFaults {
             var random = SeededGenerator(state: seed)
             print("seed \(seed): a sample of \(trials.count) failures")
             let kinds = Dictionary(grouping: trials.shuffled(using: &random), by: \.fault.name)
-            // As many of each, since some calls are rare.
+            // The same number of each call, because some calls are rare.
             let each = max(1, Int(min(count, UInt64(trials.count))) / kinds.count)
             trials = kinds.sorted { $0.key < $1.key }.flatMap { $0.value.prefix(each) }
         }
@@ -47,7 +48,7 @@ enum StoreFaults {
         }
     }
 
-    /// - Returns: whether nothing went wrong.
+    /// - Returns: whether there were no errors.
     private static func run(_ trials: [Trial], in folder: String) async throws -> Bool {
         var table: [String: Int] = [:]
         var failures = 0

@@ -5,7 +5,7 @@ internal import Synchronization
 
 @testable internal import ControlPlane
 
-/// How a system call fails.
+/// A failure of a system call.
 struct Fault {
     let name: String
     let kind: fault
@@ -28,7 +28,7 @@ struct Fault {
 
     /// Whether a system call can fail in this way.
     ///
-    /// - Parameter call: its name and that of its file.
+    /// - Parameter call: the names of the call and of its file.
     func concerns(_ call: String) -> Bool {
         func isOne(of names: String...) -> Bool { names.contains { call.hasPrefix($0) } }
         let moves = isOne(of: "read", "pread", "write", "pwrite")
@@ -52,7 +52,7 @@ struct Fault {
 /// One failure of one system call.
 struct Trial: CustomStringConvertible {
     let start: Start
-    /// From 1 on; 0 for none.
+    /// The number of the call, from 1 on; 0 for none.
     let call: Int
     var name = ""
     let fault: Fault
@@ -107,7 +107,7 @@ struct Trial: CustomStringConvertible {
         } else {
             result.outcome = "\(script.errors.isEmpty ? "no error" : "errors"), \(ended)"
         }
-        // A store that is open works again when its disk does.
+        // An open store works again when its disk does.
         if script.store != nil { try await script.append(count: 1) }
         let progress = Script.progress.withLock(\.self)
         // As kill -9 leaves the files.
@@ -121,10 +121,10 @@ struct Trial: CustomStringConvertible {
         if let progress = Self.snapshot.withLock(\.progress) {
             try await check(trial + "/killed/weir.db", progress: progress)
         } else if fault.kind == FAULT_NOTICE, call > 0 {
-            result.problems.append("call \(call) was not made")
+            result.problems.append("call \(call) did not happen")
         }
         for copy in script.copies where FileManager.default.fileExists(atPath: copy) {
-            // One that was reported as failed may be there, but not by half.
+            // A backup reported as failed may exist, but not in part.
             let latest = script.backups[copy]
             try await check(
                 copy,
@@ -135,12 +135,12 @@ struct Trial: CustomStringConvertible {
             result.problems.append("\(script.errors)")
         }
         let missing = script.backups.keys.filter { !FileManager.default.fileExists(atPath: $0) }
-        if !missing.isEmpty { result.problems.append("\(missing) are not there") }
+        if !missing.isEmpty { result.problems.append("\(missing) are missing") }
     }
 
     private static func takeSnapshot() {
         snapshot.withLock {
-            // The directory may not be there yet.
+            // The directory may not exist yet.
             try? FileManager.default.copyItem(atPath: $0.source, toPath: $0.target)
             $0.progress = Script.progress.withLock(\.self)
         }
@@ -159,7 +159,7 @@ struct Trial: CustomStringConvertible {
         do throws(StoreError) {
             store = try await SQLiteStore(path: path)
         } catch {
-            throw Wrong(description: "\(place) is refused: \(error)")
+            throw Wrong(description: "\(place) is rejected: \(error)")
         }
         do {
             try await check(store, progress)
@@ -184,7 +184,7 @@ struct Trial: CustomStringConvertible {
         }
         if let checkpoint = history.checkpoint {
             guard checkpoint == (try Records.checkpoint(checkpoint.revision)) else {
-                throw Wrong(description: "the checkpoint is another")
+                throw Wrong(description: "the checkpoint differs")
             }
         }
         let first = (history.checkpoint?.revision ?? 0) + 1

@@ -1,31 +1,31 @@
 internal import Foundation
 package import StateStores
 
-/// The files of a database in a directory of their own, which is removed at the end.
+/// The files of a database in a temporary folder.
 package final class DatabaseFiles: Sendable {
-    package let directory = FileManager.default.temporaryDirectory.path + "/weir-\(UUID())"
+    private let folder = TemporaryFolder()
+    package var directory: String { folder.path }
     package var path: String { directory + "/weir.db" }
 
-    package init() {
-        try? FileManager.default.createDirectory(
-            atPath: directory, withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
-    }
+    package init() {}
 
-    deinit { try? FileManager.default.removeItem(atPath: directory) }
-
-    /// Opens the store. A process that another test starts holds the lock of a store that is closed
-    /// meanwhile, until it runs its program.
+    /// Opens the store. Retries while the lock of a closed store is held: a process that another
+    /// test starts inherits the lock, and holds it until it executes its program.
     package func open(acceptsLostRevisions: Bool = false) async throws(StoreError) -> SQLiteStore {
-        for _ in 0..<200 {
+        var result: Result<SQLiteStore, StoreError> = .failure(.refused("not opened"))
+        _ = await eventually(within: .seconds(5)) {
             do throws(StoreError) {
-                return try await SQLiteStore(
+                let store = try await SQLiteStore(
                     path: path, acceptsLostRevisions: acceptsLostRevisions)
-            } catch .held {
-                try? await Task.sleep(for: .milliseconds(10))
+                result = .success(store)
+                return true
+            } catch {
+                result = .failure(error)
+                if case .held = error { return false }
+                return true
             }
         }
-        return try await SQLiteStore(path: path, acceptsLostRevisions: acceptsLostRevisions)
+        return try result.get()
     }
 
     /// Adds revisions to the database and closes it.

@@ -1,17 +1,17 @@
 internal import Foundation
 internal import Synchronization
 
-/// A real etcd of one member, on free ports of loopback, with its data in a directory of its own.
+/// A real etcd with one member, on free loopback ports, with its data in a temporary directory.
 package final class EtcdServer: @unchecked Sendable {
     package let port: Int
     private let peerPort: Int
     private let directory: URL
     private let options: [String]
-    // Only touched by the test that has the server.
+    // Invariant of `@unchecked Sendable`: only the test that owns the server accesses the process.
     private var process = Process()
 
-    /// Process numbers and folders of those that run. One that many tests share has no last owner,
-    /// and is stopped when the program ends.
+    /// Process ids and directories of the running servers. A server that several tests share has no
+    /// last owner, so it is stopped when the program ends.
     private static let running = Mutex<[Int32: URL]>([:])
     private static let stopsAtEnd: Void = {
         atexit {
@@ -22,7 +22,7 @@ package final class EtcdServer: @unchecked Sendable {
         }
     }()
 
-    /// - Parameter options: more of etcd's own.
+    /// - Parameter options: additional options of etcd.
     package init(options: [String] = []) async throws {
         (port, peerPort) = (Self.freePort(), Self.freePort())
         self.options = options
@@ -34,7 +34,7 @@ package final class EtcdServer: @unchecked Sendable {
 
     package var endpoint: String { "http://127.0.0.1:\(port)" }
 
-    /// A prefix that no other test has.
+    /// A location with a unique prefix.
     package var location: String { "etcd:\(endpoint)?ttl=5&prefix=\(UUID().uuidString)" }
 
     package func start() async throws {
@@ -55,9 +55,7 @@ package final class EtcdServer: @unchecked Sendable {
         try process.run()
         let (pid, directory) = (process.processIdentifier, directory)
         Self.running.withLock { $0[pid] = directory }
-        for _ in 0..<200 where !Self.answers(port) {
-            try await Task.sleep(for: .milliseconds(50))
-        }
+        _ = await eventually { Self.answers(port) }
     }
 
     package func stop() {
@@ -84,7 +82,7 @@ package final class EtcdServer: @unchecked Sendable {
         try? FileManager.default.removeItem(at: directory)
     }
 
-    /// A port that nobody has now.
+    /// A currently free port.
     package static func freePort() -> Int {
         withSocket { socket, address in
             var address = address

@@ -6,7 +6,7 @@ private func weights(_ pairs: KeyValuePairs<String, Double>) throws -> TrafficWe
     try TrafficWeights(pairs.map { ($0.key, $0.value) })
 }
 
-/// Random weights over up to `names` backends; some are dropped, some tiny.
+/// Random weights over up to `names` backends; some are 0, some tiny.
 private func randomWeights(names: Int, using random: inout LoopRandom) throws -> TrafficWeights {
     var raw: [(backend: String, weight: Double)] = (0..<names).map { index in
         let draw = Double.random(in: 0..<1, using: &random)
@@ -24,7 +24,7 @@ private func distance(_ old: [String: UInt128], _ new: [String: UInt128]) -> UIn
     }
 }
 
-/// What must hold for every map, whatever happened to it.
+/// Checks the invariants of every map.
 private func expectSound(_ map: AffinityMap, shares: [String: UInt128], _ seed: String) {
     #expect(map.fragments.first?.start == 0, "\(seed)")
     for (left, right) in zip(map.fragments, map.fragments.dropFirst()) {
@@ -63,7 +63,7 @@ struct AffinityMapTests {
         }
     }
 
-    @Test("is restored when the latest change is undone, without any kept history")
+    @Test("is restored when the latest change is undone, without earlier maps")
     func undo() throws {
         var seeds = LoopRandom()
         for sequence in 0..<2_000 {
@@ -83,7 +83,7 @@ struct AffinityMapTests {
         }
     }
 
-    @Test("takes the map of an earlier revision with the same weights when that is as near")
+    @Test("uses the map of an earlier revision with the same weights if it moves no more keys")
     func historyIsTaken() throws {
         let history = [AffinityMap(owner: "v1")]
         let canary = try weights(["v1": 0.9, "v2": 0.1])
@@ -94,7 +94,7 @@ struct AffinityMapTests {
         #expect(again.generation == 3)
     }
 
-    @Test("gives a growing canary only keys of the backend that shrinks")
+    @Test("gives a growing canary only keys of the shrinking backend")
     func canary() throws {
         let start = AffinityMap(owner: "v1").changed(to: try weights(["v1": 0.9, "v2": 0.1])).map
         let grown = start.changed(to: try weights(["v1": 0.8, "v2": 0.2]))
@@ -116,7 +116,7 @@ struct AffinityMapTests {
         #expect(abs(change.movedShare - 0.2) < 0x1p-50)
     }
 
-    @Test("never has more than 1,024 intervals: it is packed anew, and the change says so")
+    @Test("never has more than 1,024 intervals: it is repacked, and the change reports it")
     func packing() throws {
         let seed = UInt64.random(in: .min ... .max)
         var random = LoopRandom(seed: seed)
@@ -133,10 +133,10 @@ struct AffinityMapTests {
             packings += change.packed ? 1 : 0
             map = change.map
         }
-        #expect(packings > 0, "the bound was never reached: the test proves nothing, seed \(seed)")
+        #expect(packings > 0, "no map reached the bound, so nothing was tested, seed \(seed)")
     }
 
-    @Test("read back from a store is refused when it does not cover the space in order")
+    @Test("from a store is rejected if it does not cover the space in order")
     func storedMaps() {
         let holder = AffinityMap.Holder(owner: "a", since: 0)
         func fragment(_ start: UInt64) -> AffinityMap.Fragment {

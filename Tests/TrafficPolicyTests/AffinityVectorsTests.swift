@@ -2,7 +2,7 @@ internal import Foundation
 internal import Testing
 internal import TrafficPolicy
 
-/// `protos/vectors/affinity.json`: what clients in other languages are checked against.
+/// `protos/vectors/affinity.json`: the test vectors of clients in other languages.
 @Suite struct AffinityVectorsTests {
     private struct Vectors: Codable, Equatable {
         struct Interval: Codable, Equatable {
@@ -73,7 +73,7 @@ internal import TrafficPolicy
         return Vectors(cases: cases)
     }
 
-    @Test("The published vectors are what this engine computes")
+    @Test("The published vectors equal the results of this engine")
     func matchesPublished() throws {
         let computed = try Self.make()
         if ProcessInfo.processInfo.environment["WEIR_WRITE_VECTORS"] != nil {

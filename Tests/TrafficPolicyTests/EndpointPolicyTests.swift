@@ -43,7 +43,7 @@ struct EndpointPolicyTests {
         #expect(chiSquare(counts, [0.9, 0.1]) < 10.83)
     }
 
-    @Test("finds the owner of every border point")
+    @Test("finds the owner of the first and last point of every interval")
     func borders() throws {
         var seeds = LoopRandom()
         for _ in 0..<300 {
@@ -66,7 +66,7 @@ struct EndpointPolicyTests {
         }
     }
 
-    @Test("samples shadows independently of the choice and of each other, keyed and unkeyed")
+    @Test("samples shadows independently of the selection and of each other, with and without keys")
     func shadowsAreIndependent() throws {
         let policy = try policy(
             [("a", 0.5), ("b", 0.5)], shadows: [("c", 0.5), ("d", 0.5)])

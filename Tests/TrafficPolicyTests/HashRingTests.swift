@@ -25,7 +25,7 @@ internal import Testing
         for share in owned { #expect(abs(share - even) < even / 5, "\(owned)") }
     }
 
-    @Test("When a replica leaves, only its keys move, and they come back with it")
+    @Test("When a replica is removed, only its keys move, and they return with it")
     func movesOnlyWhatIsLost() {
         let all = HashRing(Self.names)
         for gone in Self.names.indices {
@@ -37,7 +37,7 @@ internal import Testing
                 let unusable = all.owner(of: point) { $0 != gone }.map { Self.names[$0] }
                 let after = smaller.owner(of: point) { _ in true }.map { rest[$0] }
                 if before != Self.names[gone] { #expect(before == after) }
-                // Out of service and gone are the same to a key.
+                // A key has the same replica whether another one is unusable or removed.
                 #expect(unusable == after)
             }
         }
@@ -53,7 +53,7 @@ internal import Testing
         }
     }
 
-    @Test("Without a usable replica there is no owner")
+    @Test("Without a usable replica, no replica owns a key")
     func findsNobody() {
         let ring = HashRing(Self.names)
         #expect(ring.owner(of: 5) { _ in false } == nil)
@@ -61,7 +61,7 @@ internal import Testing
     }
 
     @Test(
-        "A replica takes a quarter more than its even part, and at least one request",
+        "The load limit of a replica is a quarter above the average, and at least one request",
         arguments: [(0, 1, 2), (0, 4, 1), (3, 4, 2), (7, 4, 3), (99, 10, 13)])
     func boundsLoad(inFlight: Int, replicas: Int, bound: Int) {
         #expect(HashRing.loadBound(inFlight: inFlight, replicas: replicas) == bound)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TrafficPolicy
 
-/// Weights, proportions, maps and counts at the borders of their types.
+/// Weights, proportions, maps and counts at the bounds of their types.
 @Suite("Numbers of the policy")
 struct PolicyNumbersTests {
     static let doubles: [Double] = [
@@ -25,7 +25,7 @@ struct PolicyNumbersTests {
         }
     }
 
-    @Test("Any two weights are a policy that covers the whole space, or refused")
+    @Test("Any two weights are rejected, or are a policy that covers the whole space")
     func bearsWeights() {
         for first in Self.doubles {
             for second in Self.doubles {
@@ -43,7 +43,7 @@ struct PolicyNumbersTests {
         }
     }
 
-    @Test("Weights at the edges of the tolerance cover the whole space, as given and as stored")
+    @Test("Weights at the bounds of the tolerance cover the whole space, as given and as stored")
     func bearsTolerance() throws {
         for count in [1, 2, 3, 7, 1_000, 1_024] {
             for sum in [1, 1 - 0.99e-6, 1 + 0.99e-6, 1 - 0x1p-52, 1 + 0x1p-52] {
@@ -51,7 +51,7 @@ struct PolicyNumbersTests {
                     .sorted { $0.backend < $1.backend }
                 expectPolicy(try TrafficWeights(even), "\(count) of \(sum)")
                 expectPolicy(try #require(TrafficWeights(stored: even)), "\(count) of \(sum)")
-                // One takes nearly everything.
+                // One weight is nearly 1.
                 var uneven = even.map { ($0.backend, Double.leastNonzeroMagnitude) }
                 uneven[0].1 = sum
                 expectPolicy(try TrafficWeights(uneven), "uneven \(count) of \(sum)")
@@ -62,7 +62,7 @@ struct PolicyNumbersTests {
         }
     }
 
-    @Test("Any proportion of a shadow takes a share of the points between none and all")
+    @Test("Any proportion of a shadow selects a share of the points from none to all")
     func bearsProportions() throws {
         let map = AffinityMap(owner: "a")
         for proportion in Self.doubles {
@@ -80,7 +80,7 @@ struct PolicyNumbersTests {
     }
 
     @Test(
-        "A map of the last generation changes and stays there",
+        "A map of the last generation can change and keeps its generation",
         arguments: [0, 1, .max - 1, .max] as [UInt64])
     func bearsGenerations(generation: UInt64) throws {
         for since in [0, generation, .max] {
@@ -100,7 +100,7 @@ struct PolicyNumbersTests {
         }
     }
 
-    @Test("A stored map covers the space in order, or is none")
+    @Test("A stored map covers the space in order, or is rejected")
     func bearsFragments() {
         let starts: [UInt64] = [0, 1, 2, 1 << 63, .max - 1, .max]
         let holder = AffinityMap.Holder(owner: "a", since: 0)
@@ -131,7 +131,7 @@ struct PolicyNumbersTests {
         }
     }
 
-    @Test("The bound on load is a bound for any counts that fit in memory")
+    @Test("The load limit holds for any counts that fit in memory")
     func bearsLoad() {
         for replicas in [0, 1, 2, 1_000, Int(Int32.max)] {
             for inFlight in [0, 1, 2, 1_000_000, Int(Int32.max), 1 << 40] {

@@ -7,7 +7,7 @@ struct TrafficWeightsTests {
     typealias Pairs = [(backend: String, weight: Double)]
 
     @Test(
-        "are refused with the offender named",
+        "that are invalid are rejected with an error that names them",
         arguments: [
             ([], PolicyError.noWeights),
             ([("a", 0.5), ("a", 0.5)], .duplicate(backend: "a")),
@@ -21,12 +21,12 @@ struct TrafficWeightsTests {
         #expect(throws: error) { try TrafficWeights(pairs) }
     }
 
-    @Test("refuse NaN")
+    @Test("reject NaN")
     func notANumber() {
         #expect { try TrafficWeights([("a", .nan)]) } throws: { "\($0)".contains("'a' is nan") }
     }
 
-    @Test("are accepted for 1,024 backends and refused for 1,025")
+    @Test("are accepted for 1,024 backends and rejected for 1,025")
     func bound() throws {
         let bound = TrafficWeights.maximumBackends
         func even(_ count: Int) -> Pairs { (0..<count).map { ("b\($0)", 1 / Double(count)) } }
@@ -41,14 +41,14 @@ struct TrafficWeightsTests {
         #expect(try TrafficWeights([("a", weight)]).shares == ["a": AffinityMap.space])
     }
 
-    @Test("of 0 take a backend out of the policy")
+    @Test("of 0 remove a backend from the policy")
     func zero() throws {
         let weights = try TrafficWeights([("a", 1), ("b", 0)])
         #expect(weights.shares == ["a": AffinityMap.space])
         #expect(weights.weights.map(\.backend) == ["a"])
     }
 
-    @Test("give every backend its share to within 2^-52, and all of them the whole space")
+    @Test("give every backend its share to within 2^-52, and all backends the whole space")
     func shares() throws {
         var seeds = LoopRandom()
         for _ in 0..<5_000 {

@@ -6,8 +6,8 @@ internal import TrafficPolicy
 @Suite struct HTTP1ParserTests {
     private static let bounds = HTTP1Parser.Bounds(headBytes: 1_000, fields: 6, bodyBytes: 100)
 
-    /// What a parser reads when the bytes arrive in pieces of a size: one line for each request,
-    /// and the refusal.
+    /// The result of a parser for bytes in pieces of a size: one line for each request, and the
+    /// error.
     private static func read(_ bytes: [UInt8], pieces: Int = .max) -> [String] {
         var parser = HTTP1Parser(bounds)
         var found: [String] = []
@@ -43,7 +43,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "Requests are the same however their bytes arrive",
+        "Requests are the same in pieces of any size",
         arguments: [
             ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", ["GET / 1.1 host=a", "[]"]),
             ("\r\n\r\nGET /a?b HTTP/1.0\r\n\r\n", ["GET /a?b 1.0 ", "[]"]),
@@ -74,7 +74,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "An invalid request is refused with the status of its fault, however its bytes arrive",
+        "An invalid request is rejected with the same status in pieces of any size",
         arguments: [
             // Request lines.
             ("GET /\r\n\r\n", 400), ("GET  / HTTP/1.1\r\n\r\n", 400),
@@ -136,7 +136,7 @@ internal import TrafficPolicy
     }
 
     @Test(
-        "A chunk that could be read in two ways is refused",
+        "An ambiguous chunk is rejected",
         arguments: [
             ("-1\r\n", 400), ("\r\n", 400), ("g\r\n", 400), ("0x5\r\nhello\r\n", 400),
             ("5 \r\nhello\r\n", 400), ("5\nhello\r\n", 400), ("5;a\u{0}\r\nhello\r\n", 400),
@@ -162,7 +162,7 @@ internal import TrafficPolicy
         }
     }
 
-    @Test("Every limit admits its own value and refuses one more")
+    @Test("Every limit accepts its own value and rejects one more")
     func keepsLimits() {
         func head(_ value: Int) -> [String] {
             let text = "GET / HTTP/1.1\r\nx: \(String(repeating: "a", count: value))\r\n\r\n"
@@ -182,7 +182,7 @@ internal import TrafficPolicy
         #expect(fields(6) == ["[]"] && fields(7) == ["431"])
     }
 
-    @Test("Random changes to valid requests end in requests or a refusal, the same for all pieces")
+    @Test("Random changes of valid requests have the same result in pieces of any size")
     func survivesRandomBytes() {
         var seeds = LoopRandom()
         let seed = seeds.next()

@@ -44,7 +44,7 @@ internal import Transport
         #expect(PeerIdentity(text) == nil)
     }
 
-    @Test("The description is what is read")
+    @Test("The description parses to the same identity")
     func describes() {
         #expect(PeerIdentity("dns:Ada.Example")?.description == "dns:ada.example")
         #expect(PeerIdentity("uri:a:b:c")?.description == "uri:a:b:c")

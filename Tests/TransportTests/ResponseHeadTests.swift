@@ -9,7 +9,7 @@ internal import Testing
         ResponseHead(receivedHeaders(fields))
     }
 
-    @Test("A status, its message and the wish not to be asked again are read")
+    @Test("A status, its message and a pushback are parsed")
     func readsStatus() {
         let head = head([
             ":status": "200", "content-type": "application/grpc+proto", "grpc-status": "14",
@@ -42,7 +42,7 @@ internal import Testing
     }
 
     @Test(
-        "A status that clients may read otherwise is replaced",
+        "An ambiguous status is replaced",
         arguments: [
             (["0"], .ok, true), (["14"], .unavailable, true), (["10"], .aborted, true),
             (["05"], .notFound, false), (["00"], .ok, false), (["0", "0"], .ok, false),
@@ -71,7 +71,7 @@ internal import Testing
     }
 
     @Test(
-        "What is not gRPC is refused with a status by HTTP's",
+        "A response that is not gRPC is rejected with a status derived from HTTP's",
         arguments: [
             ("503", "application/grpc", StatusCode.unavailable),
             ("404", "text/html", .unimplemented), ("200", "text/html", .unknown),
@@ -84,7 +84,7 @@ internal import Testing
     }
 }
 
-/// A block with the numbers of known names, as a session hands it out.
+/// A block with the numbers of known names, as from a session.
 private func receivedHeaders(_ fields: KeyValuePairs<String, String>) -> HeaderBlock {
     var block = HeaderBlock()
     for (name, value) in fields {

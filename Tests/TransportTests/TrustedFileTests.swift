@@ -4,7 +4,7 @@ internal import Testing
 @testable internal import Transport
 
 @Suite(.timeLimit(.minutes(1))) struct TrustedFileTests {
-    /// A directory of its own, removed at the end.
+    /// A temporary directory, deleted at the end.
     private final class Folder {
         let path: String
 
@@ -42,7 +42,7 @@ internal import Testing
         }
     }
 
-    /// Why a file is not read; empty if it is.
+    /// Why a file is rejected; empty if it is read.
     private func rejection(_ path: String) -> String {
         do throws(TrustedFile.Failure) {
             _ = try TrustedFile(path, isSecret: true)
@@ -69,7 +69,7 @@ internal import Testing
     }
 
     @Test(
-        "Other users that may read a secret are warned of, but not its group",
+        "A secret that other users can read causes a warning, but not for its group",
         arguments: [(0o600, false), (0o640, false), (0o604, true), (0o644, true)])
     func warns(mode: Int, isWarned: Bool) throws {
         let folder = try Folder()
@@ -81,7 +81,7 @@ internal import Testing
     }
 
     @Test(
-        "A directory that others may write is accepted only with the sticky bit",
+        "A directory that other users can write is accepted only with the sticky bit",
         arguments: [(0o777, false), (0o757, false), (0o1777, true), (0o775, true), (0o755, true)])
     func checksDirectories(mode: Int, isRead: Bool) throws {
         let folder = try Folder()
@@ -92,7 +92,7 @@ internal import Testing
         #expect(isRead || text.contains("chmod o-w \(folder.path)/inner"))
     }
 
-    @Test("Links are followed, and what they lead to is checked")
+    @Test("Links are followed, and their targets are checked")
     func followsLinks() throws {
         let folder = try Folder()
         // As Kubernetes mounts a secret.
@@ -106,7 +106,7 @@ internal import Testing
         try folder.set("..2026/token", mode: 0o600)
         try folder.set("..2026", mode: 0o777)
         #expect(rejection("\(folder.path)/token").contains("chmod o-w"))
-        // A link in the middle of a chain lies where others may replace it.
+        // A link in the middle of a chain is in a directory where other users can replace it.
         try folder.set("..2026", mode: 0o755)
         try folder.makeDirectory("open", mode: 0o777)
         try folder.link("open/middle", to: "../..2026/token")
@@ -117,7 +117,7 @@ internal import Testing
     }
 
     @Test(
-        "A directory on the way that others may write is rejected, however far above",
+        "Any directory above the file that other users can write is rejected",
         arguments: ["open/a/b/file", "link/file", "open/a/../../open/a/b/file", "far/b/file"])
     func checksAncestors(path: String) throws {
         let folder = try Folder()
@@ -136,7 +136,7 @@ internal import Testing
         #expect(rejection("\(folder.path)/\(path)").isEmpty)
     }
 
-    @Test("Only a regular file is read, and nothing else hangs the reader")
+    @Test("Only a regular file is read, and other files do not block the reader")
     func takesRegularFiles() throws {
         let folder = try Folder()
         #expect(unsafe mkfifo("\(folder.path)/fifo", 0o600) == 0)
@@ -158,7 +158,7 @@ internal import Testing
         #expect(rejection(over).contains("more than \(limit) bytes"))
     }
 
-    @Test("A changed file is noticed once, when it has stayed as it is from one look to the next")
+    @Test("A changed file is detected once, when it is the same in two consecutive checks")
     func watches() throws {
         let folder = try Folder()
         let file = try folder.write("file", "1")
@@ -173,7 +173,7 @@ internal import Testing
         try folder.set("file", mode: 0o666)
         #expect(!watched.checkForChange())
         #expect(watched.checkForChange())
-        // As large as before, and with the old time of the last write.
+        // With the old size and the old modification time.
         let written = try FileManager.default.attributesOfItem(atPath: file)[.modificationDate]
         let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
         try handle.write(contentsOf: Data("321".utf8))

@@ -1,47 +1,40 @@
 internal import NIOCore
-internal import NIOPosix
+internal import NIOEmbedded
 internal import Testing
 
 @testable internal import Upstream
 
 @Suite struct ConnectPacerTests {
-    /// `@unchecked Sendable`: confined to its loop.
-    private final class Diary: @unchecked Sendable {
+    @Test("A few connects run at once, many run a few at a time, all in order")
+    func paces() {
+        let loop = EmbeddedEventLoop()
+        let pacer = ConnectPacer(loop)
         var done: [Int] = []
+        for number in 0..<300 { pacer.enqueue { done.append(number) } }
+        #expect(done.count == 32)
+        // Four more each millisecond.
+        loop.advanceTime(by: .milliseconds(1))
+        #expect(done.count == 36)
+        loop.advanceTime(by: .milliseconds(65))
+        #expect(done.count == 296)
+        loop.advanceTime(by: .milliseconds(1))
+        #expect(done == Array(0..<300))
     }
 
-    @Test("A few are served at once, many a few at a time, all of them in order")
-    func paces() async throws {
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let (pacer, diary) = (ConnectPacer(loop), Diary())
-        let atOnce = try await loop.submit {
-            for number in 0..<300 { pacer.enqueue { diary.done.append(number) } }
-            return diary.done.count
-        }.get()
-        #expect(atOnce == 32)
-        for _ in 0..<1_000 where try await loop.submit({ diary.done.count }).get() < 300 {
-            try await Task.sleep(for: .milliseconds(2))
-        }
-        #expect(try await loop.submit { diary.done }.get() == Array(0..<300))
-    }
-
-    @Test("Work that asks for work is served too, and a quiet time brings the allowance back")
-    func nests() async throws {
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let (pacer, diary) = (ConnectPacer(loop), Diary())
-        try await loop.submit {
-            for number in 0..<10 {
-                pacer.enqueue {
-                    diary.done.append(number)
-                    pacer.enqueue { diary.done.append(number + 100) }
-                }
+    @Test("Work added by work also runs, and an idle time restores the allowance")
+    func nests() {
+        let loop = EmbeddedEventLoop()
+        let pacer = ConnectPacer(loop)
+        var done: [Int] = []
+        for number in 0..<10 {
+            pacer.enqueue {
+                done.append(number)
+                pacer.enqueue { done.append(number + 100) }
             }
-            #expect(diary.done.count == 20)
-        }.get()
-        try await Task.sleep(for: .milliseconds(50))
-        try await loop.submit {
-            for number in 0..<32 { pacer.enqueue { diary.done.append(number) } }
-            #expect(diary.done.count == 52)
-        }.get()
+        }
+        #expect(done.count == 20)
+        loop.advanceTime(by: .milliseconds(50))
+        for number in 0..<32 { pacer.enqueue { done.append(number) } }
+        #expect(done.count == 52)
     }
 }

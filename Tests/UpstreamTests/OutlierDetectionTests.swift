@@ -5,7 +5,7 @@ internal import Testing
 @Suite struct OutlierDetectionTests {
     private let second: UInt64 = 1_000_000_000
 
-    @Test("Ejections in a row last longer and longer, up to the bound, and are forgiven")
+    @Test("Consecutive ejections last longer, up to the bound, and are forgiven")
     func growsEjections() {
         let settings = OutlierDetection()
         var record = OutlierDetection.Record()
@@ -26,7 +26,7 @@ internal import Testing
         #expect(record.ejectedUntil == now + 300 * second)
     }
 
-    @Test("An ejection is not forgiven while it lasts")
+    @Test("An ejection is not forgiven before it ends")
     func keepsTheMultiplier() {
         var record = OutlierDetection.Record()
         record.eject(at: 0, OutlierDetection())
@@ -43,7 +43,7 @@ internal import Testing
     }
 
     @Test(
-        "The share of failures counts from the smallest number of requests on",
+        "The share of failures counts from the minimum number of requests on",
         arguments: [
             (50, 50, true), (43, 50, true), (42, 50, false), (49, 49, false), (0, 100, false),
         ])
@@ -52,7 +52,7 @@ internal import Testing
             OutlierDetection().isOutlier(failures: failures, requests: requests) == isOutlier)
     }
 
-    @Test("A share of zero switches the judgement off")
+    @Test("A share of zero disables the detection by share")
     func switchesOff() {
         var settings = OutlierDetection()
         settings.failureShare = 0

@@ -11,7 +11,7 @@ internal import Testing
         return lines
     }
 
-    @Test("Lines are the same however the output comes")
+    @Test("Lines are the same in pieces of any size")
     func splits() {
         let text = "one\r\n\ntwo ü\nlast"
         let expected = ["one", "", "two ü", "last"]
@@ -21,7 +21,7 @@ internal import Testing
         #expect(lines(of: []) == [])
     }
 
-    @Test("A line without end comes in pieces of the bound")
+    @Test("A line without a line end is split at the bound")
     func boundsLines() {
         let long = String(repeating: "x", count: OutputLines.maxLineBytes + 1)
         #expect(lines(of: [long]).map(\.count) == [OutputLines.maxLineBytes, 1])

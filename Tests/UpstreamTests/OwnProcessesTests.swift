@@ -3,7 +3,7 @@ internal import Testing
 @testable internal import Upstream
 
 @Suite struct OwnProcessesTests {
-    @Test("A process is reaped unless it is Weir's own, or one is being started")
+    @Test("A process is reaped unless it is Weir's own or a process is being started")
     func claims() {
         let processes = OwnProcesses()
         #expect(processes.claim(7) == .reap)

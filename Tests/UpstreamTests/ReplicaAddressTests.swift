@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite struct ReplicaAddressTests {
     @Test(
-        "Addresses are read and written alike",
+        "Addresses format to the parsed text",
         arguments: [
             ("10.0.0.7:50051", ReplicaAddress.ip("10.0.0.7", port: 50_051)),
             ("[::1]:80", .ip("::1", port: 80)),
@@ -19,7 +19,7 @@ internal import Testing
     }
 
     @Test(
-        "An invalid address is refused with what would be right",
+        "An invalid address is rejected with the correct form",
         arguments: [
             "", "host", ":80", "host:0", "host:65536", "host:x", "::1:80", "[::1]", "a b:80",
             "a..b:80", ".:80", "a..:80", ".a:80", "unix:relative", "unix:", "http://host:80",

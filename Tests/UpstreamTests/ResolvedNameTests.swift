@@ -9,7 +9,7 @@ internal import Testing
     }
 
     @Test(
-        "The addresses of the family that can be reached become replicas",
+        "The addresses of the reachable family become replicas",
         arguments: [
             ("10.0.0.1 10.0.0.2", nil as ResolvedName.Family?, "10.0.0.1 10.0.0.2"),
             ("::1 ::2", nil, "::1 ::2"), ("10.0.0.1", .version6, "10.0.0.1"),
@@ -27,7 +27,7 @@ internal import Testing
     private static let second: UInt64 = 1_000_000_000
 
     @Test(
-        "A name is looked up again soon while it is unknown or its backend is unusable",
+        "A name is resolved again soon while it is unknown or its backend is unusable",
         arguments: [
             (false, true, UInt64(30)), (true, true, 3), (false, false, 3), (true, false, 3),
         ])
@@ -43,7 +43,7 @@ internal import Testing
         #expect(!schedule.isDue(at: 0, isUsable: isUsable))
     }
 
-    @Test("A name is slow if its last look-up took more than a second")
+    @Test("A name is slow if its last resolution took more than a second")
     func findsSlowNames() {
         var schedule = LookUpSchedule()
         for (duration, isSlow) in [(Self.second + 1, true), (Self.second, false)] {

@@ -10,14 +10,14 @@ internal import Testing
         #expect(RetryPolicy().delayBound(before: attempt) == .milliseconds(milliseconds))
     }
 
-    /// How many retries can be taken at a time.
+    /// The number of retries allowed at a time.
     private func taken(_ budget: inout RetryBudget, at now: UInt64) -> Int {
         var count = 0
         while budget.take(at: now) { count += 1 }
         return count
     }
 
-    @Test("Requests earn a fifth of a retry each")
+    @Test("Each request adds a fifth of a retry")
     func earnsByRequests() {
         var budget = RetryBudget(share: 0.2, perSecond: 0, now: 0)
         let before = taken(&budget, at: 0)
@@ -26,7 +26,7 @@ internal import Testing
         #expect(before == 0 && after == 2)
     }
 
-    @Test("Time gives one second's worth and no more")
+    @Test("Time adds at most the retries of one second")
     func earnsByTime() {
         var budget = RetryBudget(share: 0, perSecond: 2, now: 0)
         let second: UInt64 = 1_000_000_000
@@ -34,7 +34,7 @@ internal import Testing
         #expect(counts == [2, 1, 2])
     }
 
-    @Test("What is saved is bounded")
+    @Test("The saved retries are bounded")
     func savesUpToItsCapacity() {
         var budget = RetryBudget(share: 1, perSecond: 0, now: 0)
         for _ in 0..<1_000 { budget.requestBegan() }
@@ -46,7 +46,7 @@ internal import Testing
 @Suite struct BackoffTests {
     private let second: UInt64 = 1_000_000_000
 
-    @Test("Attempts are spaced as gRPC's document says: 1 s, 1.6 s, ... up to 2 minutes")
+    @Test("Attempts are spaced as in gRPC's document: 1 s, 1.6 s, ... up to 2 minutes")
     func spacesAttempts() {
         var backoff = Backoff()
         var now: UInt64 = 0
@@ -71,7 +71,7 @@ internal import Testing
         #expect(abs(Double(backoff.retryAt) / 1e9 - seconds) < 0.001)
     }
 
-    @Test("An attempt that took longer than the delay is followed at once")
+    @Test("The next attempt follows at once if the last one took longer than the delay")
     func countsFromTheStart() {
         var backoff = Backoff()
         backoff.attemptStarted(at: 0)
@@ -79,7 +79,7 @@ internal import Testing
         #expect(backoff.retryAt == 5 * second)
     }
 
-    @Test("On good news there may be an attempt early, but not at once again")
+    @Test("An early attempt is allowed after a success elsewhere, but not twice in a row")
     func allowsEarlyAttempts() {
         var backoff = Backoff()
         backoff.attemptStarted(at: second)

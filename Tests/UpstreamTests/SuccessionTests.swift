@@ -3,10 +3,10 @@ internal import Testing
 @testable internal import Upstream
 
 @Suite struct SuccessionTests {
-    /// In this order: the new one is healthy, has ended, is late; the old one is healthy; the group
-    /// is stopped; a newer update waits.
+    /// In this order: the new process is healthy, has ended, is late; the old one is healthy; the
+    /// group is stopped; a newer update waits.
     @Test(
-        "What happens to a new process depends on both processes and on newer orders",
+        "The step for a new process depends on both processes and on newer updates",
         arguments: [
             ("------", Succession.Step.wait), ("---+--", .wait), ("+--+--", .replace),
             ("+-++-+", .replace), ("-+-+--", .keepOld), ("--++--", .keepOld), ("---++-", .keepOld),

@@ -15,13 +15,13 @@ internal import Transport
         return block
     }
 
-    @Test("A request with the mark as often as allowed is a loop", arguments: 0...6)
+    @Test("A request whose mark occurs as often as allowed is a loop", arguments: 0...6)
     func countsPasses(passes: Int) {
         let block = headers(Array(repeating: mark.value, count: passes))
         #expect(mark.isLoop(block) == (passes >= ViaMark.maxPasses))
     }
 
-    @Test("Marks that a proxy has joined are counted one by one")
+    @Test("Marks that a proxy has joined are counted individually")
     func readsJoinedFields() {
         #expect(
             mark.isLoop(headers([Array(repeating: mark.value, count: 4).joined(separator: ", ")])))

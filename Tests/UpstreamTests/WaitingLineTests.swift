@@ -3,7 +3,7 @@ internal import Testing
 @testable internal import Upstream
 
 @Suite struct WaitingLineTests {
-    @Test("Members come out in order, and may leave from anywhere")
+    @Test("Elements leave in order, and can be removed from any position")
     func keepsOrder() {
         var line = WaitingLine<Int>()
         let tickets = (0..<5).map { line.append($0) }
@@ -22,7 +22,9 @@ internal import Testing
         #expect(line.isEmpty)
     }
 
-    @Test("It behaves as an array does, whatever comes and goes", arguments: [1, 2, 3] as [UInt64])
+    @Test(
+        "It behaves like an array for random insertions and removals",
+        arguments: [1, 2, 3] as [UInt64])
     func matchesAModel(seed: UInt64) {
         var random = TestRandom(state: seed)
         var line = WaitingLine<Int>()

@@ -5,7 +5,7 @@ internal import Testing
 @testable internal import Upstream
 
 @Suite struct WorkerDirectoryTests {
-    /// An empty directory with a short path, which the caller removes.
+    /// An empty directory with a short path, which the caller deletes.
     private func makeScratch() throws -> String {
         let path = "/tmp/w\(UInt32.random(in: .min ... .max))"
         try FileManager.default.createDirectory(
@@ -34,7 +34,7 @@ internal import Testing
         #expect(found == places)
     }
 
-    @Test("Each socket has a path of its own in a directory that only this user can enter")
+    @Test("Each socket has its own path in a directory that only this user can enter")
     func makesPaths() throws {
         let scratch = try makeScratch()
         defer { try? FileManager.default.removeItem(atPath: scratch) }
@@ -64,7 +64,7 @@ internal import Testing
         directory.remove()
     }
 
-    @Test("The directories of dead servers are removed, and nothing else is")
+    @Test("Only the directories of dead servers are deleted")
     func removesDead() throws {
         let scratch = try makeScratch()
         defer { try? FileManager.default.removeItem(atPath: scratch) }
@@ -86,7 +86,7 @@ internal import Testing
         live.remove()
     }
 
-    @Test("A place that cannot be used is passed over; if there is no other, the error names it")
+    @Test("An unusable directory is skipped; if no other is usable, the error names it")
     func reportsPlaces() throws {
         let scratch = try makeScratch()
         defer { try? FileManager.default.removeItem(atPath: scratch) }
@@ -113,7 +113,7 @@ internal import Testing
     }
 
     @Test(
-        "Only names that Weir gives are names of its directories",
+        "Only names in Weir's format are names of its directories",
         arguments: [
             ("weir-1-0", Int32(1) as Int32?), ("weir-2147483647-1z141z3", 2_147_483_647),
             ("weir-1-1z141z4", nil), ("weir-0-1", nil), ("weir--1-1", nil), ("weir-1-", nil),

@@ -10,7 +10,7 @@ internal import Testing
         start + .seconds(seconds)
     }
 
-    @Test("A worker that ends when it is asked to gets SIGTERM, and its group SIGKILL at its end")
+    @Test("A worker that ends on SIGTERM receives only that, and its group SIGKILL at its end")
     func endsWhenAsked() {
         var ending = WorkerEnding()
         #expect(ending.stop(at: Self.at(0), grace: Self.grace) == .terminate)
@@ -22,7 +22,7 @@ internal import Testing
         #expect(ending.tick(at: Self.at(9), othersLive: false) == .finish)
     }
 
-    @Test("A worker that ignores SIGTERM gets SIGKILL when the grace period is over")
+    @Test("A worker that ignores SIGTERM receives SIGKILL after the grace period")
     func isKilled() {
         var ending = WorkerEnding()
         _ = ending.stop(at: Self.at(0), grace: Self.grace)
@@ -34,7 +34,7 @@ internal import Testing
         #expect(ending.tick(at: Self.at(11), othersLive: true) == .finish)
     }
 
-    @Test("What a crashed worker has started gets SIGTERM, and SIGKILL after the grace period")
+    @Test("The processes of a crashed worker receive SIGTERM, and SIGKILL after the grace period")
     func clearsAfterCrash() {
         var ending = WorkerEnding()
         #expect(ending.overdue == nil)
@@ -44,7 +44,7 @@ internal import Testing
         #expect(ending.tick(at: Self.at(15), othersLive: true) == .finish)
     }
 
-    @Test("When nothing else is left of the group, the wait ends before the grace period does")
+    @Test("The wait ends before the grace period when the group is empty")
     func endsEarly() {
         var ending = WorkerEnding()
         _ = ending.workerEnded(at: Self.at(0), grace: Self.grace, othersLive: true)
@@ -62,7 +62,7 @@ internal import Testing
         #expect(ending.tick(at: Self.at(10), othersLive: true) == .finish)
     }
 
-    @Test("A crashed worker that was alone in its group is over at once")
+    @Test("A crashed worker that was alone in its group ends at once")
     func crashesAlone() {
         var ending = WorkerEnding()
         #expect(ending.workerEnded(at: Self.at(0), grace: Self.grace, othersLive: false) == .kill)
@@ -72,7 +72,7 @@ internal import Testing
 
 @Suite struct ProcessGroupTests {
     @Test(
-        "The state and the group of a process are read, whatever its name contains",
+        "The state and the group of a process are parsed for any process name",
         arguments: [
             ("7 (sh) S 1 7 7 0 -1", "S" as Character, Int32(7), true),
             ("8 (a) b) Z 1 7 7", "Z", 7, false),
@@ -87,7 +87,7 @@ internal import Testing
     }
 
     @Test(
-        "Text that is not a process's state is not read",
+        "Text that is not a process's state is rejected",
         arguments: ["", "7", "7 (sh)", "7 (sh) S 1", "7 (sh) S 1 x", "7 (sh) SS 1 7", "7 sh S 1 7"])
     func refuses(stat: String) {
         #expect(ProcessGroup.Member(stat: stat) == nil)

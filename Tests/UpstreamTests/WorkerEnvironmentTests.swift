@@ -24,7 +24,7 @@ internal import Testing
         #expect(changes == ["WEIR_WORKER_SOCKET": "/s"])
     }
 
-    @Test("What a backend sets takes precedence, except over the socket")
+    @Test("Variables of the backend take precedence, except over the socket")
     func takesSettings() {
         let changes = WorkerEnvironment.changes(
             to: ["WEIR_TOKEN", "PATH"], socket: "/s",

@@ -1,5 +1,6 @@
 internal import Logging
 internal import Synchronization
+internal import TestSupport
 internal import Testing
 
 @testable internal import Upstream
@@ -7,13 +8,13 @@ internal import Testing
 @Suite struct OutputBudgetTests {
     private static let second: UInt64 = 1_000_000_000
 
-    /// How many lines of a size are admitted when they are offered at these times.
+    /// The number of lines of a size that are admitted at the given times.
     private func admitted(bytes: Int, count: Int, _ time: (Int) -> UInt64) -> Int {
         var budget = OutputBudget(at: 0)
         return (0..<count).count { budget.admits(bytes: bytes, at: time($0)) }
     }
 
-    @Test("So many lines and bytes are admitted at once")
+    @Test("A burst of lines and bytes is admitted at once")
     func bursts() {
         #expect(admitted(bytes: 1, count: 2_000) { _ in 0 } == 1_000)
         #expect(admitted(bytes: 4_096, count: 2_000) { _ in 0 } == 64)
@@ -21,7 +22,7 @@ internal import Testing
         #expect(admitted(bytes: (256 << 10) + 1, count: 2) { _ in 0 } == 0)
     }
 
-    @Test("Output without end is admitted up to the rate")
+    @Test("Continuous output is admitted up to the rate")
     func rates() {
         // A million lines in ten seconds.
         let lines = admitted(bytes: 10, count: 1_000_000) { UInt64($0) * 10_000 }
@@ -30,7 +31,7 @@ internal import Testing
         #expect((223...225).contains(long))
     }
 
-    @Test("A worker that prints little is never limited, and a clock that goes back does no harm")
+    @Test("A worker with little output is never limited, even if the clock is set back")
     func quiet() {
         #expect(admitted(bytes: 300, count: 10_000) { UInt64($0) * Self.second / 100 } == 10_000)
         #expect(admitted(bytes: 1, count: 100) { $0 % 2 == 0 ? .max : 0 } == 100)
@@ -108,13 +109,14 @@ internal import Testing
         #expect(output.lastLine == "the end")
     }
 
-    @Test("The number of omitted lines is logged even if the worker then falls silent")
+    @Test("The number of omitted lines is logged even if the worker then writes nothing")
     func notesOmissions() async throws {
         let recorder = Recorder()
         let output = WorkerOutput(log: recorder.log)
         _ = output.append(Array(String(repeating: "x\n", count: 1_500).utf8))
-        while !recorder.lines.withLock({ $0.last?.hasPrefix(Self.note) == true }) {
-            try await Task.sleep(for: .milliseconds(20))
-        }
+        #expect(
+            await eventually {
+                recorder.lines.withLock { $0.last?.hasPrefix(Self.note) == true }
+            })
     }
 }

@@ -34,7 +34,7 @@ internal import Testing
     }
 
     @Test(
-        "A line is at most as long as the bound, with the end of the line", arguments: [-1, 0, 1])
+        "A line with its line end is at most as long as the limit", arguments: [-1, 0, 1])
     func bounds(offset: Int) {
         let empty = text("").utf8.count
         let line = text(String(repeating: "x", count: LogLine.maxBytes - empty + offset))
@@ -49,10 +49,10 @@ internal import Testing
 @Suite(.timeLimit(.minutes(1))) struct LogWriterTests {
     init() { ProcessSetup.reportFailedWrites() }
 
-    /// A pipe, whose ends are closed at the end.
+    /// Calls the body with a pipe, and closes it afterwards.
     private func withPipe(_ body: (_ read: Int32, _ write: Int32) throws -> Void) rethrows {
         var ends: [Int32] = [-1, -1]
-        // The array holds the two numbers that are written.
+        // Invariant: the call writes two numbers, and the array has room for two.
         #expect(unsafe pipe(&ends) == 0)
         defer { ends.forEach { _ = close($0) } }
         try body(ends[0], ends[1])
@@ -60,12 +60,12 @@ internal import Testing
 
     private func content(of descriptor: Int32) -> String {
         var bytes = [UInt8](repeating: 0, count: 65_536)
-        // At most as many bytes are written as the buffer holds.
+        // Invariant: the call writes at most as many bytes as the buffer has.
         let count = unsafe read(descriptor, &bytes, bytes.count)
         return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 
-    @Test("Lines are written in their order")
+    @Test("Lines are written in order")
     func order() {
         withPipe { read, write in
             let log = LogWriter(OutputDescriptor(number: write))
@@ -80,7 +80,7 @@ internal import Testing
     @Test("A pipe without a reader loses lines, which are counted", .timeLimit(.minutes(1)))
     func closedPipe() {
         var ends: [Int32] = [-1, -1]
-        // The array holds the two numbers that are written.
+        // Invariant: the call writes two numbers, and the array has room for two.
         #expect(unsafe pipe(&ends) == 0)
         close(ends[0])
         defer { close(ends[1]) }
@@ -108,7 +108,7 @@ internal import Testing
             #expect(lines.count == 2)
             #expect(
                 lines.first?.hasSuffix(
-                    "warning weir: lines of the log were lost count=2 reason=No space left on device"
+                    "warning weir: log lines were lost count=2 reason=No space left on device"
                 )
                     == true)
             #expect(lines.last == "kept")
@@ -120,12 +120,12 @@ internal import Testing
     }
 
     @Test(
-        "Lines beyond the bound are lost while nobody reads, and a line that was cut gets its end")
+        "Lines beyond the capacity are lost without a reader, and a partial line gets its line end")
     func bound() {
         withPipe { read, write in
             let log = LogWriter(OutputDescriptor(number: write))
             let long = String(repeating: "x", count: 65_536) + "\n"
-            // The pipe takes one such line; the writer waits with the second one.
+            // The pipe has room for one such line; the writer waits with the second one.
             for _ in 0..<(LogWriter.maxWaitingLines + 10) { log.write(long) }
             #expect(log.lost >= 8)
             #expect(log.waitingLines <= LogWriter.maxWaitingLines)
@@ -137,7 +137,7 @@ internal import Testing
         }
     }
 
-    @Test("A non-blocking descriptor is waited for")
+    @Test("The writer waits for a non-blocking descriptor")
     func nonBlocking() {
         withPipe { read, write in
             _ = fcntl(write, F_SETFL, O_NONBLOCK)

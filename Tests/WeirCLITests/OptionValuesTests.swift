@@ -5,13 +5,13 @@ internal import Testing
 @testable internal import WeirCLI
 
 @Suite struct OptionValuesTests {
-    /// Texts that no option for a number takes, whatever its range.
+    /// Texts that every option for a number rejects, independently of its range.
     static let notNumbers = [
         "", " ", " 1", "1 ", "1,5", "1/3", "90%", "one", "\u{7f}", "1\n", "--1", "1_000", "½", "١",
         String(repeating: "x", count: 65_536),
     ]
 
-    @Test("A whole number is taken within its range only")
+    @Test("A whole number is accepted only within its range")
     func whole() throws {
         let parse = Bounded.whole(1...Int32.max)
         #expect(try parse("1") == 1)
@@ -31,7 +31,7 @@ internal import Testing
         #expect(throws: ValidationError.self) { try all("-1") }
     }
 
-    @Test("A decimal number is taken within its range only, and infinities and NaN are in none")
+    @Test("A decimal number is accepted only within its range, and infinities and NaN are rejected")
     func decimal() throws {
         let parse = Bounded.decimal(0.001...604_800)
         #expect(try parse("0.001") == 0.001)
@@ -53,15 +53,15 @@ internal import Testing
         }
         #expect(
             message { _ = try Bounded.whole(1...1_024)("0") }
-                .contains("give a whole number from 1 to 1024"))
+                .contains("use a whole number from 1 to 1024"))
         #expect(
             message { _ = try Bounded.decimal(0.1...60)("inf") }
-                .contains("give a number from 0.1 to 60"))
+                .contains("use a number from 0.1 to 60"))
         #expect(
-            message { _ = try Assignment.parse("v1=90%") }.contains("'90%' is not a finite number"))
+            message { _ = try Assignment.parse("v1=90%") }.contains("invalid number '90%'"))
     }
 
-    @Test("A backend's number is what follows the last equals sign")
+    @Test("A backend's number follows the last equals sign")
     func assignments() throws {
         let assignment = try Assignment.parse("a=b=0.5")
         #expect(assignment.backend == "a=b")
@@ -95,7 +95,7 @@ internal import Testing
         #expect(duration.nanos == nanos)
     }
 
-    @Test("An error shows the arguments that it quotes escaped and cut")
+    @Test("An error quotes arguments escaped and cut")
     func usageErrors() {
         let long = String(repeating: "9", count: 65_536)
         let arguments = ["weir", "--a=\u{1b}[2J", "b\nc", long]

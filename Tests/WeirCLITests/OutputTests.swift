@@ -5,7 +5,7 @@ internal import Testing
 
 @Suite struct OutputTests {
     @Test(
-        "JSON has no characters that control a terminal, and keeps its meaning",
+        "JSON is printed without terminal control characters, and keeps its meaning",
         arguments: [
             "\u{1b}[2J", "\u{7f}", "\u{85}", "\u{9b}31m", "\u{202e}abc", "\u{2066}", "\u{2028}",
             "ü\n\t", "😀",
@@ -44,7 +44,7 @@ internal import Testing
         #expect(Style.cut(line[...], to: columns) == cut)
     }
 
-    @Test("Figures of a server are shown whatever they are")
+    @Test("Any figures of a server are shown without a trap")
     func figures() {
         #expect(Style.bar(.nan, width: 4) == "····")
         #expect(Style.bar(.infinity, width: 4) == "████")

@@ -24,7 +24,7 @@ internal import Testing
             backend: backend, revision: 6, change: .updated(from: .init(name: "b", revision: 5)))
     }
 
-    @Test("Workers are ready when each one follows the revision and gets requests")
+    @Test("Workers are ready when each one runs the revision and receives requests")
     func ready() {
         let readiness = Self.worker(
             [Self.replica("b#0", .ready, revision: 6), Self.replica("b#1", .ready, revision: 6)],
@@ -49,7 +49,7 @@ internal import Testing
             readiness.problem?.hasPrefix("\(ready) of 2 workers of revision 6 are ready") == true)
     }
 
-    @Test("The reason and the revisions that still serve are named")
+    @Test("The error contains the reason and the revisions that still serve")
     func reason() {
         let old = Self.replica("b#0", .ready, revision: 5)
         let stopped = Self.worker([old], wanted: 1, problem: "the update was stopped: b#0 died")
@@ -58,7 +58,7 @@ internal import Testing
             stopped.problem
                 == "0 of 1 workers of revision 6 are ready; the update was stopped: b#0 died; "
                 + "the workers of revision 5 still serve")
-        // The old worker was dead before.
+        // The old worker had already ended.
         let dead = Self.replica("b#0", .down, revision: 6, failure: "exited with code 1")
         let crashed = Self.worker([dead], wanted: 1, usable: false)
         #expect(!crashed.isSettled)
@@ -67,12 +67,12 @@ internal import Testing
                 == "0 of 1 workers of revision 6 are ready; b#0 exited with code 1")
     }
 
-    @Test("A newer revision ends the wait and is named")
+    @Test("A newer revision ends the wait, and the error names it")
     func superseded() {
         let readiness = Self.worker(
             [Self.replica("b#0", .ready, revision: 7)], wanted: 1, revision: 7)
         #expect(readiness.isSettled)
-        #expect(readiness.problem?.contains("revision 7 followed revision 6") == true)
+        #expect(readiness.problem?.contains("revision 7 replaced revision 6") == true)
     }
 
     private static func upstream(
@@ -87,7 +87,7 @@ internal import Testing
     private static let before = Weir_Admin_V1_Backend(
         name: "b", kind: .upstream(.init(addresses: ["old:1"])), revision: 5)
 
-    @Test("Of an updated upstream, the servers count that the update has added")
+    @Test("For an updated upstream, only the added servers are checked")
     func upstreams() {
         let old = Self.replica("old:1", .down, revision: 6, failure: "refused")
         let new = Self.replica("new:1 (10.0.0.1)", .down, revision: 6, failure: "refused")
@@ -100,12 +100,12 @@ internal import Testing
         let unresolved = Self.upstream(
             [old], ["old:1", "new:1"], change: .updated(from: Self.before))
         #expect(!unresolved.isSettled && unresolved.problem == "new:1 is not ready")
-        // The servers of a new backend may be started later.
+        // The servers of a new backend may start later.
         let created = Self.upstream([new], ["new:1"], change: .created)
         #expect(created.isSettled && created.problem == nil)
     }
 
-    @Test("Other TLS makes all servers new")
+    @Test("Changed TLS settings make all servers count as added")
     func tls() {
         var before = Self.before
         before.kind = .upstream(.init(addresses: ["old:1"], tls: .init(caFile: "ca.pem")))
@@ -114,7 +114,7 @@ internal import Testing
         #expect(changed.problem == "old:1 is not ready: refused")
     }
 
-    @Test("There is nothing to wait for without replicas")
+    @Test("A backend without replicas is ready")
     func handler() {
         let backend = Weir_Admin_V1_Backend(
             name: "b", kind: .handler(.init(handler: "h")), revision: 6,

@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite struct TerminalTextTests {
     @Test(
-        "A value is escaped, the text around it is not",
+        "Values are escaped, literals are not",
         arguments: [
             ("plain ü", "plain ü"), ("a\nb", "a\\nb"), ("\u{1b}[31mred", "\\u{1B}[31mred"),
             ("\u{9b}2J", "\\u{009B}2J"), ("\u{7f}", "\\u{7F}"), ("a\u{202e}b", "a\\u{202E}b"),
@@ -15,7 +15,7 @@ internal import Testing
         #expect(text.text == "\u{1b}[1m<\(shown)>\n")
     }
 
-    @Test("Text put into text is not escaped twice, and keeps its colours")
+    @Test("Interpolated terminal text is not escaped twice, and keeps its colours")
     func nests() {
         let inner = ("a\(UInt8(1))\u{1}" as TerminalText).styled("32")
         let outer: TerminalText = "[\(inner)]"
@@ -31,7 +31,7 @@ internal import Testing
         #expect(text.text.hasSuffix("…"))
     }
 
-    @Test("Of text of several lines, only the ends of lines are left")
+    @Test("All control characters of several lines are escaped, except line ends")
     func lines() {
         #expect(TerminalText(lines: "a\tb\n\u{1b}c\n").text == "a\\tb\n\\u{1B}c\n")
     }

@@ -4,7 +4,7 @@ internal import Weir
 internal import WeirSwiftProtobuf
 
 @Suite struct SwiftProtobufTests {
-    @Test("A SwiftProtobuf message goes in and out of a handler as bytes")
+    @Test("A handler receives and returns a SwiftProtobuf message")
     func roundTrips() throws {
         let timestamp = SwiftProtobuf.Google_Protobuf_Timestamp.with { $0.seconds = 5 }
         let bytes = try Proto(timestamp).serializedBytes()
@@ -16,7 +16,7 @@ internal import WeirSwiftProtobuf
                 == "google.protobuf.Timestamp")
     }
 
-    @Test("Malformed bytes are refused with the message's name")
+    @Test("Malformed bytes are rejected with the message's name")
     func refuses() {
         let error = #expect(throws: MessageError.self) {
             try Proto<SwiftProtobuf.Google_Protobuf_Timestamp>(serializedBytes: [8])

@@ -1,10 +1,11 @@
 internal import Foundation
 internal import Logging
 internal import Synchronization
+internal import TestSupport
 internal import Testing
 internal import Weir
 
-/// Names who answers, and says what it was asked.
+/// Returns the backend's name and the request.
 private func answering(_ name: String) -> HandlerBackend {
     HandlerBackend(
         name,
@@ -13,7 +14,7 @@ private func answering(_ name: String) -> HandlerBackend {
                 let text = String(decoding: request.payload, as: UTF8.self)
                 let json =
                     "{\"by\":\"\(name)\",\"asked\":\(text),\"method\":\"\(request.methodName)\"}"
-                if request.query == "wait" { try await Task.sleep(for: .seconds(60)) }
+                if request.query == "wait" { try await waitForCancellation() }
                 return Weir_V1_CallResponse(payload: Array(json.utf8))
             }
         ])
@@ -48,12 +49,12 @@ private struct Answer: Decodable, Equatable {
         try await server.shutDown()
     }
 
-    /// The error of a call that must be refused.
+    /// The error of a call that must fail.
     private func refusal(_ call: () async throws -> Void) async throws -> RPCError {
         try #require(await #expect(throws: RPCError.self) { try await call() })
     }
 
-    @Test("The words of the traffic page, from Swift")
+    @Test("The scenario of Ray Serve's traffic page")
     func traffic() async throws {
         try await withControl([answering("v1"), answering("v2")]) { weir, addresses in
             #expect(weir.dataAddress == addresses.data)
@@ -97,7 +98,7 @@ private struct Answer: Decodable, Equatable {
         }
     }
 
-    @Test("Backends of addresses and of processes")
+    @Test("Upstream and worker backends")
     func backends() async throws {
         try await withControl([]) { weir, _ in
             try await weir.createBackend("upstream", upstream: ["127.0.0.1:1"])
@@ -113,7 +114,7 @@ private struct Answer: Decodable, Equatable {
         }
     }
 
-    @Test("Refusals tell people and programs what was wrong")
+    @Test("Errors have a message, a field and a reason")
     func refusals() async throws {
         try await withControl([answering("v1")]) { weir, _ in
             try await weir.createEndpoint("api", backend: "v1")
@@ -175,7 +176,7 @@ private struct Answer: Decodable, Equatable {
         #expect(checked > 20)
     }
 
-    @Test("A call that failed is made again as often as it may, within its time")
+    @Test("A failed call is retried as often as allowed, within its timeout")
     func retries() async throws {
         let attempts = Mutex(0)
         let failing = HandlerBackend(
@@ -216,7 +217,7 @@ private struct Answer: Decodable, Equatable {
         }
     }
 
-    @Test("A further connection is opened when the server takes no more calls on the others")
+    @Test("A client opens another connection when the server's limit of streams is reached")
     func pool() async throws {
         var limits = Limits()
         limits.maxConcurrentStreams = 4
@@ -234,10 +235,8 @@ private struct Answer: Decodable, Equatable {
             }
             var calls: [ClientCall] = []
             for _ in 0..<10 { calls.append(try await begin()) }
-            // Ten calls, of which each connection takes four.
-            while try await weir.stats("api").first?.requests != 10 {
-                try await Task.sleep(for: .milliseconds(5))
-            }
+            // Ten calls with four per connection.
+            #expect(try await eventually { try await weir.stats("api").first?.requests == 10 })
             for call in calls { call.cancel() }
             await client.close()
         }

@@ -73,7 +73,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("A program serves its backends and moves traffic between them")
+    @Test("A program serves its backends and changes the traffic policy")
     func serves() async throws {
         try await withServer(Greeters.all) { server, client, _ in
             try await server.createEndpoint(
@@ -85,7 +85,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("A program puts other servers behind its endpoints")
+    @Test("A program adds upstream backends")
     func servesUpstreams() async throws {
         try await withServer([Greeters.backend("inner", "Answers") { "Inner \($0)" }]) {
             inner, _, innerAddresses in
@@ -104,7 +104,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("A keyed choice is the same on every loop")
+    @Test("Every loop selects the same backend for a key")
     func agreesAcrossLoops() async throws {
         try await withServer(Greeters.all) { server, _, addresses in
             try await server.createEndpoint(
@@ -124,7 +124,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("An endpoint whose backend has no such method, and a path without endpoint")
+    @Test("Unknown methods and paths without an endpoint are UNIMPLEMENTED")
     func answersUnimplemented() async throws {
         try await withServer(Greeters.all) { server, client, _ in
             try await server.createEndpoint(
@@ -139,7 +139,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("Requests over the limit of requests in flight are refused")
+    @Test("Requests over the limit of requests in flight are rejected")
     func limitsRequestsInFlight() async throws {
         var limits = Limits()
         limits.maxRequestsInFlightPerLoop = 2
@@ -172,7 +172,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("Blocking handlers over their limit are refused, and the loop stays free")
+    @Test("Blocking handlers over their limit are rejected, and the loop is not blocked")
     func limitsBlockingCalls() async throws {
         var limits = Limits()
         limits.maxBlockingCalls = 0
@@ -188,7 +188,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("Responses say who answered, unless that is switched off", arguments: [true, false])
+    @Test("Responses name the backend, unless that is disabled", arguments: [true, false])
     func namesBackends(isOn: Bool) async throws {
         try await withServer(Greeters.all, namesBackends: isOn) { server, client, _ in
             try await server.createEndpoint(
@@ -202,7 +202,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("Connections over the limit of a loop are closed, and the others go on")
+    @Test("Connections over the limit of a loop are closed, and the others continue")
     func limitsConnections() async throws {
         var limits = Limits()
         limits.maxConnections = 0
@@ -220,7 +220,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("A handler takes and gives messages of SwiftProtobuf")
+    @Test("A handler receives and returns messages of SwiftProtobuf")
     func servesSwiftProtobuf() async throws {
         typealias Time = Proto<SwiftProtobuf.Google_Protobuf_Timestamp>
         let clock = HandlerBackend(
@@ -240,7 +240,7 @@ internal import WeirSwiftProtobuf
         }
     }
 
-    @Test("Refused changes come with a code and say what would be right")
+    @Test("Rejected changes have a code and an error with the correct form")
     func explainsRefusals() async throws {
         try await withServer(Greeters.all) { server, _, _ in
             await #expect(throws: RPCError.self) {
@@ -256,7 +256,7 @@ internal import WeirSwiftProtobuf
     }
 
     @Test(
-        "Addresses are read, and what is none is refused",
+        "Valid addresses are parsed, invalid ones are rejected",
         arguments: [
             ("127.0.0.1:80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80"), (":80", "127.0.0.1:80"),
             ("localhost:0", "localhost:0"), ("::1:80", nil), ("80", nil), ("a:65536", nil),
@@ -267,7 +267,7 @@ internal import WeirSwiftProtobuf
     }
 
     @Test(
-        "A shadow that blocks its thread holds up no caller", arguments: [false, true])
+        "A shadow that blocks its thread does not delay clients", arguments: [false, true])
     func isolates(_ isBlocking: Bool) async throws {
         let shadows = Blocking()
         let candidate = HandlerBackend(
@@ -277,7 +277,7 @@ internal import WeirSwiftProtobuf
                     (_: Helloworld_HelloRequest, context) in
                     #expect(context.isShadow)
                     #expect(context.metadata["x-serve-shadow"] == "1")
-                    // As a handler does that should not have been written so.
+                    // Like a faulty handler that blocks its thread.
                     shadows.block()
                     return Helloworld_HelloReply(message: "late")
                 }
@@ -296,13 +296,13 @@ internal import WeirSwiftProtobuf
                 "greeter", route: "/helloworld.Greeter/", backend: "primary")
             try await server.shadowTraffic("greeter", backend: "candidate", proportion: 1)
             for _ in 0..<5 { #expect(try await hello(client) == "Hello Ada!") }
-            // All were answered while the first shadow was at it.
+            // All requests were answered while the first shadow was still blocked.
             #expect(shadows.end() == 0)
         }
     }
 }
 
-/// Blocks threads until it is over, for half a minute at most.
+/// Blocks threads until it is released, for at most half a minute.
 private final class Blocking: Sendable {
     private let isOver = Atomic(false)
     private let finished = Atomic(0)
@@ -313,7 +313,7 @@ private final class Blocking: Sendable {
         finished.add(1, ordering: .relaxed)
     }
 
-    /// How many had come through before.
+    /// The number of threads that passed before.
     func end() -> Int {
         isOver.store(true, ordering: .relaxed)
         return finished.load(ordering: .relaxed)

@@ -1,10 +1,11 @@
-// Package weir is a client of Weir: it changes how a running server routes, and calls its endpoints.
+// Package weir is a client of a running Weir: it changes and reads its routing, and calls its
+// endpoints.
 //
 //	client, err := weir.Dial(ctx, "127.0.0.1:8001")
 //	_, err = client.CreateBackend(ctx, "model-v2", []string{"10.0.0.8:50051"})
 //	_, err = client.SetTraffic(ctx, "model", map[string]float64{"model-v1": 0.9, "model-v2": 0.1})
 //
-// Stubs that you have keep working; [WithShardKey] gives their calls a shard key.
+// Existing stubs work unchanged; [WithShardKey] sets the shard key of their calls.
 package weir
 
 import (
@@ -19,11 +20,11 @@ import (
 	"weir.local/client/adminv1"
 )
 
-// A Client changes and shows how a Weir routes, and calls its endpoints. It may be used by many goroutines.
+// A Client is a client of a running Weir. It is safe for concurrent use.
 type Client struct {
-	// Admin is the whole admin service, for what has no method here.
+	// Admin is the client of the whole admin service, for RPCs without a method here.
 	Admin adminv1.AdminClient
-	// DataAddress is where the server takes calls.
+	// DataAddress is the data address of the server.
 	DataAddress string
 
 	author string
@@ -31,7 +32,7 @@ type Client struct {
 	data   *grpc.ClientConn
 }
 
-// An Option says how a client is made.
+// An Option configures a client.
 type Option func(*settings)
 
 type settings struct {
@@ -40,18 +41,18 @@ type settings struct {
 	dial        []grpc.DialOption
 }
 
-// Author is told in the history with each change; user@host unless said.
+// Author sets the author of changes in the history; the default is user@host.
 func Author(name string) Option { return func(s *settings) { s.author = name } }
 
-// DataAddress is where the server takes calls, if that is not where it says itself.
+// DataAddress sets the data address, if it differs from the one that the server reports.
 func DataAddress(address string) Option { return func(s *settings) { s.dataAddress = address } }
 
-// DialOptions go to grpc.Dial, for both connections, in place of grpc.WithInsecure.
+// DialOptions are passed to grpc.Dial for both connections, instead of grpc.WithInsecure.
 func DialOptions(options ...grpc.DialOption) Option {
 	return func(s *settings) { s.dial = options }
 }
 
-// Dial connects to the Weir whose admin port is at host:port, and learns from it where calls go.
+// Dial connects to the admin port at host:port, and to the data address that the server reports.
 func Dial(ctx context.Context, address string, options ...Option) (*Client, error) {
 	s := settings{author: thisUser(), dial: []grpc.DialOption{grpc.WithInsecure()}}
 	for _, option := range options {
@@ -85,7 +86,7 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Data is the connection to the data port, for stubs that you have.
+// Data is the connection to the data port, for existing stubs.
 func (c *Client) Data() *grpc.ClientConn { return c.data }
 
 func thisUser() string {
@@ -110,7 +111,7 @@ func (c *Client) learnDataAddress(ctx context.Context, admin string) (string, er
 		if err != nil {
 			return "", err
 		}
-		// It listens everywhere: there where its admin port is, too.
+		// The server listens on all addresses, so the admin port's host also works.
 		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 			if host, _, err = net.SplitHostPort(admin); err != nil {
 				return "", err
@@ -118,107 +119,110 @@ func (c *Client) learnDataAddress(ctx context.Context, admin string) (string, er
 		}
 		return net.JoinHostPort(host, port), nil
 	}
-	return "", fmt.Errorf("weir: the server does not say where it takes calls")
+	return "", fmt.Errorf("weir: the server does not report its data address")
 }
 
-// Terms of a change. The zero value is a change that is made, whatever came before it.
-type Terms struct {
-	// ExpectedRevision, if not nil, is the revision upon which the change is made; ABORTED otherwise.
+// ChangeOptions are the options of a change. The zero value is an unconditional change.
+type ChangeOptions struct {
+	// ExpectedRevision is the revision that the change is based on, or nil. If it is not the current
+	// one, the server rejects the change with ABORTED.
 	ExpectedRevision *uint64
-	// ValidateOnly tells what the change would do, and does nothing.
+	// ValidateOnly returns the effect of the change without making it.
 	ValidateOnly bool
-	// Comment is for the history.
+	// Comment is the reason for the change, for the history.
 	Comment string
 }
 
-// ChangeOption sets the terms of a change.
-type ChangeOption func(*Terms)
+// A ChangeOption sets an option of a change.
+type ChangeOption func(*ChangeOptions)
 
-// ExpectedRevision refuses the change with ABORTED when another one came first.
+// ExpectedRevision rejects the change with ABORTED if this is not the current revision.
 func ExpectedRevision(revision uint64) ChangeOption {
-	return func(t *Terms) { t.ExpectedRevision = &revision }
+	return func(t *ChangeOptions) { t.ExpectedRevision = &revision }
 }
 
-// ValidateOnly tells what the change would do, and does nothing.
-func ValidateOnly() ChangeOption { return func(t *Terms) { t.ValidateOnly = true } }
+// ValidateOnly returns the effect of the change without making it.
+func ValidateOnly() ChangeOption { return func(t *ChangeOptions) { t.ValidateOnly = true } }
 
-// Comment is for the history.
-func Comment(text string) ChangeOption { return func(t *Terms) { t.Comment = text } }
+// Comment is the reason for the change, for the history.
+func Comment(text string) ChangeOption { return func(t *ChangeOptions) { t.Comment = text } }
 
-func (c *Client) terms(options []ChangeOption) (Terms, *adminv1.ChangeNote) {
-	var terms Terms
+func (c *Client) change(options []ChangeOption) (ChangeOptions, *adminv1.ChangeNote) {
+	var change ChangeOptions
 	for _, option := range options {
-		option(&terms)
+		option(&change)
 	}
-	return terms, &adminv1.ChangeNote{Author: c.author, Comment: terms.Comment}
+	return change, &adminv1.ChangeNote{Author: c.author, Comment: change.Comment}
 }
 
-// CreateBackend adds a backend of gRPC servers that run by themselves.
+// CreateBackend adds an upstream backend: gRPC servers that Weir does not start.
 func (c *Client) CreateBackend(
 	ctx context.Context, name string, addresses []string, options ...ChangeOption,
 ) (*adminv1.Backend, error) {
-	terms, note := c.terms(options)
+	change, note := c.change(options)
 	upstream := &adminv1.Backend_Upstream{Upstream: &adminv1.UpstreamKind{Addresses: addresses}}
 	reply, err := c.Admin.CreateBackend(ctx, &adminv1.CreateBackendRequest{
 		Backend:          &adminv1.Backend{Name: name, Kind: upstream},
-		ExpectedRevision: terms.ExpectedRevision, ValidateOnly: terms.ValidateOnly, Note: note,
+		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
 	return reply, asError(err)
 }
 
-// DeleteBackend removes a backend; FAILED_PRECONDITION while an endpoint's traffic or shadows name it.
+// DeleteBackend deletes a backend. It returns FAILED_PRECONDITION while a traffic policy or shadow
+// uses it.
 func (c *Client) DeleteBackend(ctx context.Context, name string, options ...ChangeOption) error {
-	terms, note := c.terms(options)
+	change, note := c.change(options)
 	_, err := c.Admin.DeleteBackend(ctx, &adminv1.DeleteBackendRequest{
-		Name: name, ExpectedRevision: terms.ExpectedRevision, ValidateOnly: terms.ValidateOnly, Note: note,
+		Name: name, ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
 	return asError(err)
 }
 
-// ListBackends tells all backends, sorted by name.
+// ListBackends returns all backends, sorted by name.
 func (c *Client) ListBackends(ctx context.Context) ([]*adminv1.Backend, error) {
 	reply, err := c.Admin.ListBackends(ctx, &adminv1.ListBackendsRequest{})
 	return reply.GetBackends(), asError(err)
 }
 
-// CreateEndpoint adds an endpoint whose requests all go to one backend. With an empty route only handles reach it.
+// CreateEndpoint adds an endpoint that routes all requests to one backend. With an empty route,
+// clients call it only by name.
 func (c *Client) CreateEndpoint(
 	ctx context.Context, name, route, backend string, options ...ChangeOption,
 ) (*adminv1.Endpoint, error) {
-	terms, note := c.terms(options)
+	change, note := c.change(options)
 	reply, err := c.Admin.CreateEndpoint(ctx, &adminv1.CreateEndpointRequest{
 		Name: name, Route: route, Backend: backend,
-		ExpectedRevision: terms.ExpectedRevision, ValidateOnly: terms.ValidateOnly, Note: note,
+		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
 	return reply, asError(err)
 }
 
-// DeleteEndpoint removes an endpoint; its backends stay.
+// DeleteEndpoint deletes an endpoint, but not its backends.
 func (c *Client) DeleteEndpoint(ctx context.Context, name string, options ...ChangeOption) error {
-	terms, note := c.terms(options)
+	change, note := c.change(options)
 	_, err := c.Admin.DeleteEndpoint(ctx, &adminv1.DeleteEndpointRequest{
-		Name: name, ExpectedRevision: terms.ExpectedRevision, ValidateOnly: terms.ValidateOnly, Note: note,
+		Name: name, ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
 	return asError(err)
 }
 
-// GetEndpoint tells one endpoint, with the intervals that [NewAffinityMap] takes.
+// GetEndpoint returns one endpoint, with the intervals for [NewAffinityMap].
 func (c *Client) GetEndpoint(ctx context.Context, name string) (*adminv1.Endpoint, error) {
 	reply, err := c.Admin.GetEndpoint(ctx, &adminv1.GetEndpointRequest{Name: name})
 	return reply, asError(err)
 }
 
-// ListEndpoints tells all endpoints, sorted by name.
+// ListEndpoints returns all endpoints, sorted by name.
 func (c *Client) ListEndpoints(ctx context.Context) ([]*adminv1.Endpoint, error) {
 	reply, err := c.Admin.ListEndpoints(ctx, &adminv1.ListEndpointsRequest{})
 	return reply.GetEndpoints(), asError(err)
 }
 
-// SetTraffic replaces the weights of an endpoint, at once. They sum to 1.
+// SetTraffic replaces the weights of an endpoint atomically. They must sum to 1.
 func (c *Client) SetTraffic(
 	ctx context.Context, endpoint string, traffic map[string]float64, options ...ChangeOption,
 ) (*adminv1.SetTrafficResponse, error) {
-	terms, note := c.terms(options)
+	change, note := c.change(options)
 	weights := make([]*adminv1.BackendWeight, 0, len(traffic))
 	for backend, weight := range traffic {
 		weights = append(weights, &adminv1.BackendWeight{Backend: backend, Weight: weight})
@@ -226,55 +230,56 @@ func (c *Client) SetTraffic(
 	sort.Slice(weights, func(i, j int) bool { return weights[i].Backend < weights[j].Backend })
 	reply, err := c.Admin.SetTraffic(ctx, &adminv1.SetTrafficRequest{
 		Endpoint: endpoint, Weights: weights,
-		ExpectedRevision: terms.ExpectedRevision, ValidateOnly: terms.ValidateOnly, Note: note,
+		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
 	return reply, asError(err)
 }
 
-// ShadowTraffic copies a share of an endpoint's requests to a backend; 0 ends that.
+// ShadowTraffic copies a share of an endpoint's requests to a backend; 0 removes the shadow.
 func (c *Client) ShadowTraffic(
 	ctx context.Context, endpoint, backend string, proportion float64, options ...ChangeOption,
 ) (*adminv1.Endpoint, error) {
-	terms, note := c.terms(options)
+	change, note := c.change(options)
 	reply, err := c.Admin.ShadowTraffic(ctx, &adminv1.ShadowTrafficRequest{
 		Endpoint: endpoint, Backend: backend, Proportion: proportion,
-		ExpectedRevision: terms.ExpectedRevision, ValidateOnly: terms.ValidateOnly, Note: note,
+		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
 	return reply, asError(err)
 }
 
-// Rollback makes an endpoint, or all with an empty name, what they were at a revision.
+// Rollback restores an endpoint, or all if the name is empty, to a revision.
 func (c *Client) Rollback(
 	ctx context.Context, revision uint64, endpoint string, options ...ChangeOption,
 ) (*adminv1.RollbackResponse, error) {
-	terms, note := c.terms(options)
+	change, note := c.change(options)
 	reply, err := c.Admin.Rollback(ctx, &adminv1.RollbackRequest{
 		Revision: revision, Endpoint: endpoint,
-		ExpectedRevision: terms.ExpectedRevision, ValidateOnly: terms.ValidateOnly, Note: note,
+		ExpectedRevision: change.ExpectedRevision, ValidateOnly: change.ValidateOnly, Note: note,
 	})
 	return reply, asError(err)
 }
 
-// History tells the accepted changes, latest first.
+// History returns the accepted changes, latest first.
 func (c *Client) History(ctx context.Context, limit uint32) ([]*adminv1.Revision, error) {
 	reply, err := c.Admin.ListRevisions(ctx, &adminv1.ListRevisionsRequest{Limit: limit})
 	return reply.GetRevisions(), asError(err)
 }
 
-// Stats tells counts and latencies since the server started, of one endpoint, or all with an empty name.
+// Stats returns counts and latencies since the server started, of one endpoint, or of all if the
+// name is empty.
 func (c *Client) Stats(ctx context.Context, endpoint string) (*adminv1.Stats, error) {
 	reply, err := c.Admin.GetStats(ctx, &adminv1.GetStatsRequest{Endpoint: endpoint})
 	return reply, asError(err)
 }
 
-// ShadowReport tells how an endpoint's shadows did.
+// ShadowReport returns the reports of an endpoint's shadows.
 func (c *Client) ShadowReport(ctx context.Context, endpoint string) ([]*adminv1.ShadowReport, error) {
 	reply, err := c.Admin.GetShadowReport(ctx, &adminv1.GetShadowReportRequest{Endpoint: endpoint})
 	return reply.GetReports(), asError(err)
 }
 
-// Explain asks which backend a request by name gets, and why; an empty key is none. [AffinityMap] computes the
-// same without asking.
+// Explain returns the backend of a call by name, and the reason; an empty key counts as no key.
+// [AffinityMap] computes the same locally.
 func (c *Client) Explain(
 	ctx context.Context, endpoint, shardKey string,
 ) (*adminv1.ExplainRouteResponse, error) {

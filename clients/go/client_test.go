@@ -20,12 +20,13 @@ import (
 	"weir.local/client/servev1"
 )
 
-// The server has backends dynamic and dynamic-2, which answer a dynamic call with the request as it came, and an
-// endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed and typed-2.
+// The server has backends dynamic and dynamic-2, which return the request of a dynamic call
+// unchanged, and an endpoint greeter on /helloworld.Greeter/ that splits its traffic evenly between
+// typed and typed-2.
 func connect(t *testing.T) (*Client, context.Context) {
 	address := os.Getenv("WEIR_ADMIN")
 	if address == "" {
-		t.Skip("WEIR_ADMIN names no server: see clients/go/README.md")
+		t.Skip("WEIR_ADMIN is not set: see clients/go/README.md")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
@@ -51,7 +52,7 @@ func refused(t *testing.T, err error, code codes.Code, field string) *Error {
 	return e
 }
 
-// endpoint makes an endpoint that the test's end removes.
+// endpoint creates an endpoint that is deleted at the end of the test.
 func endpoint(t *testing.T, client *Client, ctx context.Context, name string) {
 	_, err := client.CreateEndpoint(ctx, name, "/"+name, "dynamic")
 	must(t, err)
@@ -173,7 +174,7 @@ func TestHandleAndOfflineExplain(t *testing.T) {
 	must(t, err)
 	var value interface{}
 	if response.Status != 200 || response.Decode(&value) == nil {
-		t.Fatal("a protobuf message is no JSON")
+		t.Fatal("decoded a protobuf message as JSON")
 	}
 	_, err = client.Handle("go-none").Call(ctx, "text", nil)
 	refused(t, err, codes.NotFound, "")
@@ -189,7 +190,7 @@ func TestShardKeyOfStubs(t *testing.T) {
 		key := fmt.Sprintf("user-%d", i)
 		var trailer metadata.MD
 		reply := &wrapperspb.StringValue{}
-		// A StringValue has the form of HelloRequest and HelloReply.
+		// A StringValue has the format of HelloRequest and HelloReply.
 		err := client.Data().Invoke(
 			WithShardKey(ctx, key), "/helloworld.Greeter/SayHello", wrapperspb.String(key), reply, grpc.Trailer(&trailer))
 		must(t, err)
@@ -233,7 +234,7 @@ func TestPublishedVectors(t *testing.T) {
 			owner, err := affinity.Explain(choice.Key)
 			if choice.Key == "" {
 				if err == nil {
-					t.Fatal("an empty key is no key")
+					t.Fatal("an empty key has an owner")
 				}
 				continue
 			}

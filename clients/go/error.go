@@ -8,16 +8,16 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// An Error is what a call ended with when it did not end well, in Weir's words. Use errors.As to get at it;
+// An Error is the error of a failed call, with Weir's message. Use errors.As to access it;
 // status.Code and status.FromError read it too.
 type Error struct {
 	Code    codes.Code
 	Message string
-	// Field of the request that is wrong, and Reason, the rule that refused it ("REVISION_CONFLICT", ...), where
-	// they are known.
+	// Field is the invalid field of the request, and Reason the rule that rejected it
+	// ("REVISION_CONFLICT", ...); empty if unknown.
 	Field  string
 	Reason string
-	// Metadata is what belongs to the reason.
+	// Metadata is the metadata of the reason.
 	Metadata map[string]string
 
 	status *status.Status
@@ -25,10 +25,10 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("weir: %s: %s", e.Code, e.Message) }
 
-// GRPCStatus is the status as it came.
+// GRPCStatus is the received status.
 func (e *Error) GRPCStatus() *status.Status { return e.status }
 
-// asError turns a status into an Error; nil stays nil.
+// asError converts a status to an Error; it returns nil for nil.
 func asError(err error) error {
 	if err == nil {
 		return nil

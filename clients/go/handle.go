@@ -21,8 +21,8 @@ const (
 	ShadowHeader   = "x-serve-shadow"
 )
 
-// WithShardKey gives all calls with this context a shard key, whatever stub they are made by: the same key reaches
-// the same backend. The key may be any printable ASCII text.
+// WithShardKey sets the shard key of all calls with this context, of any stub; Weir routes the same
+// key to the same backend. The key may be any printable ASCII text.
 func WithShardKey(ctx context.Context, key string) context.Context {
 	sent, _ := metadata.FromOutgoingContext(ctx)
 	sent = sent.Copy()
@@ -30,7 +30,7 @@ func WithShardKey(ctx context.Context, key string) context.Context {
 	return metadata.NewOutgoingContext(ctx, sent)
 }
 
-// AnsweredBy tells the backend that has answered, from the trailer of a call (grpc.Trailer).
+// AnsweredBy returns the backend that answered, from the trailer of a call (grpc.Trailer).
 func AnsweredBy(trailer metadata.MD) string {
 	if values := trailer.Get(BackendHeader); len(values) > 0 {
 		return values[0]
@@ -44,37 +44,38 @@ type Handle struct {
 	serve            servev1.ServeClient
 }
 
-// Handle calls an endpoint by its name.
+// Handle returns a handle that calls an endpoint by its name.
 func (c *Client) Handle(endpoint string) *Handle {
 	return &Handle{endpoint: endpoint, serve: servev1.NewServeClient(c.data)}
 }
 
-// Method is a handle for another method of the object behind the backend.
+// Method returns a handle for a method of the backend's object.
 func (h Handle) Method(name string) *Handle {
 	h.method = name
 	return &h
 }
 
-// A Response is what a backend has answered.
+// A Response is the response of a backend.
 type Response struct {
 	Body        []byte
 	ContentType string
 	Status      int
-	// Backend is who has answered.
+	// Backend is the backend that answered.
 	Backend string
 }
 
-// Decode reads a JSON answer into a value.
+// Decode decodes a JSON response into a value.
 func (r *Response) Decode(value interface{}) error {
 	kind, _, _ := mime.ParseMediaType(r.ContentType)
 	if kind != "application/json" && !strings.HasSuffix(kind, "+json") {
-		return fmt.Errorf("weir: the answer is %s, not JSON", r.ContentType)
+		return fmt.Errorf("weir: the response is %s, not JSON", r.ContentType)
 	}
 	return json.Unmarshal(r.Body, value)
 }
 
-// Call sends a value: []byte and string as they are, anything else as JSON. The shard key is the context's, see
-// [WithShardKey]; query, which may be nil, reaches the backend as the query of an HTTP request does.
+// Call sends a value: []byte and string unchanged, anything else as JSON. The shard key is that of
+// the context, see [WithShardKey]. The backend receives query, which may be nil, like the query of
+// an HTTP request.
 func (h *Handle) Call(ctx context.Context, value interface{}, query url.Values) (*Response, error) {
 	body, contentType, err := encode(value)
 	if err != nil {

@@ -6,17 +6,17 @@ internal import struct FoundationEssentials.Data
 internal import class FoundationEssentials.JSONDecoder
 internal import class FoundationEssentials.JSONEncoder
 
-/// Calls one endpoint by its name, without a `.proto`. The `with...` methods make other handles.
+/// Calls one endpoint by its name, without a `.proto`. `with` returns a handle with other settings.
 public struct Handle: Sendable {
-    /// What a backend has answered.
+    /// The response of a backend.
     public struct Response: Sendable {
-        /// The bytes.
+        /// The body.
         public let body: [UInt8]
-        /// Their media type.
+        /// The media type of the body.
         public let contentType: String
-        /// The status that an HTTP client would see.
+        /// The HTTP status.
         public let status: Int
-        /// Who has answered; nil when the server does not say.
+        /// The backend that answered; nil if the server does not report it.
         public let backend: String?
     }
 
@@ -36,14 +36,14 @@ public struct Handle: Sendable {
         self.options.metadata.add("x-serve-endpoint", endpoint)
     }
 
-    /// A handle that calls in another way; what is not given stays.
+    /// A handle with other settings. Omitted arguments keep their values.
     ///
     /// - Parameters:
-    ///   - shardKey: the same key reaches the same backend.
-    ///   - method: another method of the object behind the backend.
-    ///   - query: reaches the backend as the query of an HTTP request does; encoded as in a URL.
-    ///   - timeout: until DEADLINE_EXCEEDED.
-    ///   - retry: whether a call that failed is made again.
+    ///   - shardKey: Weir routes the same key to the same backend.
+    ///   - method: the method of the backend's object.
+    ///   - query: the URL-encoded query, which the backend receives like that of an HTTP request.
+    ///   - timeout: the time until DEADLINE_EXCEEDED.
+    ///   - retry: whether Weir may retry a failed call.
     public func with(
         shardKey: String? = nil, method: String? = nil, query: String? = nil,
         timeout: Duration? = nil, retry: WeirClient.Retry? = nil
@@ -57,7 +57,7 @@ public struct Handle: Sendable {
         return other
     }
 
-    /// Sends bytes and waits for the answer.
+    /// Sends bytes and returns the response.
     public func call(
         bytes: [UInt8], contentType: String = "application/octet-stream"
     ) async throws -> Response {
@@ -73,7 +73,7 @@ public struct Handle: Sendable {
             backend: await call.trailingMetadata["x-serve-backend"])
     }
 
-    /// Sends a value as JSON, and reads the answer as JSON.
+    /// Sends a value as JSON, and decodes the response from JSON.
     public func call<Question: Encodable, Answer: Decodable>(
         _ question: Question, as answer: Answer.Type = Answer.self
     ) async throws -> Answer {

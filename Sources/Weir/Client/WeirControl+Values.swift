@@ -7,15 +7,15 @@ extension WeirControl {
     public struct Backend: Sendable {
         /// Its name.
         public let name: String
-        /// Of an upstream.
+        /// The addresses of an upstream; empty for other kinds.
         public let addresses: [String]
-        /// Of a worker.
+        /// The command of a worker; empty for other kinds.
         public let command: [String]
-        /// Endpoints whose traffic or shadows name it.
+        /// The endpoints whose traffic policy or shadows use the backend.
         public let endpoints: [String]
-        /// Whether it can be expected to answer, as the server that was asked sees it.
+        /// Whether the backend is expected to answer, as seen by the server that was called.
         public let isUsable: Bool
-        /// Why not, if not.
+        /// Why the backend is not usable; empty if it is.
         public let problem: String
 
         init(_ message: Weir_Admin_V1_Backend) {
@@ -33,13 +33,13 @@ extension WeirControl {
     public struct Endpoint: Sendable {
         /// Its name.
         public let name: String
-        /// Empty for one that only handles reach.
+        /// The route; empty if clients call the endpoint only by name.
         public let route: String
         /// The weight of each backend; they sum to 1.
         public let traffic: [String: Double]
-        /// The share of requests that is copied to each.
+        /// The share of requests that Weir copies to each shadow.
         public let shadows: [String: Double]
-        /// The revision of its latest change.
+        /// The revision of the latest change of the endpoint.
         public let revision: UInt64
         private let intervals: [Weir_Admin_V1_Interval]
 
@@ -54,13 +54,13 @@ extension WeirControl {
             intervals = message.intervals
         }
 
-        /// Where a shard key lies: `XXH64(key, XXH64(endpoint, 0))`.
+        /// The point of a shard key: `XXH64(key, XXH64(endpoint, 0))`.
         public func point(of shardKey: String) -> UInt64 {
             KeyHash.hash(shardKey, seed: KeyHash.hash(name, seed: 0))
         }
 
-        /// The backend that a shard key has, computed here, as of this revision; nil for an empty
-        /// key, which is no key.
+        /// Computes locally the backend of a shard key at this revision. Returns nil for an empty
+        /// key, which counts as no key.
         public func explain(_ shardKey: String) -> String? {
             guard !shardKey.isEmpty else { return nil }
             let point = point(of: shardKey)
@@ -68,15 +68,15 @@ extension WeirControl {
         }
     }
 
-    /// What `setTraffic` did, or with `validateOnly` would do.
+    /// The effect of `setTraffic`; with `validateOnly`, the effect that it would have.
     public struct TrafficChange: Sendable {
-        /// The endpoint after it.
+        /// The endpoint after the change.
         public let endpoint: Endpoint
-        /// The share, 0 to 1, of all shard keys whose backend changes.
+        /// The share of all shard keys whose backend changes, 0 to 1.
         public let movedShare: Double
-        /// The revision that it made.
+        /// The revision that the change created.
         public let revision: UInt64
-        /// What speaks against it, for people.
+        /// Warnings, for operators to read.
         public let warnings: [String]
 
         init(_ message: Weir_Admin_V1_SetTrafficResponse) {
@@ -87,13 +87,13 @@ extension WeirControl {
         }
     }
 
-    /// Which endpoint and backend a request gets, and why.
+    /// The endpoint and the backend of a request, and the reason.
     public struct Explanation: Sendable {
         /// The endpoint's name.
         public let endpoint: String
-        /// Nil without a shard key: the weights decide by chance.
+        /// The backend; nil without a shard key, because Weir then selects at random.
         public let backend: String?
-        /// The same in words.
+        /// The explanation as text.
         public let text: String
 
         init(_ message: Weir_Admin_V1_ExplainRouteResponse) {
@@ -103,17 +103,17 @@ extension WeirControl {
         }
     }
 
-    /// What one backend did for one endpoint.
+    /// The figures of one backend of one endpoint.
     public struct BackendStats: Sendable {
         /// The endpoint's name.
         public let endpoint: String
         /// The backend's name.
         public let backend: String
-        /// Whether these were copies.
+        /// Whether the requests were copies.
         public let isShadow: Bool
-        /// Requests that have begun.
+        /// The number of started requests.
         public let requests: UInt64
-        /// Requests by the name of the gRPC status that they ended with.
+        /// The number of finished requests by the name of their gRPC status.
         public let statuses: [String: UInt64]
         /// Microseconds from the complete request headers to the end of the response: the median
         /// and the 99th percentile.
@@ -131,15 +131,15 @@ extension WeirControl {
         }
     }
 
-    /// How a shadow did, as the server that was asked has seen it.
+    /// The report of a shadow, as seen by the server that was called.
     public struct ShadowReport: Sendable {
         /// The shadow's backend.
         public let backend: String
-        /// What it comes to, as a sentence.
+        /// The verdict as a sentence.
         public let verdict: String
-        /// Pairs of answers that were compared, and those that differed.
+        /// The number of compared pairs of responses, and of those that differed.
         public let compared, differing: UInt64
-        /// The fields that differ, most often first, each with the share of answers.
+        /// The fields that differ, most frequent first, each with its share of responses.
         public let fields: [(field: String, share: Double)]
 
         init(_ message: Weir_Admin_V1_ShadowReport) {
@@ -153,15 +153,15 @@ extension WeirControl {
 
     /// An accepted change.
     public struct Revision: Sendable {
-        /// Its number.
+        /// The number of the revision.
         public let revision: UInt64
-        /// When it was made: seconds since 1970.
+        /// The time of the change, in seconds since 1970.
         public let time: Double
-        /// Who made it.
+        /// The author of the change.
         public let author: String
-        /// Why.
+        /// The reason for the change.
         public let comment: String
-        /// What changed, in a few words.
+        /// A short summary of the change.
         public let summary: String
 
         init(_ message: Weir_Admin_V1_Revision) {
@@ -175,7 +175,7 @@ extension WeirControl {
 }
 
 extension RPCError {
-    /// The field of the request that is wrong, where the server says so.
+    /// The invalid field of the request; nil if the server does not report one.
     public var field: String? {
         for detail in details {
             if let bad = unpacked(detail, Google_Rpc_BadRequest.self) {
@@ -188,7 +188,8 @@ extension RPCError {
         return nil
     }
 
-    /// The rule that refused it, `REVISION_CONFLICT` for example, where there is one.
+    /// The rule that rejected the request, for example `REVISION_CONFLICT`; nil if the server does
+    /// not report one.
     public var reason: String? {
         details.lazy.compactMap { unpacked($0, Google_Rpc_ErrorInfo.self)?.reason }.first
     }

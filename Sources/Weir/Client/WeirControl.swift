@@ -4,7 +4,7 @@ internal import Serving
 
 internal import class Foundation.ProcessInfo
 
-/// Changes and shows how a running Weir routes, and calls its endpoints.
+/// A client of a running Weir: changes and reads its routing, and calls its endpoints.
 ///
 /// ```swift
 /// let weir = try await WeirControl(Address("127.0.0.1:8001"))
@@ -13,19 +13,20 @@ internal import class Foundation.ProcessInfo
 /// let answer: Answer = try await weir.handle("api").with(shardKey: "user-7").call(question)
 /// ```
 ///
-/// Calls throw `RPCError`, whose message says what was wrong, where, and what would be right;
-/// `RPCError.field` and `RPCError.reason` are for programs.
+/// Calls throw `RPCError`. Its message states what was wrong, where, and what would be correct.
+/// Programs read `RPCError.field` and `RPCError.reason`.
 public final class WeirControl: Sendable {
-    /// On which terms a change is made.
-    public struct Terms: Sendable {
-        /// The revision upon which the change is made; ABORTED when another one came first.
+    /// The options of a change.
+    public struct ChangeOptions: Sendable {
+        /// The revision that the change is based on. If it is not the current one, the server
+        /// rejects the change with ABORTED.
         public var expectedRevision: UInt64?
-        /// Tells what the change would do, and does nothing.
+        /// Whether to return the effect of the change without making it.
         public var validateOnly: Bool
-        /// For the history.
+        /// The reason for the change, for the history.
         public var comment: String
 
-        /// A change that is made, whatever came before it.
+        /// By default, an unconditional change.
         public init(
             expectedRevision: UInt64? = nil, validateOnly: Bool = false, comment: String = ""
         ) {
@@ -39,21 +40,21 @@ public final class WeirControl: Sendable {
 
     private let admin: WeirClient
     private let author: String
-    /// Calls the data port, for the stubs and paths of your services.
+    /// A client of the data port, for the stubs and paths of your services.
     public let data: WeirClient
-    /// Where the server takes calls.
+    /// The data address of the server.
     public let dataAddress: Address
 
     /// - Parameters:
-    ///   - address: the admin port.
-    ///   - dataAddress: where the server takes calls, if that is not where it says itself.
+    ///   - address: the admin address.
+    ///   - dataAddress: the data address, if it differs from the one that the server reports.
     ///   - author: the author in the history; user@host by default. A server that knows the caller,
     ///     by token or certificate, records that name instead.
-    ///   - tls: of the admin port; nil for plaintext.
-    ///   - token: shown to the admin port.
-    ///   - dataTLS: of the data port; nil for plaintext.
+    ///   - tls: TLS of the admin port; nil for plaintext.
+    ///   - token: the token for the admin port.
+    ///   - dataTLS: TLS of the data port; nil for plaintext.
     ///
-    /// Throws `TLSFailure` when the files of `tls` can't be used, and what the first call throws.
+    /// Throws `TLSFailure` if a file of `tls` is invalid, and the error of the first call.
     public init(
         _ address: Address, dataAddress: Address? = nil, author: String? = nil,
         tls: ClientTLS? = nil, token: String? = nil, dataTLS: ClientTLS? = nil
@@ -74,17 +75,17 @@ public final class WeirControl: Sendable {
         self.author = author ?? "\(process.userName)@\(process.hostName)"
     }
 
-    /// Where the server that was asked takes calls, as seen from here.
+    /// The data address of the server, as reachable from here.
     private static func learnDataAddress(
         _ admin: WeirClient, _ address: Address
     ) async throws -> Address {
         let reply: Weir_Admin_V1_ListInstancesResponse = try await ask(
             admin, "ListInstances", Weir_Admin_V1_ListInstancesRequest())
         guard let answering = reply.instances.first(where: \.answering) else {
-            throw RPCError(.internalError, "the server does not say where it takes calls")
+            throw RPCError(.internalError, "the server does not report its data address")
         }
         let told = try Address(answering.dataAddress)
-        // It listens everywhere: there where its admin port is, too.
+        // The server listens on all addresses, so the admin port's host also works.
         let isEverywhere = ["0.0.0.0", "::"].contains(told.host)
         return isEverywhere ? Address(host: address.host, port: told.port) : told
     }
@@ -102,8 +103,8 @@ public final class WeirControl: Sendable {
         try await Self.ask(admin, method, request)
     }
 
-    private func note(_ terms: Terms) -> Weir_Admin_V1_ChangeNote {
-        .init(author: author, comment: terms.comment)
+    private func note(_ options: ChangeOptions) -> Weir_Admin_V1_ChangeNote {
+        .init(author: author, comment: options.comment)
     }
 
     /// Closes all connections.
@@ -118,41 +119,44 @@ public final class WeirControl: Sendable {
     /// `[IPV6]:PORT` or `unix:/PATH`.
     @discardableResult
     public func createBackend(
-        _ name: String, upstream addresses: [String], _ terms: Terms = Terms()
+        _ name: String, upstream addresses: [String], _ options: ChangeOptions = ChangeOptions()
     ) async throws -> Backend {
         try await create(
-            .init(name: name, kind: .upstream(.init(addresses: addresses))), terms)
+            .init(name: name, kind: .upstream(.init(addresses: addresses))), options)
     }
 
     /// Adds a backend of processes that Weir runs. A command is a program and its arguments; it
     /// serves gRPC on the Unix socket that its environment variable `WEIR_WORKER_SOCKET` names.
     @discardableResult
     public func createBackend(
-        _ name: String, worker command: [String], replicas: Int = 1, _ terms: Terms = Terms()
+        _ name: String, worker command: [String], replicas: Int = 1,
+        _ options: ChangeOptions = ChangeOptions()
     ) async throws -> Backend {
         let worker = Weir_Admin_V1_WorkerKind(
             command: command, replicas: UInt32(clamping: replicas))
-        return try await create(.init(name: name, kind: .worker(worker)), terms)
+        return try await create(.init(name: name, kind: .worker(worker)), options)
     }
 
     private func create(
-        _ backend: Weir_Admin_V1_Backend, _ terms: Terms
+        _ backend: Weir_Admin_V1_Backend, _ options: ChangeOptions
     ) async throws -> Backend {
         let made: Weir_Admin_V1_Backend = try await ask(
             "CreateBackend",
             Weir_Admin_V1_CreateBackendRequest(
-                backend: backend, expectedRevision: terms.expectedRevision,
-                validateOnly: terms.validateOnly, note: note(terms)))
+                backend: backend, expectedRevision: options.expectedRevision,
+                validateOnly: options.validateOnly, note: note(options)))
         return Backend(made)
     }
 
-    /// Removes a backend; FAILED_PRECONDITION while an endpoint's traffic or shadows name it.
-    public func deleteBackend(_ name: String, _ terms: Terms = Terms()) async throws {
+    /// Deletes a backend. Throws FAILED_PRECONDITION while a traffic policy or shadow uses it.
+    public func deleteBackend(_ name: String, _ options: ChangeOptions = ChangeOptions())
+        async throws
+    {
         let _: Weir_Admin_V1_DeleteBackendResponse = try await ask(
             "DeleteBackend",
             Weir_Admin_V1_DeleteBackendRequest(
-                name: name, expectedRevision: terms.expectedRevision,
-                validateOnly: terms.validateOnly, note: note(terms)))
+                name: name, expectedRevision: options.expectedRevision,
+                validateOnly: options.validateOnly, note: note(options)))
     }
 
     /// All backends, sorted by name.
@@ -169,24 +173,27 @@ public final class WeirControl: Sendable {
     /// endpoint that only handles reach.
     @discardableResult
     public func createEndpoint(
-        _ name: String, route: String? = nil, backend: String, _ terms: Terms = Terms()
+        _ name: String, route: String? = nil, backend: String,
+        _ options: ChangeOptions = ChangeOptions()
     ) async throws -> Endpoint {
         let made: Weir_Admin_V1_Endpoint = try await ask(
             "CreateEndpoint",
             Weir_Admin_V1_CreateEndpointRequest(
                 name: name, route: route ?? "", backend: backend,
-                expectedRevision: terms.expectedRevision, validateOnly: terms.validateOnly,
-                note: note(terms)))
+                expectedRevision: options.expectedRevision, validateOnly: options.validateOnly,
+                note: note(options)))
         return Endpoint(made)
     }
 
-    /// Removes an endpoint; its backends stay.
-    public func deleteEndpoint(_ name: String, _ terms: Terms = Terms()) async throws {
+    /// Deletes an endpoint, but not its backends.
+    public func deleteEndpoint(_ name: String, _ options: ChangeOptions = ChangeOptions())
+        async throws
+    {
         let _: Weir_Admin_V1_DeleteEndpointResponse = try await ask(
             "DeleteEndpoint",
             Weir_Admin_V1_DeleteEndpointRequest(
-                name: name, expectedRevision: terms.expectedRevision,
-                validateOnly: terms.validateOnly, note: note(terms)))
+                name: name, expectedRevision: options.expectedRevision,
+                validateOnly: options.validateOnly, note: note(options)))
     }
 
     /// One endpoint; its `explain` computes the backend of a shard key locally.
@@ -205,10 +212,10 @@ public final class WeirControl: Sendable {
 
     // MARK: Traffic
 
-    /// Replaces the weights of an endpoint, at once. They sum to 1.
+    /// Replaces the weights of an endpoint atomically. They must sum to 1.
     @discardableResult
     public func setTraffic(
-        _ endpoint: String, _ traffic: [String: Double], _ terms: Terms = Terms()
+        _ endpoint: String, _ traffic: [String: Double], _ options: ChangeOptions = ChangeOptions()
     ) async throws -> TrafficChange {
         let weights = traffic.sorted { $0.key < $1.key }.map {
             Weir_Admin_V1_BackendWeight(backend: $0.key, weight: $0.value)
@@ -216,33 +223,35 @@ public final class WeirControl: Sendable {
         let reply: Weir_Admin_V1_SetTrafficResponse = try await ask(
             "SetTraffic",
             Weir_Admin_V1_SetTrafficRequest(
-                endpoint: endpoint, weights: weights, expectedRevision: terms.expectedRevision,
-                validateOnly: terms.validateOnly, note: note(terms)))
+                endpoint: endpoint, weights: weights, expectedRevision: options.expectedRevision,
+                validateOnly: options.validateOnly, note: note(options)))
         return TrafficChange(reply)
     }
 
-    /// Copies a share of an endpoint's requests to a backend; 0 ends that.
+    /// Copies a share of an endpoint's requests to a backend; 0 removes the shadow.
     @discardableResult
     public func shadowTraffic(
-        _ endpoint: String, backend: String, proportion: Double, _ terms: Terms = Terms()
+        _ endpoint: String, backend: String, proportion: Double,
+        _ options: ChangeOptions = ChangeOptions()
     ) async throws -> Endpoint {
         let changed: Weir_Admin_V1_Endpoint = try await ask(
             "ShadowTraffic",
             Weir_Admin_V1_ShadowTrafficRequest(
                 endpoint: endpoint, backend: backend, proportion: proportion,
-                expectedRevision: terms.expectedRevision, validateOnly: terms.validateOnly,
-                note: note(terms)))
+                expectedRevision: options.expectedRevision, validateOnly: options.validateOnly,
+                note: note(options)))
         return Endpoint(changed)
     }
 
-    /// How an endpoint's shadows did.
+    /// The reports of an endpoint's shadows.
     public func shadowReport(_ endpoint: String) async throws -> [ShadowReport] {
         let reply: Weir_Admin_V1_GetShadowReportResponse = try await ask(
             "GetShadowReport", Weir_Admin_V1_GetShadowReportRequest(endpoint: endpoint))
         return reply.reports.map(ShadowReport.init)
     }
 
-    /// Counts and latencies since the server started, of one endpoint, or all with an empty name.
+    /// Counts and latencies since the server started, of one endpoint, or of all if the name is
+    /// empty.
     public func stats(_ endpoint: String = "") async throws -> [BackendStats] {
         let reply: Weir_Admin_V1_Stats = try await ask(
             "GetStats", Weir_Admin_V1_GetStatsRequest(endpoint: endpoint))
@@ -270,23 +279,23 @@ public final class WeirControl: Sendable {
         return reply.revisions.map(Revision.init)
     }
 
-    /// Makes the endpoints, or one of them, what they were at a revision.
+    /// Restores the endpoints, or one of them, to a revision.
     ///
-    /// - Returns: the share of shard keys whose backend changed, by endpoint; empty when nothing
-    ///   was different.
+    /// - Returns: the share of shard keys whose backend changed, by endpoint; empty if nothing
+    ///   differed.
     @discardableResult
     public func rollback(
-        to revision: UInt64, endpoint: String = "", _ terms: Terms = Terms()
+        to revision: UInt64, endpoint: String = "", _ options: ChangeOptions = ChangeOptions()
     ) async throws -> [String: Double] {
         let reply: Weir_Admin_V1_RollbackResponse = try await ask(
             "Rollback",
             Weir_Admin_V1_RollbackRequest(
-                revision: revision, endpoint: endpoint, expectedRevision: terms.expectedRevision,
-                validateOnly: terms.validateOnly, note: note(terms)))
+                revision: revision, endpoint: endpoint, expectedRevision: options.expectedRevision,
+                validateOnly: options.validateOnly, note: note(options)))
         return Dictionary(
             reply.changes.map { ($0.name, $0.movedShare) }, uniquingKeysWith: { $1 })
     }
 
-    /// Calls an endpoint by its name.
+    /// A handle that calls an endpoint by its name.
     public func handle(_ endpoint: String) -> Handle { Handle(data, endpoint) }
 }

@@ -4,20 +4,19 @@ internal import class Foundation.ProcessInfo
     internal import Glibc
 #endif
 
-/// Listening sockets that the server was started with (systemd's socket activation,
-/// sd_listen_fds(3)). They stay open while one server ends and the next one begins, so that no
-/// connection is refused.
+/// Listening sockets that the server inherits (systemd's socket activation, sd_listen_fds(3)). They
+/// stay open while one server ends and the next one starts, so no connection is refused.
 public struct InheritedSockets: Sendable {
-    /// Files for the data port; nil to open one.
+    /// The descriptors of the data port; nil to open a socket.
     public var data: Int32?
-    /// The same for the admin port.
+    /// The descriptors of the admin port; nil to open a socket.
     public var admin: Int32?
 
-    /// None.
+    /// No inherited sockets.
     public init() {}
 
-    /// What `LISTEN_FDS` and `LISTEN_FDNAMES` say: sockets called `data` and `admin`, or else the
-    /// first and the second. None when they are meant for another process.
+    /// The sockets that `LISTEN_FDS` and `LISTEN_FDNAMES` list: those named `data` and `admin`, or
+    /// else the first and the second. Empty if the variables are for another process.
     public static func fromEnvironment() -> InheritedSockets {
         var sockets = InheritedSockets()
         let environment = ProcessInfo.processInfo.environment
@@ -30,7 +29,7 @@ public struct InheritedSockets: Sendable {
         for index in 0..<count {
             let name = Int(index) < names.count ? names[Int(index)] : ""
             let descriptor = Self.firstDescriptor + index
-            // Not for the worker processes that this one starts.
+            // The worker processes must not inherit the variables.
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             switch name {
             case "data": sockets.data = descriptor
@@ -44,6 +43,6 @@ public struct InheritedSockets: Sendable {
     }
 
     private static let firstDescriptor: Int32 = 3
-    /// More than any unit has; the descriptors of a larger number could not all be open.
+    /// More than any unit has. A process could not have more descriptors open.
     private static let maxSockets: Int32 = 1_024
 }

@@ -3,7 +3,7 @@ internal import Logging
 internal import Serving
 internal import Synchronization
 
-/// How the ports are protected.
+/// The security settings of both ports.
 public struct SecuritySettings: Sendable {
     /// TLS on the data port; nil for plaintext.
     public var dataTLS: ServerTLS?
@@ -12,32 +12,31 @@ public struct SecuritySettings: Sendable {
     /// The file that lists who may do what on the admin port; <doc:Security> describes its form.
     /// Without one, every caller may do everything.
     public var accessFile: String?
-    /// Names by which the admin port may be addressed over plain HTTP, besides IP addresses, names
-    /// without a dot, the host of the admin address and the name of this machine. Requests for
-    /// other names get status 421: a page in a browser could otherwise have its own name resolve to
-    /// this server and read what it answers.
+    /// Host names that the admin port accepts over plain HTTP, in addition to IP addresses, names
+    /// without a dot, the host of the admin address and the name of this machine. The server
+    /// answers other names with status 421. Otherwise a web page could resolve its own name to this
+    /// server and read the responses (DNS rebinding).
     public var adminHosts: [String] = []
-    /// Lets the admin port listen on other than the loopback address without TLS and
-    /// authentication.
+    /// Allows an admin address other than loopback without TLS and authentication.
     public var allowsInsecureAdmin = false
 
-    /// No protection but that of the loopback address.
+    /// The default: no TLS and no authentication, which only a loopback admin address allows.
     public init() {}
 
-    /// Why a server does not start, or keeps what it had read before.
+    /// Why a server does not start, or keeps its previous settings.
     public struct Failure: Error, CustomStringConvertible {
-        /// What is wrong, where, and what would be correct.
+        /// The error: what is wrong, where, and what would be correct.
         public let description: String
     }
 
-    /// Whether callers of the admin port must prove their identity.
+    /// Whether clients of the admin port must authenticate.
     private var authenticatesOperators: Bool {
         if accessFile != nil { return true }
         if case .required = adminTLS?.clientCertificates { return true }
         return false
     }
 
-    /// Refuses an admin port that anybody could use from another machine.
+    /// Rejects an admin port that another machine could use without authentication.
     func check(admin: Address) throws(Failure) {
         guard !allowsInsecureAdmin, !admin.isLoopback else { return }
         var missing: [String] = []
@@ -49,11 +48,12 @@ public struct SecuritySettings: Sendable {
         throw Failure(
             description: "the admin address \(admin) requires "
                 + "\(missing.joined(separator: " and ")), because other machines can reach it; "
-                + "--insecure-admin (allowsInsecureAdmin) allows it without")
+                + "--insecure-admin (allowsInsecureAdmin) disables this check")
     }
 }
 
-/// What protects a running server: read at the start, and again when the files have changed.
+/// The certificates and the access file of a running server. It reads them at the start and when
+/// they change.
 final class Security: Sendable {
     private struct Open {
         var dataTLS: ServedTLS?
@@ -70,7 +70,7 @@ final class Security: Sendable {
     var dataTLS: ServedTLS? { open.withLock { $0.dataTLS } }
     var adminTLS: ServedTLS? { open.withLock { $0.adminTLS } }
 
-    /// The ports with TLS, as errors name them.
+    /// The ports with TLS, by their names in errors.
     private var ports: [(tls: ServedTLS, name: String)] {
         [(dataTLS, Self.dataPort), (adminTLS, Self.adminPort)].compactMap { tls, name in
             tls.map { ($0, name) }
@@ -91,10 +91,10 @@ final class Security: Sendable {
         if let path = settings.accessFile { access.replace(with: try Self.list(path, log)) }
     }
 
-    /// Reads the files again. A file that cannot be used is logged, and what was read before stays
-    /// in use.
+    /// Rereads the files. If a file is invalid, the server logs the error and keeps the previous
+    /// content.
     ///
-    /// - Parameter onlyChanged: do not read files that are as they were.
+    /// - Parameter onlyChanged: whether to skip unchanged files.
     func reload(onlyChanged: Bool, _ log: Logger) {
         for (tls, port) in ports where tls.checkForChange() || !onlyChanged {
             do throws(TLSFailure) {

@@ -17,19 +17,19 @@ struct ServiceNotifier: Sendable {
         self.log = log
     }
 
-    /// All listeners take connections.
+    /// All listeners accept connections.
     func ready() { send("READY=1\nSTATUS=serving") }
 
-    /// The server rereads its files; `ready` follows.
+    /// The server is rereading its files; `ready` follows.
     func reloading() {
         var time = timespec()
-        // The structure is filled in by the call.
+        // Invariant: the call writes the whole structure.
         _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         let microseconds = time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
         send("RELOADING=1\nMONOTONIC_USEC=\(microseconds)")
     }
 
-    /// Running requests are being finished.
+    /// The server is finishing running requests.
     func stopping() { send("STOPPING=1\nSTATUS=draining") }
 
     private func send(_ message: String) {
@@ -40,14 +40,15 @@ struct ServiceNotifier: Sendable {
         guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
             return log.warning("NOTIFY_SOCKET is too long", metadata: ["path": "\(path)"])
         }
-        // An abstract socket begins with a zero, written as "@".
+        // The name of an abstract socket begins with a zero byte, written as "@".
         if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 }
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { _ = close(descriptor) }
         let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
-        // The path fits, as was checked; the address and the message live as long as the call.
+        // Invariant: the path fits (checked above); the address and the message live during the
+        // call.
         let sent = unsafe withUnsafeMutablePointer(to: &address) { address in
             unsafe withUnsafeMutableBytes(of: &address.pointee.sun_path) {
                 unsafe $0.copyBytes(from: bytes)

@@ -5,10 +5,11 @@ internal import SystemPackage
     internal import Glibc
 #endif
 
-/// POSIX signals as a sequence; from its making on they don't end the process, and none is lost.
+/// POSIX signals as a sequence. Once it exists, the signals do not end the process, and none is
+/// lost.
 ///
-/// The handler writes the signal's number into a pipe, from which a waiting task reads it.
-/// (A dispatch source for signals loses those that come while it is being set up.)
+/// The handler writes the signal's number to a pipe, from which a waiting task reads it. (A
+/// dispatch source for signals loses those that arrive during its setup.)
 struct Signals: AsyncSequence {
     struct Signal: Sendable {
         let number: Int32
@@ -31,12 +32,12 @@ struct Signals: AsyncSequence {
     private struct Pipe {
         var read: Int32 = -1
         var write: Int32 = -1
-        /// Why there is no pipe.
+        /// Why creating the pipe failed.
         var failure: Errno?
 
         init() {
             var ends: [Int32] = [-1, -1]
-            // The array holds the two numbers that are written.
+            // Invariant: the call writes two numbers, and the array has room for two.
             guard unsafe Glibc.pipe(&ends) == 0 else {
                 failure = Errno(rawValue: errno)
                 return
@@ -60,7 +61,7 @@ struct Signals: AsyncSequence {
         stream = AsyncStream { continuation in
             source.setEventHandler {
                 var number: UInt8 = 0
-                // One byte at a time: the source fires again while there are more.
+                // Reads one byte at a time; the source fires again while there are more.
                 guard unsafe read(Self.pipe.read, &number, 1) == 1 else { return }
                 signals.filter { $0.number == Int32(number) }.forEach { continuation.yield($0) }
             }
@@ -71,13 +72,14 @@ struct Signals: AsyncSequence {
         for item in signals {
             signal(item.number) { number in
                 var byte = UInt8(truncatingIfNeeded: number)
-                // `write` may be called from a signal handler; a full pipe has enough of them.
+                // A signal handler may call `write`. If the pipe is full, enough signals are
+                // waiting.
                 _ = unsafe write(Signals.pipe.write, &byte, 1)
             }
         }
     }
 
-    /// `@unchecked Sendable`: dispatch sources may be cancelled from any thread.
+    /// Invariant of `@unchecked Sendable`: any thread may cancel a dispatch source.
     private struct Held: @unchecked Sendable {
         let source: any DispatchSourceRead
     }

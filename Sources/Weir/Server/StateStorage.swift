@@ -1,14 +1,14 @@
 internal import ControlPlane
 internal import StateStores
 
-/// Where a server keeps its state.
+/// The store of a server's state.
 public struct StateStorage: Sendable {
     let location: StoreLocation
 
-    /// Nowhere: each start begins with what the program itself sets up.
+    /// In memory only: each start begins with an empty state.
     public static let memory = StateStorage(location: .memory)
 
-    /// In an SQLite database, for one server. It is made if it isn't there.
+    /// An SQLite database, for one server. The server creates it if it does not exist.
     public static func sqlite(path: String) -> StateStorage {
         StateStorage(location: .sqlite(path: path))
     }
@@ -25,11 +25,11 @@ public struct StateStorage: Sendable {
 
     private init(location: StoreLocation) { self.location = location }
 
-    /// Why a state can't be had.
+    /// Why a state cannot be opened.
     public struct Failure: Error, CustomStringConvertible {
-        /// What is wrong, and what would be right.
+        /// The error: what is wrong, and what would be correct.
         public let description: String
-        /// The state is there, but can't be used as it is.
+        /// Whether the state exists but is damaged.
         public let isDamage: Bool
 
         init(description: String, isDamage: Bool) {

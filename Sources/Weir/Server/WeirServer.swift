@@ -10,7 +10,7 @@ internal import Upstream
 
 internal import class Foundation.ProcessInfo
 
-/// A Weir server inside your program: it serves your backends on the data port, and takes orders on
+/// A Weir server inside your program: it serves your backends on the data port and the admin API on
 /// the admin port.
 ///
 /// ```swift
@@ -24,54 +24,55 @@ public final class WeirServer: Sendable {
     /// The version of Weir.
     public static let version = "0.1.0"
 
-    /// What a server is started with.
+    /// The configuration of a server.
     public struct Configuration: Sendable {
-        /// Where clients call. Port 0 takes a free one.
+        /// The data address, for clients. Port 0 selects a free port.
         public var data = Address(host: "127.0.0.1", port: 8_000)
-        /// Where operators change traffic.
+        /// The admin address, for operators. Port 0 selects a free port.
         public var admin = Address(host: "127.0.0.1", port: 8_001)
-        /// Event loops, each on a thread of its own; one per core by default.
+        /// The number of event loops, each on its own thread; by default one per core.
         public var loops = System.coreCount
-        /// Whether responses say who answered, in the trailing metadata `x-serve-backend`.
+        /// Whether responses name the backend in the trailing metadata `x-serve-backend`.
         public var namesBackends = true
-        /// Where the state is kept: backends, endpoints, weights, and how they came about.
+        /// The store of the state: backends, endpoints, weights and their history.
         public var store = StateStorage.memory
-        /// Whether to continue from the revisions that exist if the store has lost later ones.
-        /// Otherwise the server does not start then.
+        /// Whether to start with the remaining revisions if the store has lost the latest ones. If
+        /// false, the server does not start in that case.
         public var acceptsLostRevisions = false
-        /// The directory for a copy of a state that several servers share. A server that starts
-        /// while the store cannot be used serves the copy. Nil keeps no copy.
+        /// The directory for a copy of a shared state. A server that starts while the store is not
+        /// reachable serves the copy. Nil keeps no copy.
         public var copyDirectory: String?
-        /// Accepted changes that are kept, for going back.
+        /// The number of revisions to keep for rollbacks.
         public var keptRevisions = 1_000
-        /// For how long they are kept.
+        /// The maximum age of the revisions to keep.
         public var keptRevisionAge = Duration.seconds(90 * 86_400)
-        /// How the server is called among those that share a store.
+        /// The name of the server among those that share a store.
         public var name = ProcessInfo.processInfo.hostName
-        /// TLS, and who may do what on the admin port.
+        /// TLS, and access to the admin port.
         public var security = SecuritySettings()
-        /// Sockets to listen on instead of `data` and `admin`.
+        /// Inherited sockets to use instead of `data` and `admin`.
         public var inheritedSockets = InheritedSockets()
-        /// How long to wait for a server that ends: for the state that it has, on the ports that it
-        /// listens on. Nil when there is none, so that one that is there is noticed.
+        /// How long to wait for the server that this one replaces to release its state; both share
+        /// the ports meanwhile. Nil if this server does not replace another; then an occupied port
+        /// is an error.
         public var takeOverTimeout: Duration?
-        /// The bounds of the data plane.
+        /// The limits of the data plane.
         public var limits = Limits()
         /// The server's log.
         public var log = Logger(label: "weir")
-        /// How many lines of the log have been lost, for `weir_log_lines_lost_total` in `/metrics`;
-        /// nil leaves the metric out.
+        /// Returns the number of lost log lines, for `weir_log_lines_lost_total` in `/metrics`; nil
+        /// omits the metric.
         public var lostLogLines: (@Sendable () -> UInt64)?
 
-        /// The defaults.
+        /// The default configuration.
         public init() {}
     }
 
-    /// Where a server listens.
+    /// The addresses on which a server listens.
     public struct Addresses: Sendable {
-        /// Where clients call.
+        /// The data address.
         public let data: Address
-        /// Where operators call.
+        /// The admin address.
         public let admin: Address
     }
 
@@ -103,9 +104,9 @@ public final class WeirServer: Sendable {
             bounds: bounds, log: configuration.log, lostLogLines: configuration.lostLogLines)
     }
 
-    /// Reads the stored state and begins to listen, on the admin port first. Throws
-    /// `StateStorage.Failure` when the state cannot be read, `SecuritySettings.Failure` when the
-    /// ports cannot be protected as configured.
+    /// Reads the stored state and starts to listen, first on the admin port. Throws
+    /// `StateStorage.Failure` if the state cannot be read, and `SecuritySettings.Failure` if the
+    /// security settings are invalid.
     @discardableResult
     public func start() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
@@ -133,7 +134,7 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Where the admin port really is; a socket that was given may be anywhere.
+    /// The actual admin address; an inherited socket may have any address.
     private var adminAddress: Address {
         guard let inherited = configuration.inheritedSockets.admin else {
             return configuration.admin
@@ -152,8 +153,8 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// - Returns: the copy if one is kept, and whether it cannot be opened; the server works
-    ///   without it.
+    /// - Returns: the copy, if one is configured. If it cannot be opened, the server logs a warning
+    ///   and runs without it.
     private func openCopy() async -> (StateCopy?, lacksCopy: Bool) {
         guard let directory = configuration.copyDirectory else { return (nil, false) }
         do throws(StoreError) {
@@ -169,7 +170,7 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Opens a store; waits for the server that has it if this one replaces it.
+    /// Opens a store. If this server replaces another one, waits until that one releases the store.
     private func waitingForHolder<Store>(
         _ open: () async throws(StoreError) -> Store
     ) async throws(StoreError) -> Store {
@@ -215,7 +216,7 @@ public final class WeirServer: Sendable {
             admin: address(configuration.admin, sockets.admin, admin))
     }
 
-    /// Looks every second whether certificates or the access file have changed.
+    /// Checks every second whether certificates or the access file have changed.
     private func followFiles() {
         let following = Task { [security, log = configuration.log] in
             while (try? await Task.sleep(for: .seconds(1))) != nil {
@@ -225,26 +226,26 @@ public final class WeirServer: Sendable {
         self.following.withLock { $0 = following }
     }
 
-    /// Rereads the certificates and the access file, as SIGHUP does. If a file cannot be used, the
-    /// server logs the reason and keeps what it had read. Connections stay open.
+    /// Rereads the certificates and the access file, as SIGHUP does. If a file is invalid, the
+    /// server logs the reason and keeps the previous content. Connections stay open.
     public func reload() {
         notifier.reloading()
         security.reload(onlyChanged: false, configuration.log)
         notifier.ready()
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains: health says NOT_SERVING, after
-    /// `Limits.drainDelay` no more connections are taken, and running requests finish within
-    /// `Limits.drainTimeout`. A second signal ends the wait for requests, and the wait for worker
-    /// processes within a second. SIGHUP rereads the certificates and the access file. The server
-    /// notifies a service manager (`NOTIFY_SOCKET`).
+    /// Serves until SIGTERM or SIGINT, then drains: health checks return NOT_SERVING, the server
+    /// accepts no connections after `Limits.drainDelay`, and running requests finish within
+    /// `Limits.drainTimeout`. A second signal ends the wait for requests, and limits the wait for
+    /// worker processes to a second. SIGHUP rereads the certificates and the access file. The
+    /// server notifies a service manager (`NOTIFY_SOCKET`).
     ///
-    /// - Parameter ready: called when signals do what they should.
-    /// - Returns: whether everything finished by itself.
+    /// - Parameter ready: called after the signal handlers are installed.
+    /// - Returns: whether all requests finished.
     @discardableResult
     public func run(_ ready: () -> Void = {}) async throws -> Bool {
         let log = configuration.log
-        // One sequence for all signals: the second may arrive before a task waits for it.
+        // One sequence for all signals, because the second may arrive before a task waits for it.
         let signals = try Signals([.terminate, .interrupt, .hangUp])
         notifier.ready()
         ready()
@@ -260,7 +261,7 @@ public final class WeirServer: Sendable {
             do {
                 finished = try await draining.value
             } catch is CancellationError {
-                // A second signal has ended the wait.
+                // A second signal ended the wait.
             } catch {
                 log.error("the drain failed", metadata: ["error": "\(error)"])
             }
@@ -287,13 +288,13 @@ public final class WeirServer: Sendable {
         return try await endings.first { _ in true }?.get() ?? false
     }
 
-    /// How long closing everything may take after a second signal.
+    /// The time limit for closing everything after a second signal.
     private static let shutDownTimeout = Duration.seconds(1)
 
     /// Makes health checks fail, releases the state for a successor, stops accepting connections
     /// after `Limits.drainDelay`, asks clients to disconnect, and waits for running requests.
     ///
-    /// - Returns: whether all finished within `Limits.drainTimeout`.
+    /// - Returns: whether all requests finished within `Limits.drainTimeout`.
     public func drain() async throws -> Bool {
         notifier.stopping()
         await controlPlane.drainHealth()
@@ -303,7 +304,7 @@ public final class WeirServer: Sendable {
         return try await dataPlane.drain()
     }
 
-    /// Closes everything at once and ends the threads.
+    /// Closes all connections at once and ends the threads.
     public func shutDown() async throws {
         following.withLock { $0?.cancel() }
         await controlPlane.endWatches()
@@ -343,7 +344,7 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Replaces an endpoint's weights; they sum to 1.
+    /// Replaces an endpoint's weights, which must sum to 1.
     ///
     /// - Returns: the share of all shard keys, 0 to 1, whose backend changed.
     @discardableResult
@@ -365,7 +366,8 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Applies a configuration to a state that is empty; FAILED_PRECONDITION when it isn't.
+    /// Applies a configuration to an empty state. Throws FAILED_PRECONDITION if the state is not
+    /// empty.
     package func begin(
         with configuration: Weir_Admin_V1_Configuration, comment: String
     ) async throws(RPCError) {

@@ -10,10 +10,10 @@ internal import Transport
 /// `weir access`
 struct AccessCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "access", abstract: "Who may do what on the admin port.",
+        commandName: "access", abstract: "Manages the access file of the admin port.",
         discussion: """
-            'weir serve --access' uses the access file. A running server reads it again within \
-            seconds of a change, and ends open calls that the file no longer allows.
+            'weir serve --access' uses the access file. A running server rereads a changed file \
+            within seconds, and ends open calls that the file no longer allows.
             """,
         subcommands: [Add.self, List.self])
 
@@ -21,28 +21,28 @@ struct AccessCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Adds a credential: a new token, or a name of a certificate.",
             discussion: """
-                A new token is printed once; the file has only its hash. Its owner sets \
-                WEIR_TOKEN to it.
+                The command prints a new token once; the file contains only its hash. The owner \
+                sets WEIR_TOKEN to it.
                 """)
 
-        @Argument(help: "The access file; it is created if it does not exist.")
+        @Argument(help: "The access file. The command creates it if it does not exist.")
         var file: String
 
         @Argument(help: "The name of the owner, for the history.")
         var name: String
 
-        @Option(help: "viewer, operator (traffic and shadows) or admin.")
+        @Option(help: "The role: viewer, operator (traffic and shadows) or admin.")
         var role: AccessList.Role
 
         @Option(
             help: ArgumentHelp(
-                "Only this endpoint; for operators, may be repeated.", valueName: "name"))
+                "Restrict an operator to this endpoint; may be repeated.", valueName: "name"))
         var endpoint: [String] = []
 
         @Option(
             help: ArgumentHelp(
                 "A subject alternative name of the owner's certificate: uri:NAME, dns:NAME or "
-                    + "email:NAME. The type may be omitted if the name shows it.",
+                    + "email:NAME. The type may be omitted if the name implies it.",
                 valueName: "type:name"))
         var certificate: String?
 
@@ -61,13 +61,13 @@ struct AccessCommand: ParsableCommand {
             guard added.count == 1, added.first?.principal.name == name else {
                 throw refused("invalid name or endpoint: it contains a space, a line end or a '#'")
             }
-            // First, so that no credential is added whose token was not shown.
+            // Printed first: a token that was not shown is never added.
             if let token { try Output.print("\(token.text)") }
             try write(addition, isNew: !exists)
         }
 
-        /// Appends a line in one write, so that no failure and no other command loses the lines
-        /// that are there.
+        /// Appends a line in one write, so that neither a failure nor another command can lose
+        /// existing lines.
         private func write(_ line: String, isNew: Bool) throws {
             do {
                 let descriptor = try FileDescriptor.open(
@@ -81,8 +81,8 @@ struct AccessCommand: ParsableCommand {
         }
     }
 
-    /// A name as `--certificate` takes it. Without a type, a URI shows itself by "://" and an email
-    /// address by "@".
+    /// Parses the value of `--certificate`. Without a type, "://" marks a URI and "@" an email
+    /// address.
     private static func identity(_ text: String) throws -> PeerIdentity {
         let kind: PeerIdentity.Kind =
             text.contains("://") ? .uri : text.contains("@") ? .email : .dns
@@ -97,7 +97,7 @@ struct AccessCommand: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists the credentials, or reports what is wrong with the file.")
+            abstract: "Lists the credentials, or reports the errors of the file.")
 
         @Argument(help: "The access file.")
         var file: String
@@ -163,9 +163,9 @@ struct AccessCommand: ParsableCommand {
     }
 }
 
-/// Reports an error; the command ends with what this returns.
+/// Reports an error, and returns the exit code to throw.
 private func refused(_ text: String) -> ExitCode {
-    complain("\(text)")
+    printError("\(text)")
     return ExitCode(EXIT_FAILURE)
 }
 

@@ -7,11 +7,11 @@ internal import Weir
 /// `weir apply`
 struct ApplyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "apply", abstract: "Replaces the whole state with that of a file.",
+        commandName: "apply", abstract: "Replaces the whole state with the content of a file.",
         discussion: """
-            The file holds 'backends' and 'endpoints', as 'weir export' writes them. Objects that \
-            it does not name are removed, except Swift code under its own name. The whole file \
-            becomes one revision, or nothing changes.
+            The file contains 'backends' and 'endpoints', as 'weir export' writes them. The \
+            command deletes objects that the file does not name, except handlers under their own \
+            name. It makes one revision from the whole file, or changes nothing.
             """)
 
     @Option(
@@ -30,7 +30,7 @@ struct ApplyCommand: AsyncParsableCommand {
         let reply: Weir_Admin_V1_ApplyResponse = try await reporting {
             try await document.locating { try await options.ask("Apply", request) }
         }
-        for warning in reply.warnings { complain("warning: \(warning)") }
+        for warning in reply.warnings { printError("warning: \(warning)") }
         try options.show(reply) {
             PlanText.page($0.changes, dryRun: change.dryRun, revision: $0.revision)
         }
@@ -38,7 +38,7 @@ struct ApplyCommand: AsyncParsableCommand {
 }
 
 extension YAMLFile {
-    /// Refusals of a configuration, by the line of this file.
+    /// Adds this file's line to the error of a rejected configuration.
     func locating<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
         do {
             return try await body()
@@ -55,7 +55,7 @@ extension YAMLFile {
 }
 
 extension RPCError {
-    /// The field of the request that the server complains about.
+    /// The request field that the server reports as invalid.
     fileprivate var field: String? {
         guard let bytes = metadata.bytes("grpc-status-details-bin").first,
             let status = try? Google_Rpc_Status(serializedBytes: bytes)
@@ -77,19 +77,20 @@ extension RPCError {
 /// `weir export`
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Prints the whole state as 'weir apply' takes it.",
+        commandName: "export",
+        abstract: "Prints the whole state in the form that 'weir apply' reads.",
         discussion: """
-            Affinity maps are not part of it: 'weir state export' keeps a store bit for bit. The \
-            values of workers' environment variables are masked without --reveal-secrets; applied \
-            to the same server, a masked value stands for the one that the server has.
+            The output does not contain affinity maps; 'weir state export' copies a store bit for \
+            bit. Without --reveal-secrets, the values of workers' environment variables are \
+            masked. When applied to the same server, a masked value keeps the current value.
             """)
 
     @Option(
-        help: "The state as of this revision (default: the current one).",
+        help: "The revision to export (default: the current one).",
         transform: Bounded.whole(0...UInt64.max))
     var revision: UInt64 = 0
 
-    @Flag(help: "Export the values of workers' environment variables; for backups, by admins.")
+    @Flag(help: "Export the values of workers' environment variables; requires the role admin.")
     var revealSecrets = false
 
     @OptionGroup var options: AdminOptions
@@ -101,7 +102,7 @@ struct ExportCommand: AsyncParsableCommand {
         let configuration = reply.configuration ?? .init()
         let masked = revealSecrets ? 0 : SecretMask.count(in: configuration)
         if masked > 0 {
-            complain(
+            printError(
                 "note: the values of \(masked) environment variables are masked; a backup needs "
                     + "--reveal-secrets")
         }

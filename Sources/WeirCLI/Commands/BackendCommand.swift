@@ -4,7 +4,8 @@ internal import Messages
 /// `weir backend`
 struct BackendCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backend", abstract: "The implementations that answer requests.",
+        commandName: "backend",
+        abstract: "Manages backends, the implementations that answer requests.",
         subcommands: [List.self, Show.self, Create.self, Update.self, Delete.self])
 
     struct List: AsyncParsableCommand {
@@ -27,7 +28,7 @@ struct BackendCommand: ParsableCommand {
         @Argument(help: "The name of the backend.")
         var name: String
 
-        @Flag(help: "Show the values of workers' environment variables; for admins.")
+        @Flag(help: "Show the values of workers' environment variables; requires the role admin.")
         var revealSecrets = false
 
         @OptionGroup var options: AdminOptions
@@ -71,10 +72,10 @@ struct BackendCommand: ParsableCommand {
 
     struct Update: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Changes a backend; options that are not given stay as they are.",
+            abstract: "Changes a backend. Omitted options keep their values.",
             discussion: """
-                Worker processes are replaced one by one, each when its successor is healthy.
-                If a successor does not become healthy, the old processes stay and the command
+                Weir replaces worker processes one by one, each when its successor is healthy.
+                If a successor does not become healthy, the old processes remain and the command
                 fails.
                 """)
 
@@ -101,7 +102,7 @@ struct BackendCommand: ParsableCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Removes a backend that no endpoint names.")
+            abstract: "Deletes a backend that no endpoint uses.")
 
         @Argument(help: "The name of the backend.")
         var name: String

@@ -9,9 +9,10 @@ struct CallCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "call", abstract: "Calls a method or an endpoint with JSON.",
         discussion: """
-            The command reads the method's types by server reflection; give --data once for each \
-            request message of a client-streaming call. An endpoint that is called by name gets \
-            --data as it is. Replies go to standard output, the backend's name to standard error.
+            The command reads the method's types by server reflection. For a client-streaming \
+            call, repeat --data for each request message. An endpoint called by name receives \
+            --data unchanged. Responses are written to standard output, the backend's name to \
+            standard error.
             """)
 
     @Argument(help: "The method pkg.Service/Method, or the name of an endpoint.")
@@ -20,14 +21,14 @@ struct CallCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A request message as JSON.", valueName: "json"))
     var data: [String] = []
 
-    @Option(help: "Sent as x-serve-shard-key: the same key reaches the same backend.")
+    @Option(help: "The value of x-serve-shard-key. Weir routes the same key to the same backend.")
     var shardKey: String?
 
-    @Option(help: ArgumentHelp("More metadata.", valueName: "name=value"))
+    @Option(help: ArgumentHelp("Request metadata; may be repeated.", valueName: "name=value"))
     var metadata: [String] = []
 
     @Option(
-        help: "Seconds that the call may take, 0.001 to 604800.",
+        help: "The deadline in seconds, 0.001 to 604800.",
         transform: Bounded.decimal(0.001...604_800))
     var timeout = 60.0
 
@@ -39,12 +40,12 @@ struct CallCommand: AsyncParsableCommand {
 
     @OptionGroup var tls: DataTLSOptions
 
-    @Flag(help: "Print each reply as one line of JSON.")
+    @Flag(help: "Print each response message as one line of JSON.")
     var json = false
 
     func validate() throws {
         for item in metadata where !item.contains("=") {
-            throw ValidationError("--metadata '\(item)' is not NAME=VALUE")
+            throw ValidationError("invalid --metadata '\(item)': use NAME=VALUE")
         }
         if let shardKey, shardKey.unicodeScalars.contains(where: \.isControl) {
             throw ValidationError(
@@ -55,7 +56,7 @@ struct CallCommand: AsyncParsableCommand {
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment["WEIR_ADDRESS"]
         let address = try Address(argument: address ?? environment ?? "127.0.0.1:8000")
-        Output.endWhenUnread()
+        Output.exitWhenUnread()
         try await reporting {
             let client = try WeirClient.forCommand(address, tls: tls.settings)
             try await call(client)
@@ -88,14 +89,14 @@ struct CallCommand: AsyncParsableCommand {
                 json: transcoder.json(from: reply, message: known.output)
                     .text(indent: json ? 0 : 2))
         }
-        tell(await call.trailingMetadata["x-serve-backend"])
+        report(await call.trailingMetadata["x-serve-backend"])
     }
 
     private func callByName(_ client: WeirClient) async throws {
         guard data.count <= 1 else {
             throw RPCError(
                 .invalidArgument,
-                "an endpoint takes one request, --data was given \(data.count) times")
+                "an endpoint called by name takes one request; got --data \(data.count) times")
         }
         let text = data.first ?? "null"
         _ = try JSONValue(parsing: text)
@@ -107,11 +108,11 @@ struct CallCommand: AsyncParsableCommand {
         } else {
             try Output.print(document: body)
         }
-        tell(response.backend)
+        report(response.backend)
     }
 
-    private func tell(_ backend: String?) {
-        if let backend { complain("answered by \(backend)") }
+    private func report(_ backend: String?) {
+        if let backend { printError("answered by \(backend)") }
     }
 
     private func requests(
@@ -121,7 +122,7 @@ struct CallCommand: AsyncParsableCommand {
         guard texts.count == 1 || method.clientStreams else {
             throw RPCError(
                 .invalidArgument,
-                "\(method.name) takes one request, --data was given \(texts.count) times")
+                "\(method.name) takes one request; got --data \(texts.count) times")
         }
         return try texts.map {
             try transcoder.bytes(from: try JSONValue(parsing: $0), message: method.input)
@@ -137,7 +138,7 @@ struct CallCommand: AsyncParsableCommand {
         return .init(metadata: all, shardKey: shardKey, timeout: .seconds(timeout))
     }
 
-    /// Asks the server what a service looks like.
+    /// Reads the description of a service by server reflection.
     private static func describe(_ service: String, _ client: WeirClient) async throws -> Schema {
         let call = try await client.open(
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

@@ -4,7 +4,7 @@ internal import Messages
 /// `weir endpoint`
 struct EndpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "endpoint", abstract: "The entry points and their routes.",
+        commandName: "endpoint", abstract: "Manages endpoints, the entry points with their routes.",
         subcommands: [List.self, Create.self, Limit.self, Delete.self])
 
     struct List: AsyncParsableCommand {
@@ -22,7 +22,7 @@ struct EndpointCommand: ParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Adds an endpoint whose requests all go to one backend.")
+            abstract: "Adds an endpoint that routes all requests to one backend.")
 
         @Argument(help: "The name of the new endpoint.")
         var name: String
@@ -30,11 +30,11 @@ struct EndpointCommand: ParsableCommand {
         @Option(
             help: """
                 A method /pkg.Service/Method, a service /pkg.Service/, or a plain path /like/this \
-                for HTTP that is not gRPC; without one the endpoint is called by name.
+                for HTTP that is not gRPC. Without a route, clients call the endpoint by name.
                 """)
         var route = ""
 
-        @Option(help: "The backend that gets all requests.")
+        @Option(help: "The backend that receives all requests.")
         var backend: String
 
         @OptionGroup var change: ChangeOptions
@@ -52,10 +52,10 @@ struct EndpointCommand: ParsableCommand {
 
     struct Limit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Sets how many requests per second an endpoint takes.",
+            abstract: "Limits the requests per second of an endpoint.",
             discussion: """
-                Further requests get RESOURCE_EXHAUSTED, and the time after which to retry. Each \
-                server counts its own requests.
+                Weir rejects further requests with RESOURCE_EXHAUSTED and the time after which to \
+                retry. Each server counts its own requests.
                 """)
 
         @Argument(help: "The name of the endpoint.")
@@ -67,7 +67,7 @@ struct EndpointCommand: ParsableCommand {
         var requestsPerSecond: Double?
 
         @Option(
-            help: "Requests that are accepted at once (default: those of one second).",
+            help: "The burst size (default: the requests of one second).",
             transform: Bounded.whole(0...UInt32.max))
         var burst: UInt32?
 
@@ -80,7 +80,7 @@ struct EndpointCommand: ParsableCommand {
         func validate() throws {
             guard none == (requestsPerSecond == nil), !none || burst == nil else {
                 throw ValidationError(
-                    "give --requests-per-second, with or without --burst, or --none")
+                    "use either --requests-per-second, with or without --burst, or --none")
             }
         }
 
@@ -99,7 +99,7 @@ struct EndpointCommand: ParsableCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Removes an endpoint; its backends stay.")
+            abstract: "Deletes an endpoint, but not its backends.")
 
         @Argument(help: "The name of the endpoint.")
         var name: String

@@ -4,10 +4,13 @@ internal import Messages
 /// `weir explain`
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "explain", abstract: "Shows which backend a request gets, and why.")
+        commandName: "explain", abstract: "Shows which backend Weir selects for a request, and why."
+    )
 
     @Argument(
-        help: "The path of the request, /pkg.Service/Method or a plain one, or an endpoint's name.")
+        help:
+            "The path of the request (/pkg.Service/Method, or a plain path), or an endpoint's name."
+    )
     var path: String
 
     @Option(help: "The value of x-serve-shard-key.")

@@ -5,12 +5,12 @@ internal import Messages
 /// `weir fleet`
 struct FleetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fleet", abstract: "The servers that share one state.",
+        commandName: "fleet", abstract: "Shows the servers that share one state.",
         subcommands: [List.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists the servers, and which revision each of them serves.")
+            abstract: "Lists the servers and the revision that each serves.")
 
         @OptionGroup var options: AdminOptions
 
@@ -45,8 +45,8 @@ struct FleetCommand: ParsableCommand {
         }
         if !diverged.isEmpty {
             lines.append(
-                "decide with 'weir state adopt' (the store is right) or 'weir state restore' (the "
-                    + "server is right)")
+                "use 'weir state adopt' to keep the store's state, or 'weir state restore' to keep "
+                    + "the server's state")
         }
         let names = Dictionary(grouping: reply.instances, by: \.name).filter { $1.count > 1 }
         for name in names.keys.sorted() {

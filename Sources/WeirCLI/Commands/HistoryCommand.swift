@@ -4,15 +4,16 @@ internal import Messages
 /// `weir history`
 struct HistoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "history", abstract: "Lists the latest changes: when, who, what and why.")
+        commandName: "history",
+        abstract: "Lists the latest changes: time, author, change and comment.")
 
     @Option(
-        help: "The most changes to list, 0 to 4294967295; 0 for the server's default.",
+        help: "The maximum number of changes, 0 to 4294967295; 0 for the server's default.",
         transform: Bounded.whole(0...UInt32.max))
     var limit: UInt32 = 20
 
     @Option(
-        help: "Only those before this revision.", transform: Bounded.whole(0...UInt64.max))
+        help: "List changes before this revision only.", transform: Bounded.whole(0...UInt64.max))
     var before: UInt64 = 0
 
     @OptionGroup var options: AdminOptions
@@ -40,13 +41,13 @@ struct HistoryCommand: AsyncParsableCommand {
 /// `weir diff`
 struct DiffCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "diff", abstract: "Shows what is different between two revisions.")
+        commandName: "diff", abstract: "Shows the differences between two revisions.")
 
-    @Argument(help: "A revision.", transform: Bounded.whole(0...UInt64.max))
+    @Argument(help: "The first revision.", transform: Bounded.whole(0...UInt64.max))
     var from: UInt64
 
     @Argument(
-        help: "Another one (default: the current one).",
+        help: "The second revision (default: the current one).",
         transform: Bounded.whole(0...UInt64.max))
     var to: UInt64 = 0
 
@@ -71,8 +72,8 @@ struct RollbackCommand: AsyncParsableCommand {
         commandName: "rollback", abstract: "Restores the endpoints of a revision.",
         discussion: """
             The command restores routes, weights, shadows and affinity maps exactly, as a new \
-            revision: every shard key has the backend that it had. Backends stay as they are. The \
-            command fails if a backend of that revision no longer exists.
+            revision, so each shard key returns to its backend of that time. It does not change \
+            backends. It fails if a backend of that revision no longer exists.
             """)
 
     @Argument(
@@ -80,7 +81,7 @@ struct RollbackCommand: AsyncParsableCommand {
         transform: Bounded.whole(0...UInt64.max))
     var revision: UInt64
 
-    @Option(help: "Only this endpoint.")
+    @Option(help: "Restore only this endpoint.")
     var endpoint = ""
 
     @OptionGroup var change: ChangeOptions
@@ -92,7 +93,7 @@ struct RollbackCommand: AsyncParsableCommand {
             Weir_Admin_V1_RollbackRequest(
                 revision: revision, endpoint: endpoint, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note))
-        for warning in reply.warnings { complain("warning: \(warning)") }
+        for warning in reply.warnings { printError("warning: \(warning)") }
         try options.show(reply) {
             PlanText.page($0.changes, dryRun: change.dryRun, revision: $0.revision)
         }

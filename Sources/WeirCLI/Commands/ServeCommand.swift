@@ -13,11 +13,11 @@ struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serves until SIGTERM or Ctrl-C.",
         discussion: """
-            The first line of output shows the addresses. On SIGTERM the server finishes the \
-            running requests; a second signal ends the wait.
+            The first line of output contains the addresses. On SIGTERM, the server drains: it \
+            finishes running requests, then exits. A second signal ends the wait.
             """)
 
-    @Option(help: "The address for clients; port 0 takes a free one.")
+    @Option(help: "The address for clients; port 0 selects a free port.")
     var data = "127.0.0.1:8000"
 
     @Option(help: "The address for operators.")
@@ -33,33 +33,33 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
-            "Start with this configuration if there is no state yet; see 'weir apply'.",
+            "The initial configuration, used if the state is empty; see 'weir apply'.",
             valueName: "file"))
     var file: String?
 
-    @Flag(help: "Continue from the stored revisions that exist if later ones are missing.")
+    @Flag(help: "Start even if the store has lost its latest revisions.")
     var acceptLostRevisions = false
 
-    @Option(help: "The server's name among those that share a state (default: the host's).")
+    @Option(help: "The name of this server in the fleet (default: the host name).")
     var name: String?
 
     @Option(
-        help: "Accepted changes that are kept for rollbacks, 1 to 1000000.",
+        help: "The number of revisions to keep for rollbacks, 1 to 1000000.",
         transform: Bounded.whole(1...1_000_000))
     var keepRevisions = 1_000
 
     @Option(
-        help: "Days that they are kept, 0.001 to 36500.",
+        help: "The days to keep them, 0.001 to 36500.",
         transform: Bounded.decimal(0.001...36_500))
     var keepDays = 90.0
 
-    @Flag(help: "Do not send callers the name of the backend (x-serve-backend).")
+    @Flag(help: "Do not send the name of the backend (x-serve-backend) to clients.")
     var hideBackends = false
 
     @Option(
         help: ArgumentHelp(
-            "Take over from a server that is about to end: listen on its ports beside it, and "
-                + "wait this many seconds, at most 86400, for its state.", valueName: "seconds"),
+            "Replace a running server without downtime: share its ports, and wait for its "
+                + "state for this many seconds, at most 86400.", valueName: "seconds"),
         transform: Bounded.decimal(0...86_400))
     var takeOver: Double?
 
@@ -70,11 +70,12 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Sets a limit; may be repeated. --list-limits shows them all.", valueName: "name=value")
+            "Set a limit; may be repeated. --list-limits lists all limits.", valueName: "name=value"
+        )
     )
     var limit: [String] = []
 
-    @Flag(help: "Print the limits, each in the form of --limit, and exit.")
+    @Flag(help: "List all limits and their values, and exit.")
     var listLimits = false
 
     @Flag(help: "Print the addresses as JSON.")
@@ -86,7 +87,7 @@ struct ServeCommand: AsyncParsableCommand {
                 !name.unicodeScalars.contains(where: \.isControl)
             else {
                 throw ValidationError(
-                    "--name is '\(name.printable(limit: 80))': it must have 1 to 253 bytes and no "
+                    "invalid --name '\(name.printable(limit: 80))': use 1 to 253 bytes without "
                         + "control characters")
             }
         }
@@ -99,7 +100,7 @@ struct ServeCommand: AsyncParsableCommand {
             for item in limit {
                 let pair = item.split(separator: "=", maxSplits: 1).map(String.init)
                 guard pair.count == 2 else {
-                    throw ValidationError("--limit '\(item)' is not NAME=VALUE")
+                    throw ValidationError("invalid --limit '\(item)': use NAME=VALUE")
                 }
                 do throws(Limits.Invalid) {
                     try limits.set(pair[0], to: pair[1])
@@ -171,8 +172,8 @@ struct ServeCommand: AsyncParsableCommand {
         try await server.run { announce(addresses) }
     }
 
-    /// As process 1 of a container, this process becomes the parent of each process whose own
-    /// parent has ended. It has no other children than the workers.
+    /// Process 1 of a container becomes the parent of every orphaned process, and must reap it. All
+    /// other children are workers.
     private func reapOrphans() -> Task<Void, Never> {
         Task {
             while (try? await Task.sleep(for: .seconds(1))) != nil {
@@ -185,19 +186,21 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             return try await server.start()
         } catch let failure as StateStorage.Failure {
-            complain("\(failure.description)")
-            if failure.isDamage { complain("see 'weir state --help' for what can be saved") }
+            printError("\(failure.description)")
+            if failure.isDamage {
+                printError("see 'weir state --help' for how to save the intact part")
+            }
             throw ExitCode(EXIT_FAILURE)
         } catch let failure as SecuritySettings.Failure {
-            complain("\(failure.description)")
+            printError("\(failure.description)")
             throw ExitCode(EXIT_FAILURE)
         } catch {
-            complain("\(error)")
+            printError("\(error)")
             throw ExitCode(EXIT_FAILURE)
         }
     }
 
-    /// Applies a configuration to a state that is empty.
+    /// Applies a configuration to an empty state.
     private func seed(
         _ server: WeirServer, _ desired: Weir_Admin_V1_Configuration, from document: YAMLFile
     ) async throws {
@@ -207,7 +210,7 @@ struct ServeCommand: AsyncParsableCommand {
                     try await server.begin(with: desired, comment: "weir serve -f \(file ?? "")")
                 }
             } catch let error as RPCError where error.code == .failedPrecondition {
-                complain("\(error.message); \(file ?? "") is not applied")
+                printError("\(error.message); \(file ?? "") is not applied")
             }
         }
     }
@@ -217,14 +220,14 @@ struct ServeCommand: AsyncParsableCommand {
             try await server.createEndpoint(
                 "greeter", route: "/\(Greeters.service)/", backend: "greeter-v1")
         } catch {
-            // A stored state is left as it is.
+            // A stored state is not changed.
             if error.code == .alreadyExists { return }
             throw error
         }
         try await server.setTraffic("greeter", ["greeter-v1": 0.9, "greeter-v2": 0.1])
     }
 
-    /// Prints the addresses. A server whose standard output is closed still serves.
+    /// Prints the addresses. The server also runs with standard output closed.
     private func announce(_ addresses: WeirServer.Addresses) {
         do throws(Output.Failure) {
             guard !json else {
@@ -238,7 +241,7 @@ struct ServeCommand: AsyncParsableCommand {
                 "weir serves on \(addresses.data), admin on \(addresses.admin)"
             try Output.print(demo ? line + "\n" + Self.suggestions(addresses) : line)
         } catch {
-            complain("warning: cannot write standard output: \(error.cause)")
+            printError("warning: cannot write standard output: \(error.cause)")
         }
     }
 

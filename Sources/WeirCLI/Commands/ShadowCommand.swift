@@ -7,7 +7,7 @@ internal import Weir
 struct ShadowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shadow",
-        abstract: "Which backends get copies of an endpoint's requests, and what they answer.",
+        abstract: "Manages shadows, which receive copies of an endpoint's requests.",
         subcommands: [List.self, Set.self, Compare.self, Report.self, Reset.self])
 
     struct List: AsyncParsableCommand {
@@ -26,36 +26,41 @@ struct ShadowCommand: ParsableCommand {
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Adds, changes or, with proportion 0, removes a shadow.",
-            discussion: "Options that are not given stay as they are.")
+            discussion: "Omitted options keep their values.")
 
         @Argument(help: "The name of the endpoint.")
         var endpoint: String
 
         @Argument(
             help: ArgumentHelp(
-                "A backend and the share of requests, 0 to 1.", valueName: "backend=proportion"),
+                "A backend and the share of requests to copy, 0 to 1.",
+                valueName: "backend=proportion"),
             transform: Assignment.parse)
         var shadow: Assignment
 
         @Option(
-            help: "Copies that the backend works on at once; further ones are dropped.",
+            help: "The limit of concurrent copies. Weir drops further copies.",
             transform: Bounded.whole(0...UInt32.max))
         var maxInFlight: UInt32?
 
-        @Option(help: "Bytes held for all copies.", transform: Bounded.whole(0...UInt64.max))
+        @Option(
+            help: "The limit of buffered bytes of all copies together.",
+            transform: Bounded.whole(0...UInt64.max))
         var maxBytes: UInt64?
 
-        @Option(help: "Bytes held for one copy.", transform: Bounded.whole(0...UInt64.max))
+        @Option(
+            help: "The limit of buffered bytes of one copy.",
+            transform: Bounded.whole(0...UInt64.max))
         var maxBytesPerCopy: UInt64?
 
         @Option(
-            help: "Seconds after which a copy is given up, 0.001 to 604800.",
+            help: "The timeout of a copy in seconds, 0.001 to 604800.",
             transform: Bounded.decimal(0.001...604_800))
         var timeout: Double?
 
         @Flag(
             inversion: .prefixedNo,
-            help: "Also copy requests that the backend answers itself, since it has weight too.")
+            help: "Also copy requests that the backend itself answers, if it has a weight too.")
         var includeOwn: Bool?
 
         @OptionGroup var change: ChangeOptions
@@ -98,42 +103,46 @@ struct ShadowCommand: ParsableCommand {
 
     struct Compare: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Replaces the rules that compare shadows' answers with the callers'.",
+            abstract: "Replaces the rules for comparing shadow responses with primary responses.",
             discussion: """
-                A field is named by its path in the response message, for example items.price; a \
-                rule holds for everything in it. ':status', ':message', ':count' (of messages) and \
-                ':bytes' name parts that are not fields. Options that are not given return to \
+                Name a field by its path in the response message, for example items.price. A rule \
+                also applies to everything inside the field. ':status', ':message', ':count' (of \
+                messages) and ':bytes' name parts that are not fields. Omitted options return to \
                 their defaults.
                 """)
 
         @Argument(help: "The name of the endpoint.")
         var endpoint: String
 
-        @Option(help: ArgumentHelp("A field that may differ.", valueName: "field"))
+        @Option(help: ArgumentHelp("A field to ignore; may be repeated.", valueName: "field"))
         var ignore: [String] = []
 
         @Option(
             help: ArgumentHelp(
-                "How far a number may be off: by an amount, or by a share as in 'score=1%'.",
+                "The tolerance of a number: an amount, or a share as in 'score=1%'.",
                 valueName: "field=amount"),
             transform: Weir_Admin_V1_FieldTolerance.parse)
         var tolerance: [Weir_Admin_V1_FieldTolerance] = []
 
-        @Option(help: ArgumentHelp("A field whose values are not kept.", valueName: "field"))
+        @Option(
+            help: ArgumentHelp(
+                "A field whose values Weir does not keep; may be repeated.", valueName: "field"))
         var redact: [String] = []
 
-        @Option(help: ArgumentHelp("Metadata whose values are not kept.", valueName: "name"))
+        @Option(
+            help: ArgumentHelp(
+                "Metadata whose values Weir does not keep; may be repeated.", valueName: "name"))
         var redactMetadata: [String] = []
 
         @Option(
             help: """
-                The share of copied requests, 0 to 1, that the caller's own backend gets a second \
-                time, to learn what differs anyway.
+                The share of copied requests, 0 to 1, that Weir also sends to the primary a second \
+                time, to measure which fields differ without a cause (noise).
                 """, transform: Bounded.decimal(0...1))
         var noise = 0.0
 
         @Option(
-            help: "The share of answers, 0 to 1, that may differ in a good report.",
+            help: "The share of responses, 0 to 1, that may differ before the report is bad.",
             transform: Bounded.decimal(0...1))
         var allowed: Double?
 
@@ -160,10 +169,10 @@ struct ShadowCommand: ParsableCommand {
     struct Report: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
-                "Shows the state of shadows, and how their answers differ from the callers'.",
+                "Shows the state of shadows, and how their responses differ from the primary's.",
             discussion: "Exit code 2: a report is bad.")
 
-        /// Tells a script that a report is bad.
+        /// The exit code for a bad report.
         static let badReport = ExitCode(2)
 
         @Argument(help: "The name of the endpoint.")
@@ -172,7 +181,7 @@ struct ShadowCommand: ParsableCommand {
         @Argument(help: "Only this shadow.")
         var backend = ""
 
-        @Flag(help: "Show pairs of answers that differ.")
+        @Flag(help: "Show samples of responses that differ.")
         var samples = false
 
         @OptionGroup var watching: WatchOptions
@@ -180,7 +189,7 @@ struct ShadowCommand: ParsableCommand {
 
         func run() async throws {
             let request = Weir_Admin_V1_GetShadowReportRequest(endpoint: endpoint, backend: backend)
-            if watching.watch { Output.endWhenUnread() }
+            if watching.watch { Output.exitWhenUnread() }
             var shown: Int32 = 0
             while true {
                 let reply: Weir_Admin_V1_GetShadowReportResponse = try await options.call(
@@ -226,7 +235,7 @@ struct ShadowCommand: ParsableCommand {
                 endpoint: endpoint, backend: backend)
             let reply: Weir_Admin_V1_ResetShadowReportResponse = try await options.call(
                 "ResetShadowReport", request)
-            try options.show(reply) { _ in "the report starts again" }
+            try options.show(reply) { _ in "report restarted" }
         }
     }
 

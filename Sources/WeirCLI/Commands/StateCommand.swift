@@ -10,8 +10,8 @@ struct StateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "state", abstract: "Checks, saves, moves and replaces a stored state.",
         discussion: """
-            'adopt' and 'restore' are requests to a server whose store contains another history. \
-            The other commands work on the store itself: stop a server that uses an SQLite store \
+            'adopt' and 'restore' send a request to a server whose store contains another history. \
+            The other commands open the store itself: stop a server that uses an SQLite store \
             first, except for a backup. Exit code 1 means that the stored state is damaged, or \
             that revisions are missing.
             """,
@@ -21,7 +21,7 @@ struct StateCommand: ParsableCommand {
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Reads everything, and says what is wrong with it.")
+            abstract: "Reads the whole store, and reports damage.")
 
         @OptionGroup var options: StoreOptions
 
@@ -30,9 +30,9 @@ struct StateCommand: ParsableCommand {
                 let archive = try await StateArchive(reading: store)
                 try Output.print("\(archive.inWords(store.place))")
                 if let damage = archive.damage {
-                    complain("\(damage)")
-                    complain(
-                        "save what is intact with 'weir state export', and put it into a new "
+                    printError("\(damage)")
+                    printError(
+                        "save the intact part with 'weir state export', and write it to a new "
                             + "store with 'weir state import'")
                     throw ExitCode(EXIT_FAILURE)
                 }
@@ -42,8 +42,8 @@ struct StateCommand: ParsableCommand {
 
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Prints everything as JSON: history and affinity maps, bit for bit.",
-            discussion: "Of a damaged store it prints what is intact, and exits with 1.")
+            abstract: "Prints the history and the affinity maps as JSON, bit for bit.",
+            discussion: "For a damaged store, it prints the intact part and exits with 1.")
 
         @OptionGroup var options: StoreOptions
 
@@ -52,7 +52,7 @@ struct StateCommand: ParsableCommand {
                 let archive = try await StateArchive(reading: store)
                 try Output.print(json: AdminOptions.json(archive.message))
                 if let damage = archive.damage {
-                    complain("only revisions up to \(archive.latest) are intact: \(damage)")
+                    printError("only revisions up to \(archive.latest) are intact: \(damage)")
                     throw ExitCode(EXIT_FAILURE)
                 }
             }
@@ -66,7 +66,7 @@ struct StateCommand: ParsableCommand {
         @Argument(help: "The file; '-' for standard input.")
         var file: String
 
-        @Flag(help: "Begin with an empty store if the one that was there is missing.")
+        @Flag(help: "Create an empty store if the previous one is missing.")
         var acceptLostRevisions = false
 
         @OptionGroup var options: StoreOptions
@@ -81,12 +81,12 @@ struct StateCommand: ParsableCommand {
             }
         }
 
-        /// The content of the file. It is not read as YAML, which allows fewer values than a whole
-        /// history has.
+        /// The content of the file. The YAML reader is not used, because its limit on values is
+        /// lower than a whole history needs.
         private func message() throws -> Weir_Store_V1_Archive {
             let bytes = try YAMLFile.contents(of: file)
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                throw ValidationError("\(file.quotedPath) is not UTF-8")
+                throw ValidationError("invalid UTF-8 in \(file.quotedPath)")
             }
             do throws(MessageError) {
                 var schema = Schema()
@@ -103,20 +103,20 @@ struct StateCommand: ParsableCommand {
 
     struct Backup: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Copies an SQLite store to a file, also while a server uses it.",
+            abstract: "Copies an SQLite store to a file, even while a server uses it.",
             discussion: """
-                The copy contains the latest revision. It is a database: put it in the place of \
-                weir.db, or give it to 'weir state check --store sqlite:FILE'.
+                The copy contains the latest revision. It is a database: replace weir.db with it, \
+                or check it with 'weir state check --store sqlite:FILE'.
                 """)
 
-        @Argument(help: "The file, which must not exist.")
+        @Argument(help: "The new file; it must not exist.")
         var file: String
 
         @OptionGroup var options: StoreOptions
 
         func validate() throws {
             guard file != "-" else {
-                throw ValidationError("'-' is not a file: a backup is written to a new file")
+                throw ValidationError("invalid file '-': a backup requires the path of a new file")
             }
         }
 
@@ -126,7 +126,7 @@ struct StateCommand: ParsableCommand {
                 try Output.print(
                     "\(file.quotedPath): revisions \(copied.lowerBound) to \(copied.upperBound)")
             } catch let error as StoreError {
-                complain("\(error.description)")
+                printError("\(error.description)")
                 throw ExitCode(EXIT_FAILURE)
             }
         }
@@ -134,14 +134,14 @@ struct StateCommand: ParsableCommand {
 
     struct Adopt: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Makes a server serve the history that its store contains.",
+            abstract: "Switches a server to the history that its store contains.",
             discussion: """
-                Use it after etcd was restored from a backup or replaced, if the state in etcd is \
-                the right one. The server drops its own state. Each server that 'weir fleet list' \
-                shows as diverged must adopt the state.
+                Use it after etcd was restored from a backup or replaced, to keep the state in \
+                etcd. The server drops its own state. Each server that 'weir fleet list' shows as \
+                diverged must adopt the state.
                 """)
 
-        @Flag(help: "Show what would change, and change nothing.")
+        @Flag(help: "Show what would change without changing it.")
         var dryRun = false
 
         @OptionGroup var options: AdminOptions
@@ -158,13 +158,13 @@ struct StateCommand: ParsableCommand {
 
     struct Restore: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Replaces what the store contains by the state of a server.",
+            abstract: "Replaces the content of the store with the state of a server.",
             discussion: """
-                Use it after etcd was emptied, restored from a backup or replaced, if the state of \
-                the server is the right one. Servers with the same history continue by themselves.
+                Use it after etcd was emptied, restored from a backup or replaced, to keep the \
+                state of the server. Servers with the same history continue without a command.
                 """)
 
-        @Flag(help: "Show what would be replaced, and change nothing.")
+        @Flag(help: "Show what would be replaced without replacing it.")
         var dryRun = false
 
         @OptionGroup var options: AdminOptions
@@ -183,18 +183,18 @@ struct StateCommand: ParsableCommand {
         }
     }
 
-    /// How two histories relate.
+    /// Describes how two histories relate.
     private static func histories(
         _ server: UInt64, _ store: UInt64, _ common: UInt64
     ) -> TerminalText {
         let shared: TerminalText =
             common > 0
-            ? "they are the same up to revision \(common)" : "they have no known revision in common"
+            ? "they are equal up to revision \(common)" : "they have no known revision in common"
         return "the server was at revision \(server), the store at revision \(store); \(shared)\n"
     }
 
     /// - Parameters:
-    ///   - creates: whether the store may be a new one.
+    ///   - creates: whether the store may be new.
     ///   - acceptsLostRevisions: whether the store may have lost revisions.
     private static func using(
         _ options: StoreOptions, creates: Bool = false, acceptsLostRevisions: Bool = false,
@@ -211,7 +211,7 @@ struct StateCommand: ParsableCommand {
                 throw error
             }
         } catch let error as StoreError {
-            complain("\(error.description)")
+            printError("\(error.description)")
             throw ExitCode(error.canBeTriedAgain ? EX_UNAVAILABLE : EXIT_FAILURE)
         }
     }

@@ -6,9 +6,9 @@ internal import Weir
 /// `weir stats`
 struct StatsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stats", abstract: "Requests, errors and latencies of each backend.")
+        commandName: "stats", abstract: "Shows requests, errors and latencies of each backend.")
 
-    @Argument(help: "Only this endpoint.")
+    @Argument(help: "Show only this endpoint.")
     var endpoint = ""
 
     @OptionGroup var watching: WatchOptions
@@ -20,7 +20,7 @@ struct StatsCommand: AsyncParsableCommand {
             let reply: Weir_Admin_V1_Stats = try await options.call("GetStats", request)
             return try options.show(reply) { Self.table($0, isLive: false) }
         }
-        Output.endWhenUnread()
+        Output.exitWhenUnread()
         try await reporting {
             let client = try options.client
             let request = Weir_Admin_V1_WatchStatsRequest(

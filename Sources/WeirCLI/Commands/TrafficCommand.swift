@@ -4,7 +4,7 @@ internal import Messages
 /// `weir traffic`
 struct TrafficCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "traffic", abstract: "How an endpoint's requests are split.",
+        commandName: "traffic", abstract: "Shows and sets how an endpoint splits its requests.",
         subcommands: [Show.self, Set.self])
 
     struct Show: AsyncParsableCommand {
@@ -25,7 +25,7 @@ struct TrafficCommand: ParsableCommand {
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Replaces an endpoint's weights.",
-            discussion: "Backends that are not named get nothing. The weights sum to 1.")
+            discussion: "The weights must sum to 1. Omitted backends receive no requests.")
 
         @Argument(help: "The name of the endpoint.")
         var endpoint: String
@@ -46,7 +46,7 @@ struct TrafficCommand: ParsableCommand {
                 note: change.note)
             let reply: Weir_Admin_V1_SetTrafficResponse = try await options.call(
                 "SetTraffic", request)
-            for warning in reply.warnings { complain("warning: \(warning)") }
+            for warning in reply.warnings { printError("warning: \(warning)") }
             try options.show(reply) { reply in
                 let moves = change.dryRun ? "would move" : "moved"
                 let packed =

@@ -1,6 +1,6 @@
 internal import Logging
 
-/// The log of `weir serve`: lines on standard error, which `LogWriter` writes in the background.
+/// The log of `weir serve`. `LogWriter` writes its lines to standard error in the background.
 struct BackgroundLog: LogHandler {
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
@@ -22,6 +22,6 @@ struct BackgroundLog: LogHandler {
                 fields: fields))
     }
 
-    /// Waits until the log so far is written, for at most a second.
+    /// Waits at most one second until all lines are written.
     static func flush() { LogWriter.standardError.flush() }
 }

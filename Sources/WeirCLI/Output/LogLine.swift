@@ -1,16 +1,15 @@
 internal import Foundation
 internal import GRPCWire
 
-/// The form of a line of the log: one event is one line, without control characters, of bounded
-/// length.
+/// Formats a log event as one line without control characters, of bounded length.
 enum LogLine {
-    /// The most bytes of a line with its end; a longer one ends in "…".
+    /// The size limit of a line with its line end. A longer line is cut and ends in "…".
     static let maxBytes = 8 << 10
 
     /// - Parameters:
-    ///   - level: as swift-log names it.
-    ///   - fields: in the order in which they are written.
-    /// - Returns: the line with its end.
+    ///   - level: the name in swift-log.
+    ///   - fields: in output order.
+    /// - Returns: the line with its line end.
     static func text(
         level: String, label: String, message: String, fields: [(name: String, value: String)],
         at time: Date = .now
@@ -18,7 +17,7 @@ enum LogLine {
         let parts =
             [Self.text(of: time), level, "\(label):", message]
             + fields.map { "\($0.name)=\($0.value)" }
-        // Bounded before they are joined: a message may be long.
+        // Cut before joining, because a message may be long.
         return parts.map { $0.printable(limit: maxBytes) }.joined(separator: " ")
             .printable(limit: maxBytes - 1) + "\n"
     }

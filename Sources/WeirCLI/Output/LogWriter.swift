@@ -1,14 +1,14 @@
 internal import Dispatch
 internal import Synchronization
 
-/// Writes lines to a descriptor from a thread of its own, so that a thread that logs never waits
-/// for the reader of the log.
+/// Writes lines to a descriptor on its own thread, so that a thread that logs never waits for the
+/// reader of the log.
 ///
-/// A line is lost when `maxWaitingLines` wait, or when it cannot be written: the reader of a pipe
-/// has closed it (EPIPE), the disk is full (ENOSPC), the descriptor is closed (EBADF). Lost lines
-/// are counted. The first line that can be written again is preceded by one with their number.
+/// A line is lost when the queue is full (`maxWaitingLines`) or when a write fails: the reader of a
+/// pipe has closed it (EPIPE), the disk is full (ENOSPC), the descriptor is closed (EBADF). The
+/// writer counts lost lines. When it can write again, it first writes a line with their number.
 final class LogWriter: Sendable {
-    /// The most lines that wait to be written.
+    /// The capacity of the queue.
     static let maxWaitingLines = 1_000
 
     static let standardError = LogWriter(.standardError)
@@ -18,12 +18,12 @@ final class LogWriter: Sendable {
     private let waiting = Atomic<Int>(0)
     private let lostLines = Atomic<UInt64>(0)
 
-    /// What only the queue uses.
+    /// State that only the queue accesses.
     private struct Progress {
-        /// Lost lines that a note in the log has counted.
+        /// Lost lines that the log has reported.
         var reported: UInt64 = 0
         var cause: OutputDescriptor.Failure?
-        /// The last line was written in part.
+        /// Whether only a part of the last line was written.
         var isTorn = false
     }
 
@@ -31,13 +31,13 @@ final class LogWriter: Sendable {
 
     init(_ descriptor: OutputDescriptor) { self.descriptor = descriptor }
 
-    /// Lines that were not written since the start.
+    /// The number of lines lost since the start.
     var lost: UInt64 { lostLines.load(ordering: .relaxed) }
 
-    /// Lines that are still to be written.
+    /// The number of lines in the queue.
     var waitingLines: Int { waiting.load(ordering: .relaxed) }
 
-    /// - Parameter line: with its end of line.
+    /// - Parameter line: with its line end.
     func write(_ line: String) {
         guard waitingLines < Self.maxWaitingLines else {
             lostLines.wrappingAdd(1, ordering: .relaxed)
@@ -55,9 +55,9 @@ final class LogWriter: Sendable {
             let lost = lost
             do throws(OutputDescriptor.Failure) {
                 if lost > progress.reported {
-                    let cause = progress.cause.map { "\($0)" } ?? "more lines than can be written"
+                    let cause = progress.cause.map { "\($0)" } ?? "the queue was full"
                     let note = LogLine.text(
-                        level: "warning", label: "weir", message: "lines of the log were lost",
+                        level: "warning", label: "weir", message: "log lines were lost",
                         fields: [("count", "\(lost - progress.reported)"), ("reason", cause)])
                     try put(note, &progress)
                     progress.reported = lost
@@ -83,7 +83,7 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// Waits until the lines so far are written, for at most a second.
+    /// Waits at most one second until all lines in the queue are written.
     func flush() {
         let done = DispatchSemaphore(value: 0)
         queue.async { done.signal() }

@@ -3,10 +3,10 @@ internal import Foundation
 internal import GRPCWire
 internal import Messages
 
-/// What commands write to standard output. Everything that they print passes through here; a write
-/// that fails ends the command with exit code 74.
+/// Standard output of commands. All output passes through this type. A failed write ends the
+/// command with exit code 74.
 enum Output {
-    /// Standard output took less than all of the output.
+    /// A write to standard output failed.
     struct Failure: Error {
         let cause: OutputDescriptor.Failure
 
@@ -14,14 +14,13 @@ enum Output {
         static let exitCode = ExitCode(EX_IOERR)
     }
 
-    /// How often a command that waits looks whether its output is still read.
+    /// The interval at which a waiting command checks whether its output still has a reader.
     private static let readerCheckInterval = Duration.milliseconds(250)
 
-    /// Writes lines for people.
+    /// Writes lines of text.
     static func print(_ text: TerminalText) throws(Failure) { try write(text.text + "\n") }
 
-    /// Writes a JSON document. Characters that control a terminal are escaped; JSON has them in
-    /// strings only.
+    /// Writes a JSON document with control characters escaped; they occur in strings only.
     static func print(json text: String) throws(Failure) { try write(escaped(json: text) + "\n") }
 
     static func escaped(json text: String) -> String {
@@ -39,12 +38,12 @@ enum Output {
         return output
     }
 
-    /// Writes a document of another program: as it is into a file or a pipe, escaped on a terminal.
+    /// Writes the output of another program: unchanged to a file or a pipe, escaped to a terminal.
     static func print(document text: String) throws(Failure) {
         try Style.isTerminal ? print(TerminalText(lines: text)) : write(text + "\n")
     }
 
-    /// Writes text as it is.
+    /// Writes text unchanged.
     static func write(_ text: String) throws(Failure) {
         do throws(OutputDescriptor.Failure) {
             try OutputDescriptor.standardOutput.write(text)
@@ -53,9 +52,9 @@ enum Output {
         }
     }
 
-    /// Ends the process soon after the reader of standard output has closed it. For commands that
-    /// wait between their outputs: a write would notice it at the next output only.
-    static func endWhenUnread() {
+    /// Exits soon after the reader of standard output has closed it. Commands that wait between
+    /// outputs need this, because only a write would detect it otherwise.
+    static func exitWhenUnread() {
         Task.detached {
             while !OutputDescriptor.standardOutput.isClosedByReader {
                 try await Task.sleep(for: readerCheckInterval)
@@ -65,7 +64,7 @@ enum Output {
     }
 }
 
-/// Standard error. A write that fails is ignored: there is no other place for it.
+/// Standard error. Failed writes are ignored, because they cannot be reported anywhere.
 enum ErrorOutput {
     static func write(_ text: TerminalText) {
         try? OutputDescriptor.standardError.write(text.text)
@@ -73,4 +72,4 @@ enum ErrorOutput {
 }
 
 /// Writes a line to standard error.
-func complain(_ text: TerminalText) { ErrorOutput.write("weir: \(text)\n") }
+func printError(_ text: TerminalText) { ErrorOutput.write("weir: \(text)\n") }

@@ -1,7 +1,8 @@
 internal import Foundation
 internal import SystemPackage
 
-/// A file descriptor for output. Unlike `FileHandle`, it does not trap: a write that fails throws.
+/// A file descriptor for output. Unlike `FileHandle`, it throws when a write fails instead of
+/// trapping.
 struct OutputDescriptor: Sendable {
     static let standardOutput = OutputDescriptor(number: STDOUT_FILENO)
     static let standardError = OutputDescriptor(number: STDERR_FILENO)
@@ -10,9 +11,9 @@ struct OutputDescriptor: Sendable {
 
     /// Why bytes could not be written.
     struct Failure: Error, Equatable, CustomStringConvertible {
-        /// As in errno(3).
+        /// The error number, see errno(3).
         let code: Int32
-        /// How many bytes were written before.
+        /// The number of bytes written before the failure.
         let written: Int
 
         var description: String { Errno(rawValue: code).description }
@@ -21,15 +22,15 @@ struct OutputDescriptor: Sendable {
         var isClosedPipe: Bool { code == EPIPE }
     }
 
-    /// Writes all bytes. Waits for a reader that is slow, also where the descriptor is
-    /// non-blocking, as a terminal or pipe that is shared with another program may be.
+    /// Writes all bytes. Waits for a slow reader, even if the descriptor is non-blocking (a
+    /// terminal or pipe that another program shares may be).
     func write(_ text: String) throws(Failure) {
         var text = text
         var written = 0
-        // `withUTF8` does not hand on typed errors.
+        // `withUTF8` does not rethrow typed errors.
         let code = text.withUTF8 { bytes -> Int32 in
             while written < bytes.count {
-                // The bytes live as long as the closure.
+                // Invariant: the buffer is valid during the closure.
                 let rest = unsafe UnsafeRawBufferPointer(bytes)[written...]
                 let count = unsafe Foundation.write(
                     number, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
@@ -53,7 +54,7 @@ struct OutputDescriptor: Sendable {
         _ = unsafe poll(&entry, 1, -1)
     }
 
-    /// Whether it is a pipe or socket whose reader has closed it.
+    /// Whether the descriptor is a pipe or socket that its reader has closed.
     var isClosedByReader: Bool {
         var entry = pollfd(fd: number, events: 0, revents: 0)
         return unsafe poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR | POLLHUP) != 0

@@ -1,20 +1,20 @@
 internal import GRPCWire
 
-/// Text for people. What the source code writes, its string literals, is shown as it is. Every
-/// value put into it is escaped, so that no name, comment or message from outside can move the
-/// cursor, change a colour or begin a line.
+/// Text for a terminal. String literals are shown unchanged. Every interpolated value is escaped,
+/// so that no external name, comment or message can move the cursor, change a colour or begin a
+/// line.
 struct TerminalText: ExpressibleByStringInterpolation, Sendable {
-    /// The most bytes of one value; a longer one ends in "…".
+    /// The size limit of a value. A longer value is cut and ends in "…".
     static let maxValueBytes = 4 << 10
 
-    /// Ready to be written.
+    /// The escaped text.
     private(set) var text: String
 
     init(stringLiteral text: String) { self.text = text }
 
     init(stringInterpolation: Interpolation) { text = stringInterpolation.text }
 
-    /// Text of several lines: everything but the ends of lines is escaped.
+    /// Text of several lines; all control characters except line ends are escaped.
     init(lines: String) {
         text = lines.split(separator: "\n", omittingEmptySubsequences: false)
             .map { String($0).printable(limit: Self.maxValueBytes) }
@@ -45,7 +45,7 @@ struct TerminalText: ExpressibleByStringInterpolation, Sendable {
 
     static func += (left: inout TerminalText, right: TerminalText) { left.text += right.text }
 
-    /// Between two control sequences of ANSI terminals (ECMA-48, SGR).
+    /// The text between two control sequences (ECMA-48, SGR).
     func styled(_ code: StaticString) -> TerminalText {
         TerminalText(stringLiteral: "\u{1b}[\(code)m\(text)\u{1b}[0m")
     }

@@ -2,29 +2,29 @@ internal import CExecInfo
 internal import Foundation
 internal import Synchronization
 
-/// Ends a process that crashes within milliseconds, and leaves a trace on standard error: the
-/// signal, and the addresses of the thread's frames. (Swift's backtracer reads the symbols of the
-/// whole program, which takes seconds, in which the ports stay open but are not served.)
+/// Ends a crashing process within milliseconds, and writes a trace to standard error: the signal,
+/// and the addresses of the thread's frames. (Swift's backtracer reads the symbols of the whole
+/// program. Meanwhile the ports stay open for seconds, but requests are not served.)
 ///
 /// ```
 ///   signal -> lines that wait are written -> trace -> default action of the signal: core dump, end
 ///                  for at most 200 ms
 /// ```
 ///
-/// A handler of signals may interrupt any code, so this one only calls functions that
-/// signal-safety(7) lists, and `backtrace` and `backtrace_symbols_fd`, which allocate no memory
+/// A signal handler may interrupt any code. This one therefore calls only functions that
+/// signal-safety(7) lists, and `backtrace` and `backtrace_symbols_fd`, which do not allocate memory
 /// after their first call.
 enum CrashTrace {
-    /// Signals of a crash.
+    /// The signals that end a crashing process.
     private static let signals = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGQUIT]
     private static let maxFrames: Int32 = 64
-    /// After so many seconds, the process ends in any case.
+    /// The process ends after at most this many seconds.
     private static let maxSeconds: UInt32 = 1
-    /// How often the handler looks whether the log is written, and how long it waits each time.
+    /// How often the handler checks whether the log is written, and how long it waits each time.
     private static let flushChecks = 100
     private static let flushCheckMicroseconds: UInt32 = 2_000
 
-    /// Written by the one thread that sets `isCrashing`.
+    /// Invariant: written only by the one thread that sets `isCrashing`.
     nonisolated(unsafe) private static let frames =
         UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Int(maxFrames))
     private static let isCrashing = Atomic<Bool>(false)
@@ -32,7 +32,7 @@ enum CrashTrace {
     /// Installs the handler, unless the environment configures Swift's backtracer.
     static func install() {
         guard ProcessInfo.processInfo.environment["SWIFT_BACKTRACE"] == nil else { return }
-        // Whatever is initialised at its first use is used once before a crash.
+        // Initialises lazy values now, because the handler must not allocate memory.
         _ = unsafe backtrace(frames, 1)
         _ = (LogWriter.standardError.waitingLines, isCrashing.load(ordering: .relaxed))
         var text = SignalSafeText()
@@ -42,8 +42,8 @@ enum CrashTrace {
         unsafe action.__sigaction_handler.sa_sigaction = { number, info, _ in
             unsafe CrashTrace.crashed(number, info)
         }
-        // A crash within the handler ends the process at once. The alternative stack is there on
-        // the main thread only.
+        // A crash within the handler ends the process at once. Only the main thread has the
+        // alternative stack.
         unsafe sigemptyset(&action.sa_mask)
         for number in signals { unsafe sigaddset(&action.sa_mask, number) }
         action.sa_flags = SA_SIGINFO | SA_ONSTACK
@@ -52,7 +52,7 @@ enum CrashTrace {
 
     private static func crashed(_ number: Int32, _ info: UnsafeMutablePointer<siginfo_t>?) {
         guard !isCrashing.exchange(true, ordering: .relaxed) else {
-            // Another thread writes its trace, and then ends the process.
+            // Another thread is writing its trace, and will end the process.
             while true { pause() }
         }
         signal(SIGALRM, SIG_DFL)
@@ -65,7 +65,7 @@ enum CrashTrace {
         text.append(UInt(number), radix: 10)
         text.append(Self.name(number))
         text.append(" at address 0x")
-        // The field is set for the signals of faults; for others it is another number.
+        // The field is valid only for fault signals; for others it has another meaning.
         text.append(UInt(bitPattern: unsafe info?.pointee._sifields._sigfault.si_addr), radix: 16)
         text.append(", process ")
         text.append(UInt(getpid()), radix: 10)
@@ -91,10 +91,10 @@ enum CrashTrace {
     }
 }
 
-/// A line that is put together without allocating memory.
+/// A line that is built without allocating memory.
 private struct SignalSafeText {
     private static let capacity = 256
-    /// Written by one thread, the one that crashes.
+    /// Invariant: written only by the crashing thread.
     nonisolated(unsafe) private static let bytes =
         UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
     private var count = 0
@@ -106,7 +106,7 @@ private struct SignalSafeText {
     }
 
     mutating func append(_ text: StaticString) {
-        // A static string is a pointer to constant bytes.
+        // Invariant: a static string is a pointer to constant bytes.
         for index in 0..<text.utf8CodeUnitCount { append(unsafe text.utf8Start[index]) }
     }
 

@@ -1,23 +1,23 @@
 internal import Foundation
 internal import Serving
 
-/// The limit of file descriptors. Each connection takes one.
+/// The limit of file descriptors. Each connection uses one.
 struct FileLimit {
-    /// Descriptors of one event loop (epoll, timer, wake-up), with one for a listener.
+    /// Descriptors of one event loop: epoll, timer, wake-up, and a listener.
     private static let perLoop = 4
-    /// Descriptors of the standard streams, the store, the log and files that are read.
+    /// Descriptors of the standard streams, the store, the log and input files.
     private static let reserved = 24
-    /// With fewer for connections, the server does not start.
+    /// The minimum for connections. With fewer, the server does not start.
     private static let least = 16
 
-    /// The process's descriptors in all.
+    /// The number of descriptors that the process may open.
     let descriptors: Int
 
-    /// Raises the limit as far as this process may, because shells give few.
+    /// Raises the limit as far as the process may, because shells set a low one.
     static func raised() -> FileLimit? {
         var limit = rlimit()
         let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        // The structure is filled in by the call.
+        // Invariant: the call writes the whole structure.
         guard unsafe getrlimit(kind, &limit) == 0 else { return nil }
         let before = limit.rlim_cur
         limit.rlim_cur = limit.rlim_max
@@ -25,9 +25,9 @@ struct FileLimit {
         return FileLimit(descriptors: Int(clamping: isRaised ? limit.rlim_cur : before))
     }
 
-    /// Lowers the numbers of connections to what the limit allows.
+    /// Lowers the connection limits to what the descriptor limit allows.
     ///
-    /// - Returns: what an operator should know; nil when nothing was lowered.
+    /// - Returns: a warning for the operator; nil when nothing was lowered.
     /// - Throws: when there are too few descriptors to serve.
     func apply(to limits: inout Limits, loops: Int) throws -> String? {
         let free = descriptors - Self.reserved - loops * Self.perLoop

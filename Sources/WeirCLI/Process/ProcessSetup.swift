@@ -1,10 +1,10 @@
 internal import Foundation
 
-/// What every command does before anything else.
+/// The process setup that every command runs first.
 enum ProcessSetup {
-    /// Opens `/dev/null` for each of the standard descriptors that is closed, in the mode in which
-    /// its use still fails with EBADF. A file or a socket would otherwise get the number, and
-    /// output would be written to it.
+    /// Opens `/dev/null` for each closed standard descriptor, in a mode in which its use still
+    /// fails with EBADF. Otherwise a file or a socket would get the number, and output would be
+    /// written to it.
     static func fillStandardDescriptors() {
         for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(number, F_GETFD) < 0
         {
@@ -12,12 +12,12 @@ enum ProcessSetup {
         }
     }
 
-    /// Makes a write to a closed pipe (SIGPIPE) and beyond the limit of a file's size (SIGXFSZ)
-    /// fail with an error instead of ending the process.
+    /// Makes a write fail with an error, instead of ending the process, when the pipe is closed
+    /// (SIGPIPE) or the file size limit is reached (SIGXFSZ).
     static func reportFailedWrites() { ignore([SIGPIPE, SIGXFSZ]) }
 
-    /// Ignores signals that this program does not use, and that would end it without a trace.
-    /// Programs for logs and terminals send some of them.
+    /// Ignores signals that the program does not use and that would end it without a trace. Log and
+    /// terminal programs send some of them.
     static func ignoreUnusedSignals() {
         ignore([
             SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT,
@@ -27,8 +27,7 @@ enum ProcessSetup {
         ignore(Array(34...64))
     }
 
-    /// Ignores signals in this process only: unlike SIG_IGN, a handler is not inherited by its
-    /// workers.
+    /// Ignores signals in this process only. Workers inherit SIG_IGN, but not a handler.
     private static func ignore(_ numbers: [Int32]) {
         for number in numbers { signal(number) { _ in } }
     }

@@ -4,33 +4,33 @@
 extern "C" {
 #endif
 
-/// How a system call fails.
+/// The kind of failure of a system call.
 enum fault {
-    /// It returns an error.
+    /// The call returns an error.
     FAULT_ERROR,
-    /// It reads or writes half of the bytes. Other calls work.
+    /// The call reads or writes half of the bytes. Other calls succeed.
     FAULT_SHORT,
-    /// All later ones on the directory return the error, too, except locks.
+    /// The call and all later ones on the directory return the error, except locks.
     FAULT_LASTING,
-    /// It works; a function is called before it.
+    /// The call succeeds, and calls a function first.
     FAULT_NOTICE,
 };
 
-/// Counts the system calls of this process on the files of a directory from now on, and has one of
+/// Starts to count the system calls of this process on the files of a directory, and makes one of
 /// them fail.
 ///
-/// Programs that this is linked into call these functions instead of those of libc. Use it from one
+/// Programs that link this library call its functions instead of those of libc. Use it from one
 /// thread at a time.
 ///
 /// @param directory an absolute path
 /// @param number the call, from 1 on; 0 for none
 /// @param code the error, a value of errno
-/// @param notice what FAULT_NOTICE calls; its own calls are not counted
+/// @param notice the function that FAULT_NOTICE calls; its own system calls are not counted
 void faults_arm(const char *directory, long number, enum fault fault, int code, void (*notice)(void));
 
-/// Ends the counting, and the failing.
+/// Stops counting, and all failures.
 ///
-/// @return how many calls were counted
+/// @return the number of counted calls
 long faults_disarm(void);
 
 /// The name of a counted call and of its file; empty for a number that was not counted.

@@ -1,4 +1,4 @@
-// A tenth of the demo's traffic for greeter-v2, and back. Run it against `make run`.
+// Moves a share of the demo's traffic to greeter-v2, and back. Run it against `make run`.
 #include <cstdio>
 #include <map>
 #include <string>
@@ -6,7 +6,7 @@
 #include "helloworld/helloworld.grpc.pb.h"
 #include "weir/client.h"
 
-// Calls with a stub that knows nothing of Weir; tells how many users each backend has.
+// Calls with an ordinary stub, and returns the number of users of each backend.
 static std::map<std::string, int> Count(helloworld::Greeter::Stub& greeter) {
   std::map<std::string, int> answered;
   for (int user = 0; user < 200; ++user) {

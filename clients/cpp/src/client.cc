@@ -33,7 +33,7 @@ auto AsVector(const Repeated& repeated) {
   return std::vector<typename Repeated::value_type>(repeated.begin(), repeated.end());
 }
 
-// Where the server that was asked takes calls, as seen from here.
+// The data address of the server, as reachable from here.
 std::string DataAddress(const pb::ListInstancesResponse& reply, const std::string& admin) {
   for (const auto& instance : reply.instances()) {
     if (!instance.answering()) continue;
@@ -41,10 +41,10 @@ std::string DataAddress(const pb::ListInstancesResponse& reply, const std::strin
     const auto colon = address.rfind(':');
     const std::string host = address.substr(0, colon);
     if (host != "0.0.0.0" && host != "[::]") return address;
-    // It listens everywhere: there where its admin port is, too.
+    // The server listens on all addresses, so the admin port's host also works.
     return admin.substr(0, admin.rfind(':')) + address.substr(colon);
   }
-  throw std::runtime_error("the server does not say where it takes calls");
+  throw std::runtime_error("the server does not report its data address");
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ AffinityMap::AffinityMap(const pb::Endpoint& endpoint)
     intervals_.emplace_back(interval.start(), interval.backend());
   }
   if (intervals_.empty() || intervals_.front().first != 0) {
-    throw std::invalid_argument("the intervals of an affinity map begin at 0");
+    throw std::invalid_argument("the intervals of an affinity map must begin at 0");
   }
 }
 
@@ -93,7 +93,7 @@ std::uint64_t AffinityMap::Point(std::string_view shard_key) const {
 
 Owner AffinityMap::Explain(std::string_view shard_key) const {
   if (shard_key.empty()) {
-    throw std::invalid_argument("an empty shard key is no key: the weights decide by chance");
+    throw std::invalid_argument("the shard key is empty; without a key, Weir selects the backend at random");
   }
   const std::uint64_t point = Point(shard_key);
   const auto next = std::upper_bound(
@@ -148,11 +148,11 @@ Client Client::Connect(const std::string& address, const ConnectOptions& options
 }
 
 template <typename Request>
-void Client::Apply(const Terms& terms, Request& request) const {
-  if (terms.expected_revision) request.set_expected_revision(*terms.expected_revision);
-  request.set_validate_only(terms.validate_only);
+void Client::Apply(const ChangeOptions& options, Request& request) const {
+  if (options.expected_revision) request.set_expected_revision(*options.expected_revision);
+  request.set_validate_only(options.validate_only);
   request.mutable_note()->set_author(author_);
-  request.mutable_note()->set_comment(terms.comment);
+  request.mutable_note()->set_comment(options.comment);
 }
 
 template <typename Request, typename Reply>
@@ -168,17 +168,17 @@ Reply Client::Call(
 }
 
 pb::Backend Client::CreateBackend(
-    const std::string& name, const std::vector<std::string>& addresses, const Terms& terms) {
+    const std::string& name, const std::vector<std::string>& addresses, const ChangeOptions& options) {
   pb::CreateBackendRequest request;
-  Apply(terms, request);
+  Apply(options, request);
   request.mutable_backend()->set_name(name);
   for (const auto& address : addresses) request.mutable_backend()->mutable_upstream()->add_addresses(address);
   return Call(&pb::Admin::Stub::CreateBackend, request);
 }
 
-void Client::DeleteBackend(const std::string& name, const Terms& terms) {
+void Client::DeleteBackend(const std::string& name, const ChangeOptions& options) {
   pb::DeleteBackendRequest request;
-  Apply(terms, request);
+  Apply(options, request);
   request.set_name(name);
   Call(&pb::Admin::Stub::DeleteBackend, request);
 }
@@ -188,18 +188,18 @@ std::vector<pb::Backend> Client::ListBackends() {
 }
 
 pb::Endpoint Client::CreateEndpoint(
-    const std::string& name, const std::string& route, const std::string& backend, const Terms& terms) {
+    const std::string& name, const std::string& route, const std::string& backend, const ChangeOptions& options) {
   pb::CreateEndpointRequest request;
-  Apply(terms, request);
+  Apply(options, request);
   request.set_name(name);
   request.set_route(route);
   request.set_backend(backend);
   return Call(&pb::Admin::Stub::CreateEndpoint, request);
 }
 
-void Client::DeleteEndpoint(const std::string& name, const Terms& terms) {
+void Client::DeleteEndpoint(const std::string& name, const ChangeOptions& options) {
   pb::DeleteEndpointRequest request;
-  Apply(terms, request);
+  Apply(options, request);
   request.set_name(name);
   Call(&pb::Admin::Stub::DeleteEndpoint, request);
 }
@@ -215,9 +215,9 @@ std::vector<pb::Endpoint> Client::ListEndpoints() {
 }
 
 pb::SetTrafficResponse Client::SetTraffic(
-    const std::string& endpoint, const std::map<std::string, double>& traffic, const Terms& terms) {
+    const std::string& endpoint, const std::map<std::string, double>& traffic, const ChangeOptions& options) {
   pb::SetTrafficRequest request;
-  Apply(terms, request);
+  Apply(options, request);
   request.set_endpoint(endpoint);
   for (const auto& [backend, weight] : traffic) {
     auto* added = request.add_weights();
@@ -228,9 +228,9 @@ pb::SetTrafficResponse Client::SetTraffic(
 }
 
 pb::Endpoint Client::ShadowTraffic(
-    const std::string& endpoint, const std::string& backend, double proportion, const Terms& terms) {
+    const std::string& endpoint, const std::string& backend, double proportion, const ChangeOptions& options) {
   pb::ShadowTrafficRequest request;
-  Apply(terms, request);
+  Apply(options, request);
   request.set_endpoint(endpoint);
   request.set_backend(backend);
   request.set_proportion(proportion);
@@ -263,9 +263,9 @@ std::vector<pb::Revision> Client::History(std::uint32_t limit) {
 }
 
 pb::RollbackResponse Client::Rollback(
-    std::uint64_t revision, const std::string& endpoint, const Terms& terms) {
+    std::uint64_t revision, const std::string& endpoint, const ChangeOptions& options) {
   pb::RollbackRequest request;
-  Apply(terms, request);
+  Apply(options, request);
   request.set_revision(revision);
   request.set_endpoint(endpoint);
   return Call(&pb::Admin::Stub::Rollback, request);

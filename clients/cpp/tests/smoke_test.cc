@@ -1,6 +1,7 @@
-// Against the server that WEIR_ADMIN names. It has backends dynamic and dynamic-2, which answer a dynamic call with
-// the request as it came, and an endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed
-// and typed-2. WEIR_VECTORS is protos/vectors/affinity.json.
+// Tests the client against the server at WEIR_ADMIN. The server has backends dynamic and dynamic-2,
+// which return the request of a dynamic call unchanged, and an endpoint greeter on
+// /helloworld.Greeter/ that splits its traffic evenly between typed and typed-2. WEIR_VECTORS is
+// the path of protos/vectors/affinity.json.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -19,7 +20,7 @@ static int passed = 0;
 #define CHECK(condition)                                                          \
   do {                                                                            \
     if (!(condition)) {                                                           \
-      std::fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition); \
       std::exit(1);                                                               \
     }                                                                             \
     ++passed;                                                                     \
@@ -31,7 +32,7 @@ static weir::Error Refusal(const std::function<void()>& call) {
   } catch (const weir::Error& error) {
     return error;
   }
-  std::fprintf(stderr, "this should have been refused\n");
+  std::fprintf(stderr, "expected an error\n");
   std::exit(1);
 }
 
@@ -52,17 +53,17 @@ static void Administration(weir::Client& client) {
   CHECK(error.code() == grpc::StatusCode::INVALID_ARGUMENT && error.field() == "weights");
   CHECK(std::string(error.what()).find("sum to 1") != std::string::npos);
   const std::map<std::string, double> half{{"dynamic", 0.5}, {"dynamic-2", 0.5}};
-  weir::Terms terms;
-  terms.validate_only = true;
-  CHECK(client.SetTraffic("cpp", half, terms).moved_share() == 0.5);
+  weir::ChangeOptions options;
+  options.validate_only = true;
+  CHECK(client.SetTraffic("cpp", half, options).moved_share() == 0.5);
   const auto before = client.History(1).at(0).revision();
-  terms = {};
-  terms.expected_revision = 0;
-  error = Refusal([&] { client.SetTraffic("cpp", half, terms); });
+  options = {};
+  options.expected_revision = 0;
+  error = Refusal([&] { client.SetTraffic("cpp", half, options); });
   CHECK(error.code() == grpc::StatusCode::ABORTED && error.reason() == "REVISION_CONFLICT");
-  terms = {};
-  terms.comment = "from C++";
-  client.SetTraffic("cpp", half, terms);
+  options = {};
+  options.comment = "from C++";
+  client.SetTraffic("cpp", half, options);
   const auto latest = client.History(1).at(0);
   CHECK(latest.comment() == "from C++" && latest.author().find('@') != std::string::npos);
   CHECK(client.ShadowTraffic("cpp", "dynamic-2", 1).shadows(0).proportion() == 1);

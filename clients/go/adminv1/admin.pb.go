@@ -4,7 +4,7 @@
 // 	protoc        v3.21.12
 // source: weir/admin/v1/admin.proto
 
-// The service that changes and shows how Weir routes, while it serves.
+// The admin API: reads and changes the routing of a running Weir.
 
 package adminv1
 
@@ -24,21 +24,21 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What can be said about a replica.
+// The state of a replica.
 type ReplicaState int32
 
 const (
 	ReplicaState_REPLICA_STATE_UNSPECIFIED ReplicaState = 0
-	// A worker's process has been started and is not healthy yet.
+	// The worker's process was started and is not yet healthy.
 	ReplicaState_REPLICA_STATE_STARTING   ReplicaState = 1
 	ReplicaState_REPLICA_STATE_CONNECTING ReplicaState = 2
-	// Gets requests.
+	// The replica receives requests.
 	ReplicaState_REPLICA_STATE_READY ReplicaState = 3
-	// Health checks say that it does not serve.
+	// The health checks fail.
 	ReplicaState_REPLICA_STATE_UNHEALTHY ReplicaState = 4
-	// Out of service for a while, because requests failed.
+	// The replica is temporarily not used, because requests failed.
 	ReplicaState_REPLICA_STATE_EJECTED ReplicaState = 5
-	// Can't be reached, or its process has ended.
+	// The replica is not reachable, or its process has ended.
 	ReplicaState_REPLICA_STATE_DOWN ReplicaState = 6
 )
 
@@ -91,20 +91,20 @@ func (ReplicaState) EnumDescriptor() ([]byte, []int) {
 	return file_weir_admin_v1_admin_proto_rawDescGZIP(), []int{0}
 }
 
-// What a report comes to.
+// The verdict of a report.
 type ShadowVerdict int32
 
 const (
 	ShadowVerdict_SHADOW_VERDICT_UNSPECIFIED ShadowVerdict = 0
-	// Fewer than 100 answers were compared.
+	// Fewer than 100 responses were compared.
 	ShadowVerdict_SHADOW_VERDICT_TOO_FEW ShadowVerdict = 1
-	// No more answers differ than may.
+	// The share of different responses is within the allowed share.
 	ShadowVerdict_SHADOW_VERDICT_FIT ShadowVerdict = 2
-	// Too many answers differ.
+	// Too many responses differ.
 	ShadowVerdict_SHADOW_VERDICT_DIFFERS ShadowVerdict = 3
-	// Too many copies had no answer by their deadline, or were not read fast enough.
+	// Too many copies exceeded their deadline, or the backend read them too slowly.
 	ShadowVerdict_SHADOW_VERDICT_LATE ShadowVerdict = 4
-	// The backend can't be asked.
+	// The backend is not reachable.
 	ShadowVerdict_SHADOW_VERDICT_UNREACHABLE ShadowVerdict = 5
 )
 
@@ -208,14 +208,14 @@ func (ChangeAction) EnumDescriptor() ([]byte, []int) {
 	return file_weir_admin_v1_admin_proto_rawDescGZIP(), []int{2}
 }
 
-// How the state that a server serves relates to the one in the store.
+// How the state of a server relates to the state in the store.
 type InstanceState int32
 
 const (
 	InstanceState_INSTANCE_STATE_UNSPECIFIED InstanceState = 0
-	// It follows the store.
+	// The server follows the store.
 	InstanceState_INSTANCE_STATE_CURRENT InstanceState = 1
-	// It cannot reach the store. Others may have changed the state.
+	// The server cannot reach the store. Other servers may have changed the state.
 	InstanceState_INSTANCE_STATE_STALE InstanceState = 2
 	// The store contains another history, or a damaged one: it was restored, replaced or emptied.
 	// The server serves its last state and rejects changes until AdoptState or RestoreState.
@@ -279,20 +279,21 @@ type Backend struct {
 	//	*Backend_Upstream
 	//	*Backend_Worker
 	Kind isBackend_Kind `protobuf_oneof:"kind"`
-	// For people; at most 4,096 bytes.
+	// A description for operators; at most 4,096 bytes.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// Full names of the services that it answers. Output only.
+	// Full names of the services that the backend implements. Output only.
 	Services []string `protobuf:"bytes,4,rep,name=services,proto3" json:"services,omitempty"`
-	// Endpoints whose policy or shadow names it. Output only.
+	// Endpoints whose traffic policy or shadows use the backend. Output only.
 	Endpoints []string `protobuf:"bytes,5,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
-	// The revision of its latest change. Output only.
+	// The revision of the latest change. Output only.
 	Revision uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
-	// For upstreams and workers.
+	// Options of upstreams and workers.
 	Options *BackendOptions `protobuf:"bytes,9,opt,name=options,proto3" json:"options,omitempty"`
-	// A serialized google.protobuf.FileDescriptorSet with its services, for reflection. For upstreams and
-	// workers; handlers bring their own.
+	// A serialized google.protobuf.FileDescriptorSet with the backend's services, for reflection. For
+	// upstreams and workers; handlers have their own.
 	DescriptorSet []byte `protobuf:"bytes,10,opt,name=descriptor_set,json=descriptorSet,proto3" json:"descriptor_set,omitempty"`
-	// How it fares on this server. Output only; unset for handlers, unless the server doesn't have the code.
+	// The status on this server. Output only; unset for handlers, unless the server lacks the
+	// handler.
 	Status *BackendStatus `protobuf:"bytes,11,opt,name=status,proto3" json:"status,omitempty"`
 }
 
@@ -434,13 +435,13 @@ func (*Backend_Upstream) isBackend_Kind() {}
 
 func (*Backend_Worker) isBackend_Kind() {}
 
-// Swift code in Weir's own process.
+// A Swift handler in Weir's process.
 type HandlerKind struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// The name under which the program registered it.
+	// The name under which the program registered the handler.
 	Handler string `protobuf:"bytes,1,opt,name=handler,proto3" json:"handler,omitempty"`
 }
 
@@ -483,13 +484,13 @@ func (x *HandlerKind) GetHandler() string {
 	return ""
 }
 
-// gRPC servers in any language that run by themselves.
+// gRPC servers in any language that Weir does not start.
 type UpstreamKind struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// "HOST:PORT", "[IPV6]:PORT" or "unix:/PATH". Each address that a name has is a replica.
+	// "HOST:PORT", "[IPV6]:PORT" or "unix:/PATH". Each address of a host name is a replica.
 	Addresses []string `protobuf:"bytes,1,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	// Unset for plaintext.
 	Tls *UpstreamTls `protobuf:"bytes,2,opt,name=tls,proto3" json:"tls,omitempty"`
@@ -541,19 +542,19 @@ func (x *UpstreamKind) GetTls() *UpstreamTls {
 	return nil
 }
 
-// TLS towards an upstream. Files are PEM and lie on the machine that Weir runs on.
+// TLS to an upstream. Files are PEM files on the machine that Weir runs on.
 type UpstreamTls struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Who may have signed the server's certificate; empty for the system's authorities.
+	// The authorities to trust; empty for the system's authorities.
 	CaFile string `protobuf:"bytes,1,opt,name=ca_file,json=caFile,proto3" json:"ca_file,omitempty"`
-	// The certificate (with its chain) and the key that Weir shows, for mutual TLS.
+	// The certificate (with its chain) and the key that Weir presents, for mutual TLS.
 	CertificateFile string `protobuf:"bytes,2,opt,name=certificate_file,json=certificateFile,proto3" json:"certificate_file,omitempty"`
 	KeyFile         string `protobuf:"bytes,3,opt,name=key_file,json=keyFile,proto3" json:"key_file,omitempty"`
-	// The name that the server's certificate must bear, if it doesn't bear the server's IP address, and the
-	// name sent to it; empty for the host of the address.
+	// The name that the server's certificate must contain (unless it contains the server's IP
+	// address), also sent as server name indication; empty for the host of the address.
 	ServerName string `protobuf:"bytes,4,opt,name=server_name,json=serverName,proto3" json:"server_name,omitempty"`
 }
 
@@ -617,8 +618,8 @@ func (x *UpstreamTls) GetServerName() string {
 	return ""
 }
 
-// Processes that Weir starts, watches and restarts. Each serves gRPC on the Unix socket named by its
-// environment variable WEIR_WORKER_SOCKET.
+// Processes that Weir starts, monitors and restarts. Each serves gRPC on the Unix socket named by
+// its environment variable WEIR_WORKER_SOCKET.
 type WorkerKind struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -628,14 +629,15 @@ type WorkerKind struct {
 	Command []string `protobuf:"bytes,1,rep,name=command,proto3" json:"command,omitempty"`
 	// The number of processes; 0 means 1.
 	Replicas uint32 `protobuf:"varint,2,opt,name=replicas,proto3" json:"replicas,omitempty"`
-	// Added to the environment that Weir itself has. Values are treated as secrets: answers contain "<masked>" in
-	// place of a value, unless an admin sets `reveal_secrets`. In a change, "<masked>" stands for the value that the
-	// backend has; INVALID_ARGUMENT when it has none.
+	// Variables added to Weir's environment. Values are secrets: responses contain "<masked>" instead
+	// of a value, unless an admin sets `reveal_secrets`. In a change, "<masked>" keeps the current
+	// value; INVALID_ARGUMENT if there is none.
 	Environment      map[string]string `protobuf:"bytes,3,rep,name=environment,proto3" json:"environment,omitempty" protobuf_key:"bytes,1,opt,name=key,proto3" protobuf_val:"bytes,2,opt,name=value,proto3"`
 	WorkingDirectory string            `protobuf:"bytes,4,opt,name=working_directory,json=workingDirectory,proto3" json:"working_directory,omitempty"`
-	// How long a process may take until it is healthy; default 60 s.
+	// The time limit until a process is healthy; default 60 s.
 	StartTimeout *durationpb.Duration `protobuf:"bytes,5,opt,name=start_timeout,json=startTimeout,proto3" json:"start_timeout,omitempty"`
-	// Between SIGTERM and SIGKILL, and for running requests before that; default 10 s.
+	// The time between SIGTERM and SIGKILL, and the time limit for running requests before SIGTERM;
+	// default 10 s.
 	GracePeriod *durationpb.Duration `protobuf:"bytes,6,opt,name=grace_period,json=gracePeriod,proto3" json:"grace_period,omitempty"`
 }
 
@@ -713,39 +715,39 @@ func (x *WorkerKind) GetGracePeriod() *durationpb.Duration {
 	return nil
 }
 
-// What is not set has its default.
+// Options of a backend. Unset fields have their defaults.
 type BackendOptions struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Requests that the backend works on at once; 0 for no limit. More wait.
+	// The limit of concurrent requests; 0 for no limit. Further requests wait.
 	MaxRequestsInFlight uint32 `protobuf:"varint,1,opt,name=max_requests_in_flight,json=maxRequestsInFlight,proto3" json:"max_requests_in_flight,omitempty"`
-	// The same for each replica.
+	// The limit of concurrent requests of each replica; 0 for no limit.
 	MaxRequestsPerReplica uint32 `protobuf:"varint,2,opt,name=max_requests_per_replica,json=maxRequestsPerReplica,proto3" json:"max_requests_per_replica,omitempty"`
-	// Requests that wait on each event loop for a slot or a connection; default 1024. More get
-	// RESOURCE_EXHAUSTED.
+	// The limit of requests that wait for a slot or a connection, on each event loop; default 1024.
+	// The server rejects further requests with RESOURCE_EXHAUSTED.
 	MaxWaitingRequests *uint32 `protobuf:"varint,3,opt,name=max_waiting_requests,json=maxWaitingRequests,proto3,oneof" json:"max_waiting_requests,omitempty"`
-	// How long a request waits; default 5 s.
+	// The time limit for a waiting request; default 5 s.
 	WaitTimeout *durationpb.Duration `protobuf:"bytes,4,opt,name=wait_timeout,json=waitTimeout,proto3" json:"wait_timeout,omitempty"`
-	// The same shard key goes to the same replica, while that one is not overloaded.
+	// Routes all requests with the same shard key to the same replica, unless it is overloaded.
 	ReplicaAffinity  bool                `protobuf:"varint,5,opt,name=replica_affinity,json=replicaAffinity,proto3" json:"replica_affinity,omitempty"`
 	Retry            *RetryOptions       `protobuf:"bytes,6,opt,name=retry,proto3" json:"retry,omitempty"`
 	HealthCheck      *HealthCheckOptions `protobuf:"bytes,7,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
 	OutlierDetection *OutlierOptions     `protobuf:"bytes,8,opt,name=outlier_detection,json=outlierDetection,proto3" json:"outlier_detection,omitempty"`
-	// Default 20 s.
+	// The time limit for connecting; default 20 s.
 	ConnectTimeout *durationpb.Duration `protobuf:"bytes,9,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
-	// After this long without a request connections are closed; default 30 min, 0 for never.
+	// The time without a request after which a connection is closed; default 30 min, 0 for never.
 	IdleTimeout *durationpb.Duration `protobuf:"bytes,10,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
-	// Silence on a busy connection after which a PING is sent; default 0: never.
+	// The time without received bytes after which a busy connection sends a PING; default 0: never.
 	KeepaliveInterval *durationpb.Duration `protobuf:"bytes,11,opt,name=keepalive_interval,json=keepaliveInterval,proto3" json:"keepalive_interval,omitempty"`
-	// How long the answer to a PING may take; default 20 s.
+	// The time limit for the acknowledgement of a PING; default 20 s.
 	KeepaliveTimeout *durationpb.Duration `protobuf:"bytes,12,opt,name=keepalive_timeout,json=keepaliveTimeout,proto3" json:"keepalive_timeout,omitempty"`
-	// Of each event loop; default 4.
+	// The limit of connections to each replica, on each event loop; default 4.
 	MaxConnectionsPerReplica *uint32 `protobuf:"varint,13,opt,name=max_connections_per_replica,json=maxConnectionsPerReplica,proto3,oneof" json:"max_connections_per_replica,omitempty"`
-	// Sent as `:authority` instead of the caller's.
+	// The `:authority` to send instead of the client's.
 	Authority string `protobuf:"bytes,14,opt,name=authority,proto3" json:"authority,omitempty"`
-	// Append the caller's address to `x-forwarded-for`.
+	// Appends the client's address to `x-forwarded-for`.
 	ForwardedFor bool `protobuf:"varint,15,opt,name=forwarded_for,json=forwardedFor,proto3" json:"forwarded_for,omitempty"`
 }
 
@@ -886,24 +888,25 @@ func (x *BackendOptions) GetForwardedFor() bool {
 	return false
 }
 
-// Which failed requests are sent again: only while nothing of the response has gone out and the request
-// is still kept whole (64 KiB).
+// Selects the failed requests to retry. A request can be retried only before any part of the
+// response was sent, and while it is buffered completely (64 KiB).
 type RetryOptions struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Names of status codes, for example "UNAVAILABLE". None: no retries.
+	// Names of status codes, for example "UNAVAILABLE"; empty for no retries.
 	Codes []string `protobuf:"bytes,1,rep,name=codes,proto3" json:"codes,omitempty"`
-	// All attempts of a request; default 3, at most 10.
+	// The limit of attempts of a request, including the first; default 3, at most 10.
 	MaxAttempts *uint32 `protobuf:"varint,2,opt,name=max_attempts,json=maxAttempts,proto3,oneof" json:"max_attempts,omitempty"`
-	// The second attempt waits a random time up to this, each further one up to twice as long; default 25 ms.
+	// The maximum of the random delay before the second attempt. It doubles with each further
+	// attempt; default 25 ms.
 	InitialDelay *durationpb.Duration `protobuf:"bytes,3,opt,name=initial_delay,json=initialDelay,proto3" json:"initial_delay,omitempty"`
-	// Default 1 s.
+	// The maximum delay; default 1 s.
 	MaxDelay *durationpb.Duration `protobuf:"bytes,4,opt,name=max_delay,json=maxDelay,proto3" json:"max_delay,omitempty"`
-	// Retries as a share of requests; default 0.2.
+	// The limit of retries as a share of requests; default 0.2.
 	BudgetShare *float64 `protobuf:"fixed64,5,opt,name=budget_share,json=budgetShare,proto3,oneof" json:"budget_share,omitempty"`
-	// Retries a second that are always allowed, on each event loop; default 10.
+	// Retries per second that are always allowed, on each event loop; default 10.
 	BudgetPerSecond *float64 `protobuf:"fixed64,6,opt,name=budget_per_second,json=budgetPerSecond,proto3,oneof" json:"budget_per_second,omitempty"`
 }
 
@@ -981,21 +984,22 @@ func (x *RetryOptions) GetBudgetPerSecond() float64 {
 	return 0
 }
 
-// Active checks by grpc.health.v1. A server without that service is healthy while it takes connections.
+// Active checks with grpc.health.v1. A server without this service is healthy while it accepts
+// connections.
 type HealthCheckOptions struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Default 10 s; 0 switches the checks off.
+	// The interval of checks; default 10 s, 0 disables them.
 	Interval *durationpb.Duration `protobuf:"bytes,1,opt,name=interval,proto3" json:"interval,omitempty"`
-	// Default 2 s.
+	// The time limit of a check; default 2 s.
 	Timeout *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// The name asked for; empty for the whole server.
+	// The name of the service to check; empty for the whole server.
 	Service string `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
-	// Good answers in a row after which a replica is used again; default 1.
+	// The number of consecutive successful checks after which a replica is used again; default 1.
 	HealthyThreshold *uint32 `protobuf:"varint,4,opt,name=healthy_threshold,json=healthyThreshold,proto3,oneof" json:"healthy_threshold,omitempty"`
-	// Bad answers in a row after which it is used no more; default 2.
+	// The number of consecutive failed checks after which a replica is not used; default 2.
 	UnhealthyThreshold *uint32 `protobuf:"varint,5,opt,name=unhealthy_threshold,json=unhealthyThreshold,proto3,oneof" json:"unhealthy_threshold,omitempty"`
 }
 
@@ -1066,25 +1070,26 @@ func (x *HealthCheckOptions) GetUnhealthyThreshold() uint32 {
 	return 0
 }
 
-// Takes replicas whose requests fail out of service for a while (gRFC A50).
+// Outlier detection: temporarily ejects replicas whose requests fail (gRFC A50).
 type OutlierOptions struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Failures in a row that eject a replica; default 5, 0 for never.
+	// The number of consecutive failures that ejects a replica; default 5, 0 for never.
 	ConsecutiveFailures *uint32 `protobuf:"varint,1,opt,name=consecutive_failures,json=consecutiveFailures,proto3,oneof" json:"consecutive_failures,omitempty"`
 	// The share of failures in an interval that ejects a replica; default 0.85, 0 for never.
 	FailureShare *float64 `protobuf:"fixed64,2,opt,name=failure_share,json=failureShare,proto3,oneof" json:"failure_share,omitempty"`
-	// Requests in an interval below which the share tells nothing; default 50.
+	// The minimum number of requests in an interval to evaluate the share; default 50.
 	MinimumRequests *uint32 `protobuf:"varint,3,opt,name=minimum_requests,json=minimumRequests,proto3,oneof" json:"minimum_requests,omitempty"`
-	// Default 10 s.
+	// The interval of the share; default 10 s.
 	Interval *durationpb.Duration `protobuf:"bytes,4,opt,name=interval,proto3" json:"interval,omitempty"`
-	// The first ejection; the n-th in a row lasts n times as long. Default 30 s.
+	// The duration of the first ejection; the n-th consecutive one lasts n times as long. The default
+	// is 30 s.
 	BaseEjection *durationpb.Duration `protobuf:"bytes,5,opt,name=base_ejection,json=baseEjection,proto3" json:"base_ejection,omitempty"`
-	// Default 300 s.
+	// The maximum duration of an ejection; default 300 s.
 	MaxEjection *durationpb.Duration `protobuf:"bytes,6,opt,name=max_ejection,json=maxEjection,proto3" json:"max_ejection,omitempty"`
-	// No more replicas are ejected than this share, but one always can be; default 0.5.
+	// The maximum share of ejected replicas, though one can always be ejected; default 0.5.
 	MaxEjectedShare *float64 `protobuf:"fixed64,7,opt,name=max_ejected_share,json=maxEjectedShare,proto3,oneof" json:"max_ejected_share,omitempty"`
 }
 
@@ -1169,31 +1174,31 @@ func (x *OutlierOptions) GetMaxEjectedShare() float64 {
 	return 0
 }
 
-// How an address or a process of a backend fares on this server.
+// The status of one address or process of a backend on this server.
 type ReplicaStatus struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Its address, or the worker's name and number.
+	// The address, or the worker's name and number.
 	Name  string       `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	State ReplicaState `protobuf:"varint,2,opt,name=state,proto3,enum=weir.admin.v1.ReplicaState" json:"state,omitempty"`
 	// Open connections of all event loops.
 	Connections uint32 `protobuf:"varint,3,opt,name=connections,proto3" json:"connections,omitempty"`
 	InFlight    uint32 `protobuf:"varint,4,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// Attempts that have ended.
+	// The number of finished attempts.
 	Requests uint64 `protobuf:"varint,5,opt,name=requests,proto3" json:"requests,omitempty"`
-	// The share of them, 0 to 1, that ended with OK.
+	// The share of attempts that ended with OK, 0 to 1.
 	SuccessShare    float64                `protobuf:"fixed64,6,opt,name=success_share,json=successShare,proto3" json:"success_share,omitempty"`
 	Latency         *Latency               `protobuf:"bytes,7,opt,name=latency,proto3" json:"latency,omitempty"`
 	LastFailure     string                 `protobuf:"bytes,8,opt,name=last_failure,json=lastFailure,proto3" json:"last_failure,omitempty"`
 	LastFailureTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_failure_time,json=lastFailureTime,proto3" json:"last_failure_time,omitempty"`
 	Ejections       uint64                 `protobuf:"varint,10,opt,name=ejections,proto3" json:"ejections,omitempty"`
-	// Of a worker: its process, and how often it was started again.
+	// For a worker: the process id and the number of restarts.
 	Pid      int64  `protobuf:"varint,11,opt,name=pid,proto3" json:"pid,omitempty"`
 	Restarts uint64 `protobuf:"varint,12,opt,name=restarts,proto3" json:"restarts,omitempty"`
-	// The revision of the backend that it follows. It is older than the backend's while the process of an update is not
-	// healthy yet, and after an update that was stopped.
+	// The revision of the backend that the replica runs. It is older than the backend's revision
+	// while the process of an update is not yet healthy, and after an update that was stopped.
 	Revision uint64 `protobuf:"varint,13,opt,name=revision,proto3" json:"revision,omitempty"`
 }
 
@@ -1320,30 +1325,30 @@ func (x *ReplicaStatus) GetRevision() uint64 {
 	return 0
 }
 
-// How a backend fares on this server.
+// The status of a backend on this server.
 type BackendStatus struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Some replica can be expected to answer.
+	// Whether at least one replica is usable.
 	Usable bool `protobuf:"varint,1,opt,name=usable,proto3" json:"usable,omitempty"`
-	// Why not, if not; or why the latest update of a worker was stopped.
+	// Why the backend is not usable, or why the latest update of a worker was stopped.
 	Problem string `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"`
 	// Sorted by name.
 	Replicas []*ReplicaStatus `protobuf:"bytes,3,rep,name=replicas,proto3" json:"replicas,omitempty"`
 	InFlight uint64           `protobuf:"varint,4,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// Requests that wait for a slot or a connection.
+	// The number of requests that wait for a slot or a connection.
 	Waiting uint64 `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	// The latest request was refused, because a limit is reached or no replica is usable.
+	// Whether the latest request was rejected, because a limit was reached or no replica was usable.
 	CircuitOpen     bool   `protobuf:"varint,6,opt,name=circuit_open,json=circuitOpen,proto3" json:"circuit_open,omitempty"`
 	CircuitOpenings uint64 `protobuf:"varint,7,opt,name=circuit_openings,json=circuitOpenings,proto3" json:"circuit_openings,omitempty"`
-	// Requests refused without asking a replica.
+	// Requests rejected before they reached a replica, by status.
 	Refused []*StatusCount `protobuf:"bytes,8,rep,name=refused,proto3" json:"refused,omitempty"`
-	// Requests sent again for their status, or since no replica had seen them.
+	// Retries because of the status, and retries because no replica had received the request.
 	Retries            uint64 `protobuf:"varint,9,opt,name=retries,proto3" json:"retries,omitempty"`
 	TransparentRetries uint64 `protobuf:"varint,10,opt,name=transparent_retries,json=transparentRetries,proto3" json:"transparent_retries,omitempty"`
-	// Retries for which the budget had nothing left.
+	// Retries denied by the retry budget.
 	RetriesDenied uint64 `protobuf:"varint,11,opt,name=retries_denied,json=retriesDenied,proto3" json:"retries_denied,omitempty"`
 }
 
@@ -1513,14 +1518,14 @@ func (x *BackendWeight) GetWeight() float64 {
 	return 0
 }
 
-// A backend that gets copies of an endpoint's requests.
+// A backend that receives copies of an endpoint's requests.
 type Shadow struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
 	Backend string `protobuf:"bytes,1,opt,name=backend,proto3" json:"backend,omitempty"`
-	// The share of requests, 0 to 1, that is copied to the backend.
+	// The share of requests to copy, 0 to 1.
 	Proportion float64        `protobuf:"fixed64,2,opt,name=proportion,proto3" json:"proportion,omitempty"`
 	Options    *ShadowOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
 }
@@ -1578,22 +1583,24 @@ func (x *Shadow) GetOptions() *ShadowOptions {
 	return nil
 }
 
-// What a shadow may cost. What is not set has its default; the limits are over all event loops of a server.
+// Limits of a shadow. Unset fields have their defaults. Each limit applies to the sum over all
+// event loops of a server.
 type ShadowOptions struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Copies that the backend works on at once; default 1000. Further ones are dropped.
+	// The limit of concurrent copies; default 1000. Further copies are dropped.
 	MaxRequestsInFlight *uint32 `protobuf:"varint,1,opt,name=max_requests_in_flight,json=maxRequestsInFlight,proto3,oneof" json:"max_requests_in_flight,omitempty"`
-	// Bytes of all copies that wait for the backend or to be compared; default 32 MiB.
+	// The limit of buffered bytes of all copies that wait for the backend or for their comparison;
+	// default 32 MiB.
 	MaxBufferedBytes *uint64 `protobuf:"varint,2,opt,name=max_buffered_bytes,json=maxBufferedBytes,proto3,oneof" json:"max_buffered_bytes,omitempty"`
-	// Bytes of one copy that wait for the backend, and how much longer than the caller's its response may be before
-	// it is cut off, which counts as CANCELLED; default 4 MiB.
+	// The limit of buffered bytes of one copy, and of the bytes by which its response may exceed the
+	// primary's. A longer response is cut off and counts as CANCELLED; default 4 MiB.
 	MaxBufferedBytesPerCopy *uint64 `protobuf:"varint,3,opt,name=max_buffered_bytes_per_copy,json=maxBufferedBytesPerCopy,proto3,oneof" json:"max_buffered_bytes_per_copy,omitempty"`
-	// After which a copy is given up, if the caller's deadline does not come first; default 30 s.
+	// The timeout of a copy, unless the client's deadline is earlier; default 30 s.
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// Also copy requests that the backend answers itself, since it has weight too.
+	// Also copies requests that the backend itself answers, if it has a weight too.
 	IncludeOwn bool `protobuf:"varint,5,opt,name=include_own,json=includeOwn,proto3" json:"include_own,omitempty"`
 }
 
@@ -1664,28 +1671,30 @@ func (x *ShadowOptions) GetIncludeOwn() bool {
 	return false
 }
 
-// How the answers to copies are compared with those to callers: status, status message, and the messages
-// field by field where their type is known, otherwise byte by byte.
+// How Weir compares shadow responses with primary responses: status, status message, and the
+// messages, field by field if their type is known, otherwise byte by byte.
 //
-// A field is named by its path, "items.price", from the response message on; a rule holds for everything in
-// the field. ":status", ":message", ":count" (of messages) and ":bytes" name what is no field.
+// The name of a field is its path in the response message, "items.price"; a rule also applies to
+// everything inside the field. ":status", ":message", ":count" (of messages) and ":bytes" name
+// parts that are not fields.
 type ShadowComparison struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Fields that may differ.
+	// Fields to ignore.
 	IgnoredFields []string          `protobuf:"bytes,1,rep,name=ignored_fields,json=ignoredFields,proto3" json:"ignored_fields,omitempty"`
 	Tolerances    []*FieldTolerance `protobuf:"bytes,2,rep,name=tolerances,proto3" json:"tolerances,omitempty"`
-	// Fields whose values are not kept.
+	// Fields whose values Weir does not keep.
 	RedactedFields []string `protobuf:"bytes,3,rep,name=redacted_fields,json=redactedFields,proto3" json:"redacted_fields,omitempty"`
-	// Metadata whose values are not kept, beside authorization, proxy-authorization, cookie, set-cookie and
-	// x-api-key.
+	// Metadata whose values Weir does not keep, in addition to authorization, proxy-authorization,
+	// cookie, set-cookie and x-api-key.
 	RedactedMetadata []string `protobuf:"bytes,4,rep,name=redacted_metadata,json=redactedMetadata,proto3" json:"redacted_metadata,omitempty"`
-	// The share of copied requests, 0 to 1, that is also sent a second time to the backend which answers the
-	// caller, to learn what differs anyway; default 0. Such requests carry `x-serve-shadow: 1` too.
+	// The share of copied requests, 0 to 1, that Weir also sends to the primary a second time, to
+	// measure which fields differ without a cause (noise); default 0. Such requests also have
+	// `x-serve-shadow: 1`.
 	NoiseProportion float64 `protobuf:"fixed64,5,opt,name=noise_proportion,json=noiseProportion,proto3" json:"noise_proportion,omitempty"`
-	// The share of answers that may differ in a good report; default 0.001.
+	// The share of responses that may differ before the verdict is bad; default 0.001.
 	AllowedShare *float64 `protobuf:"fixed64,6,opt,name=allowed_share,json=allowedShare,proto3,oneof" json:"allowed_share,omitempty"`
 }
 
@@ -1763,16 +1772,16 @@ func (x *ShadowComparison) GetAllowedShare() float64 {
 	return 0
 }
 
-// How far two numbers may lie apart.
+// The maximum difference of two numbers.
 type FieldTolerance struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// By this amount,
+	// An amount,
 	Absolute float64 `protobuf:"fixed64,2,opt,name=absolute,proto3" json:"absolute,omitempty"`
-	// or by this share of the larger one.
+	// or a share of the larger number.
 	Relative float64 `protobuf:"fixed64,3,opt,name=relative,proto3" json:"relative,omitempty"`
 }
 
@@ -1829,7 +1838,7 @@ func (x *FieldTolerance) GetRelative() float64 {
 	return 0
 }
 
-// A run of the points [0, 2^64) with one owner; it ends where the next one starts.
+// A run of the points [0, 2^64) with one owner. It ends at the start of the next interval.
 type Interval struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -1893,19 +1902,20 @@ type Endpoint struct {
 
 	// 1 to 128 of the characters a-z A-Z 0-9 . _ -
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// A method "/pkg.Service/Method" or a service "/pkg.Service/"; the longest match wins. A plain path,
-	// "/like/this" or with anything behind it "/like/", takes HTTP requests that are not gRPC; so do methods and
-	// services without a dot in the service's name. Empty: only callers of `weir.v1.Serve` get here, by name.
+	// A method "/pkg.Service/Method" or a service "/pkg.Service/"; the longest match wins. A plain
+	// path "/like/this", or a prefix "/like/", matches HTTP requests that are not gRPC; so do methods
+	// and services without a dot in the service's name. Empty: clients call the endpoint only by
+	// name, with `weir.v1.Serve`.
 	Route string `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
-	// Sorted by backend; they sum to 1.
+	// Sorted by backend; the weights sum to 1.
 	Weights []*BackendWeight `protobuf:"bytes,3,rep,name=weights,proto3" json:"weights,omitempty"`
 	Shadows []*Shadow        `protobuf:"bytes,4,rep,name=shadows,proto3" json:"shadows,omitempty"`
-	// Which points, hence which shard keys, each backend owns.
+	// The points, and therefore the shard keys, that each backend owns.
 	Intervals []*Interval `protobuf:"bytes,5,rep,name=intervals,proto3" json:"intervals,omitempty"`
-	// The revision of its latest change.
+	// The revision of the latest change.
 	Revision   uint64            `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	Comparison *ShadowComparison `protobuf:"bytes,7,opt,name=comparison,proto3" json:"comparison,omitempty"`
-	// Unset: it takes all requests.
+	// Unset for no limit.
 	RateLimit *RateLimit `protobuf:"bytes,8,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
 }
 
@@ -1997,8 +2007,8 @@ func (x *Endpoint) GetRateLimit() *RateLimit {
 	return nil
 }
 
-// How many requests an endpoint takes. More are refused with RESOURCE_EXHAUSTED, and told when to come back
-// (google.rpc.RetryInfo). Each server counts for itself.
+// The rate limit of an endpoint. The server rejects further requests with RESOURCE_EXHAUSTED and
+// the time after which to retry (google.rpc.RetryInfo). Each server counts its own requests.
 type RateLimit struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -2006,7 +2016,7 @@ type RateLimit struct {
 
 	// Above 0, at most 1e9.
 	RequestsPerSecond float64 `protobuf:"fixed64,1,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
-	// Requests that may come at once; 0 for those of one second.
+	// The burst size; 0 for the requests of one second.
 	Burst uint32 `protobuf:"varint,2,opt,name=burst,proto3" json:"burst,omitempty"`
 }
 
@@ -2056,15 +2066,17 @@ func (x *RateLimit) GetBurst() uint32 {
 	return 0
 }
 
-// Who makes a change, and why.
+// The author and the reason of a change.
 type ChangeNote struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Empty for the caller's address; without effect for a caller that the server knows by name. At most 256 bytes.
+	// The author; empty for the client's address. Ignored if the server has authenticated the client.
+	// At most 256 bytes.
 	Author string `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"`
-	// At most 4,000 bytes. Line ends and tabs are allowed, other control characters are not, as in all texts here.
+	// The reason; at most 4,000 bytes. As in all texts of this API, line ends and tabs are allowed,
+	// but no other control characters.
 	Comment string `protobuf:"bytes,2,opt,name=comment,proto3" json:"comment,omitempty"`
 }
 
@@ -2381,7 +2393,8 @@ type GetBackendRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Show the values of workers' environments. Only admins may: PERMISSION_DENIED otherwise.
+	// Returns the values of workers' environments. Requires the role admin; PERMISSION_DENIED
+	// otherwise.
 	RevealSecrets bool `protobuf:"varint,2,opt,name=reveal_secrets,json=revealSecrets,proto3" json:"reveal_secrets,omitempty"`
 }
 
@@ -2436,7 +2449,8 @@ type ListBackendsRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Show the values of workers' environments. Only admins may: PERMISSION_DENIED otherwise.
+	// Returns the values of workers' environments. Requires the role admin; PERMISSION_DENIED
+	// otherwise.
 	RevealSecrets bool `protobuf:"varint,1,opt,name=reveal_secrets,json=revealSecrets,proto3" json:"reveal_secrets,omitempty"`
 }
 
@@ -2542,7 +2556,7 @@ type CreateEndpointRequest struct {
 
 	Name  string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Route string `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
-	// The backend that gets all requests.
+	// The backend that receives all requests.
 	Backend          string      `protobuf:"bytes,3,opt,name=backend,proto3" json:"backend,omitempty"`
 	ExpectedRevision *uint64     `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
 	ValidateOnly     bool        `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -2888,8 +2902,8 @@ type SetTrafficRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
-	// The whole policy: finite, not negative, each backend once, summing to 1 within 1e-6.
-	// Weight 0 takes a backend out.
+	// The whole policy: finite, not negative, each backend once, with a sum of 1 within 1e-6. Weight
+	// 0 removes a backend.
 	Weights          []*BackendWeight `protobuf:"bytes,2,rep,name=weights,proto3" json:"weights,omitempty"`
 	ExpectedRevision *uint64          `protobuf:"varint,3,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
 	ValidateOnly     bool             `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -2971,11 +2985,12 @@ type SetTrafficResponse struct {
 	Endpoint *Endpoint `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 	// The share, 0 to 1, of all shard keys whose backend changes.
 	MovedShare float64 `protobuf:"fixed64,2,opt,name=moved_share,json=movedShare,proto3" json:"moved_share,omitempty"`
-	// The affinity map had grown to its bound and was laid out anew, which moved more than the
-	// weights alone asked for.
+	// Whether the affinity map exceeded its bound and was repacked, which moves more keys than the
+	// weights require.
 	Packed   bool   `protobuf:"varint,3,opt,name=packed,proto3" json:"packed,omitempty"`
 	Revision uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
-	// What speaks against the change, for people: a backend gets more weight although its shadow report is bad.
+	// Warnings for operators, for example that a backend gets more weight although its shadow report
+	// is bad.
 	Warnings []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
 }
 
@@ -3056,7 +3071,7 @@ type ShadowTrafficRequest struct {
 	Proportion       float64 `protobuf:"fixed64,3,opt,name=proportion,proto3" json:"proportion,omitempty"`
 	ExpectedRevision *uint64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
 	ValidateOnly     bool    `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// Unset: what the shadow has, or the defaults for a new one.
+	// Unset to keep the shadow's options; a new shadow has the defaults.
 	Options *ShadowOptions `protobuf:"bytes,6,opt,name=options,proto3" json:"options,omitempty"`
 	Note    *ChangeNote    `protobuf:"bytes,7,opt,name=note,proto3" json:"note,omitempty"`
 }
@@ -3148,7 +3163,7 @@ type SetRateLimitRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
-	// Unset: the endpoint takes all requests.
+	// Unset for no limit.
 	RateLimit        *RateLimit  `protobuf:"bytes,2,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
 	ExpectedRevision *uint64     `protobuf:"varint,3,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
 	ValidateOnly     bool        `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -3307,7 +3322,7 @@ type GetShadowReportRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
-	// Only this shadow; empty for all.
+	// Returns only this shadow; empty for all.
 	Backend string `protobuf:"bytes,2,opt,name=backend,proto3" json:"backend,omitempty"`
 }
 
@@ -3419,7 +3434,7 @@ type ResetShadowReportRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
-	// Only this shadow; empty for all, and for what is known of differences anyway.
+	// Resets only this shadow; empty for all shadows and the measured noise.
 	Backend string `protobuf:"bytes,2,opt,name=backend,proto3" json:"backend,omitempty"`
 }
 
@@ -3507,7 +3522,7 @@ func (*ResetShadowReportResponse) Descriptor() ([]byte, []int) {
 	return file_weir_admin_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
-// What is known about a shadow.
+// The report of a shadow.
 type ShadowReport struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -3516,40 +3531,40 @@ type ShadowReport struct {
 	Endpoint   string  `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 	Backend    string  `protobuf:"bytes,2,opt,name=backend,proto3" json:"backend,omitempty"`
 	Proportion float64 `protobuf:"fixed64,3,opt,name=proportion,proto3" json:"proportion,omitempty"`
-	// When the report was begun.
+	// The start of the report.
 	Since   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
 	Verdict ShadowVerdict          `protobuf:"varint,5,opt,name=verdict,proto3,enum=weir.admin.v1.ShadowVerdict" json:"verdict,omitempty"`
 	// The verdict as a sentence.
 	Explanation string `protobuf:"bytes,6,opt,name=explanation,proto3" json:"explanation,omitempty"`
-	// Requests that the proportion selected.
+	// The number of requests that the proportion selected.
 	Selected uint64 `protobuf:"varint,7,opt,name=selected,proto3" json:"selected,omitempty"`
-	// Those that were not copied since the backend itself answered them.
+	// The number of those not copied because the backend itself answered them.
 	Own uint64 `protobuf:"varint,8,opt,name=own,proto3" json:"own,omitempty"`
-	// Copies not made or given up, by reason; only reasons that occurred.
+	// Dropped copies by reason; only reasons that occurred.
 	Drops []*ShadowDrops `protobuf:"bytes,9,rep,name=drops,proto3" json:"drops,omitempty"`
-	// Copies without a caller's answer to compare with: the caller had hung up.
+	// Copies without a primary response to compare with, because the client disconnected.
 	Unpaired uint64 `protobuf:"varint,10,opt,name=unpaired,proto3" json:"unpaired,omitempty"`
-	// Pairs of answers that were not compared, since too many waited.
+	// Pairs of responses not compared because too many were waiting.
 	Overload uint64 `protobuf:"varint,11,opt,name=overload,proto3" json:"overload,omitempty"`
-	// Pairs that are still to be compared.
+	// Pairs that wait for their comparison.
 	Pending uint64 `protobuf:"varint,12,opt,name=pending,proto3" json:"pending,omitempty"`
-	// Pairs of answers that were compared, and what came of it.
+	// Compared pairs of responses, and the results.
 	Compared  uint64 `protobuf:"varint,13,opt,name=compared,proto3" json:"compared,omitempty"`
 	Equal     uint64 `protobuf:"varint,14,opt,name=equal,proto3" json:"equal,omitempty"`
 	Differing uint64 `protobuf:"varint,15,opt,name=differing,proto3" json:"differing,omitempty"`
-	// Pairs that differ in a field which does not differ anyway.
+	// Pairs that differ in a field that is not noise.
 	DifferingBeyondNoise uint64 `protobuf:"varint,16,opt,name=differing_beyond_noise,json=differingBeyondNoise,proto3" json:"differing_beyond_noise,omitempty"`
-	// Second answers of the callers' own backends that were compared to learn what differs anyway.
+	// Second responses of the primary that were compared to measure noise.
 	NoiseCompared uint64 `protobuf:"varint,17,opt,name=noise_compared,json=noiseCompared,proto3" json:"noise_compared,omitempty"`
-	// What differs, most often first.
+	// The fields that differ, most frequent first.
 	Fields []*FieldDifference `protobuf:"bytes,18,rep,name=fields,proto3" json:"fields,omitempty"`
-	// Statuses of the two answers.
+	// The statuses of the pairs of responses.
 	Statuses       []*StatusPair `protobuf:"bytes,19,rep,name=statuses,proto3" json:"statuses,omitempty"`
 	PrimaryLatency *Latency      `protobuf:"bytes,20,opt,name=primary_latency,json=primaryLatency,proto3" json:"primary_latency,omitempty"`
 	ShadowLatency  *Latency      `protobuf:"bytes,21,opt,name=shadow_latency,json=shadowLatency,proto3" json:"shadow_latency,omitempty"`
-	// A random choice of pairs that differ, at most 20.
+	// A random sample of at most 20 pairs that differ.
 	Samples []*DifferenceSample `protobuf:"bytes,22,rep,name=samples,proto3" json:"samples,omitempty"`
-	// Now.
+	// The current number of copies in flight and of buffered bytes.
 	InFlight      uint64 `protobuf:"varint,23,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
 	BufferedBytes uint64 `protobuf:"varint,24,opt,name=buffered_bytes,json=bufferedBytes,proto3" json:"buffered_bytes,omitempty"`
 }
@@ -3754,14 +3769,15 @@ func (x *ShadowReport) GetBufferedBytes() uint64 {
 	return 0
 }
 
-// Copies not made or given up for one reason.
+// The number of copies dropped for one reason.
 type ShadowDrops struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// "in_flight": the shadow or its backend was full. "bytes": too much was buffered. "no_replica": the backend
-	// could not be asked. "slow": it read more slowly than the caller sent. "deadline": there was no answer in time.
+	// "in_flight": a limit of concurrent requests was reached. "bytes": the limit of buffered bytes
+	// was reached. "no_replica": the backend had no usable replica. "slow": the backend read more
+	// slowly than the client sent. "deadline": the deadline passed before the response.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	Count  uint64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 }
@@ -3812,21 +3828,21 @@ func (x *ShadowDrops) GetCount() uint64 {
 	return 0
 }
 
-// A field in which answers differ.
+// A field in which responses differ.
 type FieldDifference struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
 	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
-	// Its path from the response message on; "#17" is a field without a known name.
+	// The path in the response message; "#17" is a field without a known name.
 	Field string `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
-	// Pairs that differ in it, also as a share of all that were compared.
+	// The pairs that differ in the field, as a number and as a share of all compared pairs.
 	Count uint64  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	Share float64 `protobuf:"fixed64,4,opt,name=share,proto3" json:"share,omitempty"`
-	// The share of second answers of the callers' own backends that differ in it.
+	// The share of second responses of the primary that differ in the field.
 	NoiseShare float64 `protobuf:"fixed64,5,opt,name=noise_share,json=noiseShare,proto3" json:"noise_share,omitempty"`
-	// It differs about as often anyway.
+	// Whether the field differs about as often without a cause.
 	Noise   bool       `protobuf:"varint,6,opt,name=noise,proto3" json:"noise,omitempty"`
 	Example *ValuePair `protobuf:"bytes,7,opt,name=example,proto3" json:"example,omitempty"`
 }
@@ -3912,13 +3928,13 @@ func (x *FieldDifference) GetExample() *ValuePair {
 	return nil
 }
 
-// Two values as JSON, shortened; "absent" for none.
+// Two values as JSON, shortened; "absent" for a missing value.
 type ValuePair struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// The very element: "items[3].price".
+	// The exact element: "items[3].price".
 	Place   string `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
 	Primary string `protobuf:"bytes,2,opt,name=primary,proto3" json:"primary,omitempty"`
 	Shadow  string `protobuf:"bytes,3,opt,name=shadow,proto3" json:"shadow,omitempty"`
@@ -3977,7 +3993,7 @@ func (x *ValuePair) GetShadow() string {
 	return ""
 }
 
-// Pairs of answers with these statuses.
+// The number of pairs of responses with these statuses.
 type StatusPair struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -4041,7 +4057,7 @@ func (x *StatusPair) GetCount() uint64 {
 	return 0
 }
 
-// One pair of answers that differ.
+// One pair of responses that differ.
 type DifferenceSample struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -4177,9 +4193,9 @@ type ExplainRouteRequest struct {
 
 	// The path of a request, for example "/helloworld.Greeter/SayHello".
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	// The value of `x-serve-shard-key`; empty is no key.
+	// The value of `x-serve-shard-key`; empty for no key.
 	ShardKey []byte `protobuf:"bytes,2,opt,name=shard_key,json=shardKey,proto3" json:"shard_key,omitempty"`
-	// Instead of a path: the endpoint that a caller of `weir.v1.Serve` names.
+	// The endpoint that a client of `weir.v1.Serve` calls by name, instead of a path.
 	Endpoint string `protobuf:"bytes,3,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 }
 
@@ -4245,14 +4261,15 @@ type ExplainRouteResponse struct {
 	Route    string `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
 	// XXH64 of the shard key; 0 without one.
 	Point uint64 `protobuf:"fixed64,3,opt,name=point,proto3" json:"point,omitempty"`
-	// The interval that holds the point: its first point, and its last.
+	// The first and the last point of the interval that contains the point.
 	IntervalFirst uint64 `protobuf:"fixed64,4,opt,name=interval_first,json=intervalFirst,proto3" json:"interval_first,omitempty"`
 	IntervalLast  uint64 `protobuf:"fixed64,5,opt,name=interval_last,json=intervalLast,proto3" json:"interval_last,omitempty"`
-	// The backend that answers; empty without a shard key, when `weights` decides by chance.
+	// The selected backend; empty without a shard key, because Weir then selects at random by
+	// `weights`.
 	Backend string            `protobuf:"bytes,6,opt,name=backend,proto3" json:"backend,omitempty"`
 	Weights []*BackendWeight  `protobuf:"bytes,7,rep,name=weights,proto3" json:"weights,omitempty"`
 	Shadows []*ShadowDecision `protobuf:"bytes,8,rep,name=shadows,proto3" json:"shadows,omitempty"`
-	// The same in words.
+	// The explanation as text.
 	Explanation string `protobuf:"bytes,9,opt,name=explanation,proto3" json:"explanation,omitempty"`
 	Revision    uint64 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
 }
@@ -4359,7 +4376,7 @@ func (x *ExplainRouteResponse) GetRevision() uint64 {
 	return 0
 }
 
-// What a shadow gets of a request.
+// Whether a shadow receives a copy of a request.
 type ShadowDecision struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -4430,9 +4447,10 @@ type WatchRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	// 0: the whole state first, then every change. Otherwise: every change after this revision;
-	// OUT_OF_RANGE when it is not kept any more, or lies in the future.
+	// OUT_OF_RANGE if it is no longer kept, or in the future.
 	FromRevision uint64 `protobuf:"varint,1,opt,name=from_revision,json=fromRevision,proto3" json:"from_revision,omitempty"`
-	// Show the values of workers' environments. Only admins may: PERMISSION_DENIED otherwise.
+	// Returns the values of workers' environments. Requires the role admin; PERMISSION_DENIED
+	// otherwise.
 	RevealSecrets bool `protobuf:"varint,2,opt,name=reveal_secrets,json=revealSecrets,proto3" json:"reveal_secrets,omitempty"`
 }
 
@@ -4482,7 +4500,7 @@ func (x *WatchRequest) GetRevealSecrets() bool {
 	return false
 }
 
-// One revision: objects as they are after it.
+// One revision: the changed objects after the change.
 type WatchResponse struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -4490,7 +4508,7 @@ type WatchResponse struct {
 
 	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	Time     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// This is the whole state: what is not named does not exist.
+	// Whether this is the whole state. Objects that it does not contain do not exist.
 	Snapshot         bool        `protobuf:"varint,3,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
 	Backends         []*Backend  `protobuf:"bytes,4,rep,name=backends,proto3" json:"backends,omitempty"`
 	DeletedBackends  []string    `protobuf:"bytes,5,rep,name=deleted_backends,json=deletedBackends,proto3" json:"deleted_backends,omitempty"`
@@ -4668,7 +4686,7 @@ type EndpointConfiguration struct {
 
 	Name  string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Route string `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
-	// By backend; they sum to 1.
+	// By backend; the weights sum to 1.
 	Weights    map[string]float64 `protobuf:"bytes,3,rep,name=weights,proto3" json:"weights,omitempty" protobuf_key:"bytes,1,opt,name=key,proto3" protobuf_val:"fixed64,2,opt,name=value,proto3"`
 	Shadows    []*Shadow          `protobuf:"bytes,4,rep,name=shadows,proto3" json:"shadows,omitempty"`
 	Comparison *ShadowComparison  `protobuf:"bytes,5,opt,name=comparison,proto3" json:"comparison,omitempty"`
@@ -4759,11 +4777,11 @@ type ObjectChange struct {
 	// "backend" or "endpoint"
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// What it is or was, in a few words.
+	// A short description of the object.
 	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
-	// What differs; only of objects that change.
+	// The fields that differ; only for CHANGE_ACTION_CHANGE.
 	Fields []*FieldChange `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
-	// Of an endpoint: the share, 0 to 1, of its shard keys whose backend is another.
+	// For an endpoint: the share of its shard keys whose backend changes, 0 to 1.
 	MovedShare float64 `protobuf:"fixed64,6,opt,name=moved_share,json=movedShare,proto3" json:"moved_share,omitempty"`
 }
 
@@ -4841,13 +4859,13 @@ func (x *ObjectChange) GetMovedShare() float64 {
 	return 0
 }
 
-// Two values as JSON; "absent" for none.
+// Two values as JSON; "absent" for a missing value.
 type FieldChange struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Its path, "upstream.addresses[0]".
+	// The path, "upstream.addresses[0]".
 	Field  string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
 	Before string `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
 	After  string `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
@@ -4915,7 +4933,8 @@ type ApplyRequest struct {
 	ExpectedRevision *uint64        `protobuf:"varint,2,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
 	ValidateOnly     bool           `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	Note             *ChangeNote    `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
-	// Only if the state is empty but for handlers under their own names; FAILED_PRECONDITION otherwise.
+	// Applies the configuration only if the state is empty, except for handlers under their own
+	// names; FAILED_PRECONDITION otherwise.
 	OnlyIfEmpty bool `protobuf:"varint,5,opt,name=only_if_empty,json=onlyIfEmpty,proto3" json:"only_if_empty,omitempty"`
 }
 
@@ -4991,7 +5010,8 @@ type ApplyResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Sorted by kind and name; empty when the state already is what was asked for, which makes no revision.
+	// Sorted by kind and name. Empty if the state already equals the configuration; then the server
+	// creates no revision.
 	Changes  []*ObjectChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
 	Revision uint64          `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	Warnings []string        `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
@@ -5055,9 +5075,9 @@ type ListRevisionsRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Only those before this one; 0 for the latest.
+	// Lists only revisions before this one; 0 for the latest.
 	BeforeRevision uint64 `protobuf:"varint,1,opt,name=before_revision,json=beforeRevision,proto3" json:"before_revision,omitempty"`
-	// At most so many; 0 means 100.
+	// The maximum number of revisions; 0 means 100.
 	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
 }
 
@@ -5115,7 +5135,7 @@ type ListRevisionsResponse struct {
 	// Latest first.
 	Revisions       []*Revision `protobuf:"bytes,1,rep,name=revisions,proto3" json:"revisions,omitempty"`
 	CurrentRevision uint64      `protobuf:"varint,2,opt,name=current_revision,json=currentRevision,proto3" json:"current_revision,omitempty"`
-	// The earliest state that is kept.
+	// The earliest kept revision.
 	OldestRevision uint64 `protobuf:"varint,3,opt,name=oldest_revision,json=oldestRevision,proto3" json:"oldest_revision,omitempty"`
 }
 
@@ -5182,7 +5202,7 @@ type Revision struct {
 	Time     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
 	Author   string                 `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
 	Comment  string                 `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
-	// What changed, in a few words.
+	// A short summary of the change.
 	Summary string `protobuf:"bytes,5,opt,name=summary,proto3" json:"summary,omitempty"`
 }
 
@@ -5260,7 +5280,8 @@ type GetRevisionRequest struct {
 
 	// 0 for the current one.
 	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Show the values of workers' environments. Only admins may: PERMISSION_DENIED otherwise.
+	// Returns the values of workers' environments. Requires the role admin; PERMISSION_DENIED
+	// otherwise.
 	RevealSecrets bool `protobuf:"varint,2,opt,name=reveal_secrets,json=revealSecrets,proto3" json:"reveal_secrets,omitempty"`
 }
 
@@ -5315,9 +5336,9 @@ type GetRevisionResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Only its number is set when the state is kept but not the change that led to it.
+	// Only its number is set if the state is kept but the change is not.
 	Revision *Revision `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The state, as `Apply` takes it. What has its default is left out.
+	// The state in the form that `Apply` reads, without default values.
 	Configuration *Configuration `protobuf:"bytes,2,opt,name=configuration,proto3" json:"configuration,omitempty"`
 	// The endpoints with their affinity maps.
 	Endpoints []*Endpoint `protobuf:"bytes,3,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
@@ -5381,7 +5402,7 @@ type CompareRevisionsRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// 0 for the empty state in which everything began.
+	// 0 for the empty initial state.
 	FromRevision uint64 `protobuf:"varint,1,opt,name=from_revision,json=fromRevision,proto3" json:"from_revision,omitempty"`
 	// 0 for the current one.
 	ToRevision uint64 `protobuf:"varint,2,opt,name=to_revision,json=toRevision,proto3" json:"to_revision,omitempty"`
@@ -5438,7 +5459,7 @@ type CompareRevisionsResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// What leads from one to the other, sorted by kind and name.
+	// The changes from one to the other, sorted by kind and name.
 	Changes      []*ObjectChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
 	FromRevision uint64          `protobuf:"varint,2,opt,name=from_revision,json=fromRevision,proto3" json:"from_revision,omitempty"`
 	ToRevision   uint64          `protobuf:"varint,3,opt,name=to_revision,json=toRevision,proto3" json:"to_revision,omitempty"`
@@ -5503,7 +5524,7 @@ type RollbackRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Only this endpoint; empty for all.
+	// Selects only this endpoint; empty for all.
 	Endpoint         string      `protobuf:"bytes,2,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 	ExpectedRevision *uint64     `protobuf:"varint,3,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
 	ValidateOnly     bool        `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -5582,7 +5603,7 @@ type RollbackResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Empty when nothing is different, which makes no revision.
+	// Empty if nothing differs; then the server creates no revision.
 	Changes  []*ObjectChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
 	Revision uint64          `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	Warnings []string        `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
@@ -5686,9 +5707,9 @@ type ListInstancesResponse struct {
 
 	// Sorted by name.
 	Instances []*Instance `protobuf:"bytes,1,rep,name=instances,proto3" json:"instances,omitempty"`
-	// Where the state is kept.
+	// The location of the store.
 	Store string `protobuf:"bytes,2,opt,name=store,proto3" json:"store,omitempty"`
-	// Why the store can't be reached; then only this server is told of.
+	// Why the store is not reachable; then the list contains only this server.
 	StoreFailure string `protobuf:"bytes,3,opt,name=store_failure,json=storeFailure,proto3" json:"store_failure,omitempty"`
 }
 
@@ -5745,7 +5766,7 @@ func (x *ListInstancesResponse) GetStoreFailure() string {
 	return ""
 }
 
-// A server.
+// A server of the fleet.
 type Instance struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -5757,15 +5778,15 @@ type Instance struct {
 	Version      string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	DataAddress  string `protobuf:"bytes,4,opt,name=data_address,json=dataAddress,proto3" json:"data_address,omitempty"`
 	AdminAddress string `protobuf:"bytes,5,opt,name=admin_address,json=adminAddress,proto3" json:"admin_address,omitempty"`
-	// The revision that it serves.
+	// The revision that the server serves.
 	Revision uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	Started  *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=started,proto3" json:"started,omitempty"`
-	// It runs the work that only one may do.
+	// Whether the server is the leader, which runs the tasks that only one server may run.
 	Leader bool `protobuf:"varint,8,opt,name=leader,proto3" json:"leader,omitempty"`
-	// The one that answers.
+	// Whether this server sent the response.
 	Answering bool          `protobuf:"varint,9,opt,name=answering,proto3" json:"answering,omitempty"`
 	State     InstanceState `protobuf:"varint,10,opt,name=state,proto3,enum=weir.admin.v1.InstanceState" json:"state,omitempty"`
-	// Why it is not current; empty if it is.
+	// Why the state is not current; empty if it is.
 	Problem string `protobuf:"bytes,11,opt,name=problem,proto3" json:"problem,omitempty"`
 }
 
@@ -5885,7 +5906,7 @@ type AdoptStateRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Returns what would change, and changes nothing.
+	// Returns what would change without changing it.
 	ValidateOnly bool `protobuf:"varint,1,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 }
 
@@ -5938,7 +5959,7 @@ type AdoptStateResponse struct {
 	Revision         uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// The latest revision that both histories contain; 0 if there is none.
 	CommonRevision uint64 `protobuf:"varint,3,opt,name=common_revision,json=commonRevision,proto3" json:"common_revision,omitempty"`
-	// What is different, as for Rollback.
+	// The differences, as for Rollback.
 	Changes []*ObjectChange `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
 }
 
@@ -6008,7 +6029,7 @@ type RestoreStateRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Returns what would be replaced, and changes nothing.
+	// Returns what would be replaced without replacing it.
 	ValidateOnly bool `protobuf:"varint,1,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 }
 
@@ -6121,7 +6142,7 @@ type GetStatsRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Only this endpoint; empty for all.
+	// Selects only this endpoint; empty for all.
 	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 }
 
@@ -6170,7 +6191,7 @@ type WatchStatsRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
-	// Milliseconds between answers, 100 to 60000; 0 means 1000.
+	// Milliseconds between responses, 100 to 60000; 0 means 1000.
 	IntervalMs uint32 `protobuf:"varint,2,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`
 }
 
@@ -6220,21 +6241,21 @@ func (x *WatchStatsRequest) GetIntervalMs() uint32 {
 	return 0
 }
 
-// The figures of a span of time.
+// The figures of a time span.
 type Stats struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// How long the span was.
+	// The length of the span.
 	Seconds float64 `protobuf:"fixed64,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
 	// Sorted by endpoint, backend, shadow.
 	Backends []*BackendStats `protobuf:"bytes,3,rep,name=backends,proto3" json:"backends,omitempty"`
 	Revision uint64          `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Open connections on the data port.
 	Connections uint64 `protobuf:"varint,5,opt,name=connections,proto3" json:"connections,omitempty"`
-	// Requests that no endpoint took.
+	// Requests that matched no endpoint.
 	Unrouted uint64 `protobuf:"varint,6,opt,name=unrouted,proto3" json:"unrouted,omitempty"`
 }
 
@@ -6312,7 +6333,7 @@ func (x *Stats) GetUnrouted() uint64 {
 	return 0
 }
 
-// What one backend did for one endpoint.
+// The figures of one backend of one endpoint.
 type BackendStats struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -6326,10 +6347,10 @@ type BackendStats struct {
 	Requests          uint64  `protobuf:"varint,5,opt,name=requests,proto3" json:"requests,omitempty"`
 	RequestsPerSecond float64 `protobuf:"fixed64,6,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
 	InFlight          uint64  `protobuf:"varint,7,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// By gRPC status; only codes that occurred.
+	// Finished requests by gRPC status; only codes that occurred.
 	Statuses []*StatusCount `protobuf:"bytes,8,rep,name=statuses,proto3" json:"statuses,omitempty"`
 	Latency  *Latency       `protobuf:"bytes,9,opt,name=latency,proto3" json:"latency,omitempty"`
-	// Requests that a shadow's proportion selected.
+	// For a shadow: the requests that its proportion selected.
 	Sampled uint64 `protobuf:"varint,10,opt,name=sampled,proto3" json:"sampled,omitempty"`
 }
 
@@ -6435,7 +6456,7 @@ func (x *BackendStats) GetSampled() uint64 {
 	return 0
 }
 
-// Requests that ended with one gRPC status.
+// The number of requests that ended with one gRPC status.
 type StatusCount struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache

@@ -17,62 +17,66 @@ const _ = grpc.SupportPackageIsVersion7
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type AdminClient interface {
-	// ALREADY_EXISTS when the name is taken; NOT_FOUND when no such handler is registered.
+	// Adds a backend. ALREADY_EXISTS if the name is taken; NOT_FOUND if the handler is not
+	// registered.
 	CreateBackend(ctx context.Context, in *CreateBackendRequest, opts ...grpc.CallOption) (*Backend, error)
-	// Replaces what a backend is; requests that have started finish where they are.
+	// Replaces the definition of a backend. Running requests finish on the old one.
 	UpdateBackend(ctx context.Context, in *UpdateBackendRequest, opts ...grpc.CallOption) (*Backend, error)
-	// FAILED_PRECONDITION while an endpoint's policy or shadow names it.
+	// Deletes a backend. FAILED_PRECONDITION while a traffic policy or shadow uses it.
 	DeleteBackend(ctx context.Context, in *DeleteBackendRequest, opts ...grpc.CallOption) (*DeleteBackendResponse, error)
-	// NOT_FOUND when there is none.
+	// Returns a backend. NOT_FOUND if it does not exist.
 	GetBackend(ctx context.Context, in *GetBackendRequest, opts ...grpc.CallOption) (*Backend, error)
-	// All backends, and how they fare on this server.
+	// Lists all backends and their status on this server.
 	ListBackends(ctx context.Context, in *ListBackendsRequest, opts ...grpc.CallOption) (*ListBackendsResponse, error)
-	// The first backend gets weight 1. ALREADY_EXISTS when the name or the route is taken.
+	// Adds an endpoint with one backend of weight 1. ALREADY_EXISTS if the name or the route is
+	// taken.
 	CreateEndpoint(ctx context.Context, in *CreateEndpointRequest, opts ...grpc.CallOption) (*Endpoint, error)
-	// Its backends stay.
+	// Deletes an endpoint, but not its backends.
 	DeleteEndpoint(ctx context.Context, in *DeleteEndpointRequest, opts ...grpc.CallOption) (*DeleteEndpointResponse, error)
-	// With its affinity map, by which clients can compute the backend of a shard key.
+	// Returns an endpoint and its affinity map, from which clients can compute the backend of a shard
+	// key.
 	GetEndpoint(ctx context.Context, in *GetEndpointRequest, opts ...grpc.CallOption) (*Endpoint, error)
-	// All endpoints with their affinity maps.
+	// Lists all endpoints and their affinity maps.
 	ListEndpoints(ctx context.Context, in *ListEndpointsRequest, opts ...grpc.CallOption) (*ListEndpointsResponse, error)
-	// Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
+	// Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
 	SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error)
-	// Sets how many requests per second an endpoint takes, or that it takes all.
+	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(ctx context.Context, in *SetRateLimitRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
 	ShadowTraffic(ctx context.Context, in *ShadowTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error)
-	// Replaces how the answers of an endpoint's shadows are compared with those of its callers. Other rules for
-	// fields and metadata begin the reports anew.
+	// Replaces the rules that compare the responses of an endpoint's shadows with the primary's.
+	// Changed rules for fields or metadata reset the reports.
 	SetShadowComparison(ctx context.Context, in *SetShadowComparisonRequest, opts ...grpc.CallOption) (*Endpoint, error)
-	// How an endpoint's shadows did, and what differs. Each server tells what it has seen itself.
+	// Returns the reports of an endpoint's shadows. Each server reports only its own requests.
 	GetShadowReport(ctx context.Context, in *GetShadowReportRequest, opts ...grpc.CallOption) (*GetShadowReportResponse, error)
-	// Begins the reports anew.
+	// Resets the reports of an endpoint's shadows.
 	ResetShadowReport(ctx context.Context, in *ResetShadowReportRequest, opts ...grpc.CallOption) (*ResetShadowReportResponse, error)
-	// Which endpoint and backend a request gets, and why.
+	// Explains which endpoint and backend Weir selects for a request.
 	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
-	// Makes the whole state what the configuration says, as one change, or changes nothing. Backends and
-	// endpoints that it does not name are removed, but for handlers under their own names, which servers add.
+	// Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
+	// that the configuration does not contain, except handlers under their own names, which servers
+	// add.
 	Apply(ctx context.Context, in *ApplyRequest, opts ...grpc.CallOption) (*ApplyResponse, error)
-	// The accepted changes that are kept, latest first.
+	// Lists the kept revisions, latest first.
 	ListRevisions(ctx context.Context, in *ListRevisionsRequest, opts ...grpc.CallOption) (*ListRevisionsResponse, error)
-	// A revision, and the whole state as of then. OUT_OF_RANGE when it is not kept.
+	// Returns a revision and the whole state at it. OUT_OF_RANGE if it is not kept.
 	GetRevision(ctx context.Context, in *GetRevisionRequest, opts ...grpc.CallOption) (*GetRevisionResponse, error)
-	// What is different between two revisions.
+	// Returns the differences between two revisions.
 	CompareRevisions(ctx context.Context, in *CompareRevisionsRequest, opts ...grpc.CallOption) (*CompareRevisionsResponse, error)
-	// Makes the endpoints what they were at a revision, affinity maps included; backends stay as they are.
-	// FAILED_PRECONDITION when a backend of that time is gone.
+	// Restores the endpoints to a revision, including their affinity maps, but not the backends.
+	// FAILED_PRECONDITION if a backend of that revision no longer exists.
 	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RollbackResponse, error)
-	// The servers that share this state.
+	// Lists the servers that share this state.
 	ListInstances(ctx context.Context, in *ListInstancesRequest, opts ...grpc.CallOption) (*ListInstancesResponse, error)
-	// Replaces the state of a server by the one in its store, which has another history.
+	// Replaces the state of a server with the state in its store, which has another history.
 	AdoptState(ctx context.Context, in *AdoptStateRequest, opts ...grpc.CallOption) (*AdoptStateResponse, error)
-	// Replaces what the store contains by the state and the history of a server.
+	// Replaces the content of the store with the state and the history of a server.
 	RestoreState(ctx context.Context, in *RestoreStateRequest, opts ...grpc.CallOption) (*RestoreStateResponse, error)
-	// Changes as they happen.
+	// Streams changes as they happen.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (Admin_WatchClient, error)
-	// Counts and latencies since the server started.
+	// Returns counts and latencies since the server started.
 	GetStats(ctx context.Context, in *GetStatsRequest, opts ...grpc.CallOption) (*Stats, error)
-	// The same for each interval, as it ends.
+	// Streams counts and latencies of each interval when it ends.
 	WatchStats(ctx context.Context, in *WatchStatsRequest, opts ...grpc.CallOption) (Admin_WatchStatsClient, error)
 }
 
@@ -377,62 +381,66 @@ func (x *adminWatchStatsClient) Recv() (*Stats, error) {
 // All implementations must embed UnimplementedAdminServer
 // for forward compatibility
 type AdminServer interface {
-	// ALREADY_EXISTS when the name is taken; NOT_FOUND when no such handler is registered.
+	// Adds a backend. ALREADY_EXISTS if the name is taken; NOT_FOUND if the handler is not
+	// registered.
 	CreateBackend(context.Context, *CreateBackendRequest) (*Backend, error)
-	// Replaces what a backend is; requests that have started finish where they are.
+	// Replaces the definition of a backend. Running requests finish on the old one.
 	UpdateBackend(context.Context, *UpdateBackendRequest) (*Backend, error)
-	// FAILED_PRECONDITION while an endpoint's policy or shadow names it.
+	// Deletes a backend. FAILED_PRECONDITION while a traffic policy or shadow uses it.
 	DeleteBackend(context.Context, *DeleteBackendRequest) (*DeleteBackendResponse, error)
-	// NOT_FOUND when there is none.
+	// Returns a backend. NOT_FOUND if it does not exist.
 	GetBackend(context.Context, *GetBackendRequest) (*Backend, error)
-	// All backends, and how they fare on this server.
+	// Lists all backends and their status on this server.
 	ListBackends(context.Context, *ListBackendsRequest) (*ListBackendsResponse, error)
-	// The first backend gets weight 1. ALREADY_EXISTS when the name or the route is taken.
+	// Adds an endpoint with one backend of weight 1. ALREADY_EXISTS if the name or the route is
+	// taken.
 	CreateEndpoint(context.Context, *CreateEndpointRequest) (*Endpoint, error)
-	// Its backends stay.
+	// Deletes an endpoint, but not its backends.
 	DeleteEndpoint(context.Context, *DeleteEndpointRequest) (*DeleteEndpointResponse, error)
-	// With its affinity map, by which clients can compute the backend of a shard key.
+	// Returns an endpoint and its affinity map, from which clients can compute the backend of a shard
+	// key.
 	GetEndpoint(context.Context, *GetEndpointRequest) (*Endpoint, error)
-	// All endpoints with their affinity maps.
+	// Lists all endpoints and their affinity maps.
 	ListEndpoints(context.Context, *ListEndpointsRequest) (*ListEndpointsResponse, error)
-	// Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
+	// Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
 	SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error)
-	// Sets how many requests per second an endpoint takes, or that it takes all.
+	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
 	ShadowTraffic(context.Context, *ShadowTrafficRequest) (*Endpoint, error)
-	// Replaces how the answers of an endpoint's shadows are compared with those of its callers. Other rules for
-	// fields and metadata begin the reports anew.
+	// Replaces the rules that compare the responses of an endpoint's shadows with the primary's.
+	// Changed rules for fields or metadata reset the reports.
 	SetShadowComparison(context.Context, *SetShadowComparisonRequest) (*Endpoint, error)
-	// How an endpoint's shadows did, and what differs. Each server tells what it has seen itself.
+	// Returns the reports of an endpoint's shadows. Each server reports only its own requests.
 	GetShadowReport(context.Context, *GetShadowReportRequest) (*GetShadowReportResponse, error)
-	// Begins the reports anew.
+	// Resets the reports of an endpoint's shadows.
 	ResetShadowReport(context.Context, *ResetShadowReportRequest) (*ResetShadowReportResponse, error)
-	// Which endpoint and backend a request gets, and why.
+	// Explains which endpoint and backend Weir selects for a request.
 	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
-	// Makes the whole state what the configuration says, as one change, or changes nothing. Backends and
-	// endpoints that it does not name are removed, but for handlers under their own names, which servers add.
+	// Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
+	// that the configuration does not contain, except handlers under their own names, which servers
+	// add.
 	Apply(context.Context, *ApplyRequest) (*ApplyResponse, error)
-	// The accepted changes that are kept, latest first.
+	// Lists the kept revisions, latest first.
 	ListRevisions(context.Context, *ListRevisionsRequest) (*ListRevisionsResponse, error)
-	// A revision, and the whole state as of then. OUT_OF_RANGE when it is not kept.
+	// Returns a revision and the whole state at it. OUT_OF_RANGE if it is not kept.
 	GetRevision(context.Context, *GetRevisionRequest) (*GetRevisionResponse, error)
-	// What is different between two revisions.
+	// Returns the differences between two revisions.
 	CompareRevisions(context.Context, *CompareRevisionsRequest) (*CompareRevisionsResponse, error)
-	// Makes the endpoints what they were at a revision, affinity maps included; backends stay as they are.
-	// FAILED_PRECONDITION when a backend of that time is gone.
+	// Restores the endpoints to a revision, including their affinity maps, but not the backends.
+	// FAILED_PRECONDITION if a backend of that revision no longer exists.
 	Rollback(context.Context, *RollbackRequest) (*RollbackResponse, error)
-	// The servers that share this state.
+	// Lists the servers that share this state.
 	ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error)
-	// Replaces the state of a server by the one in its store, which has another history.
+	// Replaces the state of a server with the state in its store, which has another history.
 	AdoptState(context.Context, *AdoptStateRequest) (*AdoptStateResponse, error)
-	// Replaces what the store contains by the state and the history of a server.
+	// Replaces the content of the store with the state and the history of a server.
 	RestoreState(context.Context, *RestoreStateRequest) (*RestoreStateResponse, error)
-	// Changes as they happen.
+	// Streams changes as they happen.
 	Watch(*WatchRequest, Admin_WatchServer) error
-	// Counts and latencies since the server started.
+	// Returns counts and latencies since the server started.
 	GetStats(context.Context, *GetStatsRequest) (*Stats, error)
-	// The same for each interval, as it ends.
+	// Streams counts and latencies of each interval when it ends.
 	WatchStats(*WatchStatsRequest, Admin_WatchStatsServer) error
 	mustEmbedUnimplementedAdminServer()
 }

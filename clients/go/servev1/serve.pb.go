@@ -4,8 +4,8 @@
 // 	protoc        v3.21.12
 // source: weir/v1/serve.proto
 
-// Calls without a `.proto` of their own: an endpoint, named or found by a plain HTTP path, gets bytes and
-// answers with bytes.
+// Calls without their own `.proto`: an endpoint, called by name or by a plain HTTP path, receives
+// bytes and returns bytes.
 
 package servev1
 
@@ -23,26 +23,25 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a backend is asked.
+// The request of a dynamic call.
 type CallRequest struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// What the caller sent.
+	// The body that the client sent.
 	Payload []byte `protobuf:"bytes,1,opt,name=payload,proto3" json:"payload,omitempty"`
-	// Its media type; empty means "application/json".
+	// The media type of the payload; empty means "application/json".
 	ContentType string `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
-	// Which method of the object behind the backend; empty for the object itself.
+	// The method of the backend's object; empty for the object itself.
 	MethodName string `protobuf:"bytes,3,opt,name=method_name,json=methodName,proto3" json:"method_name,omitempty"`
-	// "GET", "POST", ...; empty if this was no HTTP request and the caller did not say.
+	// "GET", "POST", ...; empty if this was not an HTTP request and the client did not set it.
 	HttpMethod string `protobuf:"bytes,4,opt,name=http_method,json=httpMethod,proto3" json:"http_method,omitempty"`
 	// The path of the HTTP request, without the query.
 	Path string `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`
-	// What stood behind the "?", as it came.
+	// The query after the "?", unchanged.
 	Query string `protobuf:"bytes,6,opt,name=query,proto3" json:"query,omitempty"`
-	// The headers of the HTTP request in order, names in lower case; without those that concern one
-	// connection only.
+	// The headers of the HTTP request in order, with names in lower case, without hop-by-hop headers.
 	Headers []*Header `protobuf:"bytes,7,rep,name=headers,proto3" json:"headers,omitempty"`
 }
 
@@ -127,18 +126,18 @@ func (x *CallRequest) GetHeaders() []*Header {
 	return nil
 }
 
-// What it answers.
+// The response of a dynamic call.
 type CallResponse struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
 	Payload []byte `protobuf:"bytes,1,opt,name=payload,proto3" json:"payload,omitempty"`
-	// Its media type; empty means "application/json".
+	// The media type of the payload; empty means "application/json".
 	ContentType string `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	// 200 to 599; 0 means 200.
 	HttpStatus uint32 `protobuf:"varint,3,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
-	// More headers for an HTTP client.
+	// Additional headers for an HTTP client.
 	Headers []*Header `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty"`
 }
 
@@ -202,7 +201,7 @@ func (x *CallResponse) GetHeaders() []*Header {
 	return nil
 }
 
-// One header of HTTP.
+// One HTTP header.
 type Header struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache

@@ -17,12 +17,12 @@ const _ = grpc.SupportPackageIsVersion7
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type ServeClient interface {
-	// Calls the endpoint that the metadata `x-serve-endpoint` names, as its traffic policy says; with
-	// `x-serve-shard-key` like any other call. NOT_FOUND when there is no such endpoint, UNIMPLEMENTED when
-	// the backend does not take dynamic calls.
+	// Calls the endpoint that the metadata `x-serve-endpoint` names. Weir applies the traffic policy
+	// and `x-serve-shard-key` as for any other call. NOT_FOUND if the endpoint does not exist,
+	// UNIMPLEMENTED if the backend does not support dynamic calls.
 	//
-	// Requests of plain HTTP to an endpoint whose route is a plain path, or to `/weir.v1.Serve/Call` with the
-	// header `x-serve-endpoint`, reach the backend as calls of this method too.
+	// Weir also converts plain HTTP requests to calls of this method: those to an endpoint whose
+	// route is a plain path, and those to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
 	Call(ctx context.Context, in *CallRequest, opts ...grpc.CallOption) (*CallResponse, error)
 }
 
@@ -47,12 +47,12 @@ func (c *serveClient) Call(ctx context.Context, in *CallRequest, opts ...grpc.Ca
 // All implementations must embed UnimplementedServeServer
 // for forward compatibility
 type ServeServer interface {
-	// Calls the endpoint that the metadata `x-serve-endpoint` names, as its traffic policy says; with
-	// `x-serve-shard-key` like any other call. NOT_FOUND when there is no such endpoint, UNIMPLEMENTED when
-	// the backend does not take dynamic calls.
+	// Calls the endpoint that the metadata `x-serve-endpoint` names. Weir applies the traffic policy
+	// and `x-serve-shard-key` as for any other call. NOT_FOUND if the endpoint does not exist,
+	// UNIMPLEMENTED if the backend does not support dynamic calls.
 	//
-	// Requests of plain HTTP to an endpoint whose route is a plain path, or to `/weir.v1.Serve/Call` with the
-	// header `x-serve-endpoint`, reach the backend as calls of this method too.
+	// Weir also converts plain HTTP requests to calls of this method: those to an endpoint whose
+	// route is a plain path, and those to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
 	Call(context.Context, *CallRequest) (*CallResponse, error)
 	mustEmbedUnimplementedServeServer()
 }

@@ -1,7 +1,8 @@
-// A tenth of the demo's users for greeter-v2, and back. Run it against `make run`:
+// Moves a share of the demo's users to greeter-v2, and back. Run it against `make run`:
 //   node clients/node/examples/canary.js [ADMIN ADDRESS]
 //
-// The demo's greeter is gRPC and typed, so this only asks where its users are; see README.md for calls by name.
+// The demo's greeter is typed gRPC, so this example only computes the backend of each user; see
+// README.md for calls by name.
 import { AffinityMap, connect } from "../src/index.js";
 
 const client = await connect(process.argv[2] ?? "127.0.0.1:8001");

@@ -9,8 +9,8 @@ const rotate = (value, bits) => ((value << bits) | (value >> (64n - bits))) & MA
 const round = (accumulator, lane) => (rotate((accumulator + lane * P2) & MASK, 31n) * P1) & MASK;
 
 /**
- * XXH64, since Node has none; checked by the published vectors.
- * Source: the xxHash specification, section "XXH64 algorithm description".
+ * XXH64, which Node lacks; tested with the published vectors. Source: the xxHash specification,
+ * section "XXH64 algorithm description".
  *
  * @param {Buffer} bytes
  * @param {bigint} seed
@@ -48,32 +48,33 @@ export function xxh64(bytes, seed) {
 }
 
 /**
- * Tells the backend of a shard key without asking Weir: intervals of the points [0, 2^64), each with one owner. The
- * point of a key is XXH64(key, XXH64(endpoint, 0)); protos/vectors/affinity.json has test vectors.
+ * Computes the backend of a shard key locally, from intervals of the points [0, 2^64), each with
+ * one owner. The point of a key is XXH64(key, XXH64(endpoint, 0)); protos/vectors/affinity.json has
+ * test vectors.
  */
 export class AffinityMap {
   #seed;
   #intervals;
 
-  /** @param endpoint what `client.getEndpoint` tells */
+  /** @param endpoint the result of `client.getEndpoint` */
   constructor(endpoint) {
     this.#intervals = endpoint.intervals.map(({ start, backend }) => ({ start: BigInt(start), backend }));
-    if (this.#intervals[0]?.start !== 0n) throw new RangeError("the intervals of an affinity map begin at 0");
+    if (this.#intervals[0]?.start !== 0n) throw new RangeError("the intervals of an affinity map must begin at 0");
     this.#seed = xxh64(Buffer.from(endpoint.name), 0n);
   }
 
-  /** Where a key lies. */
+  /** The point of a key. */
   point(shardKey) {
     return xxh64(Buffer.from(shardKey), this.#seed);
   }
 
   /**
-   * Whose a key is: the backend, and the interval that holds the key's point. An empty key is no key, and no backend
-   * has it.
+   * The owner of a key: the backend, and the interval that contains the key's point. An empty key
+   * counts as no key, and is an error.
    */
   explain(shardKey) {
     if (shardKey.length === 0) {
-      throw new RangeError("an empty shard key is no key: the weights decide by chance");
+      throw new RangeError("the shard key is empty; without a key, Weir selects the backend at random");
     }
     const point = this.point(shardKey);
     let [low, high] = [0, this.#intervals.length];

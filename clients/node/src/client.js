@@ -3,12 +3,13 @@ import { Handle } from "./handle.js";
 import { Connection, call, unary } from "./transport.js";
 
 /**
- * A client of the Weir whose admin port is at `host:port`.
+ * Connects to the admin port at `host:port`.
  *
  * @param {string} address
- * @param {{ author?: string, dataAddress?: string, tls?: object, token?: string, dataTls?: object }} options `author`
- *   is told in the history with each change; `dataAddress` is where the server takes calls, if that is not where it says
- *   itself; `tls`, as `tls.connect` takes it, and `token` are for the admin port, `dataTls` for the data port
+ * @param {{ author?: string, dataAddress?: string, tls?: object, token?: string, dataTls?: object }} options
+ *   `author` is the author of changes in the history; `dataAddress` is the data address, if it
+ *   differs from the one that the server reports; `tls`, with the options of `tls.connect`, and
+ *   `token` are for the admin port, `dataTls` for the data port
  */
 export async function connect(address = "127.0.0.1:8001", options = {}) {
   const admin = new Connection(address, options);
@@ -22,26 +23,27 @@ function thisUser() {
   try {
     name = os.userInfo().username;
   } catch {
-    // There are users without an entry.
+    // Some users have no entry in the user database.
   }
   return `${name}@${os.hostname()}`;
 }
 
-/** Where the server that was asked takes calls, as seen from here. */
+/** The data address of the server, as reachable from here. */
 async function learnDataAddress(admin, address) {
   const { instances } = await unary(admin, "ListInstances", {});
   const told = instances.find((instance) => instance.answering)?.dataAddress;
-  if (!told) throw new Error("the server does not say where it takes calls");
+  if (!told) throw new Error("the server does not report its data address");
   const colon = told.lastIndexOf(":");
   const host = told.slice(0, colon);
-  // It listens everywhere: there where its admin port is, too.
+  // The server listens on all addresses, so the admin port's host also works.
   const everywhere = host === "0.0.0.0" || host === "[::]";
   return (everywhere ? address.slice(0, address.lastIndexOf(":")) : host) + told.slice(colon);
 }
 
 /**
- * Changes and shows how a Weir routes, and calls its endpoints. What calls return are the messages of
- * `protos/weir/admin/v1/admin.proto` as JSON: names in camel case, 64-bit numbers as text. They throw a WeirError.
+ * A client of a running Weir: changes and reads its routing, and calls its endpoints. Calls return
+ * the messages of `protos/weir/admin/v1/admin.proto` as JSON: names in camel case, 64-bit numbers
+ * as text. They throw a WeirError.
  *
  * Changes take `{ expectedRevision, validateOnly, comment }` as their last argument.
  */
@@ -54,11 +56,11 @@ export class Client {
     this.#admin = admin;
     this.#data = data;
     this.#author = author;
-    /** Where the server takes calls. */
+    /** The data address of the server. */
     this.dataAddress = dataAddress;
   }
 
-  /** Any method of the admin service. */
+  /** Calls any RPC of the admin service. */
   admin(method, request = {}) {
     return unary(this.#admin, method, request);
   }
@@ -69,94 +71,94 @@ export class Client {
     });
   }
 
-  /** A backend of gRPC servers that run by themselves. */
-  createBackend(name, addresses, terms) {
-    return this.#change("CreateBackend", { backend: { name, upstream: { addresses } } }, terms);
+  /** Adds an upstream backend: gRPC servers that Weir does not start. */
+  createBackend(name, addresses, options) {
+    return this.#change("CreateBackend", { backend: { name, upstream: { addresses } } }, options);
   }
 
-  /** FAILED_PRECONDITION while an endpoint's traffic or shadows name it. */
-  deleteBackend(name, terms) {
-    return this.#change("DeleteBackend", { name }, terms);
+  /** Deletes a backend. Throws FAILED_PRECONDITION while a traffic policy or shadow uses it. */
+  deleteBackend(name, options) {
+    return this.#change("DeleteBackend", { name }, options);
   }
 
-  /** All backends, sorted by name. */
+  /** Returns all backends, sorted by name. */
   async listBackends() {
     return (await this.admin("ListBackends")).backends;
   }
 
-  /** An endpoint whose requests all go to one backend. Without a route only handles reach it. */
-  createEndpoint(name, { backend, route = "" }, terms) {
-    return this.#change("CreateEndpoint", { name, backend, route }, terms);
+  /** Adds an endpoint that routes all requests to one backend. Without a route, clients call it only by name. */
+  createEndpoint(name, { backend, route = "" }, options) {
+    return this.#change("CreateEndpoint", { name, backend, route }, options);
   }
 
-  /** The endpoint's backends stay. */
-  deleteEndpoint(name, terms) {
-    return this.#change("DeleteEndpoint", { name }, terms);
+  /** Deletes an endpoint, but not its backends. */
+  deleteEndpoint(name, options) {
+    return this.#change("DeleteEndpoint", { name }, options);
   }
 
-  /** One endpoint, with the intervals that AffinityMap takes. */
+  /** Returns one endpoint, with the intervals for AffinityMap. */
   getEndpoint(name) {
     return this.admin("GetEndpoint", { name });
   }
 
-  /** All endpoints, sorted by name. */
+  /** Returns all endpoints, sorted by name. */
   async listEndpoints() {
     return (await this.admin("ListEndpoints")).endpoints;
   }
 
-  /** Replaces the weights of an endpoint, at once. They sum to 1. */
-  setTraffic(endpoint, traffic, terms) {
+  /** Replaces the weights of an endpoint atomically. They must sum to 1. */
+  setTraffic(endpoint, traffic, options) {
     const weights = Object.entries(traffic).map(([backend, weight]) => ({ backend, weight }));
-    return this.#change("SetTraffic", { endpoint, weights }, terms);
+    return this.#change("SetTraffic", { endpoint, weights }, options);
   }
 
-  /** The weights of an endpoint by backend. */
+  /** Returns the weights of an endpoint by backend. */
   async getTraffic(endpoint) {
     const { weights } = await this.getEndpoint(endpoint);
     return Object.fromEntries(weights.map(({ backend, weight }) => [backend, weight]));
   }
 
-  /** Copies a share of an endpoint's requests to a backend; 0 ends that. */
-  shadowTraffic(endpoint, backend, proportion, terms) {
-    return this.#change("ShadowTraffic", { endpoint, backend, proportion }, terms);
+  /** Copies a share of an endpoint's requests to a backend; 0 removes the shadow. */
+  shadowTraffic(endpoint, backend, proportion, options) {
+    return this.#change("ShadowTraffic", { endpoint, backend, proportion }, options);
   }
 
-  /** How an endpoint's shadows did. */
+  /** Returns the reports of an endpoint's shadows. */
   async shadowReport(endpoint) {
     return (await this.admin("GetShadowReport", { endpoint })).reports;
   }
 
-  /** Which backend a request by name gets, and why. AffinityMap computes the same without asking. */
+  /** Returns the backend of a call by name, and the reason. AffinityMap computes the same locally. */
   explain(endpoint, shardKey = "") {
     return this.admin("ExplainRoute", { endpoint, shardKey: Buffer.from(shardKey).toString("base64") });
   }
 
-  /** Counts and latencies since the server started, of one endpoint or all. */
+  /** Returns counts and latencies since the server started, of one endpoint or all. */
   stats(endpoint = "") {
     return this.admin("GetStats", { endpoint });
   }
 
-  /** The accepted changes, latest first. */
+  /** Returns the accepted changes, latest first. */
   async history(limit = 100) {
     return (await this.admin("ListRevisions", { limit })).revisions;
   }
 
-  /** Makes the endpoints, or with `{ endpoint }` one of them, what they were at a revision. */
-  rollback(revision, { endpoint = "", ...terms } = {}) {
-    return this.#change("Rollback", { revision, endpoint }, terms);
+  /** Restores the endpoints, or with `{ endpoint }` one of them, to a revision. */
+  rollback(revision, { endpoint = "", ...options } = {}) {
+    return this.#change("Rollback", { revision, endpoint }, options);
   }
 
-  /** Changes as they happen: `for await (const change of client.watch())`; the whole state first. */
+  /** Streams changes as they happen, starting with the whole state: `for await (const change of client.watch())`. */
   watch({ fromRevision = 0, signal } = {}) {
     return call(this.#admin, "Watch", { fromRevision }, { signal });
   }
 
-  /** Calls an endpoint by its name. */
+  /** Returns a handle that calls an endpoint by its name. */
   getHandle(endpoint) {
     return new Handle(this.#data, endpoint);
   }
 
-  /** Ends both connections. */
+  /** Closes both connections. */
   close() {
     this.#admin.close();
     this.#data.close();

@@ -5,9 +5,10 @@ const NAMES = [
 ];
 
 /**
- * What a call ended with when it did not end well, in Weir's words. `code` is the name of the gRPC status,
- * `"NOT_FOUND"`; `message` says what was wrong, where, and what would be right. `field` of the request, and `reason`,
- * the rule that refused it (`"REVISION_CONFLICT"`), are there where they are known, with `metadata` of the reason.
+ * The error of a failed call, with Weir's message, which states what was wrong, where, and what
+ * would be correct. `code` is the name of the gRPC status, `"NOT_FOUND"`. `field` is the invalid
+ * field of the request, `reason` the rule that rejected it (`"REVISION_CONFLICT"`), and `metadata`
+ * that of the reason, if known.
  */
 export class WeirError extends Error {
   constructor(code, message, details = {}) {
@@ -30,7 +31,7 @@ export class WeirError extends Error {
   }
 }
 
-/** Field, reason and metadata out of a `google.rpc.Status`. */
+/** Field, reason and metadata of a `google.rpc.Status`. */
 function readStatus(bytes) {
   for (const any of fields(bytes, 3)) {
     const [type] = fields(any, 1);
@@ -75,7 +76,7 @@ function fields(bytes, wanted) {
         offset += length;
         break;
       }
-      // Nothing that can be read follows.
+      // The rest cannot be parsed.
       default: return found;
     }
   }

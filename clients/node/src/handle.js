@@ -2,7 +2,7 @@ import { WeirError } from "./errors.js";
 import { BACKEND, ENDPOINT, SHARD_KEY, checkedKey, currentShardKey } from "./metadata.js";
 import { asWeirError } from "./transport.js";
 
-/** What a backend has answered. */
+/** The response of a backend. */
 export class Response {
   constructor(status, contentType, body, backend) {
     this.status = status;
@@ -11,7 +11,7 @@ export class Response {
     this.backend = backend;
   }
 
-  /** The body as a value: of JSON, text, or as it is. */
+  /** The body as a value: parsed JSON, text, or bytes. */
   get data() {
     const kind = this.contentType.split(";")[0].trim();
     if (kind === "application/json" || kind.endsWith("+json")) return JSON.parse(this.body.toString());
@@ -25,7 +25,7 @@ function encode(data) {
   return [Buffer.from(JSON.stringify(data ?? null)), "application/json"];
 }
 
-/** Calls one endpoint by its name, without a `.proto`. `options` makes another handle that calls in another way. */
+/** Calls one endpoint by its name, without a `.proto`. `options` returns a handle with other options. */
 export class Handle {
   #connection;
   #endpoint;
@@ -38,7 +38,7 @@ export class Handle {
   }
 
   /**
-   * What is not given stays as it is.
+   * Omitted options keep their values.
    *
    * @param {{ shardKey?: string, timeout?: number, signal?: AbortSignal }} options `timeout` in milliseconds
    */
@@ -48,14 +48,15 @@ export class Handle {
   }
 
   /**
-   * Calls the endpoint. The backend gets the data as its request's data: buffers and text as they are, all else as
-   * JSON; and the query as that of an HTTP request. Throws a WeirError.
+   * Calls the endpoint and returns the value of the response. Buffers and text are sent unchanged,
+   * anything else as JSON. The backend receives the query like that of an HTTP request. Throws a
+   * WeirError.
    */
   async call(data, query = {}) {
     return (await this.response(data, query)).data;
   }
 
-  /** The same with all that is known about the answer. */
+  /** Calls the endpoint and returns the whole response. */
   async response(data, query = {}) {
     const [body, contentType] = encode(data);
     const { shardKey = currentShardKey(), timeout, signal } = this.#options;
@@ -80,7 +81,7 @@ export class Handle {
     if (!(":status" in received)) throw new WeirError("UNAVAILABLE", "the connection was lost");
     const response = new Response(
       received[":status"], received["content-type"] ?? "", Buffer.concat(parts), received[BACKEND]);
-    // Only refusals have one; a backend's answers of any status are answers.
+    // Only an error has a `grpc-status`; a backend may return any HTTP status.
     if ("grpc-status" in received) throw new WeirError(response.data.code, response.data.message);
     return response;
   }

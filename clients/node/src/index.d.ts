@@ -3,13 +3,13 @@ export const ENDPOINT: string;
 export const BACKEND: string;
 export const SHADOW: string;
 
-/** On which terms a change is made. */
-export interface Terms {
-  /** The revision upon which the change is made; ABORTED when another one came first. */
+/** The options of a change. */
+export interface ChangeOptions {
+  /** The revision that the change is based on. If it is not the current one, the server rejects the change with ABORTED. */
   expectedRevision?: number | string;
-  /** Tells what the change would do, and does nothing. */
+  /** Whether to return the effect of the change without making it. */
   validateOnly?: boolean;
-  /** For the history. */
+  /** The reason for the change, for the history. */
   comment?: string;
 }
 
@@ -33,9 +33,9 @@ export class AffinityMap {
 export class WeirError extends Error {
   /** The name of the gRPC status: `"NOT_FOUND"`. */
   code: string;
-  /** The field of the request that is wrong, where it is known. */
+  /** The invalid field of the request, if known. */
   field: string | undefined;
-  /** The rule that refused it, where there is one: `"REVISION_CONFLICT"`, and what belongs to it. */
+  /** The rule that rejected the request, `"REVISION_CONFLICT"`, and its metadata, if known. */
   reason: string | undefined;
   metadata: Record<string, string>;
 }
@@ -44,9 +44,9 @@ export class Response {
   status: number;
   contentType: string;
   body: Buffer;
-  /** Who has answered. */
+  /** The backend that answered. */
   backend: string | undefined;
-  /** The body as a value: of JSON, text, or as it is. */
+  /** The body as a value: parsed JSON, text, or bytes. */
   readonly data: unknown;
 }
 
@@ -66,21 +66,21 @@ export class Handle {
 export class Client {
   readonly dataAddress: string;
   admin(method: string, request?: Message): Promise<Message>;
-  createBackend(name: string, addresses: string[], terms?: Terms): Promise<Message>;
-  deleteBackend(name: string, terms?: Terms): Promise<Message>;
+  createBackend(name: string, addresses: string[], options?: ChangeOptions): Promise<Message>;
+  deleteBackend(name: string, options?: ChangeOptions): Promise<Message>;
   listBackends(): Promise<Message[]>;
-  createEndpoint(name: string, target: { backend: string; route?: string }, terms?: Terms): Promise<Message>;
-  deleteEndpoint(name: string, terms?: Terms): Promise<Message>;
+  createEndpoint(name: string, target: { backend: string; route?: string }, options?: ChangeOptions): Promise<Message>;
+  deleteEndpoint(name: string, options?: ChangeOptions): Promise<Message>;
   getEndpoint(name: string): Promise<Message>;
   listEndpoints(): Promise<Message[]>;
-  setTraffic(endpoint: string, traffic: Record<string, number>, terms?: Terms): Promise<Message>;
+  setTraffic(endpoint: string, traffic: Record<string, number>, options?: ChangeOptions): Promise<Message>;
   getTraffic(endpoint: string): Promise<Record<string, number>>;
-  shadowTraffic(endpoint: string, backend: string, proportion: number, terms?: Terms): Promise<Message>;
+  shadowTraffic(endpoint: string, backend: string, proportion: number, options?: ChangeOptions): Promise<Message>;
   shadowReport(endpoint: string): Promise<Message[]>;
   explain(endpoint: string, shardKey?: string): Promise<Message>;
   stats(endpoint?: string): Promise<Message>;
   history(limit?: number): Promise<Message[]>;
-  rollback(revision: number | string, options?: Terms & { endpoint?: string }): Promise<Message>;
+  rollback(revision: number | string, options?: ChangeOptions & { endpoint?: string }): Promise<Message>;
   watch(options?: { fromRevision?: number | string; signal?: AbortSignal }): AsyncGenerator<Message>;
   getHandle(endpoint: string): Handle;
   close(): void;
@@ -93,7 +93,7 @@ export function connect(
     tls?: import("node:tls").ConnectionOptions; dataTls?: import("node:tls").ConnectionOptions;
   },
 ): Promise<Client>;
-/** Runs a function all of whose calls have a shard key. */
+/** Runs a function and sets the shard key of all its calls. */
 export function withShardKey<T>(key: string, run: () => T): T;
-/** For the stubs of `@grpc/grpc-js`, whose module it takes. */
+/** An interceptor for stubs of `@grpc/grpc-js`; the argument is that module. */
 export function shardKeyInterceptor(grpc: unknown): (options: unknown, nextCall: unknown) => unknown;

@@ -1,4 +1,5 @@
-// Client of Weir: changes how a running server routes, and calls its endpoints. No dependencies.
+// A client of a running Weir: changes and reads its routing, and calls its endpoints. No
+// dependencies.
 //
 //   const client = await connect("127.0.0.1:8001");
 //   await client.createBackend("model-v2", ["10.0.0.8:50051"]);

@@ -9,8 +9,8 @@ export const SHADOW = "x-serve-shadow";
 const current = new AsyncLocalStorage();
 
 /**
- * Runs a function all of whose calls, also those that it leads to later, have a shard key: the same key reaches the
- * same backend. Concerns handles, and stubs with `shardKeyInterceptor`.
+ * Runs a function and sets the shard key of all its calls, including later asynchronous ones; Weir
+ * routes the same key to the same backend. Affects handles, and stubs with `shardKeyInterceptor`.
  *
  * @template T
  * @param {string} key any printable ASCII text
@@ -21,24 +21,24 @@ export function withShardKey(key, run) {
   return current.run(checkedKey(key), run);
 }
 
-/** The shard key of the function that this is called in, or undefined. */
+/** The shard key of the current function, or undefined. */
 export function currentShardKey() {
   return current.getStore();
 }
 
-/** A shard key as it may stand in metadata; throws a TypeError for any other. */
+/** Checks that a shard key is valid in metadata; throws a TypeError otherwise. */
 export function checkedKey(key) {
   if (typeof key !== "string" || !/^[!-~]([ -~]*[!-~])?$/.test(key)) {
     throw new TypeError(
-      `shard key ${JSON.stringify(key)} can't be sent: metadata takes printable ASCII without spaces at the ends; ` +
-        "send its hash or base64",
+      `invalid shard key ${JSON.stringify(key)}: metadata allows only printable ASCII without spaces at the ends; ` +
+        "use its hash or base64",
     );
   }
   return key;
 }
 
 /**
- * An interceptor that gives the calls of a stub the shard key of `withShardKey`.
+ * An interceptor that sets the shard key of `withShardKey` for the calls of a stub.
  *
  *   new Greeter(address, credentials, { interceptors: [shardKeyInterceptor(grpc)] })
  *

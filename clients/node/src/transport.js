@@ -4,7 +4,7 @@ import { WeirError } from "./errors.js";
 // Milliseconds for each call of the admin service.
 const ADMIN_TIMEOUT = 10_000;
 
-/** A connection over HTTP/2, made when it is needed and made again when it has gone. */
+/** An HTTP/2 connection that is opened on demand and reopened after it closed. */
 export class Connection {
   #address;
   #session;
@@ -12,12 +12,12 @@ export class Connection {
   #token;
 
   /**
-   * @param {{ tls?: import("node:tls").SecureContextOptions, token?: string }} options without `tls` in plaintext,
-   *   which a token allows to this machine only
+   * @param {{ tls?: import("node:tls").SecureContextOptions, token?: string }} options
+   *   without `tls`, the connection is plaintext, which is allowed with a token only to this machine
    */
   constructor(address, { tls, token } = {}) {
     if (token && !tls && !/^(127\.[\d.]+|localhost|\[::1\]):/.test(address)) {
-      throw new TypeError(`a token goes to ${address} with tls only`);
+      throw new TypeError(`sending a token to ${address} requires tls`);
     }
     this.#address = address;
     this.#tls = tls;
@@ -29,7 +29,7 @@ export class Connection {
       const session = this.#tls
         ? http2.connect(`https://${this.#address}`, this.#tls)
         : http2.connect(`http://${this.#address}`);
-      // What goes wrong is told by the requests.
+      // The requests report errors of the connection.
       session.on("error", () => {});
       session.on("goaway", () => session.close());
       session.running = 0;
@@ -39,7 +39,7 @@ export class Connection {
   }
 
   /**
-   * Begins a request.
+   * Starts a request.
    *
    * @param headers with pseudo-headers
    * @param {Buffer} body
@@ -49,7 +49,7 @@ export class Connection {
     const session = this.#open();
     const token = this.#token && { authorization: `Bearer ${this.#token}` };
     const stream = session.request({ ":method": "POST", ...headers, ...token }, { signal });
-    // A program may end while the connection is idle, and only then.
+    // An idle connection must not keep the program running.
     if (session.running++ === 0) session.ref();
     stream.once("close", () => {
       if (--session.running === 0) session.unref();
@@ -70,7 +70,7 @@ export class Connection {
   }
 }
 
-/** An error of the connection as a status. */
+/** Converts an error of the connection to a status. */
 export function asWeirError(error) {
   if (error instanceof WeirError) return error;
   if (error.name === "AbortError") return new WeirError("CANCELLED", "the call was cancelled");
@@ -85,8 +85,8 @@ function frame(message) {
 }
 
 /**
- * The answers of a method of the admin service, as JSON: `application/grpc+json`. Throws a WeirError at the end when
- * the status is not OK.
+ * The responses of an RPC of the admin service, as JSON: `application/grpc+json`. Throws a
+ * WeirError at the end if the status is not OK.
  */
 export async function* call(connection, method, request, options = {}) {
   const stream = connection.request(
@@ -120,7 +120,7 @@ export async function* call(connection, method, request, options = {}) {
   if (error) throw error;
 }
 
-/** The only answer of a method. */
+/** The response of a unary RPC. */
 export async function unary(connection, method, request) {
   let reply;
   for await (const message of call(connection, method, request, { timeout: ADMIN_TIMEOUT })) reply = message;

@@ -1,6 +1,6 @@
-// Against the server that WEIR_ADMIN names. It has backends dynamic and dynamic-2, which answer a dynamic call with
-// the request as it came, and an endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed
-// and typed-2.
+// Tests the client against the server at WEIR_ADMIN. The server has backends dynamic and dynamic-2,
+// which return the request of a dynamic call unchanged, and an endpoint greeter on
+// /helloworld.Greeter/ that splits its traffic evenly between typed and typed-2.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
@@ -8,7 +8,7 @@ import { AffinityMap, SHARD_KEY, connect, shardKeyInterceptor, withShardKey } fr
 
 const HALF = { dynamic: 0.5, "dynamic-2": 0.5 };
 const address = process.env.WEIR_ADMIN;
-const options = { skip: address ? false : "WEIR_ADMIN names no server: see README.md" };
+const options = { skip: address ? false : "WEIR_ADMIN is not set: see README.md" };
 let client;
 
 before(async () => {
@@ -96,10 +96,10 @@ test("handles and offline explain", options, async () => {
   assert.equal(inBlock.backend, affinity.explain("user-7").backend);
   assert.equal(String(await handle.call("text", { type: "text", bytes: "3" })), "xxx");
   assert.equal((await handle.call(Buffer.from([1]), { type: "a/b", bytes: "2" })).length, 2);
-  // What a backend answers is an answer, whatever it looks like.
+  // A response of a backend is not an error, whatever its status.
   assert.equal((await handle.response(null, { status: "404", "grpc-status": "5" })).status, 404);
   await refused(client.getHandle("none").call(), { code: "NOT_FOUND" });
-  await refused(handle.call(null, { fail: "cake" }), { code: "NOT_FOUND", message: "there is no cake" });
+  await refused(handle.call(null, { fail: "cake" }), { code: "NOT_FOUND", message: "no cake" });
   await refused(handle.options({ timeout: 100 }).call(null, { wait: "" }), { code: "DEADLINE_EXCEEDED" });
   const controller = new AbortController();
   const cancelled = handle.options({ signal: controller.signal }).call(null, { wait: "" });
@@ -116,7 +116,7 @@ test("many calls at once share a connection", options, async () => {
 });
 
 test("shard keys of stubs", () => {
-  // What @grpc/grpc-js does with an interceptor, as far as that concerns us.
+  // Calls an interceptor as @grpc/grpc-js does.
   class InterceptingCall {
     constructor(call, requester) {
       Object.assign(this, { call, requester });
@@ -132,7 +132,7 @@ test("shard keys of stubs", () => {
   assert.equal(started((start) => start()), undefined);
 });
 
-test("nobody there", async () => {
+test("no server", async () => {
   await refused(connect("127.0.0.1:1"), { code: "UNAVAILABLE" });
 });
 

@@ -1,35 +1,35 @@
-"""What the examples serve: stand-ins for two versions of a model, and a way to count who answers."""
+"""Backends for the examples: two versions of a model, and a function that counts responses."""
 
 import collections
 import os
 
 import weir
 
-# Requests that are sent at once.
+# The number of concurrent requests.
 BATCH = 200
 
 
 class MyClass:
-    """The version that everybody knows."""
+    """The old version."""
 
     def __call__(self, request):
         return {"model": "old", "input": request.data}
 
 
 class MyNewClass:
-    """The version that might be better."""
+    """The new version."""
 
     def __call__(self, request):
         return {"model": "new", "input": request.data}
 
 
 def connect():
-    """The server that `make run` starts, or the one that WEIR_ADMIN names."""
+    """A client of the server at WEIR_ADMIN, by default the one that `make run` starts."""
     return weir.connect(os.environ.get("WEIR_ADMIN", "127.0.0.1:8001"))
 
 
 def who_answers(handle, requests):
-    """Sends so many requests; tells how many of them each backend has answered."""
+    """Sends requests, and returns the number of responses of each backend."""
     answered = collections.Counter()
     for start in range(0, requests, BATCH):
         results = [handle.remote(number) for number in range(start, min(start + BATCH, requests))]

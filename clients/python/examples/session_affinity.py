@@ -1,7 +1,7 @@
-"""A client or user keeps its backend: its requests carry a shard key.
+"""Keeps a client or user on one backend with a shard key.
 
-The key stands in the header X-SERVE-SHARD-KEY of plain HTTP, in the metadata x-serve-shard-key of
-gRPC, or in the options of a handle. All three lead to the same backend.
+The key is the header X-SERVE-SHARD-KEY in plain HTTP, the metadata x-serve-shard-key in gRPC, and
+an option of a handle. All three select the same backend.
 """
 
 import requests
@@ -31,10 +31,10 @@ def main(client, sessions=200):
                 handle.options(shard_key=session_id).remote(number).response().backend
                 for _ in range(3)
             }
-            assert by_handle == {by_header}, f"{session_id} was moved from {by_header}"
+            assert by_handle == {by_header}, f"{session_id} moved from {by_header}"
             backend_of[session_id] = by_header
 
-    # Nobody needs to ask: with the endpoint's map every client can tell beforehand.
+    # A client can also compute the backend locally, from the endpoint's affinity map.
     endpoint = client.get_endpoint("api_endpoint")
     assert all(endpoint.explain(key).backend == backend for key, backend in backend_of.items())
 

@@ -1,4 +1,4 @@
-"""New versions get copies of requests. Users see nothing of it; the operator sees what is different."""
+"""Copies requests to new versions without an effect on users, and reports the differences."""
 
 import time
 
@@ -6,23 +6,23 @@ from models import MyClass, MyNewClass, connect, show, who_answers
 
 
 def copies(client):
-    """How many requests each shadow has got a copy of."""
+    """The number of copied requests of each shadow."""
     return client.stats("shadowed_endpoint").requests("shadowed_endpoint", shadow=True)
 
 
 def main(client, requests=2_000):
     client.create_backend("existing_backend", MyClass)
 
-    # The existing version answers everything, and goes on doing so.
+    # The existing version answers all requests throughout.
     client.create_endpoint("shadowed_endpoint", backend="existing_backend", route="/shadow")
 
-    # Two new ones are to be tested.
+    # Add two new versions to test.
     client.create_backend("new_backend_1", MyNewClass)
     client.create_backend("new_backend_2", MyNewClass)
 
-    # Half of all requests are also sent to the first,
+    # Copy half of all requests to the first,
     client.shadow_traffic("shadowed_endpoint", "new_backend_1", 0.5)
-    # a tenth also to the second.
+    # and a tenth to the second.
     client.shadow_traffic("shadowed_endpoint", "new_backend_2", 0.1)
 
     answered = who_answers(client.get_handle("shadowed_endpoint"), requests)
@@ -34,7 +34,7 @@ def main(client, requests=2_000):
     print(f"new_backend_1 {report.verdict}: {report.differing} of {report.compared} answers differ, "
           f"in {', '.join(difference.field for difference in report.fields)}")
 
-    # That is enough.
+    # Remove the shadows.
     client.shadow_traffic("shadowed_endpoint", "new_backend_1", 0)
     client.shadow_traffic("shadowed_endpoint", "new_backend_2", 0)
     after = who_answers(client.get_handle("shadowed_endpoint"), requests)

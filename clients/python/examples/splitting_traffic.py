@@ -1,4 +1,4 @@
-"""One endpoint, two backends, half of the requests each."""
+"""Splits the requests of an endpoint evenly between two backends."""
 
 from models import MyClass, MyNewClass, connect, show, who_answers
 
@@ -10,7 +10,7 @@ def main(client, requests=2_000):
     client.create_endpoint("fifty-fifty", backend="backend1", route="/fifty")
     client.set_traffic("fifty-fifty", {"backend1": 0.5, "backend2": 0.5})
 
-    # Each request draws its backend anew.
+    # Weir selects the backend of each request at random.
     answered = who_answers(client.get_handle("fifty-fifty"), requests)
     show("fifty-fifty", answered)
     return answered

@@ -1,12 +1,12 @@
 # frozen_string_literal: true
 
-# A tenth of the demo's traffic for greeter-v2, and back. Run it against `make run`:
+# Moves a share of the demo's traffic to greeter-v2, and back. Run it against `make run`:
 #   ruby -I clients/ruby/lib clients/ruby/examples/canary.rb [ADMIN ADDRESS]
 require 'google/protobuf/wrappers_pb'
 require 'weir'
 
-# What grpc_tools_ruby_protoc would make of helloworld.proto: a stub that knows nothing of Weir. A StringValue has the
-# form of HelloRequest and HelloReply.
+# An ordinary stub, as grpc_tools_ruby_protoc would generate it from helloworld.proto. A StringValue
+# has the format of HelloRequest and HelloReply.
 class Greeter
   include GRPC::GenericService
 

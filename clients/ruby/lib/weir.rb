@@ -1,12 +1,12 @@
 # frozen_string_literal: true
 
-# Client of Weir: changes how a running server routes, and calls its endpoints.
+# A client of a running Weir: changes and reads its routing, and calls its endpoints.
 #
 #   client = Weir.connect('127.0.0.1:8001')
 #   client.create_backend('model-v2', ['10.0.0.8:50051'])
 #   client.set_traffic('model', 'model-v1' => 0.9, 'model-v2' => 0.1)
 #
-# Stubs that you have keep working; see Weir::ShardKey.
+# Existing stubs work unchanged; see Weir::ShardKey.
 module Weir
   # Metadata that Weir reads and writes.
   SHARD_KEY = 'x-serve-shard-key'
@@ -14,7 +14,7 @@ module Weir
   BACKEND = 'x-serve-backend'
   SHADOW = 'x-serve-shadow'
 
-  # A client of the Weir whose admin port is at host:port; see Weir::Client.
+  # Connects to the admin port at host:port; see Weir::Client.
   def self.connect(address = '127.0.0.1:8001', **options)
     Client.new(address, **options)
   end

@@ -1,8 +1,9 @@
 # frozen_string_literal: true
 
-# Against the server that WEIR_ADMIN names. It has backends dynamic and dynamic-2, which answer a dynamic call with
-# the request as it came, and an endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed
-# and typed-2. WEIR_VECTORS is protos/vectors/affinity.json.
+# Tests the client against the server at WEIR_ADMIN. The server has backends dynamic and dynamic-2,
+# which return the request of a dynamic call unchanged, and an endpoint greeter on
+# /helloworld.Greeter/ that splits its traffic evenly between typed and typed-2. WEIR_VECTORS is the
+# path of protos/vectors/affinity.json.
 require 'minitest/autorun'
 require 'google/protobuf/wrappers_pb'
 require 'weir'

@@ -1,10 +1,10 @@
-// Client of Weir: changes how a running server routes, and calls its endpoints.
+// A client of a running Weir: changes and reads its routing, and calls its endpoints.
 //
 //   auto client = weir::Client::Connect("127.0.0.1:8001");
 //   client.CreateBackend("model-v2", {"10.0.0.8:50051"});
 //   client.SetTraffic("model", {{"model-v1", 0.9}, {"model-v2", 0.1}});
 //
-// Stubs that you have keep working; SetShardKey gives a call a shard key.
+// Existing stubs work unchanged; SetShardKey sets the shard key of a call.
 #pragma once
 
 #include <cstdint>
@@ -29,24 +29,25 @@ inline constexpr char kEndpointHeader[] = "x-serve-endpoint";
 inline constexpr char kBackendHeader[] = "x-serve-backend";
 inline constexpr char kShadowHeader[] = "x-serve-shadow";
 
-// Gives a call a shard key, whatever stub it is made by: the same key reaches the same backend. The key may be any
-// printable ASCII text. To be called before the call begins.
+// Sets the shard key of a call of any stub; Weir routes the same key to the same backend. The key
+// may be any printable ASCII text. Call it before the call starts.
 void SetShardKey(grpc::ClientContext& context, const std::string& key);
 
-// The backend that has answered; empty when the server does not say. To be called when the call has ended.
+// The backend that answered; empty if the server does not report it. Call it after the call has
+// ended.
 std::string AnsweredBy(const grpc::ClientContext& context);
 
-// What a call ended with when it did not end well, in Weir's words.
+// The error of a failed call, with Weir's message.
 class Error : public std::runtime_error {
  public:
   explicit Error(const grpc::Status& status);
 
   grpc::StatusCode code() const { return code_; }
-  // The field of the request that is wrong, and the rule that refused it ("REVISION_CONFLICT", ...), where they are
-  // known; empty otherwise.
+  // The invalid field of the request, and the rule that rejected it ("REVISION_CONFLICT", ...);
+  // empty if unknown.
   const std::string& field() const { return field_; }
   const std::string& reason() const { return reason_; }
-  // What belongs to the reason.
+  // The metadata of the reason.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
@@ -56,17 +57,18 @@ class Error : public std::runtime_error {
   std::map<std::string, std::string> metadata_;
 };
 
-// On which terms a change is made.
-struct Terms {
-  // If set, the revision upon which the change is made; ABORTED when another one came first.
+// The options of a change.
+struct ChangeOptions {
+  // The revision that the change is based on. If it is not the current one, the server rejects the
+  // change with ABORTED.
   std::optional<std::uint64_t> expected_revision;
-  // Tells what the change would do, and does nothing.
+  // Whether to return the effect of the change without making it.
   bool validate_only = false;
-  // For the history.
+  // The reason for the change, for the history.
   std::string comment;
 };
 
-// Whose a shard key is: the backend, and the interval that holds the key's point.
+// The owner of a shard key: the backend, and the interval that contains the key's point.
 struct Owner {
   std::string backend;
   std::uint64_t point;
@@ -74,15 +76,17 @@ struct Owner {
   std::uint64_t last;
 };
 
-// Tells the backend of a shard key without asking Weir: intervals of the points [0, 2^64), each with one owner. The
-// point of a key is XXH64(key, XXH64(endpoint, 0)); protos/vectors/affinity.json has test vectors.
+// Computes the backend of a shard key locally, from intervals of the points [0, 2^64), each with
+// one owner. The point of a key is XXH64(key, XXH64(endpoint, 0)); protos/vectors/affinity.json has
+// test vectors.
 class AffinityMap {
  public:
-  // Takes what Client::GetEndpoint tells. Throws std::invalid_argument when the intervals don't begin at 0.
+  // Takes the result of Client::GetEndpoint. Throws std::invalid_argument if the intervals do not
+  // begin at 0.
   explicit AffinityMap(const admin::v1::Endpoint& endpoint);
 
   std::uint64_t Point(std::string_view shard_key) const;
-  // Throws std::invalid_argument for an empty key, which is no key, so that no backend has it.
+  // Throws std::invalid_argument for an empty key, which counts as no key.
   Owner Explain(std::string_view shard_key) const;
 
  private:
@@ -90,22 +94,22 @@ class AffinityMap {
   std::vector<std::pair<std::uint64_t, std::string>> intervals_;
 };
 
-// What a backend has answered to a call by name.
+// The response to a call by name.
 struct Response {
   std::string body;
   std::string content_type;
   int status;
-  // Who has answered.
+  // The backend that answered.
   std::string backend;
 };
 
-// How a handle calls.
+// The options of a call by name.
 struct CallOptions {
   std::string shard_key;
-  // Another method of the object behind the backend; empty for the object itself.
+  // The method of the backend's object; empty for the object itself.
   std::string method_name;
   std::string content_type = "application/json";
-  // Reaches the backend as the query of an HTTP request does, encoded as in a URL.
+  // The URL-encoded query, which the backend receives like that of an HTTP request.
   std::string query;
   std::map<std::string, std::string> metadata;
   // Seconds until DEADLINE_EXCEEDED; 0 for never.
@@ -117,7 +121,7 @@ class Handle {
  public:
   Handle(std::shared_ptr<grpc::Channel> channel, std::string endpoint);
 
-  // Sends a body and waits for the answer. Throws Error.
+  // Sends a body and returns the response. Throws Error.
   Response Call(const std::string& body, const CallOptions& options = {}) const;
 
  private:
@@ -126,57 +130,59 @@ class Handle {
 };
 
 struct ConnectOptions {
-  // Told in the history with each change; user@host if empty.
+  // The author of changes in the history; user@host if empty.
   std::string author;
-  // Where the server takes calls, if that is not where it says itself.
+  // The data address, if it differs from the one that the server reports.
   std::string data_address;
   // Plaintext unless set.
   std::shared_ptr<grpc::ChannelCredentials> credentials;
 };
 
-// Changes and shows how a Weir routes, and calls its endpoints. May be used by many threads. All calls throw Error.
+// A client of a running Weir. Thread-safe. All calls throw Error.
 class Client {
  public:
-  // A client of the Weir whose admin port is at host:port.
+  // Connects to the admin port at host:port.
   static Client Connect(const std::string& address, const ConnectOptions& options = {});
 
-  // The whole admin service, for what has no method here.
+  // The stub of the whole admin service, for RPCs without a method here.
   admin::v1::Admin::Stub& admin() { return *admin_; }
-  // The connection to the data port, for stubs that you have.
+  // The connection to the data port, for existing stubs.
   std::shared_ptr<grpc::Channel> data() const { return data_; }
   const std::string& data_address() const { return data_address_; }
 
-  // A backend of gRPC servers that run by themselves.
+  // Adds an upstream backend: gRPC servers that Weir does not start.
   admin::v1::Backend CreateBackend(
-      const std::string& name, const std::vector<std::string>& addresses, const Terms& terms = {});
-  // FAILED_PRECONDITION while an endpoint's traffic or shadows name it.
-  void DeleteBackend(const std::string& name, const Terms& terms = {});
+      const std::string& name, const std::vector<std::string>& addresses, const ChangeOptions& options = {});
+  // Throws FAILED_PRECONDITION while a traffic policy or shadow uses it.
+  void DeleteBackend(const std::string& name, const ChangeOptions& options = {});
   std::vector<admin::v1::Backend> ListBackends();
 
-  // An endpoint whose requests all go to one backend. With an empty route only handles reach it.
+  // Adds an endpoint that routes all requests to one backend. With an empty route, clients call it
+  // only by name.
   admin::v1::Endpoint CreateEndpoint(
-      const std::string& name, const std::string& route, const std::string& backend, const Terms& terms = {});
-  void DeleteEndpoint(const std::string& name, const Terms& terms = {});
+      const std::string& name, const std::string& route, const std::string& backend, const ChangeOptions& options = {});
+  void DeleteEndpoint(const std::string& name, const ChangeOptions& options = {});
   admin::v1::Endpoint GetEndpoint(const std::string& name);
   std::vector<admin::v1::Endpoint> ListEndpoints();
 
-  // Replaces the weights of an endpoint, at once. They sum to 1.
+  // Replaces the weights of an endpoint atomically. They must sum to 1.
   admin::v1::SetTrafficResponse SetTraffic(
-      const std::string& endpoint, const std::map<std::string, double>& traffic, const Terms& terms = {});
-  // Copies a share of an endpoint's requests to a backend; 0 ends that.
+      const std::string& endpoint, const std::map<std::string, double>& traffic, const ChangeOptions& options = {});
+  // Copies a share of an endpoint's requests to a backend; 0 removes the shadow.
   admin::v1::Endpoint ShadowTraffic(
-      const std::string& endpoint, const std::string& backend, double proportion, const Terms& terms = {});
+      const std::string& endpoint, const std::string& backend, double proportion, const ChangeOptions& options = {});
   std::vector<admin::v1::ShadowReport> ShadowReport(const std::string& endpoint);
 
-  // Which backend a request by name gets, and why; an empty key is none. AffinityMap computes it without asking.
+  // The backend of a call by name, and the reason; an empty key counts as no key. AffinityMap
+  // computes it locally.
   admin::v1::ExplainRouteResponse Explain(const std::string& endpoint, const std::string& shard_key);
-  // Of one endpoint, or all with an empty name.
+  // The figures of one endpoint, or of all if the name is empty.
   admin::v1::Stats Stats(const std::string& endpoint = "");
   // The accepted changes, latest first.
   std::vector<admin::v1::Revision> History(std::uint32_t limit = 100);
-  // Makes an endpoint, or all with an empty name, what they were at a revision.
+  // Restores an endpoint, or all if the name is empty, to a revision.
   admin::v1::RollbackResponse Rollback(
-      std::uint64_t revision, const std::string& endpoint = "", const Terms& terms = {});
+      std::uint64_t revision, const std::string& endpoint = "", const ChangeOptions& options = {});
 
   Handle GetHandle(const std::string& endpoint) const { return Handle(data_, endpoint); }
 
@@ -184,7 +190,7 @@ class Client {
   Client() = default;
 
   template <typename Request>
-  void Apply(const Terms& terms, Request& request) const;
+  void Apply(const ChangeOptions& options, Request& request) const;
   template <typename Request, typename Reply>
   Reply Call(
       grpc::Status (admin::v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),

@@ -1,4 +1,4 @@
-// A tenth of the demo's users for greeter-v2, and back. Run it against `make run`.
+// Moves a share of the demo's users to greeter-v2, and back. Run it against `make run`.
 package main
 
 import (
@@ -14,12 +14,12 @@ import (
 	weir "weir.local/client"
 )
 
-// count calls with a connection that knows nothing of Weir; it tells how many users each backend has.
+// count calls with an ordinary connection, and returns the number of users of each backend.
 func count(ctx context.Context, connection *grpc.ClientConn) map[string]int {
 	answered := map[string]int{}
 	for user := 0; user < 200; user++ {
 		var trailer metadata.MD
-		// As a generated stub does; a StringValue has the form of HelloRequest and HelloReply.
+		// Like a generated stub; a StringValue has the format of HelloRequest and HelloReply.
 		err := connection.Invoke(
 			weir.WithShardKey(ctx, fmt.Sprintf("user-%d", user)), "/helloworld.Greeter/SayHello",
 			wrapperspb.String("Ada"), &wrapperspb.StringValue{}, grpc.Trailer(&trailer))

@@ -1,4 +1,4 @@
-"""Client of Weir: traffic splits, shadow traffic and shard keys for gRPC services and plain HTTP.
+"""A client of Weir: traffic splits, shadow traffic and shard keys for gRPC services and plain HTTP.
 
     client = weir.connect("127.0.0.1:8001")
     client.create_backend("backend1", MyClass1)

@@ -1,4 +1,4 @@
-"""Channels to the two ports of a Weir, with TLS and tokens or without."""
+"""Channels to the two ports of a Weir, with or without TLS and tokens."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import grpc.aio
 
 
 class Door(NamedTuple):
-    """How a port is entered."""
+    """The credentials of a port."""
 
     address: str
     credentials: Optional[grpc.ChannelCredentials] = None
     token: Optional[str] = None
 
     def channel(self) -> grpc.Channel:
-        """A channel for threads."""
+        """A channel for use by threads."""
         credentials = self._all()
         if credentials is None:
             return grpc.insecure_channel(self.address)
         return grpc.secure_channel(self.address, credentials)
 
     def aio_channel(self) -> grpc.aio.Channel:
-        """A channel for an event loop."""
+        """A channel for use by an event loop."""
         credentials = self._all()
         if credentials is None:
             return grpc.aio.insecure_channel(self.address)
@@ -36,8 +36,8 @@ class Door(NamedTuple):
         if credentials is None:
             host = self.address.rpartition(":")[0].strip("[]")
             if not (host in ("", "localhost", "::1") or host.startswith("127.")):
-                raise ValueError(f"a token goes to {self.address} with credentials only")
-            # Plaintext, which grpcio makes sure stays on this machine.
+                raise ValueError(f"sending a token to {self.address} requires credentials")
+            # Plaintext; grpcio ensures that the connection stays on this machine.
             credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
         return grpc.composite_channel_credentials(
             credentials, grpc.access_token_call_credentials(self.token))

@@ -1,6 +1,6 @@
-"""The admin service's calls as values: what to send, and what to make of the answer.
+"""The calls of the admin service as values: the request, and the conversion of the response.
 
-`Client` and `aio.Client` send the same ones, each in its own way.
+`Client` and `aio.Client` both use them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SERVICE = "/weir.admin.v1.Admin/"
 
 @dataclass(frozen=True)
 class Operation(Generic[T]):
-    """A call: the method, its request, the type of its reply, and the reply as a plain value."""
+    """A call: the method, its request, the type of its response, and its conversion."""
 
     method: str
     request: Any
@@ -32,8 +32,8 @@ class Operation(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Terms:
-    """On which terms a change is made."""
+class ChangeOptions:
+    """The options of a change."""
 
     expected_revision: Optional[int] = None
     validate_only: bool = False
@@ -51,7 +51,7 @@ class Terms:
 
 
 def this_user() -> str:
-    """Who makes changes, unless the client is told: user@host."""
+    """The default author of changes: user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -62,57 +62,57 @@ def this_user() -> str:
 # Changes.
 
 
-def create_backend(backend: pb.Backend, terms: Terms) -> Operation[types.Backend]:
-    request = pb.CreateBackendRequest(backend=backend, **terms.fields())
+def create_backend(backend: pb.Backend, options: ChangeOptions) -> Operation[types.Backend]:
+    request = pb.CreateBackendRequest(backend=backend, **options.fields())
     return Operation("CreateBackend", request, pb.Backend, types.Backend.of)
 
 
-def update_backend(backend: pb.Backend, terms: Terms) -> Operation[types.Backend]:
-    request = pb.UpdateBackendRequest(backend=backend, **terms.fields())
+def update_backend(backend: pb.Backend, options: ChangeOptions) -> Operation[types.Backend]:
+    request = pb.UpdateBackendRequest(backend=backend, **options.fields())
     return Operation("UpdateBackend", request, pb.Backend, types.Backend.of)
 
 
-def delete_backend(name: str, terms: Terms) -> Operation[None]:
-    request = pb.DeleteBackendRequest(name=name, **terms.fields())
+def delete_backend(name: str, options: ChangeOptions) -> Operation[None]:
+    request = pb.DeleteBackendRequest(name=name, **options.fields())
     return Operation("DeleteBackend", request, pb.DeleteBackendResponse, lambda reply: None)
 
 
 def create_endpoint(
-    name: str, backend: str, route: Optional[str], terms: Terms
+    name: str, backend: str, route: Optional[str], options: ChangeOptions
 ) -> Operation[types.Endpoint]:
     request = pb.CreateEndpointRequest(
-        name=name, backend=backend, route=route or "", **terms.fields())
+        name=name, backend=backend, route=route or "", **options.fields())
     return Operation("CreateEndpoint", request, pb.Endpoint, types.Endpoint.of)
 
 
-def delete_endpoint(name: str, terms: Terms) -> Operation[None]:
-    request = pb.DeleteEndpointRequest(name=name, **terms.fields())
+def delete_endpoint(name: str, options: ChangeOptions) -> Operation[None]:
+    request = pb.DeleteEndpointRequest(name=name, **options.fields())
     return Operation("DeleteEndpoint", request, pb.DeleteEndpointResponse, lambda reply: None)
 
 
 def set_traffic(
-    endpoint: str, traffic: Mapping[str, float], terms: Terms
+    endpoint: str, traffic: Mapping[str, float], options: ChangeOptions
 ) -> Operation[types.TrafficChange]:
     weights = [
         pb.BackendWeight(backend=backend, weight=weight) for backend, weight in traffic.items()]
-    request = pb.SetTrafficRequest(endpoint=endpoint, weights=weights, **terms.fields())
+    request = pb.SetTrafficRequest(endpoint=endpoint, weights=weights, **options.fields())
     return Operation("SetTraffic", request, pb.SetTrafficResponse, types.TrafficChange.of)
 
 
 def shadow_traffic(
-    endpoint: str, backend: str, proportion: float, terms: Terms
+    endpoint: str, backend: str, proportion: float, options: ChangeOptions
 ) -> Operation[types.Endpoint]:
     request = pb.ShadowTrafficRequest(
-        endpoint=endpoint, backend=backend, proportion=proportion, **terms.fields())
+        endpoint=endpoint, backend=backend, proportion=proportion, **options.fields())
     return Operation("ShadowTraffic", request, pb.Endpoint, types.Endpoint.of)
 
 
-def rollback(revision: int, endpoint: str, terms: Terms) -> Operation[types.StateChange]:
-    request = pb.RollbackRequest(revision=revision, endpoint=endpoint, **terms.fields())
+def rollback(revision: int, endpoint: str, options: ChangeOptions) -> Operation[types.StateChange]:
+    request = pb.RollbackRequest(revision=revision, endpoint=endpoint, **options.fields())
     return Operation("Rollback", request, pb.RollbackResponse, types.StateChange.of)
 
 
-# Questions.
+# Reads.
 
 
 def get_backend(name: str) -> Operation[types.Backend]:
@@ -176,7 +176,7 @@ def watch(from_revision: int) -> Operation[types.Change]:
         "Watch", pb.WatchRequest(from_revision=from_revision), pb.WatchResponse, types.Change.of)
 
 
-# Backends as they are described to the admin service.
+# Backends as messages of the admin service.
 
 
 def upstream(name: str, addresses: Sequence[str], queries: Optional[int]) -> pb.Backend:
@@ -189,9 +189,9 @@ def worker(
     name: str, path: str, init_args: Sequence[Any], replicas: int, queries: Optional[int],
     environment: Optional[Mapping[str, str]], working_directory: str, start_timeout: float,
 ) -> pb.Backend:
-    """A backend that Weir runs, of the class or function at an import path."""
+    """A worker backend for the class or function at an import path."""
     if path.partition(":")[2].isdigit():
-        raise ValueError(f"{path!r} looks like an address: give a list of addresses, [{path!r}]")
+        raise ValueError(f"{path!r} looks like an address: use a list of addresses, [{path!r}]")
     command = [sys.executable, "-m", "weir.worker", path]
     if init_args:
         command += ["--init-args", json.dumps(init_args)]
@@ -206,12 +206,12 @@ def worker(
 
 
 def data_address(instances: Sequence[types.Instance], admin: str) -> str:
-    """Where the server that was asked takes calls, as seen from here."""
+    """The data address of the server, as reachable from here."""
     answering = next((part for part in instances if part.answering), None)
     if answering is None:
-        raise ValueError("the server does not say where it takes calls")
+        raise ValueError("the server does not report its data address")
     host, _, port = answering.data_address.rpartition(":")
     if host.strip("[]") in ("0.0.0.0", "::", ""):
-        # It listens everywhere: there where its admin port is, too.
+        # The server listens on all addresses, so the admin port's host also works.
         host = admin.rpartition(":")[0]
     return f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""The client: Ray Serve 1.0's calls, to a running Weir."""
+"""The client: the calls of Ray Serve 1.0 for a running Weir."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import grpc
 from weir import _operations as operations
 from weir import errors, serving, types
 from weir._channels import Door
-from weir._operations import Operation, Terms
+from weir._operations import ChangeOptions, Operation
 from weir.admin.v1 import admin_pb2 as pb
 from weir.affinity import ShardKey
 from weir.handle import Handle
@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 log = logging.getLogger("weir")
 
-# Processes of a worker that may end before it is given up.
+# The number of ended processes after which the client stops waiting for a worker.
 _TRIES = 3
 
-# What `config` may say, as in Ray Serve's BackendConfig.
+# The keys of `config`, as in Ray Serve's BackendConfig.
 _CONFIG = ("num_replicas", "max_concurrent_queries")
 
 
@@ -41,15 +41,15 @@ def connect(
     token: Optional[str] = None,
     data_credentials: Optional[grpc.ChannelCredentials] = None,
 ) -> "Client":
-    """A client of the Weir whose admin port is at `host:port`.
+    """Connects to the admin port at `host:port`.
 
-    `data_address` is where it takes calls, if that is not where it says itself. `author` is told in
-    the history with each change; a server that knows who calls tells that instead. `timeout` is
-    seconds for each call of the admin service.
+    `data_address` is the data address, if it differs from the one that the server reports. `author`
+    is the author of changes in the history; a server that authenticates the client records that
+    name instead. `timeout` is the timeout of admin calls in seconds.
 
-    `credentials`, as `grpc.ssl_channel_credentials` makes them, and `token` are for the admin port,
-    `data_credentials` for the data port; without them a port is called in plaintext. Raises
-    Unavailable when nobody answers, Unauthenticated when the server doesn't know who calls.
+    `credentials`, the result of `grpc.ssl_channel_credentials`, and `token` are for the admin port,
+    `data_credentials` for the data port; without them, connections are plaintext. Raises
+    Unavailable if the server is not reachable, and Unauthenticated if it rejects the credentials.
     """
     return Client(
         address, data_address=data_address, author=author, timeout=timeout,
@@ -57,13 +57,14 @@ def connect(
 
 
 class Client:
-    """Changes and shows how a Weir routes, and calls its endpoints. May be used by many threads.
+    """A client of a running Weir: changes and reads its routing, and calls its endpoints.
 
-    Backends that are classes or functions are served by this process; `close()`, leaving a `with`
-    block, or the end of the program removes them.
+    Thread-safe. This process serves backends that are classes or functions; `close()`, leaving a
+    `with` block, or the end of the program deletes them.
 
-    Changes take `expected_revision` (refused with RevisionConflict when another change came first),
-    `validate_only` (tells what it would do, and does nothing) and `comment` (for the history).
+    Changes take `expected_revision` (RevisionConflict if it is not the current revision),
+    `validate_only` (returns the effect without making the change) and `comment` (the reason, for
+    the history).
     """
 
     def __init__(
@@ -123,24 +124,24 @@ class Client:
 
         `target` is one of:
 
-        - a class or function: served by this process, until the client is closed. `init_args` are
-          for the class's constructor; see `weir.Request` for what it is called with.
-        - an import path, `"module:Class"`: Weir runs it in processes of its own, with this Python,
-          in `working_directory` (this one), with `environment` added to Weir's. `init_args` must
-          have a JSON form.
-        - a list of addresses, `["host:port"]`: gRPC servers that run by themselves.
+        - a class or function: this process serves it until the client is closed. `init_args` are
+          the arguments of the class's constructor; calls receive a `weir.Request`.
+        - an import path, `"module:Class"`: Weir runs it in worker processes, with this Python, in
+          `working_directory` (default: the current one), with `environment` added to Weir's.
+          `init_args` must have a JSON form.
+        - a list of addresses, `["host:port"]`: gRPC servers that Weir does not start.
 
-        `replicas` is the number of instances or processes (1), `max_concurrent_queries` the
-        requests that each works on at once: if it is given further ones wait in Weir, otherwise
-        code works on 1, coroutine functions on 100, and further ones wait there. Both can be given
-        in `config`, as `num_replicas` and `max_concurrent_queries`.
+        `replicas` is the number of instances or processes (default: 1), `max_concurrent_queries`
+        the limit of concurrent requests of each; further requests wait in Weir. Without it, the
+        limit is 1, or 100 for coroutine functions, and further requests wait in the replica. Both
+        can also be in `config`, as `num_replicas` and `max_concurrent_queries`.
 
-        Returns when the backend can answer; raises Unavailable with the reason when it can't within
-        `start_timeout` seconds, or its processes have ended three times, and leaves nothing behind
-        then. A list of addresses is not waited for.
+        Returns when the backend is ready. Raises Unavailable with the reason, and deletes the
+        backend, if it is not ready within `start_timeout` seconds or its processes have ended three
+        times. Does not wait for a list of addresses.
         """
         replicas, queries = self._scale(config, replicas, max_concurrent_queries)
-        terms = self._terms(expected_revision, validate_only, comment)
+        options = self._change_options(expected_revision, validate_only, comment)
         if isinstance(target, str):
             backend = operations.worker(
                 name, target, init_args, replicas, queries, environment,
@@ -154,7 +155,7 @@ class Client:
                 self._serve(name, code, init_args, replicas, queries))
             backend = operations.upstream(name, addresses, queries)
         try:
-            made = self._run(operations.create_backend(backend, terms))
+            made = self._run(operations.create_backend(backend, options))
         except BaseException:
             self._local.stop(name)
             raise
@@ -163,14 +164,14 @@ class Client:
         try:
             return self._wait_usable(made, start_timeout)
         except BaseException:
-            self.delete_backend(name, comment="it could not answer")
+            self.delete_backend(name, comment="it did not become ready")
             raise
 
     @staticmethod
     def _scale(
         config: Optional[Mapping[str, int]], replicas: Optional[int], queries: Optional[int]
     ) -> Tuple[int, Optional[int]]:
-        """Replicas, and requests that each works on at once."""
+        """The number of replicas, and the limit of concurrent requests of each."""
         config = config or {}
         unknown = sorted(set(config) - set(_CONFIG))
         if unknown:
@@ -179,26 +180,26 @@ class Client:
         replicas = config.get("num_replicas", 1) if replicas is None else replicas
         queries = config.get("max_concurrent_queries") if queries is None else queries
         if replicas < 1 or (queries is not None and queries < 1):
-            raise ValueError("a backend needs at least 1 replica and 1 request at once")
+            raise ValueError("a backend requires at least 1 replica and 1 concurrent request")
         return replicas, queries
 
     def _serve(
         self, name: str, target: Target, init_args: Tuple[Any, ...], replicas: int,
         queries: Optional[int],
     ) -> List[str]:
-        """Starts to serve code in this process; returns the addresses of its replicas."""
+        """Starts to serve a target in this process; returns the addresses of its replicas."""
         if name in self._local.names:
-            raise errors.AlreadyExists(f"backend {name!r} is served by this client already")
+            raise errors.AlreadyExists(f"this client already serves backend {name!r}")
         return self._local.start(
             name, target, init_args, self._own_host(), replicas,
             queries or serving.default_queries(target))
 
     def _own_host(self) -> str:
-        """The address under which Weir reaches this machine: the one that reaches Weir."""
+        """The address at which Weir reaches this machine: the local one of the route to Weir."""
         host, _, port = self.address.rpartition(":")
         target = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
         with socket.socket(target[0], socket.SOCK_DGRAM) as probe:
-            # Nothing is sent: this only asks for the way.
+            # Sends nothing; connecting a UDP socket only selects the route.
             probe.connect(target[4])
             own: str = probe.getsockname()[0]
         return f"[{own}]" if ":" in own else own
@@ -213,7 +214,7 @@ class Client:
                 raise errors.Unavailable(
                     f"backend {backend.name!r} can't answer: "
                     + (failures[0] if failures else
-                       backend.problem or f"it is still starting after {seconds:g} s"))
+                       backend.problem or f"it is not ready after {seconds:g} s"))
             time.sleep(pause)
             pause = min(pause * 2, 0.5)
             backend = self._run(operations.get_backend(backend.name))
@@ -227,18 +228,18 @@ class Client:
         validate_only: bool = False,
         comment: str = "",
     ) -> None:
-        """Removes a backend; BackendInUse while an endpoint's traffic or shadows name it."""
-        terms = self._terms(expected_revision, validate_only, comment)
-        self._run(operations.delete_backend(name, terms))
+        """Deletes a backend. Raises BackendInUse while a traffic policy or shadow uses it."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        self._run(operations.delete_backend(name, options))
         if not validate_only:
             self._local.stop(name)
 
     def get_backend(self, name: str) -> types.Backend:
-        """One backend, and how its replicas fare."""
+        """Returns one backend with the status of its replicas."""
         return self._run(operations.get_backend(name))
 
     def list_backends(self) -> Dict[str, types.Backend]:
-        """All backends by name."""
+        """Returns all backends by name."""
         return self._run(operations.list_backends())
 
     # Endpoints and their traffic.
@@ -253,13 +254,13 @@ class Client:
         validate_only: bool = False,
         comment: str = "",
     ) -> types.Endpoint:
-        """Adds an endpoint whose requests all go to one backend.
+        """Adds an endpoint that routes all requests to one backend.
 
-        `route` is a plain path for HTTP (`"/fifty"`; `"/files/"` with whatever follows), a gRPC
-        service (`"/pkg.Service/"`) or method. Without one the endpoint is reached by a handle only.
+        `route` is a plain path for HTTP (`"/fifty"`, or the prefix `"/files/"`), a gRPC service
+        (`"/pkg.Service/"`) or method. Without a route, clients call the endpoint only by name.
         """
-        terms = self._terms(expected_revision, validate_only, comment)
-        endpoint = self._run(operations.create_endpoint(name, backend, route, terms))
+        options = self._change_options(expected_revision, validate_only, comment)
+        endpoint = self._run(operations.create_endpoint(name, backend, route, options))
         if not validate_only:
             self._created_endpoints.append(name)
         return endpoint
@@ -272,16 +273,16 @@ class Client:
         validate_only: bool = False,
         comment: str = "",
     ) -> None:
-        """Removes an endpoint; its backends stay."""
-        terms = self._terms(expected_revision, validate_only, comment)
-        self._run(operations.delete_endpoint(name, terms))
+        """Deletes an endpoint, but not its backends."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        self._run(operations.delete_endpoint(name, options))
 
     def get_endpoint(self, name: str) -> types.Endpoint:
-        """One endpoint; its `explain` tells the backend of a shard key without asking again."""
+        """Returns one endpoint; its `explain` computes the backend of a shard key locally."""
         return self._run(operations.get_endpoint(name))
 
     def list_endpoints(self) -> Dict[str, types.Endpoint]:
-        """All endpoints by name."""
+        """Returns all endpoints by name."""
         return self._run(operations.list_endpoints())
 
     def set_traffic(
@@ -293,15 +294,16 @@ class Client:
         validate_only: bool = False,
         comment: str = "",
     ) -> types.TrafficChange:
-        """Replaces the weights of an endpoint, at once. They sum to 1; InvalidTraffic otherwise.
+        """Replaces the weights of an endpoint atomically.
 
-        As few shard keys as can be change their backend; `moved_share` of the answer says how many.
+        Raises InvalidTraffic unless they sum to 1. The change moves the minimum of shard keys;
+        `moved_share` of the result is their share.
         """
-        terms = self._terms(expected_revision, validate_only, comment)
-        return self._run(operations.set_traffic(endpoint, traffic, terms))
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(operations.set_traffic(endpoint, traffic, options))
 
     def get_traffic(self, endpoint: str) -> Dict[str, float]:
-        """The weights of an endpoint."""
+        """Returns the weights of an endpoint."""
         return dict(self.get_endpoint(endpoint).traffic)
 
     def shadow_traffic(
@@ -314,40 +316,41 @@ class Client:
         validate_only: bool = False,
         comment: str = "",
     ) -> types.Endpoint:
-        """Copies a share of an endpoint's requests to a backend; 0 ends that.
+        """Copies a share of an endpoint's requests to a backend; 0 removes the shadow.
 
-        Callers are answered as if it were not there.
+        A shadow does not affect the responses to clients.
         """
-        terms = self._terms(expected_revision, validate_only, comment)
-        return self._run(operations.shadow_traffic(endpoint, backend, proportion, terms))
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(operations.shadow_traffic(endpoint, backend, proportion, options))
 
     # Calling.
 
     def get_handle(self, endpoint: str, *, missing_ok: bool = False) -> Handle:
-        """Calls an endpoint by its name: `handle.remote(data).result()`, or `await` it.
+        """Returns a handle that calls an endpoint by its name: `handle.remote(data).result()`.
 
-        Raises NotFound when there is no such endpoint, unless that is `missing_ok`.
+        The response can also be awaited. Raises NotFound if the endpoint does not exist, unless
+        `missing_ok`.
         """
         if not missing_ok:
             self._run(operations.get_endpoint(endpoint))
         return Handle(self._data, endpoint)
 
-    # Questions.
+    # Reads.
 
     def explain(self, path: str, shard_key: Optional[ShardKey] = None) -> types.Explanation:
-        """Which backend a request gets, and why; `path` is its path or the name of an endpoint."""
+        """Returns the backend of a request, and why; `path` is a path or an endpoint's name."""
         return self._run(operations.explain(path, shard_key))
 
     def stats(self, endpoint: str = "") -> types.Stats:
-        """Counts and latencies since the server started, of one endpoint or all."""
+        """Returns counts and latencies since the server started, of one endpoint or all."""
         return self._run(operations.stats(endpoint))
 
     def shadow_report(self, endpoint: str) -> Dict[str, types.ShadowReport]:
-        """How an endpoint's shadows did, by backend."""
+        """Returns the reports of an endpoint's shadows, by backend."""
         return self._run(operations.shadow_report(endpoint))
 
     def history(self, limit: int = 100, *, before: int = 0) -> List[types.Revision]:
-        """The accepted changes, latest first; those before a revision, if one is given."""
+        """Returns the accepted changes, latest first, optionally only those before a revision."""
         return self._run(operations.history(limit, before))
 
     def rollback(
@@ -359,17 +362,17 @@ class Client:
         validate_only: bool = False,
         comment: str = "",
     ) -> types.StateChange:
-        """Makes the endpoints, or one of them, what they were at a revision.
+        """Restores the endpoints, or one of them, to a revision.
 
-        Every shard key gets the backend back that it had. Backends stay as they are.
+        Each shard key returns to its backend of that revision. Backends do not change.
         """
-        terms = self._terms(expected_revision, validate_only, comment)
-        return self._run(operations.rollback(revision, endpoint, terms))
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(operations.rollback(revision, endpoint, options))
 
     def watch(self, from_revision: int = 0) -> Iterator[types.Change]:
-        """Changes as they happen; the whole state first, unless a revision is given.
+        """Streams changes as they happen, after the whole state or after a given revision.
 
-        Ends when the server does, with Unavailable.
+        Raises Unavailable when the server ends.
         """
         operation = operations.watch(from_revision)
         call = self._channel.unary_stream(
@@ -386,17 +389,17 @@ class Client:
             call.cancel()
 
     def instances(self) -> List[types.Instance]:
-        """The servers that share this state."""
+        """Returns the servers that share this state."""
         return self._run(operations.list_instances())
 
     # The end.
 
     def close(self) -> None:
-        """Removes the backends that this process serves, and whatever can't be without them.
+        """Deletes the backends that this process serves, and the objects that depend on them.
 
-        Those are shadows that they are, and endpoints that this client made and that no other
-        backend answers. A backend that still has a part of some other endpoint's traffic is left
-        where it is, with a warning: its requests fail until that traffic is changed.
+        Those are their shadows, and endpoints that this client created and that have no other
+        backend. If another endpoint still routes traffic to such a backend, the client keeps it and
+        logs a warning: its requests fail until that traffic is changed.
         """
         if self._is_closed:
             return
@@ -406,7 +409,7 @@ class Client:
             if self._local.names:
                 self._remove_local_backends()
         except errors.WeirError as error:
-            log.warning("backends of this program are still known to Weir: %s", error)
+            log.warning("could not delete the backends of this program: %s", error)
         finally:
             for name in self._local.names:
                 self._local.stop(name)
@@ -415,26 +418,26 @@ class Client:
 
     def _remove_local_backends(self) -> None:
         local = set(self._local.names)
-        terms = self._terms(None, False, "the program that served it has ended")
+        options = self._change_options(None, False, "the program that served it ended")
         for endpoint in self.list_endpoints().values():
             for backend in local & set(endpoint.shadows):
-                self._run(operations.shadow_traffic(endpoint.name, backend, 0, terms))
+                self._run(operations.shadow_traffic(endpoint.name, backend, 0, options))
             if endpoint.name in self._created_endpoints and local >= set(endpoint.traffic):
-                self._run(operations.delete_endpoint(endpoint.name, terms))
+                self._run(operations.delete_endpoint(endpoint.name, options))
         for name in sorted(local):
             try:
-                self._run(operations.delete_backend(name, terms))
+                self._run(operations.delete_backend(name, options))
             except errors.BackendInUse as error:
-                log.warning("its program ends, but %s", error)
+                log.warning("could not delete a backend of this program: %s", error)
             except errors.NotFound:
                 pass
 
     # Both.
 
-    def _terms(
+    def _change_options(
         self, expected_revision: Optional[int], validate_only: bool, comment: str
-    ) -> Terms:
-        return Terms(expected_revision, validate_only, comment, self.author)
+    ) -> ChangeOptions:
+        return ChangeOptions(expected_revision, validate_only, comment, self.author)
 
     def _run(self, operation: Operation[T]) -> T:
         call = self._channel.unary_unary(

@@ -1,4 +1,4 @@
-"""What a call ends with when it does not end well; each says what Weir said."""
+"""The errors of failed calls, with Weir's message."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from google.rpc import error_details_pb2, status_pb2
 class WeirError(Exception):
     """A call that ended with a status other than OK.
 
-    `message` is the sentence, `code` the gRPC status, `field` the field of the request that is
-    wrong, and `reason` the rule that refused it (`REVISION_CONFLICT`, ...), where they are known.
+    `message` is Weir's message, `code` the gRPC status, `field` the invalid field of the request,
+    and `reason` the rule that rejected it (`REVISION_CONFLICT`, ...), if known.
     """
 
     code: grpc.StatusCode = grpc.StatusCode.UNKNOWN
@@ -35,7 +35,7 @@ class WeirError(Exception):
 
 
 class NotFound(WeirError):
-    """No such backend, endpoint or revision; the message names those that there are."""
+    """The backend, endpoint or revision does not exist; the message lists the existing ones."""
 
     code = grpc.StatusCode.NOT_FOUND
 
@@ -47,85 +47,85 @@ class AlreadyExists(WeirError):
 
 
 class InvalidArgument(WeirError):
-    """Something in the request can't be right, whatever the state."""
+    """The request is invalid, independently of the state."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class InvalidTraffic(InvalidArgument):
-    """Weights that are no policy, or a proportion outside 0 to 1."""
+    """The weights are invalid, or a proportion is outside 0 to 1."""
 
 
 class InvalidRoute(InvalidArgument):
-    """A route that is none."""
+    """The route is invalid."""
 
 
 class FailedPrecondition(WeirError):
-    """The state is not one in which this can be done."""
+    """The state does not allow the operation."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class BackendInUse(FailedPrecondition):
-    """A policy or a shadow still names the backend."""
+    """A traffic policy or a shadow still uses the backend."""
 
 
 class RevisionConflict(WeirError):
-    """The state has changed: `expected_revision` is not the current one."""
+    """`expected_revision` is not the current revision."""
 
     code = grpc.StatusCode.ABORTED
 
 
 class RevisionNotKept(WeirError):
-    """A revision that is forgotten, or lies in the future."""
+    """The revision is no longer kept, or is in the future."""
 
     code = grpc.StatusCode.OUT_OF_RANGE
 
 
 class Unavailable(WeirError):
-    """Nobody answers: no server, no usable replica, or no store."""
+    """The server, a usable replica or the store is not reachable."""
 
     code = grpc.StatusCode.UNAVAILABLE
 
 
 class DeadlineExceeded(WeirError):
-    """There was no answer in time."""
+    """The deadline passed before the response."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 class ResourceExhausted(WeirError):
-    """A limit is reached."""
+    """A limit was reached."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class Unimplemented(WeirError):
-    """No endpoint takes the path, or the backend has no such method."""
+    """No endpoint matches the path, or the backend does not have the method."""
 
     code = grpc.StatusCode.UNIMPLEMENTED
 
 
 class PermissionDenied(WeirError):
-    """The caller may not do this."""
+    """The caller lacks the permission."""
 
     code = grpc.StatusCode.PERMISSION_DENIED
 
 
 class Unauthenticated(WeirError):
-    """The caller has not said, or not proved, who it is."""
+    """The caller did not authenticate."""
 
     code = grpc.StatusCode.UNAUTHENTICATED
 
 
 class Cancelled(WeirError):
-    """The call was given up."""
+    """The call was cancelled."""
 
     code = grpc.StatusCode.CANCELLED
 
 
 class BackendFailed(WeirError):
-    """The backend's code failed; its process has logged how."""
+    """The backend's code failed; its process logged the error."""
 
     code = grpc.StatusCode.UNKNOWN
 
@@ -139,12 +139,12 @@ _BY_CODE: Dict[grpc.StatusCode, Type[WeirError]] = {
     )
 }
 
-# Fields of requests that are about shares of traffic.
+# Request fields for shares of traffic.
 _TRAFFIC_FIELDS = {"weights", "proportion"}
 
 
 def from_rpc(error: grpc.RpcError) -> WeirError:
-    """The exception for an error of grpcio, with the details that Weir sends."""
+    """Converts an error of grpcio, with the details that Weir sends."""
     code: grpc.StatusCode = error.code()
     message: str = error.details() or code.name
     field, reason, details = _details(error)
@@ -159,8 +159,8 @@ def from_rpc(error: grpc.RpcError) -> WeirError:
 
 
 def _details(error: grpc.RpcError) -> Tuple[Optional[str], Optional[str], Dict[str, str]]:
-    """Field, reason and metadata out of `grpc-status-details-bin`."""
-    # Pairs, of grpcio as of grpc.aio.
+    """Field, reason and metadata of `grpc-status-details-bin`."""
+    # Both grpcio and grpc.aio return pairs.
     trailing = {name: value for name, value in error.trailing_metadata() or ()}
     packed = trailing.get("grpc-status-details-bin")
     if not isinstance(packed, bytes):

@@ -21,7 +21,7 @@ CALL = "/weir.v1.Serve/Call"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How a handle calls."""
+    """The options of a handle."""
 
     shard_key: Optional[str] = None
     method_name: str = ""
@@ -32,26 +32,26 @@ class Options:
 
 
 class Result:
-    """The answer to come of a call.
+    """The pending response of a call.
 
-    `result()` waits for it, `await result` does so in asyncio; both give the value that the
-    backend returned, or raise what the call ended with. `response()` gives it with status, media
-    type, headers and the name of the backend.
+    `result()` waits for it, as does `await result` in asyncio. Both return the backend's value, or
+    raise the error of the call. `response()` returns it with status, media type, headers and the
+    name of the backend.
     """
 
     def __init__(self, call: Any) -> None:
         self._call = call
 
     def result(self, timeout: Optional[float] = None) -> Any:
-        """The value; raises TimeoutError after so many seconds, and a WeirError on failure."""
+        """The value. Raises TimeoutError after `timeout` seconds, and a WeirError on failure."""
         return self.response(timeout).data
 
     def response(self, timeout: Optional[float] = None) -> Response:
-        """The same with all that is known about it."""
+        """The whole response."""
         try:
             message = self._call.result(timeout)
         except grpc.FutureTimeoutError:
-            raise TimeoutError(f"no answer within {timeout} s") from None
+            raise TimeoutError(f"no response within {timeout} s") from None
         except grpc.FutureCancelledError:
             raise errors.Cancelled("the call was cancelled") from None
         except grpc.RpcError as error:
@@ -60,11 +60,11 @@ class Result:
         return Response.of(message, trailing.get(BACKEND))
 
     def done(self) -> bool:
-        """The answer is there, or the call has failed."""
+        """Whether the call has a response or has failed."""
         return bool(self._call.done())
 
     def cancel(self) -> bool:
-        """Gives the call up."""
+        """Cancels the call."""
         return bool(self._call.cancel())
 
     def add_done_callback(self, callback: Callable[["Result"], None]) -> None:
@@ -87,7 +87,7 @@ class Result:
 
 
 class Handle:
-    """Calls one endpoint; `options` makes another handle that calls in another way."""
+    """Calls one endpoint; `options` returns a handle with other options."""
 
     def __init__(self, channel: grpc.Channel, endpoint: str, options: Options = Options()) -> None:
         self.endpoint = endpoint
@@ -109,10 +109,10 @@ class Handle:
         timeout: Optional[float] = None,
         metadata: Optional[Mapping[str, str]] = None,
     ) -> "Handle":
-        """A handle that calls in another way; what is not given stays.
+        """Returns a handle with other options. Omitted options keep their values.
 
-        `shard_key`: the same key reaches the same backend. `method_name`: another method of the
-        backend's class than `__call__`. `timeout`: seconds until DeadlineExceeded.
+        `shard_key`: Weir routes the same key to the same backend. `method_name`: the method of the
+        backend's class, instead of `__call__`. `timeout`: seconds until DeadlineExceeded.
         """
         given: Dict[str, Any] = {
             "method_name": method_name, "http_method": http_method, "http_headers": http_headers,
@@ -125,10 +125,10 @@ class Handle:
             self._channel, self.endpoint, dataclasses.replace(self._options, **changed))
 
     def remote(self, data: Any = None, **kwargs: Any) -> Result:
-        """Calls the endpoint and returns at once.
+        """Starts a call of the endpoint.
 
-        The backend gets `data` as its request's `data`: bytes and text as they are, all else as
-        JSON; and the keyword arguments as its `query_params`.
+        The backend receives `data` as its request's `data` (bytes and text unchanged, anything else
+        as JSON), and the keyword arguments as its `query_params`.
         """
         options = self._options
         body, content_type = payload.encode(data)
@@ -153,6 +153,6 @@ class Handle:
 def call_metadata(
     endpoint: str, shard_key: Optional[str], options: Options
 ) -> Tuple[Tuple[str, str], ...]:
-    """What goes with a dynamic call."""
+    """The metadata of a dynamic call."""
     key = ((SHARD_KEY, shard_key),) if shard_key else ()
     return ((ENDPOINT, endpoint), *key, *options.metadata)

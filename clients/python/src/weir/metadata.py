@@ -1,4 +1,4 @@
-"""The metadata that Weir reads and writes, for calls with stubs that you already have.
+"""The metadata that Weir reads and writes, for calls with existing stubs.
 
     channel = weir.intercept(grpc.insecure_channel("127.0.0.1:8000"))
     greeter = helloworld_pb2_grpc.GreeterStub(channel)
@@ -30,9 +30,9 @@ _current: contextvars.ContextVar[Optional[str]] = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def shard_key(key: ShardKey) -> Iterator[None]:
-    """Gives all calls in this block, through `intercept` or a handle, a shard key.
+    """Sets the shard key of all calls in this block that use `intercept` or a handle.
 
-    The key may be any printable ASCII text; raises ValueError otherwise. It is kept for the thread
+    The key may be any printable ASCII text; raises ValueError otherwise. It applies to the thread
     or the asyncio task.
     """
     token = _current.set(checked(key))
@@ -43,22 +43,22 @@ def shard_key(key: ShardKey) -> Iterator[None]:
 
 
 def current_shard_key() -> Optional[str]:
-    """The shard key of the block that this is called in."""
+    """The shard key of the current block."""
     return _current.get()
 
 
 def checked(key: ShardKey) -> str:
-    """A shard key as it may stand in metadata."""
+    """Checks that a shard key is valid in metadata."""
     text = key.decode("latin-1") if isinstance(key, bytes) else key
     if not text or any(not " " <= character <= "~" for character in text) or text != text.strip():
         raise ValueError(
-            f"shard key {key!r} can't be sent: metadata takes printable ASCII without spaces at "
-            "the ends; send its hash or base64")
+            f"invalid shard key {key!r}: metadata allows only printable ASCII without spaces at "
+            "the ends; use its hash or base64")
     return text
 
 
 def intercept(channel: grpc.Channel) -> grpc.Channel:
-    """A channel whose calls carry the shard key of `with weir.shard_key(...)`."""
+    """A channel whose calls send the shard key of `with weir.shard_key(...)`."""
     return grpc.intercept_channel(channel, ShardKeyInterceptor())
 
 
@@ -141,5 +141,5 @@ class _AioStreamStream(grpc.aio.StreamStreamClientInterceptor):
 
 
 def aio_interceptors() -> List[Any]:
-    """The same for `grpc.aio.insecure_channel(..., interceptors=weir.aio_interceptors())`."""
+    """The interceptors for `grpc.aio.insecure_channel(interceptors=weir.aio_interceptors())`."""
     return [_AioUnaryUnary(), _AioUnaryStream(), _AioStreamUnary(), _AioStreamStream()]

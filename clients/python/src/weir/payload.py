@@ -1,4 +1,4 @@
-"""What goes to and comes from a backend by a dynamic call (`weir.v1.Serve`)."""
+"""Requests and responses of dynamic calls (`weir.v1.Serve`)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BYTES = "application/octet-stream"
 
 
 def encode(value: Any) -> Tuple[bytes, str]:
-    """A value as bytes, and their media type: bytes and text as they are, all else as JSON.
+    """Encodes a value, with its media type: bytes and text unchanged, anything else as JSON.
 
-    Raises TypeError when the value has no JSON form.
+    Raises TypeError if the value has no JSON form.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value), BYTES
@@ -27,7 +27,7 @@ def encode(value: Any) -> Tuple[bytes, str]:
 
 
 def decode(payload: bytes, content_type: str) -> Any:
-    """The value that bytes of a media type stand for; bytes, where that is not known."""
+    """Decodes bytes of a media type; returns bytes for other media types."""
     kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower() or JSON
     if kind == JSON or kind.endswith("+json"):
@@ -40,34 +40,34 @@ def decode(payload: bytes, content_type: str) -> Any:
 
 @dataclass(frozen=True)
 class Request:
-    """What a backend is asked: an HTTP request, or a call by handle."""
+    """A request to a backend: an HTTP request, or a call by handle."""
 
     body: bytes
     content_type: str
     endpoint: str
-    """The endpoint that the request came to."""
+    """The endpoint of the request."""
     method: str
-    """`GET`, `POST`, ...; empty for a call by handle that doesn't say."""
+    """`GET`, `POST`, ...; empty for a call by handle that does not set it."""
     path: str
-    """Without the query."""
+    """The path without the query."""
     query_params: Mapping[str, str]
-    """The last value of each name; all of them are in `query`."""
+    """The last value of each name; `query` has all values."""
     query: str
     headers: Mapping[str, str]
-    """By names in lower case; several values of a name are joined with commas."""
+    """Headers by name in lower case; several values of a name are joined with commas."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """gRPC's metadata, by names in lower case."""
+    """gRPC's metadata, by name in lower case."""
     shard_key: Optional[str] = None
     is_shadow: bool = False
-    """This is a copy, whose answer goes to nobody: leave side effects out."""
+    """Whether this is a copy, whose response is discarded: omit side effects."""
 
     @property
     def data(self) -> Any:
-        """The body as a value: of JSON, text, or as it is. Raises ValueError for broken JSON."""
+        """The body as a value: parsed JSON, text, or bytes. Raises ValueError for invalid JSON."""
         return decode(self.body, self.content_type)
 
     def json(self) -> Any:
-        """The body as JSON, whatever its type says."""
+        """The body as JSON, independently of its media type."""
         return json.loads(self.body) if self.body else None
 
     @classmethod
@@ -94,9 +94,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What a backend answers, with everything that an HTTP client can see of it.
+    """A response of a backend, with its HTTP status and headers.
 
-    A backend may return any value instead: bytes, text, or what has a JSON form.
+    A backend may return a plain value instead: bytes, text, or a value with a JSON form.
     """
 
     body: bytes
@@ -104,11 +104,11 @@ class Response:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     backend: Optional[str] = None
-    """Who answered. Set for callers only."""
+    """The backend that answered. Set only for callers."""
 
     @property
     def data(self) -> Any:
-        """The body as a value: of JSON, text, or as it is."""
+        """The body as a value: parsed JSON, text, or bytes."""
         return decode(self.body, self.content_type)
 
     def message(self) -> serve_pb2.CallResponse:

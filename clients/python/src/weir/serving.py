@@ -1,9 +1,9 @@
-"""Python code as a backend: a gRPC server that answers `weir.v1.Serve` with a class or a function.
+"""Python backends: a gRPC server that implements `weir.v1.Serve` with a class or a function.
 
-A class is made once for each replica, with the arguments that `create_backend` got, and called once
-for each request, through `__call__` or the method that the handle names. A function is called as it
-is. Both get a `weir.Request` and return bytes, text, anything that has a JSON form, or a
-`weir.Response`. Coroutine functions run on an event loop of the replica's own.
+Each replica creates one instance of a class, with the arguments of `create_backend`, and calls it
+for each request, through `__call__` or the method that the handle names. A function is called
+directly. Both receive a `weir.Request` and return bytes, text, a value with a JSON form, or a
+`weir.Response`. Coroutine functions run on the replica's own event loop.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ Target = Union[Type[Any], Callable[..., Any]]
 
 log = logging.getLogger("weir")
 
-# Requests that a replica works on at once, unless it is told: code is not taken to be thread-safe,
-# coroutines are taken to wait for others most of the time.
+# The default limits of concurrent requests of a replica: functions may not be thread-safe, and
+# coroutines wait most of the time.
 SYNC_QUERIES = 1
 ASYNC_QUERIES = 100
 
-# The largest body of a request, as Weir's default `max-message-bytes`. The message around it has the
-# headers of the request too, which Weir limits to 16 KiB by default.
+# The size limit of a request body, as Weir's default `max-message-bytes`. Its message also contains
+# the headers of the request, which Weir limits to 16 KiB by default.
 MAX_BODY_BYTES = 4 << 20
 _MAX_MESSAGE_BYTES = MAX_BODY_BYTES + (64 << 10)
 
 
 def load(path: str) -> Target:
-    """The class or function of an import path, `module:Name`."""
+    """Imports the class or function at an import path, `module:Name`."""
     module_name, _, name = path.partition(":")
     if not module_name or not name:
-        raise ValueError(f"{path!r} is no import path: give module:Class")
+        raise ValueError(f"invalid import path {path!r}: use module:Class")
     target: Any = importlib.import_module(module_name)
     for part in name.split("."):
         target = getattr(target, part)
@@ -51,22 +51,22 @@ def load(path: str) -> Target:
 
 
 def check(target: Any) -> Target:
-    """Raises TypeError unless a backend can be made of it."""
+    """Returns the target. Raises TypeError if it cannot be a backend."""
     if inspect.isclass(target):
         if "__call__" not in dir(target):
-            raise TypeError(f"class {target.__name__} has no __call__, so it answers no requests")
+            raise TypeError(f"class {target.__name__} has no __call__, so it cannot serve")
     elif not callable(target):
         raise TypeError(f"{target!r} is neither a class nor a function")
     return target  # type: ignore[no-any-return]
 
 
 def is_async(target: Target) -> bool:
-    """Whether requests are answered by a coroutine function."""
+    """Whether a coroutine function answers requests."""
     return inspect.iscoroutinefunction(target.__call__ if inspect.isclass(target) else target)
 
 
 def default_queries(target: Target) -> int:
-    """Requests that one replica works on at once, unless it is told."""
+    """The default limit of concurrent requests of a replica."""
     return ASYNC_QUERIES if is_async(target) else SYNC_QUERIES
 
 
@@ -78,7 +78,7 @@ class Replica:
     ) -> None:
         """Listens on an address, `host:0` for a free port, or `unix:/path`.
 
-        Whatever the class's constructor raises is raised here.
+        Raises the exceptions of the class's constructor.
         """
         self._instance: Any = target(*init_args) if inspect.isclass(target) else target
         self._loop: Optional[asyncio.AbstractEventLoop] = None
@@ -95,16 +95,16 @@ class Replica:
         self._server.start()
 
     def answer(self, message: serve_pb2.CallRequest, context: Any) -> serve_pb2.CallResponse:
-        """One request; failures become the status of the call."""
+        """Answers one request; failures become the status of the call."""
         if len(message.payload) > MAX_BODY_BYTES:
             context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"the body is over the limit of {MAX_BODY_BYTES} bytes")
+                f"the body exceeds the limit of {MAX_BODY_BYTES} bytes")
         request = Request.of(message, {key: value for key, value in context.invocation_metadata()})
         method = self._method(message.method_name)
         if method is None:
             context.abort(
-                grpc.StatusCode.UNIMPLEMENTED, f"there is no method {message.method_name!r}")
+                grpc.StatusCode.UNIMPLEMENTED, f"no method {message.method_name!r}")
             raise AssertionError("abort raises")
         try:
             value = method(request)
@@ -116,7 +116,7 @@ class Replica:
         except concurrent.futures.CancelledError:
             context.abort(grpc.StatusCode.CANCELLED, "the call ended before the backend did")
         except Exception:
-            # What went wrong is for those who run the backend, not for its callers.
+            # Details of a failure are for the operator of the backend, not for clients.
             log.exception("a request to %s failed", request.endpoint or "a backend")
             context.abort(grpc.StatusCode.UNKNOWN, "the backend failed")
         raise AssertionError("abort raises")
@@ -137,7 +137,7 @@ class Replica:
         return Response(body, content_type)
 
     def _run(self, awaitable: Awaitable[Any], context: Any) -> Any:
-        """Waits for it on the replica's loop; a call that ends before cancels it."""
+        """Runs a coroutine on the replica's loop, and cancels it if the call ends first."""
         async def wait() -> Any:
             return await awaitable
 
@@ -155,9 +155,9 @@ class Replica:
             return self._loop
 
     def stop(self, grace: float = 5.0) -> None:
-        """Takes no more requests, and waits so many seconds for those that run.
+        """Rejects new requests, and waits at most the given seconds for running ones.
 
-        Coroutines that run after that are cancelled with their calls.
+        Then cancels the calls that still run, and their coroutines.
         """
         self._server.stop(grace).wait()
         self._workers.shutdown(wait=False)
@@ -166,12 +166,12 @@ class Replica:
                 asyncio.run_coroutine_threadsafe(_end_loop(), self._loop)
 
     def wait(self) -> None:
-        """Until it is stopped."""
+        """Waits until the replica is stopped."""
         self._server.wait_for_termination()
 
 
 async def _end_loop() -> None:
-    """Cancels what still runs on the loop, lets it end, and stops the loop."""
+    """Cancels the tasks of the loop, waits for them, and stops the loop."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
@@ -214,7 +214,7 @@ class LocalBackends:
         return [replica.address for replica in started]
 
     def stop(self, name: str) -> None:
-        """Stops a backend; nothing happens when it isn't here."""
+        """Stops a backend; has no effect if this process does not serve it."""
         for replica in self._replicas.pop(name, []):
             replica.stop()
 

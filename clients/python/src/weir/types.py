@@ -1,4 +1,4 @@
-"""What the admin service tells, as plain values."""
+"""The messages of the admin service as plain values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Replica:
     last_failure: str
     pid: Optional[int]
     restarts: int
-    """How often a worker's process was started again."""
+    """The number of restarts of a worker's process."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Backend:
     """`upstream`, `worker` or `handler`."""
     description: str
     addresses: Tuple[str, ...]
-    """Of an upstream."""
+    """The addresses of an upstream."""
     command: Tuple[str, ...]
-    """Of a worker."""
+    """The command of a worker."""
     endpoints: Tuple[str, ...]
-    """Those whose traffic or shadows name it."""
+    """The endpoints whose traffic policy or shadows use the backend."""
     revision: int
     usable: bool
-    """It can be expected to answer, as the server asked sees it."""
+    """Whether the backend is expected to answer, as seen by the called server."""
     problem: str
-    """Why not, if not."""
+    """Why the backend is not usable; empty if it is."""
     replicas: Tuple[Replica, ...]
 
     @classmethod
@@ -89,14 +89,14 @@ class Endpoint:
 
     name: str
     route: str
-    """Empty for one that is called by name only."""
+    """The route; empty if clients call the endpoint only by name."""
     traffic: Mapping[str, float]
     """The weight of each backend; they sum to 1."""
     shadows: Mapping[str, float]
-    """The share of requests that is copied to each."""
+    """The share of requests that Weir copies to each shadow."""
     revision: int
     affinity: AffinityMap
-    """Whose each shard key is."""
+    """The owners of shard keys."""
 
     @classmethod
     def of(cls, message: admin_pb2.Endpoint) -> "Endpoint":
@@ -111,17 +111,17 @@ class Endpoint:
         )
 
     def explain(self, shard_key: ShardKey) -> Owner:
-        """The backend that a shard key has, computed here, as of this revision."""
+        """Computes locally the backend of a shard key at this revision."""
         return self.affinity.explain(shard_key)
 
 
 @dataclass(frozen=True)
 class TrafficChange:
-    """What `set_traffic` did, or with `validate_only` would do."""
+    """The effect of `set_traffic`; with `validate_only`, the effect that it would have."""
 
     endpoint: Endpoint
     moved_share: float
-    """The share, 0 to 1, of all shard keys whose backend changes."""
+    """The share of all shard keys whose backend changes, 0 to 1."""
     revision: int
     warnings: Tuple[str, ...]
 
@@ -137,17 +137,17 @@ class TrafficChange:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Which endpoint and backend a request gets, and why."""
+    """The endpoint and the backend of a request, and the reason."""
 
     endpoint: str
     route: str
     backend: Optional[str]
-    """None without a shard key: `traffic` decides by chance."""
+    """None without a shard key, because Weir then selects at random by `traffic`."""
     traffic: Mapping[str, float]
     copied_to: Mapping[str, Optional[bool]]
-    """For each shadow whether the request is copied; None when chance decides."""
+    """Whether the request is copied to each shadow; None if Weir decides at random."""
     text: str
-    """The same in words."""
+    """The explanation as text."""
 
     @classmethod
     def of(cls, message: admin_pb2.ExplainRouteResponse) -> "Explanation":
@@ -182,7 +182,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class BackendStats:
-    """What one backend did for one endpoint."""
+    """The figures of one backend of one endpoint."""
 
     endpoint: str
     backend: str
@@ -193,18 +193,18 @@ class BackendStats:
     requests_per_second: float
     in_flight: int
     statuses: Mapping[str, int]
-    """Requests by the name of their gRPC status."""
+    """The number of finished requests by the name of their gRPC status."""
     latency: Latency
 
     @property
     def errors(self) -> int:
-        """Requests that did not end with OK."""
+        """The number of requests that did not end with OK."""
         return sum(count for name, count in self.statuses.items() if name != "OK")
 
 
 @dataclass(frozen=True)
 class Stats:
-    """The figures of a span of time, of the server that was asked."""
+    """The figures of a time span, of the called server."""
 
     time: datetime.datetime
     seconds: float
@@ -212,7 +212,7 @@ class Stats:
     revision: int
     connections: int
     unrouted: int
-    """Requests that no endpoint took."""
+    """The number of requests that matched no endpoint."""
 
     @classmethod
     def of(cls, message: admin_pb2.Stats) -> "Stats":
@@ -226,7 +226,7 @@ class Stats:
         )
 
     def requests(self, endpoint: str, *, shadow: bool = False) -> Dict[str, int]:
-        """Requests of an endpoint by the backend that answered them, or got copies of them."""
+        """The requests of an endpoint, by the backend that answered them or received copies."""
         return {
             stats.backend: stats.requests
             for stats in self.backends
@@ -250,14 +250,14 @@ def _backend_stats(message: admin_pb2.BackendStats) -> BackendStats:
 
 @dataclass(frozen=True)
 class FieldDifference:
-    """A field in which answers of a shadow differ from those that callers got."""
+    """A field in which responses of a shadow differ from those of the primary."""
 
     method: str
     field: str
     count: int
     share: float
     noise: bool
-    """It differs about as often anyway."""
+    """Whether the field differs about as often without a cause."""
     primary: str
     shadow: str
     """Both values of one example, as JSON."""
@@ -265,7 +265,7 @@ class FieldDifference:
 
 @dataclass(frozen=True)
 class ShadowReport:
-    """How a shadow did, as the server that was asked has seen it."""
+    """The report of a shadow, as seen by the called server."""
 
     endpoint: str
     backend: str
@@ -278,7 +278,7 @@ class ShadowReport:
     equal: int
     differing: int
     drops: Mapping[str, int]
-    """Copies not made or given up, by reason."""
+    """Dropped copies by reason."""
     fields: Tuple[FieldDifference, ...]
     primary_latency: Latency
     shadow_latency: Latency
@@ -326,7 +326,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """What happens to a backend or an endpoint from one state to another."""
+    """A change of a backend or an endpoint from one state to another."""
 
     action: str
     """`add`, `change` or `remove`."""
@@ -335,9 +335,9 @@ class ObjectChange:
     name: str
     description: str
     fields: Tuple[Tuple[str, str, str], ...]
-    """What differs: path, value before, value after, as JSON."""
+    """The differences: path, value before and value after, as JSON."""
     moved_share: float
-    """Of an endpoint: the share of its shard keys whose backend is another."""
+    """For an endpoint: the share of its shard keys whose backend changes."""
 
     @classmethod
     def of(cls, message: admin_pb2.ObjectChange) -> "ObjectChange":
@@ -354,10 +354,10 @@ class ObjectChange:
 
 @dataclass(frozen=True)
 class StateChange:
-    """What `rollback` did, or with `validate_only` would do."""
+    """The effect of `rollback`; with `validate_only`, the effect that it would have."""
 
     changes: Tuple[ObjectChange, ...]
-    """Empty when nothing is different, which makes no revision."""
+    """Empty if nothing differs; then the server creates no revision."""
     revision: int
     warnings: Tuple[str, ...]
 
@@ -372,12 +372,12 @@ class StateChange:
 
 @dataclass(frozen=True)
 class Change:
-    """One revision as `watch` tells it: what is different, as it is after it."""
+    """One revision of `watch`: the changed objects after the change."""
 
     revision: int
     time: datetime.datetime
     snapshot: bool
-    """This is the whole state: what is not named does not exist."""
+    """Whether this is the whole state. Objects that it does not contain do not exist."""
     backends: Mapping[str, Backend]
     deleted_backends: Tuple[str, ...]
     endpoints: Mapping[str, Endpoint]
@@ -413,7 +413,7 @@ class Instance:
     revision: int
     leader: bool
     answering: bool
-    """It is the one that was asked."""
+    """Whether this is the called server."""
 
     @classmethod
     def of(cls, message: admin_pb2.Instance) -> "Instance":

@@ -1,6 +1,6 @@
 """`python -m weir.worker module:Class`: one worker process of a backend.
 
-Weir starts it, names the socket to listen on in WEIR_WORKER_SOCKET, and ends it with SIGTERM.
+Weir starts it with the socket to listen on in WEIR_WORKER_SOCKET, and stops it with SIGTERM.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from weir import serving
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m weir.worker", description=__doc__)
-    parser.add_argument("target", help="the class or function that answers, module:Name")
-    parser.add_argument("--init-args", default="[]", help="JSON list for the class's constructor")
-    parser.add_argument("--max-queries", type=int, help="requests that it works on at once")
+    parser.add_argument("target", help="the class or function that answers requests, module:Name")
+    parser.add_argument(
+        "--init-args", default="[]", help="arguments of the class's constructor, a JSON list")
+    parser.add_argument("--max-queries", type=int, help="the limit of concurrent requests")
     arguments = parser.parse_args()
     socket = os.environ.get("WEIR_WORKER_SOCKET")
     if not socket:
-        sys.exit("WEIR_WORKER_SOCKET is not set: this is a program for Weir to run, see "
+        sys.exit("WEIR_WORKER_SOCKET is not set: Weir starts this program, see "
                  "`weir backend create --worker`")
     logging.basicConfig(format="%(levelname)s %(message)s")
-    # As `python -m` does, but for scripts that are started in another way too.
+    # As `python -m` does, but also for scripts started in another way.
     sys.path.insert(0, os.getcwd())
     target = serving.load(arguments.target)
     queries = arguments.max_queries or serving.default_queries(target)

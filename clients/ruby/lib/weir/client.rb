@@ -1,22 +1,24 @@
 # frozen_string_literal: true
 
 module Weir
-  # Changes and shows how a Weir routes, and calls its endpoints. All calls raise a Weir::Error when they fail.
+  # A client of a running Weir: changes and reads its routing, and calls its endpoints. Calls raise
+  # a Weir::Error when they fail.
   #
-  # Changes take `expected_revision:` (refused with RevisionConflict when another change came first),
-  # `validate_only:` (tells what it would do, and does nothing) and `comment:` (for the history). What they return are
-  # the messages of protos/weir/admin/v1/admin.proto.
+  # Changes take `expected_revision:` (RevisionConflict if it is not the current revision),
+  # `validate_only:` (returns the effect without making the change) and `comment:` (the reason, for
+  # the history). They return the messages of protos/weir/admin/v1/admin.proto.
   class Client
-    # Where the server takes calls.
+    # The data address of the server.
     attr_reader :data_address
-    # The whole admin service, for what has no method here.
+    # The stub of the whole admin service, for RPCs without a method here.
     attr_reader :admin
 
-    # `author` is told in the history with each change. `data_address` is where the server takes calls, if that is not
-    # where it says itself. `timeout` is seconds for each call of the admin service.
+    # `author` is the author of changes in the history. `data_address` is the data address, if it
+    # differs from the one that the server reports. `timeout` is the timeout of admin calls in
+    # seconds.
     #
-    # `credentials`, a GRPC::Core::ChannelCredentials, and `token` are for the admin port, `data_credentials` for the
-    # data port; without them a port is called in plaintext.
+    # `credentials`, a GRPC::Core::ChannelCredentials, and `token` are for the admin port,
+    # `data_credentials` for the data port; without them, connections are plaintext.
     def initialize(address, author: nil, data_address: nil, timeout: 10, credentials: :this_channel_is_insecure,
                    token: nil, data_credentials: :this_channel_is_insecure)
       interceptors = token ? [Token.new(token, address, credentials)] : []
@@ -26,86 +28,88 @@ module Weir
       @serve = V1::Serve::Stub.new(@data_address, data_credentials)
     end
 
-    # A backend of gRPC servers that run by themselves.
+    # Adds an upstream backend: gRPC servers that Weir does not start.
     def create_backend(name, addresses, **terms)
       backend = Admin::V1::Backend.new(name: name, upstream: Admin::V1::UpstreamKind.new(addresses: addresses))
       change(:create_backend, Admin::V1::CreateBackendRequest.new(backend: backend), terms)
     end
 
-    # FAILED_PRECONDITION while an endpoint's traffic or shadows name it.
+    # Deletes a backend. Raises FailedPrecondition while a traffic policy or shadow uses it.
     def delete_backend(name, **terms)
       change(:delete_backend, Admin::V1::DeleteBackendRequest.new(name: name), terms)
     end
 
-    # All backends, sorted by name.
+    # Returns all backends, sorted by name.
     def list_backends
       ask(:list_backends, Admin::V1::ListBackendsRequest.new).backends.to_a
     end
 
-    # An endpoint whose requests all go to one backend. Without a route only handles reach it.
+    # Adds an endpoint that routes all requests to one backend. Without a route, clients call it
+    # only by name.
     def create_endpoint(name, backend:, route: '', **terms)
       request = Admin::V1::CreateEndpointRequest.new(name: name, route: route, backend: backend)
       change(:create_endpoint, request, terms)
     end
 
-    # The endpoint's backends stay.
+    # Deletes an endpoint, but not its backends.
     def delete_endpoint(name, **terms)
       change(:delete_endpoint, Admin::V1::DeleteEndpointRequest.new(name: name), terms)
     end
 
-    # One endpoint, with the intervals that AffinityMap takes.
+    # Returns one endpoint, with the intervals for AffinityMap.
     def get_endpoint(name)
       ask(:get_endpoint, Admin::V1::GetEndpointRequest.new(name: name))
     end
 
-    # All endpoints, sorted by name.
+    # Returns all endpoints, sorted by name.
     def list_endpoints
       ask(:list_endpoints, Admin::V1::ListEndpointsRequest.new).endpoints.to_a
     end
 
-    # Replaces the weights of an endpoint, at once: `set_traffic('model', { 'v1' => 0.9, 'v2' => 0.1 })`.
+    # Replaces the weights of an endpoint atomically: `set_traffic('model', { 'v1' => 0.9, 'v2' =>
+    # 0.1 })`.
     def set_traffic(endpoint, traffic, **terms)
       weights = traffic.map { |backend, weight| Admin::V1::BackendWeight.new(backend: backend, weight: weight) }
       change(:set_traffic, Admin::V1::SetTrafficRequest.new(endpoint: endpoint, weights: weights), terms)
     end
 
-    # The weights of an endpoint by backend.
+    # Returns the weights of an endpoint by backend.
     def get_traffic(endpoint)
       get_endpoint(endpoint).weights.to_h { |weight| [weight.backend, weight.weight] }
     end
 
-    # Copies a share of an endpoint's requests to a backend; 0 ends that.
+    # Copies a share of an endpoint's requests to a backend; 0 removes the shadow.
     def shadow_traffic(endpoint, backend, proportion, **terms)
       request = Admin::V1::ShadowTrafficRequest.new(endpoint: endpoint, backend: backend, proportion: proportion)
       change(:shadow_traffic, request, terms)
     end
 
-    # How an endpoint's shadows did.
+    # Returns the reports of an endpoint's shadows.
     def shadow_report(endpoint)
       ask(:get_shadow_report, Admin::V1::GetShadowReportRequest.new(endpoint: endpoint)).reports.to_a
     end
 
-    # Which backend a request by name gets, and why. AffinityMap computes the same without asking.
+    # Returns the backend of a call by name, and the reason. AffinityMap computes the same locally.
     def explain(endpoint, shard_key = '')
       ask(:explain_route, Admin::V1::ExplainRouteRequest.new(endpoint: endpoint, shard_key: shard_key.b))
     end
 
-    # Counts and latencies since the server started, of one endpoint or all.
+    # Returns counts and latencies since the server started, of one endpoint or all.
     def stats(endpoint = '')
       ask(:get_stats, Admin::V1::GetStatsRequest.new(endpoint: endpoint))
     end
 
-    # The accepted changes, latest first.
+    # Returns the accepted changes, latest first.
     def history(limit = 100)
       ask(:list_revisions, Admin::V1::ListRevisionsRequest.new(limit: limit)).revisions.to_a
     end
 
-    # Makes the endpoints, or one of them, what they were at a revision.
+    # Restores the endpoints, or one of them, to a revision.
     def rollback(revision, endpoint: '', **terms)
       change(:rollback, Admin::V1::RollbackRequest.new(revision: revision, endpoint: endpoint), terms)
     end
 
-    # Calls an endpoint by its name.
+    # Returns a handle that calls an endpoint by its name.
     def get_handle(endpoint)
       Handle.new(@serve, endpoint)
     end
@@ -126,11 +130,11 @@ module Weir
       ask(method, request)
     end
 
-    # Where the server that was asked takes calls, as seen from here.
+    # The data address of the server, as reachable from here.
     def learn_data_address(address)
       instances = ask(:list_instances, Admin::V1::ListInstancesRequest.new).instances
       host, _, port = instances.find(&:answering).data_address.rpartition(':')
-      # It listens everywhere: there where its admin port is, too.
+      # The server listens on all addresses, so the admin port's host also works.
       host = address.rpartition(':').first if ['0.0.0.0', '[::]'].include?(host)
       "#{host}:#{port}"
     end

@@ -6,14 +6,14 @@ require 'google/rpc/error_details_pb'
 require 'google/rpc/status_pb'
 
 module Weir
-  # What a call ended with when it did not end well, in Weir's words.
+  # The error of a failed call, with Weir's message.
   class Error < StandardError
     # The gRPC status code, a constant of GRPC::Core::StatusCodes.
     attr_reader :code
-    # The field of the request that is wrong, and the rule that refused it ("REVISION_CONFLICT", ...), where they are
+    # The invalid field of the request, and the rule that rejected it ("REVISION_CONFLICT", ...), if
     # known.
     attr_reader :field, :reason
-    # What belongs to the reason.
+    # The metadata of the reason.
     attr_reader :metadata
 
     def initialize(error)
@@ -42,7 +42,7 @@ module Weir
   class AlreadyExists < Error; end
   class InvalidArgument < Error; end
   class FailedPrecondition < Error; end
-  # The state has changed: the expected revision is not the current one.
+  # The expected revision is not the current one.
   class RevisionConflict < Error; end
   class Unavailable < Error; end
   class DeadlineExceeded < Error; end
@@ -62,7 +62,7 @@ module Weir
   }.freeze
   private_constant :BY_CODE
 
-  # Raises what gRPC raises in a block as an Error.
+  # Converts exceptions of gRPC in a block to an Error.
   def self.translating
     yield
   rescue GRPC::BadStatus => e

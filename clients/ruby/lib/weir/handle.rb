@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
 module Weir
-  # What a backend has answered to a call by name.
+  # The response to a call by name.
   Response = Struct.new(:body, :content_type, :status, :backend, keyword_init: true) do
-    # The body as a value: of JSON, text, or as it is.
+    # The body as a value: parsed JSON, text, or bytes.
     def data
       kind = content_type.split(';').first.to_s.strip
       return JSON.parse(body) if kind == 'application/json' || kind.end_with?('+json')
@@ -12,7 +12,7 @@ module Weir
     end
   end
 
-  # Calls one endpoint by its name, without a .proto. `options` makes another handle that calls in another way.
+  # Calls one endpoint by its name, without a .proto. `options` returns a handle with other options.
   class Handle
     def initialize(stub, endpoint, settings = {})
       @stub = stub
@@ -20,19 +20,20 @@ module Weir
       @settings = settings
     end
 
-    # What is not given stays as it is. `timeout` is in seconds.
+    # Omitted options keep their values. `timeout` is in seconds.
     def options(shard_key: nil, method_name: nil, timeout: nil)
       given = { shard_key: shard_key, method_name: method_name, timeout: timeout }.compact
       Handle.new(@stub, @endpoint, @settings.merge(given))
     end
 
-    # Calls the endpoint and returns its value. The backend gets the data as its request's data: a String as text, or
-    # as bytes if its encoding is binary, all else as JSON; and the keywords as the query. Raises a Weir::Error.
+    # Calls the endpoint and returns the value of the response. A String is sent as text, or as
+    # bytes if its encoding is binary, anything else as JSON, and the keywords as the query. Raises
+    # a Weir::Error.
     def call(data = nil, **query)
       response(data, **query).data
     end
 
-    # The same with all that is known about the answer.
+    # Calls the endpoint and returns the whole response.
     def response(data = nil, **query)
       body, content_type = encode(data)
       request = V1::CallRequest.new(

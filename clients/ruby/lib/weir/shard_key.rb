@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module Weir
-  # Gives calls a shard key, whatever stub they are made by: the same key reaches the same backend.
+  # Sets the shard key of calls of any stub; Weir routes the same key to the same backend.
   #
   #   greeter = Helloworld::Greeter::Stub.new(address, :this_channel_is_insecure, interceptors: [Weir::ShardKey.new])
   #   Weir.shard_key('user-7') { greeter.say_hello(request) }
@@ -23,8 +23,8 @@ module Weir
     end
   end
 
-  # Gives all calls of this thread in a block, through the interceptor ShardKey or a handle, a shard key. The key may
-  # be any printable ASCII text.
+  # Sets the shard key of this thread's calls in a block, for handles and stubs with the interceptor
+  # ShardKey. The key may be any printable ASCII text.
   def self.shard_key(key)
     before = Thread.current[:weir_shard_key]
     Thread.current[:weir_shard_key] = key

@@ -1,15 +1,15 @@
 # frozen_string_literal: true
 
 module Weir
-  # Shows a token with each call.
+  # Sends a token with each call.
   class Token < GRPC::ClientInterceptor
     LOOPBACK = /\A(127\.[\d.]+|localhost|\[::1\]):/
 
-    # Raises ArgumentError when it would go over a network in plaintext.
+    # Raises ArgumentError if the token would be sent in plaintext over a network.
     def initialize(token, address, credentials)
       super()
       if credentials == :this_channel_is_insecure && !LOOPBACK.match?(address)
-        raise ArgumentError, "a token goes to #{address} with credentials only"
+        raise ArgumentError, "sending a token to #{address} requires credentials"
       end
       @value = "Bearer #{token}"
     end

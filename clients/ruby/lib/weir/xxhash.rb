@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module Weir
-  # XXH64, in Ruby since no library with a seed is packaged everywhere; checked by the published vectors.
+  # XXH64 in Ruby, because no packaged library supports a seed; tested with the published vectors.
   # Source: the xxHash specification, section "XXH64 algorithm description".
   module XXH64
     MASK = 0xffff_ffff_ffff_ffff
@@ -43,7 +43,7 @@ module Weir
       avalanche(hash)
     end
 
-    # The hash of all whole stripes of 32 bytes, and where they end.
+    # The hash of all whole stripes of 32 bytes, and the position after them.
     def stripes(bytes, seed)
       return [(seed + PRIMES[4]) & MASK, 0] if bytes.bytesize < 32
 

@@ -8,11 +8,11 @@ import java.util.concurrent.atomic.AtomicReference;
 import weir.ShardKey;
 import weir.WeirClient;
 
-/** A tenth of the demo's users for greeter-v2, and back. Run it against {@code make run}. */
+/** Moves a share of the demo's users to greeter-v2, and back. Run it against {@code make run}. */
 final class Canary {
   private Canary() {}
 
-  /** Calls with a stub that knows nothing of Weir; tells how many users each backend has. */
+  /** Calls with an ordinary stub, and returns the number of users of each backend. */
   private static Map<String, Integer> count(WeirClient client) {
     Map<String, Integer> answered = new TreeMap<>(Map.of("greeter-v1", 0, "greeter-v2", 0));
     for (int user = 0; user < 200; user++) {

@@ -6,7 +6,8 @@ from weir.v1 import serve_pb2 as weir_dot_v1_dot_serve__pb2
 
 
 class ServeStub(object):
-    """On Weir's data port. Backends of any kind implement the same service to answer such calls.
+    """The service of Weir's data port for such calls. Backends of any kind implement the same service
+    to answer them.
     """
 
     def __init__(self, channel):
@@ -23,16 +24,17 @@ class ServeStub(object):
 
 
 class ServeServicer(object):
-    """On Weir's data port. Backends of any kind implement the same service to answer such calls.
+    """The service of Weir's data port for such calls. Backends of any kind implement the same service
+    to answer them.
     """
 
     def Call(self, request, context):
-        """Calls the endpoint that the metadata `x-serve-endpoint` names, as its traffic policy says; with
-        `x-serve-shard-key` like any other call. NOT_FOUND when there is no such endpoint, UNIMPLEMENTED when
-        the backend does not take dynamic calls.
+        """Calls the endpoint that the metadata `x-serve-endpoint` names. Weir applies the traffic policy
+        and `x-serve-shard-key` as for any other call. NOT_FOUND if the endpoint does not exist,
+        UNIMPLEMENTED if the backend does not support dynamic calls.
 
-        Requests of plain HTTP to an endpoint whose route is a plain path, or to `/weir.v1.Serve/Call` with the
-        header `x-serve-endpoint`, reach the backend as calls of this method too.
+        Weir also converts plain HTTP requests to calls of this method: those to an endpoint whose
+        route is a plain path, and those to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -54,7 +56,8 @@ def add_ServeServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Serve(object):
-    """On Weir's data port. Backends of any kind implement the same service to answer such calls.
+    """The service of Weir's data port for such calls. Backends of any kind implement the same service
+    to answer them.
     """
 
     @staticmethod

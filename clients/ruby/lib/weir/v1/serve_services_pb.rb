@@ -7,7 +7,8 @@ require 'weir/v1/serve_pb'
 module Weir
   module V1
     module Serve
-      # On Weir's data port. Backends of any kind implement the same service to answer such calls.
+      # The service of Weir's data port for such calls. Backends of any kind implement the same service
+      # to answer them.
       class Service
 
         include ::GRPC::GenericService
@@ -16,12 +17,12 @@ module Weir
         self.unmarshal_class_method = :decode
         self.service_name = 'weir.v1.Serve'
 
-        # Calls the endpoint that the metadata `x-serve-endpoint` names, as its traffic policy says; with
-        # `x-serve-shard-key` like any other call. NOT_FOUND when there is no such endpoint, UNIMPLEMENTED when
-        # the backend does not take dynamic calls.
+        # Calls the endpoint that the metadata `x-serve-endpoint` names. Weir applies the traffic policy
+        # and `x-serve-shard-key` as for any other call. NOT_FOUND if the endpoint does not exist,
+        # UNIMPLEMENTED if the backend does not support dynamic calls.
         #
-        # Requests of plain HTTP to an endpoint whose route is a plain path, or to `/weir.v1.Serve/Call` with the
-        # header `x-serve-endpoint`, reach the backend as calls of this method too.
+        # Weir also converts plain HTTP requests to calls of this method: those to an endpoint whose
+        # route is a plain path, and those to `/weir.v1.Serve/Call` with the header `x-serve-endpoint`.
         rpc :Call, ::Weir::V1::CallRequest, ::Weir::V1::CallResponse
       end
 

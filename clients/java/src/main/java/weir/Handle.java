@@ -12,9 +12,9 @@ import weir.v1.CallRequest;
 import weir.v1.CallResponse;
 import weir.v1.ServeGrpc;
 
-/** Calls one endpoint by its name, without a .proto. The {@code with...} methods make other handles. */
+/** Calls one endpoint by its name, without a .proto. The {@code with...} methods return handles with other options. */
 public final class Handle {
-  /** What a backend has answered. */
+  /** The response of a backend. */
   public record Response(ByteString body, String contentType, int status, String backend) {
     /** The body as text. */
     public String text() {
@@ -42,37 +42,37 @@ public final class Handle {
     return new Handle(stub, endpoint, new Options(key, method, contentType, query, timeout));
   }
 
-  /** The same key reaches the same backend. */
+  /** Sets the shard key; Weir routes the same key to the same backend. */
   public Handle withShardKey(String key) {
     return with(ShardKey.checked(key), options.methodName, options.contentType, options.query, options.timeout);
   }
 
-  /** Another method of the object behind the backend. */
+  /** Sets the method of the backend's object. */
   public Handle withMethod(String name) {
     return with(options.shardKey, name, options.contentType, options.query, options.timeout);
   }
 
-  /** The media type of what is sent; JSON unless said. */
+  /** Sets the media type of the body; the default is JSON. */
   public Handle withContentType(String type) {
     return with(options.shardKey, options.methodName, type, options.query, options.timeout);
   }
 
-  /** Reaches the backend as the query of an HTTP request does; encoded as in a URL. */
+  /** Sets the URL-encoded query, which the backend receives like that of an HTTP request. */
   public Handle withQuery(String query) {
     return with(options.shardKey, options.methodName, options.contentType, query, options.timeout);
   }
 
-  /** Until DEADLINE_EXCEEDED. */
+  /** Sets the time until DEADLINE_EXCEEDED. */
   public Handle withTimeout(Duration timeout) {
     return with(options.shardKey, options.methodName, options.contentType, options.query, timeout);
   }
 
-  /** Sends a body and waits for the answer. */
+  /** Sends a body and returns the response. */
   public Response call(String body) {
     return call(ByteString.copyFromUtf8(body));
   }
 
-  /** Sends a body and waits for the answer. */
+  /** Sends a body and returns the response. */
   public Response call(ByteString body) {
     Metadata headers = new Metadata();
     headers.put(ShardKey.ENDPOINT, endpoint);

@@ -4,12 +4,12 @@ import io.grpc.ClientInterceptor;
 import io.grpc.Metadata;
 import io.grpc.stub.MetadataUtils;
 
-/** The metadata that Weir reads and writes, for calls with stubs that you already have. */
+/** The metadata that Weir reads and writes, for calls with existing stubs. */
 public final class ShardKey {
-  /** The same key reaches the same backend. */
+  /** The shard key; Weir routes the same key to the same backend. */
   public static final Metadata.Key<String> HEADER = key("x-serve-shard-key");
 
-  /** In trailers: who has answered. */
+  /** In trailers: the backend that answered. */
   public static final Metadata.Key<String> BACKEND = key("x-serve-backend");
 
   /** Marks a copy of a request. */
@@ -24,10 +24,10 @@ public final class ShardKey {
   }
 
   /**
-   * Gives the calls of a stub a shard key: {@code stub.withInterceptors(ShardKey.of("user-7"))}.
+   * Sets the shard key of a stub's calls: {@code stub.withInterceptors(ShardKey.of("user-7"))}.
    *
    * @param key any printable ASCII text
-   * @throws IllegalArgumentException for any other
+   * @throws IllegalArgumentException for any other key
    */
   public static ClientInterceptor of(String key) {
     Metadata headers = new Metadata();
@@ -39,8 +39,8 @@ public final class ShardKey {
     boolean printable = key.chars().allMatch(character -> character >= ' ' && character <= '~');
     if (key.isEmpty() || !printable || !key.equals(key.trim())) {
       throw new IllegalArgumentException(
-          "shard key '" + key + "' can't be sent: metadata takes printable ASCII without spaces at the ends; "
-              + "send its hash or base64");
+          "invalid shard key '" + key + "': metadata allows only printable ASCII without spaces at the ends; "
+              + "use its hash or base64");
     }
     return key;
   }

@@ -42,8 +42,9 @@ import weir.admin.v1.Stats;
 import weir.admin.v1.UpstreamKind;
 
 /**
- * Changes and shows how a Weir routes, and calls its endpoints. May be used by many threads. What calls return are the
- * messages of {@code protos/weir/admin/v1/admin.proto}; they throw {@link WeirException}.
+ * A client of a running Weir: changes and reads its routing, and calls its endpoints. Thread-safe.
+ * Calls return the messages of {@code protos/weir/admin/v1/admin.proto}, and throw {@link
+ * WeirException}.
  *
  * <pre>{@code
  * try (WeirClient client = WeirClient.connect("127.0.0.1:8001")) {
@@ -67,16 +68,16 @@ public final class WeirClient implements AutoCloseable {
     data = open.apply(dataAddress);
   }
 
-  /** A client of the Weir whose admin port is at host:port. */
+  /** Connects to the admin port at host:port. */
   public static WeirClient connect(String address) {
     return connect(address, thisUser(), target -> ManagedChannelBuilder.forTarget(target).usePlaintext().build());
   }
 
   /**
-   * The same with channels of your own making.
+   * Connects with channels that the caller creates.
    *
-   * @param author told in the history with each change
-   * @param open makes a channel to an address
+   * @param author the author of changes in the history
+   * @param open creates a channel to an address
    */
   public static WeirClient connect(String address, String author, Function<String, ManagedChannel> open) {
     ManagedChannel admin = open.apply(address);
@@ -93,12 +94,12 @@ public final class WeirClient implements AutoCloseable {
     try {
       host = InetAddress.getLocalHost().getHostName();
     } catch (UnknownHostException nameless) {
-      // There are machines whose name nobody knows.
+      // Some machines have no resolvable name.
     }
     return System.getProperty("user.name") + "@" + host;
   }
 
-  /** Where the server that was asked takes calls, as seen from here. */
+  /** The data address of the server, as reachable from here. */
   private static String learnDataAddress(Channel admin, String address) {
     ListInstancesRequest request = ListInstancesRequest.getDefaultInstance();
     String told =
@@ -106,10 +107,10 @@ public final class WeirClient implements AutoCloseable {
             .filter(Instance::getAnswering)
             .map(Instance::getDataAddress)
             .findFirst()
-            .orElseThrow(() -> new IllegalStateException("the server does not say where it takes calls"));
+            .orElseThrow(() -> new IllegalStateException("the server does not report its data address"));
     int colon = told.lastIndexOf(':');
     String host = told.substring(0, colon);
-    // It listens everywhere: there where its admin port is, too.
+    // The server listens on all addresses, so the admin port's host also works.
     boolean everywhere = host.equals("0.0.0.0") || host.equals("[::]");
     return (everywhere ? address.substring(0, address.lastIndexOf(':')) : host) + told.substring(colon);
   }
@@ -130,152 +131,152 @@ public final class WeirClient implements AutoCloseable {
     return translating(() -> call.apply(stub(admin)));
   }
 
-  private ChangeNote note(Terms terms) {
-    return ChangeNote.newBuilder().setAuthor(author).setComment(terms.comment()).build();
+  private ChangeNote note(ChangeOptions options) {
+    return ChangeNote.newBuilder().setAuthor(author).setComment(options.comment()).build();
   }
 
-  /** The connection to the admin port, for what has no method here. */
+  /** The connection to the admin port, for RPCs without a method here. */
   public Channel admin() {
     return admin;
   }
 
-  /** The connection to the data port, for stubs that you have. */
+  /** The connection to the data port, for existing stubs. */
   public Channel data() {
     return data;
   }
 
-  /** Where the server takes calls. */
+  /** The data address of the server. */
   public String dataAddress() {
     return dataAddress;
   }
 
-  /** A backend of gRPC servers that run by themselves. */
+  /** Adds an upstream backend: gRPC servers that Weir does not start. */
   public Backend createBackend(String name, List<String> addresses) {
-    return createBackend(name, addresses, Terms.NONE);
+    return createBackend(name, addresses, ChangeOptions.NONE);
   }
 
-  /** The same on terms. */
-  public Backend createBackend(String name, List<String> addresses, Terms terms) {
+  /** The same with options. */
+  public Backend createBackend(String name, List<String> addresses, ChangeOptions options) {
     UpstreamKind upstream = UpstreamKind.newBuilder().addAllAddresses(addresses).build();
     CreateBackendRequest.Builder request =
         CreateBackendRequest.newBuilder()
             .setBackend(Backend.newBuilder().setName(name).setUpstream(upstream))
-            .setValidateOnly(terms.validateOnly())
-            .setNote(note(terms));
-    terms.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
     return ask(admin -> admin.createBackend(request.build()));
   }
 
-  /** FAILED_PRECONDITION while an endpoint's traffic or shadows name it. */
+  /** Deletes a backend. Throws FAILED_PRECONDITION while a traffic policy or shadow uses it. */
   public void deleteBackend(String name) {
-    deleteBackend(name, Terms.NONE);
+    deleteBackend(name, ChangeOptions.NONE);
   }
 
-  /** The same on terms. */
-  public void deleteBackend(String name, Terms terms) {
+  /** The same with options. */
+  public void deleteBackend(String name, ChangeOptions options) {
     DeleteBackendRequest.Builder request =
         DeleteBackendRequest.newBuilder()
             .setName(name)
-            .setValidateOnly(terms.validateOnly())
-            .setNote(note(terms));
-    terms.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
     ask(admin -> admin.deleteBackend(request.build()));
   }
 
-  /** All backends, sorted by name. */
+  /** Returns all backends, sorted by name. */
   public List<Backend> listBackends() {
     return ask(admin -> admin.listBackends(ListBackendsRequest.getDefaultInstance())).getBackendsList();
   }
 
-  /** An endpoint whose requests all go to one backend. With an empty route only handles reach it. */
+  /** Adds an endpoint that routes all requests to one backend. With an empty route, clients call it only by name. */
   public Endpoint createEndpoint(String name, String route, String backend) {
-    return createEndpoint(name, route, backend, Terms.NONE);
+    return createEndpoint(name, route, backend, ChangeOptions.NONE);
   }
 
-  /** The same on terms. */
-  public Endpoint createEndpoint(String name, String route, String backend, Terms terms) {
+  /** The same with options. */
+  public Endpoint createEndpoint(String name, String route, String backend, ChangeOptions options) {
     CreateEndpointRequest.Builder request =
         CreateEndpointRequest.newBuilder()
             .setName(name)
             .setRoute(route)
             .setBackend(backend)
-            .setValidateOnly(terms.validateOnly())
-            .setNote(note(terms));
-    terms.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
     return ask(admin -> admin.createEndpoint(request.build()));
   }
 
-  /** The endpoint's backends stay. */
+  /** Deletes an endpoint, but not its backends. */
   public void deleteEndpoint(String name) {
-    deleteEndpoint(name, Terms.NONE);
+    deleteEndpoint(name, ChangeOptions.NONE);
   }
 
-  /** The same on terms. */
-  public void deleteEndpoint(String name, Terms terms) {
+  /** The same with options. */
+  public void deleteEndpoint(String name, ChangeOptions options) {
     DeleteEndpointRequest.Builder request =
         DeleteEndpointRequest.newBuilder()
             .setName(name)
-            .setValidateOnly(terms.validateOnly())
-            .setNote(note(terms));
-    terms.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
     ask(admin -> admin.deleteEndpoint(request.build()));
   }
 
-  /** One endpoint, with the intervals that {@link AffinityMap} takes. */
+  /** Returns one endpoint, with the intervals for {@link AffinityMap}. */
   public Endpoint getEndpoint(String name) {
     return ask(admin -> admin.getEndpoint(GetEndpointRequest.newBuilder().setName(name).build()));
   }
 
-  /** All endpoints, sorted by name. */
+  /** Returns all endpoints, sorted by name. */
   public List<Endpoint> listEndpoints() {
     return ask(admin -> admin.listEndpoints(ListEndpointsRequest.getDefaultInstance())).getEndpointsList();
   }
 
-  /** Replaces the weights of an endpoint, at once. They sum to 1. */
+  /** Replaces the weights of an endpoint atomically. They must sum to 1. */
   public SetTrafficResponse setTraffic(String endpoint, Map<String, Double> traffic) {
-    return setTraffic(endpoint, traffic, Terms.NONE);
+    return setTraffic(endpoint, traffic, ChangeOptions.NONE);
   }
 
-  /** The same on terms. */
-  public SetTrafficResponse setTraffic(String endpoint, Map<String, Double> traffic, Terms terms) {
+  /** The same with options. */
+  public SetTrafficResponse setTraffic(String endpoint, Map<String, Double> traffic, ChangeOptions options) {
     SetTrafficRequest.Builder request =
         SetTrafficRequest.newBuilder()
             .setEndpoint(endpoint)
-            .setValidateOnly(terms.validateOnly())
-            .setNote(note(terms));
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
     new TreeMap<>(traffic)
         .forEach(
             (backend, weight) ->
                 request.addWeights(BackendWeight.newBuilder().setBackend(backend).setWeight(weight)));
-    terms.expectedRevision().ifPresent(request::setExpectedRevision);
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
     return ask(admin -> admin.setTraffic(request.build()));
   }
 
-  /** Copies a share of an endpoint's requests to a backend; 0 ends that. */
+  /** Copies a share of an endpoint's requests to a backend; 0 removes the shadow. */
   public Endpoint shadowTraffic(String endpoint, String backend, double proportion) {
-    return shadowTraffic(endpoint, backend, proportion, Terms.NONE);
+    return shadowTraffic(endpoint, backend, proportion, ChangeOptions.NONE);
   }
 
-  /** The same on terms. */
-  public Endpoint shadowTraffic(String endpoint, String backend, double proportion, Terms terms) {
+  /** The same with options. */
+  public Endpoint shadowTraffic(String endpoint, String backend, double proportion, ChangeOptions options) {
     ShadowTrafficRequest.Builder request =
         ShadowTrafficRequest.newBuilder()
             .setEndpoint(endpoint)
             .setBackend(backend)
             .setProportion(proportion)
-            .setValidateOnly(terms.validateOnly())
-            .setNote(note(terms));
-    terms.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
     return ask(admin -> admin.shadowTraffic(request.build()));
   }
 
-  /** How an endpoint's shadows did. */
+  /** Returns the reports of an endpoint's shadows. */
   public List<ShadowReport> shadowReport(String endpoint) {
     GetShadowReportRequest request = GetShadowReportRequest.newBuilder().setEndpoint(endpoint).build();
     return ask(admin -> admin.getShadowReport(request)).getReportsList();
   }
 
-  /** Which backend a request by name gets, and why. {@link AffinityMap} computes the same without asking. */
+  /** Returns the backend of a call by name, and the reason. {@link AffinityMap} computes the same locally. */
   public ExplainRouteResponse explain(String endpoint, String shardKey) {
     ExplainRouteRequest request =
         ExplainRouteRequest.newBuilder()
@@ -285,35 +286,35 @@ public final class WeirClient implements AutoCloseable {
     return ask(admin -> admin.explainRoute(request));
   }
 
-  /** Counts and latencies since the server started, of one endpoint, or all with an empty name. */
+  /** Returns counts and latencies since the server started, of one endpoint, or of all if the name is empty. */
   public Stats stats(String endpoint) {
     return ask(admin -> admin.getStats(GetStatsRequest.newBuilder().setEndpoint(endpoint).build()));
   }
 
-  /** The accepted changes, latest first. */
+  /** Returns the accepted changes, latest first. */
   public List<Revision> history(int limit) {
     return ask(admin -> admin.listRevisions(ListRevisionsRequest.newBuilder().setLimit(limit).build()))
         .getRevisionsList();
   }
 
-  /** Makes an endpoint, or all with an empty name, what they were at a revision. */
+  /** Restores an endpoint, or all if the name is empty, to a revision. */
   public RollbackResponse rollback(long revision, String endpoint) {
-    return rollback(revision, endpoint, Terms.NONE);
+    return rollback(revision, endpoint, ChangeOptions.NONE);
   }
 
-  /** The same on terms. */
-  public RollbackResponse rollback(long revision, String endpoint, Terms terms) {
+  /** The same with options. */
+  public RollbackResponse rollback(long revision, String endpoint, ChangeOptions options) {
     RollbackRequest.Builder request =
         RollbackRequest.newBuilder()
             .setRevision(revision)
             .setEndpoint(endpoint)
-            .setValidateOnly(terms.validateOnly())
-            .setNote(note(terms));
-    terms.expectedRevision().ifPresent(request::setExpectedRevision);
+            .setValidateOnly(options.validateOnly())
+            .setNote(note(options));
+    options.expectedRevision().ifPresent(request::setExpectedRevision);
     return ask(admin -> admin.rollback(request.build()));
   }
 
-  /** Calls an endpoint by its name. */
+  /** Returns a handle that calls an endpoint by its name. */
   public Handle handle(String endpoint) {
     return new Handle(data, endpoint);
   }

@@ -10,7 +10,7 @@ import io.grpc.StatusRuntimeException;
 import java.util.Map;
 import java.util.Optional;
 
-/** What a call ended with when it did not end well, in Weir's words. */
+/** The error of a failed call, with Weir's message. */
 public final class WeirException extends RuntimeException {
   private static final long serialVersionUID = 1;
   private static final Metadata.Key<byte[]> DETAILS =
@@ -55,17 +55,17 @@ public final class WeirException extends RuntimeException {
     return code;
   }
 
-  /** The field of the request that is wrong, where it is known. */
+  /** The invalid field of the request, if known. */
   public Optional<String> field() {
     return field.isEmpty() ? Optional.empty() : Optional.of(field);
   }
 
-  /** The rule that refused it ("REVISION_CONFLICT", ...), where there is one. */
+  /** The rule that rejected the request ("REVISION_CONFLICT", ...), if known. */
   public Optional<String> reason() {
     return reason.isEmpty() ? Optional.empty() : Optional.of(reason);
   }
 
-  /** What belongs to the reason. */
+  /** The metadata of the reason. */
   public Map<String, String> metadata() {
     return metadata == null ? Map.of() : metadata;
   }

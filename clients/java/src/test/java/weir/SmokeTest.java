@@ -22,9 +22,10 @@ import weir.admin.v1.Interval;
 import weir.v1.CallRequest;
 
 /**
- * Against the server that WEIR_ADMIN names. It has backends dynamic and dynamic-2, which answer a dynamic call with the
- * request as it came, and an endpoint greeter on /helloworld.Greeter/ with half of the traffic for each of typed and
- * typed-2. WEIR_VECTORS is protos/vectors/affinity.json.
+ * Tests the client against the server at WEIR_ADMIN. The server has backends dynamic and dynamic-2,
+ * which return the request of a dynamic call unchanged, and an endpoint greeter on
+ * /helloworld.Greeter/ that splits its traffic evenly between typed and typed-2. WEIR_VECTORS is
+ * the path of protos/vectors/affinity.json.
  */
 final class SmokeTest {
   private static final Map<String, Double> HALF = Map.of("dynamic", 0.5, "dynamic-2", 0.5);
@@ -34,7 +35,7 @@ final class SmokeTest {
 
   private static void check(boolean condition, Object seen) {
     if (!condition) {
-      throw new AssertionError("not as it should be: " + seen);
+      throw new AssertionError("check failed: " + seen);
     }
     passed++;
   }
@@ -47,7 +48,7 @@ final class SmokeTest {
       check(!error.getMessage().isEmpty(), error);
       return error;
     }
-    throw new AssertionError("this should have been refused");
+    throw new AssertionError("expected an error");
   }
 
   private static void administration(WeirClient client) {
@@ -64,12 +65,12 @@ final class SmokeTest {
     WeirException error =
         refused(Status.Code.INVALID_ARGUMENT, "weights", () -> client.setTraffic("java", Map.of("dynamic", 0.9)));
     check(error.getMessage().contains("sum to 1"), error);
-    check(client.setTraffic("java", HALF, Terms.onlyValidate()).getMovedShare() == 0.5, "");
+    check(client.setTraffic("java", HALF, ChangeOptions.onlyValidate()).getMovedShare() == 0.5, "");
     long before = client.history(1).get(0).getRevision();
-    error = refused(Status.Code.ABORTED, "", () -> client.setTraffic("java", HALF, Terms.expecting(0)));
+    error = refused(Status.Code.ABORTED, "", () -> client.setTraffic("java", HALF, ChangeOptions.expecting(0)));
     check(error.reason().orElse("").equals("REVISION_CONFLICT"), error);
     check(error.metadata().get("current_revision").equals(Long.toString(before)), error.metadata());
-    client.setTraffic("java", HALF, Terms.comment("from Java"));
+    client.setTraffic("java", HALF, ChangeOptions.comment("from Java"));
     check(client.history(1).get(0).getComment().equals("from Java"), "");
     check(client.history(1).get(0).getAuthor().contains("@"), "");
     check(client.shadowTraffic("java", "dynamic-2", 1).getShadows(0).getProportion() == 1, "");
@@ -124,7 +125,7 @@ final class SmokeTest {
     }
     try {
       ShardKey.of("ключ");
-      check(false, "a key that can't be sent");
+      check(false, "an invalid key was accepted");
     } catch (IllegalArgumentException expected) {
       passed++;
     }

@@ -6,15 +6,17 @@ from weir.admin.v1 import admin_pb2 as weir_dot_admin_dot_v1_dot_admin__pb2
 
 
 class AdminStub(object):
-    """Every refused change changes nothing. Errors carry google.rpc.BadRequest (which field) or
-    google.rpc.ErrorInfo (which rule) in `grpc-status-details-bin`.
+    """A rejected change has no effect. Errors contain google.rpc.BadRequest (the invalid field) or
+    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`.
 
-    Changes take `expected_revision`: if it is set and not the current revision, the change is
-    refused with ABORTED. With `validate_only` the answer is what it would be, and nothing changes.
-    `note` says who makes the change and why, for the history. A change that was answered is stored.
+    Changes have common fields. If `expected_revision` is set and is not the current revision, the
+    server rejects the change with ABORTED. With `validate_only`, the server returns the response
+    without making the change. `note` contains the author and the reason, for the history. When the
+    server responds with OK, the change is stored.
 
-    While the store can't be reached changes get UNAVAILABLE, and answers carry the trailing metadata
-    `x-weir-stale` with the reason: they tell what is served, which may not be the latest.
+    While the store is not reachable, the server rejects changes with UNAVAILABLE. Responses then
+    have the trailing metadata `x-weir-stale` with the reason: they show the state that the server
+    serves, which may not be the latest.
     """
 
     def __init__(self, channel):
@@ -161,89 +163,94 @@ class AdminStub(object):
 
 
 class AdminServicer(object):
-    """Every refused change changes nothing. Errors carry google.rpc.BadRequest (which field) or
-    google.rpc.ErrorInfo (which rule) in `grpc-status-details-bin`.
+    """A rejected change has no effect. Errors contain google.rpc.BadRequest (the invalid field) or
+    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`.
 
-    Changes take `expected_revision`: if it is set and not the current revision, the change is
-    refused with ABORTED. With `validate_only` the answer is what it would be, and nothing changes.
-    `note` says who makes the change and why, for the history. A change that was answered is stored.
+    Changes have common fields. If `expected_revision` is set and is not the current revision, the
+    server rejects the change with ABORTED. With `validate_only`, the server returns the response
+    without making the change. `note` contains the author and the reason, for the history. When the
+    server responds with OK, the change is stored.
 
-    While the store can't be reached changes get UNAVAILABLE, and answers carry the trailing metadata
-    `x-weir-stale` with the reason: they tell what is served, which may not be the latest.
+    While the store is not reachable, the server rejects changes with UNAVAILABLE. Responses then
+    have the trailing metadata `x-weir-stale` with the reason: they show the state that the server
+    serves, which may not be the latest.
     """
 
     def CreateBackend(self, request, context):
-        """ALREADY_EXISTS when the name is taken; NOT_FOUND when no such handler is registered.
+        """Adds a backend. ALREADY_EXISTS if the name is taken; NOT_FOUND if the handler is not
+        registered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateBackend(self, request, context):
-        """Replaces what a backend is; requests that have started finish where they are.
+        """Replaces the definition of a backend. Running requests finish on the old one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBackend(self, request, context):
-        """FAILED_PRECONDITION while an endpoint's policy or shadow names it.
+        """Deletes a backend. FAILED_PRECONDITION while a traffic policy or shadow uses it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBackend(self, request, context):
-        """NOT_FOUND when there is none.
+        """Returns a backend. NOT_FOUND if it does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBackends(self, request, context):
-        """All backends, and how they fare on this server.
+        """Lists all backends and their status on this server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateEndpoint(self, request, context):
-        """The first backend gets weight 1. ALREADY_EXISTS when the name or the route is taken.
+        """Adds an endpoint with one backend of weight 1. ALREADY_EXISTS if the name or the route is
+        taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEndpoint(self, request, context):
-        """Its backends stay.
+        """Deletes an endpoint, but not its backends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEndpoint(self, request, context):
-        """With its affinity map, by which clients can compute the backend of a shard key.
+        """Returns an endpoint and its affinity map, from which clients can compute the backend of a shard
+        key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEndpoints(self, request, context):
-        """All endpoints with their affinity maps.
+        """Lists all endpoints and their affinity maps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetTraffic(self, request, context):
-        """Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
+        """Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetRateLimit(self, request, context):
-        """Sets how many requests per second an endpoint takes, or that it takes all.
+        """Sets or removes the rate limit of an endpoint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -257,108 +264,109 @@ class AdminServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetShadowComparison(self, request, context):
-        """Replaces how the answers of an endpoint's shadows are compared with those of its callers. Other rules for
-        fields and metadata begin the reports anew.
+        """Replaces the rules that compare the responses of an endpoint's shadows with the primary's.
+        Changed rules for fields or metadata reset the reports.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetShadowReport(self, request, context):
-        """How an endpoint's shadows did, and what differs. Each server tells what it has seen itself.
+        """Returns the reports of an endpoint's shadows. Each server reports only its own requests.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResetShadowReport(self, request, context):
-        """Begins the reports anew.
+        """Resets the reports of an endpoint's shadows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExplainRoute(self, request, context):
-        """Which endpoint and backend a request gets, and why.
+        """Explains which endpoint and backend Weir selects for a request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Apply(self, request, context):
-        """Makes the whole state what the configuration says, as one change, or changes nothing. Backends and
-        endpoints that it does not name are removed, but for handlers under their own names, which servers add.
+        """Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
+        that the configuration does not contain, except handlers under their own names, which servers
+        add.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRevisions(self, request, context):
-        """The accepted changes that are kept, latest first.
+        """Lists the kept revisions, latest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRevision(self, request, context):
-        """A revision, and the whole state as of then. OUT_OF_RANGE when it is not kept.
+        """Returns a revision and the whole state at it. OUT_OF_RANGE if it is not kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompareRevisions(self, request, context):
-        """What is different between two revisions.
+        """Returns the differences between two revisions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Rollback(self, request, context):
-        """Makes the endpoints what they were at a revision, affinity maps included; backends stay as they are.
-        FAILED_PRECONDITION when a backend of that time is gone.
+        """Restores the endpoints to a revision, including their affinity maps, but not the backends.
+        FAILED_PRECONDITION if a backend of that revision no longer exists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListInstances(self, request, context):
-        """The servers that share this state.
+        """Lists the servers that share this state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AdoptState(self, request, context):
-        """Replaces the state of a server by the one in its store, which has another history.
+        """Replaces the state of a server with the state in its store, which has another history.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreState(self, request, context):
-        """Replaces what the store contains by the state and the history of a server.
+        """Replaces the content of the store with the state and the history of a server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Changes as they happen.
+        """Streams changes as they happen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStats(self, request, context):
-        """Counts and latencies since the server started.
+        """Returns counts and latencies since the server started.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchStats(self, request, context):
-        """The same for each interval, as it ends.
+        """Streams counts and latencies of each interval when it ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -510,15 +518,17 @@ def add_AdminServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Admin(object):
-    """Every refused change changes nothing. Errors carry google.rpc.BadRequest (which field) or
-    google.rpc.ErrorInfo (which rule) in `grpc-status-details-bin`.
+    """A rejected change has no effect. Errors contain google.rpc.BadRequest (the invalid field) or
+    google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`.
 
-    Changes take `expected_revision`: if it is set and not the current revision, the change is
-    refused with ABORTED. With `validate_only` the answer is what it would be, and nothing changes.
-    `note` says who makes the change and why, for the history. A change that was answered is stored.
+    Changes have common fields. If `expected_revision` is set and is not the current revision, the
+    server rejects the change with ABORTED. With `validate_only`, the server returns the response
+    without making the change. `note` contains the author and the reason, for the history. When the
+    server responds with OK, the change is stored.
 
-    While the store can't be reached changes get UNAVAILABLE, and answers carry the trailing metadata
-    `x-weir-stale` with the reason: they tell what is served, which may not be the latest.
+    While the store is not reachable, the server rejects changes with UNAVAILABLE. Responses then
+    have the trailing metadata `x-weir-stale` with the reason: they show the state that the server
+    serves, which may not be the latest.
     """
 
     @staticmethod

@@ -8,15 +8,17 @@ module Weir
   module Admin
     module V1
       module Admin
-        # Every refused change changes nothing. Errors carry google.rpc.BadRequest (which field) or
-        # google.rpc.ErrorInfo (which rule) in `grpc-status-details-bin`.
+        # A rejected change has no effect. Errors contain google.rpc.BadRequest (the invalid field) or
+        # google.rpc.ErrorInfo (the violated rule) in `grpc-status-details-bin`.
         #
-        # Changes take `expected_revision`: if it is set and not the current revision, the change is
-        # refused with ABORTED. With `validate_only` the answer is what it would be, and nothing changes.
-        # `note` says who makes the change and why, for the history. A change that was answered is stored.
+        # Changes have common fields. If `expected_revision` is set and is not the current revision, the
+        # server rejects the change with ABORTED. With `validate_only`, the server returns the response
+        # without making the change. `note` contains the author and the reason, for the history. When the
+        # server responds with OK, the change is stored.
         #
-        # While the store can't be reached changes get UNAVAILABLE, and answers carry the trailing metadata
-        # `x-weir-stale` with the reason: they tell what is served, which may not be the latest.
+        # While the store is not reachable, the server rejects changes with UNAVAILABLE. Responses then
+        # have the trailing metadata `x-weir-stale` with the reason: they show the state that the server
+        # serves, which may not be the latest.
         class Service
 
           include ::GRPC::GenericService
@@ -25,62 +27,66 @@ module Weir
           self.unmarshal_class_method = :decode
           self.service_name = 'weir.admin.v1.Admin'
 
-          # ALREADY_EXISTS when the name is taken; NOT_FOUND when no such handler is registered.
+          # Adds a backend. ALREADY_EXISTS if the name is taken; NOT_FOUND if the handler is not
+          # registered.
           rpc :CreateBackend, ::Weir::Admin::V1::CreateBackendRequest, ::Weir::Admin::V1::Backend
-          # Replaces what a backend is; requests that have started finish where they are.
+          # Replaces the definition of a backend. Running requests finish on the old one.
           rpc :UpdateBackend, ::Weir::Admin::V1::UpdateBackendRequest, ::Weir::Admin::V1::Backend
-          # FAILED_PRECONDITION while an endpoint's policy or shadow names it.
+          # Deletes a backend. FAILED_PRECONDITION while a traffic policy or shadow uses it.
           rpc :DeleteBackend, ::Weir::Admin::V1::DeleteBackendRequest, ::Weir::Admin::V1::DeleteBackendResponse
-          # NOT_FOUND when there is none.
+          # Returns a backend. NOT_FOUND if it does not exist.
           rpc :GetBackend, ::Weir::Admin::V1::GetBackendRequest, ::Weir::Admin::V1::Backend
-          # All backends, and how they fare on this server.
+          # Lists all backends and their status on this server.
           rpc :ListBackends, ::Weir::Admin::V1::ListBackendsRequest, ::Weir::Admin::V1::ListBackendsResponse
-          # The first backend gets weight 1. ALREADY_EXISTS when the name or the route is taken.
+          # Adds an endpoint with one backend of weight 1. ALREADY_EXISTS if the name or the route is
+          # taken.
           rpc :CreateEndpoint, ::Weir::Admin::V1::CreateEndpointRequest, ::Weir::Admin::V1::Endpoint
-          # Its backends stay.
+          # Deletes an endpoint, but not its backends.
           rpc :DeleteEndpoint, ::Weir::Admin::V1::DeleteEndpointRequest, ::Weir::Admin::V1::DeleteEndpointResponse
-          # With its affinity map, by which clients can compute the backend of a shard key.
+          # Returns an endpoint and its affinity map, from which clients can compute the backend of a shard
+          # key.
           rpc :GetEndpoint, ::Weir::Admin::V1::GetEndpointRequest, ::Weir::Admin::V1::Endpoint
-          # All endpoints with their affinity maps.
+          # Lists all endpoints and their affinity maps.
           rpc :ListEndpoints, ::Weir::Admin::V1::ListEndpointsRequest, ::Weir::Admin::V1::ListEndpointsResponse
-          # Replaces the weights of an endpoint at once, moving as few shard keys as can be moved.
+          # Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
           rpc :SetTraffic, ::Weir::Admin::V1::SetTrafficRequest, ::Weir::Admin::V1::SetTrafficResponse
-          # Sets how many requests per second an endpoint takes, or that it takes all.
+          # Sets or removes the rate limit of an endpoint.
           rpc :SetRateLimit, ::Weir::Admin::V1::SetRateLimitRequest, ::Weir::Admin::V1::Endpoint
           # Adds, changes or, with proportion 0, removes a shadow.
           rpc :ShadowTraffic, ::Weir::Admin::V1::ShadowTrafficRequest, ::Weir::Admin::V1::Endpoint
-          # Replaces how the answers of an endpoint's shadows are compared with those of its callers. Other rules for
-          # fields and metadata begin the reports anew.
+          # Replaces the rules that compare the responses of an endpoint's shadows with the primary's.
+          # Changed rules for fields or metadata reset the reports.
           rpc :SetShadowComparison, ::Weir::Admin::V1::SetShadowComparisonRequest, ::Weir::Admin::V1::Endpoint
-          # How an endpoint's shadows did, and what differs. Each server tells what it has seen itself.
+          # Returns the reports of an endpoint's shadows. Each server reports only its own requests.
           rpc :GetShadowReport, ::Weir::Admin::V1::GetShadowReportRequest, ::Weir::Admin::V1::GetShadowReportResponse
-          # Begins the reports anew.
+          # Resets the reports of an endpoint's shadows.
           rpc :ResetShadowReport, ::Weir::Admin::V1::ResetShadowReportRequest, ::Weir::Admin::V1::ResetShadowReportResponse
-          # Which endpoint and backend a request gets, and why.
+          # Explains which endpoint and backend Weir selects for a request.
           rpc :ExplainRoute, ::Weir::Admin::V1::ExplainRouteRequest, ::Weir::Admin::V1::ExplainRouteResponse
-          # Makes the whole state what the configuration says, as one change, or changes nothing. Backends and
-          # endpoints that it does not name are removed, but for handlers under their own names, which servers add.
+          # Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
+          # that the configuration does not contain, except handlers under their own names, which servers
+          # add.
           rpc :Apply, ::Weir::Admin::V1::ApplyRequest, ::Weir::Admin::V1::ApplyResponse
-          # The accepted changes that are kept, latest first.
+          # Lists the kept revisions, latest first.
           rpc :ListRevisions, ::Weir::Admin::V1::ListRevisionsRequest, ::Weir::Admin::V1::ListRevisionsResponse
-          # A revision, and the whole state as of then. OUT_OF_RANGE when it is not kept.
+          # Returns a revision and the whole state at it. OUT_OF_RANGE if it is not kept.
           rpc :GetRevision, ::Weir::Admin::V1::GetRevisionRequest, ::Weir::Admin::V1::GetRevisionResponse
-          # What is different between two revisions.
+          # Returns the differences between two revisions.
           rpc :CompareRevisions, ::Weir::Admin::V1::CompareRevisionsRequest, ::Weir::Admin::V1::CompareRevisionsResponse
-          # Makes the endpoints what they were at a revision, affinity maps included; backends stay as they are.
-          # FAILED_PRECONDITION when a backend of that time is gone.
+          # Restores the endpoints to a revision, including their affinity maps, but not the backends.
+          # FAILED_PRECONDITION if a backend of that revision no longer exists.
           rpc :Rollback, ::Weir::Admin::V1::RollbackRequest, ::Weir::Admin::V1::RollbackResponse
-          # The servers that share this state.
+          # Lists the servers that share this state.
           rpc :ListInstances, ::Weir::Admin::V1::ListInstancesRequest, ::Weir::Admin::V1::ListInstancesResponse
-          # Replaces the state of a server by the one in its store, which has another history.
+          # Replaces the state of a server with the state in its store, which has another history.
           rpc :AdoptState, ::Weir::Admin::V1::AdoptStateRequest, ::Weir::Admin::V1::AdoptStateResponse
-          # Replaces what the store contains by the state and the history of a server.
+          # Replaces the content of the store with the state and the history of a server.
           rpc :RestoreState, ::Weir::Admin::V1::RestoreStateRequest, ::Weir::Admin::V1::RestoreStateResponse
-          # Changes as they happen.
+          # Streams changes as they happen.
           rpc :Watch, ::Weir::Admin::V1::WatchRequest, stream(::Weir::Admin::V1::WatchResponse)
-          # Counts and latencies since the server started.
+          # Returns counts and latencies since the server started.
           rpc :GetStats, ::Weir::Admin::V1::GetStatsRequest, ::Weir::Admin::V1::Stats
-          # The same for each interval, as it ends.
+          # Streams counts and latencies of each interval when it ends.
           rpc :WatchStats, ::Weir::Admin::V1::WatchStatsRequest, stream(::Weir::Admin::V1::Stats)
         end
 
