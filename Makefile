@@ -1,4 +1,4 @@
-# Two commands serve a machine that has only Swift: `make run` and `make test`. `make` lists all.
+# `make run` and `make test` work on a machine that has only Swift. `make` lists all targets.
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
@@ -68,28 +68,28 @@ $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 	$(VENV)/bin/pip install -q -r Tests/Python/requirements.txt -e clients/python
 	touch $@
 
-# Builds the package that the manual shows as its users build theirs, with all of Weir as a dependency, and calls it.
-# Without what only debuggers and editors read.
+# Builds the manual's example package as a user would, with Weir as a dependency, and calls it. Omits
+# the data for debuggers and editors.
 test-embedding: deps-test $(VENV)/installed ## Builds and calls the manual's package that embeds Weir (6 minutes).
 	$(SWIFT) build --product weir
 	$(SWIFT) build --package-path Tests/Embedding --scratch-path .build-embedding \
 	  --disable-index-store -debug-info-format none
 	$(PYTEST) Tests/Python/embedding.py
 
-# Builds the manual with the symbols of the library. A warning is an error: a link that leads nowhere, a parameter
-# without a description. The plugin is a dependency only here.
+# Builds the manual with the symbols of the library. A warning is an error, for example a broken link
+# or a parameter without a description. The plugin is a dependency only here.
 docs: deps ## Builds the manual into .build-docs.
 	WEIR_BUILDS_DOCS=1 $(SWIFT) package --allow-writing-to-directory .build-docs \
 	  generate-documentation --target Weir --warnings-as-errors --output-path .build-docs
 
-# Writes the parts of the manual that are made from the code: the commands and the limits.
+# Generates the parts of the manual derived from the code: the commands and the limits.
 manual: $(VENV)/installed ## Writes the manual's tables of commands and limits.
 	$(SWIFT) build --product weir
 	$(VENV)/bin/python Tests/Python/manual.py
 
-# All tests under AddressSanitizer with its search for leaks: the Swift ones, and the servers and the tool under the
-# Python ones. Not those of other languages' clients, which need not wait for it, nor what measures memory, of which
-# a sanitizer has its own.
+# All tests with AddressSanitizer and LeakSanitizer: the Swift tests, and the servers and the tool
+# in the Python tests. Excludes the clients in other languages, which the sanitizer does not check,
+# and tests that measure memory, which the sanitizer changes.
 SANITIZED_PYTHON = $(PYTEST) --timeout 1500 Tests/Python --ignore Tests/Python/test_clients.py \
   --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_allocations.py -k "not memory_stays_flat"
 asan: deps-test $(VENV)/installed ## Runs the tests under AddressSanitizer.
@@ -99,7 +99,7 @@ asan: deps-test $(VENV)/installed ## Runs the tests under AddressSanitizer.
 	WEIR_BUILD=.build-asan/debug WEIR_PATIENCE=5 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp $(SANITIZED_PYTHON)
 
-# The same under ThreadSanitizer.
+# All tests with ThreadSanitizer.
 tsan: deps-test $(VENV)/installed ## Runs the tests under ThreadSanitizer.
 	$(SWIFT) build --build-tests --scratch-path .build-tsan --sanitize=thread
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp:halt_on_error=1 \
@@ -122,27 +122,27 @@ fuzz: deps ## Fuzzes each target, for TIME=600 seconds in all.
 	    -max_total_time=$$(($(TIME) / $(words $(FUZZ_TARGETS)))) -max_len=4096 -timeout=10 -rss_limit_mb=4096 \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=.fuzz/$$target- || exit 1; done
 
-# Everything at once for TIME seconds, and whether all is as it was at the end.
-soak: deps-test $(VENV)/installed build ## Runs everything at once for TIME seconds, and checks what is left.
+# Runs all features under load for TIME seconds, and checks for leaks at the end.
+soak: deps-test $(VENV)/installed build ## Runs all features under load for TIME seconds, and checks for leaks.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/soak.py --seconds $(TIME)
 
-# Kills a server 1,000 times while its state is changed, and looks for what was lost.
-torture: deps-test $(VENV)/installed build ## Kills a server 1,000 times during changes, and looks for lost ones.
+# Kills a server 1,000 times during changes of its state, and checks that no change was lost.
+torture: deps-test $(VENV)/installed build ## Kills a server 1,000 times during changes, and checks that none is lost.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
 
-# Has each system call on the files of the SQLite store fail in every way, and damages these files 10,000 times.
-# Takes half an hour; less with TMPDIR in memory.
+# Makes each system call on the files of the SQLite store fail in every way, and damages these files
+# 10,000 times. Takes half an hour; less with TMPDIR in memory.
 store-faults: deps-test ## Fails each system call of the SQLite store, and damages its files.
 	$(SWIFT) build --build-tests
 	@folder=$$(mktemp -d) && .build/debug/StoreFaults $$folder && rm -r $$folder
 	WEIR_DAMAGE_SAMPLES=10000 WEIR_DAMAGE_SEED=$$(date +%s) .build/$(SWIFT_TESTS) --filter FaultInjectionTests
 
-# Scales, replaces and kills workers under load for TIME seconds, and looks for lost calls.
+# Scales, replaces and kills workers under load for TIME seconds, and checks for lost calls.
 churn: deps-test $(VENV)/installed build ## Replaces and kills workers under load for TIME seconds.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/churn.py --seconds $(TIME)
 
-# Attacks a server in every way that the tests know, and measures a client beside them.
-abuse: deps-test $(VENV)/installed ## Attacks a server, and measures a well-behaved client beside it.
+# Runs all known attacks against a server, and measures the latency of another client.
+abuse: deps-test $(VENV)/installed ## Attacks a server, and measures a well-behaved client.
 	$(SWIFT) build $(RELEASE) --product FixtureServer
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/abuse.py
 
@@ -195,7 +195,7 @@ generate:
 	  --go_opt=module=weir.local/client --go-grpc_out=$(CLIENTS_OUT)/go \
 	  --go-grpc_opt=module=weir.local/client
 
-# Fails when the committed generated code is not what `make protos` writes.
+# Fails if the committed generated code differs from the output of `make protos`.
 check-protos: ## Fails if the generated code is not current.
 	@scratch=$$(mktemp -d) && \
 	$(MAKE) --no-print-directory -s generate OUT=$$scratch/Sources TESTS_OUT=$$scratch/Tests \
@@ -215,17 +215,17 @@ check-contract: $(VENV)/installed ## Lints the protos, and compares them with th
 	cd $(PROTOS) && $(CURDIR)/$(VENV)/bin/buf breaking --path weir --against $(RELEASED)
 	@echo "the contract is compatible"
 
-# Makes the contract of today the one that later ones are compared with. To be run for a release.
-release-protos: $(VENV)/installed ## Makes the protos of today those of the last release.
+# Records the current contract as that of the last release. Run it for each release.
+release-protos: $(VENV)/installed ## Records the current protos as those of the last release.
 	cd protos && $(CURDIR)/$(VENV)/bin/buf build --path weir --exclude-source-info --output $(RELEASED)
 
-# Writes the test vectors for clients in other languages.
+# Generates the test vectors for clients in other languages.
 vectors: deps ## Writes the test vectors of shard keys.
 	WEIR_WRITE_VECTORS=1 $(SWIFT) test --filter AffinityVectorsTests
 
 # Writes the list of `unsafe`, `public`, `@unchecked Sendable` and trapping operations that the tidy
 # tests compare with the code.
-lists: ## Writes the list of exceptional constructs for the tidy tests.
+lists: ## Writes the lists of the tidy tests.
 	WEIR_WRITE_LISTS=1 $(SWIFT) test --filter ListsTests
 
 format: ## Formats the Swift files.

@@ -44,10 +44,12 @@ def compare(folder):
     contenders = [
         Contender("weir", [RELEASE / "FixtureServer", "1"], "http://{}" + path, grpc, True),
         Contender(
-            "nghttpd", ["nghttpd", "-n", "1", "--no-tls", "-a", "127.0.0.1", "-d", folder, file_port],
+            "nghttpd",
+            ["nghttpd", "-n", "1", "--no-tls", "-a", "127.0.0.1", "-d", folder, file_port],
             f"http://127.0.0.1:{file_port}/file"),
         Contender(
-            "grpc C++", [build_peer(folder), peer_port], f"http://127.0.0.1:{peer_port}{path}", grpc),
+            "grpc C++", [build_peer(folder), peer_port], f"http://127.0.0.1:{peer_port}{path}",
+            grpc),
     ]
     try:
         measure(contenders)

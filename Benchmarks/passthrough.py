@@ -61,7 +61,8 @@ def envoy_configuration(port, upstream_port):
 def start_weir(upstream, name="weir", shadow=None):
     """A server with the endpoint, and optionally a shadow with proportion 1."""
     server = Contender(
-        name, [RELEASE / "weir", "serve", "--json", "--store", "memory:", "--loops", "1", "--data", "127.0.0.1:0",
+        name, [RELEASE / "weir", "serve", "--json", "--store", "memory:", "--loops", "1", "--data",
+            "127.0.0.1:0",
                  "--admin", "127.0.0.1:0"], "")
     addresses = json.loads(server.process.stdout.readline())
 

@@ -79,7 +79,8 @@ def starts(stubs):
     print(f"\nA stored state of {ENDPOINTS} endpoints x {BACKENDS} backends and {CHANGES} later changes, "
           f"{size / 1e6:.1f} MB\n")
     table([
-        ["process start to first response", f"{best[0]:.0f} ms", f"target: below {START_TARGET_MS} ms"],
+        ["process start to first response", f"{best[0]:.0f} ms",
+            f"target: below {START_TARGET_MS} ms"],
         ["of that until it listens", f"{best[1]:.0f} ms", ""],
         ["weir apply of all of it", f"{applied * 1e3:.0f} ms", ""],
         ["a change (SQLite, synced)", f"{1e3 / rate:.2f} ms", ""],

@@ -55,7 +55,7 @@ public struct Metadata: Hashable, Sendable, ExpressibleByDictionaryLiteral {
             .compactMap { Base64.decode(Array($0.utf8.trimmed)) }
     }
 
-    /// Whether there are no fields.
+    /// Whether the metadata is empty.
     public var isEmpty: Bool { fields.isEmpty }
 
     /// Whether a name is reserved for HTTP/2 or gRPC, so that an application may not set it.

@@ -3,6 +3,11 @@ internal import CNGHTTP2
 /// nghttp2's callbacks. They record events and copy headers; none of them calls send or receive.
 extension HTTP2Session {
     static func register(_ callbacks: OpaquePointer?) {
+        unsafe registerReceiving(callbacks)
+        unsafe registerSending(callbacks)
+    }
+
+    private static func registerReceiving(_ callbacks: OpaquePointer?) {
         unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) {
             _, header, user in
             guard let header = unsafe header else { return 0 }
@@ -40,6 +45,9 @@ extension HTTP2Session {
             guard let data = unsafe data else { return 0 }
             return unsafe HTTP2Session.with(user) { unsafe $0.data(of: id, data, count) }
         }
+    }
+
+    private static func registerSending(_ callbacks: OpaquePointer?) {
         unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {
             _, id, code, user in
             unsafe HTTP2Session.with(user) { $0.closed(id, code) }

@@ -125,7 +125,7 @@ struct AdminOptions: ParsableArguments {
         }
     }
 
-    /// Prints a message: as JSON, or as the closure does for people.
+    /// Prints a message as JSON, or as the text that the closure returns.
     func show<Message: ProtobufMessage>(
         _ message: Message, _ text: (Message) -> TerminalText
     ) throws {

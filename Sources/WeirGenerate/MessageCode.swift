@@ -32,7 +32,7 @@ struct MessageCode {
 
     // MARK: Properties
 
-    /// A stored property: a field, or a oneof in the place of its first field.
+    /// A stored property: a field, or a oneof at the position of its first field.
     private enum Member {
         case field(Schema.Field)
         case oneof(index: Int, name: String, fields: [Schema.Field])

@@ -117,7 +117,7 @@ internal import Transport
             // A token takes precedence over the certificate of the connection.
             (["uri:spiffe://prod/ada"], "Bearer other", .unauthenticated),
         ] as [([String], String?, StatusCode)])
-    func rejectsStrangers(names: [String], authorization: String?, expected: StatusCode) throws {
+    func rejectsUnknown(names: [String], authorization: String?, expected: StatusCode) throws {
         let credentials = Access.Credentials(
             identities: names.compactMap { PeerIdentity($0) }, authorization: authorization)
         let list = try AccessList(Self.list)

@@ -59,7 +59,7 @@ internal import TrafficPolicy
     }
 
     @Test("A configuration becomes the state in one revision; the same one creates no other")
-    func becomes() throws {
+    func appliesConfiguration() throws {
         var history = try begin()
         #expect(try apply(configuration(), &history))
         #expect(history.current.revision == 2)
@@ -94,7 +94,7 @@ internal import TrafficPolicy
     }
 
     @Test("Changed weights move as few keys as SetTraffic, and a rollback restores the map")
-    func movesLittle() throws {
+    func movesFewKeys() throws {
         var history = try begin()
         try apply(configuration(), &history)
         let before = try #require(history.current.endpoints["e"]).map
@@ -120,7 +120,7 @@ internal import TrafficPolicy
     }
 
     @Test("Errors name the position in the configuration, and the state does not change")
-    func refuses() throws {
+    func rejects() throws {
         var wrong: [(Weir_Admin_V1_Configuration, String, StatusCode)] = []
         var message = configuration(weights: ["own": 0.5, "up": 0.6])
         wrong.append((message, "configuration.endpoints[0].weights: ", .invalidArgument))
@@ -212,7 +212,7 @@ internal import TrafficPolicy
     }
 
     @Test("A rollback is rejected with all reasons, and warns of changed backends")
-    func refusesRollback() throws {
+    func rejectsRollback() throws {
         var history = try begin()
         try apply(configuration(), &history)
         let then = history.current

@@ -18,7 +18,7 @@ internal import TrafficPolicy
     }
 
     /// Checks that a change is rejected with a code, and changes nothing.
-    private func refuses(
+    private func expectError(
         _ code: StatusCode, _ text: String,
         _ change: (inout ControlState) throws(ControlError) -> Void
     ) throws {
@@ -38,32 +38,32 @@ internal import TrafficPolicy
     }
 
     @Test("Invalid names, routes and references are rejected and change nothing")
-    func refusesBadCreation() throws {
-        try refuses(.invalidArgument, "invalid name") { (state) throws(ControlError) in
+    func rejectsInvalidCreation() throws {
+        try expectError(.invalidArgument, "invalid name") { (state) throws(ControlError) in
             _ = try state.createEndpoint("a b", route: "/x.Y/", backend: "v1")
         }
-        try refuses(.invalidArgument, "invalid name") { (state) throws(ControlError) in
+        try expectError(.invalidArgument, "invalid name") { (state) throws(ControlError) in
             _ = try state.createBackend(
                 .init(name: "", kind: .handler("v1")), registered: Self.registered)
         }
-        try refuses(.invalidArgument, "invalid route") { (state) throws(ControlError) in
+        try expectError(.invalidArgument, "invalid route") { (state) throws(ControlError) in
             _ = try state.createEndpoint("f", route: "x.Y", backend: "v1")
         }
-        try refuses(.alreadyExists, "endpoint 'e' is taken") { (state) throws(ControlError) in
+        try expectError(.alreadyExists, "endpoint 'e' is taken") { (state) throws(ControlError) in
             _ = try state.createEndpoint("e", route: "/x.Y/", backend: "v1")
         }
-        try refuses(.alreadyExists, "by endpoint 'e'") { (state) throws(ControlError) in
+        try expectError(.alreadyExists, "by endpoint 'e'") { (state) throws(ControlError) in
             _ = try state.createEndpoint("f", route: "/p.S/", backend: "v1")
         }
-        try refuses(.notFound, "no backend 'v9'; there are: v1, v2, v3") {
+        try expectError(.notFound, "no backend 'v9'; there are: v1, v2, v3") {
             (state) throws(ControlError) in
             _ = try state.createEndpoint("f", route: "/x.Y/", backend: "v9")
         }
-        try refuses(.alreadyExists, "backend 'v1' is taken") { (state) throws(ControlError) in
+        try expectError(.alreadyExists, "backend 'v1' is taken") { (state) throws(ControlError) in
             _ = try state.createBackend(
                 .init(name: "v1", kind: .handler("v1")), registered: Self.registered)
         }
-        try refuses(.notFound, "no handler 'v9'") { (state) throws(ControlError) in
+        try expectError(.notFound, "no handler 'v9'") { (state) throws(ControlError) in
             _ = try state.createBackend(
                 .init(name: "new", kind: .handler("v9")), registered: Self.registered)
         }
@@ -77,26 +77,26 @@ internal import TrafficPolicy
             ([("v1", .nan)], "finite"), ([("v1", .infinity)], "finite"),
             ([("v1", 0.5), ("v1", 0.5)], "duplicate"), ([("v1", 0.99999)], "sum to 0.99999"),
         ] as [([(backend: String, weight: Double)], String)])
-    func refusesBadWeights(weights: [(backend: String, weight: Double)], text: String) throws {
-        try refuses(.invalidArgument, text) { (state) throws(ControlError) in
+    func rejectsInvalidWeights(weights: [(backend: String, weight: Double)], text: String) throws {
+        try expectError(.invalidArgument, text) { (state) throws(ControlError) in
             _ = try state.setTraffic("e", weights)
         }
     }
 
     @Test("Unknown endpoints and backends, and invalid proportions, are rejected")
-    func refusesBadTraffic() throws {
-        try refuses(.notFound, "no endpoint 'f'") { (state) throws(ControlError) in
+    func rejectsInvalidTraffic() throws {
+        try expectError(.notFound, "no endpoint 'f'") { (state) throws(ControlError) in
             _ = try state.setTraffic("f", [("v1", 1)])
         }
-        try refuses(.notFound, "no backend 'v9'") { (state) throws(ControlError) in
+        try expectError(.notFound, "no backend 'v9'") { (state) throws(ControlError) in
             _ = try state.setTraffic("e", [("v1", 1), ("v9", 0)])
         }
         for proportion in [-0.1, 1.1, .nan, .infinity] {
-            try refuses(.invalidArgument, "proportion") { (state) throws(ControlError) in
+            try expectError(.invalidArgument, "proportion") { (state) throws(ControlError) in
                 _ = try state.setShadow("e", backend: "v2", proportion: proportion)
             }
         }
-        try refuses(.failedPrecondition, "in use by: e") { (state) throws(ControlError) in
+        try expectError(.failedPrecondition, "in use by: e") { (state) throws(ControlError) in
             try state.deleteBackend("v1")
         }
     }
@@ -134,7 +134,7 @@ internal import TrafficPolicy
     }
 
     @Test("The total size of all descriptor sets is limited")
-    func boundsDescriptorSets() throws {
+    func limitsDescriptorSets() throws {
         var state = ControlState()
         func put(_ name: String, _ bytes: Int) throws(ControlError) {
             var backend = ControlState.Backend(

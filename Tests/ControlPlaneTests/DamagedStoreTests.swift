@@ -81,7 +81,7 @@ internal import TrafficPolicy
     }
 
     /// Corrects the checksums, as a careful forger would.
-    private static func forge(_ database: SQLiteDatabase, _ table: String) throws {
+    private static func makeForgedRecord(_ database: SQLiteDatabase, _ table: String) throws {
         for row in try database.run("SELECT rowid, revision, bytes FROM \(table)") {
             guard let revision = row[1].integer, let bytes = row[2].blob else { continue }
             let hash = KeyHash.hash(bytes.rawSpan, seed: UInt64(bitPattern: revision))
@@ -94,7 +94,7 @@ internal import TrafficPolicy
     @Test(
         "Any value in any column is read, or rejected with the reason",
         arguments: columns, [false, true])
-    func bearsColumns(column: String, isForged: Bool) async throws {
+    func handlesColumns(column: String, isForged: Bool) async throws {
         let template = try await template()
         let table = String(column.prefix { $0 != "." })
         guard !isForged || table != "store" else { return }
@@ -108,7 +108,7 @@ internal import TrafficPolicy
                 _ = try? database.run(
                     "UPDATE \(table) SET \(column.dropFirst(table.count + 1)) = \(value) "
                         + "WHERE rowid = (SELECT max(rowid) FROM \(table))")
-                if isForged { try Self.forge(database, table) }
+                if isForged { try Self.makeForgedRecord(database, table) }
             }
             let errors = await Self.use { try await SQLiteStore(path: path) }
             // The last append fails in any case.
@@ -117,7 +117,7 @@ internal import TrafficPolicy
     }
 
     @Test("Any invalid version or owner in the file's header is rejected", arguments: pragmas)
-    func bearsPragmas(pragma: String) async throws {
+    func acceptsAnyPragmas(pragma: String) async throws {
         let template = try await template()
         for value in [
             -2_147_483_648, -1, 0, 1, 2, 3, 4, 6, 7, 8, 2_147_483_647, 0x5765_6972, 2_147_483_648,
@@ -173,7 +173,7 @@ internal import TrafficPolicy
     }
 
     @Test("A latest revision that is not a number makes an append fail")
-    func refusesAppending() async throws {
+    func rejectsAppending() async throws {
         for value in ["'text'", "0.5", "x'00'", "-1", "9223372036854775807"] {
             let path = try await template()
             let store = try await SQLiteStore(path: path)
@@ -222,7 +222,7 @@ internal import TrafficPolicy
     }
 
     @Test("Any text under the key of the latest revision is that number, or rejected by name")
-    func bearsHeads() async throws {
+    func acceptsAnyHeads() async throws {
         for text in Self.texts {
             let errors = try await errors([("head", Array(text.utf8))])
             let isNumber = UInt64(text).map { "\($0)" == text && $0 <= 1 << 62 } ?? false
@@ -236,7 +236,7 @@ internal import TrafficPolicy
     @Test(
         "Any numbers in a value are read, or rejected with the key",
         arguments: ["log", "checkpoint"])
-    func bearsBlobs(place: String) async throws {
+    func handlesBlobs(place: String) async throws {
         let key = place == "log" ? "log/00000000000000000004" : "checkpoint"
         let numbers: [UInt64] = [
             0, 1, 2, 4, 1 << 62, (1 << 62) + 1, 1 << 63, .max - 1, .max,
@@ -259,7 +259,7 @@ internal import TrafficPolicy
     }
 
     @Test("Invalid messages under any key are rejected, or not needed")
-    func bearsGarbage() async throws {
+    func handlesGarbage() async throws {
         let keys = [
             "head", "log/00000000000000000003", "log/00000000000000000004", "log/zzz", "log/",
             "checkpoint", "leader", "members/x", "probe", "parts/x/0000",
@@ -277,7 +277,7 @@ internal import TrafficPolicy
             (.min, 0), (-1, 0), (0, 0), (1, 1), (5, 5), (86_400, 86_400), (86_401, 86_400),
             (1 << 53, 86_400), (.max, 86_400),
         ] as [(Int64, Int64)])
-    func boundsLeases(seconds: Int64, time: Int64) {
+    func limitsLeases(seconds: Int64, time: Int64) {
         #expect(EtcdMembership.leaseDuration(seconds: seconds) == .seconds(time))
         _ = ContinuousClock.now + EtcdMembership.leaseDuration(seconds: seconds)
     }
@@ -288,7 +288,7 @@ internal import TrafficPolicy
             "?=", "?==", "?&", "?=x", "?ttl", "?ttl=", "?ttl=-1", "?ttl=0", "?ttl=1", "?ttl=3601",
             "?ttl=9223372036854775808", "?ttl=1e3", "?ttl=NaN", "?prefix", "?x", "??", "?&&=&",
         ])
-    func bearsLocations(text: String) {
+    func handlesLocations(text: String) {
         _ = try? StoreLocation("etcd:http://127.0.0.1:1\(text)")
         #expect(throws: StoreLocation.Invalid.self) {
             try StoreLocation("etcd:http://127.0.0.1:1\(text)x=")

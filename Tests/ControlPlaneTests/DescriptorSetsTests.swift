@@ -33,7 +33,7 @@ internal import Testing
     }
 
     @Test("References that do not match the backends, or to unknown sets, are rejected")
-    func refusesReferences() {
+    func rejectsReferences() {
         for references in [[1], [0, 0], [1, 0]] as [[UInt64]] {
             var backends = [backend("a")]
             var sets = DescriptorSets()

@@ -20,7 +20,7 @@ internal import Testing
     }
 
     @Test("An endpoint with the name of another one's service shares its health")
-    func sharesNames() {
+    func sharesHealthByName() {
         let endpoints = [
             EndpointHealth(endpoint: "x.S", service: "y.S", serves: false),
             EndpointHealth(endpoint: "a", service: "x.S", serves: true),

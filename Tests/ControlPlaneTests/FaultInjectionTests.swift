@@ -164,7 +164,7 @@ internal import Testing
     @Test(
         "After damage to the start of a file, the state is the same or the damage is reported",
         arguments: Ending.allCases, ["", "-wal", "-shm", ".latest"])
-    func noticesDamagedHeaders(ending: Ending, suffix: String) async throws {
+    func detectsDamagedHeaders(ending: Ending, suffix: String) async throws {
         let original = try await Self.original(ending)
         guard let count = original.files[suffix]?.count else { return }
         var survivals = 0
@@ -206,7 +206,7 @@ internal import Testing
     }
 
     @Test("After any damage, the state is the same or the damage is reported")
-    func noticesDamage() async throws {
+    func detectsDamage() async throws {
         var random = SeededGenerator(state: UInt64(bitPattern: Int64(Self.seed)))
         var table: [String: (survivals: Int, reports: Int)] = [:]
         for _ in 0..<Self.samples {
@@ -229,7 +229,7 @@ internal import Testing
     }
 
     @Test("A missing file is detected", arguments: ["", "-wal"])
-    func noticesMissingFiles(suffix: String) async throws {
+    func detectsMissingFiles(suffix: String) async throws {
         #expect(try await !Self.survives(try await Self.original(.killed), suffix, nil))
     }
 }

@@ -54,7 +54,7 @@ internal import Testing
     }
 
     @Test("A store that was emptied or restored is foreign, whatever its current content")
-    func refusesForks() async throws {
+    func rejectsForks() async throws {
         let random = try RandomHistory(seed: 31, changes: 40)
         let other = try RandomHistory(seed: 32, changes: 60)
         let served = try await history(random, upTo: 30)
@@ -120,7 +120,7 @@ internal import Testing
     }
 
     @Test("A revision that does not follow the one before it is damage")
-    func refusesBrokenChains() async throws {
+    func rejectsBrokenChains() async throws {
         let random = try RandomHistory(seed: 31, changes: 40)
         let fork = try fork(random, at: 20, until: 40)
         let store = MemoryStore()

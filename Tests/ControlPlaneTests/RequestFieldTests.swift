@@ -31,7 +31,7 @@ internal import Testing
             (-1, 0, false), (0, -1, false), (.max, 0, false), (.min, 0, false), (.max, .max, false),
             (.min, .min, false), (1, .max, false), (0, .max, false), (0, .min, false),
         ] as [(Int64, Int32, Bool)])
-    func takesDurations(seconds: Int64, nanos: Int32, isValid: Bool) {
+    func acceptsDurations(seconds: Int64, nanos: Int32, isValid: Bool) {
         var value = Duration.seconds(7)
         check(isValid: isValid) { () throws(ControlError) in
             try Self.field.set(&value, .init(seconds: seconds, nanos: nanos))
@@ -40,7 +40,7 @@ internal import Testing
     }
 
     @Test("Zero is a valid duration where it has a meaning")
-    func takesZero() throws {
+    func acceptsZero() throws {
         var value = Duration.seconds(7)
         try Self.field.set(&value, .init(), orZero: true)
         #expect(value == .zero)
@@ -55,7 +55,7 @@ internal import Testing
             (.nan, false), (.infinity, false), (-.infinity, false), (1e300, false),
             (-.leastNonzeroMagnitude, false),
         ])
-    func takesNumbers(number: Double, isValid: Bool) {
+    func acceptsNumbers(number: Double, isValid: Bool) {
         check(isValid: isValid) { () throws(ControlError) in
             var value = 0.25
             try Self.field.set(&value, number, 0...1)
@@ -66,7 +66,7 @@ internal import Testing
         "A count outside its range is rejected",
         arguments: [(1, true), (100, true), (0, false), (101, false), (.max, false)]
             as [(UInt64, Bool)])
-    func takesCounts(count: UInt64, isValid: Bool) {
+    func acceptsCounts(count: UInt64, isValid: Bool) {
         check(isValid: isValid) { () throws(ControlError) in
             var value = 1
             try Self.field.set(&value, count, 1...100)
@@ -84,7 +84,7 @@ internal import Testing
             // One character with many scalars.
             ("e" + String(repeating: "\u{301}", count: 5), false, false),
         ])
-    func takesText(text: String, asLine: Bool, asLines: Bool) {
+    func acceptsText(text: String, asLine: Bool, asLines: Bool) {
         check(isValid: asLine) { () throws(ControlError) in
             try Self.field.check(text, maxBytes: 10)
         }
@@ -94,7 +94,7 @@ internal import Testing
     }
 
     @Test("An error is short and printable, whatever text it quotes")
-    func boundsErrors() {
+    func limitsErrors() {
         let long = String(repeating: "x\u{1b}", count: 50_000)
         let names = (0..<10_000).map { "endpoint-\($0)" }
         for error in [
@@ -121,7 +121,7 @@ internal import Testing
             (.infinity, 253_402_300_799, 0),
             (.nan, 0, 0), (9.3e18, 253_402_300_799, 0),
         ] as [(Double, Int64, Int32)])
-    func boundsTimes(time: Double, seconds: Int64, nanos: Int32) {
+    func limitsTimes(time: Double, seconds: Int64, nanos: Int32) {
         let timestamp = Google_Protobuf_Timestamp(Date(timeIntervalSince1970: time))
         #expect(timestamp.seconds == seconds && timestamp.nanos == nanos)
     }

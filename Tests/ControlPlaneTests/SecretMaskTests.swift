@@ -86,7 +86,7 @@ internal import Upstream
     }
 
     @Test("A masked export that is applied to its own server changes nothing")
-    func isNeutral() throws {
+    func appliesMaskedExport() throws {
         var before = try state(try worker(Self.secrets))
         before.revision = 1
         let exported = try Weir_Admin_V1_Configuration(before, secrets: .masked)

@@ -52,7 +52,7 @@ internal import Testing
     }
 
     @Test("Too few responses have no verdict", arguments: [(99, false), (100, true)])
-    func needsEnough(_ count: UInt64, _ isEnough: Bool) {
+    func requiresEnoughResponses(_ count: UInt64, _ isEnough: Bool) {
         let found = findings(figures(equal: count))
         #expect((found.verdict == .fit) == isEnough)
         #expect(found.verdict.isBad == false)
@@ -101,7 +101,7 @@ internal import Testing
             (500, 500, true), (500, 400, true), (500, 300, false), (500, 0, false),
             (10, 1_000, true), (1, 1, true),
         ])
-    func judgesFields(_ own: Int, _ noise: Int, _ isNoise: Bool) {
+    func classifiesFields(_ own: Int, _ noise: Int, _ isNoise: Bool) {
         let found = findings(
             figures(equal: UInt64(1_000 - own), [(["a"], own)]),
             noise: figures(equal: UInt64(1_000 - noise), [(["a"], noise)]))
@@ -110,7 +110,7 @@ internal import Testing
 
     @Test(
         "A few second responses do not prove noise", arguments: [(9, false), (10, true)])
-    func needsEnoughNoise(_ count: Int, _ isNoise: Bool) {
+    func requiresEnoughNoise(_ count: Int, _ isNoise: Bool) {
         let found = findings(
             figures(equal: 0, [(["a"], 100)]), noise: figures(equal: 0, [(["a"], count)]))
         #expect(found.fields[0].isNoise == isNoise)
@@ -134,7 +134,8 @@ internal import Testing
         let found = findings(figures(equal: 150, drops: [.inFlight: 50]))
         #expect(
             found.explanation
-                == "FIT: 100.00 % of 150 answers agree; p99 is the same; 25.00 % of the copies were dropped"
+                == "FIT: 100.00 % of 150 answers agree; p99 is the same; "
+                + "25.00 % of the copies were dropped"
         )
     }
 }

@@ -36,7 +36,7 @@ internal import Testing
     }
 
     @Test("An endpoint has shadows up to the limit, and each change is a revision")
-    func boundsShadows() throws {
+    func limitsShadows() throws {
         var state = try state()
         let names = (0...ControlState.maxShadows).map { "s\($0)" }
         for name in names {

@@ -35,7 +35,7 @@ struct RandomHistory {
         let delta = history.current.delta(to: next)
         guard !delta.isEmpty else { return }
         var record = RevisionRecord(
-            revision: history.current.nextRevision, time: Date(), author: "somebody",
+            revision: history.current.nextRevision, time: Date(), author: "operator",
             comment: "ä \(records.count)", summary: delta.summary(of: history.current),
             delta: delta, previousHash: history.nextPreviousHash())
         let bytes = try record.bytes(after: history.current)
@@ -155,7 +155,7 @@ struct RandomHistory {
     }
 
     @Test("Every kept state can be restored", arguments: 5...6 as ClosedRange<UInt64>)
-    func goesBack(seed: UInt64) throws {
+    func restoresEveryState(seed: UInt64) throws {
         let random = try RandomHistory(seed: seed, changes: 120)
         for revision in stride(from: 0, through: 120, by: 7) {
             let then = try #require(random.history.state(at: UInt64(revision)))
@@ -217,7 +217,7 @@ struct RandomHistory {
             // The clock is behind, for one change and for the question.
             (daily + [0], 1_151, 0), (daily, 0, 0),
         ] as [([Double], Double, UInt64)])
-    func judgesAges(days: [Double], now: Double, oldest: UInt64) {
+    func limitsAges(days: [Double], now: Double, oldest: UInt64) {
         let history = history(days)
         let cut = history.cut(HistoryBounds(), now: Date(timeIntervalSince1970: now * 86_400))
         #expect(cut ?? 0 == oldest)
@@ -225,7 +225,7 @@ struct RandomHistory {
     }
 
     @Test("A clock that was set is detected, and is trusted after an hour")
-    func watchesTheClock() {
+    func detectsSetClock() {
         let (wall, steady) = (Date(timeIntervalSince1970: 1e9), ContinuousClock.now)
         var clock = WallClock(wall: wall, steady: steady)
         func read(_ passed: Double, _ shown: Double) -> Double? {
@@ -247,7 +247,7 @@ struct RandomHistory {
     }
 
     @Test("Gaps, wrong revisions and invalid bytes are reported")
-    func refusesNonsense() throws {
+    func rejectsInvalidInput() throws {
         let random = try RandomHistory(seed: 8, changes: 10)
         var gap = try stored(random)
         gap.records.remove(at: 4)
@@ -273,7 +273,7 @@ struct RandomHistory {
     @Test(
         "A new watcher receives a concurrent change once, and a slow watcher is ended with an error"
     )
-    func watchesWithoutRepetition() async throws {
+    func watchesWithoutDuplicates() async throws {
         let random = try RandomHistory(seed: 10, changes: 30)
         let watchers = Watchers()
         let fromStart = try watchers.subscribe(from: 0, random.history)

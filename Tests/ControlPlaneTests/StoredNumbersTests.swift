@@ -60,7 +60,7 @@ internal import TrafficPolicy
     }
 
     @Test("A checkpoint with any value in any field is used, or rejected with a reason")
-    func bearsCheckpoints() throws {
+    func handlesCheckpoints() throws {
         let (_, checkpoint) = try Self.seed()
         var (used, refused) = (0, 0)
         Self.mutations.each(of: checkpoint, "weir.store.v1.Checkpoint") { bytes, path in
@@ -77,7 +77,7 @@ internal import TrafficPolicy
     }
 
     @Test("A revision with any value in any field is used, or rejected with a reason")
-    func bearsRevisions() throws {
+    func handlesRevisions() throws {
         let (revisions, _) = try Self.seed()
         var (used, refused) = (0, 0)
         // The last revision after the others, with a backend and an endpoint changed again.
@@ -102,7 +102,7 @@ internal import TrafficPolicy
     }
 
     @Test("An archive with any value in any field is restored, or rejected with a reason")
-    func bearsArchives() async throws {
+    func handlesArchives() async throws {
         let random = try RandomHistory(seed: 11, changes: Self.changes)
         var archive = Weir_Store_V1_Archive(
             checkpoint: try Weir_Store_V1_Checkpoint(
@@ -135,7 +135,7 @@ internal import TrafficPolicy
     }
 
     @Test("For any clock and any age, the history is cut at one of its revisions")
-    func bearsClocks() throws {
+    func handlesClocks() throws {
         let history = try RandomHistory(seed: 12, changes: 100).history
         for seconds in [0, 1e9, -1e9, 2e11, -2e11, 1e18, -1e18, 1e300, -1e300, .infinity, .nan] {
             let now = Date(timeIntervalSince1970: seconds)
@@ -156,7 +156,7 @@ internal import TrafficPolicy
     @Test(
         "A revision beyond the largest one is neither read nor written",
         arguments: [1 << 62, (1 << 62) + 1, 1 << 63, .max - 1, .max] as [UInt64])
-    func boundsRevisions(revision: UInt64) async throws {
+    func limitsRevisions(revision: UInt64) async throws {
         let isValid = revision <= StoredRecord.maximumRevision
         let bytes = try Weir_Store_V1_Checkpoint(revision: revision).serializedBytes()
         let message = try Weir_Store_V1_Checkpoint(serializedBytes: bytes)

@@ -48,11 +48,14 @@ def described():
     entry = message.nested_type.add(name="E")
     entry.options.map_entry = True
     for name, number, kind in [("key", 1, one.TYPE_STRING), ("value", 2, one.TYPE_MESSAGE)]:
-        entry.field.add(name=name, json_name=name, number=number, type=kind, label=1, type_name=".a.M")
+        entry.field.add(name=name, json_name=name, number=number, type=kind, label=1,
+            type_name=".a.M")
     message.enum_type.add(name="K").value.add(name="ONE", number=-1)
-    types = {one.TYPE_MESSAGE: ".google.protobuf.Timestamp", one.TYPE_ENUM: ".a.M.K", one.TYPE_GROUP: ".a.M"}
+    types = {one.TYPE_MESSAGE: ".google.protobuf.Timestamp", one.TYPE_ENUM: ".a.M.K",
+        one.TYPE_GROUP: ".a.M"}
     for kind in range(1, 19):
-        message.field.add(name=f"f{kind}", json_name=f"f{kind}", number=kind, type=kind, label=1 + kind % 2 * 2,
+        message.field.add(name=f"f{kind}", json_name=f"f{kind}", number=kind, type=kind,
+            label=1 + kind % 2 * 2,
                           type_name=types.get(kind))
     message.field.add(name="map", json_name="map", number=20, type=11, label=3, type_name=".a.M.E")
     message.field.add(name="one", json_name="one", number=21, type=5, label=1, oneof_index=0)
@@ -71,11 +74,14 @@ def archive():
             return bytes([number << 3, content])
         return bytes([number << 3 | 2, len(content)]) + content
 
-    backend = pb.Backend(name="a", upstream=pb.UpstreamKind(addresses=["127.0.0.1:1"])).SerializeToString()
+    backend = pb.Backend(name="a",
+        upstream=pb.UpstreamKind(addresses=["127.0.0.1:1"])).SerializeToString()
     weight = pb.BackendWeight(backend="a", weight=1).SerializeToString()
     shadow = pb.Shadow(backend="a", proportion=0.5).SerializeToString()
-    fragments = field(2, b"a") + field(3, bytes(8)) + field(4, b"\0") + field(5, b"\0") + field(6, b"\0")
-    endpoint = (field(1, b"e") + field(2, b"/p.S/") + field(3, weight) + field(4, fragments) + field(5, shadow)
+    fragments = field(2, b"a") + field(3, bytes(8)) + field(4, b"\0") + field(5, b"\0") + field(6,
+        b"\0")
+    endpoint = (field(1, b"e") + field(2, b"/p.S/") + field(3, weight) + field(4,
+        fragments) + field(5, shadow)
                 + field(8, fragments))
     checkpoint = field(1, 7) + field(2, backend) + field(3, endpoint)
     revision = field(1, 8) + field(2, field(1, 1)) + field(6, backend) + field(8, endpoint)
@@ -89,9 +95,11 @@ def sessions():
 
     begin = f(HEADERS, END_HEADERS, 1, BLOCK)
     yield "call", begin + f(DATA, END_STREAM, 1, message(b"hello"))
-    yield "trailers", begin + f(HEADERS, END_HEADERS | END_STREAM, 1, frames.header_block([("a", "b")]))
+    yield "trailers", begin + f(HEADERS, END_HEADERS | END_STREAM, 1,
+        frames.header_block([("a", "b")]))
     yield "continuation", f(HEADERS, 0, 1, BLOCK[:20]) + f(CONTINUATION, END_HEADERS, 1, BLOCK[20:])
-    yield "reset", begin + f(RST_STREAM, 0, 1, struct.pack(">I", 8)) + f(HEADERS, END_HEADERS, 3, BLOCK)
+    yield "reset", begin + f(RST_STREAM, 0, 1, struct.pack(">I", 8)) + f(HEADERS, END_HEADERS, 3,
+        BLOCK)
     yield "control", f(PING, 0, 0, bytes(8)) + f(WINDOW_UPDATE, 0, 0, struct.pack(">I", 9)) + f(
         PRIORITY, 0, 3, bytes(5)) + f(SETTINGS, 0, 0, struct.pack(">HI", 4, 0)) + begin
     yield "goaway", begin + f(GOAWAY, 0, 0, bytes(8))
@@ -106,7 +114,8 @@ def compact(data):
     packed = b""
     while data:
         length = int.from_bytes(data[:3], "big")
-        packed += bytes([data[3], data[4], data[8], min(length, 255)]) + data[9:9 + min(length, 255)]
+        packed += bytes([data[3], data[4], data[8], min(length, 255)]) + data[9:9 + min(length,
+            255)]
         data = data[9 + length:]
     return packed
 
@@ -124,20 +133,26 @@ def long_frame(kind, flags, stream, payload, length=0):
 
 OK = b"\x88"
 for size in (7, 200):
-    seed("headers", f"call-{size}", bytes([size]) + long_frame(0, 4, 1, OK) + long_frame(4, 0, 1, b"x", 500)
+    seed("headers", f"call-{size}",
+        bytes([size]) + long_frame(0, 4, 1, OK) + long_frame(4, 0, 1, b"x", 500)
          + long_frame(0, 5, 1, b"\x00\x01a\x01b"))
-    for name, start in (("indexed", b"\x40\x01a\x7f\xf1\xa1\x04x"), ("name", b"\x00\x7f\xf1\xa1\x04x"),
+    for name, start in (("indexed", b"\x40\x01a\x7f\xf1\xa1\x04x"),
+        ("name", b"\x00\x7f\xf1\xa1\x04x"),
                         ("huffman", b"\x7a\xff\xf1\xa1\x04\x1f"), ("length", b"\x00\x01a\x7f\xf1")):
         rest = b"\xa1\x04x" if name == "length" else b"x"
         parts = [long_frame(1, 0, 1, rest, 16_000) for _ in range(4)]
-        seed("headers", f"{name}-{size}", bytes([size]) + long_frame(0, 0, 1, OK + start, 6_000) + b"".join(parts)
-             + long_frame(1, 4, 1, b"x" * 7 + b"\xbe") + long_frame(0, 5, 3, b"\x88\x40\x01a\x01b\xbe"))
-seed("headers", "padded", b"\x20" + long_frame(0, 0x28, 1, b"\x03\x00\x00\x00\x00\x0f\x88\x00\x00\x00")
+        seed("headers", f"{name}-{size}",
+            bytes([size]) + long_frame(0, 0, 1, OK + start, 6_000) + b"".join(parts)
+             + long_frame(1, 4, 1, b"x" * 7 + b"\xbe") + long_frame(0, 5, 3,
+                 b"\x88\x40\x01a\x01b\xbe"))
+seed("headers", "padded",
+    b"\x20" + long_frame(0, 0x28, 1, b"\x03\x00\x00\x00\x00\x0f\x88\x00\x00\x00")
      + long_frame(1, 4, 1, b"\x00\x01a\x01b"))
 seed("headers", "interleaved", b"\x20" + long_frame(0, 0, 1, OK) + long_frame(4, 0, 1, b"x"))
 REQUEST = b"GET /a?b HTTP/1.1\r\nHost: x:1\r\nX-Serve-Shard-Key: \t a \r\nConnection: close, x\r\n"
 for name, data in [
-    ("get", REQUEST + b"\r\n" + REQUEST + b"\r\n"), ("length", REQUEST + b"Content-Length: 5\r\n\r\nhello"),
+    ("get", REQUEST + b"\r\n" + REQUEST + b"\r\n"),
+    ("length", REQUEST + b"Content-Length: 5\r\n\r\nhello"),
     ("chunks", REQUEST + b"Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: 1\r\n\r\n"),
     ("url", b"OPTIONS http://[::1]:80?q HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"),
     ("invalid", REQUEST + b"Content-Length: 99999999999999999999\r\nA : b\r\n c\r\n\r\n"),
@@ -160,7 +175,8 @@ seed("messages", "descriptors", (ROOT / "protos/released.binpb").read_bytes()[:3
 seed("configuration", "whole", wished.SerializeToString(deterministic=True))
 seed("configuration", "empty", b"")
 from google.protobuf import json_format  # noqa: E402
-seed("json", "configuration", json_format.MessageToJson(wished, indent=None, sort_keys=True).encode())
+seed("json", "configuration",
+    json_format.MessageToJson(wished, indent=None, sort_keys=True).encode())
 seed("json", "numbers", b'{"a":[1e308,-0.5,"\\u00fc\\ud83d\\ude00",null,true,{"b":{}}]}')
 seed("json", "deep", b"[" * 60 + b"]" * 60)
 seed("yaml", "configuration", b"""\
@@ -174,9 +190,11 @@ endpoints:
     weights: {a: 0.25, b: 0.75}
     shadows: [{backend: b, proportion: 5e-1}]
 """)
-seed("yaml", "scalars", b"a: &x [~, yes, 0x1F, 1_000, .inf, .nan, 2001-01-01, !!str 1, |\n  b]\nb: *x\n")
+seed("yaml", "scalars",
+    b"a: &x [~, yes, 0x1F, 1_000, .inf, .nan, 2001-01-01, !!str 1, |\n  b]\nb: *x\n")
 seed("yaml", "deep", b"[" * 60 + b"]" * 60)
-seed("affinity", "canary", bytes([0, 9, 9, 9, 1, 99, 0, 0, 1, 0, 0, 1, 50, 0, 0, 50, 0, 0, 0, 1, 1, 1]))
+seed("affinity", "canary",
+    bytes([0, 9, 9, 9, 1, 99, 0, 0, 1, 0, 0, 1, 50, 0, 0, 50, 0, 0, 0, 1, 1, 1]))
 seed("affinity", "many", bytes(range(250)))
 seed("store", "empty", b"\x08\x01")
 seed("store", "revision", b"\x08\x05\x1a\x03ada" + b"\x32\x09" + b"\x0a\x01e\x12\x04/p/x")
@@ -185,10 +203,12 @@ seed("schema", "empty", b"\0\0\x08\x01")
 for name, seconds, nanos in [("now", 1_769_860_800, 500_000_000), ("first", -62_135_596_800, 0),
                              ("last", 253_402_300_799, 999_999_999), ("least", -2**63, -2**31)]:
     seed("times", name, struct.pack(">qi", seconds, nanos))
-for name, text in [("timestamp", "2026-01-31T12:00:00.5+01:30"), ("duration", "-315576000000.999999999s")]:
+for name, text in [("timestamp", "2026-01-31T12:00:00.5+01:30"),
+    ("duration", "-315576000000.999999999s")]:
     seed("times", name, text.encode())
 for kind in range(8):
-    seed("rows", f"row-{kind}", bytes([kind | 4 << 3]) + struct.pack(">qq", kind - 2, -1) + b"\x08\x01")
+    seed("rows", f"row-{kind}",
+        bytes([kind | 4 << 3]) + struct.pack(">qq", kind - 2, -1) + b"\x08\x01")
 seed("rows", "head", b"41")
 seed("rows", "location", b"ttl=5&prefix=x&user=y")
 seed("archive", "whole", archive())

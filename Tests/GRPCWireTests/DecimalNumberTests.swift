@@ -21,7 +21,7 @@ internal import Testing
             "-9223372036854775808", "18446744073709551615", "12345678901234567890",
             String(repeating: "9", count: 65_536),
         ])
-    func refuses(text: String) {
+    func rejects(text: String) {
         #expect(DecimalNumber.parse(Array(text.utf8)[...]) == nil)
     }
 }

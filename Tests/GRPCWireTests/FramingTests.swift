@@ -30,7 +30,7 @@ internal import Testing
     }
 
     @Test("A body that arrives whole is split into its messages")
-    func readsWhole() throws {
+    func splitsWholeBody() throws {
         #expect(try deframe([Self.body[...]]) == Self.messages)
     }
 
@@ -66,12 +66,12 @@ internal import Testing
     }
 
     @Test("A compressed-flag other than 0 or 1 is rejected")
-    func refusesBadFlag() {
+    func rejectsInvalidFlag() {
         #expect(throws: FramingError.badFlag(2)) { try deframe([[2, 0, 0, 0, 0]]) }
     }
 
     @Test("The error for a body that ends inside a message contains the number of missing bytes")
-    func noticesTruncation() {
+    func detectsTruncation() {
         #expect(throws: FramingError.truncated(missing: 2)) { try deframe([[0, 0, 0]]) }
         #expect(throws: FramingError.truncated(missing: 3)) { try deframe([[0, 0, 0, 0, 4, 9]]) }
     }
@@ -97,7 +97,7 @@ internal import Testing
     }
 
     @Test("gzip that decompresses to more than the limit is rejected")
-    func refusesGzipBomb() {
+    func rejectsGzipBomb() {
         let packed = Gzip.compress([UInt8](repeating: 0, count: 1_000_000).span.asBytes)
         #expect(packed.count < 2_000)
         #expect(throws: Gzip.Failure.tooLarge(limit: 999_999)) {
@@ -106,7 +106,7 @@ internal import Testing
     }
 
     @Test("Invalid gzip is rejected")
-    func refusesForeignBytes() {
+    func rejectsForeignBytes() {
         let whole = Gzip.compress(Array("hello".utf8).span.asBytes)
         for bytes in [[], [1, 2, 3], Array(whole.dropLast()), whole + [0]] {
             #expect(throws: Gzip.Failure.notGzip) {

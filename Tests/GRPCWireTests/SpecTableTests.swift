@@ -19,7 +19,7 @@ internal import Testing
         arguments: [
             "", "1", "S", "1s", "-1S", "+1S", "1.5S", "123456789S", " 1S", "1S ", "1SS", "1D",
         ])
-    func refusesTimeout(text: String) {
+    func rejectsTimeout(text: String) {
         #expect(Timeout.parse(Array(text.utf8)[...]) == nil)
     }
 
@@ -89,7 +89,7 @@ internal import Testing
     @Test(
         "Invalid base64 is rejected",
         arguments: ["A", "AAAAA", "A=", "A===", "AA=", "AA=A", "*A"])
-    func refusesBase64(text: String) {
+    func rejectsBase64(text: String) {
         #expect(Base64.decode(text.utf8) == nil)
     }
 
@@ -107,7 +107,7 @@ internal import Testing
             ("content-type", true), ("connection", true), ("x-request-id", false),
             ("grpc-status-details-bin", false), ("authorization", false),
         ])
-    func knowsReservedNames(name: String, isReserved: Bool) {
+    func classifiesReservedNames(name: String, isReserved: Bool) {
         #expect(Metadata.isReserved(name) == isReserved)
     }
 
@@ -119,7 +119,7 @@ internal import Testing
             ("application/grpc-web", false), ("application/grpcx", false),
             ("application/json", false), ("", false), ("application/grp", false),
         ])
-    func knowsContentType(value: String, isGRPC: Bool) {
+    func classifiesContentType(value: String, isGRPC: Bool) {
         #expect(ContentType.isGRPC(Array(value.utf8)[...]) == isGRPC)
     }
 
@@ -131,7 +131,7 @@ internal import Testing
             ("application/grpc+jsonx", false), ("application/grpc+proto", false),
             ("application/json", false),
         ])
-    func knowsJSON(value: String, isJSON: Bool) {
+    func classifiesJSON(value: String, isJSON: Bool) {
         #expect(ContentType.isJSON(Array(value.utf8)[...]) == isJSON)
     }
 
@@ -173,7 +173,7 @@ internal import Testing
             ("gzip", true), ("identity,gzip", true), ("identity, deflate, gzip", true),
             ("identity", false), ("gzipped", false), ("", false),
         ])
-    func knowsAcceptedEncodings(value: String, accepts: Bool) {
+    func parsesAcceptedEncodings(value: String, accepts: Bool) {
         #expect(MessageEncoding.acceptsGzip(value) == accepts)
     }
 }

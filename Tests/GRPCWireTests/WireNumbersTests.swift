@@ -12,7 +12,7 @@ internal import Testing
     ]
 
     @Test("Any text parses to a grpc-timeout from 0 to the largest number, or is invalid")
-    func bearsTimeouts() {
+    func handlesTimeouts() {
         for text in Self.texts {
             for unit in ["", "n", "u", "m", "S", "M", "H", "x"] {
                 guard let nanoseconds = Timeout.parse(Array((text + unit).utf8)[...]) else {
@@ -38,7 +38,7 @@ internal import Testing
     }
 
     @Test("Any status code has a name and counts as one of gRPC's")
-    func bearsStatusCodes() {
+    func handlesStatusCodes() {
         for number in [.min, .min + 1, -1, 0, 16, 17, 599, 1 << 31, 1 << 32, .max] as [Int] {
             let code = StatusCode(rawValue: number)
             #expect((0...16).contains(code.counted.rawValue))
@@ -52,7 +52,7 @@ internal import Testing
     }
 
     @Test("A prefix has a length of 32 bits, or is nil")
-    func bearsLengths() {
+    func handlesLengths() {
         for length in [.min, -1, 0, 1, 1 << 31, (1 << 32) - 1, 1 << 32, 1 << 53, .max] as [Int] {
             let prefix = MessagePrefix(isCompressed: length == 1, length: length)
             #expect((prefix != nil) == (0..<1 << 32).contains(length))
@@ -71,7 +71,7 @@ internal import Testing
     }
 
     @Test("A message over any limit is rejected with both numbers")
-    func bearsLimits() {
+    func enforcesLimits() {
         for limit in [0, 1, 4 << 20, (1 << 32) - 1] {
             let length = limit + 1
             guard let prefix = MessagePrefix(isCompressed: false, length: length) else { continue }

@@ -53,7 +53,7 @@ internal import Testing
     }
 
     @Test("A body without credit stops at the window, and continues with credit")
-    func couplesFlowControl() throws {
+    func appliesBackpressure() throws {
         let pair = Pair { $0.streamWindowBytes = 65_535 }
         pair.credits = false
         let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
@@ -68,7 +68,7 @@ internal import Testing
     }
 
     @Test("A writer receives one event when its buffer has drained")
-    func tellsWhenDrained() throws {
+    func reportsDrained() throws {
         let pair = Pair()
         let stream = try #require(pair.client.request(headers: HeaderParts(Self.request)))
         pair.client.write([UInt8](repeating: 120, count: 50_000).span.bytesForTest, to: stream)
@@ -206,7 +206,7 @@ internal import Testing
         arguments: [
             "GET / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1}garbage garbage garbage", "PRI * HTTP/1.1",
         ])
-    func refusesForeignProtocols(text: String) {
+    func rejectsForeignProtocols(text: String) {
         let pair = Pair()
         #expect(throws: HTTP2SessionError.notHTTP2) {
             try pair.server.receive(bytes(text).span.bytesForTest)

@@ -32,7 +32,7 @@ internal import Testing
     static let sizes = [(name: 1, value: 65_536), (1, 65_537), (65_536, 1), (65_537, 1)]
 
     @Test("Response headers with a field over 64 KiB reset their stream", arguments: sizes)
-    func refusesHeaders(name: Int, value: Int) throws {
+    func rejectsHeaders(name: Int, value: Int) throws {
         let pair = pair()
         for _ in 0..<2 {
             _ = pair.client.request(headers: HeaderParts(Self.request), endStream: true)
@@ -54,7 +54,7 @@ internal import Testing
     }
 
     @Test("Trailers with a field over 64 KiB reset their stream", arguments: sizes)
-    func refusesTrailers(name: Int, value: Int) throws {
+    func rejectsTrailers(name: Int, value: Int) throws {
         let pair = pair()
         _ = pair.client.request(headers: HeaderParts(Self.request), endStream: true)
         try pair.run()
@@ -74,7 +74,7 @@ internal import Testing
     }
 
     @Test("A request with a field over 64 KiB fails and is not sent", arguments: sizes)
-    func refusesRequests(name: Int, value: Int) throws {
+    func rejectsRequests(name: Int, value: Int) throws {
         let pair = pair()
         try pair.run()
         var headers = Self.request

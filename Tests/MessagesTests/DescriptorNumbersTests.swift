@@ -141,7 +141,7 @@ internal import Testing
                 "field 'b': its oneof_index is 0, but no oneof is declared"
             ),
         ] as [([(Int, UInt64)], String)])
-    func refusesContradictions(second: [(Int, UInt64)], reason: String) {
+    func rejectsContradictions(second: [(Int, UInt64)], reason: String) {
         let first = Self.numbers("a", [(3, 1), (5, 5)])
         let message = Self.message([
             (1, Array("M".utf8)), (2, first), (2, Self.numbers("b", second)),
@@ -164,7 +164,7 @@ internal import Testing
     }
 
     @Test("Declarations may nest 99 levels deep; deeper ones are rejected without recursion")
-    func boundsNesting() throws {
+    func limitsNesting() throws {
         func set(_ depth: Int) -> [UInt8] {
             // From the innermost level outwards, so that each level is encoded once.
             var pieces: [[UInt8]] = []
@@ -207,7 +207,7 @@ internal import Testing
     }
 
     @Test("Long names around many declarations are rejected before they use much memory")
-    func boundsNames() {
+    func limitsNames() {
         let inner = Self.message([(1, Array("N".utf8))])
         let outer = Self.message(
             [(1, [UInt8](repeating: 0x61, count: 1 << 20))]

@@ -48,7 +48,7 @@ internal import Testing
     }
 
     @Test(
-        "Each field of a oneof is told from the others and from none",
+        "Each field of a oneof is distinguished from the others and from none",
         arguments: [
             nil, .choiceNumber(0), .choiceText(""), .choiceNested(.init()), .choiceFlag(false),
             .choiceKind(.unspecified), .choiceBytes([]), .choiceText("t"), .choiceNumber(-4),

@@ -35,7 +35,7 @@ internal import Testing
     }
 
     @Test("Any number in any field, bare or as a string, is a value or an error", arguments: fields)
-    func bearsNumbers(field: String) throws {
+    func handlesNumbers(field: String) throws {
         let transcoder = try Self.transcoder()
         for value in Self.values.flatMap({ [$0, $0.hasPrefix("\"") ? $0 : "\"\($0)\""] }) {
             let text = "{\"\(field)\":\(value)}"
@@ -56,7 +56,7 @@ internal import Testing
     }
 
     @Test("Any number in a Value, a Struct or a wrapper is a value or an error")
-    func bearsNumbersInWellKnownTypes() throws {
+    func handlesNumbersInWellKnownTypes() throws {
         let transcoder = try Self.transcoder()
         for value in Self.values {
             for name in [
@@ -97,7 +97,7 @@ internal import Testing
             ("kind", "2147483648", "a whole number from"),
             ("doubles", "[1, 1e999]", "contains an invalid number"),
         ])
-    func refusesNumbers(field: String, value: String, reason: String) throws {
+    func rejectsNumbers(field: String, value: String, reason: String) throws {
         let transcoder = try Self.transcoder()
         let error = #expect(throws: MessageError.self) {
             try transcoder.bytes(
@@ -129,7 +129,7 @@ internal import Testing
 
     @Test(
         "JSON may nest 200 levels deep, and no deeper", arguments: [200, 201, 512, 513, 1_000_000])
-    func boundsNesting(depth: Int) {
+    func limitsNesting(depth: Int) {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let text =
                 String(repeating: open, count: depth) + "1" + String(repeating: close, count: depth)

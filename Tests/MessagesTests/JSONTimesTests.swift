@@ -139,7 +139,7 @@ internal import Testing
             "-001-01-01T00:00:00Z", "２０２６-01-01T00:00:00Z", "2026-01-01T00:00:00.½Z",
             "1e300", "NaN", "2026-01-01T00:00:00Z\0",
         ])
-    func refusesTimestamps(text: String) throws {
+    func rejectsTimestamps(text: String) throws {
         #expect(Timestamp(text: text) == nil)
         #expect(throws: MessageError.self) {
             try Self.transcoder().bytes(
@@ -166,7 +166,7 @@ internal import Testing
             "-9223372036854775808s", "99999999999999999999s", "NaNs", "Infinitys", "0x1s", "½s",
             "1.½s", "１s", "1s\n",
         ])
-    func refusesDurations(text: String) {
+    func rejectsDurations(text: String) {
         #expect(Duration(text: text) == nil)
     }
 }

@@ -33,7 +33,8 @@ internal import Testing
             ("google.rpc.ErrorInfo", #"{"metadata":{"a":"1","b":"2"}}"#),
             (
                 "google.rpc.Status",
-                #"{"code":-5,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"r"}]}"#
+                #"{"code":-5,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","#
+                    + #""reason":"r"}]}"#
             ),
             ("grpc.health.v1.HealthCheckResponse", #"{"status":"SERVING"}"#),
             ("google.protobuf.Duration", #""-1.500s""#),
@@ -72,7 +73,7 @@ internal import Testing
             (#"{"validateOnly":1}"#, "field validateOnly must be true or false"),
             ("[]", "the message must be an object"),
         ])
-    func refuses(json: String, reason: String) throws {
+    func rejects(json: String, reason: String) throws {
         let transcoder = try transcoder()
         let error = #expect(throws: MessageError.self) {
             try transcoder.bytes(
@@ -82,7 +83,7 @@ internal import Testing
     }
 
     @Test("Invalid JSON is rejected", arguments: ["", "{", "{\"a\" 1}", "nope"])
-    func refusesBadJSON(text: String) {
+    func rejectsInvalidJSON(text: String) {
         #expect(throws: MessageError.self) { try JSONValue(parsing: text) }
     }
 
@@ -94,7 +95,7 @@ internal import Testing
     }
 
     @Test("JSON that nests too deeply is rejected without recursion")
-    func refusesDeepNesting() throws {
+    func rejectsDeepNesting() throws {
         let deep = String(repeating: "[", count: 300) + String(repeating: "]", count: 300)
         let transcoder = try transcoder()
         #expect(throws: MessageError.self) {

@@ -102,7 +102,7 @@ internal import Testing
     ]
 
     @Test("Two encodings of one message are the same", arguments: encodings)
-    func seesThroughEncodings(_ left: [UInt8], _ right: [UInt8]) throws {
+    func ignoresEncodings(_ left: [UInt8], _ right: [UInt8]) throws {
         #expect(try Self.differences(left, right).isEmpty)
     }
 
@@ -188,7 +188,7 @@ internal import Testing
     @Test(
         "Bytes of another type are rejected",
         arguments: [[0x18] as [UInt8], [0x1a, 1, 1], [0x72, 1, 0xff], [0x8a, 1, 9]])
-    func refuses(_ bytes: [UInt8]) {
+    func rejects(_ bytes: [UInt8]) {
         #expect(throws: MessageError.self) { try Self.differences(bytes, []) }
     }
 

@@ -77,7 +77,7 @@ internal import Testing
     }
 
     @Test("A string with invalid UTF-8 is rejected with the field's name")
-    func refusesBadText() {
+    func rejectsInvalidText() {
         let error = #expect(throws: MessageError.self) {
             try Weir_Admin_V1_GetBackendRequest(serializedBytes: [0x0a, 0x01, 0xff])
         }
@@ -87,7 +87,7 @@ internal import Testing
 
     @Test(
         "Messages may nest 100 levels deep, and no deeper", arguments: [1, 99, 100, 101, 1_000_000])
-    func boundsNesting(depth: Int) throws {
+    func limitsNesting(depth: Int) throws {
         // Each level is one field of type Nested; its length counts all bytes inside.
         var pieces: [[UInt8]] = []
         var size = 0
@@ -130,7 +130,7 @@ internal import Testing
     }
 
     @Test("Any bytes decode to a message or an error", arguments: 0..<200)
-    func survivesAnyBytes(seed: Int) {
+    func acceptsAnyBytes(seed: Int) {
         var state = UInt64(seed) &+ 7
         let bytes = (0..<(seed % 60)).map { _ in
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

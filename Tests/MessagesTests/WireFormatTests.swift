@@ -30,7 +30,7 @@ internal import Testing
     }
 
     @Test("Varints with needless bytes are accepted up to ten bytes")
-    func boundsVarints() throws {
+    func limitsVarints() throws {
         let ones = [UInt8](repeating: 0xff, count: 9)
         let zeros = [UInt8](repeating: 0x80, count: 9)
         // The tenth byte has one significant bit; protobuf drops the others.
@@ -45,7 +45,7 @@ internal import Testing
     }
 
     @Test("Field numbers are from 1 to 536870911", arguments: DescriptorNumbersTests.boundaries)
-    func boundsFieldNumbers(number: UInt64) {
+    func limitsFieldNumbers(number: UInt64) {
         for type in 0..<8 as Range<UInt64> {
             let (key, overflow) = number.multipliedReportingOverflow(by: 8)
             guard !overflow else { continue }
@@ -62,7 +62,7 @@ internal import Testing
     @Test(
         "Any length past the end is rejected",
         arguments: DescriptorNumbersTests.boundaries)
-    func boundsLengths(length: UInt64) {
+    func limitsLengths(length: UInt64) {
         let bytes = [0x0a] + Self.varint(length) + [1, 2, 3]
         var reader = WireReader(bytes[...])
         let field = try? reader.next()
@@ -93,12 +93,12 @@ internal import Testing
             [0x13], [0x14], [0x13, 0x18], [0x13, 0x1c], [0x13, 0x1b, 0x14], [0x13, 0x1b, 0x1c],
             [0x13, 0x0a, 0x05, 0x14], [0x13, 0x0d, 0x14], [0x13, 0x00, 0x14], [0x13, 0x16, 0x14],
         ] as [[UInt8]])
-    func refusesGroups(bytes: [UInt8]) {
+    func rejectsGroups(bytes: [UInt8]) {
         #expect(throws: MessageError.self) { try Self.fields(bytes) }
     }
 
     @Test("Groups may nest 100 levels deep, and no deeper", arguments: [1, 100, 101, 1_000_000])
-    func boundsGroups(depth: Int) {
+    func limitsGroups(depth: Int) {
         let starts = [UInt8](repeating: 0x13, count: depth)
         let ends = [UInt8](repeating: 0x14, count: depth)
         #expect(((try? Self.fields(starts + ends)) != nil) == (depth <= 100))

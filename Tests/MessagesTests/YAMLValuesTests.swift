@@ -31,7 +31,7 @@ internal import Testing
     }
 
     @Test("Any scalar in any field is a value, or an error with the line", arguments: fields)
-    func bearsScalars(field: String) {
+    func handlesScalars(field: String) {
         for scalar in Self.scalars {
             let text = "# a comment\n\(field): \(scalar)\n"
             do throws(MessageError) {
@@ -152,7 +152,7 @@ internal import Testing
     }
 
     @Test("JSON with a duplicate key is rejected, even if it is not YAML")
-    func refusesDuplicates() {
+    func rejectsDuplicates() {
         let long = String(repeating: "k", count: 1_100)
         for key in ["a", "\\ud83d\\ude00", "\u{7f}", long] {
             let error = #expect(throws: MessageError.self) {
@@ -192,7 +192,7 @@ internal import Testing
             ("0o17", false), ("0x1F", false), ("Y", false), ("off", false), ("NULL", false),
             ("5000000000", false), ("1_000", false), ("é", false), ("[::1]:2", false),
         ])
-    func quotesWhatIsAmbiguous(text: String, isPlain: Bool) throws {
+    func quotesAmbiguousText(text: String, isPlain: Bool) throws {
         let written = try YAMLDocument.text(of: Weir_Test_Everything(stringValue: text))
         #expect((written == "string_value: \(text)\n") == isPlain, "\(written)")
     }
@@ -207,7 +207,7 @@ internal import Testing
             ("float_value: 1e300", "must be within"),
             ("string_value: 5", "must be a string"),
         ])
-    func refusesNumbers(text: String, reason: String) {
+    func rejectsNumbers(text: String, reason: String) {
         let error = #expect(throws: MessageError.self) { try Self.message("\n\n" + text) }
         #expect(error?.description.hasPrefix("input:3: ") == true)
         #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
@@ -223,13 +223,13 @@ internal import Testing
             (0..<4_000).map { String(repeating: " ", count: $0 % 2_000) + "a:" }.joined(
                 separator: "\n"),
         ])
-    func bearsNesting(text: String) {
+    func handlesNesting(text: String) {
         #expect(throws: MessageError.self) { try Self.message("nested: " + text) }
         #expect(throws: MessageError.self) { try Self.message(text) }
     }
 
     @Test("Nested aliases that expand to too many values or levels are rejected")
-    func bearsAliases() {
+    func handlesAliases() {
         var wide = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
         var deep = "a0: &a0 x\n"
         for index in 1..<30 {
@@ -246,7 +246,7 @@ internal import Testing
     }
 
     @Test("A document may have 30 anchors, and ampersands in text")
-    func boundsAnchors() throws {
+    func limitsAnchors() throws {
         func texts(_ count: Int) -> String {
             "texts:\n" + (0..<count).map { "- &a\($0) x\n- a&b && c=1&d\n" }.joined()
                 + "- *a\(count - 1)\n"

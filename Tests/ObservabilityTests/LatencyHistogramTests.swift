@@ -70,7 +70,7 @@ internal import Testing
     }
 
     @Test("An empty histogram has quantiles of 0, and the longest durations are kept")
-    func hasEdges() {
+    func acceptsExtremes() {
         var histogram = LatencyHistogram()
         #expect(histogram.quantile(0.99) == 0)
         histogram.record(nanoseconds: .max)
@@ -80,7 +80,7 @@ internal import Testing
 
 @Suite struct CallFiguresTests {
     @Test("Statuses that gRPC does not define are counted as one")
-    func boundsStatuses() {
+    func limitsStatuses() {
         var figures = CallFigures()
         for number in 0..<1_000 {
             figures.record(StatusCode(rawValue: number), nanoseconds: 1)

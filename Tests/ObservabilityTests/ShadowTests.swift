@@ -135,7 +135,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
     }
 
     @Test("One of the two bodies may be compressed")
-    func seesThroughCompression() {
+    func decompressesBodies() {
         let packed = response(framed([1, 2, 3], compressed: true), encoding: "gzip")
         #expect(differences(response(framed([1, 2, 3])), packed).isEmpty)
         #expect(differences(response(framed([1, 2, 4])), packed).count == 1)
@@ -174,7 +174,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
     }
 
     @Test("A ledger counts fields and combinations of differences, within bounds")
-    func enters() {
+    func countsDifferences() {
         let ledger = DifferenceLedger(at: 0)
         let pair = comparison(response(), response())
         func enter(_ paths: String...) {
@@ -223,7 +223,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
     }
 
     @Test("Results from before a reset are not added to the report")
-    func forgets() {
+    func discardsOldResults() {
         let pair = comparison(response(framed([1])), response(framed([2])))
         pair.account.reset(at: 0)
         pair.run(maxMessageBytes: 100, at: 0)

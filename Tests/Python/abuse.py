@@ -1,11 +1,12 @@
-"""Attacks on the data port, and a well-behaved client beside them.
+"""Attacks on the data port, and a well-behaved client (the bystander) at the same time.
 
     python abuse.py attack NAME ADDRESS SECONDS SHARE
-                                                    runs one attack and prints what became of it, as JSON
-    python abuse.py [--seconds S] [NAME...]         runs each against a server of its own, measures the bystander
-                                                    before, during and after, and prints the table (`make abuse`)
+        runs one attack and prints its results as JSON
+    python abuse.py [--seconds S] [NAME...]
+        runs each attack against a new server, measures the bystander before, during and after,
+        and prints the table (`make abuse`)
 
-All of it stays on loopback and is bounded in time.
+All traffic is on loopback and bounded in time.
 """
 
 import argparse
@@ -36,11 +37,11 @@ DOWNLOAD = frames.header_block(request_fields("/test.Raw/Download"))
 frame = frames.frame
 
 
-# Attacks: each yields what to send on a new connection, until the connection ends.
+# Attacks. Each yields the bytes to send on a new connection, until the connection ends.
 
 
 def rapid_reset():
-    """CVE-2023-44487: requests that are broken off at once."""
+    """CVE-2023-44487: requests that the client resets at once."""
     stream = 1
     while stream < 1 << 30:
         parts = []
@@ -52,7 +53,7 @@ def rapid_reset():
 
 
 def made_you_reset():
-    """CVE-2025-8671: requests that the server is made to break off, by more window than there may be."""
+    """CVE-2025-8671: requests that make the server reset them, by a window overflow."""
     stream = 1
     while stream < 1 << 30:
         parts = []
@@ -86,7 +87,7 @@ def ping_flood():
 
 
 def priority_flood():
-    """CVE-2019-9513: a dependency tree that is turned over and over."""
+    """CVE-2019-9513: a dependency tree that changes constantly."""
     parts = []
     for number in range(1_000):
         parent = 2 * ((number + 7) % 999) + 2001
@@ -96,7 +97,7 @@ def priority_flood():
 
 
 def empty_data_flood():
-    """CVE-2019-9518: DATA with nothing in it."""
+    """CVE-2019-9518: empty DATA frames."""
     yield frame(HEADERS, END_HEADERS, 1, BLOCK)
     part = frame(DATA, 0, 1) * 1_000
     while True:
@@ -128,7 +129,7 @@ def empty_headers_flood():
 
 
 def hpack_bomb():
-    """One long field in the dynamic table, and headers that name it thousands of times."""
+    """One long field in the dynamic table, and headers that reference it thousands of times."""
     big = b"\x40" + b"\x06x-bomb" + b"\x7f" + b"\x81\x1e" + b"a" * 3_968
     stream = 1
     yield frame(HEADERS, END_HEADERS | END_STREAM, stream, BLOCK + big)
@@ -149,7 +150,7 @@ def zero_window():
 
 
 def data_dribble():
-    """CVE-2019-9511: answers taken one byte at a time."""
+    """CVE-2019-9511: responses read one byte at a time."""
     yield frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
     for stream in range(1, 201, 2):
         yield frame(HEADERS, END_HEADERS, stream, DOWNLOAD) + frame(
@@ -195,7 +196,7 @@ RAW = {garbage, tls_to_plaintext, slow_http1}
 
 
 class Flood:
-    """One attack, on one connection after the other."""
+    """One attack, on sequential connections."""
 
     def __init__(self, attack, address):
         self.attack, self.address = attack, address
@@ -255,7 +256,7 @@ class Flood:
 
 
 class Crowd:
-    """Connections that are held, and do little or nothing."""
+    """Idle or nearly idle connections that stay open."""
 
     def __init__(self, address, count, beginning, source="127.0.0.9"):
         self.address, self.count, self.beginning, self.source = address, count, beginning, source
@@ -267,7 +268,7 @@ class Crowd:
         held = []
         for _ in range(self.count):
             connection = socket.socket()
-            # IP_BIND_ADDRESS_NO_PORT: the port is found by connect, which is quicker.
+            # IP_BIND_ADDRESS_NO_PORT: `connect` selects the port, which is faster.
             connection.setsockopt(socket.IPPROTO_IP, 24, 1)
             connection.bind((self.source, 0))
             connection.connect((host, int(port)))
@@ -304,7 +305,7 @@ NAMES = [attack.__name__ for attack in FLOODS] + list(CROWDS)
 
 
 def attack(name, address, seconds, share=1.0):
-    """Runs an attack; nice, so that its own work takes no time from the others on this machine."""
+    """Runs an attack with `nice`, so that its own work does not slow down other processes."""
     os.nice(19)
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     if name in CROWDS:
@@ -317,14 +318,14 @@ def attack(name, address, seconds, share=1.0):
 
 
 class Attack:
-    """An attack in a process of its own."""
+    """An attack in its own process."""
 
     def __init__(self, name, address, seconds, share=1.0):
         self.process = subprocess.Popen(
             [sys.executable, HERE / "abuse.py", "attack", name, address, str(seconds), str(share)],
             stdout=subprocess.PIPE, text=True)
         if name in CROWDS:
-            # Measured when all are there.
+            # The measurement starts when all connections are open.
             self.process.stdout.readline()
 
     def result(self):
@@ -332,7 +333,7 @@ class Attack:
 
 
 class Bystander:
-    """One request after the other on a connection of its own; each must be answered right."""
+    """Sequential requests on one connection; each response must be correct."""
 
     def __init__(self, address):
         self.peer = Peer(address, timeout=30)
@@ -345,7 +346,7 @@ class Bystander:
         _, body = self.peer.response(self.stream)
         assert body == message(b"well-behaved")
         self.stream += 2
-        # What it has read it gives back now and then, as clients do.
+        # It credits received bytes from time to time, as clients do.
         self.read += len(body)
         if self.read > 16_384:
             self.peer.window(0, self.read)
@@ -353,7 +354,7 @@ class Bystander:
         return time.perf_counter() - start
 
     def measure(self, seconds):
-        """Latencies, one request every millisecond or so."""
+        """Latencies, with about one request per millisecond."""
         end, latencies = time.monotonic() + seconds, []
         while time.monotonic() < end:
             latencies.append(self.call())
@@ -362,10 +363,12 @@ class Bystander:
 
 
 def measure(name, server, seconds, share=1.0, lasts=None):
-    """Runs an attack, or a share of its crowd, beside a bystander: what became of it, the bystander's latencies
-    before, during and after in seconds, and the server's memory before, at most and after in bytes. The attack
-    lasts a second longer than it is measured, or as long as given."""
-    # Not for the processes that attack, which need nothing of it.
+    """Runs an attack, or a share of its connections, and a bystander. Returns the results of the
+    attack, the bystander's latencies before, during and after in seconds, and the server's memory
+    before, at most and after in bytes. The attack lasts a second longer than the measurement, or as
+    long as given.
+    """
+    # Imported here, because the attacking processes do not need it.
     from conftest import memory as memory_of
     bystander = Bystander(server.data)
     bystander.measure(0.5)

@@ -1,4 +1,4 @@
-"""Boundary values, and every way to put one into a message, generated from descriptors."""
+"""Boundary values, and every field of a message to set to one, generated from descriptors."""
 
 import math
 
@@ -19,7 +19,7 @@ TIMES = tuple((seconds, nanos) for seconds in (
     for nanos in (0, 999_999_999)) + tuple((1, nanos) for nanos in (
         1, -1, 1_000_000_000, -999_999_999, -1_000_000_000, 2**31 - 1, 2**31, -2**31, 2**63 - 1))
 
-# Longer than a header field may be, and just short of that.
+# Over the size limit of a header field, and just below it.
 LONG, ALMOST_LONG = "x" * 65_536, "9" * 60_000
 
 TEXTS = tuple(map(str, INTEGERS)) + (
@@ -33,18 +33,18 @@ NOT_UTF8 = b"\xff\xfe"
 
 
 def is_illegal(text):
-    """Whether HTTP allows the text in no header value."""
+    """Whether HTTP forbids the text in a header value."""
     return any(character in text for character in "\0\r\n\x01\x1b\x7f")
 
 
 def shown(value):
-    """A value in the words of a failed test, shortened."""
+    """A shortened value, for the message of a failed test."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:40]}... of {len(value)}"
 
 
 class Widened:
-    """The messages of a file in a form that is the same on the wire but takes any value.
+    """The messages of a file in a form with the same wire format that accepts any value.
 
     Integers, enums and booleans are 64 bits wide, and strings are bytes.
     """
@@ -70,7 +70,7 @@ class Widened:
     def _widen(self, message):
         for field in message.field:
             kind = descriptor_pb2.FieldDescriptorProto.Type.Name(field.type)[5:]
-            # A key must stay what it is.
+            # A key must not change.
             if message.options.map_entry and field.name == "key":
                 continue
             if kind in self.VARINTS:
@@ -127,7 +127,7 @@ def mutated(like, widened, wanted="", elsewhere=()):
 
 
 def scalars(field):
-    """The boundary values of a field's type, as a widened message takes them."""
+    """The boundary values of a field's type, in the form of a widened message."""
     kind = descriptor_pb2.FieldDescriptorProto.Type.Name(field.type)[5:]
     if kind in Widened.VARINTS:
         declared = [value.number for value in field.enum_type.values] if field.enum_type else []
@@ -142,7 +142,7 @@ def scalars(field):
 
 
 def _inside(descriptor, path, inside, reach):
-    """The mutations of a message that `reach` finds in another one; of each type once."""
+    """The mutations of the message that `reach` finds in another one; each type once."""
     if descriptor.full_name in inside:
         return
     for where, value, change in mutations(descriptor, path, inside):
@@ -151,7 +151,7 @@ def _inside(descriptor, path, inside, reach):
 
 def _of_repeated(field, path, inside):
     name = field.name
-    # A thousand long elements are not about the number of them.
+    # Long elements are tested without a thousand repetitions.
     for count in (0, 2, 1_000):
         yield path, f"{count} entries", lambda message, count=count: _repeat(message, field, count)
     if field.message_type:

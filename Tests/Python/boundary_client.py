@@ -1,4 +1,4 @@
-"""Sends boundary values to a live server, each with a health check, and judges the answers."""
+"""Sends boundary values to a live server, each with a health check, and checks the responses."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from peer import NO_ERROR
 
 
 class Subject:
-    """A server under test. It is started again after a crash, so that one run finds all of them."""
+    """A server under test. It is restarted after a crash, so that one run finds all crashes."""
 
     MOST_CRASHES = 30
 
@@ -23,7 +23,7 @@ class Subject:
         self.start()
 
     def start(self):
-        # A file takes more than a pipe, and a backtrace takes seconds.
+        # A file has no capacity limit, unlike a pipe; a backtrace takes seconds.
         self.server = Server(
             ["sh", "-c", 'exec "$@" 2> "$0"', str(self.log), *self.command],
             {"SWIFT_BACKTRACE": "enable=no"})
@@ -37,7 +37,7 @@ class Subject:
         return self.server.stop()
 
     def has_crashed(self):
-        """Whether the process has ended by itself; it may take a moment to do so."""
+        """Whether the process has crashed; it may need a moment to end."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.server.process.wait(0.05)
         return self.server.process.poll() is not None
@@ -61,7 +61,7 @@ class Subject:
         shown = self.faults[:200]
         return f"{len(self.faults)} faults in {self.inputs} inputs\n" + "\n".join(shown)
 
-    # Asking.
+    # Requests.
 
     def pipe(self, port):
         pipe = self.pipes.get(port)
@@ -77,10 +77,10 @@ class Subject:
             pipe.close()
 
     def run(self, asks, port="data", checks=(), at_once=16, also=None, accepted=None):
-        """Sends each request with a health check and `checks` right behind it.
+        """Sends each request, directly followed by a health check and `checks`.
 
-        With `also` the health of that port is asked for too, now and then; `accepted` gives the
-        faults that show after a request that was answered with OK.
+        With `also`, the health of that port is checked too, from time to time; `accepted` returns
+        the faults after a request that was answered with OK.
         """
         asks = list(asks)
         self.inputs += len(asks)
@@ -108,7 +108,7 @@ class Subject:
                 self._alone(ask, port, checks)
 
     def _alone(self, ask, port, checks):
-        """The same on a connection of its own, so that it is known which request did what."""
+        """Sends each request on its own connection, to find the request that causes a fault."""
         self.drop(port)
         [answer] = self.exchange([ask], port)
         if answer.end == "closed" and answer.code == NO_ERROR and self.has_crashed():
@@ -148,7 +148,7 @@ class Subject:
 
 
 class Admin:
-    """Creates backends with an endpoint each, which do not take replicas out of service."""
+    """Creates backends with an endpoint each, without outlier detection."""
 
     def __init__(self, messages, stub, metadata=()):
         self.messages, self.stub, self.metadata = messages, stub, metadata

@@ -8,18 +8,18 @@ from conftest import ROOT
 from peer import message
 from scripted_backend import BEGIN, serve_worker
 
-SOURCE = ROOT / "Sources/Serving/Connection/KnownHeader.swift"
-# Read elsewhere, or by libraries, or passed on.
+(SOURCE,) = (ROOT / "Sources").glob("**/KnownHeader.swift")
+# Read by other code or libraries, or forwarded.
 MORE = ("authorization", "expect", "user-agent", "accept-encoding", "content-encoding", "cookie",
         "grpc-status-details-bin", "x-custom", "x-custom-bin", "priority", "trailer", "date",
         "retry-after", "location")
-# Statements about the connection or the framing, with which HTTP/2 messages are malformed.
+# Fields about the connection or the framing, which make HTTP/2 messages malformed.
 FRAMING = {"connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade",
            "te", "content-length"}
-# The last is longer than nghttp2 decodes.
+# The last one exceeds the size that nghttp2 decodes.
 VALUES = [text.encode() for text in TEXTS] + [b"\xff", b"x" * 70_000]
 
-# What is special about one header only.
+# Values for single headers.
 OWN = {
     ":method": ["GET", "HEAD", "OPTIONS", "CONNECT", "TRACE", "post"],
     ":path": ["*", "//", "/a.B/C/D", "/a.B/" + "x" * 16_000, "/dynamic?" + "&" * 1_000, "/%zz"],
@@ -55,7 +55,7 @@ def known_headers():
     cases = [name.strip() for line in re.findall(r"^    case ([\w, ]+)$", source, re.M)
              for name in line.split(",")]
     names = dict(re.findall(r"case \.(\w+): \"([^\"]+)\"", source))
-    assert set(cases) == set(names) and len(cases) >= 26, "the enum is written in another way"
+    assert set(cases) == set(names) and len(cases) >= 26, "the format of the enum has changed"
     return [names[case] for case in cases]
 
 
@@ -69,24 +69,24 @@ def table():
 
 
 def with_field(fields, name, value):
-    """The fields with another value of one, or with one more; names of HTTP/2's own come first."""
+    """The fields with one value changed or one field added; pseudo-header fields are first."""
     if any(existing == name for existing, _ in fields):
         return [(existing, value if existing == name else old) for existing, old in fields]
     return [(name, value), *fields] if name.startswith(":") else [*fields, (name, value)]
 
 
 def request_faults(name, value):
-    """What would be a fault with another header: the end of the stream or connection, INTERNAL."""
+    """Results that would be faults for other headers: a reset, a closed connection, INTERNAL."""
     text, may = value.decode("latin-1"), set()
     if name.startswith(":") or name in FRAMING or is_illegal(text):
         may.add("reset")
     if is_illegal(text):
         may.add("close")
     if len(value) >= 65_536:
-        # So much more than the limit is not read to the end, and nghttp2 decodes no more than that.
+        # The server does not read headers far above the limit, nor does nghttp2 decode them.
         may |= {"reset", "close"}
     if name == "grpc-timeout":
-        # As other servers of gRPC answer.
+        # The responses of other gRPC servers.
         may.add(INTERNAL)
     return frozenset(may)
 
@@ -106,14 +106,14 @@ def requests(target, fields, body=message(b"hello"), with_trailers=True):
                 f"{label} in trailers", fields, body, [(name, value)], may=may, is_alone=alone)
 
 
-# Responses. The payload of a request is the number of one.
+# Responses. The payload of a request is the number of a response.
 
 FAILED = [*BEGIN, ("grpc-status", "14"), ("grpc-message", "not now")]
 ENDED = [("grpc-status", "0"), ("grpc-message", "well")]
 
 
 def responses():
-    """Name, value, where it stands, and the parts of the response that holds it."""
+    """Name, value, position, and the parts of the response that contains them."""
     for name, value in table():
         yield name, value, "headers", [with_field(BEGIN, name, value), b"ok", ENDED]
         yield name, value, "trailers", [BEGIN, b"ok", with_field(ENDED, name, value)]

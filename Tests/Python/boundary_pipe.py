@@ -1,4 +1,4 @@
-"""Requests with boundary values over one HTTP/2 connection, and what is wrong with an answer."""
+"""Requests with boundary values over one HTTP/2 connection, and the faults of responses."""
 
 import dataclasses
 import select
@@ -16,7 +16,7 @@ from peer import (
     SETTINGS, WINDOW_UPDATE, Frame, message)
 
 INTERNAL, UNKNOWN = 13, 2
-# A status message that is longer helps no one, and hides the rest of a log.
+# The limit of a status message: a longer one is not useful, and floods the log.
 LONGEST_MESSAGE = 4_096
 
 
@@ -27,27 +27,27 @@ def grpc_fields(path, *fields):
 
 @dataclasses.dataclass
 class Ask:
-    """A request, and which answers are right."""
+    """A request, and the accepted responses."""
 
     label: str
     fields: list
     body: bytes = b""
     trailers: list = None
-    # Statuses and ways to end that would otherwise be faults.
+    # Accepted statuses and results that would otherwise be faults.
     may: frozenset = frozenset()
-    # Not together with others, whose connection it may end.
+    # Sent on its own connection, because it may end the connection.
     is_alone: bool = False
-    # Ends the call as soon as the first message has arrived.
+    # Ends the call when the first message arrives.
     is_stream: bool = False
 
     def judge(self, answer):
-        """What is wrong with the answer; None for nothing."""
+        """The fault of the response; None if it is correct."""
         return answer.fault(self.may)
 
 
 @dataclasses.dataclass
 class Answer:
-    """What came back on a stream, or the end of its connection."""
+    """The response on a stream, or the end of its connection."""
 
     fields: dict = dataclasses.field(default_factory=dict)
     body: bytes = b""
@@ -82,7 +82,7 @@ class Answer:
             return f"grpc-status {self.fields['grpc-status']!r}"
         if self.status is None:
             return self._http_fault(int(http) if http.isdecimal() else 0, may)
-        # One that gRPC does not know is passed on as the backend sent it.
+        # Weir forwards an unknown code of the backend unchanged.
         if self.status > 16 and "any status" not in may:
             return f"grpc-status {self.status}"
         if self.status in (INTERNAL, UNKNOWN) and self.status not in may:
@@ -98,7 +98,7 @@ class Answer:
             return "a response without grpc-status"
         if not 200 <= http <= 599:
             return f"status {self.fields}"
-        # What would be right, as HTTP says it.
+        # The HTTP headers that state the supported values.
         says = {"allow", "accept-post"} & self.fields.keys()
         if http >= 400 and not self.body and not says and "silent" not in may:
             return f"HTTP status {http} without a body"
@@ -139,7 +139,7 @@ class Pipe:
         self.socket.close()
 
     def exchange(self, asks, seconds=SECONDS / 4):
-        """The answers to requests that are all under way at once, in order."""
+        """The responses to concurrent requests, in order."""
         self.answers, self.waiting = {}, []
         for ask in asks:
             stream, self.next_stream = self.next_stream, self.next_stream + 2
@@ -178,7 +178,7 @@ class Pipe:
                        last | (flags if number == 0 else 0), stream, part)
 
     def _fill(self):
-        """Sends of the bodies what the windows let pass."""
+        """Sends the bytes of the bodies that the windows allow."""
         for entry in list(self.waiting):
             stream, body, trailers = entry
             if self.answers[stream][1].end != "silent":
@@ -207,7 +207,7 @@ class Pipe:
             if writable:
                 del self.output[:self.socket.send(self.output)]
         except OSError:
-            # What the server has sent before it closed is still to be read.
+            # The bytes that the server sent before it closed are still read.
             self.output.clear()
         if not readable:
             return
@@ -243,7 +243,7 @@ class Pipe:
                 self.windows[frame.stream] += increment
         elif frame.kind == GOAWAY:
             self.end = (frame.code, frame.reason)
-            # After an error nothing else follows, but the server may close only later.
+            # Nothing follows an error, but the server may close later.
             self.is_open = frame.code == NO_ERROR
         elif frame.kind in (HEADERS, CONTINUATION, DATA, RST_STREAM):
             self._of_stream(frame)

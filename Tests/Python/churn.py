@@ -1,14 +1,14 @@
 """Workers that are scaled, replaced and killed under load (`make churn TIME=600`).
 
-Which calls may fail (the manual, "Backends", "Retries"):
+Calls that may fail (see the manual, "Backends", "Retries"):
 
 - Scaling and replacing workers fails no call.
-- A worker that is killed fails the calls whose responses it had begun; they end as UNAVAILABLE.
-- It also fails those of which it had received more than Weir keeps to send them again (64 KiB).
-- Every other call is sent again to another worker, because the backend retries UNAVAILABLE.
+- A killed worker fails the calls whose responses it had started; they end with UNAVAILABLE.
+- It also fails calls whose requests exceed the retry buffer (64 KiB).
+- Weir retries every other call on another worker, because the backend retries UNAVAILABLE.
 
-A call that fails must be of the second or third kind, and a worker must have been killed while it
-was open.
+A failed call must be of the second or third kind, and a worker must have been killed during the
+call.
 """
 
 import argparse
@@ -34,12 +34,12 @@ READY = 3
 # More than `retry-buffer-bytes`.
 LARGE = bytes(200_000)
 SMALL = b"0.005"
-# Messages of a stream, and seconds between two.
+# The number of messages of a stream, and the seconds between two.
 STREAM = b"10 0.02"
 
 
 class Churn:
-    """A worker backend under load, and what is done to its workers."""
+    """A worker backend under load, and the changes of its workers."""
 
     FEWEST, MOST = 2, 4
 
@@ -65,7 +65,7 @@ class Churn:
     # The load.
 
     def call(self, kind, may_fail, make):
-        """Makes a call, and judges its failure.
+        """Makes a call, and checks whether it may fail.
 
         `may_fail` returns whether a killed worker may fail the call, once it has failed.
         """
@@ -99,7 +99,7 @@ class Churn:
         self.call("stream", began, lambda: collections.deque(call, maxlen=0))
 
     def metrics(self, channel):
-        """Each sample once, also while a worker and its successor run."""
+        """Checks that each sample occurs once, even while a worker and its successor run."""
         url = f"http://{self.mesh.weir.admin}/metrics"
         with urllib.request.urlopen(url, timeout=30) as response:
             lines = response.read().decode().splitlines()
@@ -114,14 +114,14 @@ class Churn:
             while not self.stopped.is_set():
                 make(channel)
 
-    # What is done to the workers.
+    # Changes of the workers.
 
     def pids(self):
         return [replica.pid for replica in self.mesh.status("churned").replicas
                 if replica.state == READY and replica.pid]
 
     def settle(self):
-        """Waits until every worker gets requests."""
+        """Waits until every worker is ready."""
         def settled():
             backend = self.mesh.admin.GetBackend(
                 self.mesh.stubs.admin.GetBackendRequest(name="churned"), timeout=10)
@@ -148,10 +148,10 @@ class Churn:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
-            # A replacement has ended it since.
+            # A replacement has already ended it.
             del self.killed[pid]
             return
-        # Its connections end with it: a little later, they cannot fail calls.
+        # Its connections end with it. After a short time, they cannot fail calls.
         self.killed[pid] = (self.killed[pid][0], time.monotonic() + PATIENCE)
         self.counts["kills"] += 1
 
@@ -162,13 +162,13 @@ class Churn:
         self.kill()
 
     def supersede(self):
-        """An update to a command that never listens, and the one that follows it."""
+        """An update to a command that never listens, and the next update."""
         self.update("--worker", "sleep 600", wait=0)
         time.sleep(self.random.uniform(0, 1))
         self.replace()
 
     def cycle(self):
-        """Everything once."""
+        """Runs each change once."""
         for change in (
                 lambda: self.scale(self.MOST), self.replace, self.kill, self.replace_and_kill,
                 lambda: self.scale(self.random.randint(self.FEWEST, self.MOST)), self.kill,
@@ -177,7 +177,7 @@ class Churn:
             self.settle()
 
     def run(self, seconds, report=lambda churn: None):
-        """Runs whole cycles until the time is over."""
+        """Runs whole cycles until the time has passed."""
         end = time.monotonic() + seconds
         threads = [threading.Thread(target=self.load, args=[make])
                    for make in (self.unary, self.unary, self.unary, self.large, self.stream,

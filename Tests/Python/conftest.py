@@ -19,26 +19,27 @@ import weir as weir_client
 from waiting import PATIENCE, SECONDS, polled, wait_for  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# The debug build, unless another folder is named.
+# The build under test: by default the debug build.
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
-# Weir rejects keys and access files that their group may write, which some users' umask makes.
+# Weir rejects keys and access files that the group can write, which some umasks allow.
 os.umask(0o022)
-# For the frames and the counting of allocations that benchmarks use too.
+# The tests share `frames` and `count_allocations` with the benchmarks.
 sys.path.insert(0, str(ROOT / "Benchmarks"))
 
 
-# Processes that a test has started; one that fails may not come to stop them.
+# Processes that tests have started. A failing test may not stop them.
 STARTED = []
 
 
 def started(process):
-    """The process, which is stopped at the latest when the tests end."""
+    """Registers a process, which is stopped when the tests end."""
     STARTED.append(process)
     return process
 
 
 def pytest_unconfigure():
-    """Stops what is left, and says what keeps the tests from ending, and ends them, when a thread does."""
+    """Stops the remaining processes. If a thread blocks the end of the tests, prints it and exits.
+    """
     for process in STARTED:
         if process.poll() is None:
             process.kill()
@@ -68,7 +69,7 @@ def _generate(folder):
          "--include_imports", f"--descriptor_set_out={folder / 'catalog.binpb'}", "catalog.proto"],
         check=True,
     )
-    # `grpc` is a package of others, so ours joins it by path.
+    # `grpc` is an installed package, so the generated one is added to its path.
     import grpc.testing  # noqa: F401
 
 
@@ -104,7 +105,7 @@ def load_stubs(folder):
 
 
 class Server:
-    """A server process; stopped by its own id."""
+    """A server process."""
 
     def __init__(self, command, environment=None):
         environment = {**os.environ, "NO_COLOR": "1", **(environment or {})}
@@ -127,9 +128,9 @@ class Server:
 
 
 def start_weir(*options, prefix=()):
-    """A server on free ports; its state is in memory unless the options say where.
+    """Starts a server on free ports. Its state is in memory unless the options name a store.
 
-    A prefix is a command that runs the server.
+    The prefix is a command that executes the server.
     """
     if not {"--store", "--state-dir"} & set(options):
         options = ("--store", "memory:", *options)
@@ -152,7 +153,7 @@ def memory(process):
 
 
 class Mesh:
-    """A running Weir, upstream servers behind it, and the tool."""
+    """A running Weir, its upstream servers, and the tool."""
 
     def __init__(self, stubs, prefix=()):
         self.stubs = stubs
@@ -190,16 +191,17 @@ class Mesh:
         return self.admin.GetBackend(request, timeout=10).status
 
     def wait_for(self, name, condition, seconds=SECONDS):
-        """Asks for a backend's status until the condition holds."""
+        """Waits until a condition holds for a backend's status; returns the status."""
         return polled(lambda: self.status(name), condition, seconds)
 
     def wait_ready(self, name):
-        """Waits until all replicas of a backend get requests."""
+        """Waits until all replicas of a backend are ready."""
         self.wait_for(name, lambda status: status.replicas and all(
             replica.state == 3 for replica in status.replicas))
 
     def stop(self):
-        # An idle grpcio channel sees a GOAWAY only when its backup poller runs, every five seconds.
+        # An idle grpcio channel reads a GOAWAY only when its backup poller runs, every five
+        # seconds.
         self.channel.close()
         self.admin_channel.close()
         code = self.weir.stop()
@@ -228,7 +230,7 @@ def demo():
 
 @pytest.fixture(scope="session")
 def fixture_server():
-    """The server with handlers that echo, wait and fail, one for all tests."""
+    """The fixture server with handlers that echo, wait and fail, shared by all tests."""
     server = Server([BUILD / "FixtureServer"])
     server.data, server.admin = server.first_line.split()
     yield server
@@ -245,7 +247,7 @@ def operator(fixture_server):
 
 @pytest.fixture
 def client():
-    """A client of an empty server of its own."""
+    """A client of a new, empty server."""
     server = start_weir()
     with weir_client.connect(server.admin) as client:
         client.server = server
@@ -262,7 +264,7 @@ def channel(fixture_server):
 
 @pytest.fixture
 def weir(demo):
-    """The command-line tool, aimed at the demo."""
+    """Runs the command-line tool against the demo server."""
 
     def run(*arguments, check=True, **options):
         environment = {
@@ -275,7 +277,7 @@ def weir(demo):
 
 
 class Etcd:
-    """A real etcd of one member on loopback, with its data in a folder."""
+    """A real etcd with one member on loopback, with its data in a folder."""
 
     def __init__(self, folder, scheme="http", options=()):
         self.folder, self.scheme, self.options = folder, scheme, options
@@ -320,7 +322,7 @@ def answers(port):
 
 @contextlib.contextmanager
 def load(work, threads):
-    """Repeats something on threads until the block ends, also by a failure."""
+    """Repeats a function on threads until the block ends."""
     stopped = threading.Event()
     failures = []
 
@@ -384,7 +386,7 @@ class Authority:
             ["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
 
     def issue(self, name, names):
-        """A certificate for a name, made out to subject alternative names."""
+        """A certificate for a name with subject alternative names."""
         self._openssl("req", *self.NEW_KEY, "-keyout", f"{name}.key.new", "-out", f"{name}.csr",
                       "-subj", f"/CN={name}")
         (self.folder / "ext").write_text(f"subjectAltName={names}")
@@ -399,7 +401,7 @@ class Authority:
         return str(self.folder / f"{name}.key")
 
     def credentials(self, name=None):
-        """For a channel of grpcio, with a certificate or without."""
+        """Credentials for a grpcio channel, with or without a client certificate."""
         def read(path):
             return pathlib.Path(path).read_bytes()
 
@@ -410,7 +412,7 @@ class Authority:
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
-    """The folder of an authority, with certificates for a server called model.internal and a client."""
+    """An authority with certificates for a server model.internal and a client."""
     authority = Authority(tmp_path_factory.mktemp("tls"))
     for name in ("server", "client"):
         authority.issue(name, "DNS:model.internal")

@@ -1,6 +1,6 @@
-"""What an operator, a client and probes do with a server that is deployed, beside it in its sandbox.
+"""The actions of an operator, a client and probes on a deployed server, in its sandbox.
 
-    deployed_client.py prepare   creates an upstream and a worker backend, and splits traffic between them
+    deployed_client.py prepare   creates an upstream and a worker backend, and splits traffic
     deployed_client.py check     calls both backends and reads what probes and scrapers read
     deployed_client.py worker    is the worker
 """
@@ -22,7 +22,7 @@ SECONDS = 30
 
 
 def greeter(address, answer):
-    """A server of `helloworld.Greeter` that gives everyone the same answer."""
+    """A server of `helloworld.Greeter` that always returns the same response."""
     server = grpc.server(futures.ThreadPoolExecutor(4))
     hello = grpc.unary_unary_rpc_method_handler(lambda request, context: answer)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(
@@ -53,12 +53,13 @@ def prepare():
     weir("backend", "create", "upstream", "--upstream", UPSTREAM, "--wait", str(SECONDS))
     weir("backend", "create", "worker", "--worker", f"{sys.executable} {__file__} worker",
          "--wait", str(SECONDS))
-    weir("endpoint", "create", "greeter", "--route", "/helloworld.Greeter/", "--backend", "upstream")
+    weir("endpoint", "create", "greeter", "--route", "/helloworld.Greeter/", "--backend",
+        "upstream")
     weir("traffic", "set", "greeter", "upstream=0.5", "worker=0.5")
 
 
 def answers():
-    """Calls until both backends have answered; a worker needs some time after a restart."""
+    """Calls until both backends have answered; a worker needs time after a restart."""
     seen, end = set(), time.monotonic() + SECONDS
     while len(seen) < 2:
         try:

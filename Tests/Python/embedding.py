@@ -1,5 +1,4 @@
-"""Tests of the package that embeds Weir, which the manual shows; `make test-embedding` builds it and
-runs them."""
+"""Tests of the manual's package that embeds Weir; `make test-embedding` builds it and runs them."""
 
 import shlex
 import subprocess

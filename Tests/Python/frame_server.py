@@ -1,4 +1,4 @@
-"""An HTTP/2 server made of frames, for upstreams that misbehave just as a test wants it."""
+"""A scripted HTTP/2 server that sends given frames, to simulate faulty upstreams."""
 
 import socket
 import threading
@@ -39,10 +39,10 @@ class FrameServer:
 class Connection:
     def __init__(self, server, connected):
         self.server, self.socket, self.requests = server, connected, 0
-        # The parts of a response are not held back until the one before has been acknowledged.
+        # Sends the parts of a response without waiting for acknowledgements (Nagle's algorithm).
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.open = self.most_open = 0
-        self.acknowledged = []  # What the client's answers to PINGs held.
+        self.acknowledged = []  # The payloads of the client's PING acknowledgements.
 
     def send(self, kind, flags, stream, payload=b""):
         self.socket.sendall(frames.frame(kind, flags, stream, payload))
@@ -85,7 +85,7 @@ class Connection:
     def ping(self, data):
         self.send(PING, 0, 0, data)
 
-    # A gRPC response: these three, one after the other.
+    # A gRPC response: these three frames in order.
 
     def begin(self, stream):
         headers = [(":status", "200"), ("content-type", "application/grpc")]
@@ -104,7 +104,7 @@ class Connection:
         self.send(HEADERS, END_HEADERS | END_STREAM, stream, trailers)
 
     def reply(self, stream, message=b"ok"):
-        """The whole of it."""
+        """Sends a whole response."""
         self.begin(stream)
         self.message(stream, message)
         self.finish(stream)

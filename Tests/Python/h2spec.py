@@ -1,4 +1,4 @@
-"""h2spec's cases (version 2.6) as frames: what a case sends, and what a server must do then.
+"""h2spec's cases (version 2.6) as frames: the frames that a case sends, and the required reaction.
 
 A case has h2spec's section and number, which follow the obsolete RFC 7540, and cites the sections
 of the current RFCs: 9113 (HTTP/2) and 7541 (HPACK).
@@ -56,7 +56,7 @@ class Suite:
             Case(self.name, section, number, title, rfc, steps, expect, **options))
 
 
-# Steps: what a case sends. A step is a function of the peer, whose `target` is the method to call.
+# Steps of a case. A step is a function of the peer, whose `target` is the method to call.
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -68,7 +68,7 @@ def raw(data):
 
 
 def block(peer, change=(), drop=(), before=(), after=()):
-    """The header block of the target's request, some fields changed, left out or added."""
+    """The header block of the target's request, with fields changed, omitted or added."""
     changed = dict(change)
     fields = [(name, changed.get(name, value)) for name, value in peer.target.fields
               if name not in drop]
@@ -131,7 +131,7 @@ def finished(stream=1):
 
 
 def settings_acknowledged(count):
-    """Waits until the server has acknowledged so many SETTINGS, the preface's included."""
+    """Waits until the server has acknowledged `count` SETTINGS, including that of the preface."""
     def wait(peer):
         acknowledged = 0
         while acknowledged < count:
@@ -192,7 +192,7 @@ def is_alive_or_ends(peer):
 
 
 def data_of(length):
-    """The next DATA frame has so many bytes."""
+    """The next DATA frame has the given length."""
     def check(peer):
         found = peer.until(lambda found: found.kind == DATA)
         assert found and len(found.payload) == length, found

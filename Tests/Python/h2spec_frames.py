@@ -53,7 +53,7 @@ HTTP2.add("6.5", "SETTINGS with ACK and a payload", "RFC 9113 6.5",
           [frame(SETTINGS, ACK, 0, b"\0")], connection_error(FRAME_SIZE_ERROR))
 HTTP2.add("6.5", "SETTINGS on a stream", "RFC 9113 6.5",
           [frame(SETTINGS, 0, 1, struct.pack(">HI", 3, 100))], connection_error(PROTOCOL_ERROR))
-HTTP2.add("6.5", "SETTINGS of a length that is no multiple of 6", "RFC 9113 6.5",
+HTTP2.add("6.5", "SETTINGS of a length that is not a multiple of 6", "RFC 9113 6.5",
           [frame(SETTINGS, 0, 0, b"\0\3\0")], stream_error(FRAME_SIZE_ERROR, PROTOCOL_ERROR))
 
 HTTP2.add("6.5.2", "SETTINGS_ENABLE_PUSH of 2", "RFC 9113 6.5.2", [settings((2, 2))],
@@ -100,14 +100,14 @@ def reset_for(code):
     return check
 
 
-HTTP2.add("6.9.1", "a window of 1 byte is kept to", "RFC 9113 6.9.1",
+HTTP2.add("6.9.1", "a window of 1 byte is respected", "RFC 9113 6.9.1",
           [settings((INITIAL_WINDOW_SIZE, 1)), settings_acknowledged(2), request()], data_of(1))
 HTTP2.add("6.9.1", "a connection's window over 2^31 - 1", "RFC 9113 6.9.1",
           [window(0, LARGEST), window(0, LARGEST)], connection_error(FLOW_CONTROL_ERROR))
 HTTP2.add("6.9.1", "a stream's window over 2^31 - 1", "RFC 9113 6.9.1",
           [headers(), window(1, LARGEST), window(1, LARGEST)], reset_for(FLOW_CONTROL_ERROR))
 
-HTTP2.add("6.9.2", "a larger initial window lets a response go on", "RFC 9113 6.9.2",
+HTTP2.add("6.9.2", "a larger initial window lets a response continue", "RFC 9113 6.9.2",
           [settings((INITIAL_WINDOW_SIZE, 0)), settings_acknowledged(2), request(),
            settings((INITIAL_WINDOW_SIZE, 1))], data_of(1))
 # After three bytes, an initial window of 2 makes the stream's window -1.

@@ -1,4 +1,4 @@
-"""h2spec's suites "generic" (what a server must accept) and "hpack" (what it must not decode)."""
+"""h2spec's suites "generic" (input that a server must accept) and "hpack" (that it must reject)."""
 
 import frames
 from hpack.huffman import HuffmanEncoder
@@ -14,7 +14,7 @@ from peer import (
 
 GENERIC = Suite("generic")
 HPACK = Suite("hpack")
-# A whole request in one frame; gRPC answers that the message is missing.
+# A whole request in one frame; the server answers that the message is missing.
 ENDS = END_HEADERS | END_STREAM
 
 GENERIC.add("1", "the server's preface is a SETTINGS frame", "RFC 9113 3.4",
@@ -22,7 +22,7 @@ GENERIC.add("1", "the server's preface is a SETTINGS frame", "RFC 9113 3.4",
 
 GENERIC.add("2", "PRIORITY on an idle stream is accepted", "RFC 9113 5.1, 5.3.2",
             [priority(1)], is_alive)
-GENERIC.add("2", "WINDOW_UPDATE on a half-closed (remote) stream lets its response go on",
+GENERIC.add("2", "WINDOW_UPDATE on a half-closed (remote) stream lets its response continue",
             "RFC 9113 5.1, 6.9", [settings((4, 0)), request(), window(1, 1)], data_of(1))
 GENERIC.add("2", "PRIORITY on a half-closed (remote) stream is accepted", "RFC 9113 5.1, 5.3.2",
             [settings((4, 0)), request(), priority(1), window(1, 1)], data_of(1))
@@ -70,7 +70,8 @@ GENERIC.add("3.9", "WINDOW_UPDATE on an open stream is accepted", "RFC 9113 6.9"
 
 
 def split(*places):
-    """HEADERS and CONTINUATION frames that cut a request's header block at these places."""
+    """HEADERS and CONTINUATION frames that split a request's header block at the given positions.
+    """
     def send(peer):
         whole = block(peer)
         ends = [*places, len(whole)]
@@ -95,7 +96,7 @@ GENERIC.add("4", "POST with trailers gets a response", "RFC 9113 8.1",
             answers())
 
 
-# HPACK representations by hand (RFC 7541 section 6). Index 58 is `user-agent`.
+# Encoded HPACK representations (RFC 7541 section 6). Index 58 is `user-agent`.
 
 
 def text(value):

@@ -83,7 +83,7 @@ HTTP2.add("5.1", "CONTINUATION on a stream that both sides have ended", "RFC 911
 
 HTTP2.add("5.1.1", "an even stream id", "RFC 9113 5.1.1", [headers(2, flags=ENDS)],
           connection_error(PROTOCOL_ERROR))
-HTTP2.add("5.1.1", "a stream id below the one before", "RFC 9113 5.1.1",
+HTTP2.add("5.1.1", "a stream id below the previous one", "RFC 9113 5.1.1",
           [headers(5, flags=ENDS), headers(3, flags=ENDS)], connection_error(PROTOCOL_ERROR))
 
 

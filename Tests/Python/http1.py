@@ -1,4 +1,4 @@
-"""A client of HTTP/1 that sends bytes as they are, which client libraries refuse to do."""
+"""An HTTP/1 client that sends raw bytes, which client libraries refuse."""
 
 import socket
 
@@ -6,7 +6,7 @@ from conftest import SECONDS
 
 
 class Answer:
-    """A response of HTTP/1."""
+    """An HTTP/1 response."""
 
     def __init__(self, version, status, fields, body, is_closed):
         self.version, self.status, self.fields = version, status, fields
@@ -22,7 +22,7 @@ class Answer:
 
 
 class Raw:
-    """A connection of HTTP/1 that sends what it is given."""
+    """An HTTP/1 connection that sends the given bytes."""
 
     def __init__(self, address):
         host, port = address.rsplit(":", 1)
@@ -39,7 +39,7 @@ class Raw:
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # The server has answered and closed already.
+            pass  # The server has already answered and closed.
 
     def _more(self):
         try:
@@ -50,7 +50,7 @@ class Raw:
         return data
 
     def answer(self, method="GET"):
-        """The next response; None when the server has closed without one."""
+        """The next response; None if the server closed without one."""
         while b"\r\n\r\n" not in self.buffer:
             if not self._more():
                 assert not self.buffer, self.buffer
@@ -67,12 +67,12 @@ class Raw:
         return Answer(version, int(status), fields, body, is_closed)
 
     def is_closed(self):
-        """Whether the server closes now; waits for it."""
+        """Waits for the next byte or the end; returns whether the server closed."""
         return not self.buffer and not self._more()
 
 
 def send(address, data, method="GET"):
-    """The response to some bytes; closed when the response says so."""
+    """Sends bytes and returns the response; closes the connection if the response requires it."""
     with Raw(address) as raw:
         raw.send(data)
         answer = raw.answer(method)

@@ -1,10 +1,11 @@
-"""A grpcio server of gRPC's interop service, and of a raw service that tests steer by their requests.
+"""A grpcio server with gRPC's interop service and a raw service that requests control.
 
-Usage: interop_server.py STUBS [ADDRESS]. Serves on ADDRESS, on the Unix socket that Weir names, or on a free
-port; prints the port. Environment: NAME is told in trailing metadata, HEALTH is serving, not-serving or
-none, DELAY delays the start, CRASH ends the process after so many seconds. CENTS, SCORE and TOKEN are told in
-the answers of the catalog, ANSWERS is how many its list has, FAILS a status that it answers instead. PARTS is how
-many parts of 64 KiB Parts sends, STALLS how many seconds Swallow waits before it reads.
+Usage: interop_server.py STUBS [ADDRESS]. Serves on ADDRESS, on the Unix socket from Weir, or on a
+free port; prints the port. Environment: NAME is sent in trailing metadata; HEALTH is serving,
+not-serving or none; DELAY delays the start; CRASH ends the process after the given seconds. CENTS,
+SCORE and TOKEN are fields of the catalog's responses, ANSWERS is the length of its list, FAILS a
+status to return instead. PARTS is the number of parts of 64 KiB that Parts sends, STALLS the
+seconds that Swallow waits before it reads.
 """
 
 import os
@@ -82,7 +83,7 @@ class TestService(test_pb2_grpc.TestServiceServicer):
 
 
 class Catalog(catalog_pb2_grpc.CatalogServicer):
-    """Answers with the time of day, so that no two of them are the same."""
+    """Returns the time of day, so that all responses differ."""
 
     def Find(self, request, context):
         if "FAILS" in os.environ:
@@ -151,7 +152,7 @@ class Raw(grpc.GenericRpcHandler):
         return f"{NAME} {os.getpid()}".encode()
 
     def note(self, request, context):
-        """Remembers requests; all servers answer the same."""
+        """Records requests; all servers return the same response."""
         self.seen.append(request.decode())
         metadata = dict(context.invocation_metadata())
         self.shadowed += metadata.get("x-serve-shadow") == "1"
@@ -198,7 +199,9 @@ class Raw(grpc.GenericRpcHandler):
             yield b"x" * 65_536
 
     def trickle(self, request, context):
-        """As many messages as asked for, with a pause between two; the headers name the process."""
+        """Sends the requested number of messages with a pause between two; the headers name the
+        process.
+        """
         count, pause = request.split()
         context.send_initial_metadata([("x-pid", str(os.getpid()))])
         for number in range(int(count)):
@@ -233,7 +236,7 @@ def main():
         checks.set("", health_pb2.HealthCheckResponse.SERVING if state == "serving"
                    else health_pb2.HealthCheckResponse.NOT_SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-        # Switched by a signal.
+        # A signal changes the health.
         signal.signal(signal.SIGUSR1, lambda *_: checks.set(
             "", health_pb2.HealthCheckResponse.NOT_SERVING))
         signal.signal(signal.SIGUSR2, lambda *_: checks.set(

@@ -1,4 +1,4 @@
-"""An HTTP/2 client that says just what it is told, and understands what comes back."""
+"""A scripted HTTP/2 client that sends given frames and decodes the responses."""
 
 import socket
 import struct
@@ -81,7 +81,7 @@ class Peer:
         self.input.close()
         self.socket.close()
 
-    # Saying.
+    # Sending.
 
     def raw(self, data):
         self.socket.sendall(data)
@@ -102,15 +102,15 @@ class Peer:
         self.send(HEADERS, flags, stream, frames.header_block(fields))
 
     def request(self, stream, path=ECHO, body=b"", ends=True, **options):
-        """A request of one message; with `body=None` nothing follows the headers."""
+        """Sends a request with one message; with `body=None`, only the headers."""
         self.headers(stream, request_fields(path, **options), END_HEADERS)
         if body is not None:
             self.send(DATA, END_STREAM if ends else 0, stream, message(body))
 
-    # Listening.
+    # Receiving.
 
     def frames(self):
-        """Frames as they come, until the connection ends; SETTINGS and PINGs are answered."""
+        """Received frames until the connection ends; acknowledges SETTINGS and PINGs."""
         while True:
             try:
                 found = frames.read_frame(self.input)
@@ -125,22 +125,23 @@ class Peer:
                 if frame.kind == PING and not frame.flags & ACK:
                     self.send(PING, ACK, 0, frame.payload)
             except OSError:
-                # What it has said before it went is still to be read.
+                # The bytes that the server sent before it closed are still read.
                 pass
             yield frame
 
     def until(self, holds):
-        """The first frame for which it holds; None when the connection has ended without one."""
+        """The first frame for which the condition holds; None if the connection ends without one.
+        """
         return next((frame for frame in self.frames() if holds(frame)), None)
 
     def response(self, stream):
-        """Headers and trailers in one, and the body. A reset is an AssertionError."""
+        """Headers and trailers together, and the body. A reset raises AssertionError."""
         fields, body = {}, b""
         for frame in self.frames():
             if frame.kind == GOAWAY and frame.code != NO_ERROR:
                 raise AssertionError(f"GOAWAY {frame.code} {frame.reason}")
             if frame.kind == HEADERS:
-                # Blocks of other streams change the decoder's table too.
+                # Header blocks of other streams change the decoder's table too.
                 found = self.decoder.decode(frame.payload)
                 if frame.stream == stream:
                     fields.update(found)
@@ -157,7 +158,7 @@ class Peer:
         return int(self.response(stream)[0]["grpc-status"])
 
     def is_alive(self):
-        """Whether the other side answers a PING."""
+        """Whether the server answers a PING."""
         try:
             self.send(PING, 0, 0, b"are you?")
         except OSError:
@@ -167,7 +168,8 @@ class Peer:
             and frame.payload == b"are you?") is not None
 
     def ended(self):
-        """How the connection ended: the code and reason of its GOAWAY; NO_ERROR when it was just closed."""
+        """The code and the reason of the GOAWAY at the end of the connection; NO_ERROR without one.
+        """
         code, reason = NO_ERROR, ""
         for frame in self.frames():
             if frame.kind == GOAWAY:

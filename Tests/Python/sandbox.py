@@ -1,11 +1,11 @@
-"""Runs programs as a deployment would: as another user, without capabilities, with a read-only root directory, with no
-network but loopback, and with a filter of system calls.
+"""Runs programs like a deployment: as another user, without capabilities, with a read-only root
+directory, with only the loopback network, and with a filter of system calls.
 
-    sandbox.py hold SETTINGS                        creates the namespaces and keeps them until its input ends
+    sandbox.py hold SETTINGS                        keeps namespaces until its input ends
     sandbox.py enter PID RESTRICTIONS COMMAND...    runs a command in them
 
-An ordinary user can do this where the kernel allows user namespaces. SETTINGS and RESTRICTIONS are JSON; `Settings` and
-`Restrictions` document them.
+This needs no privileges if the kernel allows user namespaces. SETTINGS and RESTRICTIONS are JSON;
+`Settings` and `Restrictions` document them.
 """
 
 import ctypes
@@ -31,24 +31,24 @@ MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 0x1000, 0x2000, 0x4000, 1 << 18
 MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD, SYS_MOUNT_SETATTR = 1, 0x8000, -100, 442
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 
-# What each program finds in its root directory; the rest of the machine is not there.
+# The content of each program's root directory; nothing else of the machine is visible.
 SYSTEM = ("bin", "etc", "lib", "lib32", "lib64", "sbin", "usr", "proc", "sys")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 @dataclasses.dataclass
 class Settings:
-    """What all programs share. Each one sees `/usr/local/bin/weir`."""
+    """The settings that all programs share. Each program has `/usr/local/bin/weir`."""
 
     uid: int
     weir: str
-    # Paths that programs read, besides those of the system.
+    # Paths that programs read, in addition to system paths.
     shown: list = dataclasses.field(default_factory=list)
-    # Directories that they can write; empty at first.
+    # Writable directories, initially empty.
     volumes: list = dataclasses.field(default_factory=list)
-    # Names of 127.0.0.1.
+    # Host names of 127.0.0.1.
     hosts: list = dataclasses.field(default_factory=list)
-    # A file to show at each of these paths.
+    # Files to mount at the given paths.
     files: dict = dataclasses.field(default_factory=dict)
     # Addresses to listen on; the sockets are sent over the Unix socket with the number `channel`.
     listen: list = dataclasses.field(default_factory=list)
@@ -57,13 +57,13 @@ class Settings:
 
 @dataclasses.dataclass
 class Restrictions:
-    """What holds for one program."""
+    """The restrictions of one program."""
 
-    # Of `FILTERS`, in the order in which they are loaded.
+    # Names of `FILTERS`, in load order.
     filters: list = dataclasses.field(default_factory=list)
-    # System calls that the filter "only" leaves.
+    # System calls that the filter "only" allows.
     calls: list = dataclasses.field(default_factory=list)
-    # Address families that the filter "families" leaves.
+    # Address families that the filter "families" allows.
     families: list = dataclasses.field(default_factory=list)
     open_files: int = 0
     umask: int = 0o022
@@ -72,7 +72,7 @@ class Restrictions:
 
 
 def checked(result, name):
-    """The result of a function of libc; raises OSError where it failed."""
+    """The result of a function of libc; raises OSError if it failed."""
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{name}: {os.strerror(code)}")
@@ -88,7 +88,7 @@ def mount(source, target, kind=None, flags=0, options=None):
 
 
 def bind(source, target):
-    """Shows a file or a directory at another path, which is created."""
+    """Mounts a file or a directory at another path, which is created."""
     source, target = pathlib.Path(source), pathlib.Path(target)
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def make_root(settings):
     make_read_only(root)
     for volume in volumes:
         mount("tmpfs", volume, "tmpfs", 0, "mode=777")
-    # A checkout below /tmp is in a volume.
+    # A checkout below /tmp is inside a volume.
     for source, target in shown.items():
         bind(source, target)
         make_read_only(target)
@@ -167,7 +167,7 @@ def hold(settings):
 
 
 class Filter:
-    """A filter of system calls, made by libseccomp."""
+    """A filter of system calls by libseccomp."""
 
     ALLOW, KILL = 0x7FFF0000, 0x80000000
     ANY, EQUAL, MASKED_EQUAL, NOT_EQUAL = 0, 4, 7, 1
@@ -183,14 +183,14 @@ class Filter:
         self.default = default
 
     def add(self, action, name, *comparisons):
-        """A rule for a system call; none where this machine has no such call."""
+        """Adds a rule for a system call, if this machine has the call."""
         number = self.library.seccomp_syscall_resolve_name(name.encode())
         if number == -1:
             return
         array = (self.Comparison * max(1, len(comparisons)))(*comparisons)
         code = self.library.seccomp_rule_add_array(
             self.context, ctypes.c_uint32(action), number, len(comparisons), array)
-        # Only calls that other machines have are refused.
+        # libseccomp rejects only calls of other architectures.
         if code not in (0, -errno.EOPNOTSUPP, -errno.EDOM):
             raise OSError(-code, f"seccomp rule for {name}: {os.strerror(-code)}")
 
@@ -208,12 +208,12 @@ def refuse_namespaces(rules):
         rules.refuse(errno.EPERM, "clone", Filter.Comparison(0, Filter.MASKED_EQUAL, bit, bit))
         rules.refuse(errno.EPERM, "unshare", Filter.Comparison(0, Filter.MASKED_EQUAL, bit, bit))
     rules.refuse(errno.EPERM, "setns")
-    # Its flags are in memory, where a filter can't see them.
+    # A filter cannot read its flags, because they are in memory.
     rules.refuse(errno.ENOSYS, "clone3")
 
 
 def runtime_default(restrictions):
-    """What the default profile of Docker and containerd refuses a program without capabilities.
+    """The system calls that Docker's and containerd's default profile denies without capabilities.
 
     Source: https://docs.docker.com/engine/security/seccomp/
     """
@@ -292,7 +292,7 @@ FILTERS = {one.__name__: one for one in (
 
 
 def enter(pid, restrictions, command):
-    # All are opened before the first one is entered.
+    # All namespaces are opened before the process enters the first one.
     kinds = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in ("user", "mnt", "net")]
     for file in kinds:
         checked(libc.setns(file, 0), "setns")
@@ -300,7 +300,7 @@ def enter(pid, restrictions, command):
     os.chdir("/")
     environment = dict(os.environ)
     if restrictions.sockets:
-        # They may be in each other's places.
+        # A descriptor may have the number of another one's target.
         copies = [fcntl.fcntl(file, fcntl.F_DUPFD, 100) for file in restrictions.sockets]
         for place, file in enumerate(copies):
             os.dup2(file, 3 + place)

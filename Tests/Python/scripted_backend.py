@@ -1,4 +1,4 @@
-"""A backend made of frames, whose answer to each request is computed from its path and its body."""
+"""A scripted backend that computes the frames of each response from the path and the body."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ BEGIN = [(":status", "200"), ("content-type", "application/grpc")]
 
 
 class ScriptedBackend:
-    """`answer(path, payload)` gives the parts of a response: lists of fields, bytes for messages.
+    """`answer(path, payload)` returns the parts of a response: lists of fields, bytes for messages.
 
     The last part ends the stream.
     """
@@ -53,11 +53,11 @@ class ScriptedConnection(Connection):
 
     def serve(self):
         try:
-            # Room for every body, so that no window has to be kept open.
+            # Windows that fit every body, so that no updates are needed.
             self.send(SETTINGS, 0, 0, b"\x00\x04\x7f\xff\xff\xff")
             self.send(WINDOW_UPDATE, 0, 0, (2**31 - 1 - 65_535).to_bytes(4, "big"))
             stream = self.socket.makefile("rb")
-            # A client that was told to use TLS greets otherwise.
+            # A client with TLS starts differently.
             if stream.read(len(frames.PREFACE)) != frames.PREFACE:
                 return
             while found := frames.read_frame(stream):
@@ -90,7 +90,7 @@ class ScriptedConnection(Connection):
         path, body = self.paths.pop(number), self.bodies.pop(number, b"")
         parts = [[*BEGIN, ("grpc-status", "12"), ("grpc-message", "no health service")]] \
             if path == HEALTH else self.server.answer(path, body[5:])
-        # At once: no other frame may stand between the pieces of a header block.
+        # Sent at once, because no other frame may be between the frames of a header block.
         self.socket.sendall(b"".join(
             self._part(number, part, index == len(parts) - 1) for index, part in enumerate(parts)))
 
@@ -114,12 +114,12 @@ class ScriptedConnection(Connection):
 
 
 def ok(payload=b"ok"):
-    """The parts of a response that went well."""
+    """The parts of a successful response."""
     return [BEGIN, payload, [("grpc-status", "0")]]
 
 
 def serve_worker(answer):
-    """Serves on the socket that Weir names, until SIGTERM."""
+    """Serves on the socket from Weir, until SIGTERM."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(os.environ["WEIR_WORKER_SOCKET"])

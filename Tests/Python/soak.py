@@ -1,8 +1,8 @@
-"""Everything at once, for long (`make soak TIME=1800`): calls of all kinds, clients that come and go, changes of the
-policy every second, shadows, upstreams that are killed, slow readers and clients that break off.
+"""A long test of all features (`make soak TIME=1800`): calls of all kinds, short-lived clients, a
+policy change every second, shadows, killed upstreams, slow readers and clients that disconnect.
 
-No request may fail that was not meant to; at the end connections, streams, files and memory are back where they
-were.
+Only expected requests may fail. At the end, connections, streams, files and memory must return to
+their initial values.
 """
 
 import argparse
@@ -44,14 +44,15 @@ class Soak:
              "--limit", "slow-reader-timeout=5"])
         addresses = json.loads(self.server.first_line)
         self.data, self.admin = addresses["data"], addresses["admin"]
-        # What a full pipe would hold up is read by somebody.
+        # Reads the log, because a full pipe would block the server.
         self.log = []
         threading.Thread(
             target=lambda: self.log.extend(self.server.process.stderr), daemon=True).start()
         self.upstreams = [self.upstream() for _ in range(3)]
         self.client = weir.connect(self.admin, timeout=30)
         self.client.create_backend("interop", [address for _, address in self.upstreams])
-        self.client.create_endpoint("interop", backend="interop", route="/grpc.testing.TestService/")
+        self.client.create_endpoint("interop", backend="interop",
+            route="/grpc.testing.TestService/")
 
     @property
     def goes_on(self):
@@ -62,10 +63,10 @@ class Soak:
         server = Server(list(map(str, command + ([address] if address else []))))
         return server, address or f"127.0.0.1:{server.first_line.strip()}"
 
-    # What goes on.
+    # The load.
 
     def unary(self):
-        """Channels that come and go, with shard keys and without."""
+        """Short-lived channels, with and without shard keys."""
         while self.goes_on:
             with grpc.insecure_channel(self.data) as channel:
                 call = channel.unary_unary(HELLO)
@@ -74,7 +75,9 @@ class Soak:
                     self.check("unary", lambda: call(NAME, metadata=metadata, timeout=30))
 
     def streams(self):
-        """The other three kinds, through an upstream that may be killed: such calls may fail as UNAVAILABLE."""
+        """The other three kinds of call, which may fail with UNAVAILABLE when an upstream is
+        killed.
+        """
         messages, service = self.stubs.messages, self.stubs.interop_grpc
         while self.goes_on:
             with grpc.insecure_channel(self.data) as channel:
@@ -92,7 +95,7 @@ class Soak:
                         iter([request] * 3), timeout=30)), may="UNAVAILABLE")
 
     def retried(self):
-        """Unary calls through the same upstreams: Weir tries again elsewhere."""
+        """Unary calls to the same upstreams, which Weir retries on another replica."""
         with grpc.insecure_channel(self.data) as channel:
             stub = self.stubs.interop_grpc.TestServiceStub(channel)
             while self.goes_on:
@@ -119,7 +122,7 @@ class Soak:
             self.failures.append(f"{kind}: {error!r}")
 
     def changes(self):
-        """A canary every second, with shadows that come and go."""
+        """A canary every second, with changing shadows."""
         while self.goes_on:
             share = random.random()
             self.client.set_traffic("greeter", {"greeter-v1": share, "greeter-v2": 1 - share})
@@ -129,7 +132,7 @@ class Soak:
             time.sleep(1)
 
     def kills(self):
-        """An upstream is killed, and comes back at its address."""
+        """Kills an upstream, and restarts it at its address."""
         while self.goes_on:
             time.sleep(3)
             place = random.randrange(len(self.upstreams))
@@ -141,7 +144,7 @@ class Soak:
             self.counts["kills"] += 1
 
     def bad_clients(self):
-        """Those that don't read, break off, hang up in the middle, or say nothing."""
+        """Clients that do not read, reset requests, disconnect during a call, or send nothing."""
         while self.goes_on:
             peers = []
             for _ in range(20):
@@ -164,12 +167,12 @@ class Soak:
         threads = [threading.Thread(target=self.guard(one)) for one in work]
         for thread in threads:
             thread.start()
-        tells = time.monotonic()
+        reported_at = time.monotonic()
         while any(thread.is_alive() for thread in threads):
             time.sleep(1)
-            if time.monotonic() - tells > 30:
-                tells = time.monotonic()
-                print(f"{int(self.end - tells)} s to go: {self.figures()}, "
+            if time.monotonic() - reported_at > 30:
+                reported_at = time.monotonic()
+                print(f"{int(self.end - reported_at)} s to go: {self.figures()}, "
                       f"{sum(self.counts.values())} done, {len(self.failures)} failed", flush=True)
         return before, self.settled(before)
 
@@ -182,7 +185,7 @@ class Soak:
         return run
 
     def unary_once(self):
-        """What the first calls of each kind bring with them is no leak."""
+        """Makes the first calls of each kind, whose one-time allocations are not a leak."""
         with grpc.insecure_channel(self.data) as channel:
             for _ in range(2_000):
                 channel.unary_unary(HELLO)(NAME, timeout=30)
@@ -199,7 +202,8 @@ class Soak:
         return {"files": files, "memory": memory(process), **values}
 
     def settled(self, before):
-        """The figures once all clients have gone, as soon as they are as before."""
+        """The figures after all clients have disconnected, as soon as they equal the initial ones.
+        """
         end = time.monotonic() + 30
         while True:
             now = self.figures()
@@ -217,7 +221,7 @@ class Soak:
         return code
 
 
-# Allocators keep some of what was once used, and the history and the reports are kept on purpose.
+# Allocators keep some memory, and the history and the reports are kept on purpose.
 MEMORY_SLACK = 64 << 20
 
 
@@ -240,12 +244,12 @@ def main():
         print(f"{name:20} {before[name]:>15,} before {after[name]:>15,} after")
         slack = MEMORY_SLACK if name == "memory" else 0
         if after[name] > before[name] + slack:
-            wrong.append(f"{name} did not go back")
+            wrong.append(f"{name} did not return to its initial value")
     if code != 0:
         wrong.append(f"the server ended with {code}: {''.join(soak.log[-20:])}")
     for line in wrong:
         print("WRONG:", line)
-    print(f"{len(soak.failures)} requests failed that were not meant to, in {seconds} s")
+    print(f"{len(soak.failures)} unexpected failures of requests in {seconds} s")
     return 1 if wrong else 0
 
 

@@ -1,12 +1,13 @@
-"""Attacks from `abuse.py`, each beside a client that must not notice. How much it notices is measured by
-`make abuse`, on a release build."""
+"""Attacks from `abuse.py`, each with another client that must not be affected. `make abuse`
+measures the effect on a release build.
+"""
 
 import pytest
 
 from abuse import CROWDS, NAMES, measure
 from conftest import BUILD, PATIENCE, Server
 
-# How a connection ends that does it; what is not here is borne.
+# How the server ends an attacking connection. The server tolerates attacks that are not listed.
 PUNISHED = {
     "rapid_reset": "too_many_resets",
     "made_you_reset": "too_many_resets",
@@ -30,13 +31,14 @@ def server():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_well_behaved_client_does_not_notice(server, name):
-    # The bystander itself checks each of its answers.
-    # A busy machine needs longer to count what it punishes.
+    # The bystander checks each of its responses. A busy machine needs longer to count what it
+    # punishes.
     result, latencies, memory = measure(
-        name, server, 0.3, share=0.05 if name in CROWDS else 1, lasts=5 if name in PUNISHED else None)
+        name, server, 0.3, share=0.05 if name in CROWDS else 1,
+        lasts=5 if name in PUNISHED else None)
     assert max(latencies[1]) < 2, result
     assert memory[1] - memory[0] < 100 << 20
-    # A sanitizer's server holds such clients up so long that it does not come to that.
+    # A server with a sanitizer is too slow to reach this limit.
     if name in PUNISHED and PATIENCE == 1:
         assert PUNISHED[name] in result["ends"], result
     if name in CROWDS:

@@ -1,4 +1,4 @@
-"""Access files: credentials, revocation, and files that others may change; and who may address the admin port."""
+"""Access files: credentials, revocation, writable files, and allowed hosts of the admin port."""
 
 import hashlib
 import http.client
@@ -39,15 +39,15 @@ def write(path, text, mode=0o600):
 
 
 def logged(server, text):
-    """Reads the server's log up to a line with a text, which it returns."""
+    """Reads the server's log up to the line with a text; returns the line."""
     for entry in server.process.stderr:
         if text in entry:
             return entry
-    raise AssertionError(f"the log has ended without '{text}'")
+    raise AssertionError(f"the log ended without '{text}'")
 
 
 def fails_to_start(*options):
-    """What a server that does not start writes to standard error; it must not take long."""
+    """The error of a server that does not start."""
     run = subprocess.run(
         [BUILD / "weir", "serve", "--store", "memory:", "--data", "127.0.0.1:0", "--admin",
          "127.0.0.1:0", *map(str, options)], capture_output=True, text=True, timeout=20 * PATIENCE)
@@ -95,7 +95,7 @@ def test_a_certificate_matches_by_a_name_of_the_same_type(
             admin.ListEndpoints(stubs.admin.ListEndpointsRequest(), timeout=20)
             assert may
         except grpc.RpcError as error:
-            # An address and a name with a wildcard prove no identity at all.
+            # An address and a name with a wildcard do not prove an identity.
             proves_none = names.startswith(("IP:", "DNS:*"))
             assert error.code() == (UNKNOWN if proves_none else DENIED) and not may
     finish(server)
@@ -106,8 +106,8 @@ def test_a_certificate_matches_by_a_name_of_the_same_type(
     "cert:dns:*.example", "cert:uri:spiffe://prod/*"])
 def test_a_certificate_without_a_type_is_rejected_with_the_correct_form(tmp_path, credential):
     access = write(tmp_path / "access", ROOT + f"ada admin {credential}\n")
-    told = fails_to_start("--access", access)
-    assert f"{access}:2: the credential is not cert:uri:NAME, cert:dns:NAME or cert:email:NAME" in told
+    reported = fails_to_start("--access", access)
+    assert f"{access}:2: the credential is not cert:uri:NAME, cert:dns:NAME or cert:email:NAME" in reported
 
 
 @pytest.mark.parametrize("given, credential", [
@@ -153,7 +153,7 @@ def test_the_tool_adds_exactly_one_line_and_keeps_the_others(tmp_path):
 
 
 class Stream:
-    """A stream that a thread reads; knows when and how it has ended."""
+    """A stream that a thread reads; records when and how it ended."""
 
     def __init__(self, call):
         self.call = call
@@ -185,10 +185,11 @@ def test_the_open_streams_of_a_revoked_credential_end(authority, tmp_path, stubs
     server = start_demo(
         "--admin-tls-cert", authority.cert("server"), "--admin-tls-key", authority.key("server"),
         "--admin-tls-client-ca", authority.ca, "--access", str(access))
-    channels = [grpc.secure_channel(server.admin, authority.credentials(who)) for who in (None, "ada")]
+    channels = [
+        grpc.secure_channel(server.admin, authority.credentials(who)) for who in (None, "ada")]
     by_token, by_certificate = map(stubs.admin_grpc.AdminStub, channels)
     watch = stubs.admin.WatchRequest()
-    # Once in ten seconds: that the next answer would fail is not what ends it.
+    # An interval of ten seconds, so that the failing next response does not end the stream.
     stats = stubs.admin.WatchStatsRequest(interval_ms=10_000)
     reflection = reflection_pb2_grpc.ServerReflectionStub(channels[0])
     gone = threading.Event()
@@ -199,7 +200,8 @@ def test_the_open_streams_of_a_revoked_credential_end(authority, tmp_path, stubs
 
     as_watcher = {"metadata": metadata("watcher"), "timeout": 60}
     revoked = [
-        Stream(by_token.Watch(watch, **as_watcher)), Stream(by_token.WatchStats(stats, **as_watcher)),
+        Stream(by_token.Watch(watch, **as_watcher)),
+        Stream(by_token.WatchStats(stats, **as_watcher)),
         Stream(reflection.ServerReflectionInfo(requests(), **as_watcher))]
     certified = Stream(by_certificate.Watch(watch, timeout=60))
     kept = Stream(by_token.Watch(watch, metadata=metadata("bot"), timeout=60))
@@ -210,7 +212,7 @@ def test_the_open_streams_of_a_revoked_credential_end(authority, tmp_path, stubs
     assert {stream.ends_within(5, since) for stream in revoked} == {UNKNOWN}
     assert certified.ends_within(5, since) == DENIED
     assert kept.code is None
-    # The connection stays, for other credentials.
+    # The connection stays open, because other credentials may use it.
     by_token.ListEndpoints(
         stubs.admin.ListEndpointsRequest(), metadata=metadata("root"), timeout=20)
     kept.call.cancel()
@@ -227,7 +229,8 @@ def test_a_stream_ends_when_its_role_shrinks_below_what_it_needs(tmp_path, stubs
         admin = stubs.admin_grpc.AdminStub(channel)
         plain, revealing = (
             Stream(admin.Watch(
-                stubs.admin.WatchRequest(reveal_secrets=reveal), metadata=metadata("bot"), timeout=60))
+                stubs.admin.WatchRequest(reveal_secrets=reveal), metadata=metadata("bot"),
+                timeout=60))
             for reveal in (False, True))
         wait_for(lambda: plain.received and revealing.received)
         access.write_text(ROOT + line("bot", "viewer"))
@@ -250,7 +253,7 @@ def test_a_call_that_runs_ends_when_its_credential_does(tmp_path, stubs, left, c
         "--state-dir", tmp_path / "state", "--access", str(access))
     with grpc.insecure_channel(server.admin) as channel:
         admin = stubs.admin_grpc.AdminStub(channel)
-        # The change waits for a store that does not answer.
+        # The change waits for an unreachable store.
         etcd.process.send_signal(signal.SIGSTOP)
         try:
             call = admin.SetTraffic.future(
@@ -267,7 +270,7 @@ def test_a_call_that_runs_ends_when_its_credential_does(tmp_path, stubs, left, c
     etcd.stop()
 
 
-# Files that others may change.
+# Files that other users can change.
 
 
 def options_of(kind, file, authority):
@@ -276,7 +279,8 @@ def options_of(kind, file, authority):
     return {
         "access": (("--access", file), ROOT),
         "key": (("--tls-cert", cert, "--tls-key", file), pathlib.Path(key).read_text()),
-        "admin key": (("--admin-tls-cert", cert, "--admin-tls-key", file), pathlib.Path(key).read_text()),
+        "admin key": (("--admin-tls-cert", cert, "--admin-tls-key", file),
+            pathlib.Path(key).read_text()),
         "certificate": (("--tls-cert", file, "--tls-key", key), pathlib.Path(cert).read_text()),
         "authority": (
             ("--tls-cert", cert, "--tls-key", key, "--tls-client-ca", file),
@@ -300,9 +304,9 @@ def test_a_file_that_others_may_write_is_rejected(authority, tmp_path, kind):
         assert f"cannot use '{file}': it can be written by {who}" in fails_to_start(*options)
     write(file, content)
     folder.chmod(0o777)
-    told = fails_to_start(*options)
-    assert f"every user can write the directory '{folder}'; run 'chmod o-w {folder}'" in told
-    # What a link leads to counts too.
+    reported = fails_to_start(*options)
+    assert f"every user can write the directory '{folder}'; run 'chmod o-w {folder}'" in reported
+    # The target of a link is checked too.
     target = tmp_path / "target"
     folder.chmod(0o755)
     file.unlink()
@@ -316,11 +320,11 @@ def test_what_is_not_a_regular_file_is_rejected_at_once(authority, tmp_path, kin
     fifo, large = tmp_path / "fifo", tmp_path / "large"
     os.mkfifo(fifo, 0o600)
     write(large, "#" * ((1 << 20) + 1))
-    for file, told in (
+    for file, reported in (
             (fifo, "it is not a regular file"), (tmp_path, "it is not a regular file"),
             ("/dev/zero", "it is not a regular file"), (large, "it has more than 1048576 bytes")):
         options, _ = options_of(kind, file, authority)
-        assert f"cannot use '{file}': {told}" in fails_to_start(*options)
+        assert f"cannot use '{file}': {reported}" in fails_to_start(*options)
 
 
 def test_the_tool_rejects_token_files_that_others_may_write(demo, tmp_path):
@@ -343,7 +347,8 @@ def test_files_that_others_may_read_are_logged(authority, tmp_path):
     access = write(tmp_path / "access", ROOT, 0o644)
     key = write(tmp_path / "key", pathlib.Path(authority.key("server")).read_text(), 0o644)
     server = start_demo(
-        "--access", str(access), "--admin-tls-cert", authority.cert("server"), "--admin-tls-key", str(key))
+        "--access", str(access), "--admin-tls-cert", authority.cert("server"), "--admin-tls-key",
+        str(key))
     for file in (key, access):
         logged(server, f"'{file}' can be read by every user; run 'chmod 600 {file}'")
     finish(server)
@@ -365,12 +370,12 @@ def test_a_running_server_keeps_what_it_had_read(tmp_path, stubs):
     server = start_demo("--access", str(access))
     changed = ROOT + line("bot", "viewer")
     write(access, changed, 0o666)
-    told = logged(server, "previous access file stays in use")
-    assert "it can be written by every user (mode 0666)" in told
+    reported = logged(server, "previous access file stays in use")
+    assert "it can be written by every user (mode 0666)" in reported
     assert allows(server, stubs, "root") and not allows(server, stubs, "bot")
     access.chmod(0o600)
     wait_for(lambda: allows(server, stubs, "bot"))
-    # A file that is replaced by what never ends does not stop the server either.
+    # An infinite file does not stop the server either.
     access.unlink()
     os.mkfifo(access, 0o600)
     logged(server, "it is not a regular file")

@@ -1,4 +1,4 @@
-"""Addresses that two ports or two servers want."""
+"""Addresses that two ports or two servers use."""
 
 import subprocess
 
@@ -34,7 +34,7 @@ def test_a_second_server_on_a_port_is_refused(servers, host):
     run = serve("--store", "memory:", "--data", f"{host}:{port}", "--admin", "127.0.0.1:0")
     assert run.returncode == 1
     assert "another server listens there; to take over from it, see --take-over" in run.stderr
-    # The server that was there first still has every connection.
+    # The first server still receives every connection.
     assert first.process.poll() is None
 
 

@@ -1,4 +1,4 @@
-"""The admin service of the demo: answers, refusals and streams."""
+"""The admin service of the demo: responses, errors and streams."""
 
 import urllib.error
 import urllib.request

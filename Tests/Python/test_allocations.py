@@ -1,4 +1,4 @@
-"""Heap allocations per request: a threshold that nobody raises by accident."""
+"""Heap allocations per request: a fixed threshold."""
 
 import count_allocations
 

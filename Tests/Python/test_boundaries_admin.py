@@ -1,4 +1,4 @@
-"""Boundary values in every field of every admin request, validated only and for real."""
+"""Boundary values in every field of every admin request, with and without `validate_only`."""
 
 import collections
 import concurrent.futures
@@ -60,8 +60,8 @@ def configuration(address):
 def bases(address, revision, authority):
     """Valid requests of each method, whose fields are changed one at a time.
 
-    With a path, only the fields below it. A backend with TLS has an authority, since loading those
-    of the system takes a tenth of a second.
+    With a path, only the fields below it change. A backend with TLS has its own authority, because
+    loading those of the system takes a tenth of a second.
     """
     worker, tls = {"name": "new", "worker": WORKER}, {"caFile": authority}
     secure = {"addresses": [address], "tls": tls}
@@ -110,7 +110,7 @@ def bases(address, revision, authority):
     }
 
 
-# What is no message, or not all of one.
+# Invalid and truncated messages.
 GARBAGE = [
     b"\0", b"\xff" * 16, b"\x0a", b"\x0a\xff\xff\xff\xff\x0f", b"\x08", b"\x0b" * 200,
     b"\x0a\x00" * 1_000,
@@ -118,7 +118,7 @@ GARBAGE = [
 
 
 class AdminTable:
-    """A server, and its state to which each accepted change is undone."""
+    """A server, and the state to restore after each accepted change."""
 
     def __init__(self, stubs, folder, authority):
         self.messages, self.service = stubs.admin, stubs.admin.DESCRIPTOR.services_by_name["Admin"]
@@ -145,7 +145,7 @@ class AdminTable:
     def message(self, method, content):
         kind = message_factory.GetMessageClass(self.service.methods_by_name[method].input_type)
         request = json_format.ParseDict(content, kind())
-        # What is not named is removed, whatever the default is.
+        # Omitted objects are deleted, independently of the default.
         if method == "Apply" and "prune" in kind.DESCRIPTOR.fields_by_name:
             request.prune = True
         return request
@@ -157,7 +157,7 @@ class AdminTable:
                    is_stream=streams, **options)
 
     def requests(self, method):
-        """The valid requests of a method, with the paths of the fields to change, and not to."""
+        """The valid requests of a method, with the paths of the fields to change or to keep."""
         entries = [
             entry if isinstance(entry, tuple) else (entry, "") for entry in self.bases[method]]
         others = tuple(wanted for _, wanted in entries if wanted)
@@ -182,8 +182,8 @@ class AdminTable:
         self.counts[group] += self.subject.inputs - before
 
     def one_by_one(self, method):
-        """Each for real; what is accepted is looked at, used and undone."""
-        # Once is enough for what CreateBackend, UpdateBackend and Apply have in common.
+        """Makes each change; reads, uses and undoes the accepted ones."""
+        # The fields that CreateBackend, UpdateBackend and Apply share are tested once.
         looks = ["ListBackends"] if method in ("CreateBackend", "Apply") else [
             "ListBackends", "ListEndpoints", "GetRevision", "GetStats"]
         self.looks = [
@@ -196,7 +196,7 @@ class AdminTable:
         self.counts["for real"] += self.subject.inputs - before
 
     def _accepted(self, ask):
-        """What has to go well after an accepted change; the faults."""
+        """The faults of the calls that must succeed after an accepted change."""
         call = Ask("call", grpc_fields("/test.Base/Call", ("grpc-timeout", "20m")), message())
         [answer] = self.subject.exchange([call], "data")
         if answer.end != "ended":
@@ -209,7 +209,7 @@ class AdminTable:
 
 @pytest.fixture(scope="module")
 def tables(stubs, certificates, tmp_path_factory):
-    """Two, so that one core is busy while the other server waits."""
+    """Two servers, so that one core is busy while the other server waits."""
     tables = [AdminTable(stubs, tmp_path_factory.mktemp("admin"), str(certificates / "ca.pem"))
               for _ in range(2)]
     yield tables
@@ -271,9 +271,9 @@ def test_changes(tables):
 
 
 def share(tables, run):
-    """Runs something for each method that changes the state; each table takes the next one."""
+    """Runs a function for each method that changes the state; each table takes the next method."""
     methods = changes(tables[0].service)
-    # The largest first, so that both are done at about the same time.
+    # The largest first, so that both finish at about the same time.
     methods.sort(key=lambda method: -sum(1 for _ in tables[0].inputs(method)))
     lock = threading.Lock()
 

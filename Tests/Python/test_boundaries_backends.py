@@ -17,7 +17,7 @@ from conftest import BUILD, ROOT, SECONDS
 from peer import message
 from scripted_backend import ScriptedBackend, ok
 
-# No response may wait longer, whatever a backend asks for.
+# The time limit of any response, whatever a backend requests.
 DEADLINE = ("grpc-timeout", "4S")
 COMPARED = """
 syntax = "proto3";
@@ -132,9 +132,9 @@ def subject(stubs, compared, call_responses, tmp_path_factory):
 
 
 def response_faults(name):
-    """What is right for a response that is wrong."""
+    """The accepted results for an invalid response."""
     may = {INTERNAL, UNKNOWN}
-    # What the backend does not say, or says at length, is passed on.
+    # A missing or long message of the backend is forwarded.
     if name in ("grpc-message", "grpc-status"):
         may |= {"silent", "long", "any status"}
     return frozenset(may)
@@ -148,7 +148,7 @@ def test_of_headers(subject, kind):
         Ask(f"{kind}: {place}: {name}: {shown(value)}", fields, message(b"%d" % number),
             may=response_faults(name), is_alone=len(value) > 60_000)
         for number, (name, value, place, _) in enumerate(RESPONSES)]
-    # A worker is reached as an upstream is, only by another socket.
+    # Weir calls a worker like an upstream, through another kind of socket.
     asks = asks[2::3] if kind == "Worker" else asks
     run(subject, kind, asks, [Ask("the same backend", fields, message(b"fine"))])
 

@@ -17,7 +17,7 @@ from scripted_backend import ScriptedBackend, ok
 
 @pytest.fixture(scope="module")
 def handlers(tmp_path_factory):
-    """The server with handlers and the limits that are the default."""
+    """The server with handlers and default limits."""
     subject = Subject([BUILD / "FixtureServer"], tmp_path_factory.mktemp("handlers"))
     yield subject
     assert subject.stop() == 0, subject.last_words()
@@ -29,7 +29,7 @@ TOKEN_HASH = hashlib.sha256(TOKEN.encode()).hexdigest()
 
 @pytest.fixture(scope="module")
 def proxy(stubs, tmp_path_factory):
-    """A server in front of an upstream, a worker and frames; header lists may be long."""
+    """A server with an upstream, a worker and a scripted backend; header lists may be long."""
     folder = tmp_path_factory.mktemp("proxy")
     (folder / "access").write_text(f"ada admin sha256:{TOKEN_HASH}\n")
     (folder / "access").chmod(0o600)
@@ -60,7 +60,7 @@ def proxy(stubs, tmp_path_factory):
 
 
 def answer_dynamic(path, payload):
-    """Of `weir.v1.Serve/Call` an empty CallResponse; of others the request."""
+    """Returns an empty CallResponse for `weir.v1.Serve/Call`, and the request for other methods."""
     return ok(b"" if path == "/weir.v1.Serve/Call" else payload)
 
 
@@ -81,7 +81,7 @@ def test_of_handlers(handlers, target, path, extra):
 ])
 def test_of_backends(proxy, target, path):
     fields = grpc_fields(path)
-    # grpcio takes most of a second for some answers, however many there are.
+    # grpcio needs most of a second for some responses, independently of their number.
     run(proxy, target, fields, message(), [Ask("the same backend", fields, message())],
         with_trailers=target == "frames", at_once=64 if target == "upstream" else 16)
 

@@ -10,7 +10,7 @@ from boundary_headers import table
 from conftest import BUILD, SECONDS
 
 TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-# With these it depends on the value where the request ends.
+# The value of these fields determines the end of the request.
 BODIES = {
     ("transfer-encoding", b"chunked"): b"0\r\n\r\n", ("content-length", b"0"): b"",
     **{("content-length", value): b"x" * int(value) for value in (
@@ -19,7 +19,7 @@ BODIES = {
 
 
 class Line:
-    """A connection of HTTP/1.1 that sends any bytes."""
+    """An HTTP/1.1 connection that sends any bytes."""
 
     def __init__(self, address):
         host, port = address.rsplit(":", 1)
@@ -32,11 +32,12 @@ class Line:
         self.socket.close()
 
     def ask(self, request, is_head=False):
-        """Status, fields and body of the final response; a fault is a ValueError or an OSError."""
+        """Status, fields and body of the final response; raises ValueError or OSError for a fault.
+        """
         try:
             self.socket.sendall(request)
         except ConnectionError:
-            # The server has answered and closed before it had read all.
+            # The server answered and closed before it had read the whole request.
             pass
         status = 100
         while status < 200:
@@ -74,7 +75,7 @@ class Line:
 
 
 class Lines:
-    """Sends requests to a port, each with a good one behind it on the same connection."""
+    """Sends requests to a port, each followed by a valid one on the same connection."""
 
     def __init__(self, subject, port, check):
         self.subject, self.port, self.check = subject, port, check
@@ -97,7 +98,7 @@ class Lines:
         self._is_well(label)
 
     def _is_well(self, label):
-        """The connection knows where the next request begins; otherwise a new one works."""
+        """The connection finds the next request; otherwise a new connection works."""
         for attempt in range(2):
             try:
                 self.line = self.line or Line(getattr(self.subject, self.port))

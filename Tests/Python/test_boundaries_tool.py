@@ -20,14 +20,14 @@ from peer import message
 from test_boundaries_admin import configuration
 
 AT_ONCE = 4
-# No argument of a program can hold this.
+# Arguments of a program cannot contain a NUL.
 ARGUMENTS = [text for text in TEXTS if "\0" not in text]
 FEW = ["", "-1", "0.5", str(2**63), "NaN", "1e300", "0x1"]
 SAY_HELLO = Ask("call", grpc_fields("/helloworld.Greeter/SayHello"), message())
 
 
 def weir(*arguments, server=None):
-    """What the tool says, and whether that is fit for a terminal."""
+    """The output of the tool, and whether it is safe for a terminal."""
     run = subprocess.run(
         [BUILD / "weir", *map(str, arguments)], capture_output=True, timeout=SECONDS,
         env={**environment(), **({"WEIR_ADMIN": server.admin} if server else {})})
@@ -44,7 +44,7 @@ def weir(*arguments, server=None):
 
 
 def at_once(run, inputs, group):
-    """Runs something for each input, and fails with what it returns."""
+    """Runs a function for each input, and fails with the results."""
     inputs = list(inputs)
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         faults = [fault for fault in pool.map(lambda each: run(*each), inputs) if fault]
@@ -62,7 +62,7 @@ def limits():
 
 
 def bounds(name):
-    """The least and the greatest value, as the error about another one says them."""
+    """The smallest and the largest value, from the error for another one."""
     code, _, error, fault = weir("serve", "--limit", f"{name}=x")
     found = re.search(r"from (\S+) to ([\d.]+\d)", error)
     assert code == 64 and found and not fault, (name, error)
@@ -84,12 +84,12 @@ def values():
 
 
 def is_valid(least, most, text):
-    """What a limit may be set to: a number in its range, as digits."""
+    """Whether a limit accepts a value: a number in its range, as digits."""
     return re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) and float(least) <= float(text) <= float(most)
 
 
 def set_limit(name, least, most, text):
-    """Either the server serves with the limit, or it says what is wrong with it."""
+    """Checks that the server runs with the limit, or reports why the value is invalid."""
     label = f"{name}={shown(text)}"
     arguments = ["serve", "--demo", "--json", "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0",
                  "--limit", f"{name}={text}"]
@@ -103,7 +103,7 @@ def set_limit(name, least, most, text):
         addresses = json.loads(line)
         for port in ("data", "admin"):
             pipe = Pipe(addresses[port])
-            # One after the other: some limits let no more pass.
+            # Sequential requests, because some limits allow only one.
             [health] = pipe.exchange([health_check()])
             [answer] = pipe.exchange([SAY_HELLO if port == "data" else health_check()])
             pipe.close()
@@ -122,7 +122,7 @@ def refused(label, name, least, most, text, process):
         return f"{label}: exit status {code}: {error[-300:]!r}"
     if is_valid(least, most, text) and not (float(text) != int(float(text)) and "." in text):
         return f"{label}: refused: {error[:200]!r}"
-    # A long value may be shortened, and one for which a terminal has other uses escaped.
+    # A long value may be shortened, and control characters escaped.
     value = text[:20] if text.isprintable() else ""
     wanted = (name, least, most, value) if text else (name, "NAME=VALUE")
     missing = [part for part in wanted if part not in error]
@@ -153,7 +153,7 @@ SCALARS = [
 
 
 def kinds(descriptor, path=(), inside=()):
-    """Each field below a message: how to reach it, and the kind of what it takes."""
+    """Each field below a message: its path, and the kind of its values."""
     for field in descriptor.fields:
         here = (*path, field.name)
         message_type = field.message_type
@@ -181,7 +181,7 @@ def documents(stubs, address):
         by_kind.setdefault(kind, []).append(path)
     assert len(by_kind) >= 11 and sum(map(len, by_kind.values())) > 120
     for kind, paths in by_kind.items():
-        # Of kinds with few fields each second scalar.
+        # For kinds with few fields, every second scalar.
         scalars = SCALARS if len(paths) > 5 else SCALARS[len(by_kind) % 2::2]
         count = max(len(scalars), len(paths))
         for path, scalar in itertools.islice(

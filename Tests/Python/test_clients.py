@@ -1,6 +1,6 @@
-"""The clients in other languages: each one's own smoke test, against a running server.
+"""The clients in other languages: runs the smoke test of each against a running server.
 
-A test is skipped, and says so, where its language's tools are not installed.
+A test is skipped if the tools of its language are not installed.
 """
 
 import os
@@ -20,7 +20,7 @@ SECONDS = 600
 
 @pytest.fixture(scope="module")
 def server():
-    """With what the smoke tests say that they expect."""
+    """A server with the objects that the smoke tests require."""
     server = Server([BUILD / "FixtureServer"])
     server.data, server.admin = server.first_line.split()
     tool(server, "backend", "create", "dynamic-2", "--handler", "dynamic")
@@ -35,7 +35,7 @@ def server():
 
 @pytest.fixture
 def run(server):
-    """Runs a command with the server's address; returns what it prints."""
+    """Runs a command with the server's address; returns its output."""
 
     def run(*command, folder, **environment):
         result = subprocess.run(
@@ -49,14 +49,14 @@ def run(server):
 
 
 def needs(language, packages, *commands):
-    """Skips the test unless all commands are there."""
+    """Skips the test unless all commands are installed."""
     missing = [command for command in commands if shutil.which(command) is None]
     if missing:
         pytest.skip(f"{language} is not installed: no {', '.join(missing)} (Debian: {packages})")
 
 
 def passed(output):
-    """How many checks a smoke test says that it has passed."""
+    """The number of passed checks that a smoke test reports."""
     return int(re.search(r"(\d+) passed", output).group(1))
 
 
@@ -76,7 +76,8 @@ def test_cpp(run, cpp):
 
 @pytest.fixture
 def go(tmp_path):
-    """The client's folder, and the environment, for Go with Debian's libraries, which are a GOPATH."""
+    """The client's folder and the environment for Go with Debian's libraries, which are a GOPATH.
+    """
     needs("Go", "golang-go golang-google-grpc-dev", "go")
     folder = tmp_path / "src/weir.local/client"
     shutil.copytree(CLIENTS / "go", folder)
@@ -91,7 +92,7 @@ def test_go(run, go):
 
 @pytest.fixture(scope="module")
 def java(tmp_path_factory):
-    """Where Java's client is built."""
+    """The build folder of the Java client."""
     needs("Java", "default-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin",
           "javac", "protoc", "grpc_java_plugin")
     return tmp_path_factory.mktemp("java")
@@ -103,7 +104,8 @@ def test_java(run, java):
 
 def test_node(run):
     needs("Node", "nodejs", "node")
-    output = run("node", "--test", "--test-reporter=tap", "test/smoke.test.js", folder=CLIENTS / "node")
+    output = run("node", "--test", "--test-reporter=tap", "test/smoke.test.js",
+        folder=CLIENTS / "node")
     assert re.search(r"^# pass 7$", output, re.M) and re.search(r"^# skipped 0$", output, re.M)
 
 
@@ -113,7 +115,7 @@ def test_ruby(run):
     assert "5 runs" in output and "0 failures, 0 errors, 0 skips" in output
 
 
-# The samples of the clients' pages, which tell the same story in each language.
+# The examples of the clients' pages, which have the same output in each language.
 
 STORY = """\
   0 % canary, 10 % of users moved: greeter-v1 200, greeter-v2 0

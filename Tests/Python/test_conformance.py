@@ -1,4 +1,4 @@
-"""What RFC 9113 (HTTP/2) and RFC 7541 (HPACK) demand beyond h2spec's cases (test_h2spec.py).
+"""Requirements of RFC 9113 (HTTP/2) and RFC 7541 (HPACK) beyond h2spec's cases (test_h2spec.py).
 
 Also gRPC's `http2` interop tests, with the roles of client and server exchanged.
 """
@@ -23,7 +23,7 @@ def begin(peer, stream=1, flags=END_HEADERS, block=BLOCK):
 
 
 def answered(peer, stream=1, body=BODY):
-    """Completes the request of a stream that was begun, and reads the echo."""
+    """Completes the started request of a stream, and reads the echo."""
     peer.send(DATA, END_STREAM, stream, body)
     assert peer.response(stream)[1] == body
 
@@ -38,7 +38,7 @@ def serves_on(peer):
     plain(peer, 101)
 
 
-# What a server must accept.
+# Input that a server must accept.
 
 
 def headers_in_nine_frames(peer):
@@ -114,7 +114,7 @@ def test_a_server_accepts(fixture_server, case):
         assert peer.is_alive()
 
 
-# What is malformed.
+# Malformed input.
 
 
 def test_a_connection_begins_with_settings(fixture_server):
@@ -155,7 +155,8 @@ def reset_by_the_client(peer):
 
 
 def reset_by_the_server(peer):
-    """It responds before the request has ended, and stops it with RST_STREAM (section 8.1)."""
+    """The server responds before the request has ended, and stops it with RST_STREAM (section 8.1).
+    """
     peer.headers(1, request_fields("/no.Such/Method"), END_HEADERS)
     assert peer.status(1) == 12
     stopped = peer.until(lambda frame: frame.kind == RST_STREAM)
@@ -207,7 +208,7 @@ def test_each_data_on_a_closed_stream_is_an_error_of_that_stream(fixture_server,
             peer.send(DATA, 0, 1, body)
             error = peer.until(lambda frame: frame.kind in (RST_STREAM, GOAWAY))
             assert (error.kind, error.stream, error.code) == (RST_STREAM, 1, STREAM_CLOSED)
-        # The connection's other calls go on.
+        # Other calls on the connection continue.
         answered(peer, 3)
 
 

@@ -1,4 +1,4 @@
-"""That `make check-contract` fails when it should."""
+"""`make check-contract` fails for incompatible changes."""
 
 import shutil
 import subprocess

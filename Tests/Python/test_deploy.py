@@ -1,4 +1,4 @@
-"""The deployments in `deploy/`: their options, and a server run with exactly the settings of each one."""
+"""The deployments in `deploy/`: their options, and a server with the settings of each one."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def shown():
-    """What Weir, the client and the worker read: the checkout, Python, and the libraries of a debug build."""
+    """The paths that Weir, the client and the worker read: the checkout, Python and libraries."""
     build = BUILD.resolve()
     libraries = subprocess.run(["ldd", build / "weir"], capture_output=True, text=True, check=True)
     swift = re.findall(r"=> (/.*)/libswiftCore\.so ", libraries.stdout)
@@ -49,7 +49,7 @@ class Sandbox:
                 reason = self.holder.communicate()[1].strip().splitlines()[-1]
                 if "unshare" in reason or "uid_map" in reason:
                     pytest.skip(f"user namespaces are not allowed here: {reason}")
-                pytest.fail(f"the sandbox can't be made: {reason}")
+                pytest.fail(f"cannot create the sandbox: {reason}")
             self.sockets = []
             if settings.listen:
                 self.sockets = socket.recv_fds(ours, 16, len(settings.listen))[1]
@@ -114,7 +114,7 @@ class Deployed:
         return "".join(self.process.communicate(timeout=SECONDS))
 
     def client(self, kind):
-        """Runs the client beside the server; returns what it received."""
+        """Runs the client in the sandbox of the server; returns its output."""
         output = self.sandbox.run(
             [sys.executable, HERE / "deployed_client.py", kind],
             dataclasses.replace(self.restrictions, sockets=[]), **self.environment)
@@ -128,7 +128,7 @@ def status(process):
 
 
 def check_service(server):
-    """The server serves, takes changes, ends at SIGTERM, and has its state after a restart."""
+    """Checks that the server serves, accepts changes, ends on SIGTERM, and keeps its state."""
     try:
         server.start()
         first = server.client("prepare")
@@ -206,7 +206,7 @@ def test_the_manifest_starts_with_valid_options():
 
 
 def checked(arguments):
-    """Options that `weir serve` takes: with --list-limits it checks them, and ends."""
+    """Checks the options of `weir serve`, which only validates them with --list-limits."""
     return subprocess.run(
         [BUILD / "weir", *arguments, "--list-limits"], capture_output=True, text=True, timeout=20)
 
@@ -232,7 +232,7 @@ def test_a_container_with_a_read_only_root_serves(sandbox):
 def test_the_container_starts_with_valid_options():
     run = checked(json.loads(container_file("CMD")))
     assert run.returncode == 0, run.stderr
-    # It is built with the packages that `make` installs.
+    # The image is built with the packages that `make` installs.
     text = (DEPLOY / "Containerfile").read_text()
     (packages,) = [line for line in (ROOT / "Makefile").read_text().splitlines()
                    if line.startswith("BUILD_PACKAGES")]
@@ -259,13 +259,13 @@ def unit(name="weir.service"):
 # How the sandbox applies each setting of the unit.
 SETTINGS = {
     "Type": "the test waits for READY=1", "ExecStart": "is run", "ExecReload": "the test sends it",
-    "Restart": "of no importance here", "TimeoutStopSec": "the test waits as long",
+    "Restart": "not relevant here", "TimeoutStopSec": "the test waits as long",
     "LimitNOFILE": "RLIMIT_NOFILE", "StateDirectory": "a volume", "StateDirectoryMode": "a volume",
     "RuntimeDirectory": "a volume", "RuntimeDirectoryMode": "a volume",
     "UMask": "umask", "DynamicUser": "a user without an entry in /etc/passwd",
     "NoNewPrivileges": "prctl", "CapabilityBoundingSet": "prctl",
     "PrivateDevices": "/dev has the devices of `DEVICES`", "PrivateTmp": "volumes",
-    "ProtectSystem": "a read-only root", "ProtectHome": "/home and /root are not there",
+    "ProtectSystem": "a read-only root", "ProtectHome": "/home and /root do not exist",
     "ProtectClock": "no capabilities", "ProtectHostname": "no capabilities",
     "ProtectKernelTunables": "/proc and /sys are read-only",
     "ProtectKernelModules": "no capabilities", "ProtectKernelLogs": "no capabilities",
@@ -277,7 +277,7 @@ SETTINGS = {
 
 
 def calls_of(group):
-    """The system calls of a group of systemd's."""
+    """The system calls of a systemd group."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed (Debian: systemd)")
     listed = subprocess.run(
@@ -294,7 +294,7 @@ def calls_of(group):
 
 
 class Service(Deployed):
-    """A server that notifies systemd, whose part the test has."""
+    """A server that notifies systemd, which the test simulates."""
 
     def __init__(self, *arguments, path, **environment):
         super().__init__(*arguments, **environment)
@@ -317,7 +317,7 @@ class Service(Deployed):
 
 def test_the_service_runs_within_the_restrictions_of_its_unit(sandbox, tmp_path):
     settings = unit()
-    assert set(settings) <= set(SETTINGS), "say above how the sandbox applies the setting"
+    assert set(settings) <= set(SETTINGS), "document above how the sandbox applies the setting"
     assert settings["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     state = f"/var/lib/{settings['StateDirectory'][0]}"
     runtime = f"/run/{settings['RuntimeDirectory'][0]}"
@@ -355,11 +355,11 @@ def test_systemd_accepts_the_units():
     units = sorted(map(str, (DEPLOY / "systemd").iterdir()))
     run = subprocess.run(
         ["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=60)
-    # This machine has no /usr/local/bin/weir, and perhaps no running systemd.
+    # This machine has no /usr/local/bin/weir, and systemd may not be running.
     complaints = [line for line in run.stderr.splitlines()
                   if "weir" in line and "not executable" not in line and "Failed to" not in line]
     assert not complaints, run.stderr
-    # From 0, confined, to 100; in tenths of what it prints.
+    # From 0 (confined) to 100, in tenths of the printed value.
     run = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20",
          str(DEPLOY / "systemd/weir.service")], capture_output=True, text=True, timeout=60)

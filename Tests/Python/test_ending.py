@@ -1,4 +1,5 @@
-"""How a server ends, and how another one takes its place, without a request or a connection lost."""
+"""The end of a server, and its replacement by another one, without losing requests or connections.
+"""
 
 import fcntl
 import json
@@ -19,7 +20,7 @@ HELLO = "/helloworld.Greeter/SayHello"
 
 
 class Load:
-    """Callers with a new connection for each request, or one for all; counts what goes wrong."""
+    """Clients with one connection per request or for all requests; counts failures."""
 
     def __init__(self, address, threads=4, reconnects=True):
         self.address, self.reconnects = address, reconnects
@@ -70,7 +71,7 @@ def test_health_says_not_serving_first_and_connections_are_taken_meanwhile():
     with Load(server.data) as busy:
         wait_for(lambda: busy.done > 50)
     assert busy.done and not busy.failures
-    # The state is a successor's now.
+    # The server has released the state for its successor.
     run = tool(server, "traffic", "set", "greeter", "greeter-v1=1", check=False)
     assert run.returncode == 69 and "this server is ending" in run.stderr
     assert server.process.wait(20) == 0
@@ -85,7 +86,8 @@ def test_a_second_signal_cuts_the_delay_short():
 
 
 def test_full_load_ends_without_a_failed_request():
-    """grpcio's channels obey a GOAWAY: what they had sent is answered, the rest goes elsewhere."""
+    """grpcio's channels follow a GOAWAY: sent requests are answered, others use a new connection.
+    """
     server = start_demo()
     codes = []
     with grpc.insecure_channel(server.data) as channel:
@@ -99,7 +101,7 @@ def test_full_load_ends_without_a_failed_request():
             wait_for(lambda: len(codes) > 500)
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(30) == 0
-    # Only connections that were refused, for nobody listens any more, may fail.
+    # Only refused connections may fail, because the server no longer listens.
     others = [one for one in codes if one[0] != grpc.StatusCode.OK
               and "Connection refused" not in one[1]]
     assert not others, others[:5]
@@ -118,7 +120,7 @@ def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
 
     old = start()
     addresses = json.loads(old.stdout.readline())
-    # Without being told, nobody joins.
+    # Without --take-over, another server does not share the ports.
     other = subprocess.run(
         [BUILD / "weir", "serve", "--data", f"127.0.0.1:{data}", "--admin", f"127.0.0.1:{admin}",
          "--store", "memory:"], capture_output=True, text=True, timeout=20)
@@ -132,8 +134,8 @@ def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
         assert old.wait(20) == 0
         before = busy.done
         wait_for(lambda: busy.done > before + 50)
-    # With the old one's sockets the kernel resets what they had not accepted yet: of each caller, what it was just
-    # opening. Nobody is refused, and nothing that was accepted is lost.
+    # When the old sockets close, the kernel resets connections that were not yet accepted: at most
+    # one of each client. No connection is refused, and no accepted one is lost.
     assert len(busy.failures) <= len(busy.threads), busy.failures
     assert not any("refused" in failure.lower() for failure in busy.failures)
     server = type("Server", (), {"admin": addresses["admin"], "data": addresses["data"]})
@@ -143,7 +145,7 @@ def test_a_new_process_takes_over_with_no_connection_refused(tmp_path):
 
 
 class Manager:
-    """What systemd does: holds the sockets, starts the service with them, hears its notifications."""
+    """Simulates systemd: keeps the sockets, starts the service, and receives its notifications."""
 
     def __init__(self, folder):
         self.sockets = {}
@@ -164,12 +166,12 @@ class Manager:
         files = [self.sockets[name].fileno() for name in names.split(":")]
 
         def inherit():
-            # The files may be in each other's places.
+            # A descriptor may have the number of another one's target.
             copies = [fcntl.fcntl(file, fcntl.F_DUPFD, 100) for file in files]
             for place, file in enumerate(copies):
                 os.dup2(file, 3 + place)
 
-        # The shell knows its number, which is the service's after `exec`.
+        # The shell's process id is that of the service after `exec`.
         return started(subprocess.Popen(
             ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", BUILD / "weir", "serve", *options],
             stderr=subprocess.PIPE, text=True, preexec_fn=inherit, close_fds=False,
@@ -189,7 +191,7 @@ def test_systemd_hands_sockets_over_and_hears_how_the_service_is(tmp_path):
         wait_for(lambda: busy.done > 20)
         service.send_signal(signal.SIGHUP)
         assert [manager.hear(), manager.hear()] == ["RELOADING=1", "READY=1"]
-        # A restart: the sockets stay, so connections wait and none is refused.
+        # A restart: the sockets stay open, so connections wait and none is refused.
         service.send_signal(signal.SIGTERM)
         assert manager.hear() == "STOPPING=1"
         assert service.wait(20) == 0
@@ -207,7 +209,7 @@ def test_systemd_hands_sockets_over_and_hears_how_the_service_is(tmp_path):
 
 def test_an_inherited_admin_socket_is_held_to_the_same_rules(tmp_path):
     manager = Manager(tmp_path)
-    # The loopback address as another one, which is not known as such: IPv4 in IPv6.
+    # The loopback address in a form that is not recognised: IPv4-mapped IPv6.
     listener = socket.socket(socket.AF_INET6)
     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     listener.bind(("::ffff:127.0.0.1", 0))

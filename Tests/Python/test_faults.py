@@ -1,4 +1,4 @@
-"""Upstreams that die, hang, flap, go away, reset streams or talk garbage."""
+"""Upstreams that crash, hang, flap, send GOAWAY, reset streams or send garbage."""
 
 import concurrent.futures
 import signal
@@ -19,13 +19,13 @@ HALF_MESSAGE = b"\x00\x00\x00\x00\x10half"
 
 
 class Load:
-    """Unary calls on several threads until it is stopped; counts what came of them."""
+    """Unary calls on several threads until `stop`; counts the results."""
 
     def __init__(self, mesh, threads=4, method="Name", request=b"0.01"):
         self.done, self.errors, self.stopped = 0, [], threading.Event()
         self.method, self.request = method, request
         self.mesh = mesh
-        # A test that fails does not stop it.
+        # Daemon threads, because a failing test does not call `stop`.
         self.threads = [
             threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
         for thread in self.threads:
@@ -60,7 +60,7 @@ def test_an_upstream_killed_under_load(mesh, retries):
     if retries:
         assert not load.errors
     else:
-        # Those that were in flight on it, and no others.
+        # Only the requests in flight on the killed upstream.
         assert len(load.errors) <= 8
         assert {error.code() for error in load.errors} <= {grpc.StatusCode.UNAVAILABLE}
 
@@ -70,7 +70,7 @@ def test_a_hanging_upstream_gets_less_and_harms_no_other(mesh):
     mesh.raw(a.address, b.address, options=["--health-interval", "0.3"])
     a.process.send_signal(signal.SIGSTOP)
     try:
-        # Health checks time out, then all goes to the other one.
+        # Health checks time out, then the other replica receives all requests.
         mesh.wait_for("raw", lambda status: sorted(r.state for r in status.replicas) == [3, 4])
         began = time.monotonic()
         assert {call(mesh, "Name").split()[0] for _ in range(50)} == {b"b"}
@@ -96,7 +96,7 @@ def test_a_flapping_upstream_comes_back_each_time(mesh):
 
 
 def frame_backend(mesh, server):
-    # Such a server answers any path, but not with a health response.
+    # The server answers any path, but not with a health response.
     mesh.raw(server.address, options=["--health-interval", "0"])
 
 
@@ -118,7 +118,7 @@ def test_goaway_every_hundred_requests_fails_none(mesh):
 
 def test_requests_that_a_goaway_leaves_out_are_sent_again(mesh):
     def answer(connection, stream):
-        # The first connection takes two requests and leaves out the rest.
+        # The first connection accepts two requests and ignores the rest.
         if connection.requests == 2 and connection.server.connections <= 2:
             connection.go_away(1)
         elif stream == 1 or connection.server.connections > 2:
@@ -183,7 +183,7 @@ def test_the_streams_that_a_server_takes_are_not_exceeded(mesh):
     load.stop()
     assert not load.errors
     assert max(connection.most_open for connection in connections) <= 2
-    # Further connections were opened for what did not fit.
+    # Weir opened further connections for the other requests.
     assert len(connections) > 2
     server.close()
 
@@ -286,7 +286,7 @@ def test_padded_data_is_data_without_its_padding(mesh, padding):
 
     server = FrameServer(answer)
     frame_backend(mesh, server)
-    # More than a window of padding, which is given back as well.
+    # More than a window of padding, which is credited too.
     replies = mesh.channel.unary_stream(RAW + "Name")(b"", timeout=30)
     assert list(replies) == [b"ab"] * 300
     server.close()
@@ -314,7 +314,7 @@ def test_trailers_before_the_request_has_ended_reach_the_caller(mesh):
         yield b"first"
         never.wait(10)
 
-    # The method does not exist, so the answer comes while the request goes on.
+    # The method does not exist, so the response arrives while the request continues.
     running = mesh.channel.stream_unary(RAW + "NoSuch").future(requests(), timeout=10)
     assert running.code() == grpc.StatusCode.UNIMPLEMENTED
     never.set()

@@ -1,4 +1,4 @@
-"""Several servers on one etcd: one truth for all of them, also when parts are cut off."""
+"""Several servers on one etcd: they share one state, even after network partitions."""
 
 import concurrent.futures
 import contextlib
@@ -18,7 +18,7 @@ KEYS = [f"key {number}".encode() for number in range(100)]
 
 
 class Fleet:
-    """Servers that share one etcd, each with a state directory of its own."""
+    """Servers that share one etcd, each with its own state directory."""
 
     def __init__(self, stubs, etcd, folder):
         self.stubs, self.pb, self.etcd, self.folder = stubs, stubs.admin, etcd, folder
@@ -100,7 +100,7 @@ def test_a_change_through_any_is_served_by_all_with_the_same_keys(three):
         moved += owners[0] != before
         before = owners[0]
     assert moved > 3
-    # What is explained is what happens.
+    # The explanation matches the routing.
     for server in three.servers:
         with grpc.insecure_channel(server.data) as channel:
             call = three.stubs.hello_grpc.GreeterStub(channel).SayHello
@@ -132,7 +132,7 @@ def test_a_killed_leader_is_followed_within_its_lease(three):
     wait_for(lambda: len(three.instances(1).instances) == 3)
     three.servers[0].stop(signal.SIGKILL)
     took = wait_for(lambda: three.leader(1) not in ([], ["one"]), seconds=TTL + 5)
-    # etcd looks after leases twice a second.
+    # etcd checks leases twice a second.
     assert took < TTL + 2
     assert three.leader(1) == three.leader(2)
     wait_for(lambda: [i.name for i in three.instances(1).instances] == ["three", "two"])
@@ -165,7 +165,7 @@ def test_writers_through_all_servers_lose_no_change(three):
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         written = list(pool.map(write, range(6)))
-    # Each change has a revision of its own, and there are no others.
+    # Each change has its own revision, and no other revisions exist.
     assert sorted(sum(written, [])) == list(range(start + 1, start + 91))
     wait_for(lambda: three.revisions() == [start + 90] * 3)
     for admin in three.admins:
@@ -174,7 +174,7 @@ def test_writers_through_all_servers_lose_no_change(three):
             assert weights[1].weight == 0.15
 
 
-def test_of_two_that_expect_the_same_revision_one_is_told_the_current_one(three):
+def test_of_two_that_expect_the_same_revision_one_is_reported_the_current_one(three):
     wait_for(lambda: len(set(three.revisions())) == 1)
     revision = three.revisions()[0]
 
@@ -215,7 +215,7 @@ def test_a_watch_goes_on_at_another_server_without_gap_or_repetition(three):
                 seen.append(next(watch).revision)
             watch.cancel()
             admin = three.admins[(hop + 1) % 3]
-            # The other one may not have it yet.
+            # The other server may not have the change yet.
             wait_for(lambda: admin.ListEndpoints(pb.ListEndpointsRequest()).revision >= seen[-1])
             watch = admin.Watch(pb.WatchRequest(from_revision=seen[-1]), timeout=30)
     finally:
@@ -243,8 +243,8 @@ def test_without_etcd_all_go_on_serving_and_catch_up_when_it_is_back(three):
         with grpc.insecure_channel(server.data) as channel:
             three.stubs.hello_grpc.GreeterStub(channel).SayHello(
                 three.stubs.hello.HelloRequest(name="Ada"), timeout=5)
-    told = three.instances(0)
-    assert told.store_failure and [i.name for i in told.instances] == ["one"]
+    reported = three.instances(0)
+    assert reported.store_failure and [i.name for i in reported.instances] == ["one"]
 
     three.etcd.start()
     for server in three.servers:
@@ -255,8 +255,8 @@ def test_without_etcd_all_go_on_serving_and_catch_up_when_it_is_back(three):
 
 
 class Proxy:
-    """Forwards connections to a port. When it is frozen, it forwards nothing and closes nothing, like
-    a network partition."""
+    """Forwards connections to a port. While `flowing` is cleared, it forwards nothing and closes
+    nothing, like a network partition."""
 
     def __init__(self, port):
         self.target = port
@@ -305,7 +305,7 @@ def test_one_that_is_cut_off_serves_what_it_has_and_catches_up(fleet):
         with grpc.insecure_channel(cut.data) as channel:
             fleet.stubs.hello_grpc.GreeterStub(channel).SayHello(
                 fleet.stubs.hello.HelloRequest(name="Ada"), timeout=5)
-        # It notices by its lease, and the others do too.
+        # The expired lease reveals the partition to the server and to the others.
         wait_for(lambda: metric(cut, "weir_store_up") == 0)
         wait_for(lambda: [i.name for i in fleet.instances(0).instances] == ["one"])
         with pytest.raises(grpc.RpcError) as caught:
@@ -342,7 +342,7 @@ def test_etcd_is_reached_by_tls_with_a_certificate_of_ones_own(stubs, tmp_path, 
             assert "state in etcd:https://" in tool(weir, "fleet", "list").stdout
         finally:
             weir.stop(signal.SIGKILL)
-        # Without one the store can't be had, and the reason is told.
+        # Without credentials the store is not reachable, and the error contains the reason.
         run = subprocess.run(
             [BUILD / "weir", "serve", "--store", store, "--data", "127.0.0.1:0",
              "--admin", "127.0.0.1:0"], capture_output=True, text=True, timeout=40)
@@ -358,6 +358,6 @@ def test_a_server_that_starts_later_has_the_state_of_the_others(fleet, tmp_path)
     second = fleet.start("two")
     assert tool(second, "export").stdout == tool(first, "export").stdout
     assert tool(second, "history", "--json").stdout == tool(first, "history", "--json").stdout
-    # A state moves from etcd to a file as it is.
+    # A state moves unchanged from etcd to a file.
     listed = json.loads(tool(first, "endpoint", "list", "--json").stdout)
     assert listed["endpoints"][0]["weights"][0]["weight"] == 0.59

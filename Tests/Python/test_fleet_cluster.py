@@ -113,7 +113,7 @@ class Cluster:
 
 
 class Cut(contextlib.ExitStack):
-    """The network of one server, which can be cut."""
+    """The network of one server, which a test can interrupt."""
 
     def __init__(self, cluster):
         super().__init__()
@@ -138,7 +138,7 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def fleet(stubs, cluster, tmp_path):
-    """Three servers; the third one's network can be cut."""
+    """Three servers; a test can interrupt the third one's network."""
     fleet = Fleet(stubs, cluster, tmp_path)
     with Cut(cluster) as fleet.network:
         for name in NAMES:
@@ -221,7 +221,7 @@ def test_two_members_are_lost(fleet, cluster):
         member.stop()
     settle(fleet, [(0.9, revision, "stale")] * 3)
     changes_are(fleet, False, False, False)
-    # One of them is enough for a majority.
+    # One of them suffices for a majority.
     cluster.members[0].start()
     settle(fleet, [(0.9, revision, "current")] * 3)
     changes_are(fleet, True, True, True)
@@ -314,7 +314,7 @@ def test_a_server_is_cut_off_while_a_backup_is_restored(fleet, cluster):
     for share in (0.1, 0.2, 0.3):
         latest = fleet.set(fleet.admins[1], share).revision
     settle(fleet, [(0.3, latest, "current")] * 2 + [(0.8, revision, "stale")])
-    # It finds another revision with the number of its own, and applies nothing.
+    # It finds a different revision with the same number, and applies nothing.
     fleet.network.set(False)
     settle(fleet, [(0.3, latest, "current")] * 2 + [(0.8, revision, "diverged")])
     changes_are(fleet, True, True, False)

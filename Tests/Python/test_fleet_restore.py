@@ -1,4 +1,4 @@
-"""Fleets whose etcd was restored from a backup, has lost its data, or is not there at the start."""
+"""Fleets whose etcd was restored from a backup, has lost its data, or is down at the start."""
 
 import contextlib
 import shutil
@@ -72,7 +72,7 @@ def refused_start(fleet, name):
 
 
 def stop(fleet, server):
-    """Takes a server out of the fleet; returns what it has logged."""
+    """Removes a server from the fleet; returns its log."""
     index = fleet.servers.index(server)
     server.close_admin()
     server.stop()
@@ -132,12 +132,12 @@ def test_a_state_that_is_restored_is_followed_by_all(fleet, backups):
     assert f"they are equal up to revision {revision - 3}" in plan
     assert metric(first, "weir_store_diverged") == 1
     assert f"the store contains revision {revision}" in tool(first, "state", "restore").stdout
-    # The other one has the same history, and continues by itself.
+    # The other server has the same history, and continues without a command.
     for server in (first, second):
         wait_for(lambda: metric(server, "weir_store_up") == 1)
     assert change(fleet, 0.5, admin=1) == revision + 1
     wait_for(lambda: fleet.revisions() == [revision + 1] * 2)
-    # The whole history is there, for rollbacks and for servers that start later.
+    # The whole history exists, for rollbacks and for servers that start later.
     third = fleet.start("three")
     assert tool(third, "history", "--json").stdout == tool(first, "history", "--json").stdout
     tool(third, "rollback", revision)
@@ -151,7 +151,7 @@ def test_an_emptied_etcd_is_neither_served_nor_adopted(fleet, backups):
     wait_for(lambda: metric(first, "weir_store_diverged") == 1)
     assert "was emptied or restored from a backup" in refusal(fleet, first)
 
-    # The first server announces itself again within its lease.
+    # The first server registers again within its lease.
     def listed():
         return fleet.etcd.control("get", "--prefix", "fleet/v1/members/", "--keys-only").strip()
 
@@ -217,7 +217,7 @@ def test_a_copy_that_cannot_be_kept_is_reported_and_not_needed(fleet):
     change(fleet, 0.5, admin=1)
     assert metric(second, "weir_state_copy_up") == 0
     assert "no copy of the state is kept on this machine" in stop(fleet, second)
-    # Nor is one that another server has.
+    # A copy that another server uses is not kept either.
     third = fleet.start("three", options=["--state-dir", fleet.folder / "one"])
     assert "is in use by process" in stop(fleet, third)
 
@@ -239,7 +239,7 @@ def test_what_others_change_in_etcd_is_noticed_and_repaired(fleet, change_keys):
     for server in first, second:
         wait_for(lambda: metric(server, "weir_store_diverged") == 1)
     assert "traffic goes on" in refusal(fleet, first)
-    # It does not go away by itself, nor by a restart.
+    # The problem persists, also after a restart.
     stop(fleet, second)
     second = fleet.start("two")
     assert metric(second, "weir_store_diverged") == 1

@@ -15,7 +15,7 @@ from peer import Peer
 CASES = GENERIC.cases + HTTP2.cases + HPACK.cases
 # h2spec runs it with --strict only.
 STRICT = {"http2-5.4.1-2"}
-# Where RFC 9113 differs from RFC 7540. The table has what Weir does instead.
+# Differences between RFC 9113 and RFC 7540. The table has Weir's behaviour.
 EXCEPTIONS = {
     "http2-3.5-2": "section 3.4: GOAWAY may be omitted, for the peer does not use HTTP/2",
     "http2-5.3.1-2": "section 5.3.2: PRIORITY is deprecated, and a server may ignore it",
@@ -37,7 +37,7 @@ def test_the_table_has_all_cases():
 def run(case, address, target, **options):
     with Peer(address, greets=case.greets, **options) as peer:
         peer.target = target
-        # The server may have closed the connection before it has received all of a case.
+        # The server may close the connection before it has received the whole case.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for step in case.steps:
                 step(peer)

@@ -1,6 +1,6 @@
-"""A backend that breaks HTTP/2's rules fails its own call with a status, and no other call.
+"""A backend that violates HTTP/2 fails its own call with a status, and no other call.
 
-RFC 9113 demands an error code for each of these; the backend must receive it.
+RFC 9113 requires an error code for each violation; the backend must receive it.
 """
 
 import contextlib
@@ -50,8 +50,7 @@ def both(*steps):
     return lambda connection, call: [step(connection, call) for step in steps]
 
 
-# What the backend sends between the headers and the message of its response, and the code that Weir
-# sends.
+# Frames between the headers and the message of a response, and the code that Weir sends.
 DURING = {
     "PRIORITY on stream 0 (6.3)": (frame(PRIORITY, 0, 0, bytes(5)), PROTOCOL_ERROR),
     "PRIORITY of 4 bytes (6.3)": (frame(PRIORITY, 0, None, bytes(4)), FRAME_SIZE_ERROR),
@@ -114,7 +113,7 @@ DURING = {
         fields((":status", "200"), flags=END_HEADERS), PROTOCOL_ERROR),
 }
 
-# What the backend sends instead of a response.
+# Frames instead of a response.
 INSTEAD = {
     "DATA before HEADERS (8.1)": (frame(DATA, 0, None, bytes(5)), PROTOCOL_ERROR),
     "headers without :status (8.3.2)": (
@@ -129,7 +128,7 @@ INSTEAD = {
              frame(DATA, END_STREAM, None, bytes(5))), PROTOCOL_ERROR),
 }
 
-# What the backend sends after its response. No call fails.
+# Frames after a response. No call fails.
 AFTER = {
     "DATA on a closed stream (6.1)": (frame(DATA, 0, None, b"late"), STREAM_CLOSED),
     "HEADERS on a closed stream (5.1)": (fields(("late", "1")), None),
@@ -142,7 +141,7 @@ AFTER = {
 
 
 def during(offend):
-    """The offence between the headers of a response and its message."""
+    """The violation between the headers of a response and its message."""
     return lambda connection, call: (
         connection.begin(call), offend(connection, call), connection.message(call),
         connection.finish(call))
@@ -152,7 +151,7 @@ def after(offend):
     return lambda connection, call: (connection.reply(call), offend(connection, call))
 
 
-# The answer to each request, the code that the backend receives, and whether its call succeeds.
+# The response to each request, the code that the backend receives, and whether its call succeeds.
 CASES = {
     **{name: (during(offend), code, False) for name, (offend, code) in DURING.items()},
     **{name: (offend, code, False) for name, (offend, code) in INSTEAD.items()},
@@ -161,7 +160,7 @@ CASES = {
 
 
 class BadServer(FrameServer):
-    """Reads on when its client has closed the connection, for the client's last words."""
+    """Continues to read after its client closed the connection, for the client's last frames."""
 
     def __init__(self, answer):
         super().__init__(self.answer_what_it_can)
@@ -173,7 +172,8 @@ class BadServer(FrameServer):
 
 
 class Backends:
-    """A server with a backend for each case, and a good one that answers after `release` is set."""
+    """A server with a backend for each case, and a correct one that answers after `release` is set.
+    """
 
     def __init__(self, stubs, folder):
         self.mesh, self.release = Mesh(stubs), threading.Event()
@@ -182,7 +182,7 @@ class Backends:
         self.numbers = {name: number for number, name in enumerate(self.servers)}
         file = folder / "weir.yaml"
         file.write_text(json.dumps({
-            # The backends answer a health check as any request.
+            # The backends answer a health check like any request.
             "backends": [
                 {"name": f"b{number}", "upstream": {"addresses": [self.servers[name].address]},
                  "options": {"health_check": {"interval": "0s"}}}
@@ -234,7 +234,7 @@ def test_a_backend_that_sends(backends, name):
 
 
 def test_a_malformed_response_is_not_repeated(mesh):
-    """Another attempt would get it too, and its replica serves others."""
+    """A retry would fail too, and the replica serves other calls."""
     asked = []
 
     def answer(connection, stream):
@@ -243,7 +243,8 @@ def test_a_malformed_response_is_not_repeated(mesh):
 
     server = FrameServer(answer)
     try:
-        mesh.raw(server.address, options=["--retry", "UNAVAILABLE,INTERNAL", "--health-interval", "0"])
+        mesh.raw(server.address,
+            options=["--retry", "UNAVAILABLE,INTERNAL", "--health-interval", "0"])
         for number in range(1, 11):
             with pytest.raises(grpc.RpcError) as caught:
                 mesh.channel.unary_unary("/test.Raw/Name")(b"", timeout=10)

@@ -20,7 +20,7 @@ CALL = "/weir.v1.Serve/Call"
 
 @pytest.fixture
 def http(fixture_server):
-    """A connection of HTTP/1.1 to the data port."""
+    """An HTTP/1.1 connection to the data port."""
     connection = http_client(fixture_server.data)
     yield connection
     connection.close()
@@ -44,7 +44,7 @@ def ask(connection, method, target, body=None, headers=None):
 
 
 def curl(*arguments):
-    """What HTTP/2 is answered: status, content-type and body."""
+    """The response over HTTP/2: status, content-type and body."""
     run = subprocess.run(
         ["curl", "-s", "--http2-prior-knowledge", "-m", "20",
          "-w", "\n%{http_version} %{http_code} %{content_type}", *arguments],
@@ -70,12 +70,12 @@ def test_a_backend_gets_method_path_query_headers_and_body(http, serve):
     assert request.content_type == "image/png"
     names = [header.name for header in request.headers]
     assert "x-two" in names and "host" in names
-    # What is about one connection or said elsewhere is not passed on.
+    # Hop-by-hop fields and redundant fields are not forwarded.
     assert not {"connection", "content-length", "content-type"} & set(names)
 
 
 def test_addresses_of_proxies_before_us_go_on_as_metadata(client, http):
-    """`x-forwarded-for`, with the caller behind it where the backend wants that."""
+    """`x-forwarded-for`, with the client appended if the backend's options request it."""
     seen = []
 
     def note(request):
@@ -115,7 +115,7 @@ def test_the_response_is_the_backends(http, query, status, content_type, body):
     got = ask(http, "GET", f"/dynamic?{query}")
     assert (got[0], got[1]["content-type"]) == (status, content_type)
     assert body is None or got[2] == body
-    # The connection goes on.
+    # The connection continues.
     assert ask(http, "GET", "/dynamic?bytes=1")[2] == b"x"
 
 
@@ -154,7 +154,7 @@ def test_a_chunked_body_without_a_length_is_bounded_too(fixture_server):
                            headers={"transfer-encoding": "chunked"})
         assert connection.getresponse().status == 413
     except (BrokenPipeError, ConnectionResetError):
-        # The server has answered and gone while we were still sending.
+        # The server answered and closed while the client was still sending.
         pass
     connection.close()
 
@@ -170,7 +170,7 @@ def test_headers_are_bounded_as_in_http2(fixture_server):
 def test_a_response_may_be_as_long_as_a_message(http):
     status, _, body = ask(http, "GET", f"/dynamic?bytes={LIMIT}")
     assert (status, len(body)) == (200, LIMIT)
-    # A debug build takes long for that, and refuses requests until it has caught up.
+    # A debug build is slow, and rejects requests until it has caught up.
     wait_for(lambda: ask(http, "GET", "/dynamic?bytes=1")[0] == 200)
     status, _, body = ask(http, "GET", f"/dynamic?bytes={LIMIT + 1}")
     assert status == 502 and b"its body is over the limit of" in body
@@ -207,7 +207,7 @@ def test_a_client_that_hangs_up_cancels_the_call(fixture_server, operator):
 
 
 def test_routes_of_plain_paths(operator, http, serve):
-    """The whole path first, then the longest part that ends with a slash; a name with a dot is gRPC's."""
+    """The whole path, then the longest prefix that ends with a slash; a name with a dot is gRPC."""
     routes = {"files": "/files/", "deep": "/files/deep/", "exact": "/files/exact/file",
               "undotted": "/api/predict", "nameless": ""}
     for name, route in routes.items():
@@ -258,7 +258,7 @@ def test_an_endpoint_by_name(http, serve, channel):
     for metadata, code in [
         ([("x-serve-endpoint", "none")], grpc.StatusCode.NOT_FOUND),
         ([], grpc.StatusCode.INVALID_ARGUMENT),
-        # This backend has no dynamic calls.
+        # This backend does not support dynamic calls.
         ([("x-serve-endpoint", "raw")], grpc.StatusCode.UNIMPLEMENTED),
     ]:
         with pytest.raises(grpc.RpcError) as refused:
@@ -310,7 +310,7 @@ def test_a_drain_lets_http_requests_finish():
     assert ask(idle, "GET", "/dynamic?bytes=1")[0] == 200
     busy = http_client(address)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        # The drain's end, after 5 s, cuts off what waits.
+        # The drain timeout, 5 s, ends the waiting request.
         waiting = pool.submit(lambda: ask(busy, "GET", "/dynamic?wait"))
         wait_for(lambda: json.loads(tool(server, "stats", "dynamic", "--json").stdout)[
             "backends"][0]["inFlight"] == "1")
@@ -362,7 +362,7 @@ def test_handlers_take_and_give_json(fixture_server):
     assert "application/grpc+json" in head
     assert reply["route"] == "/test.Raw/"
     assert reply["weights"] == [{"backend": "raw", "weight": 1}]
-    # Fields at their default are there too.
+    # Fields with default values are included.
     assert reply["shadows"] == []
     for text, problem in [
         ('{"nam": "raw"}', "nam is not a field of weir.admin.v1.GetEndpointRequest"),

@@ -1,6 +1,6 @@
-"""Plain HTTP at its edges: requests as bytes, which client libraries refuse to send, on both ports.
+"""Unusual and invalid plain HTTP requests, which client libraries refuse to send, on both ports.
 
-The tables are generated. After each of them the server must still answer.
+The tables are generated. After each table, the server must still answer.
 """
 
 import concurrent.futures
@@ -16,13 +16,13 @@ from test_http import LIMIT, curl
 
 HEADER_BYTES = 16 << 10
 HEADER_FIELDS = 128
-# Of `GET / HTTP/1.1` and of a field `x: ...`, counted as RFC 9113 section 6.5.2 does.
+# The size of `GET / HTTP/1.1` and of a field `x: ...`, counted as in RFC 9113 section 6.5.2.
 OVERHEAD = 32
 
 
 @pytest.fixture(params=["data", "admin"])
 def port(request, fixture_server):
-    """A port, and a path that answers 200 there."""
+    """A port, and a path that it answers with 200."""
     class Port:
         address = getattr(fixture_server, request.param)
         path = "/dynamic?bytes=1" if request.param == "data" else "/healthz"
@@ -32,7 +32,7 @@ def port(request, fixture_server):
 
 
 def request(port, line=None, fields=(), host="localhost", body=b""):
-    """The bytes of a request; without a line, of one that is answered 200."""
+    """The bytes of a request; without a line, of one that the server answers with 200."""
     lines = [line or f"GET {port.path} HTTP/1.1"]
     lines += [f"Host: {host}"] if host is not None else []
     data = [line if isinstance(line, bytes) else line.encode("latin-1")
@@ -45,7 +45,7 @@ def get(port, target, **options):
 
 
 class Table:
-    """Requests as bytes, with the statuses that are right; None is a closed connection."""
+    """Requests as bytes, with the accepted statuses; None is a closed connection."""
 
     def __init__(self, port):
         self.port, self.rows = port, []
@@ -78,13 +78,13 @@ def is_token(byte):
 def test_methods_and_versions(port):
     table = Table(port)
     rest = request(port)[3:]
-    # The admin port knows two methods.
+    # The admin port supports two methods.
     known = 200 if port.is_data else 405
     for byte in range(256):
         char = bytes([byte])
         table.add(known if is_token(byte) else 400, b"A" + char + rest)
         if byte != 0x0d:
-            # The first byte also decides which protocol a connection speaks.
+            # The first byte also selects the protocol of the connection.
             table.add(known if is_token(byte) else (400, None), char + b"A" + rest)
         line = b"GET " + port.path.encode() + b" HTTP/1." + char
         table.add(200 if char.isdigit() else 400, request(port, line))
@@ -126,7 +126,7 @@ def test_targets(port):
 
 
 def test_hosts(port):
-    """RFC 9112 section 3.2, and at the admin port the names that it goes by."""
+    """RFC 9112 section 3.2, and the allowed host names of the admin port."""
     table = Table(port)
     old, url = f"GET {port.path} HTTP/1.0", f"http://127.0.0.1{port.path}"
     table.add(400, request(port, host=None))
@@ -162,7 +162,7 @@ def test_header_fields(port):
         value = b": a" + char + b"b"
         is_value = byte == 9 or 32 <= byte != 127
         table.add(200 if is_value else 400, request(port, fields=[b"X-A" + value]))
-        # Metadata of gRPC for the backend.
+        # gRPC metadata for the backend.
         is_metadata = 32 <= byte < 127
         for name in [b"X-Serve-Shard-Key", b"X-Forwarded-For", b"X-Weir-Via"]:
             table.add(200 if is_metadata else 400, request(port, fields=[name + value]))
@@ -226,7 +226,7 @@ CHUNK_SIZES = {
 
 
 def test_framing(port):
-    """What two servers could read in two ways is refused (RFC 9112 sections 6 and 7)."""
+    """Ambiguous framing is rejected (RFC 9112 sections 6 and 7)."""
     table = Table(port)
     chunked, end = "Transfer-Encoding: chunked", b"0\r\n\r\n"
     for expected, lengths in LENGTHS.items():
@@ -262,7 +262,7 @@ def test_framing(port):
 
 
 def test_a_refused_request_hides_no_second_one(port):
-    """Bytes after a refused request are not read as a request."""
+    """Bytes after a rejected request are not read as a request."""
     smuggled = request(port)
     for data in [
         request(port, fields=["Content-Length: 5", "Transfer-Encoding: chunked"],
@@ -287,7 +287,7 @@ def test_requests_in_a_row_are_answered_in_order_and_one_at_a_time(port):
         for _ in range(count):
             assert raw.answer().status == 200
         sending.result()
-        # The last one of these is refused; those before it are answered.
+        # The last of these requests is rejected; the previous ones are answered.
         raw.send(request(port) * 2 + request(port, host=None) + request(port))
         assert [raw.answer().status for _ in range(3)] == [200, 200, 400]
         assert raw.is_closed()
@@ -306,7 +306,7 @@ def test_many_requests_at_once_delay_no_other_client(port):
 
 
 def test_an_offer_to_upgrade_is_ignored(port):
-    """The connection goes on with HTTP/1.1 and keeps nothing of what follows."""
+    """The connection continues with HTTP/1.1 and discards the upgrade."""
     upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
                "HTTP2-Settings: AAMAAABkAAQAAP__"]
     with Raw(port.address) as raw:
@@ -445,7 +445,8 @@ def test_an_invalid_http2_request_is_refused_before_its_body(port):
 
 def test_http2_trailers_are_bounded(port):
     with Peer(port.address) as peer:
-        fields = [(":method", "GET"), (":scheme", "http"), (":path", port.path), (":authority", "localhost")]
+        fields = [(":method", "GET"), (":scheme", "http"), (":path", port.path),
+            (":authority", "localhost")]
         peer.headers(1, fields, END_HEADERS)
         peer.headers(1, [(f"x-{number}", "1") for number in range(300)])
         assert peer.response(1)[0][":status"] == "431"
@@ -458,7 +459,7 @@ def test_metrics_and_health_over_http2(fixture_server):
         assert curl("-I", f"http://{fixture_server.admin}{path}")[0] == 200
     assert curl(f"http://{fixture_server.admin}/nothing")[0] == 404
     assert curl("-X", "DELETE", f"http://{fixture_server.admin}/metrics")[0] == 405
-    # A gRPC method takes gRPC.
+    # A gRPC method accepts only gRPC.
     method = f"http://{fixture_server.admin}/weir.admin.v1.Admin/GetEndpoint"
     assert curl("-d", "{}", method)[0] == 415
     status, _, _ = curl("-H", "host: evil.example", f"http://{fixture_server.admin}/metrics")

@@ -1,4 +1,4 @@
-"""What backends return for plain HTTP, over HTTP/1.1 and HTTP/2."""
+"""Responses of backends to plain HTTP, over HTTP/1.1 and HTTP/2."""
 
 import time
 
@@ -14,7 +14,7 @@ HEADER_FIELDS = 128
 
 @pytest.fixture(scope="module")
 def answering():
-    """A server whose endpoint /answer returns what a test puts into `answering.response`."""
+    """A server whose endpoint /answer returns `answering.response`, which a test sets."""
     class Answering:
         server = start_weir()
         response = None
@@ -61,7 +61,7 @@ def test_an_invalid_response_of_a_backend_is_a_502_that_says_why(answering, fiel
 def test_headers_up_to_the_limit_reach_both_protocols(answering):
     answering.response = weir.Response(b"body", "text/plain", headers={"x-a": "a" * 65_000})
     assert both(answering.address) == [(200, b"body")] * 2
-    # Every one of them, for HTTP/2 too.
+    # All header fields arrive, with HTTP/2 too.
     answering.response = weir.Response(
         b"body", "text/plain", headers={f"x-{number}": "a" for number in range(HEADER_FIELDS - 1)})
     assert both(answering.address) == [(200, b"body")] * 2

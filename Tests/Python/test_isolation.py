@@ -1,4 +1,4 @@
-"""A failure of one caller or of one backend affects no other: large response headers, loops, made-up methods."""
+"""A fault of one client or backend affects no other: large headers, loops, invented methods."""
 
 import concurrent.futures
 import json
@@ -17,20 +17,24 @@ def fields(count, size):
     return [(f"x-field-{number}", "a" * size) for number in range(count)]
 
 
-# What a backend sends that is over a limit: the name of the limit, and the parts of the response. The default of
+# Responses over a limit: the name of the limit, and the parts of the response. The default of
 # max-response-header-bytes is 64 KiB; max-header-fields is 128.
 TOO_LARGE = {
     "headers-in-many-fields": ("max-response-header-bytes", [BEGIN + fields(100, 700), b"", END]),
     "headers-of-a-megabyte": ("max-response-header-bytes", [BEGIN + fields(100, 10_000), b"", END]),
     "headers-in-one-field": ("65536 bytes", [BEGIN + fields(1, 66_000), b"", END]),
     "headers-in-200-fields": ("max-header-fields", [BEGIN + fields(200, 1), b"", END]),
-    "trailers-in-many-fields": ("max-response-header-bytes", [BEGIN, b"ok", END + fields(100, 700)]),
+    "trailers-in-many-fields": ("max-response-header-bytes",
+        [BEGIN, b"ok", END + fields(100, 700)]),
     "trailers-in-one-field": ("65536 bytes", [BEGIN, b"ok", END + fields(1, 200_000)]),
     "trailers-in-200-fields": ("max-header-fields", [BEGIN, b"ok", END + fields(200, 1)]),
-    "trailers-of-a-megabyte": ("max-response-header-bytes", [BEGIN, b"ok", END + fields(100, 10_000)]),
-    "a-status-message": ("65536 bytes", [BEGIN + [("grpc-status", "3"), ("grpc-message", "m" * 70_000)]]),
+    "trailers-of-a-megabyte": ("max-response-header-bytes",
+        [BEGIN, b"ok", END + fields(100, 10_000)]),
+    "a-status-message": ("65536 bytes",
+        [BEGIN + [("grpc-status", "3"), ("grpc-message", "m" * 70_000)]]),
     "a-status-message-near-the-limit":
-        ("max-response-header-bytes", [BEGIN + [("grpc-status", "3"), ("grpc-message", "m" * 65_500)]]),
+        ("max-response-header-bytes",
+            [BEGIN + [("grpc-status", "3"), ("grpc-message", "m" * 65_500)]]),
     "status-details": ("65536 bytes", [BEGIN + [
         ("grpc-status", "3"), ("grpc-status-details-bin", "A" * 160_000)]]),
     "a-long-name": ("65536 bytes", [BEGIN + [("grpc-status", "3"), ("n" * 70_000, "v")]]),
@@ -87,12 +91,14 @@ def test_response_headers_over_a_limit_end_only_their_own_call(shared, name):
     limit, _ = TOO_LARGE[name]
     shared.shared.seen.clear()
     before = shared.status("raw").replicas[0]
-    bystanders = [shared.channel.unary_unary("/test.Raw/Fine").future(b"", timeout=20) for _ in range(20)]
+    bystanders = [
+        shared.channel.unary_unary("/test.Raw/Fine").future(b"", timeout=20) for _ in range(20)]
     code, details = refused(shared.channel, f"/test.Raw/{name}")
-    bystanders += [shared.channel.unary_unary("/test.Raw/Fine").future(b"", timeout=20) for _ in range(20)]
+    bystanders += [
+        shared.channel.unary_unary("/test.Raw/Fine").future(b"", timeout=20) for _ in range(20)]
     assert [future.result() for future in bystanders] == [b"ok"] * 40
     assert code == "RESOURCE_EXHAUSTED" and limit in details and "'raw'" in details, details
-    # The call is not repeated, and the replica keeps its connection.
+    # Weir does not retry the call, and the replica keeps its connection.
     assert shared.shared.seen.count(name) == 1
     after = shared.status("raw").replicas[0]
     assert after.state == 3 and after.ejections == 0, after
@@ -101,7 +107,7 @@ def test_response_headers_over_a_limit_end_only_their_own_call(shared, name):
 
 @pytest.mark.parametrize("size", [60_000, 64_000])
 def test_response_headers_within_the_limit_pass(shared, size):
-    """The caller sets its own limit above; gRPC's clients refuse more than 16 KiB by default."""
+    """The client raises its own limit, which is 16 KiB by default in gRPC's clients."""
     backend = ScriptedBackend(lambda *_: [BEGIN, b"ok", END + [("x-long", "v" * size)]])
     shared.backend(f"long{size}", "--upstream", backend.address)
     shared.endpoint(f"long{size}", f"/test.Long{size}/", f"long{size}")
@@ -164,7 +170,8 @@ class TestLoops:
     def test_a_shadow_in_a_loop_multiplies_requests_to_a_bound(self):
         server = start_weir()
         self.loop(server, server.data)
-        tool(server, "backend", "create", "again", "--upstream", server.data, "--health-interval", "0")
+        tool(server, "backend", "create", "again", "--upstream", server.data, "--health-interval",
+            "0")
         tool(server, "shadow", "set", "loop", "again=1")
         with grpc.insecure_channel(server.data) as channel:
             assert refused(channel, "/loop.S/M")[0] == "FAILED_PRECONDITION"
@@ -180,7 +187,8 @@ class TestLoops:
 
     def test_a_plain_http_request_in_a_loop_ends(self):
         server = start_weir()
-        tool(server, "backend", "create", "itself", "--upstream", server.data, "--health-interval", "0")
+        tool(server, "backend", "create", "itself", "--upstream", server.data, "--health-interval",
+            "0")
         tool(server, "endpoint", "create", "loop", "--route", "/loop", "--backend", "itself")
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"http://{server.data}/loop", timeout=20)
@@ -206,7 +214,7 @@ def metrics(server):
 
 
 class TestMethodNames:
-    """Clients can make up method names."""
+    """Clients can invent method names."""
 
     def flood(self, server, service, count):
         with grpc.insecure_channel(server.data) as channel:
@@ -226,17 +234,19 @@ class TestMethodNames:
         real = ScriptedBackend(lambda path, body: ok() if path.endswith("/Real") else unimplemented)
         anything = ScriptedBackend(lambda path, body: ok())
         server = start_weir()
-        for name, address in [("real", real.address), ("any", anything.address), ("dead", "127.0.0.1:9")]:
+        for name, address in [("real", real.address), ("any", anything.address),
+            ("dead", "127.0.0.1:9")]:
             tool(server, "backend", "create", name, "--upstream", address, "--wait", "0")
             tool(server, "endpoint", "create", name, "--route", f"/{name}.S/", "--backend", name)
         for name in ["real", "any", "dead"]:
             self.flood(server, f"{name}.S", 2_000)
         with grpc.insecure_channel(server.data) as channel:
-            wait_for(lambda: channel.unary_unary("/real.S/Real").future(b"", timeout=20).result() == b"ok")
+            wait_for(lambda: channel.unary_unary("/real.S/Real").future(b"",
+                timeout=20).result() == b"ok")
         text = metrics(server)
         assert 'grpc_method="real.S/Real"' in text and 'grpc_method="real.S/M1"' not in text
         assert 'grpc_method="dead.S/' not in text
-        # A backend that answers every method has as many names as the limit says.
+        # A backend that answers every method has names up to the limit.
         named = {line.split('"')[1] for line in text.splitlines() if 'grpc_method="any.S/' in line}
         assert len(named) == 128
         assert len(text) < 2 << 20

@@ -1,5 +1,6 @@
-"""Each limit at its bound and one beyond, over the wire. Those that need no socket are tested in Swift:
-`ClientConductTests`, and `Limits` itself."""
+"""Each limit at its bound and one beyond, over the wire. Swift tests cover the limits that need no
+socket.
+"""
 
 import signal
 import socket
@@ -21,7 +22,9 @@ BLOCK = frames.header_block(request_fields())
 
 @pytest.fixture
 def serve():
-    """Starts fixture servers of one loop with limits; keyword `max_resets=10` is the limit `max-resets`."""
+    """Starts fixture servers with one loop; the keyword `max_resets=10` sets the limit
+    `max-resets`.
+    """
     servers = []
 
     def start(**limits):
@@ -44,7 +47,7 @@ def echoes(server):
 
 
 def is_closed(peer):
-    """Waits for its end; without one it is a TimeoutError."""
+    """Waits for the end of the connection; raises TimeoutError without one."""
     return peer.ended() is not None
 
 
@@ -100,12 +103,13 @@ def test_connections_of_operators_are_counted_apart(serve):
         peer.close()
 
 
-# Patience. What is just short of a limit of time can't be told from it by a clock of this machine; the bounds
-# themselves are tested in `ClientPatienceTests`.
+# Timeouts. Times just below a timeout cannot be measured reliably; Swift tests cover the exact
+# bounds.
 
 
 @pytest.mark.parametrize("beginning", [
-    b"", b"PRI * HT", frames.PREFACE, frames.PREFACE + frames.frame(4, 0, 0), b"GET / HTTP/1.1\r\nx: "])
+    b"", b"PRI * HT", frames.PREFACE, frames.PREFACE + frames.frame(4, 0, 0),
+    b"GET / HTTP/1.1\r\nx: "])
 def test_the_first_request_is_waited_for_so_long(serve, beginning):
     server = serve(first_request_timeout=1)
     start = time.monotonic()
@@ -113,7 +117,7 @@ def test_the_first_request_is_waited_for_so_long(serve, beginning):
         peer.raw(beginning)
         busy.request(1, body=b"hello")
         assert busy.response(1)
-        # Nothing is answered.
+        # The server sends no response.
         while peer.socket.recv(4096):
             pass
         assert 0.9 < time.monotonic() - start < 8
@@ -161,7 +165,7 @@ def test_silent_clients_are_asked_for_a_sign_of_life(serve):
     with Peer(server.data) as lively, Peer(server.data) as dead:
         for peer in (lively, dead):
             peer.request(1, "/test.Raw/Wait", b"")
-        # Frames are read, and PINGs answered, by one of them only.
+        # Only one of the two clients reads frames and answers PINGs.
         reading = threading.Thread(target=lambda: lively.until(lambda frame: frame.kind == GOAWAY))
         reading.start()
         stream = dead.input
@@ -179,7 +183,7 @@ def test_silent_clients_are_asked_for_a_sign_of_life(serve):
 def test_too_many_pings(serve):
     server = serve(max_ping_strikes=2, min_ping_interval=100)
     with Peer(server.data) as good, Peer(server.data) as bad:
-        # The first has none before it, and two strikes are let pass.
+        # The first PING has no previous one, and two strikes are allowed.
         for peer, count in ((good, 3), (bad, 4)):
             for _ in range(count):
                 peer.send(PING, 0, 0, bytes(8))
@@ -207,7 +211,7 @@ def test_streams_that_are_broken_off(serve):
 def test_frames_without_content(serve, kind, payload, stream):
     server = serve(max_overhead_frames=100)
     with Peer(server.data) as good, Peer(server.data) as bad:
-        # Its own SETTINGS, their acknowledgement and a PING count too.
+        # The client's SETTINGS, an acknowledgement and a PING count too.
         for peer, count in ((good, 80), (bad, 300)):
             peer.raw(frames.frame(kind, 0, stream, payload) * count)
         good.request(1, body=b"hello")
@@ -243,7 +247,7 @@ def test_streams_of_a_connection(serve):
 
 
 def size(fields):
-    """As RFC 9113 section 6.5.2 counts."""
+    """The size as in RFC 9113 section 6.5.2."""
     return sum(len(name) + len(value) + 32 for name, value in fields)
 
 
@@ -261,7 +265,8 @@ def test_bytes_of_headers(serve, extra, status):
         assert peer.status(1) == status
 
 
-# Blocks over four times the limit of 16,384 bytes: in many fields, and as one field of 4,000 bytes that is named often.
+# Blocks over four times the limit of 16,384 bytes: many fields, and one field of 4,000 bytes that
+# is referenced many times.
 LARGE = {
     "70 kB": frames.header_block([(f"x-{number}", "v" * 10_000) for number in range(7)]),
     "an HPACK bomb": b"\x40\x06x-bomb\x7f\xa1\x1e" + b"v" * 4_000 + b"\xbe" * 100_000,
@@ -272,12 +277,13 @@ def send_block(peer, stream, block):
     pieces = [block[start:start + 16_384] for start in range(0, len(block), 16_384)]
     for number, piece in enumerate(pieces):
         last = END_HEADERS if piece is pieces[-1] else 0
-        peer.send(CONTINUATION if number else HEADERS, last if number else last | END_STREAM, stream, piece)
+        peer.send(CONTINUATION if number else HEADERS, last if number else last | END_STREAM,
+            stream, piece)
 
 
 @pytest.mark.parametrize("name", LARGE)
 def test_headers_over_four_times_the_limit_end_only_their_stream(serve, name):
-    """A proxy in front of the server shares its connection between callers."""
+    """A proxy may share a connection to the server between clients."""
     server = serve()
     with Peer(server.data) as peer:
         peer.request(1, "/test.Raw/Wait")
@@ -335,7 +341,8 @@ def test_few_file_descriptors_leave_some_for_operators():
         assert metric(server, 'weir_connections_refused_total{port="data"}') > 30
         for connection in idle:
             connection.close()
-        wait_for(lambda: tool(server, "call", "helloworld.Greeter/SayHello", check=False).returncode == 0)
+        wait_for(lambda: tool(server, "call", "helloworld.Greeter/SayHello",
+            check=False).returncode == 0)
         server.process.send_signal(signal.SIGTERM)
         errors = server.process.communicate(timeout=30)[1]
         assert "the limit of 64 file descriptors allows max-connections=" in errors
@@ -345,7 +352,8 @@ def test_few_file_descriptors_leave_some_for_operators():
 
 def test_more_loops_than_file_descriptors_allow_are_refused():
     run = subprocess.run(
-        ["prlimit", "--nofile=1024:1024", BUILD / "weir", "serve", "--store", "memory:", "--loops", "340"],
+        ["prlimit", "--nofile=1024:1024", BUILD / "weir", "serve", "--store", "memory:", "--loops",
+            "340"],
         capture_output=True, text=True, timeout=30)
     assert run.returncode == 1 and "340 event loops require 1400 file descriptors" in run.stderr
 
@@ -388,7 +396,7 @@ def test_calls_of_blocking_handlers(serve):
     with Peer(server.data) as peer:
         for stream in (1, 3, 5):
             peer.request(stream, "/test.Blocking/Sleep")
-        # The refusal is the first answer.
+        # The error is the first response.
         fields, _ = peer.response(5)
         assert fields["grpc-status"] == "8"
         assert peer.status(3) == 0
@@ -400,7 +408,7 @@ def test_blocking_handlers_that_begin_too_late(serve):
     with grpc.insecure_channel(server.data) as channel:
         call = channel.unary_unary("/test.Blocking/Sleep")
         futures = [call.future(b"", timeout=60) for _ in range(60)]
-        # By then one has waited for half a second, and two seconds of work are left.
+        # By then, one request has waited for half a second, and two seconds of work remain.
         futures[15].result()
         with pytest.raises(grpc.RpcError) as refused:
             call(b"", timeout=20)
@@ -422,7 +430,7 @@ def test_bytes_in_memory(serve, limit, words):
     part = 300_000
     with Peer(server.data) as peer:
         def half(stream, count):
-            """The beginning of a message of a megabyte."""
+            """The first bytes of a message of a megabyte."""
             peer.headers(stream, request_fields("/test.Raw/Size"), END_HEADERS)
             body = message(bytes(1_000_000))[:count]
             for start in range(0, count, 16_000):
@@ -431,7 +439,7 @@ def test_bytes_in_memory(serve, limit, words):
         sent = {}
 
         def credit(peer, data, stream):
-            # The window is 64 KiB; what has been read is credited.
+            # The window is 64 KiB; the server credits bytes that it has read.
             if sent.get(stream, 0) + len(data) > 48_000:
                 assert peer.is_alive()
                 sent[stream] = 0
@@ -447,7 +455,7 @@ def test_bytes_in_memory(serve, limit, words):
             credit(peer, (message(bytes(1_000_000)))[start:start + 16_000], 7)
         fields, _ = peer.response(7)
         assert fields["grpc-status"] == "8" and words in fields["grpc-message"]
-        # What was refused is not kept, so a request that fits goes on.
+        # Rejected bytes are not buffered, so a request within the limit succeeds.
         assert buffered(server) <= 900_000
         peer.reset(1)
         peer.request(9, body=b"small")
@@ -520,5 +528,6 @@ def test_wrong_limits_are_refused():
             ("max-resets=x", "max-resets takes a whole number from 10 to 2147483647, not 'x'"),
             ("max-resets", "invalid --limit 'max-resets': use NAME=VALUE")]:
         run = subprocess.run(
-            [BUILD / "weir", "serve", "--limit", option], capture_output=True, text=True, timeout=20)
+            [BUILD / "weir", "serve", "--limit", option], capture_output=True, text=True,
+            timeout=20)
         assert run.returncode == 64 and words in run.stderr

@@ -14,7 +14,7 @@ from test_state import HALF, servers, state  # noqa: F401
 
 
 def weir(*arguments):
-    """A command that ends by itself."""
+    """Runs a command until it ends."""
     return subprocess.run(
         [BUILD / "weir", *map(str, arguments)], capture_output=True, text=True, timeout=SECONDS)
 
@@ -110,13 +110,13 @@ def test_a_backup_of_a_running_server_starts_another(servers, tmp_path):
     assert "revisions 0 to 4" in run.stdout and copy.stat().st_mode & 0o777 == 0o600
     again = state("backup", copy, "--state-dir", tmp_path / "a", check=False)
     assert again.returncode == 1 and "exists: choose another name" in again.stderr
-    # The server goes on, and the copy stays as it is.
+    # The server continues, and the copy does not change.
     tool(first, "traffic", "set", "greeter", "greeter-v1=1")
     assert "revisions 0 to 4" in state("check", "--store", f"sqlite:{copy}").stdout
     second = servers("--demo", "--store", f"sqlite:{copy}")
     assert "greeter-v2=0.5" in tool(second, "history", "--limit", 1).stdout
     standard = state("backup", "-", "--state-dir", tmp_path / "a", check=False)
-    assert standard.returncode == 64 and "a backup is written to a new file" in standard.stderr
+    assert standard.returncode == 64 and "a backup requires the path of a new file" in standard.stderr
     missing = state("backup", tmp_path / "none.db", "--state-dir", tmp_path / "b", check=False)
     assert missing.returncode == 1 and not (tmp_path / "b").exists()
     assert not (tmp_path / "none.db").exists()

@@ -1,4 +1,4 @@
-"""Upstream addresses that are names: both families of addresses, late names, silent DNS servers."""
+"""Upstream addresses with host names: both address families, late names, silent DNS servers."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ import pytest
 from conftest import PATIENCE, Mesh, free_port
 from test_upstream import call
 
-# A mount namespace; an ordinary user needs a user namespace for it.
+# A mount namespace, for which an ordinary user needs a user namespace.
 UNSHARE = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--mount"]
 
 
@@ -26,8 +26,9 @@ def listens_on_ipv6():
 
 @pytest.fixture
 def names(stubs, tmp_path):
-    """Starts a server with an /etc/hosts and an /etc/resolv.conf of its own."""
-    if not shutil.which("unshare") or subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
+    """Starts a server with its own /etc/hosts and /etc/resolv.conf."""
+    if not shutil.which("unshare") or subprocess.run([*UNSHARE, "true"],
+        capture_output=True).returncode:
         pytest.skip("mount namespaces are not allowed here")
     meshes = []
 

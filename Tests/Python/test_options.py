@@ -1,8 +1,8 @@
-"""Each option of each command and each environment variable, with boundary values: none of them ends
-the tool by a signal or lets it hang, and an error names what is wrong without control characters.
+"""Each option of each command and each environment variable, with boundary values. The tool must
+not end by a signal or hang, and an error names the invalid value without control characters.
 
-The table is generated from the tool's own description of its commands (`--experimental-dump-help`). The limits of
-`serve` are in `test_boundaries_tool.py`.
+The table is generated from the tool's description of its commands (`--experimental-dump-help`).
+test_boundaries_tool.py covers the limits of `serve`.
 """
 
 import concurrent.futures
@@ -24,24 +24,26 @@ BOUNDARIES = [
     "9223372036854775807", "-9223372036854775808", "18446744073709551615", "99999999999999999999",
     "nan", "inf", "-inf", "1e300", "1e-300", "0x1", " 1", "1 ", CONTROL, "9" * 65_536,
 ]
-# For numbers that are part of a text.
+# Values for numbers that are part of a text.
 NUMBERS = ["-1", "0", "65536", "9223372036854775807", "99999999999999999999", "nan", "1e300"]
-# For text, which has no numeric bounds.
+# Values for text, which has no numeric bounds.
 TEXTS = ["", "-1", "0", "nan", CONTROL, "x" * 65_536]
 # Numbers within other values, by the name of the value.
 FORMS = {
-    "data": ["127.0.0.1:{}"], "admin": ["127.0.0.1:{}"], "host:port": ["127.0.0.1:{}", "[::1]:{}"], "address,...": ["127.0.0.1:{}", "unix:{}"],
+    "data": ["127.0.0.1:{}"], "admin": ["127.0.0.1:{}"], "host:port": ["127.0.0.1:{}", "[::1]:{}"],
+    "address,...": ["127.0.0.1:{}", "unix:{}"],
     "backend=weight": ["greeter-v1={}"], "backend=proportion": ["greeter-v2={}"],
     "field=amount": ["message={}", "message={}%"], "name=value": ["{}=1", "x={}"],
     "store": ["sqlite:{}"], "code,...": ["{},INTERNAL"],
 }
-# Commands that run at once.
+# The number of concurrent commands.
 PARALLEL = 4
 
 
 def commands():
-    """Each command as its words and its arguments."""
-    text = subprocess.run([WEIR, "--experimental-dump-help"], capture_output=True, check=True).stdout
+    """Each command: its words and its arguments."""
+    text = subprocess.run([WEIR, "--experimental-dump-help"], capture_output=True,
+        check=True).stdout
 
     def walk(command, path):
         if not command.get("subcommands"):
@@ -57,14 +59,14 @@ def flag(argument):
     return "--" + next(name["name"] for name in argument["names"] if name["kind"] == "long")
 
 
-# What is given for the arguments that a command needs, by the name of their value.
+# Values for required arguments, by the name of the value.
 NEEDED = {
     "endpoint": "greeter", "name": "greeter-v1", "backend=weight": "greeter-v1=1",
     "backend=proportion": "greeter-v2=0.5", "path": "/helloworld.Greeter/SayHello",
     "method": "helloworld.Greeter/SayHello", "file": "missing", "from": "1", "revision": "1",
     "role": "viewer", "backend": "greeter-v1",
 }
-# Without which an option has no effect.
+# Options that another option requires.
 WITH = {
     "--interval": ["--watch", "--count", "1"], "--burst": ["--requests-per-second", "1"],
     "--replicas": ["--worker", "true"], "--tls-ca": ["--upstream", "127.0.0.1:1"],
@@ -103,19 +105,21 @@ def forms(name):
 
 
 def is_number(path, arguments, argument, folder):
-    """Whether the tool takes the argument for a number."""
+    """Whether the tool parses the argument as a number."""
     # `serve` does not start with this flag.
     words = [*path, *(["--list-limits"] if path == ["serve"] else [])]
     words += line(path, arguments, argument, "x")[len(path):]
     done = subprocess.run(
-        [WEIR, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SECONDS, cwd=folder,
+        [WEIR, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SECONDS,
+        cwd=folder,
         env={**os.environ, "WEIR_ADMIN": "127.0.0.1:1"})
     return "use a number from" in done.stderr or "use a whole number from" in done.stderr
 
 
 def table(folder):
-    """Command lines with boundary values: all values for the first command that has an option or argument, one for
-    the others."""
+    """Command lines with boundary values: all values for the first command with an option or
+    argument, one value for the others.
+    """
     first, lines = {}, []
     for path, arguments in commands():
         for argument in arguments:
@@ -145,7 +149,7 @@ def controls(text):
 
 
 def check(words, code, output, errors):
-    """What is wrong with how a command ended; None if nothing."""
+    """The fault of an ended command; None if there is none."""
     shown = " ".join(word[:60] for word in words)
     if not 0 <= code < 128:
         return f"{shown!r}: ended with {code}: {errors[-300:]!r}"
@@ -171,7 +175,7 @@ def run(words, environment, folder):
 
 
 def check_all(tasks):
-    """Runs tasks, several at once; fails with what each of them found."""
+    """Runs tasks concurrently; fails with the faults that they found."""
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         faults = [fault for fault in pool.map(lambda task: task(), tasks) if fault]
     assert not faults, f"{len(faults)} of {len(tasks)}:\n" + "\n".join(faults[:40])
@@ -232,7 +236,7 @@ def test_every_option_of_serve_with_boundary_values(tmp_path):
     assert len(options) > 15
     tasks, numbers = [], 0
     for option in options:
-        # A certificate and its key are given together.
+        # A certificate requires its key.
         pair = flag(option).replace("-cert", "-key") if flag(option).endswith("-cert") else ""
         if is_number(["serve"], arguments, option, tmp_path):
             values, numbers = BOUNDARIES, numbers + 1
@@ -261,11 +265,13 @@ def test_every_environment_variable_with_boundary_values(server, tmp_path):
     tasks = []
     for value in TEXTS:
         for variable in CLIENT_VARIABLES:
-            tasks.append(lambda given={**environment, variable: value}: run(change, given, tmp_path))
+            tasks.append(lambda given={**environment, variable: value}: run(change, given,
+                tmp_path))
         for variable in ["WEIR_TLS_CA", "WEIR_TLS_CERT", "WEIR_TLS_KEY", "WEIR_TLS_SERVER_NAME"]:
             tasks.append(lambda given={**environment, variable: value}: run(call, given, tmp_path))
     for value in TEXTS + forms("host:port"):
-        tasks.append(lambda given={**environment, "WEIR_ADDRESS": value}: run(call, given, tmp_path))
+        tasks.append(lambda given={**environment, "WEIR_ADDRESS": value}: run(call, given,
+            tmp_path))
     for value in TEXTS + NUMBERS:
         for variable in SERVER_VARIABLES:
             tasks.append(lambda given={variable: value}: serve([], given, tmp_path))
@@ -274,15 +280,17 @@ def test_every_environment_variable_with_boundary_values(server, tmp_path):
 
 @pytest.mark.parametrize("count", ["0", "-1", "1", "1024", "2147483647", "2147483648", "nan"])
 def test_sockets_that_a_service_manager_does_not_give(count, tmp_path):
-    """LISTEN_FDS says that there are sockets, but there are none, or not so many."""
+    """LISTEN_FDS declares more sockets than exist."""
     as_manager = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"]
     assert serve([], {"LISTEN_FDS": count}, tmp_path, as_manager) is None
 
 
 @pytest.mark.parametrize("words,reason", [
-    (["call", "a.B/C", "--timeout=1e300"], "'1e300' is invalid for '--timeout <timeout>': use a number from 0.001 to 604800"),
+    (["call", "a.B/C", "--timeout=1e300"],
+        "'1e300' is invalid for '--timeout <timeout>': use a number from 0.001 to 604800"),
     (["call", "a.B/C", "--timeout=nan"], "use a number from 0.001 to 604800"),
-    (["stats", "--interval=0"], "'0' is invalid for '--interval <interval>': use a number from 0.1 to 60"),
+    (["stats", "--interval=0"],
+        "'0' is invalid for '--interval <interval>': use a number from 0.1 to 60"),
     (["stats", "--count=0"], "use a whole number from 1 to 2147483647"),
     (["history", "--limit=-1"], "use a whole number from 0 to 4294967295"),
     (["diff", "18446744073709551616"], "use a whole number from 0 to 18446744073709551615"),
@@ -312,11 +320,13 @@ def test_a_file_that_cannot_be_read_is_an_error(path):
 def test_standard_input_that_cannot_be_read_is_an_error():
     directory = os.open("/", os.O_RDONLY)
     done = subprocess.run(
-        [WEIR, "apply", "-f", "-"], stdin=directory, capture_output=True, text=True, timeout=SECONDS)
+        [WEIR, "apply", "-f", "-"], stdin=directory, capture_output=True, text=True,
+        timeout=SECONDS)
     os.close(directory)
     assert done.returncode == 64
     assert "cannot read standard input: Is a directory" in done.stderr
     closed = subprocess.run(
-        ["sh", "-c", f"exec {WEIR} apply -f - <&-"], capture_output=True, text=True, timeout=SECONDS)
+        ["sh", "-c", f"exec {WEIR} apply -f - <&-"], capture_output=True, text=True,
+        timeout=SECONDS)
     assert closed.returncode == 64
     assert "cannot read standard input: Bad file descriptor" in closed.stderr

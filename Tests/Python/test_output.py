@@ -1,5 +1,6 @@
-"""What Weir writes: the log of a server and the output of commands, into pipes without a reader, full disks and
-closed descriptors, and without control characters; and what a crash leaves."""
+"""The log of a server and the output of commands: pipes without a reader, full disks, closed
+descriptors, control characters, and crash traces.
+"""
 
 import concurrent.futures
 import fcntl
@@ -23,12 +24,12 @@ from conftest import BUILD, PATIENCE, SECONDS, free_port, metric, started, tool,
 from test_options import CONTROL, check, check_all, controls
 
 WEIR = str(BUILD / "weir")
-# The tests' own environment may configure Swift's backtracer.
+# The environment of the tests may configure Swift's backtracer.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "SWIFT_BACKTRACE"}
 
 
 class Logged:
-    """A demo server whose standard error, and perhaps standard output, is what a test gives."""
+    """A demo server with the standard error, and optionally the standard output, of a test."""
 
     def __init__(self, *options, shell="", environment=None, **streams):
         self.data, self.admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
@@ -39,7 +40,7 @@ class Logged:
             command, env={**ENVIRONMENT, **(environment or {})},
             **{"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL,
                "stdout": subprocess.DEVNULL if shell else subprocess.PIPE, **streams}))
-        # When it has written this line, the server handles signals.
+        # The server handles signals after it has written this line.
         if not shell:
             self.process.stdout.readline()
         wait_for(lambda: self.answers() or self.process.poll() is not None)
@@ -52,7 +53,7 @@ class Logged:
             return False
 
     def log_lines(self, count=3):
-        """Makes the server log: a worker that prints so many lines and ends."""
+        """Makes the server log lines: a worker prints them and ends."""
         command = f"sh -c 'seq {count}; exit 1'"
         tool(self, "backend", "create", "noisy", "--worker", command, "--wait", "0")
         wait_for(lambda: "exited with code 1" in tool(self, "backend", "show", "noisy").stdout)
@@ -91,14 +92,15 @@ def test_a_log_without_a_reader_ends_no_server_and_continues_with_the_next_reade
     os.close(reader)
 
 
-@pytest.mark.parametrize("streams", ["2>/dev/full", ">/dev/full 2>&1", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("streams",
+    ["2>/dev/full", ">/dev/full 2>&1", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_full_disk_and_closed_descriptors_end_no_server(streams, tmp_path):
     server = Logged("--state-dir", str(tmp_path), shell=streams)
     server.log_lines()
     assert server.answers()
     assert metric(server, "weir_log_lines_lost_total") >= 3
     for descriptor in range(3):
-        # No database and no socket has taken the place of a standard descriptor.
+        # No database or socket has the number of a standard descriptor.
         target = os.readlink(f"/proc/{server.process.pid}/fd/{descriptor}")
         assert target.startswith("/dev/"), target
     assert server.stop() == 0
@@ -111,7 +113,7 @@ def test_a_reader_of_the_log_that_stands_still_holds_up_no_request():
     reader, writer = os.pipe()
     server = Logged(stderr=writer)
     os.close(writer)
-    # More than the pipe holds.
+    # More than the capacity of the pipe.
     for _ in range(4):
         server.log_lines(900)
     begin = time.monotonic()
@@ -135,7 +137,8 @@ def test_one_event_is_one_line_without_control_characters(tmp_path):
     program = tmp_path / "worker.py"
     program.write_text(f"import sys; sys.stdout.buffer.write({CONTROL.encode()!r} + b'text \\xff\\0' "
                        "+ b'x' * 1000000 + b'\\nlast\\n')")
-    tool(server, "backend", "create", "noisy", "--worker", f"{sys.executable} {program}", "--wait", "0")
+    tool(server, "backend", "create", "noisy", "--worker", f"{sys.executable} {program}", "--wait",
+        "0")
     wait_for(lambda: "last" in tool(server, "backend", "show", "noisy").stdout)
     assert server.stop() == 0
     log.seek(0)
@@ -150,7 +153,8 @@ def test_one_event_is_one_line_without_control_characters(tmp_path):
 def test_a_worker_that_prints_without_end_adds_little_to_the_log(tmp_path):
     log = open(tmp_path / "log", "w+b")
     server = Logged(stderr=log)
-    tool(server, "backend", "create", "noisy", "--worker", "yes 'some line of output'", "--wait", "0")
+    tool(server, "backend", "create", "noisy", "--worker", "yes 'some line of output'", "--wait",
+        "0")
     wait_for(lambda: b"output were omitted" in pathlib.Path(log.name).read_bytes())
     size, begin = os.fstat(log.fileno()).st_size, time.monotonic()
     before = cpu_seconds(server.process.pid)
@@ -175,7 +179,8 @@ def cpu_seconds(pid):
 
 def test_signals_that_the_server_does_not_use_do_not_end_it():
     server = Logged()
-    names = ["USR1", "USR2", "PIPE", "WINCH", "HUP", "XFSZ", "ALRM", "VTALRM", "PROF", "IO", "PWR", "STKFLT", "XCPU"]
+    names = ["USR1", "USR2", "PIPE", "WINCH", "HUP", "XFSZ", "ALRM", "VTALRM", "PROF", "IO", "PWR",
+        "STKFLT", "XCPU"]
     for number in [*(signal.Signals[f"SIG{name}"] for name in names), *range(signal.SIGRTMIN, 65)]:
         server.process.send_signal(number)
         assert server.process.poll() is None, number
@@ -185,7 +190,7 @@ def test_signals_that_the_server_does_not_use_do_not_end_it():
 
 def test_workers_do_not_inherit_that_signals_are_ignored(tmp_path):
     program = tmp_path / "worker.sh"
-    # For a shell, a program that a signal ends has the exit code 128 + its number.
+    # In a shell, a program ended by a signal has the exit code 128 + the signal's number.
     program.write_text(
         "for s in PIPE USR1 USR2 XFSZ; do sh -c \"kill -$s \\$\\$\"; codes=\"$codes $?\"; done\n"
         "echo codes $codes; exit 1\n")
@@ -212,7 +217,7 @@ def test_a_crash_is_short_and_leaves_a_trace(name, tmp_path):
     crash = next(i for i, line in enumerate(lines) if line.startswith("weir: crashed: signal"))
     assert f"signal {number} ({name}, " in lines[crash]
     assert f"process {server.process.pid}" in lines[crash]
-    # The lines before it are there, up to the last.
+    # All earlier lines were written.
     assert sum(" info weir: " in line for line in lines[:crash]) == 100
     frames = lines[crash + 1:]
     assert len(frames) > 3
@@ -304,7 +309,8 @@ def test_a_command_that_cannot_write_its_output_fails(words, demo_server):
 
 
 @pytest.mark.parametrize("words", [
-    ["stats", "--watch", "--interval", "60"], ["shadow", "report", "greeter", "--watch", "--interval", "60"],
+    ["stats", "--watch", "--interval", "60"],
+    ["shadow", "report", "greeter", "--watch", "--interval", "60"],
     ["stats", "--watch", "--interval", "60", "--json"]], ids=" ".join)
 def test_a_watch_ends_soon_after_its_reader(words, demo_server):
     reader, writer = os.pipe()
@@ -346,14 +352,16 @@ def test_a_token_that_cannot_be_shown_is_not_added(demo_server, tmp_path):
 
 
 INTEGERS = {
-    FieldDescriptor.CPPTYPE_INT32: (-2**31, 2**31 - 1), FieldDescriptor.CPPTYPE_ENUM: (-2**31, 2**31 - 1),
-    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1), FieldDescriptor.CPPTYPE_INT64: (-2**63, 2**63 - 1),
+    FieldDescriptor.CPPTYPE_INT32: (-2**31, 2**31 - 1),
+    FieldDescriptor.CPPTYPE_ENUM: (-2**31, 2**31 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-2**63, 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
 
 
 def value_of(field, number):
-    """Control characters for text, and the nearest number that a field can have."""
+    """Control characters for text, and the number clamped to the field's range."""
     if field.type == field.TYPE_STRING:
         return f"{field.name}{CONTROL}"
     if field.type == field.TYPE_BYTES:
@@ -367,7 +375,7 @@ def value_of(field, number):
 
 
 def filled(message, number, depth=0):
-    """A message in which all fields have values, those of a oneof its last one."""
+    """A message in which all fields have values; of a oneof, the last field."""
     for field in message.DESCRIPTOR.fields:
         target = getattr(message, field.name)
         if field.message_type and field.message_type.GetOptions().map_entry:
@@ -387,7 +395,7 @@ def filled(message, number, depth=0):
 
 
 class HostileServer:
-    """An admin service whose answers have control characters in all texts, and one number in all numbers."""
+    """An admin service whose responses have control characters in all texts, and one number."""
 
     def __init__(self, stubs):
         self.number, self.status = 0, None
@@ -430,17 +438,21 @@ def hostile(stubs):
 
 ADMIN_COMMANDS = [
     *([*words, *(["--count", "1"] if "--watch" in words else [])]
-      for words in COMMANDS if [*words, "--json"] in JSON_COMMANDS and words[0] not in ("call", "access")),
-    ["shadow", "report", "greeter", "--samples"], ["backend", "create", "b", "--upstream", "127.0.0.1:1", "--wait", "0"],
-    ["backend", "update", "b", "--wait", "0"], ["backend", "delete", "b"], ["endpoint", "create", "e", "--backend", "b"],
-    ["endpoint", "limit", "e", "--none"], ["endpoint", "delete", "e"], ["shadow", "set", "e", "b=1"],
+      for words in COMMANDS if [*words, "--json"] in JSON_COMMANDS and words[0] not in ("call",
+          "access")),
+    ["shadow", "report", "greeter", "--samples"],
+    ["backend", "create", "b", "--upstream", "127.0.0.1:1", "--wait", "0"],
+    ["backend", "update", "b", "--wait", "0"], ["backend", "delete", "b"],
+    ["endpoint", "create", "e", "--backend", "b"],
+    ["endpoint", "limit", "e", "--none"], ["endpoint", "delete", "e"],
+    ["shadow", "set", "e", "b=1"],
     ["shadow", "compare", "e"], ["shadow", "reset", "e"], ["rollback", "1"], ["apply", "-f", "-"],
 ]
 
 
 @pytest.mark.parametrize("number", [1, 1e300, float("nan"), float("-inf")], ids=str)
 def test_answers_of_a_server_are_shown_escaped_whatever_they_are(number, hostile):
-    """Each command, for people and as JSON. Numbers that are invalid where they stand may be an error."""
+    """Each command, as text and as JSON. Invalid numbers may be an error."""
     hostile.number, hostile.status = number, None
 
     def run(words):
@@ -485,13 +497,14 @@ def test_history_and_replies_are_shown_escaped(demo_server):
     name = f"g{CONTROL}h"
     for options in ([], ["--json"]):
         done = tool(
-            demo_server, "call", "helloworld.Greeter/SayHello", "--data", json.dumps({"name": name}), *options)
+            demo_server, "call", "helloworld.Greeter/SayHello", "--data",
+            json.dumps({"name": name}), *options)
         assert not controls(done.stdout + done.stderr)
         assert name in json.loads(done.stdout)["message"]
 
 
 def test_a_status_message_of_an_upstream_is_escaped(mesh, stubs):
-    """The error of a call shows what the server said, escaped and on one line."""
+    """The error of a call contains the server's message, escaped and on one line."""
     server = mesh.upstream()
     mesh.backend("raw", "--upstream", server.address)
     mesh.endpoint("raw", "/grpc.testing.TestService/", "raw")
@@ -504,6 +517,7 @@ def test_a_status_message_of_an_upstream_is_escaped(mesh, stubs):
 
 
 def test_a_server_error_of_many_kilobytes_is_cut(demo_server):
-    done = tool(demo_server, "endpoint", "create", "x" * 100_000, "--backend", "greeter-v1", check=False)
+    done = tool(demo_server, "endpoint", "create", "x" * 100_000, "--backend", "greeter-v1",
+        check=False)
     assert done.returncode == 1
     assert len(done.stderr) < 8_192

@@ -18,7 +18,7 @@ from conftest import ROOT, start_demo, start_weir, tool, wait_for
 
 
 class Model:
-    """A class as users write it."""
+    """A backend class of a user."""
 
     def __init__(self, name="model"):
         self.name = name
@@ -52,7 +52,7 @@ class Model:
 
 @pytest.fixture
 def model(client):
-    """A client with an endpoint `model` that a class answers."""
+    """A client with an endpoint `model` whose backend is a class."""
     client.create_backend("model", Model, "first")
     client.create_endpoint("model", backend="model", route="/model")
     return client
@@ -75,12 +75,12 @@ def test_other_methods_and_what_they_see(model):
     handle = model.get_handle("model")
     assert handle.options("describe").remote().result() == "first at model"
     assert handle.options(method_name="bytes").remote(b"\x00\xffabc").result() == b"cba\xff\x00"
-    told = handle.options(
+    reported = handle.options(
         "headers", shard_key="me", http_method="PATCH", http_headers={"X-A": "b"}).remote(1, q="ü")
-    assert told.result() == ["PATCH", "", "q=%C3%BC", "b", "application/json", "me"]
-    response = told.response()
+    assert reported.result() == ["PATCH", "", "q=%C3%BC", "b", "application/json", "me"]
+    response = reported.response()
     assert (response.status, response.headers) == (201, {"X-Served": "yes"})
-    # Options add up, and leave the handle that they are asked of as it was.
+    # Options accumulate, and do not change the original handle.
     assert handle.options("describe").options(shard_key="x").remote().result() == "first at model"
     assert handle.remote().result()["name"] == "first"
 
@@ -98,7 +98,7 @@ def test_failures_of_a_backend(model, method, kind, message, caplog):
     with pytest.raises(weir.WeirError) as failed:
         model.get_handle("model").options(method).remote().result()
     assert type(failed.value) is kind and failed.value.message == message
-    # Who runs the backend learns more than its callers.
+    # The operator of the backend sees more than its clients.
     assert ("a secret" in caplog.text) == (method == "fail")
 
 
@@ -245,7 +245,7 @@ def test_an_import_path_becomes_worker_processes(client, tmp_path):
     ]:
         with pytest.raises(weir.Unavailable, match=problem):
             client.create_backend("bad", path, working_directory=str(tmp_path))
-    # What could not answer is not left behind.
+    # A backend that did not become ready is deleted.
     assert set(client.list_backends()) == {"worker", "plain"}
 
 
@@ -318,7 +318,7 @@ def test_refusals_say_what_and_where(model):
     assert refused.value.details["current_revision"] == str(model.history(1)[0].revision)
 
 
-def test_nobody_there():
+def test_without_a_server():
     with pytest.raises(weir.Unavailable):
         weir.connect("127.0.0.1:1", timeout=5)
 
@@ -367,12 +367,14 @@ def test_watch(model):
 
 
 def test_the_tool_takes_an_endpoint_by_its_name(model):
-    called = tool(model.server, "call", "model", "--data", '{"a": 1}', "--shard-key", "me", "--json")
+    called = tool(model.server, "call", "model", "--data", '{"a": 1}', "--shard-key", "me",
+        "--json")
     assert json.loads(called.stdout) == {"name": "first", "data": {"a": 1}, "query": {}}
     assert called.stderr == "weir: answered by model\n"
     assert "Endpoint 'model' is called by name." in tool(model.server, "explain", "model").stdout
     for arguments, problem in [
-        (("call", "none"), "NOT_FOUND: no endpoint 'none'"), (("call", "model", "--data", "{"), "JSON"),
+        (("call", "none"), "NOT_FOUND: no endpoint 'none'"),
+        (("call", "model", "--data", "{"), "JSON"),
         (("call", "model", "--data", "1", "--data", "2"), "takes one request"),
         (("explain", "none"), "NOT_FOUND"),
     ]:
@@ -389,12 +391,12 @@ def test_explain_here_and_there(model):
     handle = model.get_handle("model")
     for number in range(30):
         key = f"user-{number}"
-        told = model.explain("/model", key)
+        reported = model.explain("/model", key)
         owner = endpoint.explain(key)
-        assert told.backend == owner.backend == model.explain("model", key).backend
+        assert reported.backend == owner.backend == model.explain("model", key).backend
         assert owner.first <= owner.point <= owner.last
-        assert handle.options(shard_key=key).remote().response().backend == told.backend
-        assert told.copied_to["other"] in (True, False)
+        assert handle.options(shard_key=key).remote().response().backend == reported.backend
+        assert reported.copied_to["other"] in (True, False)
     without = model.explain("/model")
     assert without.backend is None and without.copied_to == {"other": None}
     assert without.traffic == {"model": 0.7, "other": 0.3} and "0.7" in without.text
@@ -451,7 +453,7 @@ def test_close_removes_what_cannot_be_without_the_program(caplog):
         mine.close()
         assert set(operator.list_endpoints()) == {"shared"}
         assert operator.get_endpoint("shared").shadows == {}
-        # It still has half of the traffic of an endpoint that others have, too.
+        # It still has half of the traffic of an endpoint with another backend.
         assert set(operator.list_backends()) == {"theirs", "part"}
         assert "could not delete a backend of this program: backend 'part' is in use by: shared" in caplog.text
         operator.set_traffic("shared", {"theirs": 1.0})
@@ -471,7 +473,7 @@ def test_a_program_that_ends_closes(client):
     assert client.list_backends() == {} and client.list_endpoints() == {}
 
 
-# Stubs that users have.
+# Existing stubs.
 
 
 @pytest.fixture
@@ -484,7 +486,7 @@ def greeter_demo():
 
 
 def calls_of(stub, hello):
-    """A call of each kind; gives the greeting of each."""
+    """Makes a call of each kind; returns the greetings."""
     request = hello.HelloRequest(name="Ada")
     return [
         stub.SayHello(request).message,
@@ -505,7 +507,7 @@ def test_existing_stubs_get_a_shard_key(greeter_demo, stubs):
                 greetings = calls_of(stub, stubs.hello)
             is_first = endpoint.explain(key).backend == "greeter-v1"
             assert all(greeting.startswith("Hello") == is_first for greeting in greetings)
-        # Without a key chance decides.
+        # Without a key, Weir selects at random.
         replies = {stub.SayHello(stubs.hello.HelloRequest(name="x")).message for _ in range(60)}
         assert len(replies) == 2
 
@@ -531,7 +533,7 @@ def test_existing_asyncio_stubs_get_a_shard_key(greeter_demo, stubs):
             server.data, interceptors=weir.aio_interceptors()
         ) as channel:
             stub = stubs.hello_grpc.GreeterStub(channel)
-            # Tasks that run at the same time keep their keys apart.
+            # Concurrent tasks have separate keys.
             await asyncio.gather(*(all_kinds(stub, f"user-{n}") for n in range(12)))
 
     asyncio.run(run())
@@ -608,9 +610,10 @@ def test_the_types_are_right(tmp_path):
 
 
 def run_page(path, client):
-    """Runs the first Python code of a page against a server; returns its names."""
+    """Runs the first Python example of a page against a server; returns its names."""
     code = (ROOT / path).read_text().split("```python\n")[1].split("```")[0]
-    for there, here in [("127.0.0.1:8001", client.address), ("127.0.0.1:8000", client.data_address)]:
+    for there, here in [("127.0.0.1:8001", client.address),
+        ("127.0.0.1:8000", client.data_address)]:
         code = code.replace(there, here)
     names = {}
     exec(compile(code, path, "exec"), names)
@@ -632,7 +635,7 @@ def test_the_class_on_the_main_page(client):
 def test_the_two_minutes_of_the_readme(client, capsys):
     run_page("clients/python/README.md", client)
     lines = capsys.readouterr().out.splitlines()
-    # What the comments in it promise.
+    # The output that the comments of the example promise.
     assert lines[0] == "{'message': 'Hello, Ada!'}"
     assert lines[1] == "10% of all users have another backend now"
     assert lines[2] in ("{'message': 'Hello, Ada!'}", "{'message': 'Servus, Ada!'}")

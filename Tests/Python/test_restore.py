@@ -1,4 +1,4 @@
-"""What `weir export` prints can be applied, and means the same to other readers of YAML."""
+"""The output of `weir export` can be applied, and has the same meaning for other YAML readers."""
 
 import random
 
@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pb2
 
 from test_state import servers  # noqa: F401
 
-# What one or another version of YAML takes for something else than text.
+# Texts that some version of YAML does not read as a string.
 WORDS = [
     "", "~", "null", "Null", "NULL", "true", "True", "yes", "Yes", "no", "on", "Off", "y", "N", "=", "<<",
     "5", "-5", "+5", "0", "-0", "007", "0o7", "0x1F", "0b11", "1_000", "1e5", "1.", ".5", "5.0", "-.inf",
@@ -36,7 +36,7 @@ def apply(weir, folder, text, check=True):
 
 
 def export(weir, *options):
-    """The export without its first line, which names the revision."""
+    """The export without its first line, which contains the revision."""
     return tool(weir, "export", *options).stdout.split("\n", 1)[1]
 
 
@@ -93,4 +93,4 @@ def test_what_the_admin_port_returns_it_accepts(servers, tmp_path):
 
     small = servers("--limit", "max-admin-message-bytes=1000000")
     text = apply(small, tmp_path, exported, check=False).stderr
-    assert "RESOURCE_EXHAUSTED" in text and "limit of 1000000 bytes (max-admin-message-bytes)" in text
+    assert "RESOURCE_EXHAUSTED" in text and "limit is 1000000 bytes (max-admin-message-bytes)" in text

@@ -81,7 +81,8 @@ def test_no_other_answer_metric_or_log_line_has_them(server, stubs, tmp_path):
     answers = [
         admin.CreateBackend(stubs.admin.CreateBackendRequest(
             backend=worker(stubs, tmp_path, ENVIRONMENT, "other")), **as_root),
-        admin.Apply(stubs.admin.ApplyRequest(configuration=configuration, validate_only=True), **as_root),
+        admin.Apply(stubs.admin.ApplyRequest(configuration=configuration, validate_only=True),
+            **as_root),
         admin.UpdateBackend(stubs.admin.UpdateBackendRequest(backend=changed), **as_root),
         admin.Apply(stubs.admin.ApplyRequest(configuration=stubs.admin.Configuration(backends=[
             worker(stubs, tmp_path, ENVIRONMENT)])), **as_root),
@@ -100,7 +101,7 @@ def test_no_other_answer_metric_or_log_line_has_them(server, stubs, tmp_path):
         assert not shows(text), text
     plan = str(answers[1])
     assert 'worker.environment[\\"TOKEN\\"]' in plan and "<masked, changed>" in plan
-    # A program that does not exist, and one that fails.
+    # A missing program, and one that fails.
     for name, command in (("gone", "/nowhere/program"), ("fails", "/bin/false")):
         backend = stubs.admin.Backend(name=name, worker=stubs.admin.WorkerKind(
             command=[command], environment=ENVIRONMENT))
@@ -125,7 +126,7 @@ def test_a_masked_value_keeps_what_the_backend_has(server, stubs, tmp_path):
     masked.worker.environment["MODE"] = "slow"
     token.unlink()
     admin.UpdateBackend(stubs.admin.UpdateBackendRequest(backend=masked), **as_root)
-    # The process that replaces the old one has it.
+    # The new process has the value.
     wait_for(lambda: token.exists() and token.read_text() == SECRET)
     revealed = admin.GetBackend(
         stubs.admin.GetBackendRequest(name="model", reveal_secrets=True), **as_root)
@@ -155,7 +156,7 @@ def test_an_export_masks_and_a_backup_reveals(stubs, tmp_path):
     assert not shows(run.stdout) and "--reveal-secrets" in run.stderr and "2 environment" in run.stderr
     file.write_text(run.stdout)
     assert "no changes" in tool(server, "apply", "-f", file).stdout
-    # On another server the placeholder would become the value.
+    # Another server would use the placeholder as the value.
     rejected = tool(other, "apply", "-f", file, check=False)
     assert rejected.returncode == 1 and "the value is masked" in rejected.stderr
     backup = tool(server, "export", "--reveal-secrets")
@@ -212,9 +213,9 @@ def test_control_characters_in_texts_are_rejected(admin, stubs, text):
     for request, field in [
             (weigh(stubs, comment=f"a{text}b"), "note.comment"),
             (weigh(stubs, author=f"a{text}b"), "note.author")]:
-        told = rejection(admin.SetTraffic, request)
+        reported = rejection(admin.SetTraffic, request)
         if text != "\x00":
-            assert told.startswith(f"{field}: contains the control character U+")
+            assert reported.startswith(f"{field}: contains the control character U+")
     backend = stubs.admin.Backend(
         name="b", description=f"a{text}b", upstream=stubs.admin.UpstreamKind(addresses=["a:1"]))
     rejection(admin.CreateBackend, stubs.admin.CreateBackendRequest(backend=backend))
@@ -230,7 +231,7 @@ def test_texts_are_bounded_and_keep_their_lines(admin, stubs):
     assert (latest.author, latest.comment) == ("Ada Lovelace", comment)
     assert "note.comment: has 4001 bytes" in rejection(
         admin.SetTraffic, weigh(stubs, comment="a" * 4_001))
-    # One character that is made of many.
+    # One character with many code points.
     assert "note.comment: has" in rejection(
         admin.SetTraffic, weigh(stubs, comment="e" + "\u0301" * 2_000))
     assert "note.author: has 257 bytes" in rejection(

@@ -1,4 +1,4 @@
-"""TLS on both ports, and who may do what on the admin port."""
+"""TLS on both ports, and access to the admin port."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def authority(tmp_path_factory):
 
 
 def secure(address, authority, who=None, alpn=("h2",)):
-    """A TLS connection to an address, as a client with a certificate or without."""
+    """A TLS connection to an address, with or without a client certificate."""
     context = ssl.create_default_context(cafile=authority.ca)
     context.set_alpn_protocols(list(alpn))
     if who:
@@ -85,13 +85,14 @@ def test_a_client_that_never_closes_its_side_does_not_delay_the_end(authority):
     server = server_tls(authority, "--limit", "keepalive-timeout=1")
     with secure(server.data, authority) as dead, secure(server.admin, authority) as other:
         for connection in (dead, other):
-            # The preface and empty SETTINGS of HTTP/2; nothing is read or sent after that.
-            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            # The preface and empty SETTINGS of HTTP/2; the client reads and sends nothing else.
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0,
+                0]))
             assert connection.recv(1)
         begin = time.monotonic()
         finish(server)
         # It answers neither the PING of the drain, for which the server waits a second, nor the
-        # close_notify, for which TLS libraries wait several.
+        # close_notify, for which TLS libraries wait several seconds.
         assert time.monotonic() - begin < 3.5 * PATIENCE
 
 
@@ -134,7 +135,7 @@ def test_callers_without_a_certificate_are_refused_when_one_is_required(authorit
         with pytest.raises(grpc.RpcError) as refused:
             say(data, stubs)
         assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
-    # A certificate of the right name from somebody else.
+    # A certificate with the correct name from another authority.
     with pytest.raises((ssl.SSLError, ConnectionError)):
         context = ssl.create_default_context(cafile=authority.ca)
         context.load_cert_chain(other.cert("ada"), other.key("ada"))
@@ -168,7 +169,7 @@ def test_certificates_are_read_anew_and_connections_stay(authority, stubs, how):
             server.process.send_signal(signal.SIGHUP)
         wait_for(lambda: serial(server.data, mine) != first)
         second = serial(server.data, mine)
-        # What can't be used is left aside, and said.
+        # An invalid file is ignored and logged.
         good = open(mine.key("server"), "rb").read()
         open(mine.key("server"), "w").write("no key\n")
         if how == "SIGHUP":
@@ -182,12 +183,12 @@ def test_certificates_are_read_anew_and_connections_stay(authority, stubs, how):
         assert serial(server.data, mine) == second
         open(mine.key("server"), "wb").write(good)
         assert say(data, stubs)
-    # It was one connection all the time.
+    # All requests used one connection.
     assert "draining" not in "".join(lines)
     finish(server)
 
 
-@pytest.mark.parametrize("options, told", [
+@pytest.mark.parametrize("options, reported", [
     (("--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.key"),
      "TLS of the data port: cannot use '/nowhere.pem': No such file or directory"),
     (("--tls-cert", "/nowhere.pem"), "--tls-cert and --tls-key require each other"),
@@ -197,16 +198,16 @@ def test_certificates_are_read_anew_and_connections_stay(authority, stubs, how):
     (("--admin", "0.0.0.0:0"),
      "the admin address 0.0.0.0:0 requires TLS and authentication"),
 ])
-def test_what_can_not_be_protected_is_not_started(options, told):
+def test_what_can_not_be_protected_is_not_started(options, reported):
     run = subprocess.run(
         [BUILD / "weir", "serve", "--store", "memory:", "--data", "127.0.0.1:0", "--admin",
          "127.0.0.1:0", *options], capture_output=True, text=True, timeout=20)
     assert run.returncode in (1, 64)
-    assert told in " ".join(run.stderr.split())
+    assert reported in " ".join(run.stderr.split())
 
 
 def test_the_admin_port_takes_tls_and_authentication_beyond_loopback(authority, tmp_path):
-    # The loopback address, written so that it isn't known as such.
+    # The loopback address in a form that is not recognised.
     elsewhere = ("--admin", "[0:0:0:0:0:0:0:1]:0")
     tls = ("--admin-tls-cert", authority.cert("server"), "--admin-tls-key", authority.key("server"))
     access = tmp_path / "access"
@@ -232,7 +233,7 @@ def test_the_admin_port_takes_tls_and_authentication_beyond_loopback(authority, 
         assert starts(*options)[0], options
 
 
-# Who may do what.
+# Access.
 
 
 class Guarded:
@@ -278,7 +279,8 @@ VIEWING = {
     "GetShadowReport", "GetStats", "WatchStats", "Watch", "ListRevisions", "GetRevision",
     "CompareRevisions", "ListInstances"}
 OPERATING = {
-    "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport", "Rollback"}
+    "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport",
+    "Rollback"}
 
 
 def refusal(guarded, method, metadata=(), who=None):
@@ -302,8 +304,8 @@ def test_each_method_takes_its_role(guarded):
     service = guarded.stubs.admin.DESCRIPTOR.services_by_name["Admin"]
     denied = grpc.StatusCode.PERMISSION_DENIED
     for method in service.methods:
-        code, told = refusal(guarded, method)
-        assert code == grpc.StatusCode.UNAUTHENTICATED and "authorization: Bearer TOKEN" in told
+        code, reported = refusal(guarded, method)
+        assert code == grpc.StatusCode.UNAUTHENTICATED and "authorization: Bearer TOKEN" in reported
         code, _ = refusal(guarded, method, [("authorization", "Bearer wrong")])
         assert code == grpc.StatusCode.UNAUTHENTICATED
         code, _ = refusal(guarded, method, who="stranger")
@@ -314,10 +316,10 @@ def test_each_method_takes_its_role(guarded):
             "root": True,
         }
         for who, may in allowed.items():
-            code, told = refusal(guarded, method, guarded.metadata(who))
-            # An operator is asked for the endpoint, which the empty request doesn't name.
-            refused = code == denied and "must name an endpoint" not in told
-            assert refused == (not may), (method.name, who, told)
+            code, reported = refusal(guarded, method, guarded.metadata(who))
+            # An operator must name the endpoint, which the empty request lacks.
+            refused = code == denied and "must name an endpoint" not in reported
+            assert refused == (not may), (method.name, who, reported)
 
 
 def test_an_operator_of_one_endpoint_changes_no_other(guarded, stubs):
@@ -349,7 +351,7 @@ def test_an_operator_of_one_endpoint_changes_no_other(guarded, stubs):
 
 
 def test_the_history_names_who_it_was_not_who_it_says_to_be(guarded, stubs):
-    note = stubs.admin.ChangeNote(author="somebody else", comment="because")
+    note = stubs.admin.ChangeNote(author="another author", comment="because")
     request = stubs.admin.SetTrafficRequest(
         endpoint="greeter", note=note,
         weights=[stubs.admin.BackendWeight(backend="greeter-v1", weight=1)])
@@ -361,7 +363,7 @@ def test_the_history_names_who_it_was_not_who_it_says_to_be(guarded, stubs):
     ada.SetTraffic(request, timeout=20)
     (entry,) = ada.ListRevisions(latest, timeout=20).revisions
     assert entry.author == "ada"
-    # A token is meant for the call, whoever has opened the connection.
+    # A token takes precedence over the certificate of the connection.
     ada.SetTraffic(request, metadata=guarded.metadata("greeter-bot"), timeout=20)
     (entry,) = ada.ListRevisions(latest, timeout=20).revisions
     assert entry.author == "greeter-bot"
@@ -404,7 +406,7 @@ def test_the_access_file_is_read_anew(authority, tmp_path, stubs):
         return False
 
     wait_for(is_refused)
-    # A mistake lets nobody in or out.
+    # An error in the file does not change the access.
     guarded.file.write_text("root superuser sha256:00\n")
     text = ""
     while "previous access file stays in use" not in text:
@@ -415,27 +417,27 @@ def test_the_access_file_is_read_anew(authority, tmp_path, stubs):
     finish(guarded.server)
 
 
-def test_secrets_are_told_to_nobody(authority, tmp_path, stubs):
+def test_secrets_are_never_shown(authority, tmp_path, stubs):
     guarded = Guarded(authority, tmp_path, stubs)
     admin, metadata = guarded.stub(), guarded.metadata("root")
-    told = [str(admin.ListRevisions(stubs.admin.ListRevisionsRequest(), metadata=metadata)),
+    reported = [str(admin.ListRevisions(stubs.admin.ListRevisionsRequest(), metadata=metadata)),
             str(admin.ListBackends(stubs.admin.ListBackendsRequest(), metadata=metadata)),
             str(admin.GetStats(stubs.admin.GetStatsRequest(), metadata=metadata))]
     for value in (f"Bearer {guarded.tokens['root']}x", f"Basic {guarded.tokens['root']}"):
         with pytest.raises(grpc.RpcError) as refused:
             admin.ListEndpoints(
                 stubs.admin.ListEndpointsRequest(), metadata=[("authorization", value)])
-        told.append(str(refused.value))
-    # A token in the place of its hash isn't repeated either.
+        reported.append(str(refused.value))
+    # An error does not repeat a token that is used instead of its hash.
     guarded.file.write_text(f"root admin {guarded.tokens['root']}\n")
     line = ""
     while "neither sha256:HASH nor cert:" not in line:
         line = guarded.server.process.stderr.readline()
-        told.append(line)
+        reported.append(line)
     guarded.server.stop()
-    told += [guarded.server.process.stdout.read(), guarded.server.process.stderr.read()]
+    reported += [guarded.server.process.stdout.read(), guarded.server.process.stderr.read()]
     for token in guarded.tokens.values():
-        assert len(token) == 69 and not any(token in text for text in told)
+        assert len(token) == 69 and not any(token in text for text in reported)
 
 
 # The tools.

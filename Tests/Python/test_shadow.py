@@ -1,4 +1,4 @@
-"""Shadows: what is copied, what it may cost, and what the report says."""
+"""Shadows: copies, limits and reports."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ def answered_by(call):
 
 
 def ask(server, method, request=b""):
-    """Asks a server itself, not through Weir."""
+    """Calls a server directly, not through Weir."""
     with grpc.insecure_channel(server.address) as channel:
         return channel.unary_unary(RAW + method)(request, timeout=10).decode()
 
@@ -61,7 +61,7 @@ def shadowed(mesh, *options, proportion=1, primary=None, shadow=None):
     return primary, shadow
 
 
-# What is copied: Ray Serve's tests for the feature, and the shares.
+# Copies: Ray Serve's tests for the feature, and the shares.
 
 
 def test_shadows_get_their_share_and_callers_notice_nothing(mesh):
@@ -126,10 +126,10 @@ def test_a_shadow_sees_as_many_requests_of_one_backend_as_of_the_other(mesh, key
          for is_copied in (True, False)]
         for backend in "ab"]
     assert all(cell > number / 8 for row in table for cell in row)
-    # One degree of freedom: exceeded by chance once in 10,000 runs.
+    # One degree of freedom: exceeded at random once in 10,000 runs.
     assert chi_square(table) < 15.1, table
     if keyed:
-        # A session is copied wholly or not at all.
+        # A session is copied completely or not at all.
         for index in range(200):
             call(mesh, "Note", f"again-{index}".encode(),
                  metadata=[("x-serve-shard-key", f"user-{index}")])
@@ -172,7 +172,8 @@ def test_all_kinds_of_call_are_copied(mesh, stubs, kind):
     sizes = [31_415, 9, 2_653, 58_979]
     parameters = [messages.ResponseParameters(size=size) for size in sizes]
     assert len(stub.UnaryCall(messages.SimpleRequest(
-        response_size=100_000, payload=messages.Payload(body=b"x" * 200_000))).payload.body) == 100_000
+        response_size=100_000,
+        payload=messages.Payload(body=b"x" * 200_000))).payload.body) == 100_000
     assert len(list(stub.StreamingOutputCall(
         messages.StreamingOutputCallRequest(response_parameters=parameters)))) == 4
     uploads = (messages.StreamingInputCallRequest(payload=messages.Payload(body=b"y" * size))
@@ -234,14 +235,14 @@ def test_a_copy_has_the_callers_metadata_and_says_that_it_is_one(mesh):
         assert lines["x-user"] == "Ada" and lines["x-serve-shard-key"] == "k"
         assert lines["x-data-bin"] == str(b"\x00\xff")
         assert lines["x-serve-shadow"] == "1"
-        # The caller's deadline, or the shadow's own if that comes first.
+        # The client's deadline, or the shadow's timeout if it is earlier.
         assert most - 2 < float(lines["left"]) <= most
 
 
-# What it may cost.
+# Limits.
 
 
-def test_a_failing_shadow_is_told_and_not_retried(mesh):
+def test_a_failing_shadow_is_reported_and_not_retried(mesh):
     primary = mesh.upstream()
     mesh.backend("primary", "--upstream", primary.address)
     failing = mesh.upstream(FAILS="UNAVAILABLE")
@@ -251,7 +252,7 @@ def test_a_failing_shadow_is_told_and_not_retried(mesh):
     mesh.endpoint("raw", CATALOG, "primary")
     mesh.tool("shadow", "set", "raw", "shadow=1")
     stub = mesh.stubs.catalog_grpc.CatalogStub(mesh.channel)
-    # Five failures in a row take the replica out of service, so that the later ones find none.
+    # Five consecutive failures eject the replica, so that later copies find none.
     for _ in range(4):
         assert len(stub.Find(mesh.stubs.catalog.FindRequest(), timeout=10).items) == 2
     answer = wait_for(mesh, lambda answer: answer.compared == 4 and sum(
@@ -278,7 +279,7 @@ def test_a_hanging_shadow_costs_callers_nothing(mesh):
         start = time.monotonic()
         assert call(mesh, "Note", b"x" * 10_000)[0] == b"noted"
         slowest = max(slowest, time.monotonic() - start)
-    # No call has waited for a copy, which take a second each.
+    # No call waited for a copy; each copy takes a second.
     assert slowest < 0.9
     answer = wait_for(mesh, lambda answer: drops(answer).get("deadline", 0) >= 10)
     assert drops(answer)["in_flight"] >= 150
@@ -312,7 +313,7 @@ def handlers():
 
 
 def test_a_handler_that_hangs_keeps_its_place(handlers, stubs):
-    """Copies that are given up while Swift code works on them count until it has returned."""
+    """Copies that are cancelled while a handler runs count until the handler has returned."""
     with grpc.insecure_channel(handlers.admin) as admin_channel, \
             grpc.insecure_channel(handlers.data) as channel:
         admin = stubs.admin_grpc.AdminStub(admin_channel)
@@ -337,7 +338,7 @@ def test_a_handler_that_hangs_keeps_its_place(handlers, stubs):
 
 
 def test_a_shadow_over_its_bytes_is_dropped(mesh):
-    """Nothing of the copies can be sent: the connection's window is full after 64 KiB."""
+    """The copies cannot be sent, because the connection's window is full after 64 KiB."""
     hanging = FrameServer(lambda connection, stream: None)
     mesh.backend("primary", "--upstream", mesh.upstream().address)
     mesh.backend("shadow", "--upstream", hanging.address, "--health-interval", 0)
@@ -353,7 +354,7 @@ def test_a_shadow_over_its_bytes_is_dropped(mesh):
     hanging.close()
 
 
-def test_a_shadow_that_nobody_serves_is_told(mesh):
+def test_a_shadow_without_a_server_is_reported(mesh):
     mesh.backend("primary", "--upstream", mesh.upstream().address)
     mesh.backend("shadow", "--upstream", "127.0.0.1:1")
     mesh.endpoint("raw", RAW, "primary")
@@ -488,7 +489,7 @@ def test_fields_are_ignored_tolerated_and_redacted_by_path(mesh):
     assert {field.field for field in answer.fields} == {"items[].price.cents", "token"}
     assert "hunter2" not in str(answer)
     assert any(entry.value == "Ada" for entry in answer.samples[0].metadata)
-    # Other rules begin the report anew.
+    # Changed rules reset the report.
     mesh.tool("shadow", "compare", "raw", "--ignore", "served_at", "--ignore", "items[].price",
               "--ignore", "token", "--tolerance", "items.score=0.001")
     assert report(mesh).compared == 0
@@ -516,7 +517,7 @@ def test_without_a_description_bytes_are_compared(mesh):
 
 
 def test_the_order_of_a_map_is_no_difference(mesh):
-    """Python's protobuf writes maps in the order of the process's hashes, or not; both are the same."""
+    """Python's protobuf writes maps in any order; responses with other orders are equal."""
     stub = catalog(mesh)
     answer = find(mesh, stub, 20, query="timeless")
     assert answer.equal == 20 and not answer.fields
@@ -562,7 +563,7 @@ def test_metrics_tell_of_shadows(mesh):
 
 @pytest.mark.parametrize("arguments, text", [
     (["set", "raw", "shadow=1.5"], "proportion: "),
-    (["set", "raw", "nobody=1"], "no backend 'nobody'; there are: primary, shadow"),
+    (["set", "raw", "missing=1"], "no backend 'missing'; there are: primary, shadow"),
     (["set", "raw", "shadow=1", "--max-in-flight", "0"],
      "options.max_requests_in_flight: is 0; it must be from 1 to 1000000"),
     (["compare", "raw", "--tolerance", "score=0"],

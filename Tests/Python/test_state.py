@@ -210,7 +210,7 @@ def test_apply_plans_then_does_it_as_one_revision(servers, tmp_path):
     assert "no changes" in tool(weir, "apply", "-f", file).stdout
     for line in ("interval: 5s", "model: 0.25", "proportion: 0.1", "- 127.0.0.1:50051"):
         assert line in exported
-    # What nobody has set is not there.
+    # Unset fields are omitted.
     assert "keepalive" not in exported and "tolerances" not in exported
     assert "endpoint  greeter" in tool(weir, "diff", revision).stdout
     old = tool(weir, "export", "--revision", revision).stdout
@@ -227,7 +227,7 @@ def test_apply_plans_then_does_it_as_one_revision(servers, tmp_path):
     ("route: /helloworld.Greeter/", "route: helloworld", 10, "invalid route"),
     ("- name: greeter", "- name: a b", 9, "invalid name"),
 ])
-def test_mistakes_in_a_configuration_are_told_by_line(servers, tmp_path, old, new, line, text):
+def test_mistakes_in_a_configuration_are_reported_by_line(servers, tmp_path, old, new, line, text):
     weir = servers("--demo")
     file = tmp_path / "weir.yaml"
     assert CONFIGURATION.count(old) == 1
@@ -284,7 +284,7 @@ def test_expected_revisions_are_kept_to(servers, stubs):
     tool(weir, *HALF, "--expected-revision", revision)
 
 
-def test_handlers_that_are_gone_are_told_and_do_not_stop_the_rest(servers, stubs, tmp_path):
+def test_handlers_that_are_gone_are_reported_and_do_not_stop_the_rest(servers, stubs, tmp_path):
     first = servers("--demo", "--state-dir", tmp_path)
     tool(first, "backend", "create", "up", "--upstream", "127.0.0.1:1", "--wait", "0")
     first.stop()
@@ -443,7 +443,7 @@ def test_a_database_that_is_moved_away_takes_no_changes_until_it_is_back(servers
     tool(weir, *HALF)
 
 
-def test_a_read_only_disk_at_the_start_is_told(servers, small_disk):
+def test_a_read_only_disk_at_the_start_is_reported(servers, small_disk):
     state = ("--demo", "--state-dir", small_disk.folder / "state")
     servers(*state, prefix=small_disk.prefix).stop()
     subprocess.run(

@@ -1,4 +1,4 @@
-"""System calls of the SQLite store that fail, and unusual files in its place."""
+"""Failing system calls of the SQLite store, and unusual files instead of it."""
 
 import os
 import pathlib
@@ -19,7 +19,7 @@ SAMPLE = 300
 
 @pytest.fixture
 def quick_folder(tmp_path):
-    """A directory in memory, if there is one: a disk takes its time for each synchronization."""
+    """A directory in memory if possible, because a disk needs time for each synchronization."""
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path
     with tempfile.TemporaryDirectory(dir=place) as folder:
         yield pathlib.Path(folder)

@@ -38,7 +38,8 @@ def test_json_is_json(weir):
     for command in (["backend", "list"], ["endpoint", "list"], ["traffic", "show", "greeter"],
                     ["stats"], ["explain", "/helloworld.Greeter/SayHello"],
                     ["shadow", "set", "greeter", "greeter-v2=0.5"], ["shadow", "list", "greeter"],
-                    ["shadow", "compare", "greeter", "--ignore", "x"], ["shadow", "report", "greeter"],
+                    ["shadow", "compare", "greeter", "--ignore", "x"],
+                    ["shadow", "report", "greeter"],
                     ["shadow", "reset", "greeter"],
                     ["endpoint", "create", "e", "--route", "/a.B/", "--backend", "greeter-v1"],
                     ["endpoint", "delete", "e"]):

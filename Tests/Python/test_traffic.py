@@ -1,4 +1,4 @@
-"""Traffic splits of the demo, seen by a stock grpcio client."""
+"""Traffic splits of the demo, measured by an ordinary grpcio client."""
 
 import collections
 import json
@@ -120,5 +120,5 @@ def test_a_thousand_changes_a_second_fail_no_request(demo, greeter, admin, stubs
     print(f"{changes / seconds:.0f} changes a second, {sum(answered.values())} requests")
     assert not failures
     assert sum(answered.values()) > 0
-    # Each change is a revision of its own.
+    # Each change has its own revision.
     assert sorted(revisions) == list(range(min(revisions), min(revisions) + changes))

@@ -1,6 +1,6 @@
 """Ray Serve's page "Advanced Traffic Patterns", scenario by scenario, as the examples run it.
 
-What chance decides is checked by six standard deviations: wrong about once in 500 million runs.
+Random results are checked to within six standard deviations, which fails once in 500 million runs.
 """
 
 import importlib
@@ -18,7 +18,7 @@ EXAMPLES = ROOT / "clients/python/examples"
 
 
 def masked(text):
-    """A text whose numbers and spacing don't count."""
+    """A text without its numbers and spacing."""
     return re.sub(r"\d+", "N", re.sub(r" +", " ", text)).strip()
 
 
@@ -29,7 +29,7 @@ def shown_in_readme(name):
 
 @pytest.fixture
 def example(client, monkeypatch, capsys):
-    """Runs an example's `main` against a server of its own; it prints what the README shows."""
+    """Runs an example's `main` against a new server; its output must equal that of the README."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
     def run(name, *arguments):
@@ -41,7 +41,7 @@ def example(client, monkeypatch, capsys):
 
 
 def assert_shares(counts, requests, shares):
-    """Each backend has answered its share of the requests, and together they have answered all."""
+    """Checks that each backend answered its share of the requests, and together all."""
     assert sum(counts.values()) == requests
     assert set(counts) <= set(shares)
     for backend, share in shares.items():
@@ -52,7 +52,7 @@ def assert_shares(counts, requests, shares):
 def test_splitting_traffic(example, client):
     counts = example("splitting_traffic", 2_000)
     assert_shares(counts, 2_000, {"backend1": 0.5, "backend2": 0.5})
-    # The server has counted the same.
+    # The server counted the same.
     assert client.stats("fifty-fifty").requests("fifty-fifty") == dict(counts)
 
 
@@ -93,7 +93,7 @@ def test_shadow_testing(example, client):
     for backend, share in {"new_backend_1": 0.5, "new_backend_2": 0.1}.items():
         margin = 6 * math.sqrt(2_000 * share * (1 - share))
         assert abs(copied[backend] - 2_000 * share) <= margin
-    # With proportion 0 nothing is copied any more.
+    # With proportion 0, nothing is copied.
     assert afterwards == copied
     assert client.get_endpoint("shadowed_endpoint").shadows == {}
 
@@ -104,5 +104,5 @@ def test_an_example_as_a_script(client):
         timeout=120, env={**os.environ, "WEIR_ADMIN": client.address})
     assert run.returncode == 0, run.stderr
     assert masked(run.stdout) == shown_in_readme("splitting_traffic")
-    # It cleans up.
+    # The example deletes its objects.
     assert client.list_backends() == {} and client.list_endpoints() == {}

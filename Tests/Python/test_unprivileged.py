@@ -1,5 +1,6 @@
-"""A server and the tool as an ordinary user. An error for lack of a privilege or of write access names the cause and the
-remedy."""
+"""A server and the tool as an ordinary user. An error for a missing privilege or missing write
+access names the cause and the remedy.
+"""
 
 import contextlib
 import fcntl
@@ -19,11 +20,11 @@ HELLO = "/helloworld.Greeter/SayHello"
 PORTS = ("--data", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() == 0, reason="it is about ordinary users; `make test` runs it as one")
+    os.geteuid() == 0, reason="requires an ordinary user; `make test` runs it as one")
 
 
 def complaint(*arguments, **environment):
-    """Runs `weir` with no other environment; returns why it fails."""
+    """Runs `weir` without other variables; returns its error."""
     run = subprocess.run(
         [BUILD.resolve() / "weir", *map(str, arguments)], capture_output=True, text=True,
         timeout=SECONDS, cwd="/", env={"PATH": "/usr/bin:/bin", **environment})
@@ -51,7 +52,7 @@ def test_make_runs_the_tests_without_privileges():
     text = (ROOT / "Makefile").read_text()
     recipe = text.split("\ntest:")[1].split("\n\n")[0]
     assert "\t$(UNPRIVILEGED) .build/$(SWIFT_TESTS)\n" in recipe
-    # The last line of CI is the total of this command.
+    # CI prints the total of this command last.
     assert recipe.splitlines()[-1] == "\t$(PYTEST) Tests/Python"
     assert "\nPYTEST := $(UNPRIVILEGED) " in text
 
@@ -61,7 +62,7 @@ def test_the_script_ends_as_the_command_does():
     assert run.returncode == 3
 
 
-# What works.
+# Supported without privileges.
 
 
 def hello(address, credentials=None):
@@ -73,7 +74,7 @@ def hello(address, credentials=None):
 
 @contextlib.contextmanager
 def listening(address, path=None):
-    """A listening socket, as a service manager would open it."""
+    """A listening socket, as opened by a service manager."""
     with socket.socket(socket.AF_UNIX if path else socket.AF_INET) as listener:
         listener.bind(str(path) if path else address)
         listener.listen()
@@ -148,7 +149,7 @@ def test_copies_run_with_a_lower_priority():
     assert server.stop() == 0
 
 
-# What fails.
+# Errors.
 
 
 def test_without_a_home_the_server_asks_where_the_state_is():
@@ -221,7 +222,7 @@ def test_a_privileged_port_is_refused_with_what_helps(option):
 
 @pytest.mark.parametrize("option", ["--data", "--admin"])
 def test_a_port_of_another_user_is_refused(option):
-    """As the sockets of two users, one without SO_REUSEPORT doesn't share its port."""
+    """A socket without SO_REUSEPORT does not share its port, like a socket of another user."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         address = "127.0.0.1:%d" % other.getsockname()[1]

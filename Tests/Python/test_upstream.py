@@ -1,4 +1,4 @@
-"""Upstream backends: what is passed on, limits, retries, replicas, health, TLS."""
+"""Upstream backends: forwarding, limits, retries, replicas, health, TLS."""
 
 import collections
 import concurrent.futures
@@ -41,7 +41,7 @@ def counts(mesh, number, **options):
     return names
 
 
-# What is passed on.
+# Forwarding.
 
 
 def test_metadata_is_passed_on_as_a_careful_proxy_does(mesh):
@@ -57,7 +57,7 @@ def test_metadata_is_passed_on_as_a_careful_proxy_does(mesh):
     assert "x-serve-shadow" not in lines and "x-serve-backend" not in lines
     assert lines["x-forwarded-for"] == "1.2.3.4"
     assert lines["user-agent"].startswith("grpc-python")
-    # The deadline goes with it, reduced by the time spent.
+    # The deadline is forwarded, reduced by the time spent.
     assert 3 < float(lines["left"]) <= 5
 
 
@@ -80,7 +80,7 @@ def test_a_call_without_a_deadline_has_none_behind_weir(mesh):
 def test_cancellation_reaches_the_upstream(mesh):
     mesh.raw(mesh.upstream().address)
     running = mesh.channel.unary_unary(RAW + "Sleep").future(b"1")
-    # A call that is cancelled before the server has begun it never gets there.
+    # A call that is cancelled before it starts never reaches the server.
     wait_for(lambda: call(mesh, "Began") == b"1", 10)
     running.cancel()
     mesh.wait_for("raw", lambda status: status.in_flight == 0)
@@ -122,7 +122,7 @@ def test_memory_stays_flat_when_the_reader_of_a_large_stream_stalls(mesh):
     call(mesh, "Name")
     before = memory(mesh.weir.process)
     count, size = 200, 1 << 20
-    # A client whose receive window is small: what it does not read stays in the servers.
+    # A client with a small receive window: unread bytes stay in the servers.
     options = [("grpc.http2.lookahead_bytes", 65536), ("grpc.http2.bdp_probe", 0)]
     with grpc.insecure_channel(mesh.weir.data, options=options) as channel:
         flood = channel.unary_stream(RAW + "Flood")(f"{count} {size}".encode(), timeout=60)
@@ -163,7 +163,7 @@ def test_a_slow_replica_gets_fewer_requests(mesh):
     mesh.raw(slow.address, fast.address)
     os.kill(slow.process.pid, signal.SIGSTOP)
     try:
-        # Those that the stopped one has hold it back; the others go to the fast one.
+        # The stopped replica keeps its requests in flight, so the fast one receives the others.
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             results = [pool.submit(call, mesh, "Name", timeout=20) for _ in range(200)]
             wait_for(lambda: sum(result.done() for result in results) > 100)
@@ -229,7 +229,7 @@ def test_a_backend_that_is_not_there_is_unavailable_and_its_endpoint_not_serving
     health = health_pb2_grpc.HealthStub(mesh.channel)
     check = health_pb2.HealthCheckRequest(service="raw")
     assert health.Check(check).status == health_pb2.HealthCheckResponse.NOT_SERVING
-    # It comes: within the backoff it is found.
+    # The server starts; Weir connects to it within the backoff.
     mesh.upstream(f"127.0.0.1:{port}", NAME="late")
     mesh.wait_for("raw", lambda status: status.usable and status.replicas[0].state == READY)
     assert call(mesh, "Name").startswith(b"late")
@@ -268,13 +268,13 @@ def test_a_server_without_the_health_service_counts_as_healthy(mesh):
 def test_a_replica_that_fails_is_ejected_and_with_all_ejected_requests_go_on(mesh):
     good, bad = mesh.upstream(NAME="good"), mesh.upstream(NAME="bad")
     mesh.raw(good.address, bad.address)
-    # Failures in a row on one replica alone need requests to it alone.
+    # Consecutive failures of one replica require requests to this replica only.
     mesh.tool("backend", "update", "raw", "--upstream", bad.address)
     for _ in range(5):
         failure(lambda: call(mesh, "Fail"))
     status = mesh.wait_for("raw", lambda status: status.replicas[0].state == EJECTED)
     assert status.replicas[0].ejections == 1 and "always" in status.replicas[0].last_failure
-    # Panic: the only one there is.
+    # The only replica is used even if it is ejected.
     assert call(mesh, "Name").startswith(b"bad")
     mesh.tool("backend", "update", "raw", "--upstream", f"{bad.address},{good.address}")
     assert set(counts(mesh, 40)) == {"good"}
@@ -301,7 +301,7 @@ def test_pushback_is_obeyed(mesh):
     assert call(mesh, "FailTwice", b"300") == b"2"
     assert time.monotonic() - began > 0.6
     assert failure(lambda: call(mesh, "FailTwice", b"-1")).details() == "attempt 0"
-    # Over a minute, which is left to the client.
+    # A pushback over a minute is left to the client.
     assert failure(lambda: call(mesh, "FailTwice", b"60001")).details() == "attempt 0"
 
 
@@ -318,7 +318,7 @@ def test_the_budget_keeps_retries_from_storming(mesh, tmp_path):
         failure(lambda: call(mesh, "Fail"))
     status = mesh.status("raw")
     assert status.retries_denied > 0
-    # A fifth of the attempts, and at most one a second on each loop.
+    # A fifth of the attempts, and at most one per second on each loop.
     assert status.retries < 60
 
 
@@ -326,7 +326,7 @@ def test_requests_that_make_a_replica_close_its_connection_harm_no_others(mesh):
     def answer(connection, stream):
         if poisoned.is_set():
             poisoned.clear()
-            # Only this connection; `close` waits for its reader.
+            # Closes only this connection, because `close` waits for its reader.
             connection.socket.shutdown(socket.SHUT_RDWR)
         else:
             connection.reply(stream)
@@ -338,7 +338,7 @@ def test_requests_that_make_a_replica_close_its_connection_harm_no_others(mesh):
         for _ in range(10):
             poisoned.set()
             assert failure(lambda: call(mesh, "Name")).code() == grpc.StatusCode.UNAVAILABLE
-            # No call of another client is refused meanwhile.
+            # Meanwhile, no call of another client is rejected.
             began = time.monotonic()
             call(mesh, "Name")
             assert time.monotonic() - began < 0.9
@@ -347,7 +347,8 @@ def test_requests_that_make_a_replica_close_its_connection_harm_no_others(mesh):
 
 
 def test_only_weir_says_what_is_a_shadow_and_what_is_stale(mesh):
-    own = [("x-serve-shadow", "1"), ("x-weir-stale", "no"), ("x-weir-via", "1"), ("x-serve-backend", "other")]
+    own = [("x-serve-shadow", "1"), ("x-weir-stale", "no"), ("x-weir-via", "1"),
+        ("x-serve-backend", "other")]
 
     def answer(path, payload):
         return [[*BEGIN, *own, ("x-kept", "1")], b"", [("grpc-status", "0"), *own, ("x-kept", "2")]]
@@ -386,7 +387,7 @@ def test_who_waits_too_long_or_in_too_long_a_line_is_refused(mesh, tmp_path):
         "options: {max_requests_in_flight: 1, max_waiting_requests: 1, wait_timeout: 0.3s}\n")
     mesh.backend("raw", "-f", file)
     mesh.endpoint("raw", RAW, "raw")
-    # One connection, hence one loop and one line.
+    # One connection, and therefore one loop and one queue.
     running = mesh.channel.unary_unary(RAW + "Sleep").future(b"1", timeout=10)
     mesh.wait_for("raw", lambda status: status.in_flight == 1)
     waiting = mesh.channel.unary_unary(RAW + "Name").future(b"", timeout=10)

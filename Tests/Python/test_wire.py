@@ -1,4 +1,4 @@
-"""Calls of all kinds, and what goes wrong with them: grpcio and raw sockets."""
+"""Calls of all kinds, and their failures, with grpcio and raw sockets."""
 
 import gzip
 import signal
@@ -82,7 +82,7 @@ def test_metadata_reaches_the_handler_and_comes_back(channel):
     trailers = [(key, value) for key, value in call.trailing_metadata()]
     for pair in sent[:4]:
         assert pair in trailers
-    # Only Weir says what is a shadow.
+    # Only Weir may mark a copy.
     assert "x-serve-shadow" not in dict(trailers)
     assert dict(trailers)["x-serve-backend"] == "raw"
 
@@ -100,7 +100,7 @@ def test_an_unknown_encoding_is_named(channel):
     assert "deflate" in error.details()
 
 
-# What goes wrong.
+# Failures.
 
 
 def test_a_handlers_error_reaches_the_caller(channel):
@@ -149,7 +149,7 @@ def test_the_limit_of_a_message_to_the_byte(fixture_server):
         error = failure(lambda: size(b"x" * (limit + 1)))
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert str(limit) in error.details()
-        # Small on the wire, large unpacked.
+        # Small on the wire, large after decompression.
         error = failure(lambda: size(b"x" * (limit + 1), compression=grpc.Compression.Gzip))
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -173,7 +173,7 @@ def test_headers_over_the_limit(channel):
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-# Frames by hand.
+# Raw frames.
 
 
 @pytest.mark.parametrize("body, status", [
@@ -185,7 +185,7 @@ def test_framing(fixture_server, body, status):
         peer.request(1, body=None)
         peer.send(DATA, END_STREAM, 1, body)
         assert peer.status(1) == status
-        # The connection goes on.
+        # The connection continues.
         peer.request(3, body=b"again")
         assert peer.response(3)[1] == message(b"again")
 

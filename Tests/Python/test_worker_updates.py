@@ -1,4 +1,4 @@
-"""What `weir backend create` and `update` wait for, and workers that change under load."""
+"""How `weir backend create` and `update` wait, and updates of workers under load."""
 
 import json
 import subprocess
@@ -14,7 +14,8 @@ from waiting import wait_for
 
 
 @pytest.mark.parametrize("program, reason", [
-    ("no-such-program", "no-such-program"), ("sh -c 'echo broken; exit 7'", "exited with code 7: broken"),
+    ("no-such-program", "no-such-program"),
+    ("sh -c 'echo broken; exit 7'", "exited with code 7: broken"),
     ("sleep 60", "0 of 1 workers of revision 1 are ready")])
 def test_create_fails_if_the_worker_is_not_ready_in_time(mesh, program, reason):
     run = mesh.tool("backend", "create", "w", "--worker", program, "--wait", "2", check=False)
@@ -49,7 +50,7 @@ def test_update_fails_if_the_new_worker_is_not_fit_and_names_what_serves(mesh):
             f"0 of 2 workers of revision {new} are ready; "
             "the update was stopped: raw#0 exited with code 9: broken; "
             f"the workers of revision {old} still serve") in run.stderr
-    # Not a minute later: a stopped update does not continue.
+    # The check is immediate, because a stopped update does not continue.
     assert time.monotonic() - begin < 20 * PATIENCE
     assert call(mesh, "Name").startswith(b"old")
     assert {replica.revision for replica in mesh.status("raw").replicas} == {old}
@@ -77,7 +78,7 @@ def test_update_succeeds_when_all_workers_are_replaced(mesh):
     shown = json.loads(run.stdout)
     assert {replica["revision"] for replica in shown["status"]["replicas"]} == {shown["revision"]}
     assert {call(mesh, "Name").split()[0] for _ in range(20)} == {b"new"}
-    # Running processes follow a change that needs no others.
+    # Running processes adopt a change that does not need new ones.
     pids = {replica.pid for replica in mesh.status("raw").replicas}
     run = mesh.tool("backend", "update", "raw", "--description", "the same processes", "--json")
     shown = json.loads(run.stdout)
@@ -106,7 +107,7 @@ def test_update_fails_if_a_new_server_of_an_upstream_is_not_ready(mesh):
     mesh.raw(server.address)
     mesh.tool("backend", "update", "raw", "--upstream", f"{server.address},127.0.0.1:1",
               "--wait", "0")
-    # That one is known: only what an update adds counts.
+    # The first server is known: only servers that an update adds count.
     mesh.tool("backend", "update", "raw", "--max-requests-per-replica", "9", "--wait", "1")
     run = mesh.tool("backend", "update", "raw", "--upstream", f"{server.address},127.0.0.1:2",
                     "--wait", "1", check=False)

@@ -1,4 +1,4 @@
-"""Worker backends: processes that Weir starts, watches, restarts, replaces and stops."""
+"""Worker backends: processes that Weir starts, monitors, restarts, replaces and stops."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_output_goes_to_the_log_with_the_workers_name(stubs):
     assert "exited with code 3" in log
 
 
-def test_a_crash_loop_is_slowed_down_and_told(mesh):
+def test_a_crash_loop_is_slowed_down_and_reported(mesh):
     mesh.tool("backend", "create", "raw", "--worker", "sh -c 'echo broken; exit 7'", "--wait", "0")
     mesh.endpoint("raw", RAW, "raw")
     # The delays between the restarts grow.
@@ -80,9 +80,10 @@ def test_a_crash_loop_is_slowed_down_and_told(mesh):
     assert "raw#0 exited with code 7" in error.details()
 
 
-def test_a_program_that_is_not_there_is_told(mesh):
+def test_a_program_that_is_not_there_is_reported(mesh):
     mesh.tool("backend", "create", "raw", "--worker", "/no/such/program", "--wait", "0")
-    status = mesh.wait_for("raw", lambda status: status.replicas and status.replicas[0].last_failure)
+    status = mesh.wait_for("raw",
+        lambda status: status.replicas and status.replicas[0].last_failure)
     assert "127" in status.replicas[0].last_failure or "no/such" in status.replicas[0].last_failure
 
 
@@ -147,7 +148,8 @@ def test_no_orphan_is_left(stubs, number):
     worker(mesh)
     pids = [replica.pid for replica in mesh.status("raw").replicas]
     assert all(is_running(pid) for pid in pids)
-    # Longer than a thread of a pool lives idle: the death of Weir's process counts, not of a thread.
+    # Longer than an idle pool thread lives: workers must end with Weir's process, not with a
+    # thread.
     assert stays(lambda: all(is_running(pid) for pid in pids), 2)
     mesh.weir.stop(number)
     mesh.channel.close()
@@ -160,7 +162,8 @@ def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace_period(mesh, tm
         "worker:\n  command: [sh, -c, 'trap \"\" TERM; while :; do sleep 0.1; done']\n"
         "  grace_period: 0.3s\n")
     mesh.tool("backend", "create", "w", "-f", file, "--wait", "0")
-    pid = mesh.wait_for("w", lambda status: status.replicas and status.replicas[0].pid).replicas[0].pid
+    pid = mesh.wait_for("w",
+        lambda status: status.replicas and status.replicas[0].pid).replicas[0].pid
     began = time.monotonic()
     mesh.tool("backend", "delete", "w")
     wait_for(lambda: not is_running(pid), 5)
@@ -199,7 +202,7 @@ def test_workers_do_not_inherit_what_is_meant_for_weir_alone(tmp_path):
     server = start_weir(
         prefix=["env", "OF_THE_USER=kept", *(f"{name}={value}" for name, value in private.items())])
     folder = tmp_path / "environment"
-    # The move shows the file when it is complete.
+    # The file appears when it is complete.
     script = f"env > {folder}.part; mv {folder}.part {folder}; exec sleep 60"
     file = tmp_path / "w.json"
     file.write_text(json.dumps({"worker": {
@@ -208,7 +211,7 @@ def test_workers_do_not_inherit_what_is_meant_for_weir_alone(tmp_path):
     wait_for(folder.exists)
     lines = dict(line.split("=", 1) for line in folder.read_text().splitlines())
     assert lines["OF_THE_USER"] == "kept" and lines["WEIR_WORKER_SOCKET"].endswith(".sock")
-    # What the backend sets is the worker's own.
+    # Variables of the backend override others.
     assert lines["WEIR_TOKEN"] == "of the worker"
     assert not private.keys() - {"WEIR_TOKEN"} & lines.keys()
     assert server.stop() == 0
@@ -218,7 +221,7 @@ def test_workers_do_not_inherit_what_is_meant_for_weir_alone(tmp_path):
 
 
 class Group:
-    """A worker command whose process group has a child; the numbers of all children are kept."""
+    """A worker command whose process group has a child; records the ids of all children."""
 
     def __init__(self, mesh, tmp_path, child):
         self.file = tmp_path / "children"
@@ -245,7 +248,7 @@ def test_what_a_worker_has_started_ends_when_the_worker_crashes(mesh, tmp_path, 
     assert is_running(first)
     os.kill(mesh.status("raw").replicas[0].pid, signal.SIGKILL)
     mesh.wait_for("raw", lambda status: status.replicas[0].restarts == 1 and all_ready(status))
-    # The next worker starts when the last one's group has ended.
+    # The next worker starts after the last one's group has ended.
     assert not is_running(first)
     assert call(mesh, "Name") and is_running(group.children[1])
 
@@ -275,7 +278,7 @@ def test_the_grace_period_is_also_that_of_what_a_worker_has_started(mesh, tmp_pa
     assert done.exists()
 
 
-# An orphan's parent becomes the server, as in a container; PR_SET_CHILD_SUBREAPER is 36.
+# The server becomes the parent of orphans, as in a container; PR_SET_CHILD_SUBREAPER is 36.
 ADOPTING = [sys.executable, "-c", """
 import ctypes, os, sys
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
@@ -284,7 +287,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 
 def children(parent):
-    """The children of a process: number and state."""
+    """The children of a process: id and state."""
     found = {}
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -307,14 +310,14 @@ def test_orphans_are_reaped_where_weir_adopts_them(tmp_path):
     orphans = {int(line) for line in file.read_text().split()}
     wait_for(lambda: orphans <= children(server.process.pid).keys())
     wait_for(lambda: not orphans & children(server.process.pid).keys(), 10)
-    # The exit codes of workers are still Weir's to read.
+    # Weir still reads the exit codes of workers.
     for code in (7, 8):
         tool(server, "backend", "update", "w", "--worker", f"sh -c 'exit {code}'", "--wait", "0")
         wait_for(lambda: f"exited with code {code}" in tool(server, "backend", "show", "w").stdout)
     assert server.stop() == 0
 
 
-# The directory of the sockets.
+# The socket directory.
 
 
 def sockets_in(folder):
@@ -383,14 +386,14 @@ def test_the_runtime_directory_of_a_unit_is_used_first(temporary):
 
 def test_an_update_does_not_wait_for_a_broken_one(mesh):
     worker(mesh, environment="NAME=old", replicas=2)
-    # It never listens, ignores SIGTERM, and has a minute for each.
+    # The command never listens, ignores SIGTERM, and has a minute for each.
     mesh.tool("backend", "update", "raw", "--worker",
               "sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'", "--wait", "0")
     assert stays(lambda: call(mesh, "Name").startswith(b"old"), 1)
     begin = time.monotonic()
     mesh.tool("backend", "update", "raw", "--worker", f"env NAME=fixed {command(mesh)}")
     wait_for(lambda: {call(mesh, "Name").split()[0] for _ in range(10)} == {b"fixed"}, SECONDS)
-    # Not even for the end of the broken process, which gets the grace period of 10 s.
+    # The update does not wait for the end of the broken process, which has a grace period of 10 s.
     assert time.monotonic() - begin < 8 * PATIENCE
     assert not mesh.status("raw").problem
 
@@ -404,7 +407,8 @@ def test_an_update_of_times_keeps_the_processes_and_is_used_at_the_next_stop(mes
         return file
 
     mesh.tool("backend", "create", "w", "-f", write(gracePeriod="60s"), "--wait", "0")
-    pid = mesh.wait_for("w", lambda status: status.replicas and status.replicas[0].pid).replicas[0].pid
+    pid = mesh.wait_for("w",
+        lambda status: status.replicas and status.replicas[0].pid).replicas[0].pid
     mesh.tool("backend", "update", "w", "-f", write(gracePeriod="0.3s"), "--wait", "0")
     assert stays(lambda: mesh.status("w").replicas[0].pid == pid, 0.5)
     begin = time.monotonic()
@@ -418,7 +422,8 @@ def test_a_new_start_timeout_is_used_at_the_next_start(mesh, tmp_path):
     spec = {"command": ["sleep", "300"]}
     file.write_text(json.dumps({"worker": {**spec, "startTimeout": "1s"}}))
     mesh.tool("backend", "create", "w", "-f", file, "--wait", "0")
-    mesh.wait_for("w", lambda status: status.replicas and "within 1.0 seconds" in status.replicas[0].last_failure)
+    mesh.wait_for("w",
+        lambda status: status.replicas and "within 1.0 seconds" in status.replicas[0].last_failure)
     file.write_text(json.dumps({"worker": {**spec, "startTimeout": "0.5s"}}))
     mesh.tool("backend", "update", "w", "-f", file, "--wait", "0")
     mesh.wait_for("w", lambda status: "within 0.5 seconds" in status.replicas[0].last_failure)

@@ -1,5 +1,5 @@
-"""Kills a server at random moments while several writers change its state, and checks after each start that
-every change that was answered is there, and none is there by half.
+"""Kills a server at random moments while several writers change its state. After each start, checks
+that every acknowledged change exists, and that no change exists in part.
 
     python torture.py --rounds 1000
 """
@@ -18,20 +18,21 @@ import grpc
 
 WRITERS = 4
 BACKENDS = [f"b{number}" for number in range(6)]
-# So few that old changes are forgotten, too, while the server is killed, and more than a round makes.
+# More than a round makes, but few enough that the server also deletes old changes while it is
+# killed.
 KEPT = 500
 
 
 class Writer:
-    """Changes one endpoint again and again, and remembers what was asked and what was answered."""
+    """Changes one endpoint repeatedly, and records the requests and the responses."""
 
     def __init__(self, number, stubs, seed):
         self.endpoint = f"e{number}"
         self.pb = stubs.admin
         self.random = random.Random(seed)
-        # Of this round: revision -> the endpoint as it was answered.
+        # Of this round: revision -> the returned endpoint.
         self.acknowledged = {}
-        # The change that was asked for last, if it was not answered.
+        # The last requested change, if it was not answered.
         self.asked = None
 
     def change(self, admin):
@@ -71,16 +72,17 @@ def same_weights(endpoint, asked):
 
 
 def check(admin, pb, writers, known):
-    """Compares what the server has with what was answered; returns the latest revision, and how many
-    changes are there without an answer."""
+    """Compares the server's state with the responses; returns the latest revision, and the number
+    of changes that exist without a response.
+    """
     listed = admin.ListRevisions(pb.ListRevisionsRequest(limit=1000))
     current, oldest = listed.current_revision, listed.oldest_revision
     answered = {revision: (writer, endpoint) for writer in writers
                 for revision, endpoint in writer.acknowledged.items()}
     lost = [revision for revision in answered if revision > current]
-    assert not lost, f"revisions {lost} were answered and are gone; the latest is {current}"
+    assert not lost, f"acknowledged revisions {lost} are lost; the latest is {current}"
     unanswered = []
-    assert oldest <= known, f"a round made more than the {KEPT} changes that are kept"
+    assert oldest <= known, f"a round made more changes than the {KEPT} kept ones"
     for revision in range(known + 1, current + 1):
         reply = admin.GetRevision(pb.GetRevisionRequest(revision=revision))
         state = {endpoint.name: endpoint for endpoint in reply.endpoints}
@@ -93,22 +95,22 @@ def check(admin, pb, writers, known):
         else:
             unanswered.append(revision)
             changed = [w for w in writers if state[w.endpoint].revision == revision]
-            assert len(changed) == 1 and changed[0].asked, f"nobody asked for revision {revision}"
+            assert len(changed) == 1 and changed[0].asked, f"no writer requested revision {revision}"
             assert same_weights(state[changed[0].endpoint], changed[0].asked), \
-                f"revision {revision} is there by half"
+                f"revision {revision} exists in part"
     assert len(unanswered) <= len(writers)
-    # The latest of each is what is served now.
+    # The server serves the latest revision of each endpoint.
     for writer in writers:
         if not writer.acknowledged or writer.asked:
             continue
         latest = writer.acknowledged[max(writer.acknowledged)]
         now = admin.GetEndpoint(pb.GetEndpointRequest(name=writer.endpoint))
-        assert now == latest, f"endpoint {writer.endpoint} is not what was answered last"
+        assert now == latest, f"endpoint {writer.endpoint} differs from the last response"
     return current, len(unanswered)
 
 
 def torture(stubs, start, rounds, seed=1, report=lambda *_: None):
-    """Returns how many changes were answered, and how many were there without an answer."""
+    """Returns the number of acknowledged changes, and of those that existed without a response."""
     rng = random.Random(seed)
     pb = stubs.admin
     answered = unanswered = known = 0

@@ -27,7 +27,7 @@ struct ClientConductTests {
     }
 
     @Test("PINGs at the interval are not strikes, just below it they are")
-    func takesTheInterval() {
+    func countsPingsBelowInterval() {
         var calm = ClientConduct(limits, at: 0)
         for number in 0..<20 {
             #expect(calm.pinged(at: UInt64(number) * 10 * second, sinceContent: false) == nil)
@@ -40,7 +40,7 @@ struct ClientConductTests {
     }
 
     @Test("PINGs are not strikes while the server sends content")
-    func forgivesPings() {
+    func allowsPingsWhileSending() {
         var conduct = ClientConduct(limits, at: 0)
         for number in 0..<100 {
             #expect(conduct.pinged(at: UInt64(number), sinceContent: number % 2 == 0) == nil)
@@ -84,65 +84,65 @@ struct ConnectionTimeoutsTests {
     }
 
     @Test("A connection without a request is closed just after its timeout")
-    func wantsARequest() {
-        var patience = ConnectionTimeouts(at: 0)
-        #expect(patience.check(limits, at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
+    func limitsWaitForRequest() {
+        var timeouts = ConnectionTimeouts(at: 0)
+        #expect(timeouts.check(limits, at: 10 * second, lastReceived: 0, openStreams: 0) == .wait)
         #expect(
-            isClose(patience.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0)))
-        patience.hasBegun = true
+            isClose(timeouts.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0)))
+        timeouts.hasBegun = true
         #expect(
-            patience.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0) == .wait)
+            timeouts.check(limits, at: 10 * second + 1, lastReceived: 0, openStreams: 0) == .wait)
     }
 
     @Test("The timeout of a header block starts with its first frame")
-    func wantsWholeHeaders() {
-        var patience = ConnectionTimeouts(at: 0)
-        patience.hasBegun = true
+    func limitsWaitForHeaders() {
+        var timeouts = ConnectionTimeouts(at: 0)
+        timeouts.hasBegun = true
         for time in 1...6 {
-            patience.received(at: UInt64(time) * second, isReceivingHeaders: true)
+            timeouts.received(at: UInt64(time) * second, isReceivingHeaders: true)
         }
         let now = 6 * second
-        #expect(patience.check(limits, at: now, lastReceived: now, openStreams: 1) == .wait)
-        #expect(isClose(patience.check(limits, at: now + 1, lastReceived: now, openStreams: 1)))
-        patience.received(at: now, isReceivingHeaders: false)
-        #expect(patience.check(limits, at: now + 1, lastReceived: now, openStreams: 1) == .wait)
+        #expect(timeouts.check(limits, at: now, lastReceived: now, openStreams: 1) == .wait)
+        #expect(isClose(timeouts.check(limits, at: now + 1, lastReceived: now, openStreams: 1)))
+        timeouts.received(at: now, isReceivingHeaders: false)
+        #expect(timeouts.check(limits, at: now + 1, lastReceived: now, openStreams: 1) == .wait)
     }
 
     @Test("A silent client receives one PING, and is closed without an acknowledgement")
-    func asksForLife() {
-        var patience = ConnectionTimeouts(at: 0)
-        patience.hasBegun = true
-        #expect(patience.check(limits, at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
+    func sendsKeepalivePings() {
+        var timeouts = ConnectionTimeouts(at: 0)
+        timeouts.hasBegun = true
+        #expect(timeouts.check(limits, at: 30 * second, lastReceived: 0, openStreams: 1) == .wait)
         #expect(
-            patience.check(limits, at: 30 * second + 1, lastReceived: 0, openStreams: 1) == .ping)
+            timeouts.check(limits, at: 30 * second + 1, lastReceived: 0, openStreams: 1) == .ping)
         let asked = 30 * second + 1
         #expect(
-            patience.check(limits, at: asked + 20 * second, lastReceived: 0, openStreams: 1)
+            timeouts.check(limits, at: asked + 20 * second, lastReceived: 0, openStreams: 1)
                 == .wait)
-        var other = patience
+        var other = timeouts
         #expect(
             isClose(
                 other.check(limits, at: asked + 20 * second + 1, lastReceived: 0, openStreams: 1)))
-        patience.received(at: asked + second, isReceivingHeaders: false)
+        timeouts.received(at: asked + second, isReceivingHeaders: false)
         #expect(
-            patience.check(
+            timeouts.check(
                 limits, at: asked + 30 * second, lastReceived: asked + second, openStreams: 1)
                 == .wait)
     }
 
     @Test("An idle connection receives GOAWAY after its timeout, and is closed if the client stays")
-    func asksIdleOnesToGo() {
-        var patience = ConnectionTimeouts(at: 0)
-        patience.hasBegun = true
-        patience.streamClosed(at: 50 * second)
+    func closesIdleConnections() {
+        var timeouts = ConnectionTimeouts(at: 0)
+        timeouts.hasBegun = true
+        timeouts.streamClosed(at: 50 * second)
         let idle = 150 * second
-        #expect(patience.check(limits, at: idle, lastReceived: idle, openStreams: 0) == .wait)
-        #expect(patience.check(limits, at: idle + 1, lastReceived: idle, openStreams: 1) == .wait)
-        #expect(patience.check(limits, at: idle + 1, lastReceived: idle, openStreams: 0) == .drain)
-        patience.drained(at: idle + 1)
+        #expect(timeouts.check(limits, at: idle, lastReceived: idle, openStreams: 0) == .wait)
+        #expect(timeouts.check(limits, at: idle + 1, lastReceived: idle, openStreams: 1) == .wait)
+        #expect(timeouts.check(limits, at: idle + 1, lastReceived: idle, openStreams: 0) == .drain)
+        timeouts.drained(at: idle + 1)
         let late = idle + 1 + 20 * second
-        #expect(patience.check(limits, at: late, lastReceived: late, openStreams: 0) == .wait)
-        #expect(isClose(patience.check(limits, at: late + 1, lastReceived: late, openStreams: 0)))
+        #expect(timeouts.check(limits, at: late, lastReceived: late, openStreams: 0) == .wait)
+        #expect(isClose(timeouts.check(limits, at: late + 1, lastReceived: late, openStreams: 0)))
     }
 }
 
@@ -228,7 +228,7 @@ struct LimitsTests {
     }
 
     @Test("Limits set by a program have the same bounds as those of an operator")
-    func boundsAll() {
+    func limitsAll() {
         var limits = Limits()
         limits.maxHeaderListBytes = .max
         limits.maxBlockingCalls = 0

@@ -40,7 +40,7 @@ internal import Transport
             "http://h:x/", "h:80", "/a b", "/\u{e9}", "/\u{1}", "/\u{7f}", "/a\r\nb", "/%00",
             "/a%00b?c",
         ])
-    func refusesTargets(target: String) {
+    func rejectsTargets(target: String) {
         let error = #expect(throws: HTTPRefusal.self) { try RequestTarget(target, method: "GET") }
         #expect(error?.status == 400)
     }
@@ -75,7 +75,7 @@ internal import Transport
             "[::1", "[::1]x", "[]", "[x]", "::1", "a\u{0}", "\u{e9}", "%4", "%zz", "a\\b",
             String(repeating: "a", count: 256),
         ])
-    func refusesHosts(text: String) {
+    func rejectsHosts(text: String) {
         #expect(HTTPHost(text) == nil)
     }
 
@@ -102,7 +102,7 @@ internal import Transport
     }
 
     @Test("A request with an invalid head is rejected")
-    func refusesHeads() {
+    func rejectsHeads() {
         func status(_ head: Result<HTTPRequestHead, HTTPRefusal>) -> Int {
             switch head {
             case .success: 200

@@ -43,7 +43,7 @@ internal import Transport
     @Test(
         "A status that is not final is rejected",
         arguments: [1, 99, 100, 101, 199, 600, 999, 2_147_483_647, 2_147_483_648, .max] as [UInt32])
-    func refusesStatus(status: UInt32) {
+    func rejectsStatus(status: UInt32) {
         let refusal = Self.refusal(Weir_V1_CallResponse(httpStatus: status))
         #expect(
             refusal
@@ -55,7 +55,7 @@ internal import Transport
     @Test(
         "A string that would end its header field is rejected with the field's name",
         arguments: ["a\r\nx: y", "a\nb", "a\rb", "a\u{0}b", "a\u{1}", "\u{7f}"])
-    func refusesControlCharacters(text: String) {
+    func rejectsControlCharacters(text: String) {
         #expect(
             Self.refusal(Weir_V1_CallResponse(contentType: text))?.contains("content_type") == true)
         let value = Weir_V1_CallResponse(headers: [.init(name: "x-a", value: text)])
@@ -66,7 +66,7 @@ internal import Transport
 
     @Test(
         "A header name is a token", arguments: ["", " ", "a b", "a:", ":status", "\u{e9}", "(a)"])
-    func refusesNames(name: String) {
+    func rejectsNames(name: String) {
         let response = Weir_V1_CallResponse(headers: [.init(name: name, value: "a")])
         #expect(Self.refusal(response)?.contains("'\(name)' is not a token") == true)
     }

@@ -20,7 +20,7 @@ internal import TrafficPolicy
     }
 
     @Test("An endpoint, and all endpoints together, have a bounded number of named methods")
-    func boundsNames() {
+    func limitsNames() {
         #expect((0..<9).count { names.admit("/a.A/\($0)", of: "a") } == 3)
         #expect((0..<9).count { names.admit("/b.B/\($0)", of: "b") } == 2)
         #expect(!names.admit("/c.C/0", of: "c"))
@@ -33,7 +33,7 @@ internal import TrafficPolicy
     @Test(
         "A method with a long or unprintable name is not named",
         arguments: [(250, true), (251, false), (15_000, false)])
-    func boundsNameLength(count: Int, isNamed: Bool) {
+    func limitsNameLength(count: Int, isNamed: Bool) {
         #expect(names.admit("/a.A/\(String(repeating: "x", count: count + 1))", of: "a") == isNamed)
         for name in ["/a.A/é", "/a.A/\u{202e}", "/a.A/ ", "/a.A/\u{7f}"] {
             #expect(!names.admit(name, of: "a"))
@@ -41,7 +41,7 @@ internal import TrafficPolicy
     }
 
     @Test("All loops share the bound")
-    func sharesTheBound() {
+    func sharesLimit() {
         let loops = [LoopMetrics(names), LoopMetrics(names)]
         for (index, loop) in loops.enumerated() {
             for method in 0..<2 { _ = loop.noteAnswered("/a.A/\(index)\(method)", of: "a") }
@@ -103,7 +103,7 @@ internal import TrafficPolicy
     @Test(
         "A call that ends after its endpoint or backend does not create a series",
         arguments: ["gone", "e"])
-    func endsLate(endpoint: String) {
+    func createsNoLateSeries(endpoint: String) {
         let metrics = LoopMetrics(names)
         let unknown = UnknownMethod("/e.E/M", of: endpoint, metrics)
         let backend = endpoint == "e" ? "gone" : "kept"

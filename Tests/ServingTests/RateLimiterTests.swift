@@ -10,7 +10,7 @@ internal import Testing
     private let times: [UInt64] = [0, 1, 1 << 32, 1 << 53, UInt64(Int64.max) / 2]
 
     @Test("Every rate and burst admits the first request at any time, and no number overflows")
-    func hasEdges() {
+    func acceptsExtremes() {
         var inputs = 0
         for rate in rates {
             for burst in bursts {

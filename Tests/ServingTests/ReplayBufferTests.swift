@@ -6,7 +6,7 @@ internal import Testing
 @Suite struct ReplayBufferTests {
     private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 1, count: count) }
 
-    @Test("Bytes are kept up to the limit, and given up as a whole beyond it")
+    @Test("Bytes are kept up to the limit, and all are discarded beyond it")
     func keepsUpToTheLimit() {
         var buffer = ReplayBuffer()
         let (nine, one) = (bytes(9), bytes(1))
@@ -21,8 +21,8 @@ internal import Testing
         #expect(buffer.isWhole)
     }
 
-    @Test("Before anything was sent on, everything is kept")
-    func keepsWhatWaits() {
+    @Test("Before the first bytes were forwarded, all bytes are kept")
+    func keepsUnforwardedBytes() {
         var buffer = ReplayBuffer()
         let many = bytes(1_000)
         buffer.append(many.rawSpan, limit: nil)

@@ -23,7 +23,7 @@ internal import TrafficPolicy
             "//", "pkg.Service/Method", "a", "/a//", "//a", "/a//b", "/a b/c", "/a/b?c", "/a#b",
             "/ü/",
         ])
-    func refuses(text: String) {
+    func rejects(text: String) {
         #expect(Route(text) == nil)
     }
 
@@ -54,7 +54,7 @@ internal import TrafficPolicy
     }
 
     @Test("The route / matches every path that no other route matches")
-    func findsAnything() throws {
+    func matchesAllPaths() throws {
         let snapshot = try snapshot(["/", "/a"])
         #expect(snapshot.endpoint(forHTTP: "/x/y")?.name == "/")
         #expect(snapshot.endpoint(forHTTP: "/")?.name == "/")

@@ -35,7 +35,7 @@ internal import Testing
     }
 
     @Test("When the leader ends, another one takes over, at once or when its lease expires")
-    func leads() async throws {
+    func replacesLeader() async throws {
         let etcd = try await EtcdServer()
         let location = etcd.location
         let (one, two) = (try await open(location), try await open(location))
@@ -144,7 +144,7 @@ internal import Testing
     }
 
     @Test("A missing revision is detected")
-    func noticesGaps() async throws {
+    func detectsGaps() async throws {
         let etcd = try await EtcdServer()
         let store = try await open("etcd:\(etcd.endpoint)?prefix=gap")
         for revision in 1...5 as ClosedRange<UInt64> { try await store.append(record(revision)) }

@@ -33,12 +33,12 @@ internal import Testing
             ([11, 12], [11, 22], .forked), ([11, 12], [11, 22, 23], .forked),
             ([11, 12], [21, 22, 23, 24], .forked),
         ] as [([UInt64], [UInt64], HashChain.Relation)])
-    func relates(own: [UInt64], store: [UInt64], relation: HashChain.Relation) {
+    func compares(own: [UInt64], store: [UInt64], relation: HashChain.Relation) {
         #expect(chain(9, own).relation(to: chain(9, store)) == relation)
     }
 
     @Test("If the store no longer has the revision, the identity decides")
-    func relatesByIdentity() {
+    func comparesByIdentity() {
         let own = chain(9, [11, 12])
         let later: [UInt64] = [11, 12, 13, 14, 15]
         #expect(own.relation(to: chain(9, later, forgotten: 4)) == .same)

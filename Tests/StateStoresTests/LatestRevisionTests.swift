@@ -79,7 +79,7 @@ internal import Testing
     }
 
     @Test("A record that cannot be written makes the next change fail, not the last commit")
-    func refusesToLagBehind() async throws {
+    func failsChangeAfterFailedRecord() async throws {
         try await files.fill(2)
         let store = try await files.open()
         // A directory has the name of the temporary file.
@@ -103,7 +103,7 @@ internal import Testing
         case missing, emptied, emptiedWithLog, logLost, older, olderAndChanged, other, badRecord
     }
 
-    private func inflict(_ fault: Fault) async throws -> String {
+    private func inject(_ fault: Fault) async throws -> String {
         switch fault {
         case .missing:
             try await files.fill(5)
@@ -164,7 +164,7 @@ internal import Testing
         "Lost revisions are reported until the operator accepts the loss",
         arguments: Fault.allCases)
     func reportsLosses(fault: Fault) async throws {
-        let reason = try await inflict(fault)
+        let reason = try await inject(fault)
         let before = (try? files.read(""), try? files.read(".latest"))
         for _ in 0..<2 {
             let refusal = await refusal()
@@ -189,7 +189,7 @@ internal import Testing
 
     @Test("A store that has lost revisions rejects changes, and the rest can be read")
     func readsTheRest() async throws {
-        _ = try await inflict(.older)
+        _ = try await inject(.older)
         let store = try await files.open()
         #expect(try await store.read(after: nil).records.map(\.revision) == [1, 2, 3, 4])
         await #expect(throws: StoreError.self) { try await store.probe() }
@@ -203,7 +203,7 @@ internal import Testing
     }
 
     @Test("A FIFO instead of the record is damage, and does not block the start")
-    func refusesFIFOs() async throws {
+    func rejectsFIFOs() async throws {
         try await files.fill(2)
         try files.remove(".latest")
         #expect(unsafe mkfifo(files.path + ".latest", 0o600) == 0)
@@ -213,7 +213,7 @@ internal import Testing
     // MARK: Modes
 
     @Test("All files have mode 0600, those of earlier versions too, in a directory of mode 0700")
-    func isPrivate() async throws {
+    func setsModes() async throws {
         func modes() throws -> Set<Int> {
             Set(
                 try FileManager.default.contentsOfDirectory(atPath: files.directory).map {
@@ -278,8 +278,8 @@ internal import Testing
     }
 
     @Test("A store that is damaged or has lost revisions is not copied")
-    func refusesToCopy() async throws {
-        _ = try await inflict(.older)
+    func rejectsCopyOfDamage() async throws {
+        _ = try await inject(.older)
         let copy = files.directory + "/copy.db"
         let error = #expect(throws: StoreError.self) {
             try StateBackup.copy("sqlite:\(files.path)", to: copy)

@@ -23,7 +23,7 @@ internal import Testing
     }
 
     /// Changes the database without the store.
-    private func meddle(_ sql: String) throws {
+    private func execute(_ sql: String) throws {
         try SQLiteDatabase(path: path).run(sql)
     }
 
@@ -59,7 +59,7 @@ internal import Testing
     @Test("Changed bytes are detected; earlier revisions can still be read")
     func checksBytes() async throws {
         try await fill()
-        try meddle("UPDATE revision SET bytes = x'00' WHERE revision = 4")
+        try execute("UPDATE revision SET bytes = x'00' WHERE revision = 4")
         #expect(await refusal().contains("the bytes of revision 4 are not what was written"))
         let store = try await open()
         #expect(try await store.read(after: nil).records.map(\.revision) == [1, 2, 3])
@@ -69,14 +69,14 @@ internal import Testing
     @Test("A missing revision is detected")
     func checksOrder() async throws {
         try await fill()
-        try meddle("DELETE FROM revision WHERE revision = 3")
+        try execute("DELETE FROM revision WHERE revision = 3")
         #expect(await refusal().contains("revision 3 is missing"))
     }
 
     @Test("A damaged file is rejected")
     func checksStructure() async throws {
         try await fill(200)
-        try meddle("PRAGMA wal_checkpoint(TRUNCATE)")
+        try execute("PRAGMA wal_checkpoint(TRUNCATE)")
         let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
         try file.seek(toOffset: 4_096 * 2)
         try file.write(contentsOf: Data(repeating: 0x5a, count: 4_096))
@@ -89,13 +89,13 @@ internal import Testing
     }
 
     @Test("Databases of other programs and of later versions are rejected unchanged")
-    func refusesOthers() async throws {
-        try meddle("CREATE TABLE mine (x)")
+    func rejectsOthers() async throws {
+        try execute("CREATE TABLE mine (x)")
         #expect(await refusal().contains("the database of another program"))
         try FileManager.default.removeItem(atPath: path)
         try? FileManager.default.removeItem(atPath: path + ".latest")
         try await fill()
-        try meddle("PRAGMA user_version = 99")
+        try execute("PRAGMA user_version = 99")
         #expect(await refusal().contains("a later version of weir (schema 99"))
     }
 
@@ -104,9 +104,9 @@ internal import Testing
         try await fill()
         // A database of the first schema version.
         try FileManager.default.removeItem(atPath: path + ".latest")
-        try meddle("DROP TABLE store")
-        try meddle("DROP TABLE checkpoint")
-        try meddle("PRAGMA user_version = 1")
+        try execute("DROP TABLE store")
+        try execute("DROP TABLE checkpoint")
+        try execute("PRAGMA user_version = 1")
         let store = try await open()
         try await store.probe()
         #expect(try await store.read(after: nil).latest == 5)
@@ -115,7 +115,7 @@ internal import Testing
     }
 
     @Test("A moved file is not written any more")
-    func noticesMoves() async throws {
+    func detectsMoves() async throws {
         try await fill()
         let store = try await open()
         try FileManager.default.moveItem(atPath: path, toPath: path + ".moved")
@@ -128,7 +128,7 @@ internal import Testing
     }
 
     @Test("A store with a deleted log rejects changes, and closing it saves its content")
-    func noticesDeletedLogs() async throws {
+    func detectsDeletedLogs() async throws {
         let store = try await open()
         try await store.append(.init(revision: 1, bytes: [1]))
         try FileManager.default.removeItem(atPath: path + "-wal")
@@ -150,10 +150,10 @@ internal import Testing
         try await store.checkpoint(.init(revision: 3, bytes: [3]))
         await store.close()
         try FileManager.default.removeItem(atPath: path + ".latest")
-        try meddle("ALTER TABLE checkpoint DROP COLUMN chain")
-        try meddle("ALTER TABLE store DROP COLUMN identity")
-        try meddle("ALTER TABLE store RENAME TO probe")
-        try meddle("PRAGMA user_version = 3")
+        try execute("ALTER TABLE checkpoint DROP COLUMN chain")
+        try execute("ALTER TABLE store DROP COLUMN identity")
+        try execute("ALTER TABLE store RENAME TO probe")
+        try execute("PRAGMA user_version = 3")
         for revision in 6...8 as ClosedRange<UInt64> {
             store = try await open()
             try await store.append(.init(revision: revision, bytes: [6]))
@@ -230,7 +230,7 @@ internal import Testing
     }
 
     @Test("A directory that cannot be written is rejected with the reason")
-    func refusesPlaces() async throws {
+    func rejectsPlaces() async throws {
         let file = folder.newFile()
         try Data().write(to: URL(fileURLWithPath: file))
         do throws(StoreError) {

@@ -88,7 +88,7 @@ internal import Testing
     }
 
     @Test("A checkpoint replaces the revisions before it", arguments: Kind.allCases)
-    func forgets(kind: Kind) async throws {
+    func discardsOldResults(kind: Kind) async throws {
         let place = try await place(kind)
         let store = try await place.open()
         for revision in 1...10 as ClosedRange<UInt64> { try await store.append(record(revision)) }
@@ -182,7 +182,7 @@ internal import Testing
     }
 
     @Test("Exactly one of many writers of a revision succeeds", arguments: Kind.allCases)
-    func hasOneWinner(kind: Kind) async throws {
+    func acceptsOneWriter(kind: Kind) async throws {
         let store = try await place(kind).open()
         for revision in 1...20 as ClosedRange<UInt64> {
             let winners = await withTaskGroup(of: String?.self) { group in
@@ -217,7 +217,7 @@ internal import Testing
     @Test(
         "A registered server is listed, and leads if it is alone",
         arguments: Kind.allCases)
-    func announces(kind: Kind) async throws {
+    func registers(kind: Kind) async throws {
         let store = try await place(kind).open()
         #expect(try await store.instances().isEmpty)
         try await store.announce(Array("one".utf8))
@@ -250,7 +250,7 @@ internal import Testing
                 "postgres://<masked>@a:1/weir?..."
             ),
         ])
-    func refusesWrongPlaces(text: String, part: String) {
+    func rejectsWrongPlaces(text: String, part: String) {
         do throws(StoreLocation.Invalid) {
             _ = try StoreLocation(text)
             Issue.record("'\(text)' was accepted")

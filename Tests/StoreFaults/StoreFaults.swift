@@ -48,7 +48,7 @@ enum StoreFaults {
         }
     }
 
-    /// - Returns: whether there were no errors.
+    /// - Returns: whether all trials succeeded.
     private static func run(_ trials: [Trial], in folder: String) async throws -> Bool {
         var table: [String: Int] = [:]
         var failures = 0

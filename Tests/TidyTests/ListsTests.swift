@@ -41,10 +41,10 @@ internal import Testing
     }
 
     @Test("Each @unchecked Sendable and each trapping operation states its invariant")
-    func explains() {
+    func statesInvariants() {
         for use in [Use.unchecked, .force] {
             for file in Repository.swift(in: ["Sources"]) where !file.isIn(Self.exempt) {
-                let findings = use.unexplained(in: file)
+                let findings = use.withoutInvariant(in: file)
                 #expect(findings.isEmpty, "\(findings.text)")
             }
         }
@@ -88,9 +88,10 @@ internal import Testing
             ("// Invariant: a is set.\nlet b = a!", true), ("// Because.\nlet b = a!", false),
             ("let b = a!", false), ("precondition(a, \"a is set\")", true),
             ("precondition(a)", false), ("// Invariant: x.\n\n\n\n\nlet b = a!", false),
+            ("let b = a!\n\n\n\n\n// Invariant: x.", false),
         ])
     func requiresInvariants(text: String, isExplained: Bool) {
         let file = Scanned("a.swift", Array(text.utf8), .swift)
-        #expect(Use.force.unexplained(in: file).isEmpty == isExplained)
+        #expect(Use.force.withoutInvariant(in: file).isEmpty == isExplained)
     }
 }

@@ -22,7 +22,8 @@ enum Repository {
     ]
     /// Parts of the paths of files that tools have written, or that other projects own.
     private static let excluded = [
-        "/Generated/", "_pb2", "_pb.rb", "_services_pb.rb", ".pb.go", "_grpc.pb.go", "/build/",
+        "/Generated/", ".weir.swift", "_pb2", "_pb.rb", "_services_pb.rb", ".pb.go", "_grpc.pb.go",
+        "/build/",
         "/Tests/Fuzz/Corpus/", "/CWeirProtos/", "/CHelloWorldProtos/", "/CEverything/",
         "/protos/etcd/", "/protos/google/", "/protos/grpc/", "/protos/helloworld/",
         "/node_modules/", "/__pycache__/", ".egg-info/",

@@ -14,10 +14,10 @@ internal import Testing
         Example(language: .swift, text: "a /* b */ c", code: "a         c", prose: "  /* b */  "),
         Example(language: .swift, text: #"f("b", c)"#, code: "f(   , c)", prose: #"  "b"    "#),
         Example(
-            language: .swift, text: #""a\(b("c"))d""#, code: #"  \(b(   )) "#,
-            prose: #""a     "c"  d""#),
+            language: .swift, text: #""a\(b("c"))d""#, code: #"  \(b(   ))  "#,
+            prose: #""a    "c"  d""#),
         Example(
-            language: .swift, text: ##"#"a\(b"#c"##, code: "         c", prose: ##"#"a\(b"# "##),
+            language: .swift, text: ##"#"a\(b"#c"##, code: "        c", prose: ##"#"a\(b"# "##),
         Example(language: .swift, text: #""\"" a"#, code: "     a", prose: #""\""  "#),
         Example(
             language: .swift, text: "\"\"\"\na\"b\n\"\"\" c", code: "   \n   \n    c",

@@ -72,14 +72,15 @@ enum Use: String, CaseIterable, Sendable {
     }
 
     /// Uses without a comment or a message that states the invariant.
-    func unexplained(in file: Scanned) -> [Finding] {
+    func withoutInvariant(in file: Scanned) -> [Finding] {
         lines(in: file).filter { line in
-            let above = file.prose[max(0, line - 5)..<line]
+            // The comment is above, or on one of the first lines of a type.
+            let comments = file.prose[max(0, line - 5)..<min(file.prose.count, line + 4)]
             let message = file.prose[line - 1..<min(file.prose.count, line + 3)]
             let hasMessage =
                 file.code[line - 1].contains("precondition")
                 || file.code[line - 1].contains("fatal")
-            return !above.contains { $0.contains("nvariant") }
+            return !comments.contains { $0.contains("nvariant") }
                 && !(hasMessage && message.contains { $0.contains("\"") })
         }
         .map {

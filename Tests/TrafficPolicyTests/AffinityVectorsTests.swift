@@ -21,8 +21,8 @@ internal import TrafficPolicy
             let choices: [Choice]
         }
         var comment =
-            "point = XXH64(key as UTF-8, XXH64(endpoint, 0)); an interval reaches from its start to "
-            + "the next one's, the last to 2^64; numbers are decimal text"
+            "point = XXH64(key as UTF-8, XXH64(endpoint, 0)); an interval reaches from its start "
+            + "to the next one's, the last to 2^64; numbers are decimal text"
         let cases: [Case]
     }
 

@@ -26,7 +26,7 @@ internal import Testing
     }
 
     @Test("When a replica is removed, only its keys move, and they return with it")
-    func movesOnlyWhatIsLost() {
+    func movesOnlyLostKeys() {
         let all = HashRing(Self.names)
         for gone in Self.names.indices {
             var rest = Self.names
@@ -54,7 +54,7 @@ internal import Testing
     }
 
     @Test("Without a usable replica, no replica owns a key")
-    func findsNobody() {
+    func findsNoOwner() {
         let ring = HashRing(Self.names)
         #expect(ring.owner(of: 5) { _ in false } == nil)
         #expect(HashRing([]).owner(of: 5) { _ in true } == nil)
@@ -63,7 +63,7 @@ internal import Testing
     @Test(
         "The load limit of a replica is a quarter above the average, and at least one request",
         arguments: [(0, 1, 2), (0, 4, 1), (3, 4, 2), (7, 4, 3), (99, 10, 13)])
-    func boundsLoad(inFlight: Int, replicas: Int, bound: Int) {
+    func limitsLoad(inFlight: Int, replicas: Int, bound: Int) {
         #expect(HashRing.loadBound(inFlight: inFlight, replicas: replicas) == bound)
     }
 }

@@ -26,7 +26,7 @@ struct PolicyNumbersTests {
     }
 
     @Test("Any two weights are rejected, or are a policy that covers the whole space")
-    func bearsWeights() {
+    func handlesWeights() {
         for first in Self.doubles {
             for second in Self.doubles {
                 let pairs = [(backend: "a", weight: first), (backend: "b", weight: second)]
@@ -44,7 +44,7 @@ struct PolicyNumbersTests {
     }
 
     @Test("Weights at the bounds of the tolerance cover the whole space, as given and as stored")
-    func bearsTolerance() throws {
+    func handlesTolerance() throws {
         for count in [1, 2, 3, 7, 1_000, 1_024] {
             for sum in [1, 1 - 0.99e-6, 1 + 0.99e-6, 1 - 0x1p-52, 1 + 0x1p-52] {
                 let even = (0..<count).map { (backend: "b\($0)", weight: sum / Double(count)) }
@@ -63,7 +63,7 @@ struct PolicyNumbersTests {
     }
 
     @Test("Any proportion of a shadow selects a share of the points from none to all")
-    func bearsProportions() throws {
+    func handlesProportions() throws {
         let map = AffinityMap(owner: "a")
         for proportion in Self.doubles {
             let policy = EndpointPolicy(
@@ -82,7 +82,7 @@ struct PolicyNumbersTests {
     @Test(
         "A map of the last generation can change and keeps its generation",
         arguments: [0, 1, .max - 1, .max] as [UInt64])
-    func bearsGenerations(generation: UInt64) throws {
+    func handlesGenerations(generation: UInt64) throws {
         for since in [0, generation, .max] {
             let holder = AffinityMap.Holder(owner: "a", since: since)
             let map = try #require(
@@ -101,7 +101,7 @@ struct PolicyNumbersTests {
     }
 
     @Test("A stored map covers the space in order, or is rejected")
-    func bearsFragments() {
+    func handlesFragments() {
         let starts: [UInt64] = [0, 1, 2, 1 << 63, .max - 1, .max]
         let holder = AffinityMap.Holder(owner: "a", since: 0)
         for first in starts {
@@ -120,7 +120,7 @@ struct PolicyNumbersTests {
     }
 
     @Test("A ring of no replicas or of one, and points at both ends")
-    func bearsRings() {
+    func handlesRings() {
         for count in [0, 1, 2, 1_000] {
             let ring = HashRing((0..<count).map { "10.0.0.\($0):1" })
             for point in [0, 1, 1 << 63, .max - 1, .max] as [UInt64] {
@@ -132,7 +132,7 @@ struct PolicyNumbersTests {
     }
 
     @Test("The load limit holds for any counts that fit in memory")
-    func bearsLoad() {
+    func handlesLoad() {
         for replicas in [0, 1, 2, 1_000, Int(Int32.max)] {
             for inFlight in [0, 1, 2, 1_000_000, Int(Int32.max), 1 << 40] {
                 let bound = HashRing.loadBound(inFlight: inFlight, replicas: replicas)

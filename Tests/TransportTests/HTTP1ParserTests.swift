@@ -129,7 +129,7 @@ internal import TrafficPolicy
             ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n", 400),
             ("POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n", 400),
         ])
-    func refuses(text: String, status: Int) {
+    func rejects(text: String, status: Int) {
         for size in [Int.max, 1, 3] {
             #expect(Self.read(Array(text.utf8), pieces: size) == ["\(status)"], "pieces of \(size)")
         }
@@ -154,7 +154,7 @@ internal import TrafficPolicy
             ("0\r\nx: " + String(repeating: "a", count: 2_000) + "\r\n\r\n", 431),
             ("0\r\n" + String(repeating: "x: a\r\n", count: 6) + "\r\n", 431),
         ] as [(String, Int?)])
-    func refusesChunks(text: String, status: Int?) {
+    func rejectsChunks(text: String, status: Int?) {
         let head = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
         for size in [Int.max, 1, 3] {
             let found = Self.read(Array((head + text).utf8), pieces: size).dropFirst()

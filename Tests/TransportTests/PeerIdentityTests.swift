@@ -40,7 +40,7 @@ internal import Transport
             "ada", "spiffe://prod/ada", "URI:spiffe://prod/ada", "ip:127.0.0.1", ":ada", "dns",
             "dns:",
         ])
-    func takesTypes(text: String) {
+    func acceptsTypes(text: String) {
         #expect(PeerIdentity(text) == nil)
     }
 

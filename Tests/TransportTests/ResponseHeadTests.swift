@@ -37,7 +37,7 @@ internal import Testing
             "", "x", "-1", "+1", "1234567890", "1 ", "0x1", "9223372036854775807",
             "18446744073709551615",
         ])
-    func refusesStatus(text: String) {
+    func rejectsStatus(text: String) {
         #expect(head(["grpc-status": text]).code == nil)
     }
 
@@ -49,7 +49,7 @@ internal import Testing
             (["0", "5"], nil, false), (["5", "x"], nil, false), (["x", "5"], nil, false),
             (["5", "0", "5"], nil, false), ([""], nil, false), ([], nil, false),
         ] as [([String], StatusCode?, Bool)])
-    func judgesStatus(values: [String], code: StatusCode?, isCanonical: Bool) {
+    func parsesStatus(values: [String], code: StatusCode?, isCanonical: Bool) {
         var block = HeaderBlock()
         for value in values {
             block.append("grpc-status", value, known: KnownHeader.grpcStatus.rawValue)
@@ -77,7 +77,7 @@ internal import Testing
             ("404", "text/html", .unimplemented), ("200", "text/html", .unknown),
             ("401", "application/json", .unauthenticated),
         ])
-    func refusesOthers(status: String, type: String, code: StatusCode) {
+    func rejectsOthers(status: String, type: String, code: StatusCode) {
         let error = head([":status": status, "content-type": type]).refusal("the server")
         #expect(error?.code == code)
         #expect(error?.message.contains(status) == true)

@@ -137,7 +137,7 @@ internal import Testing
     }
 
     @Test("Only a regular file is read, and other files do not block the reader")
-    func takesRegularFiles() throws {
+    func acceptsRegularFiles() throws {
         let folder = try Folder()
         #expect(unsafe mkfifo("\(folder.path)/fifo", 0o600) == 0)
         for path in ["\(folder.path)/fifo", folder.path, "/dev/zero", "/dev/null", "/"] {

@@ -37,7 +37,7 @@ internal import Testing
     @Test(
         "One replica can always be ejected, more only up to the share",
         arguments: [(0, 1, true), (0, 10, true), (1, 2, false), (1, 4, true), (2, 4, false)])
-    func boundsEjections(ejected: Int, replicas: Int, allowed: Bool) {
+    func limitsEjections(ejected: Int, replicas: Int, allowed: Bool) {
         #expect(
             OutlierDetection().allowsEjection(ejected: ejected, replicas: replicas) == allowed)
     }
@@ -47,13 +47,13 @@ internal import Testing
         arguments: [
             (50, 50, true), (43, 50, true), (42, 50, false), (49, 49, false), (0, 100, false),
         ])
-    func judgesShares(failures: Int, requests: Int, isOutlier: Bool) {
+    func comparesShares(failures: Int, requests: Int, isOutlier: Bool) {
         #expect(
             OutlierDetection().isOutlier(failures: failures, requests: requests) == isOutlier)
     }
 
     @Test("A share of zero disables the detection by share")
-    func switchesOff() {
+    func zeroDisablesShare() {
         var settings = OutlierDetection()
         settings.failureShare = 0
         #expect(!settings.isOutlier(failures: 100, requests: 100))

@@ -22,7 +22,7 @@ internal import Testing
     }
 
     @Test("A line without a line end is split at the bound")
-    func boundsLines() {
+    func limitsLines() {
         let long = String(repeating: "x", count: OutputLines.maxLineBytes + 1)
         #expect(lines(of: [long]).map(\.count) == [OutputLines.maxLineBytes, 1])
     }

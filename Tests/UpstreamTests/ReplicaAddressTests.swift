@@ -25,7 +25,7 @@ internal import Testing
             "a..b:80", ".:80", "a..:80", ".a:80", "unix:relative", "unix:", "http://host:80",
             "[host]:80",
         ])
-    func refuses(text: String) {
+    func rejects(text: String) {
         let error = #expect(throws: ReplicaAddress.Invalid.self) { try ReplicaAddress(text) }
         #expect(error?.description.contains(text) == true)
     }
@@ -44,7 +44,7 @@ internal import Testing
     }
 
     @Test("A socket's path may have 107 bytes and no more")
-    func boundsPaths() throws {
+    func limitsPaths() throws {
         let longest = "/" + String(repeating: "x", count: 106)
         #expect(try ReplicaAddress("unix:" + longest) == .unix(longest))
         #expect(throws: ReplicaAddress.Invalid.self) { try ReplicaAddress("unix:\(longest)x") }

@@ -18,7 +18,7 @@ internal import Testing
     }
 
     @Test("Each request adds a fifth of a retry")
-    func earnsByRequests() {
+    func refillsByRequests() {
         var budget = RetryBudget(share: 0.2, perSecond: 0, now: 0)
         let before = taken(&budget, at: 0)
         for _ in 0..<11 { budget.requestBegan() }
@@ -27,7 +27,7 @@ internal import Testing
     }
 
     @Test("Time adds at most the retries of one second")
-    func earnsByTime() {
+    func refillsByTime() {
         var budget = RetryBudget(share: 0, perSecond: 2, now: 0)
         let second: UInt64 = 1_000_000_000
         let counts = [0, second / 2, 100 * second].map { taken(&budget, at: $0) }

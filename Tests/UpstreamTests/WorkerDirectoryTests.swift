@@ -29,7 +29,7 @@ internal import Testing
             ), (["RUNTIME_DIRECTORY": ""], ["TMPDIR=/tmp"]),
             (["RUNTIME_DIRECTORY": "run"], ["TMPDIR=/tmp"]),
         ] as [([String: String], [String])])
-    func findsPlaces(environment: [String: String], places: [String]) {
+    func listsDirectories(environment: [String: String], places: [String]) {
         let found = WorkerDirectory.places(environment).map { "\($0.variable)=\($0.path)" }
         #expect(found == places)
     }

@@ -11,7 +11,7 @@ internal import Testing
     }
 
     @Test("A worker that ends on SIGTERM receives only that, and its group SIGKILL at its end")
-    func endsWhenAsked() {
+    func endsOnSIGTERM() {
         var ending = WorkerEnding()
         #expect(ending.stop(at: Self.at(0), grace: Self.grace) == .terminate)
         #expect(ending.overdue == .terminate)
@@ -63,7 +63,7 @@ internal import Testing
     }
 
     @Test("A crashed worker that was alone in its group ends at once")
-    func crashesAlone() {
+    func endsAtOnceAfterCrash() {
         var ending = WorkerEnding()
         #expect(ending.workerEnded(at: Self.at(0), grace: Self.grace, othersLive: false) == .kill)
         #expect(ending.tick(at: Self.at(0), othersLive: false) == .finish)
@@ -89,7 +89,7 @@ internal import Testing
     @Test(
         "Text that is not a process's state is rejected",
         arguments: ["", "7", "7 (sh)", "7 (sh) S 1", "7 (sh) S 1 x", "7 (sh) SS 1 7", "7 sh S 1 7"])
-    func refuses(stat: String) {
+    func rejects(stat: String) {
         #expect(ProcessGroup.Member(stat: stat) == nil)
     }
 }

@@ -9,7 +9,7 @@ internal import Testing
             "WEIR_TOKEN", "WEIR_ETCD_PASSWORD", "WEIR_ADMIN_TLS_KEY", "WEIR_", "NOTIFY_SOCKET",
             "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID",
         ])
-    func withholds(name: String) {
+    func removesVariable(name: String) {
         #expect(WorkerEnvironment.withholds(name))
         let changes = WorkerEnvironment.changes(to: [name], socket: "/s", settings: [:])
         #expect(changes == [name: nil, "WEIR_WORKER_SOCKET": "/s"])
@@ -18,14 +18,14 @@ internal import Testing
     @Test(
         "Other variables are inherited",
         arguments: ["PATH", "HOME", "TMPDIR", "weir_token", "MY_WEIR_TOKEN", "WEIRD", "LISTEN", ""])
-    func inherits(name: String) {
+    func inheritsVariable(name: String) {
         #expect(!WorkerEnvironment.withholds(name))
         let changes = WorkerEnvironment.changes(to: [name], socket: "/s", settings: [:])
         #expect(changes == ["WEIR_WORKER_SOCKET": "/s"])
     }
 
     @Test("Variables of the backend take precedence, except over the socket")
-    func takesSettings() {
+    func prefersBackendVariables() {
         let changes = WorkerEnvironment.changes(
             to: ["WEIR_TOKEN", "PATH"], socket: "/s",
             settings: ["WEIR_TOKEN": "mine", "A": "", "WEIR_WORKER_SOCKET": "/other"])

@@ -15,7 +15,7 @@ internal import Testing
     }
 
     @Test("A burst of lines and bytes is admitted at once")
-    func bursts() {
+    func admitsBursts() {
         #expect(admitted(bytes: 1, count: 2_000) { _ in 0 } == 1_000)
         #expect(admitted(bytes: 4_096, count: 2_000) { _ in 0 } == 64)
         #expect(admitted(bytes: 256 << 10, count: 2) { _ in 0 } == 1)
@@ -32,7 +32,7 @@ internal import Testing
     }
 
     @Test("A worker with little output is never limited, even if the clock is set back")
-    func quiet() {
+    func admitsLittleOutput() {
         #expect(admitted(bytes: 300, count: 10_000) { UInt64($0) * Self.second / 100 } == 10_000)
         #expect(admitted(bytes: 1, count: 100) { $0 % 2 == 0 ? .max : 0 } == 100)
     }
@@ -110,7 +110,7 @@ internal import Testing
     }
 
     @Test("The number of omitted lines is logged even if the worker then writes nothing")
-    func notesOmissions() async throws {
+    func logsOmissions() async throws {
         let recorder = Recorder()
         let output = WorkerOutput(log: recorder.log)
         _ = output.append(Array(String(repeating: "x\n", count: 1_500).utf8))

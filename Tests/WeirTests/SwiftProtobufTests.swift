@@ -17,7 +17,7 @@ internal import WeirSwiftProtobuf
     }
 
     @Test("Malformed bytes are rejected with the message's name")
-    func refuses() {
+    func rejects() {
         let error = #expect(throws: MessageError.self) {
             try Proto<SwiftProtobuf.Google_Protobuf_Timestamp>(serializedBytes: [8])
         }

@@ -241,7 +241,7 @@ internal import WeirSwiftProtobuf
     }
 
     @Test("Rejected changes have a code and an error with the correct form")
-    func explainsRefusals() async throws {
+    func explainsRejections() async throws {
         try await withServer(Greeters.all) { server, _, _ in
             await #expect(throws: RPCError.self) {
                 try await server.createEndpoint("e", route: "nonsense", backend: "greeter-v1")

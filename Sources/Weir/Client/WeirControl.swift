@@ -115,7 +115,7 @@ public final class WeirControl: Sendable {
 
     // MARK: Backends
 
-    /// Adds a backend of gRPC servers that run by themselves. An address is `HOST:PORT`,
+    /// Adds an upstream backend: gRPC servers that Weir does not start. An address is `HOST:PORT`,
     /// `[IPV6]:PORT` or `unix:/PATH`.
     @discardableResult
     public func createBackend(
@@ -125,8 +125,8 @@ public final class WeirControl: Sendable {
             .init(name: name, kind: .upstream(.init(addresses: addresses))), options)
     }
 
-    /// Adds a backend of processes that Weir runs. A command is a program and its arguments; it
-    /// serves gRPC on the Unix socket that its environment variable `WEIR_WORKER_SOCKET` names.
+    /// Adds a worker backend: processes that Weir starts. A command is a program and its arguments;
+    /// it serves gRPC on the Unix socket that its environment variable `WEIR_WORKER_SOCKET` names.
     @discardableResult
     public func createBackend(
         _ name: String, worker command: [String], replicas: Int = 1,
@@ -168,9 +168,9 @@ public final class WeirControl: Sendable {
 
     // MARK: Endpoints
 
-    /// Adds an endpoint that sends all requests to one backend. A route is a method
+    /// Adds an endpoint that routes all requests to one backend. A route is a method
     /// `/pkg.Service/Method`, a service `/pkg.Service/`, a plain path for HTTP, or nil for an
-    /// endpoint that only handles reach.
+    /// endpoint that clients call only by name.
     @discardableResult
     public func createEndpoint(
         _ name: String, route: String? = nil, backend: String,
@@ -258,8 +258,8 @@ public final class WeirControl: Sendable {
         return reply.backends.map(BackendStats.init)
     }
 
-    /// Which backend a request gets, and why, in words. The path is that of a request, or the name
-    /// of an endpoint.
+    /// The backend of a request, and an explanation. The path is that of a request, or the name of
+    /// an endpoint.
     public func explain(_ path: String, shardKey: String = "") async throws -> Explanation {
         let isPath = path.contains("/")
         let reply: Weir_Admin_V1_ExplainRouteResponse = try await ask(

@@ -9,8 +9,8 @@ public struct SecuritySettings: Sendable {
     public var dataTLS: ServerTLS?
     /// TLS on the admin port; nil for plaintext.
     public var adminTLS: ServerTLS?
-    /// The file that lists who may do what on the admin port; <doc:Security> describes its form.
-    /// Without one, every caller may do everything.
+    /// The access file of the admin port, which lists credentials and roles; see <doc:Security>.
+    /// Without one, every client has the role admin.
     public var accessFile: String?
     /// Host names that the admin port accepts over plain HTTP, in addition to IP addresses, names
     /// without a dot, the host of the admin address and the name of this machine. The server

@@ -83,8 +83,8 @@ public final class WeirServer: Sendable {
     private let notifier: ServiceNotifier
     private let following = Mutex<Task<Void, Never>?>(nil)
 
-    /// A server that can route to some Swift code; each of `backends` becomes a backend of its own
-    /// name.
+    /// Creates a server that can route to handlers; each of `backends` becomes a backend under its
+    /// own name.
     public init(_ configuration: Configuration = Configuration(), backends: [HandlerBackend]) {
         self.configuration = configuration
         security = Security(configuration.security)
@@ -315,7 +315,7 @@ public final class WeirServer: Sendable {
 
     // MARK: Control
 
-    /// Adds an endpoint that sends all requests to one backend. A route is a method
+    /// Adds an endpoint that routes all requests to one backend. A route is a method
     /// `/pkg.Service/Method` or a service `/pkg.Service/`.
     public func createEndpoint(
         _ name: String, route: String, backend: String
@@ -325,7 +325,7 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Adds a backend of gRPC servers that run by themselves, without TLS. An address is
+    /// Adds an upstream backend: gRPC servers that Weir does not start, without TLS. An address is
     /// `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`.
     public func createBackend(_ name: String, upstream addresses: [String]) async throws(RPCError) {
         try await refusals {
@@ -333,9 +333,9 @@ public final class WeirServer: Sendable {
         }
     }
 
-    /// Adds a backend of processes that this program starts, watches and restarts. A command is a
-    /// program and its arguments; it serves gRPC on the Unix socket that its environment variable
-    /// `WEIR_WORKER_SOCKET` names.
+    /// Adds a worker backend: processes that this program starts, monitors and restarts. A command
+    /// is a program and its arguments; it serves gRPC on the Unix socket that its environment
+    /// variable `WEIR_WORKER_SOCKET` names.
     public func createBackend(
         _ name: String, worker command: [String], replicas: Int = 1
     ) async throws(RPCError) {

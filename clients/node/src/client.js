@@ -31,13 +31,13 @@ function thisUser() {
 /** The data address of the server, as reachable from here. */
 async function learnDataAddress(admin, address) {
   const { instances } = await unary(admin, "ListInstances", {});
-  const told = instances.find((instance) => instance.answering)?.dataAddress;
-  if (!told) throw new Error("the server does not report its data address");
-  const colon = told.lastIndexOf(":");
-  const host = told.slice(0, colon);
+  const reported = instances.find((instance) => instance.answering)?.dataAddress;
+  if (!reported) throw new Error("the server does not report its data address");
+  const colon = reported.lastIndexOf(":");
+  const host = reported.slice(0, colon);
   // The server listens on all addresses, so the admin port's host also works.
   const everywhere = host === "0.0.0.0" || host === "[::]";
-  return (everywhere ? address.slice(0, address.lastIndexOf(":")) : host) + told.slice(colon);
+  return (everywhere ? address.slice(0, address.lastIndexOf(":")) : host) + reported.slice(colon);
 }
 
 /**

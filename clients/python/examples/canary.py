@@ -1,4 +1,4 @@
-"""Routes one request in a hundred to a new version, then to a second one, and promotes the better."""
+"""Routes one request in a hundred to a new version and to a second one; promotes the better."""
 
 from models import MyClass, MyNewClass, connect, show, who_answers
 
