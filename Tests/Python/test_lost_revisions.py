@@ -116,7 +116,8 @@ def test_a_backup_of_a_running_server_starts_another(servers, tmp_path):
     second = servers("--demo", "--store", f"sqlite:{copy}")
     assert "greeter-v2=0.5" in tool(second, "history", "--limit", 1).stdout
     standard = state("backup", "-", "--state-dir", tmp_path / "a", check=False)
-    assert standard.returncode == 64 and "a backup requires the path of a new file" in standard.stderr
+    assert standard.returncode == 64
+    assert "a backup requires the path of a new file" in standard.stderr
     missing = state("backup", tmp_path / "none.db", "--state-dir", tmp_path / "b", check=False)
     assert missing.returncode == 1 and not (tmp_path / "b").exists()
     assert not (tmp_path / "none.db").exists()
