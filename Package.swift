@@ -15,8 +15,8 @@ let settings: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -175,20 +175,23 @@ let package = Package(
         tests("MessagesTests", ["Messages", "MessageYAML", "CEverything", "CProtobufC"]),
         tests(
             "TransportTests",
-            ["Transport", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix]),
+            [
+                "Transport", "TestSupport", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore,
+                nioPosix,
+            ]),
         tests(
             "UpstreamTests",
             [
                 "Upstream", "Transport", "TestSupport", "HTTP2Session", "GRPCWire", "Messages",
-                nioCore,
-                nioEmbedded, logging,
+                nioCore, nioEmbedded, nioPosix, logging,
             ]),
         tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "TrafficPolicy", "GRPCWire",
-                "HTTP2Session", "Messages", nioCore, nioPosix,
+                "Serving", "Upstream", "Transport", "Observability", "TestSupport",
+                "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
+                nioPosix,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
         tests(

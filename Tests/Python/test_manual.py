@@ -43,7 +43,7 @@ def spans(path):
 
 def shape(text):
     """A text without what differs from run to run: figures, their units, widths and bars."""
-    text = re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?( (us|ms|s|%))?|(?<= )-(?= |$)", "N", text)
+    text = re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?( (us|ms|s|%))?|(?<= )-(?=\s|$)", "N", text)
     text = re.sub(r"[+-]N", "N", re.sub(r"[█·]+", "=", text))
     lines = [re.sub(r"\s+", " ", line).strip() for line in text.strip().splitlines()]
     return [line for line in lines if line]
