@@ -2,6 +2,7 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Observability
 internal import TrafficPolicy
+internal import Upstream
 
 /// A path with everything that deciding needs, looked up once. Confined to its loop.
 final class ResolvedPath {
@@ -82,10 +83,15 @@ final class ResolvedPath {
     /// The mirror of a call for which shadows were sampled; nil if no copy is made.
     func mirror(_ call: ServerCall, _ choice: Choice, in shadowLoop: ShadowLoop) -> Mirror? {
         guard choice.isCopied else { return nil }
-        let sampled = shadows.indices.filter { choice.isSampled($0) }.map { shadows[$0] }
-        let noise = noise.map {
-            Mirror.Noise(target: $0.targets[choice.index], threshold: $0.threshold)
+        let mirror = Mirror(of: call, in: shadowLoop)
+        for index in shadows.indices where choice.isSampled(index) {
+            mirror.add(shadows[index], primary: call.target)
         }
-        return Mirror(of: call, to: sampled, noise, in: shadowLoop)
+        guard mirror.hasCopies else { return nil }
+        if let noise, shadowLoop.loop.context.random.next() < noise.threshold {
+            mirror.copy(to: noise.targets[choice.index])
+        }
+        mirror.enqueue()
+        return mirror
     }
 }

@@ -18,13 +18,6 @@ internal import Upstream
 /// The call itself never waits for a mirror. Bytes are held once, by all copies together. Confined
 /// to its loop.
 final class Mirror: CallTap {
-    /// A second copy to the backend that answers the call.
-    struct Noise {
-        let target: ShadowTarget
-        /// As a bound on random numbers: the share of calls that get one.
-        let threshold: UInt64
-    }
-
     let shadows: ShadowLoop
     /// The client.
     let peer: Peer
@@ -44,26 +37,19 @@ final class Mirror: CallTap {
     /// The caller has hung up: there is no whole answer to compare with.
     private(set) var isAbandoned = false
 
-    /// A mirror for a call; nil if no copy may be made.
-    ///
-    /// - Parameter targets: the shadows that were sampled for it.
-    init?(
-        of call: ServerCall, to targets: [ShadowTarget], _ noise: Noise?, in shadows: ShadowLoop
-    ) {
+    /// A mirror without copies.
+    init(of call: ServerCall, in shadows: ShadowLoop) {
         self.shadows = shadows
         peer = call.peer
         headers = call.requestHeaders
         method = call.target.key.method
         due = call.due
-        for target in targets { add(target, primary: call.target) }
-        guard !copies.isEmpty else { return nil }
-        if let noise, shadows.loop.context.random.next() < noise.threshold {
-            copy(to: noise.target)
-        }
-        enqueue()
     }
 
-    private func add(_ shadow: ShadowTarget, primary: Target) {
+    var hasCopies: Bool { !copies.isEmpty }
+
+    /// Adds a copy to a shadow that was sampled for the call, if one may be made.
+    func add(_ shadow: ShadowTarget, primary: Target) {
         shadow.tally.figures.select()
         if shadow.destination.target.key.backend == primary.key.backend, !shadow.shadow.includesOwn
         {
@@ -75,7 +61,8 @@ final class Mirror: CallTap {
         copy(to: shadow)
     }
 
-    private func copy(to shadow: ShadowTarget) {
+    /// Adds a copy, unless the shadow has too many in flight.
+    func copy(to shadow: ShadowTarget) {
         guard shadow.shadow.account.begin(limit: shadow.shadow.limits.maxRequestsInFlight) else {
             return shadow.tally.figures.drop(.inFlight)
         }
@@ -121,7 +108,8 @@ final class Mirror: CallTap {
 
     // MARK: The copies
 
-    private func enqueue() {
+    /// Has the copies take what has arrived when it is their turn.
+    func enqueue() {
         guard !isQueued else { return }
         isQueued = true
         shadows.queue.add(self)
