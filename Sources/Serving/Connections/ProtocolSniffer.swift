@@ -69,8 +69,7 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
                     HTTP1Connection(connections, port: port, openedAt: openedAt))
             } else {
                 let connection = ServerConnection(connections, port: port, openedAt: openedAt)
-                connection.http2.setOwner(connection)
-                try pipeline.addHandler(connection.http2)
+                try connection.http2.join(pipeline, owner: connection)
             }
         } catch {
             return context.close(promise: nil)

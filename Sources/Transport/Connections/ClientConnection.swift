@@ -142,8 +142,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
                             NIOSSLClientHandler(
                                 context: tls.context, serverHostname: tls.serverName))
                     }
-                    connection.http2.setOwner(connection)
-                    try pipeline.addHandler(connection.http2)
+                    try connection.http2.join(pipeline, owner: connection)
                 }
             }
         // NIO's bootstrap sets TCP_NODELAY on TCP sockets.

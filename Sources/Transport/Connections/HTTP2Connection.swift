@@ -62,8 +62,18 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
             knownNames: KnownHeader.names)
     }
 
-    /// Sets who handles the events. Call it before the connection joins a pipeline.
-    package func setOwner(_ owner: any HTTP2ConnectionOwner) { self.owner = owner }
+    /// Joins the pipeline of a socket. The owner is retained until the socket is closed.
+    package func join(
+        _ pipeline: ChannelPipeline.SynchronousOperations, owner: any HTTP2ConnectionOwner
+    ) throws {
+        self.owner = owner
+        do {
+            try pipeline.addHandler(self)
+        } catch {
+            self.owner = nil
+            throw error
+        }
+    }
 
     // MARK: The channel
 
