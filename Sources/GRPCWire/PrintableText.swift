@@ -42,5 +42,6 @@ extension String {
     package var quotedPath: String { "'\(printable(limit: 1_000))'" }
 
     /// What is shown in place of a secret.
+    /// In a change of a backend it stands for the value that the backend has.
     package static let masked = "<masked>"
 }

@@ -13,8 +13,6 @@ enum SecretValues: Sendable {
 
 /// What takes the place of secrets in answers.
 package enum SecretMask {
-    /// In place of a value. In a change it stands for the value that the backend has.
-    package static let placeholder = String.masked
     /// In place of a value that is not what it was, where two states are compared.
     static let changed = "<masked, changed>"
 
@@ -22,7 +20,7 @@ package enum SecretMask {
     package static func count(in configuration: Weir_Admin_V1_Configuration) -> Int {
         configuration.backends.reduce(0) { count, backend in
             guard case .worker(let worker) = backend.kind else { return count }
-            return count + worker.environment.values.count { $0 == placeholder }
+            return count + worker.environment.values.count { $0 == .masked }
         }
     }
 }
@@ -38,7 +36,7 @@ extension Weir_Admin_V1_Backend {
         }
     }
 
-    mutating func mask() { environment = environment.mapValues { _ in SecretMask.placeholder } }
+    mutating func mask() { environment = environment.mapValues { _ in String.masked } }
 
     /// Masks a backend and its later form, so that a changed value shows as changed.
     static func mask(_ before: inout Self, _ after: inout Self) {
@@ -46,7 +44,7 @@ extension Weir_Admin_V1_Backend {
         after.environment = Dictionary(
             uniqueKeysWithValues: after.environment.map { name, value in
                 let isChanged = old[name].map { $0 != value } ?? false
-                return (name, isChanged ? SecretMask.changed : SecretMask.placeholder)
+                return (name, isChanged ? SecretMask.changed : String.masked)
             })
         before.mask()
     }
@@ -61,7 +59,7 @@ extension ControlState.Backend {
         var known: [String: String] = [:]
         if case .worker(let other) = stored?.kind { known = other.environment }
         for (name, value) in spec.environment.sorted(by: { $0.key < $1.key })
-        where value == SecretMask.placeholder {
+        where value == String.masked {
             guard let secret = known[name] else {
                 throw .invalid(
                     "backend.worker.environment[\"\(name)\"]",
