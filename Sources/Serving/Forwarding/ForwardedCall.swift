@@ -40,7 +40,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     private var requestEnded = false
     private var request = ReplayBuffer()
     /// Attempts that a replica may have seen.
-    private var attempts = 0
+    private(set) var attempts = 0
     private var transparentRetries = 0
     /// Request bytes for which the client has got no credit.
     private var owedToClient = 0
@@ -186,61 +186,6 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
             lease.connection.finish(upstream)
         } else {
             creditClient(lease, upstream)
-        }
-    }
-
-    /// Not passed on: this hop's own headers, those that Weir writes itself, and those that callers
-    /// must not set.
-    private static let written: [KnownHeader] =
-        KnownHeader.hopByHop + [
-            .method, .scheme, .te, .timeout, .shadow, .backend, .previousAttempts, .forwardedFor,
-        ]
-    private static let notForwarded = KnownHeader.set(written)
-    private static let notForwardedWithAuthority = KnownHeader.set(written + [.authority])
-
-    private func requestHeaders(_ pool: BackendPool) -> HeaderParts {
-        let client = requestHeaders
-        let last = addedHeaders(client, pool)
-        if pool.options.authority.isEmpty, client.first(.authority) != nil {
-            return HeaderParts(
-                pool.requestPrefix, passing: client, except: Self.notForwarded, last)
-        }
-        var prefix = pool.requestPrefix
-        let host = client.first(.host).map { client.text($0) } ?? "weir"
-        prefix.append(
-            ":authority", pool.options.authority.isEmpty ? host : pool.options.authority)
-        return HeaderParts(
-            prefix, passing: client, except: Self.notForwardedWithAuthority, last)
-    }
-
-    /// The headers that Weir writes itself.
-    private func addedHeaders(_ client: HeaderBlock, _ pool: BackendPool) -> HeaderBlock {
-        var headers = pool.requestSuffix
-        if isShadow { headers.append(KnownHeader.shadow.name, "1") }
-        if let left = timeLeft { headers.append("grpc-timeout", Timeout.format(nanoseconds: left)) }
-        let before =
-            client.first(.previousAttempts).flatMap { DecimalNumber.parse(client.bytes[$0.value]) }
-            ?? 0
-        if before + attempts > 1 {
-            headers.append("grpc-previous-rpc-attempts", "\(before + attempts - 1)")
-        }
-        if pool.options.addsForwardedFor || client.first(.forwardedFor) != nil {
-            appendForwardedFor(client, pool, to: &headers)
-        }
-        return headers
-    }
-
-    /// Passes `x-forwarded-for` on, with the caller's address behind it if so configured.
-    private func appendForwardedFor(
-        _ client: HeaderBlock, _ pool: BackendPool, to headers: inout HeaderBlock
-    ) {
-        var addresses = client.fields.filter { $0.known == KnownHeader.forwardedFor.rawValue }
-            .map { client.text($0) }
-        if pool.options.addsForwardedFor, let address = peer.ipAddress {
-            addresses.append(address)
-        }
-        if !addresses.isEmpty {
-            headers.append("x-forwarded-for", addresses.joined(separator: ", "))
         }
     }
 }

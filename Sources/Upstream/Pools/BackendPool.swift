@@ -2,7 +2,7 @@ package import GRPCWire
 package import HTTP2Session
 internal import Logging
 internal import NIOCore
-package import Observability
+internal import Observability
 internal import Synchronization
 internal import TrafficPolicy
 package import Transport
@@ -41,28 +41,28 @@ package final class BackendPool: @unchecked Sendable {
         case refuse(RPCError)
     }
 
-    package let loop: LoopContext
-    package let set: ReplicaSet
+    let loop: LoopContext
+    let set: ReplicaSet
     package private(set) var options: BackendOptions
     private var tls: LoadedTLS?
     /// The first pseudo-headers of every request.
     package private(set) var requestPrefix = HeaderBlock()
     /// The last headers of every request.
     package let requestSuffix: HeaderBlock
-    package private(set) var figures = PoolFigures()
+    private(set) var figures = PoolFigures()
     private var budget: RetryBudget
-    private var ring: HashRing?
+    private(set) var ring: HashRing?
     private var isResolving = true
-    private var members: [LoopReplica] = []
+    private(set) var members: [LoopReplica] = []
     /// The members that requests may go to, by index.
-    private var candidates: [Int] = []
-    private var isCandidate: [Bool] = []
+    private(set) var candidates: [Int] = []
+    private(set) var isCandidate: [Bool] = []
     private var line = WaitingLine<any PoolRequest>()
     private var lineTimer: Scheduled<Void>?
     private var isPumping = false
     private var monitor: ReplicaMonitor?
 
-    package init(_ loop: LoopContext, _ set: ReplicaSet) {
+    init(_ loop: LoopContext, _ set: ReplicaSet) {
         self.loop = loop
         self.set = set
         requestSuffix = HeaderBlock(["te": "trailers", KnownHeader.via.name: loop.viaMark.value])
@@ -73,7 +73,7 @@ package final class BackendPool: @unchecked Sendable {
     }
 
     /// Begins to connect.
-    package func open() {
+    func open() {
         if set.register(self) { monitor = ReplicaMonitor(self) }
         refresh()
         monitor?.start()
@@ -96,7 +96,7 @@ package final class BackendPool: @unchecked Sendable {
         lineTimer?.cancel()
     }
 
-    package var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+    var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
 
     /// A random number from 0 to 1.
     package func randomShare() -> Double { Double.random(in: 0..<1, using: &loop.random) }
@@ -154,8 +154,6 @@ package final class BackendPool: @unchecked Sendable {
         candidates = admitted.isEmpty ? ready : admitted
         isCandidate = members.indices.map { candidates.contains($0) }
     }
-
-    var allMembers: [LoopReplica] { members }
 
     /// How to connect to a replica.
     func connectionOptions(for replica: Replica) -> ClientConnection.Options {
@@ -281,64 +279,6 @@ package final class BackendPool: @unchecked Sendable {
                 .unavailable, "backend '\(set.name)' has no usable replica: \(set.problem)"))
     }
 
-    // MARK: The choice
-
-    private func choose(_ request: any PoolRequest) -> Lease? {
-        if let ring, let point = request.replicaPoint {
-            let total = set.inFlight.load(ordering: .relaxed)
-            let bound = HashRing.loadBound(inFlight: total, replicas: candidates.count)
-            let owner = ring.owner(of: point) { index in
-                index < members.count && isCandidate[index]
-                    && members[index].replica.requestsInFlight < bound
-                    && members[index].replica !== request.failedReplica
-            }
-            if let owner, let lease = lease(owner) { return lease }
-        } else if let lease = lease(lessLoaded(avoiding: request.failedReplica)) {
-            return lease
-        }
-        // Rare: that one is full, or was tried before.
-        let byLoad = candidates.sorted {
-            members[$0].replica.requestsInFlight < members[$1].replica.requestsInFlight
-        }
-        for index in byLoad where members[index].replica !== request.failedReplica {
-            if let lease = lease(index) { return lease }
-        }
-        // The one that failed before is better than none.
-        return byLoad.lazy.compactMap { self.lease($0) }.first
-    }
-
-    /// The one with fewer requests of two random candidates (Mitzenmacher, "The Power of Two
-    /// Choices in Randomized Load Balancing", 2001).
-    private func lessLoaded(avoiding failed: Replica?) -> Int {
-        let count = UInt32(candidates.count)
-        guard count > 1 else { return candidates[0] }
-        let draw = loop.random.next()
-        let first = Self.scaled(UInt32(truncatingIfNeeded: draw), count)
-        var second = Self.scaled(UInt32(truncatingIfNeeded: draw >> 32), count - 1)
-        if second >= first { second += 1 }
-        let (left, right) = (candidates[Int(first)], candidates[Int(second)])
-        if members[left].replica === failed { return right }
-        if members[right].replica === failed { return left }
-        return members[left].replica.requestsInFlight <= members[right].replica.requestsInFlight
-            ? left : right
-    }
-
-    /// A random number below `bound` out of 32 random bits.
-    private static func scaled(_ bits: UInt32, _ bound: UInt32) -> UInt32 {
-        UInt32(truncatingIfNeeded: (UInt64(bits) &* UInt64(bound)) >> 32)
-    }
-
-    private func lease(_ index: Int) -> Lease? {
-        let member = members[index]
-        let time = now
-        guard let connection = member.connectionWithRoom(), member.reserve(at: time) else {
-            return nil
-        }
-        member.figures.started += 1
-        member.figures.inFlight += 1
-        return Lease(member: member, connection: connection, startedAt: time)
-    }
-
     // MARK: Waiting
 
     private func wait(_ request: any PoolRequest) {
@@ -364,7 +304,7 @@ package final class BackendPool: @unchecked Sendable {
     }
 
     /// Lets requests that wait go on, as far as there is room for them.
-    package func pump() {
+    func pump() {
         guard !line.isEmpty, !isPumping else { return }
         isPumping = true
         defer { isPumping = false }

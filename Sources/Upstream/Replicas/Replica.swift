@@ -1,5 +1,5 @@
 package import NIOCore
-package import Synchronization
+internal import Synchronization
 
 internal import struct FoundationEssentials.Date
 
@@ -9,7 +9,7 @@ internal import struct FoundationEssentials.Date
 /// fails, by a health check, or by an ejection.
 package final class Replica: Sendable {
     /// What health checks have found.
-    package enum Verdict: UInt8, AtomicRepresentable { case unknown, serving, notServing }
+    enum Verdict: UInt8, AtomicRepresentable { case unknown, serving, notServing }
 
     /// What is rarely changed.
     struct Detail {
@@ -24,12 +24,12 @@ package final class Replica: Sendable {
     package let name: String
     package let address: SocketAddress
     /// The name that was resolved to the address; nil without one.
-    package let host: String?
+    let host: String?
 
-    package let inFlight = Atomic<Int>(0)
+    let inFlight = Atomic<Int>(0)
     /// Connections that are ready, on all loops.
-    package let connections = Atomic<Int>(0)
-    package let verdict: Atomic<Verdict>
+    let connections = Atomic<Int>(0)
+    let verdict: Atomic<Verdict>
     let isEjected = Atomic<Bool>(false)
     let failuresInARow = Atomic<Int>(0)
     /// Since the outlier detection last looked.
@@ -96,7 +96,7 @@ package final class Replica: Sendable {
     ///
     /// - Parameter failure: nil unless it tells against the replica.
     /// - Returns: failures in a row.
-    package func finished(failure: String?) -> Int {
+    func finished(failure: String?) -> Int {
         intervalRequests.add(1, ordering: .relaxed)
         guard let failure else {
             // Written only when there is something to forget: all loops read this line of memory.

@@ -29,7 +29,7 @@ final class ReplicaMonitor: @unchecked Sendable {
             for task in tasks { task.cancel() }
             schedule()
             // Checks may have been off until now.
-            for member in pool.allMembers where member.isReady { memberIsReady(member) }
+            for member in pool.members where member.isReady { memberIsReady(member) }
         }
         followNames()
     }
@@ -48,7 +48,7 @@ final class ReplicaMonitor: @unchecked Sendable {
         if options.health.isOn {
             tasks.append(
                 every(options.health.interval) { monitor in
-                    for member in monitor.pool.allMembers { monitor.probe(member) }
+                    for member in monitor.pool.members { monitor.probe(member) }
                 })
         }
     }

@@ -1,6 +1,6 @@
 package import Logging
-package import NIOCore
-package import Synchronization
+internal import NIOCore
+internal import Synchronization
 internal import TrafficPolicy
 package import Transport
 
@@ -43,9 +43,9 @@ package final class ReplicaSet: Sendable {
     private let state: Mutex<State>
 
     /// Requests in flight on all loops.
-    package let inFlight = Atomic<Int>(0)
+    let inFlight = Atomic<Int>(0)
     /// Requests that wait on all loops.
-    package let waiting = Atomic<Int>(0)
+    let waiting = Atomic<Int>(0)
 
     package init(
         name: String, options: BackendOptions, log: Logger, onChange: @escaping @Sendable () -> Void
@@ -86,7 +86,7 @@ package final class ReplicaSet: Sendable {
     }
 
     /// Adds a replica that is not an address of the configuration: a worker.
-    package func add(_ replica: Replica) {
+    func add(_ replica: Replica) {
         change { state in
             state.membership.replicas.append(replica)
             Self.makeRing(&state.membership)
@@ -94,7 +94,7 @@ package final class ReplicaSet: Sendable {
     }
 
     /// Takes a replica out: running requests finish; once all loops know, new ones go elsewhere.
-    package func remove(_ replica: Replica) {
+    func remove(_ replica: Replica) {
         change { state in
             state.membership.replicas.removeAll { $0 === replica }
             Self.makeRing(&state.membership)
@@ -102,12 +102,12 @@ package final class ReplicaSet: Sendable {
     }
 
     /// The names among the addresses.
-    package var names: [ReplicaAddress] {
+    var names: [ReplicaAddress] {
         state.withLock { $0.addresses.filter { $0.socketAddress == nil } }
     }
 
     /// What a name was resolved to; a failure keeps what was known.
-    package func resolved(_ name: ReplicaAddress, to result: Result<[SocketAddress], any Error>) {
+    func resolved(_ name: ReplicaAddress, to result: Result<[SocketAddress], any Error>) {
         change { state in
             switch result {
             case .success(let addresses):
