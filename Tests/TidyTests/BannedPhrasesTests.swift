@@ -3,8 +3,7 @@ internal import Testing
 @Suite struct BannedPhrasesTests {
     /// Modules whose texts are not yet rewritten.
     static let exempt = [
-        "Sources/ControlPlane", "Sources/GRPCClient", "Sources/Observability", "Sources/Serving",
-        "Sources/StateStores", "Sources/Transport", "Sources/Upstream",
+        "Sources/GRPCClient", "Sources/Serving", "Sources/Transport", "Sources/Upstream",
     ]
 
     /// Files with a phrase that is correct there, and the reason.
@@ -12,15 +11,7 @@ internal import Testing
         (".ci/unprivileged", "nobody", "the name of a user account"),
         ("Sources/Weir/Weir.docc/Contributing.md", "is no name", "an example of wrong style"),
         ("Tests/TidyTests", "", "the list itself and its tests"),
-        (
-            "Tests/ControlPlaneTests/ConfigurationTests.swift", "there was no",
-            "an error of the control plane"
-        ),
-        ("Tests/Python/test_fleet.py", "goes", "an error of the control plane"),
-        ("Tests/Python/test_fleet_cluster.py", "goes", "an error of the control plane"),
-        ("Tests/Python/test_fleet_restore.py", "goes", "an error of the control plane"),
         ("Tests/Python/test_limits.py", "", "an error of Limits"),
-        ("Tests/Python/test_state.py", "goes", "an error of the control plane"),
     ]
 
     @Test("Comments and strings are in plain technical English")

@@ -6,26 +6,26 @@ internal import struct FoundationEssentials.Date
 /// Looks into pairs of answers, one after another, away from the event loops.
 final class Comparer: Sendable {
     private let thread = ThreadExecutor(threads: 1, yields: true)
-    private let waiting: AsyncStream<Comparison>.Continuation
+    private let waiting: AsyncStream<ResponsePair>.Continuation
 
     /// - Parameters:
     ///   - limit: how many pairs may wait.
     ///   - maxMessageBytes: the largest message that is unpacked.
     init(limit: Int, maxMessageBytes: Int) {
-        let (comparisons, waiting) = AsyncStream.makeStream(
-            of: Comparison.self, bufferingPolicy: .bufferingOldest(limit))
+        let (pairs, waiting) = AsyncStream.makeStream(
+            of: ResponsePair.self, bufferingPolicy: .bufferingOldest(limit))
         self.waiting = waiting
         Task(executorPreference: thread) {
-            for await comparison in comparisons {
-                comparison.run(
+            for await pair in pairs {
+                pair.compare(
                     maxMessageBytes: maxMessageBytes, at: Date().timeIntervalSince1970)
             }
         }
     }
 
     /// False when too many wait already.
-    func submit(_ comparison: Comparison) -> Bool {
-        if case .enqueued = waiting.yield(comparison) { true } else { false }
+    func submit(_ pair: ResponsePair) -> Bool {
+        if case .enqueued = waiting.yield(pair) { true } else { false }
     }
 
     func shutDown() async throws {

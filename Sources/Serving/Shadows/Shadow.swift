@@ -16,7 +16,7 @@ package struct ShadowLimits: Sendable, Equatable {
 }
 
 /// A shadow of an endpoint, as a snapshot has it.
-package struct Shadow: Sendable {
+package struct RunningShadow: Sendable {
     let account: ShadowAccount
     let limits: ShadowLimits
     /// Whether a request that the backend answers itself is copied to it too.
@@ -32,17 +32,17 @@ package struct Shadow: Sendable {
 /// The shadows of an endpoint.
 package struct EndpointShadows: Sendable {
     /// In the order of the policy's shadows.
-    let shadows: [Shadow]
+    let shadows: [RunningShadow]
     /// Second copies, to the backend that also answers the caller: what differs there differs
     /// anyway.
-    let noise: Shadow?
+    let noise: RunningShadow?
     /// The share of copied requests that get such a second copy, as a bound on random numbers.
     let noiseThreshold: UInt64
 
     package static let none = EndpointShadows([], noise: nil, noiseShare: 0)
 
     /// - Parameter noiseShare: the share of copied requests, 0 to 1.
-    package init(_ shadows: [Shadow], noise: Shadow?, noiseShare: Double) {
+    package init(_ shadows: [RunningShadow], noise: RunningShadow?, noiseShare: Double) {
         self.shadows = shadows
         self.noise = noiseShare > 0 ? noise : nil
         noiseThreshold = noiseShare >= 1 ? .max : UInt64(max(0, noiseShare) * 0x1p64)
