@@ -53,11 +53,14 @@ package final class Access: Sendable {
         for (end, error) in rejected { end(error) }
     }
 
-    /// Admits or rejects a call to a method, and keeps an admitted call until it ends.
-    func admit(_ method: String, _ context: CallContext) -> Service.Admission {
+    /// Admits or rejects a call to a method that requires a role, and keeps an admitted call until
+    /// it ends.
+    func admit(
+        _ method: String, _ role: AccessList.Role, _ context: CallContext
+    ) -> Service.Admission {
         let call = OpenCall(
             credentials: Credentials(context),
-            requirement: Requirement(role: Self.role(for: method), action: "call \(method)"),
+            requirement: Requirement(role: role, action: "call \(method)"),
             end: { context.end($0) })
         let id = context.id
         // In one step, so that the list cannot change in between.
@@ -172,24 +175,6 @@ package final class Access: Sendable {
                     + (credentials.identities.count > 4 ? ", ..." : ""))
         }
         return principal
-    }
-
-    /// Methods of the admin service that change nothing.
-    private static let viewing: Set<String> = [
-        "GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute",
-        "GetShadowReport", "GetStats", "WatchStats", "Watch", "ListRevisions", "GetRevision",
-        "CompareRevisions", "ListInstances", "ServerReflectionInfo",
-    ]
-    /// Those that change traffic and shadows.
-    private static let operating: Set<String> = [
-        "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport",
-        "Rollback",
-    ]
-
-    /// The role that a method requires: admin, unless the method is listed here.
-    static func role(for method: String) -> AccessList.Role {
-        if viewing.contains(method) { return .viewer }
-        return operating.contains(method) ? .operator : .admin
     }
 }
 
