@@ -179,6 +179,8 @@ generate:
 	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility public $(PUBLIC)
 	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
 	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility package $(OWN)
+	.build/debug/weir-generate -I protos -I /usr/include --only-stubs --swift-out $(OUT)/Weir/Generated \
+	  --runtime GRPCClient,Messages --visibility package weir/admin/v1/admin.proto
 	.build/debug/weir-generate -I protos --c-out $(OUT)/CHelloWorldProtos \
 	  --swift-out $(OUT)/HelloWorld/Generated helloworld/helloworld.proto
 	.build/debug/weir-generate -I Tests/Protos -I /usr/include --c-out $(TESTS_OUT)/CEverything \
@@ -200,7 +202,7 @@ check-protos: ## Fails if the generated code is not current.
 	@scratch=$$(mktemp -d) && \
 	$(MAKE) --no-print-directory -s generate OUT=$$scratch/Sources TESTS_OUT=$$scratch/Tests \
 	  CLIENTS_OUT=$$scratch/clients && \
-	for folder in $(addprefix Sources/,CWeirProtos Messages/Generated CHelloWorldProtos \
+	for folder in $(addprefix Sources/,CWeirProtos Messages/Generated Weir/Generated CHelloWorldProtos \
 	    HelloWorld/Generated) $(addprefix Tests/,CEverything MessagesTests/Generated) \
 	    $(addprefix clients/,go/adminv1 go/servev1 ruby/lib/weir/admin ruby/lib/weir/v1 \
 	    python/src/weir/admin python/src/weir/v1); do \

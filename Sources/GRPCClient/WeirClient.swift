@@ -19,6 +19,8 @@ public final class WeirClient: Sendable {
         public var timeout: Duration?
         /// Whether a call with one request and one reply that failed is made again.
         public var retry: Retry?
+        /// Receives the trailing metadata of a successful call with one request and one reply.
+        package var receiveTrailers: (@Sendable (Metadata) -> Void)?
 
         /// Options; none are set by default.
         public init(
@@ -110,7 +112,9 @@ public final class WeirClient: Sendable {
         _ path: String, _ request: Request, as reply: Reply.Type = Reply.self,
         _ options: CallOptions = CallOptions()
     ) async throws -> Reply {
-        try await exchange(path, request, options).reply
+        let (reply, call): (Reply, ClientCall) = try await exchange(path, request, options)
+        if let receive = options.receiveTrailers { receive(await call.trailingMetadata) }
+        return reply
     }
 
     /// The same, with the call, which has ended, for its metadata.

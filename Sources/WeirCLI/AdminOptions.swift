@@ -51,11 +51,12 @@ struct AdminOptions: ParsableArguments {
     @Flag(help: "Print JSON for programs.")
     var json = false
 
-    /// Calls a method of the admin service.
-    func call<Request: WireMessage, Reply: WireMessage>(
-        _ method: String, _ request: Request, as reply: Reply.Type = Reply.self
-    ) async throws -> Reply {
-        try await reporting { try await ask(method, request) }
+    /// A call of the admin service: a method of the stub with the given options.
+    typealias Call<Reply> = (Weir_Admin_V1_AdminStub, WeirClient.CallOptions) async throws -> Reply
+
+    /// Calls a method of the admin service; reports an error and ends the command.
+    func call<Reply>(_ call: Call<Reply>) async throws -> Reply {
+        try await reporting { try await ask(call) }
     }
 
     /// The size limit of a response. The largest response is a whole state.
@@ -105,17 +106,15 @@ struct AdminOptions: ParsableArguments {
     }
 
     /// Calls a method of the admin service; warns when the response may be stale.
-    func ask<Request: WireMessage, Reply: WireMessage>(
-        _ method: String, _ request: Request
-    ) async throws -> Reply {
+    func ask<Reply>(_ call: Call<Reply>) async throws -> Reply {
         let client = try client
         defer { Task { await client.close() } }
-        let (reply, call): (Reply, ClientCall) = try await client.exchange(
-            "/weir.admin.v1.Admin/\(method)", request, .init(timeout: .seconds(15)))
-        if let reason = await call.trailingMetadata["x-weir-stale"].map(StatusMessage.decode) {
+        var options = WeirClient.CallOptions(timeout: .seconds(15))
+        options.receiveTrailers = { trailers in
+            guard let reason = trailers["x-weir-stale"].map(StatusMessage.decode) else { return }
             printError("warning: this may be stale: \(reason)")
         }
-        return reply
+        return try await call(Weir_Admin_V1_AdminStub(client), options)
     }
 
     var address: Address {

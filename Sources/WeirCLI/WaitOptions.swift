@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Messages
+internal import Weir
 
 /// The options of commands that wait until a changed backend is ready.
 struct WaitOptions: ParsableArguments {
@@ -30,8 +31,9 @@ struct WaitOptions: ParsableArguments {
                     "\r\(backend.name): \(BackendText.ready(now.backend)) replicas ready")
             }
             try await Task.sleep(for: .milliseconds(100))
-            let latest: Weir_Admin_V1_Backend = try await options.call(
-                "GetBackend", Weir_Admin_V1_GetBackendRequest(name: backend.name))
+            let latest = try await options.call {
+                try await $0.getBackend(.init(name: backend.name), $1)
+            }
             now = Readiness(backend: latest, revision: revision, change: kind)
         }
         if Style.isErrorTerminal { ErrorOutput.write("\r\u{1b}[K") }

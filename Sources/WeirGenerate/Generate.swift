@@ -26,8 +26,9 @@ struct Generate: ParsableCommand {
         help: "A folder to search for imports; may be repeated.")
     var protoPaths: [String] = ["."]
 
-    @Option(help: "The folder of the C target; the command writes headers to its include/.")
-    var cOut: String
+    @Option(
+        help: "The folder of the C target; the command writes headers to its include/.")
+    var cOut: String?
 
     @Option(help: "The output folder of the Swift files.")
     var swiftOut: String
@@ -38,11 +39,21 @@ struct Generate: ParsableCommand {
     @Option(help: "The access level of the Swift types: public, package or internal.")
     var visibility: Visibility = .public
 
-    @Option(help: "The module with Weir's message runtime; \"\" when generating into it.")
+    @Option(
+        help: "The modules with Weir's message runtime, with commas between; \"\" for none.")
     var runtime: String = "Weir"
+
+    @Flag(help: "Generate only the client stubs of services, without messages and C code.")
+    var onlyStubs = false
 
     @Argument(help: "The .proto files, relative to a --proto-path.")
     var files: [String]
+
+    func validate() throws {
+        guard onlyStubs == (cOut == nil) else {
+            throw ValidationError("give either --c-out or --only-stubs")
+        }
+    }
 
     func run() throws {
         let scratch = FileManager.default.temporaryDirectory
@@ -57,11 +68,12 @@ struct Generate: ParsableCommand {
             ])
         let bytes = [UInt8](try Data(contentsOf: URL(filePath: descriptors)))
         try generateSwift(try Schema(descriptorSet: bytes))
-        try generateC(try ByteStrings.rewrite(descriptorSet: bytes), scratch: scratch)
+        guard let cOut else { return }
+        try generateC(try ByteStrings.rewrite(descriptorSet: bytes), to: cOut, scratch: scratch)
     }
 
     private func generateSwift(_ schema: Schema) throws {
-        let module = cModule ?? URL(filePath: cOut).lastPathComponent
+        let module = cOut.map { cModule ?? URL(filePath: $0).lastPathComponent }
         for name in files {
             guard let file = schema.files[name] else {
                 throw ValidationError(
@@ -69,14 +81,16 @@ struct Generate: ParsableCommand {
             }
             let text = try SwiftFile(
                 file: file, schema: schema, visibility: visibility, cModule: module,
-                runtime: runtime
+                runtime: runtime.split(separator: ",").map(String.init)
             ).render()
             let path = name.dropLast(".proto".count).replacing("/", with: "_") + ".weir.swift"
             try write(Data(text.utf8), to: "\(swiftOut)/\(path)")
         }
     }
 
-    private func generateC(_ descriptors: [UInt8], scratch: URL) throws {
+    private func generateC(
+        _ descriptors: [UInt8], to cOut: String, scratch: URL
+    ) throws {
         let set = scratch.appending(path: "bytes").path
         let output = scratch.appending(path: "c").path
         try write(Data(descriptors), to: set)

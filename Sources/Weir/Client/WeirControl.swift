@@ -36,9 +36,10 @@ public final class WeirControl: Sendable {
         }
     }
 
-    private static let timeout = Duration.seconds(10)
+    private static let callOptions = WeirClient.CallOptions(timeout: .seconds(10))
 
     private let admin: WeirClient
+    private let stub: Weir_Admin_V1_AdminStub
     private let author: String
     /// A client of the data port, for the stubs and paths of your services.
     public let data: WeirClient
@@ -71,6 +72,7 @@ public final class WeirControl: Sendable {
             throw error
         }
         self.admin = admin
+        stub = Weir_Admin_V1_AdminStub(admin)
         let process = ProcessInfo.processInfo
         self.author = author ?? "\(process.userName)@\(process.hostName)"
     }
@@ -79,8 +81,8 @@ public final class WeirControl: Sendable {
     private static func learnDataAddress(
         _ admin: WeirClient, _ address: Address
     ) async throws -> Address {
-        let reply: Weir_Admin_V1_ListInstancesResponse = try await ask(
-            admin, "ListInstances", Weir_Admin_V1_ListInstancesRequest())
+        let reply = try await Weir_Admin_V1_AdminStub(admin).listInstances(
+            .init(), Self.callOptions)
         guard let answering = reply.instances.first(where: \.answering) else {
             throw RPCError(.internalError, "the server does not report its data address")
         }
@@ -88,19 +90,6 @@ public final class WeirControl: Sendable {
         // The server listens on all addresses, so the admin port's host also works.
         let isEverywhere = ["0.0.0.0", "::"].contains(told.host)
         return isEverywhere ? Address(host: address.host, port: told.port) : told
-    }
-
-    private static func ask<Request: ProtobufMessage, Reply: ProtobufMessage>(
-        _ client: WeirClient, _ method: String, _ request: Request
-    ) async throws -> Reply {
-        try await client.unary(
-            "/weir.admin.v1.Admin/\(method)", request, .init(timeout: timeout))
-    }
-
-    private func ask<Request: ProtobufMessage, Reply: ProtobufMessage>(
-        _ method: String, _ request: Request
-    ) async throws -> Reply {
-        try await Self.ask(admin, method, request)
     }
 
     private func note(_ options: ChangeOptions) -> Weir_Admin_V1_ChangeNote {
@@ -140,11 +129,10 @@ public final class WeirControl: Sendable {
     private func create(
         _ backend: Weir_Admin_V1_Backend, _ options: ChangeOptions
     ) async throws -> Backend {
-        let made: Weir_Admin_V1_Backend = try await ask(
-            "CreateBackend",
-            Weir_Admin_V1_CreateBackendRequest(
+        let made = try await stub.createBackend(
+            .init(
                 backend: backend, expectedRevision: options.expectedRevision,
-                validateOnly: options.validateOnly, note: note(options)))
+                validateOnly: options.validateOnly, note: note(options)), Self.callOptions)
         return Backend(made)
     }
 
@@ -152,17 +140,16 @@ public final class WeirControl: Sendable {
     public func deleteBackend(_ name: String, _ options: ChangeOptions = ChangeOptions())
         async throws
     {
-        let _: Weir_Admin_V1_DeleteBackendResponse = try await ask(
-            "DeleteBackend",
-            Weir_Admin_V1_DeleteBackendRequest(
+        _ = try await stub.deleteBackend(
+            .init(
                 name: name, expectedRevision: options.expectedRevision,
-                validateOnly: options.validateOnly, note: note(options)))
+                validateOnly: options.validateOnly, note: note(options)), Self.callOptions)
     }
 
     /// All backends, sorted by name.
     public func listBackends() async throws -> [Backend] {
-        let reply: Weir_Admin_V1_ListBackendsResponse = try await ask(
-            "ListBackends", Weir_Admin_V1_ListBackendsRequest())
+        let reply = try await stub.listBackends(
+            .init(), Self.callOptions)
         return reply.backends.map(Backend.init)
     }
 
@@ -176,12 +163,11 @@ public final class WeirControl: Sendable {
         _ name: String, route: String? = nil, backend: String,
         _ options: ChangeOptions = ChangeOptions()
     ) async throws -> Endpoint {
-        let made: Weir_Admin_V1_Endpoint = try await ask(
-            "CreateEndpoint",
-            Weir_Admin_V1_CreateEndpointRequest(
+        let made = try await stub.createEndpoint(
+            .init(
                 name: name, route: route ?? "", backend: backend,
                 expectedRevision: options.expectedRevision, validateOnly: options.validateOnly,
-                note: note(options)))
+                note: note(options)), Self.callOptions)
         return Endpoint(made)
     }
 
@@ -189,24 +175,23 @@ public final class WeirControl: Sendable {
     public func deleteEndpoint(_ name: String, _ options: ChangeOptions = ChangeOptions())
         async throws
     {
-        let _: Weir_Admin_V1_DeleteEndpointResponse = try await ask(
-            "DeleteEndpoint",
-            Weir_Admin_V1_DeleteEndpointRequest(
+        _ = try await stub.deleteEndpoint(
+            .init(
                 name: name, expectedRevision: options.expectedRevision,
-                validateOnly: options.validateOnly, note: note(options)))
+                validateOnly: options.validateOnly, note: note(options)), Self.callOptions)
     }
 
     /// One endpoint; its `explain` computes the backend of a shard key locally.
     public func endpoint(_ name: String) async throws -> Endpoint {
-        let found: Weir_Admin_V1_Endpoint = try await ask(
-            "GetEndpoint", Weir_Admin_V1_GetEndpointRequest(name: name))
+        let found = try await stub.getEndpoint(
+            .init(name: name), Self.callOptions)
         return Endpoint(found)
     }
 
     /// All endpoints, sorted by name.
     public func listEndpoints() async throws -> [Endpoint] {
-        let reply: Weir_Admin_V1_ListEndpointsResponse = try await ask(
-            "ListEndpoints", Weir_Admin_V1_ListEndpointsRequest())
+        let reply = try await stub.listEndpoints(
+            .init(), Self.callOptions)
         return reply.endpoints.map(Endpoint.init)
     }
 
@@ -220,11 +205,10 @@ public final class WeirControl: Sendable {
         let weights = traffic.sorted { $0.key < $1.key }.map {
             Weir_Admin_V1_BackendWeight(backend: $0.key, weight: $0.value)
         }
-        let reply: Weir_Admin_V1_SetTrafficResponse = try await ask(
-            "SetTraffic",
-            Weir_Admin_V1_SetTrafficRequest(
+        let reply = try await stub.setTraffic(
+            .init(
                 endpoint: endpoint, weights: weights, expectedRevision: options.expectedRevision,
-                validateOnly: options.validateOnly, note: note(options)))
+                validateOnly: options.validateOnly, note: note(options)), Self.callOptions)
         return TrafficChange(reply)
     }
 
@@ -234,27 +218,26 @@ public final class WeirControl: Sendable {
         _ endpoint: String, backend: String, proportion: Double,
         _ options: ChangeOptions = ChangeOptions()
     ) async throws -> Endpoint {
-        let changed: Weir_Admin_V1_Endpoint = try await ask(
-            "ShadowTraffic",
-            Weir_Admin_V1_ShadowTrafficRequest(
+        let changed = try await stub.shadowTraffic(
+            .init(
                 endpoint: endpoint, backend: backend, proportion: proportion,
                 expectedRevision: options.expectedRevision, validateOnly: options.validateOnly,
-                note: note(options)))
+                note: note(options)), Self.callOptions)
         return Endpoint(changed)
     }
 
     /// The reports of an endpoint's shadows.
     public func shadowReport(_ endpoint: String) async throws -> [ShadowReport] {
-        let reply: Weir_Admin_V1_GetShadowReportResponse = try await ask(
-            "GetShadowReport", Weir_Admin_V1_GetShadowReportRequest(endpoint: endpoint))
+        let reply = try await stub.getShadowReport(
+            .init(endpoint: endpoint), Self.callOptions)
         return reply.reports.map(ShadowReport.init)
     }
 
     /// Counts and latencies since the server started, of one endpoint, or of all if the name is
     /// empty.
     public func stats(_ endpoint: String = "") async throws -> [BackendStats] {
-        let reply: Weir_Admin_V1_Stats = try await ask(
-            "GetStats", Weir_Admin_V1_GetStatsRequest(endpoint: endpoint))
+        let reply = try await stub.getStats(
+            .init(endpoint: endpoint), Self.callOptions)
         return reply.backends.map(BackendStats.init)
     }
 
@@ -262,11 +245,10 @@ public final class WeirControl: Sendable {
     /// an endpoint.
     public func explain(_ path: String, shardKey: String = "") async throws -> Explanation {
         let isPath = path.contains("/")
-        let reply: Weir_Admin_V1_ExplainRouteResponse = try await ask(
-            "ExplainRoute",
-            Weir_Admin_V1_ExplainRouteRequest(
+        let reply = try await stub.explainRoute(
+            .init(
                 path: isPath ? path : "", shardKey: Array(shardKey.utf8),
-                endpoint: isPath ? "" : path))
+                endpoint: isPath ? "" : path), Self.callOptions)
         return Explanation(reply)
     }
 
@@ -274,8 +256,8 @@ public final class WeirControl: Sendable {
 
     /// The accepted changes, latest first.
     public func history(limit: Int = 100) async throws -> [Revision] {
-        let reply: Weir_Admin_V1_ListRevisionsResponse = try await ask(
-            "ListRevisions", Weir_Admin_V1_ListRevisionsRequest(limit: UInt32(clamping: limit)))
+        let reply = try await stub.listRevisions(
+            .init(limit: UInt32(clamping: limit)), Self.callOptions)
         return reply.revisions.map(Revision.init)
     }
 
@@ -287,11 +269,10 @@ public final class WeirControl: Sendable {
     public func rollback(
         to revision: UInt64, endpoint: String = "", _ options: ChangeOptions = ChangeOptions()
     ) async throws -> [String: Double] {
-        let reply: Weir_Admin_V1_RollbackResponse = try await ask(
-            "Rollback",
-            Weir_Admin_V1_RollbackRequest(
+        let reply = try await stub.rollback(
+            .init(
                 revision: revision, endpoint: endpoint, expectedRevision: options.expectedRevision,
-                validateOnly: options.validateOnly, note: note(options)))
+                validateOnly: options.validateOnly, note: note(options)), Self.callOptions)
         return Dictionary(
             reply.changes.map { ($0.name, $0.movedShare) }, uniquingKeysWith: { $1 })
     }

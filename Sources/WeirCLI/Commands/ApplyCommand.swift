@@ -28,7 +28,9 @@ struct ApplyCommand: AsyncParsableCommand {
             configuration: try document.message(), expectedRevision: change.expectedRevision,
             validateOnly: change.dryRun, note: change.note)
         let reply: Weir_Admin_V1_ApplyResponse = try await reporting {
-            try await document.locating { try await options.ask("Apply", request) }
+            try await document.locating {
+                try await options.ask { try await $0.apply(request, $1) }
+            }
         }
         for warning in reply.warnings { printError("warning: \(warning)") }
         try options.show(reply) {
@@ -96,9 +98,11 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
-        let reply: Weir_Admin_V1_GetRevisionResponse = try await options.call(
-            "GetRevision",
-            Weir_Admin_V1_GetRevisionRequest(revision: revision, revealSecrets: revealSecrets))
+        let reply = try await options.call {
+            try await $0.getRevision(
+                .init(revision: revision, revealSecrets: revealSecrets),
+                $1)
+        }
         let configuration = reply.configuration ?? .init()
         let masked = revealSecrets ? 0 : SecretMask.count(in: configuration)
         if masked > 0 {

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Messages
+internal import Weir
 
 /// `weir backend`
 struct BackendCommand: ParsableCommand {
@@ -15,8 +16,7 @@ struct BackendCommand: ParsableCommand {
 
         func run() async throws {
             let request = Weir_Admin_V1_ListBackendsRequest()
-            let reply: Weir_Admin_V1_ListBackendsResponse = try await options.call(
-                "ListBackends", request)
+            let reply = try await options.call { try await $0.listBackends(request, $1) }
             try options.show(reply) { BackendCommand.table($0.backends) }
         }
     }
@@ -36,7 +36,7 @@ struct BackendCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_GetBackendRequest(
                 name: name, revealSecrets: revealSecrets)
-            let reply: Weir_Admin_V1_Backend = try await options.call("GetBackend", request)
+            let reply = try await options.call { try await $0.getBackend(request, $1) }
             try options.show(reply) { BackendText.page($0) }
         }
     }
@@ -65,7 +65,7 @@ struct BackendCommand: ParsableCommand {
             let request = Weir_Admin_V1_CreateBackendRequest(
                 backend: backend, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
-            let reply: Weir_Admin_V1_Backend = try await options.call("CreateBackend", request)
+            let reply = try await options.call { try await $0.createBackend(request, $1) }
             try await wait.show(reply, .created, change, options)
         }
     }
@@ -88,14 +88,13 @@ struct BackendCommand: ParsableCommand {
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            let before: Weir_Admin_V1_Backend = try await options.call(
-                "GetBackend", Weir_Admin_V1_GetBackendRequest(name: name))
+            let before = try await options.call { try await $0.getBackend(.init(name: name), $1) }
             var backend = before
             try spec.apply(to: &backend)
             let request = Weir_Admin_V1_UpdateBackendRequest(
                 backend: backend, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
-            let reply: Weir_Admin_V1_Backend = try await options.call("UpdateBackend", request)
+            let reply = try await options.call { try await $0.updateBackend(request, $1) }
             try await wait.show(reply, .updated(from: before), change, options)
         }
     }
@@ -114,8 +113,7 @@ struct BackendCommand: ParsableCommand {
             let request = Weir_Admin_V1_DeleteBackendRequest(
                 name: name, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
-            let reply: Weir_Admin_V1_DeleteBackendResponse = try await options.call(
-                "DeleteBackend", request)
+            let reply = try await options.call { try await $0.deleteBackend(request, $1) }
             let done = change.dryRun ? "would be deleted" : "deleted"
             try options.show(reply) { "backend \(name) \(done) (revision \($0.revision))" }
         }

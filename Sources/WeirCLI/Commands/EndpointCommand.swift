@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Messages
+internal import Weir
 
 /// `weir endpoint`
 struct EndpointCommand: ParsableCommand {
@@ -14,8 +15,7 @@ struct EndpointCommand: ParsableCommand {
 
         func run() async throws {
             let request = Weir_Admin_V1_ListEndpointsRequest()
-            let reply: Weir_Admin_V1_ListEndpointsResponse = try await options.call(
-                "ListEndpoints", request)
+            let reply = try await options.call { try await $0.listEndpoints(request, $1) }
             try options.show(reply) { EndpointCommand.table($0.endpoints) }
         }
     }
@@ -45,7 +45,7 @@ struct EndpointCommand: ParsableCommand {
                 name: name, route: route, backend: backend,
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
                 note: change.note)
-            let reply: Weir_Admin_V1_Endpoint = try await options.call("CreateEndpoint", request)
+            let reply = try await options.call { try await $0.createEndpoint(request, $1) }
             try options.show(reply) { EndpointCommand.table([$0]) }
         }
     }
@@ -92,7 +92,7 @@ struct EndpointCommand: ParsableCommand {
                 },
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
                 note: change.note)
-            let reply: Weir_Admin_V1_Endpoint = try await options.call("SetRateLimit", request)
+            let reply = try await options.call { try await $0.setRateLimit(request, $1) }
             try options.show(reply) { EndpointCommand.table([$0]) }
         }
     }
@@ -111,8 +111,7 @@ struct EndpointCommand: ParsableCommand {
             let request = Weir_Admin_V1_DeleteEndpointRequest(
                 name: name, expectedRevision: change.expectedRevision,
                 validateOnly: change.dryRun, note: change.note)
-            let reply: Weir_Admin_V1_DeleteEndpointResponse = try await options.call(
-                "DeleteEndpoint", request)
+            let reply = try await options.call { try await $0.deleteEndpoint(request, $1) }
             let done = change.dryRun ? "would be deleted" : "deleted"
             try options.show(reply) { "endpoint \(name) \(done) (revision \($0.revision))" }
         }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Messages
+internal import Weir
 
 /// `weir explain`
 struct ExplainCommand: AsyncParsableCommand {
@@ -22,8 +23,7 @@ struct ExplainCommand: AsyncParsableCommand {
         let isPath = path.contains("/")
         let request = Weir_Admin_V1_ExplainRouteRequest(
             path: isPath ? path : "", shardKey: Array(shardKey.utf8), endpoint: isPath ? "" : path)
-        let reply: Weir_Admin_V1_ExplainRouteResponse = try await options.call(
-            "ExplainRoute", request)
+        let reply = try await options.call { try await $0.explainRoute(request, $1) }
         try options.show(reply) { reply in
             var lines: [TerminalText] = [
                 "endpoint  \(reply.endpoint)",

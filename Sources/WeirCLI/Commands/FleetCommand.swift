@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import GRPCWire
 internal import Messages
+internal import Weir
 
 /// `weir fleet`
 struct FleetCommand: ParsableCommand {
@@ -15,8 +16,7 @@ struct FleetCommand: ParsableCommand {
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            let reply: Weir_Admin_V1_ListInstancesResponse = try await options.call(
-                "ListInstances", Weir_Admin_V1_ListInstancesRequest())
+            let reply = try await options.call { try await $0.listInstances(.init(), $1) }
             try options.show(reply) { FleetCommand.page($0) }
         }
     }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Messages
+internal import Weir
 
 /// `weir history`
 struct HistoryCommand: AsyncParsableCommand {
@@ -19,9 +20,10 @@ struct HistoryCommand: AsyncParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
-        let reply: Weir_Admin_V1_ListRevisionsResponse = try await options.call(
-            "ListRevisions",
-            Weir_Admin_V1_ListRevisionsRequest(beforeRevision: before, limit: limit))
+        let reply = try await options.call {
+            try await $0.listRevisions(
+                .init(beforeRevision: before, limit: limit), $1)
+        }
         try options.show(reply) { reply in
             var table = Table([
                 ("REVISION", .right), ("TIME", .left), ("AUTHOR", .left), ("CHANGE", .left),
@@ -54,9 +56,10 @@ struct DiffCommand: AsyncParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
-        let reply: Weir_Admin_V1_CompareRevisionsResponse = try await options.call(
-            "CompareRevisions",
-            Weir_Admin_V1_CompareRevisionsRequest(fromRevision: from, toRevision: to))
+        let reply = try await options.call {
+            try await $0.compareRevisions(
+                .init(fromRevision: from, toRevision: to), $1)
+        }
         try options.show(reply) { reply in
             let span = "revision \(reply.fromRevision) to \(reply.toRevision)"
             guard !reply.changes.isEmpty else { return "\(span): no difference" }
@@ -88,11 +91,13 @@ struct RollbackCommand: AsyncParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() async throws {
-        let reply: Weir_Admin_V1_RollbackResponse = try await options.call(
-            "Rollback",
-            Weir_Admin_V1_RollbackRequest(
-                revision: revision, endpoint: endpoint, expectedRevision: change.expectedRevision,
-                validateOnly: change.dryRun, note: change.note))
+        let reply = try await options.call {
+            try await $0.rollback(
+                .init(
+                    revision: revision, endpoint: endpoint,
+                    expectedRevision: change.expectedRevision,
+                    validateOnly: change.dryRun, note: change.note), $1)
+        }
         for warning in reply.warnings { printError("warning: \(warning)") }
         try options.show(reply) {
             PlanText.page($0.changes, dryRun: change.dryRun, revision: $0.revision)

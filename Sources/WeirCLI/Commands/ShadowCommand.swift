@@ -72,7 +72,7 @@ struct ShadowCommand: ParsableCommand {
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
                 note: change.note)
             if givesOptions { request.options = applied(to: try await currentOptions()) }
-            let reply: Weir_Admin_V1_Endpoint = try await options.call("ShadowTraffic", request)
+            let reply = try await options.call { try await $0.shadowTraffic(request, $1) }
             try options.show(reply) {
                 ShadowText.list($0) + (change.dryRun ? "\n(nothing has changed)" : "")
             }
@@ -158,8 +158,7 @@ struct ShadowCommand: ParsableCommand {
                     noiseProportion: noise, allowedShare: allowed),
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
                 note: change.note)
-            let reply: Weir_Admin_V1_Endpoint = try await options.call(
-                "SetShadowComparison", request)
+            let reply = try await options.call { try await $0.setShadowComparison(request, $1) }
             try options.show(reply) {
                 ShadowText.list($0) + (change.dryRun ? "\n(nothing has changed)" : "")
             }
@@ -192,8 +191,7 @@ struct ShadowCommand: ParsableCommand {
             if watching.watch { Output.exitWhenUnread() }
             var shown: Int32 = 0
             while true {
-                let reply: Weir_Admin_V1_GetShadowReportResponse = try await options.call(
-                    "GetShadowReport", request)
+                let reply = try await options.call { try await $0.getShadowReport(request, $1) }
                 try show(reply)
                 shown += 1
                 guard watching.watch, shown != watching.count else {
@@ -233,8 +231,7 @@ struct ShadowCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_ResetShadowReportRequest(
                 endpoint: endpoint, backend: backend)
-            let reply: Weir_Admin_V1_ResetShadowReportResponse = try await options.call(
-                "ResetShadowReport", request)
+            let reply = try await options.call { try await $0.resetShadowReport(request, $1) }
             try options.show(reply) { _ in "report restarted" }
         }
     }
@@ -242,6 +239,6 @@ struct ShadowCommand: ParsableCommand {
     private static func endpoint(
         _ name: String, _ options: AdminOptions
     ) async throws -> Weir_Admin_V1_Endpoint {
-        try await options.call("GetEndpoint", Weir_Admin_V1_GetEndpointRequest(name: name))
+        try await options.call { try await $0.getEndpoint(.init(name: name), $1) }
     }
 }

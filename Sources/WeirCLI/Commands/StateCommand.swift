@@ -4,6 +4,7 @@ internal import Foundation
 internal import GRPCWire
 internal import Messages
 internal import StateStores
+internal import Weir
 
 /// `weir state`
 struct StateCommand: ParsableCommand {
@@ -147,8 +148,9 @@ struct StateCommand: ParsableCommand {
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            let reply: Weir_Admin_V1_AdoptStateResponse = try await options.call(
-                "AdoptState", Weir_Admin_V1_AdoptStateRequest(validateOnly: dryRun))
+            let reply = try await options.call {
+                try await $0.adoptState(.init(validateOnly: dryRun), $1)
+            }
             try options.show(reply) { reply in
                 StateCommand.histories(reply.previousRevision, reply.revision, reply.commonRevision)
                     + PlanText.page(reply.changes, dryRun: dryRun, revision: reply.revision)
@@ -170,8 +172,10 @@ struct StateCommand: ParsableCommand {
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
-            let reply: Weir_Admin_V1_RestoreStateResponse = try await options.call(
-                "RestoreState", Weir_Admin_V1_RestoreStateRequest(validateOnly: dryRun))
+            let reply = try await options.call {
+                try await $0.restoreState(
+                    .init(validateOnly: dryRun), $1)
+            }
             try options.show(reply) { reply in
                 let end: TerminalText =
                     dryRun

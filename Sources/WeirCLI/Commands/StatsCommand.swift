@@ -17,7 +17,7 @@ struct StatsCommand: AsyncParsableCommand {
     func run() async throws {
         guard watching.watch else {
             let request = Weir_Admin_V1_GetStatsRequest(endpoint: endpoint)
-            let reply: Weir_Admin_V1_Stats = try await options.call("GetStats", request)
+            let reply = try await options.call { try await $0.getStats(request, $1) }
             return try options.show(reply) { Self.table($0, isLive: false) }
         }
         Output.exitWhenUnread()
@@ -27,9 +27,7 @@ struct StatsCommand: AsyncParsableCommand {
                 endpoint: endpoint, intervalMs: UInt32(watching.interval * 1_000))
             var shown: Int32 = 0
             do {
-                try await client.serverStreaming(
-                    "/weir.admin.v1.Admin/WatchStats", request, as: Weir_Admin_V1_Stats.self
-                ) { stats in
+                try await Weir_Admin_V1_AdminStub(client).watchStats(request) { stats in
                     try draw(stats)
                     shown += 1
                     if shown == watching.count { throw Enough() }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Messages
+internal import Weir
 
 /// `weir traffic`
 struct TrafficCommand: ParsableCommand {
@@ -17,7 +18,7 @@ struct TrafficCommand: ParsableCommand {
 
         func run() async throws {
             let request = Weir_Admin_V1_GetEndpointRequest(name: endpoint)
-            let reply: Weir_Admin_V1_Endpoint = try await options.call("GetEndpoint", request)
+            let reply = try await options.call { try await $0.getEndpoint(request, $1) }
             try options.show(reply, TrafficCommand.table)
         }
     }
@@ -44,8 +45,7 @@ struct TrafficCommand: ParsableCommand {
                 weights: weights.map { .init(backend: $0.backend, weight: $0.value) },
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
                 note: change.note)
-            let reply: Weir_Admin_V1_SetTrafficResponse = try await options.call(
-                "SetTraffic", request)
+            let reply = try await options.call { try await $0.setTraffic(request, $1) }
             for warning in reply.warnings { printError("warning: \(warning)") }
             try options.show(reply) { reply in
                 let moves = change.dryRun ? "would move" : "moved"
