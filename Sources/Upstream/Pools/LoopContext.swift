@@ -23,4 +23,10 @@ package final class LoopContext: @unchecked Sendable {
     }
 
     package var eventLoop: any EventLoop { connections.eventLoop }
+
+    /// Nanoseconds of the loop's clock.
+    package var now: UInt64 { eventLoop.now.uptimeNanoseconds }
+
+    /// A random number from 0 to 1.
+    package func randomShare() -> Double { Double.random(in: 0..<1, using: &random) }
 }

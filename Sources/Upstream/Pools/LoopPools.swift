@@ -55,6 +55,6 @@ package final class LoopPools: @unchecked Sendable {
 
     /// What was counted until now, by backend.
     package var figures: [String: PoolFigures] {
-        pools.values.reduce(into: [:]) { $0[$1.set.name] = $1.allFigures }
+        pools.values.reduce(into: [:]) { $0[$1.set.name] = $1.figures }
     }
 }

@@ -26,7 +26,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     let replica: Replica
     var figures = CallFigures()
     /// When a request was last sent, in nanoseconds of the loop's clock.
-    private var lastUsed = NIODeadline.now().uptimeNanoseconds
+    private var lastUsed: UInt64
     private unowned let pool: BackendPool
     private var entries: [Entry] = []
     private var backoff = Backoff()
@@ -44,10 +44,19 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     init(_ replica: Replica, pool: BackendPool) {
         self.replica = replica
         self.pool = pool
-        replacements = TokenBucket(capacity: 20, perSecond: 5, at: pool.now)
+        lastUsed = pool.loop.now
+        replacements = TokenBucket(capacity: 20, perSecond: 5, at: pool.loop.now)
     }
 
-    // MARK: What the pool asks
+    // MARK: State
+
+    /// The state that the choice of a replica needs.
+    var state: ReplicaChoice.MemberState {
+        .init(
+            isReady: isReady, isConnecting: isConnecting,
+            isEjected: replica.isEjected.load(ordering: .relaxed),
+            verdict: replica.verdict.load(ordering: .relaxed))
+    }
 
     var isReady: Bool { entries.contains { $0.isReady } }
 
@@ -65,19 +74,25 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         return nil
     }
 
-    /// Counts one request more; false when that would be over the limit.
+    /// Takes a slot for a request; false if the replica has none.
     func reserve(at now: UInt64) -> Bool {
         let limit = pool.options.maxRequestsPerReplica
         let count = replica.inFlight.add(1, ordering: .relaxed).newValue
-        guard limit > 0, count > limit else {
-            lastUsed = now
-            return true
+        guard limit == 0 || count <= limit else {
+            replica.inFlight.subtract(1, ordering: .relaxed)
+            return false
         }
-        release()
-        return false
+        lastUsed = now
+        figures.started += 1
+        figures.inFlight += 1
+        return true
     }
 
-    func release() { replica.inFlight.subtract(1, ordering: .relaxed) }
+    /// Gives a slot back.
+    func release() {
+        replica.inFlight.subtract(1, ordering: .relaxed)
+        figures.inFlight -= 1
+    }
 
     // MARK: Connecting
 
@@ -102,7 +117,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     func connectIfPossible() {
         if isIdle { return connect() }
         guard retry != nil, replica.connections.load(ordering: .relaxed) > 0,
-            backoff.allowsEarlyAttempt(at: pool.now)
+            backoff.allowsEarlyAttempt(at: pool.loop.now)
         else { return }
         retry?.cancel()
         retry = nil
@@ -111,7 +126,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
 
     private func connect() {
         guard !isRetired else { return }
-        backoff.attemptStarted(at: pool.now)
+        backoff.attemptStarted(at: pool.loop.now)
         let connection = ClientConnection.connect(
             to: .address(replica.address), on: pool.loop.connections,
             pool.connectionOptions(for: replica), owner: self)
@@ -128,7 +143,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
             entries[index].isReady = true
             replica.connected()
             let count = replica.connections.add(1, ordering: .relaxed).newValue
-            if count == 1 { pool.set.tellPools() }
+            if count == 1 { pool.set.refreshPools() }
         case .draining:
             notReady(index)
             if !isReady, !isConnecting { connect() }
@@ -153,10 +168,10 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         if connection.wantsFewerPings { keepaliveFactor = min(keepaliveFactor * 2, 1_024) }
         // One that drains is of no use to new requests.
         guard !isRetired, !isReady, !isConnecting, retry == nil else { return }
-        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: pool.now) {
+        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: pool.loop.now) {
             backoff = Backoff()
         } else {
-            backoff.failed(at: pool.now, random: pool.randomShare())
+            backoff.failed(at: pool.loop.now, random: pool.loop.randomShare())
         }
         if !wasReady || connection.servedStreams == 0 { replica.connectFailed(connection.failure) }
         connectLater()
@@ -175,7 +190,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
 
     /// Closes what is not used, and sends a PING where nothing has arrived for long.
     func maintain(_ options: BackendOptions) {
-        let now = pool.now
+        let now = pool.loop.now
         if options.idleTimeout > .zero, replica.requestsInFlight == 0,
             now - min(now, lastUsed) > options.idleTimeout.nanoseconds
         {

@@ -9,13 +9,11 @@ package protocol PoolRequest: AnyObject {
     var replicaPoint: UInt64? { get }
     /// The replica of the last attempt, which failed.
     var failedReplica: Replica? { get }
-    /// When waiting ends, in nanoseconds of the loop's clock.
-    var waitsUntil: UInt64 { get }
 
     /// It has a replica.
     func begin(on lease: BackendPool.Lease)
-    /// It waits for a replica, at most until a time in nanoseconds of the loop's clock.
-    func waits(_ ticket: BackendPool.Ticket, until time: UInt64)
+    /// It waits for a replica.
+    func waits(_ ticket: WaitingTicket)
     /// It gets no replica.
     func refused(_ error: RPCError)
 }

@@ -43,7 +43,7 @@ final class ReplicaMonitor: @unchecked Sendable {
     private func schedule() {
         let options = pool.options
         tasks = [
-            every(options.outliers.interval) { $0.set.sweep(at: $0.pool.now) }
+            every(options.outliers.interval) { $0.set.sweep(at: $0.pool.loop.now) }
         ]
         if options.health.isOn {
             tasks.append(
@@ -85,7 +85,7 @@ final class ReplicaMonitor: @unchecked Sendable {
             self.probed.remove(id)
             guard member.replica.checked(failure, self.pool.options.health) else { return }
             self.set.reconsider()
-            self.set.tellPools()
+            self.set.refreshPools()
         }
     }
 
@@ -103,7 +103,7 @@ final class ReplicaMonitor: @unchecked Sendable {
 
     /// Looks up the names that are due.
     private func lookUpNames() {
-        let (now, isUsable) = (pool.now, set.isUsable)
+        let (now, isUsable) = (pool.loop.now, set.isUsable)
         for (name, schedule) in names where schedule.isDue(at: now, isUsable: isUsable) {
             guard case .name(let host, let port) = name else { continue }
             names[name]?.started(at: now)
@@ -113,7 +113,7 @@ final class ReplicaMonitor: @unchecked Sendable {
                     guard let self else { return }
                     var failed = false
                     if case .failure = result { failed = true }
-                    self.names[name]?.ended(at: self.pool.now, failed: failed)
+                    self.names[name]?.ended(at: self.pool.loop.now, failed: failed)
                 }
         }
     }

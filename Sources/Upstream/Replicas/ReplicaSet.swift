@@ -192,7 +192,7 @@ package final class ReplicaSet: Sendable {
     }
 
     /// Has all pools look at the membership again.
-    func tellPools() {
+    func refreshPools() {
         for pool in state.withLock({ $0.pools }) {
             pool.loop.eventLoop.execute { pool.refresh() }
         }
@@ -207,7 +207,7 @@ package final class ReplicaSet: Sendable {
     }
 
     /// A slot was freed on one loop: requests that wait on others may take it.
-    func tellWaiting(except other: BackendPool) {
+    func pumpPools(except other: BackendPool) {
         for pool in state.withLock({ $0.pools }) where pool !== other {
             pool.loop.eventLoop.execute { pool.pump() }
         }
@@ -215,7 +215,7 @@ package final class ReplicaSet: Sendable {
 
     private func change(_ body: (inout State) -> Void) {
         state.withLock { body(&$0) }
-        tellPools()
+        refreshPools()
         reconsider()
     }
 
@@ -270,7 +270,7 @@ package final class ReplicaSet: Sendable {
                 "backend": "\(name)", "replica": "\(replica.name)", "reason": "\(reason)",
                 "seconds": "\((until - now) / 1_000_000_000)",
             ])
-        tellPools()
+        refreshPools()
     }
 
     /// Judges the interval that went by: ejects outliers, readmits those whose time is over.
@@ -294,7 +294,7 @@ package final class ReplicaSet: Sendable {
                 replica.withDetail { $0.outlier.forgive() }
             }
         }
-        if readmitted { tellPools() }
+        if readmitted { refreshPools() }
     }
 
     /// Why no replica is usable, as far as known.
