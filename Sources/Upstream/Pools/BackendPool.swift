@@ -16,7 +16,7 @@ package import Transport
 ///                             waiting line --pump, when a slot or a connection is free--> place
 /// ```
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the loop.
+/// Invariant: every stored `var` is only touched on the loop.
 package final class BackendPool: @unchecked Sendable {
     /// A request's slot on a connection; to be given back once.
     package struct Lease {
@@ -111,7 +111,7 @@ package final class BackendPool: @unchecked Sendable {
     /// A connection of a member was opened or closed.
     func memberChanged(_ member: LoopReplica) {
         if member.isReady { monitor?.memberIsReady(member) }
-        set.reconsider()
+        set.updateUsability()
         readMembers()
         pump()
     }

@@ -3,9 +3,9 @@ package import NIOCore
 package import TrafficPolicy
 package import Transport
 
-/// What the pools of one event loop share.
+/// The state that the pools of one event loop share.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on `eventLoop`.
+/// Invariant: every stored `var` is only touched on `eventLoop`.
 package final class LoopContext: @unchecked Sendable {
     package let connections: ConnectionLoop
     /// Marks the requests to backends; the same on all loops.

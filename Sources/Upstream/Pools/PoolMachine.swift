@@ -27,9 +27,9 @@ struct PoolMachine<Request>: ~Copyable {
     enum Obstacle: Equatable {
         /// The candidates, or the backend, have no free slot.
         case full
-        /// There is no candidate, but there may be one soon.
+        /// The pool has no candidate now, but may have one soon.
         case connecting
-        /// There is no candidate, and none is expected.
+        /// The pool has no candidate and expects none.
         case unreachable
     }
 
@@ -183,6 +183,7 @@ struct PoolMachine<Request>: ~Copyable {
 
     /// The first request that waited was sent; it leaves the line.
     mutating func placedFirst() {
+        // Invariant: the shell calls it for `firstWaiting`.
         precondition(!line.isEmpty)
         line.removeFirst()
         placed(isCopy: false)

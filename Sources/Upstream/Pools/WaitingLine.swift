@@ -1,11 +1,11 @@
 /// A place in a waiting line.
 package struct WaitingTicket: Equatable { fileprivate let number: Int }
 
-/// A first-in first-out line whose members may leave from anywhere.
+/// A first-in first-out line whose elements may leave from any position.
 ///
 /// ```
 ///   tickets:   base      base + head             base + entries.count
-///   entries: [ nil nil   a   nil   b   c ]       left, or taken: nil
+///   entries: [ nil nil   a   nil   b   c ]       nil: left or taken
 /// ```
 struct WaitingLine<Element> {
     private var entries: [Element?] = []
@@ -21,7 +21,7 @@ struct WaitingLine<Element> {
         return WaitingTicket(number: base + entries.count - 1)
     }
 
-    /// Leaves the line; does nothing for one that was taken or has left.
+    /// Removes an element; does nothing if it was taken or has left.
     mutating func remove(_ ticket: WaitingTicket) {
         let index = ticket.number - base
         guard entries.indices.contains(index), entries[index] != nil else { return }
