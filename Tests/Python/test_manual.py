@@ -135,7 +135,8 @@ def test_make_lists_every_target():
     makefile = (ROOT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (help (?:.*\\\n)*.*)$", makefile, re.MULTILINE)
     shown = subprocess.run(
-        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     listed = {line.split()[1] for line in shown.splitlines()}
     assert listed == set(phony.replace("\\", "").split())
     for path in TEXTS:

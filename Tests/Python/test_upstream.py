@@ -395,7 +395,7 @@ def test_who_waits_too_long_or_in_too_long_a_line_is_refused(mesh, tmp_path):
     error = failure(lambda: call(mesh, "Name"))
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and "is full" in error.details()
     assert waiting.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "waited 0.3 seconds" in waiting.details()
+    assert "within 0.3 seconds" in waiting.details()
     status = mesh.status("raw")
     assert status.circuit_open and status.circuit_openings == 1
     assert running.result() == b"1"

@@ -66,7 +66,7 @@ struct RunningBackends {
                 // The files could be read where and when the backend was accepted. Plaintext is not
                 // a substitute.
                 set.update(backend.options, tls: nil, addresses: [])
-                set.isUnusable(because: "TLS cannot be set up: \(error.description)")
+                set.setObstacle("invalid TLS settings: \(error.description)")
             }
         case .worker(let spec):
             set.update(backend.options)

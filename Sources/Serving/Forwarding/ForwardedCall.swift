@@ -29,7 +29,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 
     private enum Phase {
         case idle
-        case waiting(BackendPool.Ticket)
+        case waiting(WaitingTicket)
         case attempting(BackendPool.Lease, HTTP2Stream)
         case pausing(Scheduled<Void>)
     }
@@ -52,8 +52,6 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     private(set) var failedReplica: Replica?
     /// The point of the shard key on the ring of replicas; nil without a key.
     private(set) var replicaPoint: UInt64?
-    /// The end of the wait for a replica, in nanoseconds of the loop's clock.
-    private(set) var waitsUntil: UInt64 = 0
 
     private var limits: Limits { loop.limits }
 
@@ -156,10 +154,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 
     // MARK: The pool
 
-    func waits(_ ticket: BackendPool.Ticket, until time: UInt64) {
-        phase = .waiting(ticket)
-        waitsUntil = time
-    }
+    func waits(_ ticket: WaitingTicket) { phase = .waiting(ticket) }
 
     /// The pool has no replica for the call.
     func refused(_ error: RPCError) {
@@ -376,7 +371,7 @@ extension ForwardedCall: ClientStreamOwner {
         let bound = policy.delayBound(before: attempts + 1)
         let delay =
             pushback.map { Int64($0) * 1_000_000 }
-            ?? Int64(clamping: UInt64(Double(bound.nanoseconds) * pool.randomShare()))
+            ?? Int64(clamping: UInt64(Double(bound.nanoseconds) * pool.loop.randomShare()))
         if let left = timeLeft, left <= delay { return false }
         guard pool.takeRetry() else { return false }
         phase = .pausing(
