@@ -301,7 +301,7 @@ package actor ControlPlane {
         let routed = Set(state.endpoints.values.compactMap(\.route.service))
         reflection.set(
             schema,
-            services: Self.standardServices + [MethodPath.dynamicCall.service]
+            services: Self.standardServices + [MethodPath.serveCall.service]
                 + routed.filter { schema.services[$0] != nil })
     }
 

@@ -235,9 +235,9 @@ def test_routes_of_plain_paths(operator, http, serve):
 
 
 @pytest.mark.parametrize("path, status, body", [
-    ("/nothing", 404, b"no endpoint takes the path '/nothing'"),
+    ("/nothing", 404, b"no endpoint matches the path '/nothing'"),
     ("/test.Raw/Echo", 415, b"is gRPC"),
-    (CALL, 404, b"no endpoint takes"),
+    (CALL, 404, b"no endpoint matches"),
 ])
 def test_what_no_endpoint_takes_over_http1(http, path, status, body):
     got = ask(http, "POST", path, b"{}")
@@ -374,4 +374,4 @@ def test_handlers_take_and_give_json(fixture_server):
 
 def test_a_method_of_bytes_has_no_json(fixture_server):
     head, _ = json_call(fixture_server.data, "/test.Raw/Echo", "{}")
-    assert "no known JSON form" in head and "grpc-status: 12" in head
+    assert "no descriptor of" in head and "grpc-status: 12" in head

@@ -179,7 +179,7 @@ def test_certificates_are_read_anew_and_connections_stay(authority, stubs, how):
             lines.append(line)
             if "previous certificates stay in use" in line:
                 break
-        assert mine.key("server") in lines[-1] and "is not a PEM key" in lines[-1]
+        assert mine.key("server") in lines[-1] and "invalid PEM key in" in lines[-1]
         assert serial(server.data, mine) == second
         open(mine.key("server"), "wb").write(good)
         assert say(data, stubs)

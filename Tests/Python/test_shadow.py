@@ -376,7 +376,7 @@ def test_an_answer_of_100_mb_is_cut_off(mesh):
     assert [(pair.primary, pair.shadow, pair.count) for pair in answer.statuses] == [
         ("OK", "CANCELLED", 5)]
     assert answer.fields[0].example.shadow == (
-        "CANCELLED: cut off: over 4194304 bytes longer than the caller's answer")
+        "CANCELLED: the response of the copy is over 4194304 bytes longer than the client's")
     assert answer.in_flight == 0 and answer.buffered_bytes == 0
     assert memory(mesh.weir.process) - before < 32 << 20
 

@@ -3,8 +3,7 @@ internal import Testing
 @Suite struct BannedPhrasesTests {
     /// Modules whose texts are not yet rewritten.
     static let exempt = [
-        "Sources/ControlPlane", "Sources/GRPCClient", "Sources/Observability", "Sources/Serving",
-        "Sources/StateStores", "Sources/Transport",
+        "Sources/ControlPlane", "Sources/Observability", "Sources/StateStores",
     ]
 
     /// Files with a phrase that is correct there, and the reason.
@@ -19,7 +18,6 @@ internal import Testing
         ("Tests/Python/test_fleet.py", "goes", "an error of the control plane"),
         ("Tests/Python/test_fleet_cluster.py", "goes", "an error of the control plane"),
         ("Tests/Python/test_fleet_restore.py", "goes", "an error of the control plane"),
-        ("Tests/Python/test_limits.py", "", "an error of Limits"),
         ("Tests/Python/test_state.py", "goes", "an error of the control plane"),
     ]
 

@@ -52,7 +52,7 @@ extension ControlPlane {
             }
             let routed =
                 MethodPath(path).flatMap { snapshot.endpoint(for: $0) }
-                ?? snapshot.endpoint(forHTTP: path.prefix { $0 != "?" })
+                ?? snapshot.endpoint(forPlainHTTP: path.prefix { $0 != "?" })
             guard let routed, let endpoint = state.endpoints[routed.name] else {
                 throw .noRoute(path)
             }

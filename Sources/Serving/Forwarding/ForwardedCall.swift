@@ -7,7 +7,8 @@ internal import TrafficPolicy
 internal import Transport
 internal import Upstream
 
-/// A call that a replica answers: its bytes are passed through, undecoded, both ways.
+/// A call that a replica answers. Weir forwards its bytes in both directions and does not decode
+/// them.
 ///
 /// ```
 ///               submit           lease             response headers
@@ -17,13 +18,13 @@ internal import Upstream
 ///                           '--- pausing <---'
 /// ```
 ///
-/// Until the call is committed, what the client has sent is kept for another attempt, as far as the
-/// limit allows. Flow control is coupled: the sender gets credit only while less than
-/// `Limits.forwardBufferBytes` waits for the other side.
+/// Until the call is committed, the request is kept for another attempt, up to a limit. Flow
+/// control is coupled: a sender gets credit only while at most `Limits.forwardBufferBytes` wait for
+/// the other side.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the connection's loop.
 final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
-    /// How often a request that no replica has seen is sent again.
+    /// The retries of a request that no replica has processed.
     private static let maxTransparentRetries = 5
 
     private enum Phase {
@@ -39,15 +40,15 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     private var isCommitted = false
     private var requestEnded = false
     private var request = ReplayBuffer()
-    /// Attempts that a replica may have seen.
+    /// Attempts that a replica may have processed.
     private(set) var attempts = 0
     private var transparentRetries = 0
-    /// Request bytes for which the client has got no credit.
+    /// Request bytes for which the client has no credit yet.
     private var owedToClient = 0
-    /// Response bytes for which the replica has got no credit.
+    /// Response bytes for which the replica has no credit yet.
     private var owedToReplica = 0
 
-    /// Where the replica of the last attempt failed, so that the next one goes elsewhere.
+    /// The replica that failed the last attempt, which the next attempt avoids.
     private(set) var failedReplica: Replica?
     /// The point of the shard key on the ring of replicas; nil without a key.
     private(set) var replicaPoint: UInt64?
@@ -65,7 +66,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         transparentRetries = 0
         owedToClient = 0
         failedReplica = nil
-        // A copy is never sent again, so nothing is kept for that.
+        // A shadow copy is not retried, so its request is not kept.
         if isShadow { self.request.drop() }
         if request.hasPassedProxy, let error = pool.loopError(requestHeaders) {
             return refused(error)
@@ -88,7 +89,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         passedOn(lease, upstream, endStream: endStream)
     }
 
-    /// A copy has its replica from the start, or has ended.
+    /// A shadow copy has a replica from its start, or has ended.
     override func receive(shared bytes: [UInt8], endStream: Bool) {
         guard state.isOpen, case .attempting(let lease, let upstream) = phase else {
             return creditRequest(bytes.count)
@@ -106,7 +107,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         creditClient(lease, upstream)
     }
 
-    /// Lets the client send more, unless enough waits for the replica.
+    /// Returns flow-control credit to the client, unless many bytes wait for the replica.
     private func creditClient(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
         if isShadow { return creditCopy(lease, upstream) }
         guard owedToClient > 0, !requestEnded else { return }
@@ -118,7 +119,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         owedToClient = 0
     }
 
-    /// Tells a copy how much has been sent, which it holds no more.
+    /// Returns credit to a shadow copy for the bytes that were sent.
     private func creditCopy(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
         let unsent = lease.connection.session.unsentBytes(of: upstream)
         guard owedToClient > 0 else { return }
@@ -132,13 +133,13 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     override func responseDrained() { creditReplica() }
 
     override func release() {
-        leave()
+        cancelAttempt()
         request.reset()
         pool = nil
     }
 
-    /// Gives up whatever goes on for this call.
-    private func leave() {
+    /// Cancels the wait for a replica, or the attempt.
+    private func cancelAttempt() {
         switch phase {
         case .idle: break
         case .waiting(let ticket): pool?.leave(ticket)
@@ -155,13 +156,13 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 
     func waits(_ ticket: WaitingTicket) { phase = .waiting(ticket) }
 
-    /// No replica can be had.
+    /// The pool has no replica for the call.
     func refused(_ error: RPCError) {
         phase = .idle
         if isShadow { source?.dropped(error) } else { finish(error) }
     }
 
-    /// Sends the request, as far as it has come, to a replica.
+    /// Sends the request to a replica, as far as it has arrived.
     func begin(on lease: BackendPool.Lease) {
         guard let pool else { return }
         attempts += 1
@@ -188,10 +189,10 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 // MARK: - The replica
 
 extension ForwardedCall: ClientStreamOwner {
-    /// Not passed back: this hop's own, and who answered, which Weir says itself.
+    /// Not returned: headers of one connection, and headers that only Weir sets.
     private static let notReturned = KnownHeader.set(
         KnownHeader.hopByHop + KnownHeader.ownOfWeir + [.status])
-    /// The same for trailers, which may be a whole response.
+    /// The same for trailers, which can be a whole response.
     private static let notInTrailers =
         KnownHeader.hopByHop + KnownHeader.ownOfWeir + [.status, .contentType]
     private static let notReturnedInTrailers = KnownHeader.set(notInTrailers)
@@ -237,7 +238,7 @@ extension ForwardedCall: ClientStreamOwner {
         creditClient(lease, upstream)
     }
 
-    /// Lets the replica send more, unless enough waits for the client.
+    /// Returns flow-control credit to the replica, unless many bytes wait for the client.
     private func creditReplica() {
         guard case .attempting(let lease, let upstream) = phase, owedToReplica > 0 else { return }
         guard takesMore(limit: limits.forwardBufferBytes) else { return }
@@ -249,8 +250,7 @@ extension ForwardedCall: ClientStreamOwner {
     /// The replica has sent the status, in trailers or in headers that are the whole response.
     private func ended(_ trailers: HeaderBlock, _ head: ResponseHead) {
         let code = head.code ?? .unknown
-        // Other statuses prove nothing: backends may check credentials before they look for the
-        // method.
+        // Other statuses do not show that the method exists: a backend may check credentials first.
         if code == .ok { methodAnswered() }
         giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback) { return }
@@ -262,7 +262,7 @@ extension ForwardedCall: ClientStreamOwner {
                 target.nameTrailers))
     }
 
-    /// Ends the call with a status that every client reads as this server does.
+    /// Ends the call with a status that is unambiguous for every client.
     private func endReplacingStatus(
         _ code: StatusCode, _ trailers: HeaderBlock, _ head: ResponseHead
     ) {
@@ -285,8 +285,8 @@ extension ForwardedCall: ClientStreamOwner {
             giveBack(nil, failure: nil)
             retryUnprocessed(why)
         case .reset(.protocolError):
-            // One side found the other's frames malformed. Another attempt would have them again.
-            // A caller can cause it, so it does not count against the replica.
+            // One side rejected the other's frames. Another attempt would send the same frames. A
+            // client can cause it, so the replica is not penalized.
             giveBack(.internalError, failure: nil)
             finish(
                 RPCError(
@@ -297,7 +297,7 @@ extension ForwardedCall: ClientStreamOwner {
                 RPCError(status, "backend '\(target.key.backend)': \(failure.description)"),
                 failure: failure.description)
         case .headersTooLarge(let limit, let isTrailers):
-            // A limit of this server: another attempt would exceed it too, and the replica has not
+            // The limit is Weir's: another attempt would exceed it too, and the replica has not
             // failed.
             giveBack(.resourceExhausted, failure: nil)
             finish(
@@ -325,7 +325,7 @@ extension ForwardedCall: ClientStreamOwner {
         lease.connection.cancel(upstream)
     }
 
-    /// The attempt came to nothing: another one, or the call fails.
+    /// The attempt has failed: retries the call or ends it.
     private func attemptEnded(_ error: RPCError, failure: String) {
         giveBack(error.code, failure: failure)
         if !retry(error.code, pushback: nil) { finish(error) }
@@ -340,7 +340,7 @@ extension ForwardedCall: ClientStreamOwner {
 
     // MARK: Retries
 
-    /// Sends a request again that no replica has seen.
+    /// Retries a request that no replica has processed.
     private func retryUnprocessed(_ why: String) {
         attempts -= 1
         let error = RPCError(.unavailable, "backend '\(target.key.backend)': \(why)")
@@ -353,13 +353,15 @@ extension ForwardedCall: ClientStreamOwner {
         pool.submit(self)
     }
 
-    /// The longest wait for a retry that a replica may ask for, in milliseconds. A longer one is
-    /// left to the client.
+    /// The longest delay of a retry that a replica can request, in milliseconds. The client decides
+    /// about longer ones.
     private static let maxPushback = 60_000
 
-    /// Sends a request again after a status, if that may be.
+    /// Retries a request after a status, if the policy allows it.
     ///
-    /// - Parameter pushback: milliseconds that the replica asks for; negative for never.
+    /// - Parameter pushback: the delay in milliseconds that the replica requests; negative for no
+    ///   retry.
+    /// - Returns: whether the request is retried.
     private func retry(_ code: StatusCode, pushback: Int?) -> Bool {
         guard let pool, !isCommitted, request.isWhole, state.isOpen else { return false }
         let policy = pool.options.retry

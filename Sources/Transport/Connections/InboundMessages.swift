@@ -1,6 +1,6 @@
 package import GRPCWire
 
-/// The messages of a call between the connection and whoever reads them.
+/// The received messages of a call, between the connection and the reader.
 ///
 /// ```
 ///                 deliver            next
@@ -9,13 +9,17 @@ package import GRPCWire
 ///        cancel -----------> at once: CANCELLED
 /// ```
 ///
-/// While much waits, the peer gets no credit for more, so the queue is bounded by that and the
-/// stream's window. Compressed messages wait as they came.
+/// While more than a limit waits, the peer gets no flow-control credit. This and the stream's
+/// window bound the queue. Compressed messages are queued without decompression.
 package struct InboundMessages {
+    /// A message as received.
     package struct Message: Sendable {
+        /// Whether the bytes are compressed.
         package let isCompressed: Bool
+        /// The payload.
         package let bytes: [UInt8]
 
+        /// A message from its parts.
         package init(isCompressed: Bool, bytes: [UInt8]) {
             self.isCompressed = isCompressed
             self.bytes = bytes
@@ -29,33 +33,35 @@ package struct InboundMessages {
     private var ending = Ending.open
     private var waiter: CheckedContinuation<Message?, any Error>?
 
+    /// An empty queue.
     package init() {}
 
-    /// Bytes that wait to be taken.
+    /// Bytes in the queue.
     package private(set) var byteCount = 0
-    /// Body bytes for which the peer has got no credit.
+    /// Body bytes for which the peer has no credit yet.
     private var uncredited = 0
-    /// Messages that have come.
+    /// Messages that have arrived.
     package private(set) var received = 0
 
-    /// Makes a used queue new.
+    /// Prepares the queue for another call.
     package mutating func reset() {
         ending = .open
         received = 0
         uncredited = 0
     }
 
-    /// Body bytes have come, whether or not they complete a message.
+    /// Body bytes have arrived, whether or not they complete a message.
     package mutating func arrived(_ bytes: Int) { uncredited += bytes }
 
-    /// The credit to give the peer now: for all that has come, but none while more than `limit`
-    /// bytes wait to be taken.
+    /// The credit to return to the peer: for all bytes that have arrived, but 0 while more than
+    /// `limit` bytes are queued.
     package mutating func takeCredit(limit: Int) -> Int {
         guard byteCount <= limit else { return 0 }
         defer { uncredited = 0 }
         return uncredited
     }
 
+    /// Resumes the reader with a message, or queues it.
     package mutating func deliver(_ message: Message) {
         received += 1
         guard case .open = ending else { return }
@@ -67,7 +73,7 @@ package struct InboundMessages {
         byteCount += message.bytes.count
     }
 
-    /// The peer has sent everything, or nothing more will come because of an error.
+    /// The peer has sent all messages, or an error ends the stream of messages.
     package mutating func end(failing error: RPCError? = nil) {
         guard case .open = ending else { return }
         ending = error.map { .failed($0) } ?? .ended
@@ -75,15 +81,15 @@ package struct InboundMessages {
         waiter = nil
     }
 
-    /// The call is over; readers learn it instead of what is left.
+    /// The call has ended. Drops the queue; readers get CANCELLED.
     package mutating func cancel() {
         clear()
-        ending = .failed(Self.gone)
-        waiter?.resume(throwing: Self.gone)
+        ending = .failed(Self.endedError)
+        waiter?.resume(throwing: Self.endedError)
         waiter = nil
     }
 
-    /// Takes a message that is there.
+    /// Takes a message from the queue; nil if it is empty.
     package mutating func take() -> Message? {
         guard head < queue.count else { return nil }
         let message = queue[head]
@@ -98,7 +104,7 @@ package struct InboundMessages {
         return message
     }
 
-    /// Resumes the reader with the next message, now or when there is one.
+    /// Resumes the reader with the next message, now or when it arrives.
     package mutating func next(_ continuation: CheckedContinuation<Message?, any Error>) {
         if let message = take() { return continuation.resume(returning: message) }
         switch ending {
@@ -106,7 +112,7 @@ package struct InboundMessages {
         case .failed(let error): continuation.resume(throwing: error)
         case .open where waiter != nil:
             continuation.resume(
-                throwing: RPCError(.internalError, "two readers wait for the same requests"))
+                throwing: RPCError(.internalError, "two readers wait for the same messages"))
         case .open: waiter = continuation
         }
     }
@@ -118,5 +124,5 @@ package struct InboundMessages {
         byteCount = 0
     }
 
-    private static var gone: RPCError { RPCError(.cancelled, "the call is gone") }
+    private static var endedError: RPCError { RPCError(.cancelled, "the call has ended") }
 }

@@ -1,17 +1,17 @@
 internal import GRPCWire
 
-/// The host that a request is addressed to: the value of `Host`, the `:authority` of HTTP/2, or the
-/// authority of a target that is a URL (RFC 9110 section 7.2).
+/// The host of a request: the value of `Host`, the `:authority` of HTTP/2, or the authority of a
+/// target that is a URL (RFC 9110 section 7.2).
 package struct HTTPHost: Equatable, Sendable {
     /// As received.
     package let text: String
-    /// In lower case, without port, brackets and a last dot.
+    /// In lower case, without port, brackets and final dot.
     package let name: String
     /// Whether the name is an IP address.
     package let isAddress: Bool
 
-    /// Nil unless the text is `uri-host [ ":" port ]` of RFC 3986 section 3.2 with a host that is
-    /// not empty. User information is not allowed (RFC 9110 section 4.2.4).
+    /// Nil unless the text is `uri-host [ ":" port ]` of RFC 3986 section 3.2 with a non-empty
+    /// host. User information is not allowed (RFC 9110 section 4.2.4).
     package init?(_ text: String) {
         let bytes = text.utf8
         let host: Substring.UTF8View
@@ -34,7 +34,7 @@ package struct HTTPHost: Equatable, Sendable {
         self.name = name.hasSuffix(".") ? String(name.dropLast()) : name
     }
 
-    /// Hexadecimal digits, colons and dots; what the digits mean is not checked.
+    /// Hexadecimal digits, colons and dots. The structure is not checked.
     private static func isIPv6(_ bytes: Substring.UTF8View) -> Bool {
         (2...45).contains(bytes.count) && bytes.contains(UInt8(ascii: ":"))
             && bytes.allSatisfy {
@@ -53,7 +53,7 @@ package struct HTTPHost: Equatable, Sendable {
 
     private static let marks = Set("-._~!$&'()*+,;=".utf8)
 
-    /// `reg-name` of RFC 3986, as long as a name of DNS may be.
+    /// `reg-name` of RFC 3986, at most as long as a DNS name.
     private static func isName(_ bytes: Substring.UTF8View) -> Bool {
         guard (1...255).contains(bytes.count) else { return false }
         var rest = bytes
@@ -69,7 +69,7 @@ package struct HTTPHost: Equatable, Sendable {
         return true
     }
 
-    /// Nothing, or a colon and a port, which may be empty.
+    /// Empty, or a colon and a port, which may be empty.
     private static func isPort(_ bytes: Substring.UTF8View) -> Bool {
         guard let first = bytes.first else { return true }
         let digits = bytes.dropFirst()
