@@ -73,7 +73,7 @@ def test_health_says_not_serving_first_and_connections_are_taken_meanwhile():
     assert busy.done and not busy.failures
     # The server has released the state for its successor.
     run = tool(server, "traffic", "set", "greeter", "greeter-v1=1", check=False)
-    assert run.returncode == 69 and "this server is ending" in run.stderr
+    assert run.returncode == 69 and "this server is stopping" in run.stderr
     assert server.process.wait(20) == 0
 
 

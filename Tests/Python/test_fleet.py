@@ -236,7 +236,7 @@ def test_without_etcd_all_go_on_serving_and_catch_up_when_it_is_back(three):
         with pytest.raises(grpc.RpcError) as caught:
             three.set(admin, 0.1)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-        assert "traffic goes on" in caught.value.details()
+        assert "traffic is not affected" in caught.value.details()
         assert three.owners(admin) == owners
         _, done = admin.GetEndpoint.with_call(three.pb.GetEndpointRequest(name="greeter"))
         assert "x-weir-stale" in dict(done.trailing_metadata())
@@ -346,7 +346,7 @@ def test_etcd_is_reached_by_tls_with_a_certificate_of_ones_own(stubs, tmp_path, 
         run = subprocess.run(
             [BUILD / "weir", "serve", "--store", store, "--data", "127.0.0.1:0",
              "--admin", "127.0.0.1:0"], capture_output=True, text=True, timeout=40)
-        assert run.returncode == 1 and "no etcd endpoint answers: " in run.stderr
+        assert run.returncode == 1 and "no etcd endpoint responds: " in run.stderr
     finally:
         etcd.stop()
 

@@ -300,7 +300,7 @@ def test_a_slow_shadow_is_late(mesh):
     assert slowest < 0.3
     answer = wait_for(mesh, lambda answer: drops(answer).get("deadline") == 110)
     assert answer.verdict == LATE
-    assert answer.explanation == "LATE: 100.00 % of the copies had no answer in time"
+    assert answer.explanation == "LATE: 100.00 % of the copies had no response in time"
 
 
 @pytest.fixture
@@ -543,7 +543,7 @@ def test_the_tool_reports_and_warns_before_a_promotion(mesh):
     # Taking weight away needs no warning.
     assert mesh.tool("traffic", "set", "raw", "primary=0.95", "shadow=0.05").stderr == ""
     assert "report restarted" in mesh.tool("shadow", "reset", "raw").stdout
-    assert "TOO FEW: 0 answers" in mesh.tool("shadow", "report", "raw").stdout
+    assert "TOO FEW: 0 responses" in mesh.tool("shadow", "report", "raw").stdout
     assert mesh.tool("traffic", "set", "raw", "shadow=1").stderr == ""
 
 
@@ -567,7 +567,7 @@ def test_metrics_tell_of_shadows(mesh):
     (["set", "raw", "shadow=1", "--max-in-flight", "0"],
      "options.max_requests_in_flight: is 0; it must be from 1 to 1000000"),
     (["compare", "raw", "--tolerance", "score=0"],
-     "comparison.tolerances[0]: allows nothing: set absolute or relative"),
+     "comparison.tolerances[0]: must set absolute or relative above 0"),
     (["report", "raw", "primary"], "no shadow 'primary'; there are: shadow"),
     (["report", "nothing"], "no endpoint 'nothing'"),
 ])

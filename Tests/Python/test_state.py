@@ -117,7 +117,7 @@ def test_history_is_bounded_in_the_store_too(servers, tmp_path):
     listed = json.loads(tool(weir, "history", "--json", "--limit", "1000").stdout)
     oldest, latest = int(listed["oldestRevision"]), int(listed["currentRevision"])
     assert latest - oldest == len(listed["revisions"]) < 80
-    assert "is not kept" in refusal(weir, "diff", oldest - 1)
+    assert "is not retained" in refusal(weir, "diff", oldest - 1)
     weir.stop()
     again = servers("--demo", "--state-dir", tmp_path)
     listed = json.loads(tool(again, "history", "--json").stdout)
@@ -348,7 +348,7 @@ def test_a_damaged_state_is_refused_and_what_is_intact_is_saved(servers, tmp_pat
         [BUILD / "weir", "serve", "--demo", "--state-dir", tmp_path / "a", "--data", "127.0.0.1:0",
          "--admin", "127.0.0.1:0"], capture_output=True, text=True, timeout=20)
     assert refused.returncode == 1
-    assert "the bytes of revision 42 are not what was written" in refused.stderr
+    assert "the bytes of revision 42 do not match their checksum" in refused.stderr
     assert "see 'weir state --help'" in refused.stderr
     checked = state("check", "--state-dir", tmp_path / "a", check=False)
     assert checked.returncode == 1 and "revisions 0 to 41" in checked.stdout
@@ -408,7 +408,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(servers, stubs, small_dis
         tool(weir, *HALF, check=False)
         acknowledged = tool(weir, "endpoint", "list", "--json").stdout
     assert refused.returncode == 69
-    assert "UNAVAILABLE: the state cannot be changed now, traffic goes on" in refused.stderr
+    assert "UNAVAILABLE: the state cannot be changed now; traffic is not affected" in refused.stderr
     assert "disk" in refused.stderr and "weir.db" in refused.stderr
     assert metric(weir, "weir_store_up") == 0
     shown = tool(weir, "endpoint", "list", "--json")

@@ -460,7 +460,7 @@ def test_files_that_are_no_certificates_are_refused(mesh, tmp_path):
     (["--upstream", "127.0.0.1:1,127.0.0.1:1"], "is given twice"),
     (["--upstream", "127.0.0.1:99999"], "port from 1 to 65535"),
     (["--upstream", "127.0.0.1:1", "--retry", "OOPS"], "invalid status 'OOPS'"),
-    (["--worker", ""], "names no program"),
+    (["--worker", ""], "must begin with the path or name of a program"),
     ([], "backend.kind: not set"),
 ])
 def test_bad_backends_are_refused_with_what_would_be_right(mesh, options, text):
