@@ -30,9 +30,23 @@ internal import Testing
             ("\"\\(tells) anew\"", "'anew'"), ("// undergoes", nil),
         ])
     func finds(line: String, expected: String?) throws {
-        let file = Scanned("a.swift", Array(line.utf8), .swift)
+        try check(line, .swift, expected)
+    }
+
+    @Test(
+        "A banned phrase is found in the name of a Python test",
+        arguments: [
+            ("def test_a_server_goes(a):", "'goes'"), ("def test_undergoes(goes):", nil),
+            ("def goes():", nil),
+        ])
+    func findsInTestNames(line: String, expected: String?) throws {
+        try check(line, .python, expected)
+    }
+
+    private func check(_ line: String, _ language: Language, _ expected: String?) throws {
+        let file = Scanned("a", Array(line.utf8), language)
         let findings = try BannedPhrase.findings(in: file)
         #expect(findings.first.map { $0.text.prefix { $0 != ":" } } == expected.map { $0[...] })
-        #expect(findings.allSatisfy { $0.line == 1 && $0.path == "a.swift" })
+        #expect(findings.allSatisfy { $0.line == 1 && $0.path == "a" })
     }
 }
