@@ -15,9 +15,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     /// Set by `init`.
     private var stream = HTTP2Stream(id: 0, slot: 0)
     private let maxMessageBytes: Int
-    private var deframer: Deframer
-    private var inbound = InboundMessages()
-    private var hasGzip = false
+    private var reader: MessageReader
     private var initial = Metadata()
     private var trailing = Metadata()
     private var isEnded = false
@@ -31,7 +29,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     ) throws(RPCError) {
         self.connection = connection
         self.maxMessageBytes = maxMessageBytes
-        deframer = Deframer(limit: maxMessageBytes)
+        reader = MessageReader(limit: maxMessageBytes)
         guard let stream = connection.open(HeaderParts(headers), owner: self) else {
             throw RPCError(.unavailable, "the connection cannot open more streams")
         }
@@ -75,15 +73,14 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     public func next() async throws -> [UInt8]? {
         let message = try await withCheckedThrowingContinuation { continuation in
             onLoop { call in
-                call.inbound.next(continuation)
+                call.reader.next(continuation)
                 call.creditIfRoom()
             }
         }
-        guard let message, message.isCompressed else { return message?.bytes }
-        do {
-            return try Gzip.decompress(message.bytes.rawSpan, limit: maxMessageBytes)
+        do throws(MessageReader.Failure) {
+            return try message?.content(limit: maxMessageBytes)
         } catch {
-            throw RPCError(.internalError, "a reply cannot be decompressed: \(error)")
+            throw RPCError(.internalError, RPCError(error).message)
         }
     }
 
@@ -130,7 +127,9 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         if let error = response.refusal("the server") { return fail(error) }
         guard !endStream else { return received(trailers: headers) }
         initial = Metadata(headers)
-        hasGzip = response.encoding == MessageEncoding.gzip.rawValue
+        if let encoding = response.encoding {
+            reader.setEncoding(MessageEncoding(rawValue: encoding) ?? .identity)
+        }
     }
 
     /// The trailers, which contain the status.
@@ -146,27 +145,13 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     /// Body bytes.
     package func received(body bytes: RawSpan, endStream: Bool) {
         guard !isEnded else { return connection.session.consume(bytes.byteCount, of: stream) }
-        do {
-            try deframer.receive(bytes) { isCompressed, payload in
-                guard !isCompressed || hasGzip else {
-                    throw RPCError(
-                        .internalError,
-                        "a reply is compressed, but the response has no grpc-encoding")
-                }
-                inbound.deliver(
-                    .init(
-                        isCompressed: isCompressed,
-                        bytes: RawMessage(serializedBytes: payload).bytes))
-            }
-            inbound.arrived(bytes.byteCount)
-            creditIfRoom()
-            if endStream { end(RPCError(.unknown, "the server sent no grpc-status")) }
-        } catch FramingError.tooLarge(let bytes, let limit) {
-            let text = "\(FramingError.tooLarge(bytes: bytes, limit: limit))"
-            fail(RPCError(.resourceExhausted, text))
+        do throws(MessageReader.Failure) {
+            try reader.receive(bytes)
         } catch {
-            fail(RPCError(.internalError, "\(error)"))
+            return fail(RPCError(error))
         }
+        creditIfRoom()
+        if endStream { end(RPCError(.unknown, "the server sent no grpc-status")) }
     }
 
     private func fail(_ error: RPCError) {
@@ -175,7 +160,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     }
 
     private func creditIfRoom() {
-        let credit = inbound.takeCredit(limit: Self.bufferBytes)
+        let credit = reader.takeCredit(limit: Self.bufferBytes)
         guard credit > 0 else { return }
         connection.session.consume(credit, of: stream)
         connection.changed()
@@ -205,7 +190,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         isEnded = true
         timer?.cancel()
         timer = nil
-        inbound.end(failing: error)
+        reader.end(failing: error)
         requestDrained()
     }
 }

@@ -15,16 +15,10 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
 
     /// Parses `host:port`, `[ipv6]:port` or `:port`, whose host is 127.0.0.1.
     public init(_ text: String) throws(AddressError) {
-        guard let colon = text.lastIndex(of: ":"),
-            let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port)
-        else { throw AddressError(text: text) }
-        var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
+        guard let parts = HostAndPort(text), let port = parts.port else {
             throw AddressError(text: text)
         }
-        self.init(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
+        self.init(host: parts.host.isEmpty ? "127.0.0.1" : String(parts.host), port: port)
     }
 
     /// The host, unless it is an IP address.

@@ -25,19 +25,16 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     private var acceptsGzip = false
     /// Converts the messages, for a client that sends and accepts JSON.
     private var json: MessageJSON?
-    private var deframer: Deframer
-    private var inbound = InboundMessages()
+    private var reader: MessageReader
     private var drainWaiter: CheckedContinuation<Void, any Error>?
 
     override init(_ loop: LoopState, _ origin: Origin, _ target: Target) {
-        deframer = Deframer(limit: loop.limits.maxMessageBytes)
+        reader = MessageReader(limit: loop.limits.maxMessageBytes)
         super.init(loop, origin, target)
     }
 
     override func answer(_ request: RequestHead) {
         guard let handler else { return }
-        deframer.limit = handler.maxMessageBytes
-        inbound.reset()
         acceptsGzip = request.acceptsGzip
         json = request.isJSON ? handler.method.json : nil
         requestEncoding = .identity
@@ -50,6 +47,10 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             }
             requestEncoding = known
         }
+        let isSingle = if case .single = handler.method.entry { true } else { false }
+        reader.reset(
+            limit: handler.maxMessageBytes, encoding: requestEncoding,
+            maxMessages: isSingle ? 1 : .max)
         if case .stream(let start) = handler.method.entry { start(self) }
     }
 
@@ -65,43 +66,39 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         guard state.isOpen, let method = handler?.method else {
             return creditRequest(bytes.byteCount)
         }
-        if endStream, json == nil, case .single(let start) = method.entry, deframer.isIdle,
-            inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes),
-            payload.byteCount <= deframer.limit
+        if endStream, json == nil, case .single(let start) = method.entry,
+            let payload = reader.onlyPayload(in: bytes)
         {
             return enter(start, payload)
         }
-        do {
-            try deframer.receive(bytes) { try accept($0, $1) }
-            inbound.arrived(bytes.byteCount)
+        do throws(RPCError) {
+            try accept(bytes)
             if let error = updateHeldBytes() { return finish(error) }
             creditIfRoom()
             if endStream { try endRequest(method) }
         } catch {
-            fail(with: error)
+            finish(error)
         }
     }
 
-    private func updateHeldBytes() -> RPCError? { hold(deframer.pendingBytes + inbound.byteCount) }
+    private func updateHeldBytes() -> RPCError? { hold(reader.bufferedBytes) }
 
-    private func accept(_ isCompressed: Bool, _ payload: RawSpan) throws {
-        guard !isCompressed || requestEncoding == .gzip else {
-            throw RPCError(
-                .internalError,
-                "a request message is compressed, but the request has no grpc-encoding")
+    private func accept(_ bytes: RawSpan) throws(RPCError) {
+        do throws(MessageReader.Failure) {
+            try reader.receive(bytes)
+        } catch {
+            throw RPCError(error, limitName: limitName)
         }
-        if case .single = handler?.method.entry, inbound.received == 1 {
-            throw RPCError(
-                .internalError, "the method has one request message, but the client sent several")
-        }
-        inbound.deliver(
-            .init(isCompressed: isCompressed, bytes: RawMessage(serializedBytes: payload).bytes))
     }
 
-    private func endRequest(_ method: MethodHandler) throws {
-        try deframer.finish()
-        guard case .single(let start) = method.entry else { return inbound.end() }
-        guard let message = inbound.take() else {
+    private func endRequest(_ method: MethodHandler) throws(RPCError) {
+        do throws(MessageReader.Failure) {
+            try reader.checkEnd()
+        } catch {
+            throw RPCError(error)
+        }
+        guard case .single(let start) = method.entry else { return reader.end() }
+        guard let message = reader.take() else {
             throw RPCError(
                 .internalError, "the method has one request message, but the client sent none")
         }
@@ -110,27 +107,20 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     }
 
     /// The protobuf of a request message: decompressed, and converted from JSON.
-    private func content(of message: InboundMessages.Message) throws(RPCError) -> [UInt8] {
-        let bytes = message.isCompressed ? try decompressed(message.bytes) : message.bytes
-        return try json?.request(from: bytes) ?? bytes
-    }
-
-    private func decompressed(_ bytes: [UInt8]) throws(RPCError) -> [UInt8] {
-        let limit = deframer.limit
-        do throws(Gzip.Failure) {
-            return try Gzip.decompress(bytes.rawSpan, limit: limit)
+    private func content(of message: MessageReader.Message) throws(RPCError) -> [UInt8] {
+        let bytes: [UInt8]
+        do throws(MessageReader.Failure) {
+            let limit = handler?.maxMessageBytes ?? loop.limits.maxMessageBytes
+            bytes = try message.content(limit: limit)
         } catch {
-            throw error == .notGzip
-                ? RPCError(.internalError, "a compressed request message is not valid gzip")
-                : RPCError(
-                    .resourceExhausted,
-                    "a decompressed message is over the limit of \(limit) bytes (\(limitName))")
+            throw RPCError(error, limitName: limitName)
         }
+        return try json?.request(from: bytes) ?? bytes
     }
 
     /// Returns flow-control credit to the client, unless many bytes wait for the handler.
     private func creditIfRoom() {
-        let credit = inbound.takeCredit(limit: loop.limits.streamWindowBytes)
+        let credit = reader.takeCredit(limit: loop.limits.streamWindowBytes)
         if credit > 0 { creditRequest(credit) }
     }
 
@@ -146,18 +136,6 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     /// The name of the limit of a message.
     private var limitName: StaticString { handler?.limitName ?? "max-message-bytes" }
-
-    private func fail(with error: any Error) {
-        switch error {
-        case let error as RPCError: finish(error)
-        case FramingError.tooLarge(let bytes, let limit):
-            finish(
-                RPCError(
-                    .resourceExhausted,
-                    "\(FramingError.tooLarge(bytes: bytes, limit: limit)) (\(limitName))"))
-        default: finish(RPCError(.internalError, "\(error)"))
-        }
-    }
 
     // MARK: The handler
 
@@ -338,12 +316,11 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             self.whenEnded = nil
             whenEnded()
         }
-        inbound.cancel()
+        reader.cancel()
         drainWaiter?.resume(throwing: Self.endedError)
         drainWaiter = nil
         if !initialMetadata.isEmpty { initialMetadata = Metadata() }
         if !trailingMetadata.isEmpty { trailingMetadata = Metadata() }
-        deframer.reset()
     }
 
     private static var endedError: RPCError { RPCError(.cancelled, "the call has ended") }
@@ -354,7 +331,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     func nextMessage() async throws -> [UInt8]? {
         let message = try await withCheckedThrowingContinuation { continuation in
             onLoop { call in
-                call.inbound.next(continuation)
+                call.reader.next(continuation)
                 _ = call.updateHeldBytes()
                 call.creditIfRoom()
             }

@@ -13,24 +13,12 @@ package struct HTTPHost: Equatable, Sendable {
     /// Nil unless the text is `uri-host [ ":" port ]` of RFC 3986 section 3.2 with a non-empty
     /// host. User information is not allowed (RFC 9110 section 4.2.4).
     package init?(_ text: String) {
-        let bytes = text.utf8
-        let host: Substring.UTF8View
-        let rest: Substring.UTF8View
-        if bytes.first == UInt8(ascii: "[") {
-            guard let close = bytes.firstIndex(of: UInt8(ascii: "]")) else { return nil }
-            host = bytes[bytes.index(after: bytes.startIndex)..<close]
-            rest = bytes[bytes.index(after: close)...]
-            guard Self.isIPv6(host) else { return nil }
-            isAddress = true
-        } else {
-            host = bytes.prefix { $0 != UInt8(ascii: ":") }
-            rest = bytes[host.endIndex...]
-            guard Self.isName(host) else { return nil }
-            isAddress = Self.isIPv4(host)
-        }
-        guard Self.isPort(rest) else { return nil }
+        guard let parts = HostAndPort(text) else { return nil }
+        let host = parts.host.utf8
+        guard parts.isBracketed ? Self.isIPv6(host) : Self.isName(host) else { return nil }
+        isAddress = parts.isBracketed || Self.isIPv4(host)
         self.text = text
-        let name = String(Substring(host)).lowercased()
+        let name = parts.host.lowercased()
         self.name = name.hasSuffix(".") ? String(name.dropLast()) : name
     }
 
@@ -67,14 +55,6 @@ package struct HTTPHost: Equatable, Sendable {
             }
         }
         return true
-    }
-
-    /// Empty, or a colon and a port, which may be empty.
-    private static func isPort(_ bytes: Substring.UTF8View) -> Bool {
-        guard let first = bytes.first else { return true }
-        let digits = bytes.dropFirst()
-        return first == UInt8(ascii: ":") && digits.count <= 5 && digits.allSatisfy(\.isDigit)
-            && digits.reduce(0) { $0 * 10 + Int($1 - 48) } <= 65_535
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool { (97...122).contains(byte | 0x20) }

@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import NIOCore
+internal import Transport
 
 /// The address of a replica, as an operator writes it.
 package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
@@ -31,21 +32,18 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
             self = .unix(path)
             return
         }
-        guard let colon = text.lastIndex(of: ":"),
-            let port = Int(text[text.index(after: colon)...]), (1...65_535).contains(port),
-            colon > text.startIndex
+        guard let parts = HostAndPort(text), let port = parts.port, port > 0, !parts.host.isEmpty
         else {
             throw Invalid(
                 description: "invalid address '\(text)': use HOST:PORT with a port from 1 to "
                     + "65535, [IPV6]:PORT, or unix:/PATH")
         }
-        let host = text[..<colon]
-        let bare = host.hasPrefix("[") && host.hasSuffix("]") ? host.dropFirst().dropLast() : host
-        if (try? SocketAddress(ipAddress: String(bare), port: port)) != nil,
-            bare.contains(":") == (bare != host)
+        let host = parts.host
+        if (try? SocketAddress(ipAddress: String(host), port: port)) != nil,
+            host.contains(":") == parts.isBracketed
         {
-            self = .ip(String(bare), port: port)
-        } else if bare == host, Self.isHostName(host) {
+            self = .ip(String(host), port: port)
+        } else if !parts.isBracketed, Self.isHostName(host) {
             self = .name(String(host), port: port)
         } else {
             throw Invalid(

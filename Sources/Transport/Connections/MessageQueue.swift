@@ -1,68 +1,42 @@
-package import GRPCWire
+internal import GRPCWire
 
-/// The received messages of a call, between the connection and the reader.
-///
-/// ```
-///                 deliver            next
-///   connection ------------> queue ---------> reader
-///        end --------------> after the last message: nil, or the error
-///        cancel -----------> at once: CANCELLED
-/// ```
-///
-/// While more than a limit waits, the peer gets no flow-control credit. This and the stream's
-/// window bound the queue. Compressed messages are queued without decompression.
-package struct InboundMessages {
-    /// A message as received.
-    package struct Message: Sendable {
-        /// Whether the bytes are compressed.
-        package let isCompressed: Bool
-        /// The payload.
-        package let bytes: [UInt8]
-
-        /// A message from its parts.
-        package init(isCompressed: Bool, bytes: [UInt8]) {
-            self.isCompressed = isCompressed
-            self.bytes = bytes
-        }
-    }
-
+/// The queue of a `MessageReader`: messages that wait for the reader, or a reader that waits for a
+/// message.
+struct MessageQueue {
     private enum Ending { case open, ended, failed(RPCError) }
 
-    private var queue: [Message] = []
+    private var queue: [MessageReader.Message] = []
     private var head = 0
     private var ending = Ending.open
-    private var waiter: CheckedContinuation<Message?, any Error>?
-
-    /// An empty queue.
-    package init() {}
+    private var waiter: CheckedContinuation<MessageReader.Message?, any Error>?
 
     /// Bytes in the queue.
-    package private(set) var byteCount = 0
+    private(set) var byteCount = 0
     /// Body bytes for which the peer has no credit yet.
     private var uncredited = 0
     /// Messages that have arrived.
-    package private(set) var received = 0
+    private(set) var received = 0
 
     /// Prepares the queue for another call.
-    package mutating func reset() {
+    mutating func reset() {
         ending = .open
         received = 0
         uncredited = 0
     }
 
     /// Body bytes have arrived, whether or not they complete a message.
-    package mutating func arrived(_ bytes: Int) { uncredited += bytes }
+    mutating func arrived(_ bytes: Int) { uncredited += bytes }
 
     /// The credit to return to the peer: for all bytes that have arrived, but 0 while more than
     /// `limit` bytes are queued.
-    package mutating func takeCredit(limit: Int) -> Int {
+    mutating func takeCredit(limit: Int) -> Int {
         guard byteCount <= limit else { return 0 }
         defer { uncredited = 0 }
         return uncredited
     }
 
     /// Resumes the reader with a message, or queues it.
-    package mutating func deliver(_ message: Message) {
+    mutating func deliver(_ message: MessageReader.Message) {
         received += 1
         guard case .open = ending else { return }
         if let waiter {
@@ -70,11 +44,11 @@ package struct InboundMessages {
             return waiter.resume(returning: message)
         }
         queue.append(message)
-        byteCount += message.bytes.count
+        byteCount += message.byteCount
     }
 
     /// The peer has sent all messages, or an error ends the stream of messages.
-    package mutating func end(failing error: RPCError? = nil) {
+    mutating func end(failing error: RPCError? = nil) {
         guard case .open = ending else { return }
         ending = error.map { .failed($0) } ?? .ended
         waiter?.resume(with: error.map { .failure($0) } ?? .success(nil))
@@ -82,7 +56,7 @@ package struct InboundMessages {
     }
 
     /// The call has ended. Drops the queue; readers get CANCELLED.
-    package mutating func cancel() {
+    mutating func cancel() {
         clear()
         ending = .failed(Self.endedError)
         waiter?.resume(throwing: Self.endedError)
@@ -90,11 +64,11 @@ package struct InboundMessages {
     }
 
     /// Takes a message from the queue; nil if it is empty.
-    package mutating func take() -> Message? {
+    mutating func take() -> MessageReader.Message? {
         guard head < queue.count else { return nil }
         let message = queue[head]
         head += 1
-        byteCount -= message.bytes.count
+        byteCount -= message.byteCount
         if head == queue.count {
             clear()
         } else if head > 256 {
@@ -105,7 +79,7 @@ package struct InboundMessages {
     }
 
     /// Resumes the reader with the next message, now or when it arrives.
-    package mutating func next(_ continuation: CheckedContinuation<Message?, any Error>) {
+    mutating func next(_ continuation: CheckedContinuation<MessageReader.Message?, any Error>) {
         if let message = take() { return continuation.resume(returning: message) }
         switch ending {
         case .ended: continuation.resume(returning: nil)
