@@ -272,7 +272,7 @@ package actor ControlPlane {
         let schema = deployment.schema
         reflection.set(
             schema,
-            services: Self.standardServices + [MethodPath.dynamicCall.service]
+            services: Self.standardServices + [MethodPath.serveCall.service]
                 + routed.filter { schema.services[$0] != nil })
     }
 

@@ -4,36 +4,34 @@ internal import Messages
 internal import NIOCore
 public import Transport
 
-/// One call of a client, message by message. Messages are given and taken as bytes.
+/// One call of a client. Its messages are bytes.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the connection's loop.
 public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
-    /// Bytes buffered before `send` waits.
+    /// Buffered bytes above which `send` waits.
     private static let bufferBytes = 64 << 10
 
     private let connection: ClientConnection
-    /// Set before the call is handed out.
+    /// Set by `init`.
     private var stream = HTTP2Stream(id: 0, slot: 0)
     private let maxMessageBytes: Int
-    private var deframer: Deframer
-    private var inbound = InboundMessages()
-    private var isPacked = false
+    private var reader: MessageReader
     private var initial = Metadata()
     private var trailing = Metadata()
     private var isEnded = false
     private var drainWaiter: CheckedContinuation<Void, any Error>?
     private var timer: Scheduled<Void>?
 
-    /// Opens a stream and begins a call on it; on the loop of the connection.
+    /// Opens a stream and begins a call on it. Call it on the loop of the connection.
     package init(
         _ connection: ClientConnection, _ headers: HeaderBlock, timeout: Duration?,
         maxMessageBytes: Int
     ) throws(RPCError) {
         self.connection = connection
         self.maxMessageBytes = maxMessageBytes
-        deframer = Deframer(limit: maxMessageBytes)
+        reader = MessageReader(limit: maxMessageBytes)
         guard let stream = connection.open(HeaderParts(headers), owner: self) else {
-            throw RPCError(.unavailable, "the connection takes no more calls")
+            throw RPCError(.unavailable, "the connection cannot open more streams")
         }
         self.stream = stream
         guard let timeout else { return }
@@ -42,8 +40,8 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         }
     }
 
-    /// Sends a request; waits while too much is buffered. Sending on a call that has ended does
-    /// nothing: `next` throws the reason.
+    /// Sends a request. Waits while too many bytes are buffered. Sending on a call that has ended
+    /// has no effect: `next` throws the reason.
     public func send(_ message: [UInt8]) async throws {
         try await withCheckedThrowingContinuation {
             (continuation: CheckedContinuation<Void, any Error>) in
@@ -66,24 +64,23 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         connection.session.notifyWhenDrained(stream, below: Self.bufferBytes)
     }
 
-    /// Says that no more requests follow.
+    /// Ends the requests.
     public func finish() {
         onLoop { $0.connection.finish($0.stream) }
     }
 
-    /// The next reply; nil when the call has ended with OK. Throws the call's `RPCError` otherwise.
+    /// The next reply; nil if the call has ended with OK. Throws the call's `RPCError` otherwise.
     public func next() async throws -> [UInt8]? {
         let message = try await withCheckedThrowingContinuation { continuation in
             onLoop { call in
-                call.inbound.next(continuation)
+                call.reader.next(continuation)
                 call.creditIfRoom()
             }
         }
-        guard let message, message.isCompressed else { return message?.bytes }
-        do {
-            return try Gzip.decompress(message.bytes.rawSpan, limit: maxMessageBytes)
+        do throws(MessageReader.Failure) {
+            return try message?.content(limit: maxMessageBytes)
         } catch {
-            throw RPCError(.internalError, "a reply cannot be unpacked: \(error)")
+            throw RPCError(.internalError, RPCError(error).message)
         }
     }
 
@@ -95,7 +92,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         }
     }
 
-    /// The response headers, as far as they have come.
+    /// The metadata of the response headers; empty until they arrive.
     public var initialMetadata: Metadata {
         get async { await read(\.initial) }
     }
@@ -121,17 +118,21 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         }
     }
 
-    // MARK: From the connection
+    // MARK: Events of the stream
 
+    /// The response headers, or the whole response.
     package func received(headers: HeaderBlock, endStream: Bool) {
         guard !isEnded else { return }
         let response = ResponseHead(headers)
         if let error = response.refusal("the server") { return fail(error) }
         guard !endStream else { return received(trailers: headers) }
         initial = Metadata(headers)
-        isPacked = response.encoding == MessageEncoding.gzip.rawValue
+        if let encoding = response.encoding {
+            reader.setEncoding(MessageEncoding(rawValue: encoding) ?? .identity)
+        }
     }
 
+    /// The trailers, which contain the status.
     package func received(trailers: HeaderBlock) {
         trailing = Metadata(trailers)
         let response = ResponseHead(trailers)
@@ -141,27 +142,16 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         end(code == .ok ? nil : RPCError(code, response.message, metadata: trailing))
     }
 
+    /// Body bytes.
     package func received(body bytes: RawSpan, endStream: Bool) {
         guard !isEnded else { return connection.session.consume(bytes.byteCount, of: stream) }
-        do {
-            try deframer.receive(bytes) { isCompressed, payload in
-                guard !isCompressed || isPacked else {
-                    throw RPCError(.internalError, "a reply is packed without grpc-encoding: gzip")
-                }
-                inbound.deliver(
-                    .init(
-                        isCompressed: isCompressed,
-                        bytes: RawMessage(serializedBytes: payload).bytes))
-            }
-            inbound.arrived(bytes.byteCount)
-            creditIfRoom()
-            if endStream { end(RPCError(.unknown, "the server sent no grpc-status")) }
-        } catch FramingError.tooLarge(let bytes, let limit) {
-            let text = "\(FramingError.tooLarge(bytes: bytes, limit: limit))"
-            fail(RPCError(.resourceExhausted, text))
+        do throws(MessageReader.Failure) {
+            try reader.receive(bytes)
         } catch {
-            fail(RPCError(.internalError, "\(error)"))
+            return fail(RPCError(error))
         }
+        creditIfRoom()
+        if endStream { end(RPCError(.unknown, "the server sent no grpc-status")) }
     }
 
     private func fail(_ error: RPCError) {
@@ -170,17 +160,19 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     }
 
     private func creditIfRoom() {
-        let credit = inbound.takeCredit(limit: Self.bufferBytes)
+        let credit = reader.takeCredit(limit: Self.bufferBytes)
         guard credit > 0 else { return }
         connection.session.consume(credit, of: stream)
         connection.changed()
     }
 
+    /// Continues a `send` that waits.
     package func requestDrained() {
         drainWaiter?.resume()
         drainWaiter = nil
     }
 
+    /// The stream ended before the response.
     package func failed(_ failure: StreamFailure) {
         switch failure {
         case .reset(let code):
@@ -198,7 +190,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         isEnded = true
         timer?.cancel()
         timer = nil
-        inbound.end(failing: error)
+        reader.end(failing: error)
         requestDrained()
     }
 }

@@ -5,14 +5,15 @@ internal import NIOPosix
 internal import Synchronization
 internal import Transport
 
-/// One of the connections behind a `WeirClient`, from the first attempt to its end.
+/// One connection of a `WeirClient`, from the attempt to connect to its end.
 ///
 /// ```
-///   connecting --SETTINGS--> open <--> full (as many calls as the server takes at once)
+///   connecting --SETTINGS--> open <--> full (as many calls as the server allows)
 ///        '--- refused ---------'--- lost, GOAWAY ---> over
 /// ```
 ///
-/// `@unchecked Sendable`: the connection is only used on its loop, the rest is behind a lock.
+/// Invariant of `@unchecked Sendable`: the connection is used only on its loop, and a lock protects
+/// the other state.
 final class ClientLink: ClientConnectionOwner, @unchecked Sendable {
     private enum Phase {
         case connecting([CheckedContinuation<Void, any Error>])
@@ -33,13 +34,13 @@ final class ClientLink: ClientConnectionOwner, @unchecked Sendable {
         }
     }
 
-    /// The connection was lost, or the server asked the client to go.
+    /// Whether the connection was lost, or the server has sent GOAWAY.
     var isOver: Bool { phase.withLock { if case .over = $0 { true } else { false } } }
 
-    /// The server takes no more calls at once; further ones wait.
+    /// Whether the connection has as many calls as the server allows. Further calls wait.
     var isFull: Bool { phase.withLock { if case .open(true) = $0 { true } else { false } } }
 
-    /// Returns when the server has answered; throws UNAVAILABLE when it doesn't.
+    /// Returns when the connection is ready. Throws UNAVAILABLE if it fails.
     func ready() async throws {
         try await withCheckedThrowingContinuation { continuation in
             let result: Result<Void, any Error>? = phase.withLock { phase in

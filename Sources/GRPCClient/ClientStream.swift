@@ -1,7 +1,7 @@
 internal import GRPCWire
 public import Messages
 
-/// A call with a stream of requests, in their types.
+/// A call with a stream of requests and replies of one type each.
 ///
 /// ```swift
 /// let chat = try await stub.sayHelloBidiStream()
@@ -10,24 +10,24 @@ public import Messages
 /// while let reply = try await chat.next() { ... }
 /// ```
 public struct ClientStream<Request: WireMessage, Reply: WireMessage>: Sendable {
-    /// The call itself, for its metadata.
+    /// The call, for its metadata.
     public let call: ClientCall
 
-    /// Sends a request; waits while too much is buffered. Sending on a call that has ended does
-    /// nothing: `next` throws the reason.
+    /// Sends a request. Waits while too many bytes are buffered. Sending on a call that has ended
+    /// has no effect: `next` throws the reason.
     public func send(_ request: Request) async throws {
         try await call.send(try request.serializedBytes())
     }
 
-    /// Says that no more requests follow.
+    /// Ends the requests.
     public func finish() { call.finish() }
 
-    /// The next reply; nil when the call has ended with OK. Throws the call's `RPCError` otherwise.
+    /// The next reply; nil if the call has ended with OK. Throws the call's `RPCError` otherwise.
     public func next() async throws -> Reply? {
         try await call.next().map { try Reply(serializedBytes: $0) }
     }
 
-    /// Says that no more requests follow, and waits for the only reply of a client-streaming call.
+    /// Ends the requests, and waits for the only reply of a client-streaming call.
     public func reply() async throws -> Reply {
         finish()
         guard let reply = try await next() else {

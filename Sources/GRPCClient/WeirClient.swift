@@ -6,23 +6,23 @@ internal import NIOPosix
 internal import Synchronization
 public import Transport
 
-/// A gRPC client for any server. Its HTTP/2 connections are opened when they are needed, and again
-/// after they were lost.
+/// A gRPC client for any server. It opens HTTP/2 connections when it needs them, and reconnects
+/// after a connection is lost.
 public final class WeirClient: Sendable {
-    /// What goes with a call besides its messages.
+    /// Options of a call.
     public struct CallOptions: Sendable {
-        /// Custom metadata; reserved names are left out.
+        /// Custom metadata. Fields with reserved names are not sent.
         public var metadata = Metadata()
-        /// Sent as `x-serve-shard-key`: calls with one key reach one backend.
+        /// Sent as `x-serve-shard-key`: calls with the same key are routed to the same backend.
         public var shardKey: String?
-        /// How long the call may take, with all its attempts; nil means without end.
+        /// The time for the call with all its attempts; nil for no limit.
         public var timeout: Duration?
-        /// Whether a call with one request and one reply that failed is made again.
+        /// The retries of a call with one request and one reply; nil for none.
         public var retry: Retry?
         /// Receives the trailing metadata of a successful call with one request and one reply.
         package var receiveTrailers: (@Sendable (Metadata) -> Void)?
 
-        /// Options; none are set by default.
+        /// Options. By default, none is set.
         public init(
             metadata: Metadata = Metadata(), shardKey: String? = nil, timeout: Duration? = nil,
             retry: Retry? = nil
@@ -34,14 +34,14 @@ public final class WeirClient: Sendable {
         }
     }
 
-    /// Which calls are made again. Only for those that may be: the server may have done its work
-    /// before the answer was lost.
+    /// Retries of a call. Use them only for methods that can be repeated: the server may have
+    /// completed a call before its reply was lost.
     public struct Retry: Sendable {
-        /// Statuses that are worth another attempt.
+        /// The statuses that are retried.
         public var codes: Set<StatusCode> = [.unavailable]
-        /// All attempts, the first included.
+        /// The number of attempts, including the first.
         public var maxAttempts = 3
-        /// Before the second attempt: a random delay up to this, then each time twice as long.
+        /// The bound of the random delay before the second attempt. It doubles with each attempt.
         public var initialDelay = Duration.milliseconds(100)
         /// The longest delay.
         public var maxDelay = Duration.seconds(1)
@@ -65,9 +65,9 @@ public final class WeirClient: Sendable {
     /// A client without TLS.
     ///
     /// - Parameters:
-    ///   - address: where the server listens.
-    ///   - maxConnections: a further connection is opened when the others run as many calls as the
-    ///     server takes at once; beyond this calls wait.
+    ///   - address: the server's address.
+    ///   - maxConnections: the client opens another connection when the others have as many calls
+    ///     as the server allows, up to this number. Then calls wait.
     ///   - maxMessageBytes: the largest reply accepted.
     public convenience init(
         _ address: Address, maxConnections: Int = 4, maxMessageBytes: Int = 4 << 20
@@ -77,11 +77,11 @@ public final class WeirClient: Sendable {
             maxMessageBytes: maxMessageBytes)
     }
 
-    /// A client with or without TLS. Throws when its files can't be used.
+    /// A client with or without TLS. Throws if its files cannot be used.
     ///
     /// - Parameters:
     ///   - tls: nil for plaintext.
-    ///   - token: goes with every call, as `authorization: Bearer TOKEN`.
+    ///   - token: sent with each call, as `authorization: Bearer TOKEN`.
     public convenience init(
         _ address: Address, tls: ClientTLS?, token: String? = nil, maxConnections: Int = 4,
         maxMessageBytes: Int = 4 << 20
@@ -92,7 +92,9 @@ public final class WeirClient: Sendable {
             maxMessageBytes: maxMessageBytes)
     }
 
-    /// - Parameter connectTimeout: until the server's first answer.
+    /// A client with loaded TLS.
+    ///
+    /// - Parameter connectTimeout: the time until the server's SETTINGS arrive.
     package init(
         _ address: Address, tls: LoadedTLS?, token: String? = nil,
         connectTimeout: Duration = .seconds(10), maxConnections: Int = 1, maxMessageBytes: Int
@@ -117,7 +119,8 @@ public final class WeirClient: Sendable {
         return reply
     }
 
-    /// The same, with the call, which has ended, for its metadata.
+    /// Calls a method with one request and one reply. Also returns the ended call, for its
+    /// metadata.
     package func exchange<Request: WireMessage, Reply: WireMessage>(
         _ path: String, _ request: Request, _ options: CallOptions
     ) async throws -> (reply: Reply, call: ClientCall) {
@@ -161,7 +164,7 @@ public final class WeirClient: Sendable {
         }
     }
 
-    /// Calls a method with one request and a stream of replies; `receive` gets each of them.
+    /// Calls a method with one request and a stream of replies, and passes each reply to `receive`.
     public func serverStreaming<Request: WireMessage, Reply: WireMessage>(
         _ path: String, _ request: Request, as reply: Reply.Type = Reply.self,
         _ options: CallOptions = CallOptions(), _ receive: (Reply) async throws -> Void
@@ -179,7 +182,7 @@ public final class WeirClient: Sendable {
         }
     }
 
-    /// Begins a call of any kind, message by message.
+    /// Begins a call of any kind, whose messages are sent and received as bytes.
     public func open(
         _ path: String, _ options: CallOptions = CallOptions()
     ) async throws -> ClientCall {
@@ -189,7 +192,7 @@ public final class WeirClient: Sendable {
             headers, timeout: options.timeout, maxMessageBytes: maxMessageBytes)
     }
 
-    /// Closes the connections; running calls end as UNAVAILABLE.
+    /// Closes the connections. Running calls end as UNAVAILABLE.
     public func close() async {
         let open = links.withLock { links in
             defer { links = [] }
@@ -216,7 +219,7 @@ public final class WeirClient: Sendable {
         return headers
     }
 
-    /// A connection that takes a call, opened now if there is none.
+    /// A connection for a call, opened if necessary.
     private func connected() async throws -> ClientLink {
         var options = ClientConnection.Options()
         options.connectTimeout = connectTimeout

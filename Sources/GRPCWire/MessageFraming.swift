@@ -175,3 +175,11 @@ extension Span<UInt8> {
         }
     }
 }
+
+extension [UInt8] {
+    /// A copy of the bytes.
+    package init(copying bytes: RawSpan) {
+        // Invariant: the span is read only within the closure.
+        self = unsafe bytes.withUnsafeBytes { unsafe Array($0) }
+    }
+}

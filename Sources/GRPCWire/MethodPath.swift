@@ -20,6 +20,6 @@ package struct MethodPath: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "/\(service)/\(method)" }
 
-    /// What calls of endpoints by name, and requests that are not gRPC, become.
-    package static let dynamicCall = MethodPath(service: "weir.v1.Serve", method: "Call")
+    /// The method of calls that name their endpoint, to which plain HTTP requests are converted.
+    package static let serveCall = MethodPath(service: "weir.v1.Serve", method: "Call")
 }

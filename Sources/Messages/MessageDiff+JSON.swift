@@ -1,4 +1,4 @@
-/// The responses of dynamic calls, if they are JSON.
+/// The responses of `weir.v1.Serve`, if they are JSON.
 enum JSONPayload {
     private static let message = "weir.v1.CallResponse"
     private static let payload = 1

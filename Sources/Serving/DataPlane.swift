@@ -6,10 +6,10 @@ internal import Synchronization
 package import Transport
 internal import Upstream
 
-/// The loops, their listeners and the connections: what carries the traffic.
+/// Carries the traffic: event loops, listeners and connections.
 ///
-/// The control plane hands it routing snapshots and reads its figures; neither makes a request
-/// wait.
+/// The control plane publishes routing snapshots to it and reads its figures. Neither delays a
+/// request.
 package final class DataPlane: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let loops: [ServingLoop]
@@ -24,7 +24,7 @@ package final class DataPlane: Sendable {
 
     /// - Parameters:
     ///   - loops: the number of event loops; usually one per core.
-    ///   - namesBackends: whether responses say who answered, in `x-serve-backend`.
+    ///   - namesBackends: whether responses name the backend, in `x-serve-backend`.
     package init(loops count: Int, limits: Limits, namesBackends: Bool, log: Logger) {
         let limits = limits.bounded
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
@@ -59,10 +59,10 @@ package final class DataPlane: Sendable {
     // MARK: Listening
 
     /// Listens for clients on one socket per loop, all with the same address (SO_REUSEPORT), so
-    /// that the kernel spreads connections over the loops. A socket that was given is one: a loop
-    /// takes its connections and hands them to all in turn.
+    /// that the kernel spreads connections over the loops. An inherited socket is one socket: one
+    /// loop accepts its connections and assigns them to all loops in turn.
     ///
-    /// - Returns: the address, with the port that was chosen if 0 was asked for.
+    /// - Returns: the address, with the port that the system chose for port 0.
     package func listen(
         _ port: ListeningPort, tls: ServedTLS? = nil, serving served: ServedPort
     ) async throws -> SocketAddress {
@@ -74,7 +74,7 @@ package final class DataPlane: Sendable {
                 bootstrap(loop, children: children, clients, tls, served))
             listeners.add(channel, isInherited: port.isInherited)
             address = channel.localAddress
-            // The others join the first one, whose number may have been chosen just now.
+            // The system may have chosen the port of the first socket; the others use the same one.
             port.join(address)
         }
         guard let address else { throw ChannelError.unknownLocalAddress }
@@ -111,7 +111,7 @@ package final class DataPlane: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else {
-                        preconditionFailure("a connection is on none of the loops")
+                        preconditionFailure("a connection belongs to no loop of this server")
                     }
                     do {
                         try Self.setUp(channel, loop, gate, tls, served)
@@ -143,12 +143,12 @@ package final class DataPlane: Sendable {
         try channel.syncOptions?.setOption(.socketOption(.so_keepalive), value: 1)
         let pipeline = channel.pipeline.syncOperations
         if let tls { try pipeline.addHandler(tls.handler()) }
-        try pipeline.addHandler(ProtocolSniffer(loop.connections, port: served))
+        try pipeline.addHandler(ProtocolSniffer(loop.connections, servedPort: served))
     }
 
     // MARK: Control
 
-    /// Gives every loop the snapshot; returns when all of them use it.
+    /// Installs the snapshot on every loop. Returns when all loops use it.
     package func publish(_ snapshot: RoutingSnapshot) async throws {
         methodNames.removeEndpoints(unless: { snapshot.endpoint(named: $0) != nil })
         let installed = loops.map { loop in loop.eventLoop.submit { loop.router.install(snapshot) }
@@ -156,7 +156,7 @@ package final class DataPlane: Sendable {
         for future in installed { try await future.get() }
     }
 
-    /// What all loops have counted until now.
+    /// The sum of the counts of all loops.
     package func figures() async throws -> ServingFigures {
         var sum = ServingFigures()
         for future in loops.map({ loop in loop.eventLoop.submit { loop.figures } }) {
@@ -167,10 +167,10 @@ package final class DataPlane: Sendable {
         return sum
     }
 
-    /// Stops listening, lets requests that run finish, for as long as the limit says, and then
-    /// closes what is left.
+    /// Stops listening, waits for running requests up to `Limits.drainTimeout`, and then closes
+    /// the remaining connections.
     ///
-    /// - Returns: whether everything ended by itself.
+    /// - Returns: whether all requests ended before the timeout.
     package func drain() async throws -> Bool {
         await listeners.close()
         let timeout = limits.drainTimeout
@@ -200,7 +200,7 @@ package final class DataPlane: Sendable {
         for loop in loops { try? await loop.eventLoop.submit { loop.closeAll() }.get() }
     }
 
-    /// Ends the threads. Nothing may be used after it.
+    /// Ends the threads. The data plane cannot be used afterwards.
     package func shutDown() async throws {
         await listeners.close()
         await closeConnections()
@@ -212,7 +212,7 @@ package final class DataPlane: Sendable {
 
 /// The listening sockets, closed when a drain begins.
 private final class Listeners: Sendable {
-    /// How long a connection takes at most from its acceptance to the loop that it is handed to.
+    /// The longest time from the acceptance of a connection to its assignment to a loop.
     private static let handOver = Duration.milliseconds(50)
 
     private let channels = Mutex<[(channel: any Channel, isInherited: Bool)]>([])
@@ -228,8 +228,8 @@ private final class Listeners: Sendable {
         }
         let inherited = open.filter(\.isInherited)
         if !inherited.isEmpty {
-            // Closing a listener closes what it is just handing to another loop. An inherited
-            // socket stays open elsewhere, so that no client is refused meanwhile.
+            // Closing a listener also closes the connections that it is assigning to another loop.
+            // Another process keeps an inherited socket open, so no client is refused meanwhile.
             for one in inherited { try? await one.channel.setOption(.autoRead, value: false).get() }
             try? await Task.sleep(for: Self.handOver)
         }

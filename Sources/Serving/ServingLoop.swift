@@ -10,7 +10,7 @@ internal import Upstream
 ///    connections       paths      limits, admission, deadlines, counts
 /// ```
 ///
-/// `@unchecked Sendable`: only used on `eventLoop`.
+/// Invariant of `@unchecked Sendable`: used only on `eventLoop`.
 final class ServingLoop: @unchecked Sendable {
     let loop: LoopState
     let router: Router
@@ -24,7 +24,7 @@ final class ServingLoop: @unchecked Sendable {
 
     var eventLoop: any EventLoop { loop.eventLoop }
 
-    /// What was counted until now.
+    /// The counts of this loop.
     var figures: ServingFigures {
         var figures = ServingFigures()
         figures.calls = loop.metrics.figures
@@ -38,7 +38,7 @@ final class ServingLoop: @unchecked Sendable {
         return figures
     }
 
-    /// Closes all connections, and those to replicas.
+    /// Closes all connections to clients and to replicas.
     func closeAll() {
         connections.closeAll()
         router.install(.empty)

@@ -2,29 +2,23 @@ internal import NIOCore
 
 /// A TCP address.
 public struct Address: Hashable, Sendable, CustomStringConvertible {
-    /// A name or an IP address; IPv6 without brackets.
+    /// A host name or an IP address; IPv6 without brackets.
     public let host: String
     /// 0 to 65535.
     public let port: Int
 
-    /// An address in its two parts.
+    /// An address from a host and a port.
     public init(host: String, port: Int) {
         self.host = host
         self.port = port
     }
 
-    /// Reads `host:port`, `[ipv6]:port` or `:port` (which means 127.0.0.1).
+    /// Parses `host:port`, `[ipv6]:port` or `:port`, whose host is 127.0.0.1.
     public init(_ text: String) throws(AddressError) {
-        guard let colon = text.lastIndex(of: ":"),
-            let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port)
-        else { throw AddressError(text: text) }
-        var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
+        guard let parts = HostAndPort(text), let port = parts.port else {
             throw AddressError(text: text)
         }
-        self.init(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
+        self.init(host: parts.host.isEmpty ? "127.0.0.1" : String(parts.host), port: port)
     }
 
     /// The host, unless it is an IP address.
@@ -32,7 +26,7 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
         (try? SocketAddress(ipAddress: host, port: port)) == nil ? host : nil
     }
 
-    /// Whether only this machine can reach it, according to the text.
+    /// Whether the host is `localhost` or a loopback IP address.
     package var isLoopback: Bool {
         if host == "localhost" || host == "::1" { return true }
         return host.hasPrefix("127.") && hostName == nil
@@ -42,11 +36,11 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// A text that is not an address.
+/// An invalid address.
 public struct AddressError: Error, CustomStringConvertible {
     package let text: String
 
-    /// What was wrong, and what would be right.
+    /// The invalid text, and the valid form.
     public var description: String {
         "invalid address '\(text)': use HOST:PORT with a port from 0 to 65535, "
             + "for example 127.0.0.1:8000 or [::1]:8000"

@@ -169,7 +169,7 @@ def limits():
     for line in run("serve", "--list-limits").stdout.splitlines()[1:]:
         name, default, *unit = line.split()
         refusal = run("serve", "--limit", f"{name}=x").stderr
-        least, most = re.search(r"from ([0-9.]+) to ([0-9.]+), not", refusal).groups()
+        least, most = re.search(r"from ([0-9.]+) to ([0-9.]+)", refusal).groups()
         yield name, default, "".join(unit), least, most
 
 

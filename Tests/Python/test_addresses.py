@@ -33,7 +33,7 @@ def test_a_second_server_on_a_port_is_refused(servers, host):
     port = first.data.rsplit(":", 1)[1]
     run = serve("--store", "memory:", "--data", f"{host}:{port}", "--admin", "127.0.0.1:0")
     assert run.returncode == 1
-    assert "another server listens there; to take over from it, see --take-over" in run.stderr
+    assert "another server uses this address; to take over from it, see --take-over" in run.stderr
     # The first server still receives every connection.
     assert first.process.poll() is None
 
@@ -49,7 +49,7 @@ def test_of_servers_that_start_at_the_same_moment_one_gets_the_port(option, othe
         running = [server for server in pair if server.stdout.readline()]
         assert len(running) == 1
         (refused,) = set(pair) - set(running)
-        assert "another server listens there" in refused.communicate(timeout=SECONDS)[1]
+        assert "another server uses this address" in refused.communicate(timeout=SECONDS)[1]
         assert refused.returncode == 1
         running[0].terminate()
         assert running[0].wait(SECONDS) == 0

@@ -68,7 +68,7 @@ def answer_dynamic(path, payload):
     ("handler", ECHO, ()),
     ("decoding handler", "/helloworld.Greeter/SayHello", ()),
     ("health", "/grpc.health.v1.Health/Check", ()),
-    ("dynamic call", "/weir.v1.Serve/Call", (("x-serve-endpoint", "dynamic"),)),
+    ("call by name", "/weir.v1.Serve/Call", (("x-serve-endpoint", "dynamic"),)),
 ])
 def test_of_handlers(handlers, target, path, extra):
     run(handlers, target, grpc_fields(path, *extra), message(), with_trailers=target == "handler")

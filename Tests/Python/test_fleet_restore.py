@@ -226,7 +226,7 @@ def test_a_copy_that_cannot_be_kept_is_reported_and_not_needed(fleet):
     ("put {latest} garbage",), ("del {latest}",), ("del {first}",), ("put {middle} garbage",),
     ("del {middle}", "del {latest}"), ("put {head} 2",), ("put {head} banana",),
     ("del {head}",)], ids=" and ".join)
-def test_what_others_change_in_etcd_is_noticed_and_repaired(fleet, change_keys):
+def test_changes_of_other_programs_in_etcd_are_detected_and_repaired(fleet, change_keys):
     first, second = fleet.start("one"), fleet.start("two")
     latest = change(fleet, 0.5, 0.6, 0.7, 0.8)
     wait_for(lambda: fleet.revisions() == [latest] * 2)

@@ -136,7 +136,7 @@ def test_a_header_block_is_waited_for_so_long(serve):
         assert other.is_alive()
 
 
-def test_idle_connections_are_asked_to_go(serve):
+def test_idle_connections_get_a_goaway(serve):
     server = serve(idle_timeout=1)
     with Peer(server.data) as peer, Peer(server.data) as busy:
         peer.request(1, body=b"hello")
@@ -413,7 +413,7 @@ def test_blocking_handlers_that_begin_too_late(serve):
         with pytest.raises(grpc.RpcError) as refused:
             call(b"", timeout=20)
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "blocking handlers begin" in refused.value.details()
+        assert "blocking handlers start" in refused.value.details()
         assert all(future.result() == b"" for future in futures)
         assert call(b"", timeout=20) == b""
     assert 'weir_requests_refused_total{reason="delay"} 1' in metrics(server)
@@ -423,8 +423,8 @@ def test_blocking_handlers_that_begin_too_late(serve):
 
 
 @pytest.mark.parametrize("limit, words", [
-    ("max_buffered_bytes", "bytes wait in memory"),
-    ("max_buffered_bytes_per_connection", "bytes of this connection wait in memory")])
+    ("max_buffered_bytes", "bytes are buffered"),
+    ("max_buffered_bytes_per_connection", "bytes of this connection are buffered")])
 def test_bytes_in_memory(serve, limit, words):
     server = serve(**{limit: 1_000_000}, max_ping_strikes=1_000_000)
     part = 300_000
@@ -497,7 +497,7 @@ def test_requests_per_second():
             call(b"", timeout=20)
     error = refused.value
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert error.details() == "endpoint 'greeter' gets more requests per second than its limit"
+    assert error.details() == "endpoint 'greeter' is over its limit of requests per second"
     trailing = dict(error.trailing_metadata())
     assert 0 < int(trailing["grpc-retry-pushback-ms"]) <= 2_000
     from google.protobuf import duration_pb2
@@ -524,8 +524,9 @@ def test_requests_per_second():
 def test_wrong_limits_are_refused():
     import subprocess
     for option, words in [
-            ("max-everything=1", "there is no limit 'max-everything'"),
-            ("max-resets=x", "max-resets takes a whole number from 10 to 2147483647, not 'x'"),
+            ("max-everything=1", "unknown limit 'max-everything'"),
+            ("max-resets=x",
+             "invalid max-resets 'x': it must be a whole number from 10 to 2147483647"),
             ("max-resets", "invalid --limit 'max-resets': use NAME=VALUE")]:
         run = subprocess.run(
             [BUILD / "weir", "serve", "--limit", option], capture_output=True, text=True,

@@ -157,7 +157,7 @@ def test_diff_and_rollback_restore_every_key(servers, stubs):
     assert f"roll back to revision {revision}: greeter:" in tool(weir, "history").stdout
 
 
-def test_rollback_is_refused_when_a_backend_is_gone(servers):
+def test_rollback_is_refused_when_a_backend_was_deleted(servers):
     weir = servers("--demo")
     tool(weir, "backend", "create", "up", "--upstream", "127.0.0.1:1", "--wait", "0")
     tool(weir, "traffic", "set", "greeter", "greeter-v1=0.5", "up=0.5")
@@ -254,7 +254,7 @@ def test_mistakes_in_a_configuration_are_reported_by_line(servers, tmp_path, old
         f"{name}: &{name} [{','.join(['*' + last] * 10)}]\n"
         for last, name in zip("abcdefgh", "bcdefghi")), "values after aliases are resolved"),
 ])
-def test_files_that_are_no_configuration_are_refused(tmp_path, text, reason):
+def test_invalid_configuration_files_are_refused(tmp_path, text, reason):
     file = tmp_path / "weir.yaml"
     file.write_text(text)
     run = subprocess.run(
@@ -284,7 +284,7 @@ def test_expected_revisions_are_kept_to(servers, stubs):
     tool(weir, *HALF, "--expected-revision", revision)
 
 
-def test_handlers_that_are_gone_are_reported_and_do_not_stop_the_rest(servers, stubs, tmp_path):
+def test_missing_handlers_are_reported_and_do_not_stop_the_rest(servers, stubs, tmp_path):
     first = servers("--demo", "--state-dir", tmp_path)
     tool(first, "backend", "create", "up", "--upstream", "127.0.0.1:1", "--wait", "0")
     first.stop()
@@ -332,7 +332,7 @@ def test_state_is_checked_saved_and_moved(servers, tmp_path):
     assert invalid.returncode == 64 and "invalid UTF-8 in" in invalid.stderr
 
 
-def test_a_damaged_state_is_refused_and_what_is_intact_is_saved(servers, tmp_path):
+def test_a_damaged_state_is_refused_and_its_intact_part_is_saved(servers, tmp_path):
     first = servers("--demo", "--state-dir", tmp_path / "a")
     for share in range(1, 40):
         tool(first, "shadow", "set", "greeter", f"greeter-v2={share / 100}")

@@ -211,7 +211,7 @@ def test_a_stored_state_that_cannot_be_reached_is_not_called_missing(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--data", "--admin"])
-def test_a_privileged_port_is_refused_with_what_helps(option):
+def test_a_privileged_port_is_refused_with_advice(option):
     with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
         if int(file.read()) <= 80:
             pytest.skip("this machine lets ordinary users open port 80")
@@ -227,7 +227,7 @@ def test_a_port_of_another_user_is_refused(option):
         other.bind(("127.0.0.1", 0))
         address = "127.0.0.1:%d" % other.getsockname()[1]
         text = serving_complaint("--store", "memory:", option, address)
-        assert f"cannot listen on {address}: another server listens there" in text
+        assert f"cannot listen on {address}: another server uses this address" in text
         text = serving_complaint("--store", "memory:", option, address, "--take-over", "1")
         assert f"cannot listen on {address}: Address already in use" in text
         assert "--take-over shares a port only with a server of the same user" in text

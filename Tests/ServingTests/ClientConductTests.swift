@@ -204,7 +204,7 @@ struct LimitsTests {
         let error = #expect(throws: Limits.Invalid.self) { try limits.set("max-resets", to: "9") }
         #expect(
             error?.description
-                == "max-resets takes a whole number from 10 to 2147483647, not '9'")
+                == "invalid max-resets '9': it must be a whole number from 10 to 2147483647")
     }
 
     @Test(

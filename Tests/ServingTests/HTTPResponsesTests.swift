@@ -48,7 +48,7 @@ internal import Transport
         #expect(
             refusal
                 == "502: the response of backend 'b' is invalid: "
-                + "http_status \(status) is not 200 to 599"
+                + "http_status is \(status), but must be 200 to 599"
         )
     }
 

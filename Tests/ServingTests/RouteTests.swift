@@ -50,15 +50,15 @@ internal import TrafficPolicy
         let snapshot = try snapshot([
             "/a", "/b/", "/b/c/", "/u/m", "/p.S/", "/p.T/m", "", "",
         ])
-        #expect(snapshot.endpoint(forHTTP: path[...])?.name == route)
+        #expect(snapshot.endpoint(forPlainHTTP: path[...])?.name == route)
     }
 
     @Test("The route / matches every path that no other route matches")
     func matchesAllPaths() throws {
         let snapshot = try snapshot(["/", "/a"])
-        #expect(snapshot.endpoint(forHTTP: "/x/y")?.name == "/")
-        #expect(snapshot.endpoint(forHTTP: "/")?.name == "/")
-        #expect(snapshot.endpoint(forHTTP: "/a")?.name == "/a")
+        #expect(snapshot.endpoint(forPlainHTTP: "/x/y")?.name == "/")
+        #expect(snapshot.endpoint(forPlainHTTP: "/")?.name == "/")
+        #expect(snapshot.endpoint(forPlainHTTP: "/a")?.name == "/a")
         #expect(snapshot.endpoint(named: "/a") != nil && snapshot.endpoint(named: "b") == nil)
     }
 

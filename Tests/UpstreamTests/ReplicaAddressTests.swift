@@ -23,7 +23,7 @@ internal import Testing
         arguments: [
             "", "host", ":80", "host:0", "host:65536", "host:x", "::1:80", "[::1]", "a b:80",
             "a..b:80", ".:80", "a..:80", ".a:80", "unix:relative", "unix:", "http://host:80",
-            "[host]:80",
+            "[host]:80", "host:+80", "host:000080", "[10.0.0.7]:80",
         ])
     func rejects(text: String) {
         let error = #expect(throws: ReplicaAddress.Invalid.self) { try ReplicaAddress(text) }

@@ -23,7 +23,7 @@ internal import Testing
     }
 }
 
-@Suite struct LookUpScheduleTests {
+@Suite struct LookupScheduleTests {
     private static let second: UInt64 = 1_000_000_000
 
     @Test(
@@ -32,7 +32,7 @@ internal import Testing
             (false, true, UInt64(30)), (true, true, 3), (false, false, 3), (true, false, 3),
         ])
     func schedules(failed: Bool, isUsable: Bool, seconds: UInt64) {
-        var schedule = LookUpSchedule()
+        var schedule = LookupSchedule()
         #expect(schedule.isDue(at: 0, isUsable: true))
         schedule.started(at: 100)
         #expect(!schedule.isDue(at: .max, isUsable: false))
@@ -45,7 +45,7 @@ internal import Testing
 
     @Test("A name is slow if its last resolution took more than a second")
     func findsSlowNames() {
-        var schedule = LookUpSchedule()
+        var schedule = LookupSchedule()
         for (duration, isSlow) in [(Self.second + 1, true), (Self.second, false)] {
             schedule.started(at: 5)
             schedule.ended(at: 5 + duration, failed: true)

@@ -28,7 +28,7 @@ internal import Testing
     func matchesAModel(seed: UInt64) {
         var random = TestRandom(state: seed)
         var line = WaitingLine<Int>()
-        var model: [(ticket: WaitingLine<Int>.Ticket, value: Int)] = []
+        var model: [(ticket: WaitingTicket, value: Int)] = []
         for step in 0..<20_000 {
             switch random.next() % 5 {
             case 0, 1, 2: model.append((line.append(step), step))

@@ -14,7 +14,7 @@ internal import Testing
     func endsOnSIGTERM() {
         var ending = WorkerEnding()
         #expect(ending.stop(at: Self.at(0), grace: Self.grace) == .terminate)
-        #expect(ending.overdue == .terminate)
+        #expect(ending.pendingSignal == .terminate)
         #expect(ending.stop(at: Self.at(1), grace: Self.grace) == nil)
         #expect(ending.tick(at: Self.at(9), othersLive: true) == .wait)
         let last = ending.workerEnded(at: Self.at(9), grace: Self.grace, othersLive: false)
@@ -28,7 +28,7 @@ internal import Testing
         _ = ending.stop(at: Self.at(0), grace: Self.grace)
         #expect(ending.tick(at: Self.at(9.999), othersLive: true) == .wait)
         #expect(ending.tick(at: Self.at(10), othersLive: true) == .kill)
-        #expect(ending.overdue == .kill)
+        #expect(ending.pendingSignal == .kill)
         #expect(ending.tick(at: Self.at(11), othersLive: true) == .wait)
         #expect(ending.workerEnded(at: Self.at(11), grace: Self.grace, othersLive: true) == .kill)
         #expect(ending.tick(at: Self.at(11), othersLive: true) == .finish)
@@ -37,7 +37,7 @@ internal import Testing
     @Test("The processes of a crashed worker receive SIGTERM, and SIGKILL after the grace period")
     func clearsAfterCrash() {
         var ending = WorkerEnding()
-        #expect(ending.overdue == nil)
+        #expect(ending.pendingSignal == nil)
         let first = ending.workerEnded(at: Self.at(5), grace: Self.grace, othersLive: true)
         #expect(first == .terminate)
         #expect(ending.tick(at: Self.at(14.9), othersLive: true) == .wait)

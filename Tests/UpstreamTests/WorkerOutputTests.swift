@@ -77,7 +77,7 @@ internal import Testing
         }
     }
 
-    private static let note = "lines of the worker's output were omitted: it is over the limit"
+    private static let note = "omitted lines of the worker's output: it exceeds the limit"
 
     @Test("Lines are logged without control characters, and the last one is kept")
     func escapes() {

@@ -256,17 +256,6 @@ internal import WeirSwiftProtobuf
     }
 
     @Test(
-        "Valid addresses are parsed, invalid ones are rejected",
-        arguments: [
-            ("127.0.0.1:80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80"), (":80", "127.0.0.1:80"),
-            ("localhost:0", "localhost:0"), ("::1:80", nil), ("80", nil), ("a:65536", nil),
-            ("a:-1", nil), ("a:b", nil), ("", nil),
-        ])
-    func readsAddresses(text: String, description: String?) {
-        #expect((try? Address(text))?.description == description)
-    }
-
-    @Test(
         "A shadow that blocks its thread does not delay clients", arguments: [false, true])
     func isolates(_ isBlocking: Bool) async throws {
         let shadows = Blocking()

@@ -53,7 +53,7 @@ extension ControlPlane.View {
             }
             let routed =
                 MethodPath(path).flatMap { routing.endpoint(for: $0) }
-                ?? routing.endpoint(forHTTP: path.prefix { $0 != "?" })
+                ?? routing.endpoint(forPlainHTTP: path.prefix { $0 != "?" })
             guard let routed, let endpoint = state.endpoints[routed.name] else {
                 throw .noRoute(path)
             }

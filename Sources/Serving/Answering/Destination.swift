@@ -2,15 +2,15 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Upstream
 
-/// What answers the requests of a destination.
+/// Answers the requests of a destination.
 enum Answerer {
     case handler(Handler)
     case replicas(BackendPool)
-    /// Nothing does: the backend is not here, or has no such method.
+    /// The backend does not run in this server, or does not have the method.
     case none(RPCError)
 }
 
-/// A target, and what answers its requests. Confined to its loop.
+/// A target and its answerer. Confined to its loop.
 final class Destination {
     let target: Target
     let answerer: Answerer
@@ -20,11 +20,11 @@ final class Destination {
         self.answerer = answerer
     }
 
-    /// Begins a call: it is counted, and has to be started.
+    /// Begins and counts a call. The user starts it.
     ///
     /// - Parameters:
     ///   - now: when its request arrived, in nanoseconds of the loop's clock.
-    ///   - used: an ended call of the same origin that nothing else refers to.
+    ///   - used: an ended call of the same origin that nothing else references.
     func begin(
         _ loop: LoopState, _ origin: ServerCall.Origin, at now: UInt64,
         reusing used: ServerCall? = nil
@@ -47,9 +47,9 @@ final class Destination {
     }
 }
 
-/// A call that nothing can answer.
+/// A call that ends with an error at its start.
 ///
-/// `@unchecked Sendable`: confined to its loop.
+/// Invariant of `@unchecked Sendable`: confined to its loop.
 final class RefusedCall: ServerCall, @unchecked Sendable {
     private let error: RPCError
 

@@ -2,14 +2,14 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Transport
 
-/// Makes a call in place of a client of an HTTP/2 connection: a copy of a call, or a request that
-/// is not gRPC. Confined to its loop.
+/// The source of a call that is not a stream of an HTTP/2 connection: a shadow copy, or a plain
+/// HTTP request. Confined to its loop.
 protocol CallSource: AnyObject {
     /// The request's headers.
     var headers: HeaderBlock { get }
     /// The client.
     var peer: Peer { get }
-    /// Whether the call is a copy for a shadow.
+    /// Whether the call is a shadow copy.
     var isShadow: Bool { get }
 
     /// The backend has read request bytes.
@@ -29,7 +29,7 @@ protocol CallSource: AnyObject {
     func workBegan()
     /// The handler has returned, perhaps after the call has ended.
     func workEnded()
-    /// A copy gets no replica, and is given up.
+    /// A shadow copy is dropped, because the pool has no replica for it.
     func dropped(_ error: RPCError)
 }
 

@@ -4,7 +4,7 @@ internal import Messages
 internal import TrafficPolicy
 internal import Transport
 
-/// The request headers that decide about a call.
+/// The request headers that determine how a call is handled.
 struct RequestHead {
     private static let post = Array("POST".utf8)
     private static let grpc = Array(ContentType.grpc.utf8)
@@ -13,12 +13,12 @@ struct RequestHead {
     private(set) var isPost = false
     private(set) var path: HeaderBlock.Field?
     private(set) var isGRPC = false
-    /// Whether messages come and are wanted as JSON.
+    /// Whether the client sends and accepts messages as JSON.
     private(set) var isJSON = false
     private(set) var timeout: HeaderBlock.Field?
     /// A Weir server has forwarded the request.
     private(set) var hasPassedProxy = false
-    /// The name of the endpoint that a dynamic call is for.
+    /// The name of the endpoint, for calls of `weir.v1.Serve`.
     private(set) var endpoint: HeaderBlock.Field?
     private var shardKey: HeaderBlock.Field?
     private var encodingField: HeaderBlock.Field?
@@ -48,7 +48,7 @@ struct RequestHead {
         }
     }
 
-    /// The bytes of the shard key; none without one.
+    /// The bytes of the shard key; empty without one.
     var shardKeyBytes: RawSpan {
         @_lifetime(borrow self)
         get { headers.bytes.rawSpan.extracting(shardKey?.value ?? 0..<0) }

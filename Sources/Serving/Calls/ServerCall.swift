@@ -5,14 +5,14 @@ internal import NIOCore
 internal import Observability
 internal import Transport
 
-/// One call, from its headers to its status: the half that faces the client, or the `CallSource` in
-/// its place. A subclass answers it.
+/// One call, from its headers to its status: the half towards the client or `CallSource`. A
+/// subclass answers it.
 ///
-/// Reused for later calls of the same stream slot once nothing refers to it any more.
+/// Reused for later calls of the same stream slot when nothing else refers to it.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the connection's loop.
 class ServerCall: DeadlineOwner, @unchecked Sendable {
-    /// Who makes a call.
+    /// The origin of a call.
     enum Origin {
         /// A client: the call is a stream of its connection.
         case stream(HTTP2Connection, HTTP2Stream)
@@ -20,24 +20,24 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     }
 
     let loop: LoopState
-    /// The connection of the client; nil when a source is in its place.
+    /// The connection of the client; nil for a call of a source.
     private let connection: HTTP2Connection?
     let source: (any CallSource)?
-    /// Whether it is a copy for a shadow.
+    /// Whether the call is a shadow copy.
     let isShadow: Bool
-    /// Observes this call, while it runs.
+    /// Observes the call while it runs.
     private var tap: (any CallTap)?
     private(set) var target: Target
     private(set) var stream = HTTP2Stream(id: 0, slot: 0)
     var state = ServerCallState()
     private var startedAt: UInt64 = 0
-    /// When the deadline passes, in nanoseconds of the loop's clock.
-    private(set) var due: UInt64?
-    private var deadline: Deadlines.Token?
+    /// In nanoseconds of the loop's clock.
+    private(set) var deadline: UInt64?
+    private var deadlineToken: Deadlines.Token?
     private var isCounted = false
-    /// Set for a call that began before its method was known to exist.
+    /// Set for a call that began before the method was known to exist.
     private var provisional: ProvisionalCount?
-    /// Request bytes that wait in memory.
+    /// Request bytes that are buffered.
     private var heldBytes = 0
 
     init(_ loop: LoopState, _ origin: Origin, _ target: Target) {
@@ -57,34 +57,34 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: For subclasses
 
-    /// Begins to answer.
+    /// Starts to answer the call.
     func answer(_ request: RequestHead) {}
 
     /// Body bytes from the client.
     func receive(_ bytes: RawSpan, endStream: Bool) {}
 
-    /// The same bytes for a copy, which holds them together with others.
+    /// The same bytes for a shadow copy, which shares them with other copies.
     func receive(shared bytes: [UInt8], endStream: Bool) {
         receive(bytes.rawSpan, endStream: endStream)
     }
 
-    /// Fewer bytes than asked for are waiting for the client.
+    /// Fewer response bytes are buffered than the limit of `takesMore`.
     func responseDrained() {}
 
-    /// The status is known or the client has disconnected: cancel what still works on the call.
+    /// The status is known or the client has disconnected: cancel the work on the call.
     func release() {}
 
-    /// What begins the response to a call that Weir ends itself.
+    /// The response headers of a call that Weir ends.
     var responseHeaders: HeaderBlock { Self.plainHeaders }
 
-    /// Custom trailers of a status that Weir sends itself.
+    /// Custom trailers of a status that Weir sends.
     var addedTrailers: Metadata { Metadata() }
 
     static let plainHeaders = HeaderBlock([":status": "200", "content-type": ContentType.grpc])
 
     // MARK: Beginning
 
-    /// Makes a used call new. Its parts were cleared when it ended.
+    /// Prepares an ended call for reuse. `ended` has cleared its parts.
     final func begin(_ origin: Origin, _ target: Target, at now: UInt64) {
         if case .stream(_, let stream) = origin { self.stream = stream }
         self.target = target
@@ -96,19 +96,19 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     }
 
     func setDeadline(timeout nanoseconds: Int64) {
-        let (due, overflow) = startedAt.addingReportingOverflow(UInt64(max(0, nanoseconds)))
-        if !overflow { setDeadline(at: due) }
+        let (deadline, overflow) = startedAt.addingReportingOverflow(UInt64(max(0, nanoseconds)))
+        if !overflow { setDeadline(at: deadline) }
     }
 
-    func setDeadline(at due: UInt64) {
-        self.due = due
-        deadline = loop.deadlines.set(self, at: due)
+    func setDeadline(at deadline: UInt64) {
+        self.deadline = deadline
+        deadlineToken = loop.deadlines.set(self, at: deadline)
     }
 
     /// Starts the call.
     ///
-    /// - Parameter tap: observes it from now on.
-    /// - Returns: whether the call takes the request's body.
+    /// - Parameter tap: observes the call.
+    /// - Returns: whether the call accepts the request's body.
     @discardableResult
     final func start(_ request: RequestHead, tap: (any CallTap)? = nil) -> Bool {
         self.tap = tap
@@ -121,7 +121,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Nanoseconds until the deadline; nil without one.
     var timeLeft: Int64? {
-        due.map { Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
+        deadline.map { Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
     }
 
     // MARK: The request
@@ -136,15 +136,15 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         connection?.peer ?? source?.peer ?? Peer()
     }
 
-    /// Request bytes have come from the client.
+    /// The client has sent request bytes.
     final func requestArrived(_ bytes: RawSpan, endStream: Bool) {
         tap?.received(bytes, endStream: endStream)
         receive(bytes, endStream: endStream)
     }
 
-    /// Tells how many request bytes wait in memory.
+    /// Sets the number of request bytes that are buffered.
     ///
-    /// - Returns: why that is too much.
+    /// - Returns: the refusal if a limit is exceeded.
     final func hold(_ bytes: Int) -> RPCError? {
         let change = bytes - heldBytes
         guard change != 0 else { return nil }
@@ -155,13 +155,13 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             if change > 0, connection.heldBytes > limit {
                 _ = loop.hold(change)
                 return loop.admission.refuse(
-                    .memory, "\(connection.heldBytes) bytes of this connection wait in memory")
+                    .memory, "\(connection.heldBytes) bytes of this connection are buffered")
             }
         }
         return loop.hold(change)
     }
 
-    /// Lets the client send as many bytes more.
+    /// Allows the client to send this many more bytes.
     final func creditRequest(_ bytes: Int) {
         guard let connection else {
             source?.credit(bytes)
@@ -173,7 +173,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: The response
 
-    /// Begins the response.
+    /// Sends the response headers.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         tap?.responded(encoding: encoding())
         guard let connection else {
@@ -195,8 +195,8 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         connection.changed()
     }
 
-    /// Whether no more than `limit` response bytes wait for the client; if not, `responseDrained`
-    /// is called when that has changed.
+    /// Whether at most `limit` response bytes are buffered. If not, `responseDrained` is called
+    /// when they are.
     final func takesMore(limit: Int) -> Bool {
         if let connection {
             if connection.session.unsentBytes(of: stream) <= limit { return true }
@@ -210,9 +210,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Ends the call with trailers that contain its status, after headers if none were sent.
+    /// Ends the call with trailers that contain the status, after headers if none were sent.
     ///
-    /// - Parameter message: the status's message.
+    /// - Parameter message: the message of the status.
     func end(
         _ code: StatusCode, message: @autoclosure () -> String = "", trailers: HeaderParts
     ) {
@@ -242,7 +242,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     }
 
     func deadlinePassed() {
-        deadline = nil
+        deadlineToken = nil
         finish(RPCError(.deadlineExceeded, "the deadline has passed"))
     }
 
@@ -251,13 +251,13 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         if case .cancelHandler = state.closed() { ended(.cancelled, "", byClient: true) }
     }
 
-    /// The status is known: what is counted is counted, and nobody waits any more.
+    /// The status is known: records the call and releases its resources.
     private func ended(
         _ code: StatusCode, _ message: @autoclosure () -> String, byClient: Bool = false
     ) {
-        if let deadline { loop.deadlines.clear(deadline) }
+        if let deadlineToken { loop.deadlines.clear(deadlineToken) }
+        deadlineToken = nil
         deadline = nil
-        due = nil
         if isCounted {
             isCounted = false
             if !isShadow { loop.admission.requestEnded() }

@@ -2,19 +2,19 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Observability
 
-/// One backend as one path of one endpoint reaches it. Confined to its loop.
+/// A backend as the target of one path of one endpoint. Confined to its loop.
 final class Target {
     /// Endpoint, backend and method of its calls.
     let key: CallKey
-    /// Where its calls are counted.
+    /// The counters of its calls.
     private var metrics: CallMetrics
-    /// Set until a backend has answered the method; then calls are counted under its name.
+    /// Set until a backend has answered the method; then calls are counted by method.
     private var unknownMethod: UnknownMethod?
-    /// Whether the caller gets the name of the backend, in `x-serve-backend`.
+    /// Whether responses name the backend, in `x-serve-backend`.
     private let isNamed: Bool
-    /// The trailers of a successful call without trailing metadata of its own.
+    /// The trailers of a successful call without trailing metadata.
     private(set) var okTrailers = HeaderBlock(["grpc-status": "0"])
-    /// The trailer that names who answered, or none.
+    /// The trailer that names the backend, if responses do.
     private(set) var nameTrailers = HeaderBlock()
 
     /// - Parameter unknownMethod: nil for a method that exists.
@@ -36,8 +36,8 @@ final class Target {
 
     /// Counts a call that begins.
     ///
-    /// - Returns: nil, or what to hand to `ended` for a call whose method may not exist. How many
-    ///   of these began is counted when they end, under the name that is known then.
+    /// - Returns: nil, or the value to pass to `ended` for a call whose method may not exist. The
+    ///   start of such a call is counted when it ends, by the name that is known then.
     func began(_ metrics: LoopMetrics) -> ProvisionalCount? {
         if let method = unknownMethod {
             guard method.isAnswered else {

@@ -1,16 +1,15 @@
 internal import Transport
 
-/// What a client does on its HTTP/2 connection that costs the server more than the client, and how
-/// much of it is let pass. Pure; times are nanoseconds of any monotonic clock.
+/// Limits what a client does on its HTTP/2 connection that costs the server more than the client.
+/// Pure; times are nanoseconds of any monotonic clock.
 struct ClientConduct {
-    /// What is not let pass.
+    /// A violation of a limit.
     enum Offence: Equatable {
         case tooManyPings
         case tooManyResets
         case tooManyFrames
 
-        /// The debug data of the GOAWAY; the first is the word that gRPC clients look for (gRFC
-        /// A8).
+        /// The debug data of the GOAWAY. gRPC clients recognize `too_many_pings` (gRFC A8).
         var reason: String {
             switch self {
             case .tooManyPings: "too_many_pings"
@@ -36,7 +35,8 @@ struct ClientConduct {
         overhead = TokenBucket(capacity: frames, perSecond: frames, at: now)
     }
 
-    /// A PING has come. While responses go out, PINGs are forgiven: clients measure by them.
+    /// The client has sent a PING. PINGs are not limited while the server sends responses, because
+    /// clients use them to measure.
     mutating func pinged(at now: UInt64, sinceContent hasSentContent: Bool) -> Offence? {
         defer { lastPing = now }
         guard let lastPing, !hasSentContent else {
@@ -48,12 +48,12 @@ struct ClientConduct {
         return pingStrikes > maxPingStrikes ? .tooManyPings : nil
     }
 
-    /// A stream was broken off, by the client or by its mistake.
+    /// A stream was reset, by the client or because of its error.
     mutating func reset(at now: UInt64) -> Offence? {
         resets.take(1, at: now) ? nil : .tooManyResets
     }
 
-    /// Frames have come that neither begin a request nor bring content.
+    /// The client has sent frames without a request or content.
     mutating func sent(overheadFrames count: Int, at now: UInt64) -> Offence? {
         overhead.take(Double(count), at: now) ? nil : .tooManyFrames
     }

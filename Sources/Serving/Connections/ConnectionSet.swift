@@ -2,28 +2,28 @@ internal import Logging
 internal import NIOCore
 internal import Transport
 
-/// A client's connection, of any protocol. Confined to its loop.
+/// A client's connection with any protocol. Confined to its loop.
 protocol ServedConnection: AnyObject {
-    var port: ServedPort { get }
+    var servedPort: ServedPort { get }
 
-    /// Ends what takes too long. Called several times a second.
+    /// Enforces timeouts. Called several times a second.
     func checkTimeouts(at now: UInt64)
-    /// Asks the client to disconnect, and closes when no request runs any more.
+    /// Asks the client to disconnect, and closes the connection after the last request.
     func drain()
     func close()
 }
 
 /// The connections of clients on one loop.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the loop.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the loop.
 final class ConnectionSet: @unchecked Sendable {
-    /// How exact the timeouts of connections are.
+    /// The precision of the timeouts of connections.
     private static let checkInterval = TimeAmount.milliseconds(250)
 
     let router: Router
     let loop: LoopState
     private var connections: [ObjectIdentifier: any ServedConnection] = [:]
-    /// Nil while there are no connections.
+    /// Nil without connections.
     private var checks: RepeatedTask?
     private var logged: TokenBucket
     private var unloggedClosings = 0
@@ -39,9 +39,10 @@ final class ConnectionSet: @unchecked Sendable {
     }
 
     /// Connections to the data port.
-    var dataConnections: Int { connections.values.count { $0.port.servesEndpoints } }
+    var dataConnections: Int { connections.values.count { $0.servedPort.servesEndpoints } }
 
-    /// Adds a connection. While the server drains, it may send the requests that are on their way.
+    /// Adds a connection. If the server is draining, the connection is asked to disconnect, and may
+    /// send requests until then.
     func add(_ connection: any ServedConnection) {
         if checks == nil { startChecks() }
         connections[ObjectIdentifier(connection)] = connection
@@ -60,8 +61,8 @@ final class ConnectionSet: @unchecked Sendable {
         }
     }
 
-    /// Logs why the server closes a connection. Clients could cause this on purpose, so above a few
-    /// lines a second only the number is logged.
+    /// Logs why the server closes a connection. Clients can cause this on purpose, so that above a
+    /// few lines a second only their number is logged.
     func logClosing(_ peer: Peer, _ reason: String) {
         guard logged.take(1, at: loop.eventLoop.now.uptimeNanoseconds) else {
             unloggedClosings += 1
@@ -86,7 +87,7 @@ final class ConnectionSet: @unchecked Sendable {
         }
     }
 
-    // MARK: The end
+    // MARK: Closing
 
     /// Asks all clients to disconnect; succeeds when the last connection has closed.
     func drain() -> EventLoopFuture<Void> {
@@ -98,7 +99,7 @@ final class ConnectionSet: @unchecked Sendable {
         return promise.futureResult
     }
 
-    /// Closes what is still open; running requests end as CANCELLED.
+    /// Closes all connections. Running requests end as CANCELLED.
     func closeAll() {
         isClosed = true
         for connection in connections.values { connection.close() }

@@ -1,50 +1,52 @@
 internal import Transport
 
-/// How long the server waits for a client on its HTTP/2 connection. Pure; times are nanoseconds of
-/// any monotonic clock.
+/// The timeouts of a client's HTTP/2 connection. Pure; times are nanoseconds of any monotonic
+/// clock.
 ///
 /// ```
-///   accepted --first headers--> in use <--> quiet --idleTimeout--> asked to go --> closed
+///   accepted --first headers--> in use <--> idle --idleTimeout--> GOAWAY sent --> closed
 ///      '-- firstRequestTimeout: closed        |
 ///                     keepaliveInterval: PING, keepaliveTimeout: closed
 /// ```
 struct ConnectionTimeouts {
-    /// What the connection must do.
+    /// The action that a timeout requires.
     enum Verdict: Equatable {
         case wait
         /// Send a PING.
         case ping
-        /// Ask the client to go.
+        /// Ask the client to disconnect.
         case drain
         case close(String)
     }
 
     private let openedAt: UInt64
-    /// A request's headers have come.
+    /// Whether the headers of a request have arrived.
     var hasBegun = false
     /// When the last stream closed.
-    private var quietSince: UInt64
+    private var idleSince: UInt64
     private var headersSince: UInt64?
     private var pingedAt: UInt64?
     private var drainedAt: UInt64?
 
     init(at now: UInt64) {
         openedAt = now
-        quietSince = now
+        idleSince = now
     }
 
-    mutating func streamClosed(at now: UInt64) { quietSince = now }
+    mutating func streamClosed(at now: UInt64) { idleSince = now }
 
-    /// Bytes have come; perhaps a header block is incomplete.
+    /// Bytes have arrived.
+    ///
+    /// - Parameter isReceivingHeaders: whether a header block is incomplete.
     mutating func received(at now: UInt64, isReceivingHeaders: Bool) {
         headersSince = isReceivingHeaders ? headersSince ?? now : nil
         pingedAt = nil
     }
 
-    /// The client has been asked to go.
+    /// The client was asked to disconnect.
     mutating func drained(at now: UInt64) { drainedAt = drainedAt ?? now }
 
-    /// - Parameter lastReceived: when bytes last came.
+    /// - Parameter lastReceived: when bytes last arrived.
     mutating func check(
         _ limits: Limits, at now: UInt64, lastReceived: UInt64, openStreams: Int
     ) -> Verdict {
@@ -52,20 +54,21 @@ struct ConnectionTimeouts {
             now > since && now - since > limit.nanoseconds
         }
         if !hasBegun, isOver(limits.firstRequestTimeout, since: openedAt) {
-            return .close("no request came within \(limits.firstRequestTimeout)")
+            return .close("the client sent no request within \(limits.firstRequestTimeout)")
         }
         if let headersSince, isOver(limits.headersTimeout, since: headersSince) {
             return .close("headers took longer than \(limits.headersTimeout)")
         }
         if let pingedAt {
             return isOver(limits.keepaliveTimeout, since: pingedAt)
-                ? .close("no answer to a PING within \(limits.keepaliveTimeout)") : .wait
+                ? .close("the client did not answer a PING within \(limits.keepaliveTimeout)")
+                : .wait
         }
         if let drainedAt, openStreams == 0 {
             return isOver(limits.keepaliveTimeout, since: drainedAt)
-                ? .close("the client did not close the connection after GOAWAY") : .wait
+                ? .close("the client did not disconnect after GOAWAY") : .wait
         }
-        if openStreams == 0, drainedAt == nil, isOver(limits.idleTimeout, since: quietSince) {
+        if openStreams == 0, drainedAt == nil, isOver(limits.idleTimeout, since: idleSince) {
             return .drain
         }
         guard isOver(limits.keepaliveInterval, since: max(lastReceived, openedAt)) else {

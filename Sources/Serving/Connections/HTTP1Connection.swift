@@ -31,7 +31,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     private let connections: ConnectionSet
     private let loop: LoopState
-    let port: ServedPort
+    let servedPort: ServedPort
     private var context: ChannelHandlerContext?
     private var peer = Peer()
     private var parser: HTTP1Parser
@@ -60,10 +60,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private var hasBegun = false
 
     /// - Parameter openedAt: when the socket was accepted, in nanoseconds of the loop's clock.
-    init(_ connections: ConnectionSet, port: ServedPort, openedAt: UInt64) {
+    init(_ connections: ConnectionSet, servedPort: ServedPort, openedAt: UInt64) {
         self.connections = connections
         loop = connections.loop
-        self.port = port
+        self.servedPort = servedPort
         activeAt = openedAt
         let limits = loop.limits
         body = BodyCollector(loop, limit: limits.maxMessageBytes)
@@ -265,7 +265,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         guard let head = request?.head else { return }
         let complete = HTTPRequest(head, body: body.take(), peer: peer)
         phase = .answering
-        let work = port.answer(complete, on: connections.router, at: now) { [weak self] reply in
+        let work = servedPort.answer(complete, on: connections.router, at: now) {
+            [weak self] reply in
             self?.send(reply)
         }
         if phase == .answering { self.work = work }

@@ -1,9 +1,9 @@
 internal import NIOCore
 internal import Transport
 
-/// Looks at the first bytes of a connection. A connection that begins like an HTTP/1 request (a
-/// method, or the line break before it) and not like HTTP/2's preface (RFC 9113 section 3.4) is
-/// HTTP/1; for all others the HTTP/2 side reports what is wrong.
+/// Detects the protocol of a connection by its first bytes: HTTP/1 if they can begin an HTTP/1
+/// request (a method, or a line break before it) and not HTTP/2's preface (RFC 9113 section 3.4).
+/// All other connections are HTTP/2, whose session reports invalid bytes.
 final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -11,15 +11,15 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
     private let connections: ConnectionSet
-    let port: ServedPort
+    let servedPort: ServedPort
     private let openedAt: UInt64
     private var drainedAt: UInt64?
     private var seen = ByteBuffer()
     private var context: ChannelHandlerContext?
 
-    init(_ connections: ConnectionSet, port: ServedPort) {
+    init(_ connections: ConnectionSet, servedPort: ServedPort) {
         self.connections = connections
-        self.port = port
+        self.servedPort = servedPort
         openedAt = connections.loop.eventLoop.now.uptimeNanoseconds
     }
 
@@ -28,7 +28,7 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
         if let drainedAt, now &- drainedAt > Self.drainGrace { close() }
     }
 
-    /// What a client has sent that has just connected may still be on its way.
+    /// The first bytes of a client that has just connected may not have arrived yet.
     func drain() { drainedAt = connections.loop.eventLoop.now.uptimeNanoseconds }
 
     static let drainGrace: UInt64 = 500_000_000
@@ -52,23 +52,23 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
         let isPreface = seen.readableBytesView.prefix(known).elementsEqual(
             Self.preface.prefix(known))
         guard !isPreface || known == Self.preface.count else {
-            // While the rest is waited for, only these bytes are kept, not the buffer that they
-            // came in.
+            // Copies these bytes, so that the larger buffer of the read is released.
             seen = ByteBuffer(bytes: seen.readableBytesView)
             return
         }
         let first = seen.readableBytesView.first ?? 0
         let isHTTP1 =
             !isPreface && (HTTPFields.isTokenByte(first) || first == UInt8(ascii: "\r"))
-        // The connection that follows takes the place of this one.
+        // The HTTP connection replaces this one.
         connections.remove(self)
         do {
             let pipeline = context.pipeline.syncOperations
             if isHTTP1 {
                 try pipeline.addHandler(
-                    HTTP1Connection(connections, port: port, openedAt: openedAt))
+                    HTTP1Connection(connections, servedPort: servedPort, openedAt: openedAt))
             } else {
-                let connection = ServerConnection(connections, port: port, openedAt: openedAt)
+                let connection = ServerConnection(
+                    connections, servedPort: servedPort, openedAt: openedAt)
                 try connection.http2.join(pipeline, owner: connection)
             }
         } catch {

@@ -3,32 +3,32 @@ internal import Logging
 internal import NIOCore
 internal import Transport
 
-/// What a connection does about clients that misbehave, or have gone without a word.
+/// Timeouts and limits of the conduct of a client.
 extension ServerConnection {
-    /// The unit of the session's clock, by which streams are found to stall.
+    /// The unit of the session's clock, with which stalled streams are found.
     private static let clockNanoseconds: UInt64 = 250_000_000
-    /// The value of the PING that asks for a sign of life.
+    /// The value of keepalive PINGs.
     private static let keepalivePing: UInt64 = 0x7765_6972_6b65_6570
 
-    /// A read has been handled.
-    func judgeRead() {
+    /// Checks the client's conduct after a read.
+    func checkConduct() {
         timeouts.received(at: readTime, isReceivingHeaders: session.isReceivingHeaders)
         let frames = session.takeOverheadFrames()
         if frames > 0 { penalize(conduct.sent(overheadFrames: frames, at: readTime)) }
-        let waste = frames + Self.resetWeight * resetsOfRead
+        let overhead = frames + Self.resetWeight * resetsOfRead
         resetsOfRead = 0
-        guard waste > Self.toleratedWaste else { return }
-        // Such a client gets a tenth of the loop's time at most.
+        guard overhead > Self.toleratedOverhead else { return }
+        // Limits such a client to a tenth of the loop's time.
         let spent = NIODeadline.now().uptimeNanoseconds &- readTime
         http2.pauseReading(for: .nanoseconds(Int64(clamping: 9 * spent)))
     }
 
-    /// What a stream that was broken off counts, in frames without content.
+    /// The weight of a reset stream, in frames without content.
     private static let resetWeight = 8
-    /// So many of these in one read are nothing unusual.
-    private static let toleratedWaste = 64
+    /// Frames without content in one read that have no effect.
+    private static let toleratedOverhead = 64
 
-    /// Sends the client away for what it has done.
+    /// Closes the connection because of the client's conduct.
     func penalize(_ offence: ClientConduct.Offence?) {
         guard let offence, !isEnding else { return }
         isEnding = true
@@ -67,7 +67,7 @@ extension ServerConnection {
         let stalled = session.stalledStreams(since: session.clock - UInt32(limit))
         guard !stalled.isEmpty else { return }
         loop.log.debug(
-            "resetting streams whose responses nobody reads",
+            "resetting streams whose responses the client does not read",
             metadata: ["peer": "\(peer.text)", "streams": "\(stalled.count)"])
         for stream in stalled { session.reset(stream, .cancel) }
         changed()

@@ -6,37 +6,38 @@ internal import TrafficPolicy
 internal import Transport
 internal import Upstream
 
-/// One HTTP/2 connection of a client: what it sends becomes calls.
+/// One HTTP/2 connection of a client. Its streams become calls and plain HTTP requests.
 ///
-/// `@unchecked Sendable`: confined to the event loop of its channel.
+/// Invariant of `@unchecked Sendable`: confined to the event loop of its channel.
 final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked Sendable {
-    /// The value of the PING that finds out whether the client has seen the first GOAWAY.
+    /// The value of the PING whose acknowledgement shows that the client has received the first
+    /// GOAWAY.
     private static let drainPing: UInt64 = 0x7765_6972_6472_6e00
 
     let connections: ConnectionSet
     let loop: LoopState
     private let router: Router
-    let port: ServedPort
+    let servedPort: ServedPort
     let http2: HTTP2Connection
     let session: HTTP2Session
     private var calls: [ServerCall?] = []
-    /// Requests that are not gRPC, by their streams.
-    private var plainRequests: [Int32: HTTP2Request] = [:]
+    /// Plain HTTP requests, by their streams.
+    private var plainHTTPStreams: [Int32: PlainHTTPStream] = [:]
     private var lastPath: ResolvedPath?
     private var lastSnapshot: RoutingSnapshot?
-    /// Streams that were reset in the read that is handled.
+    /// Streams that were reset in the current read.
     var resetsOfRead = 0
-    /// It is being closed because of what the client did.
+    /// Whether the connection is closing because of the client's conduct.
     var isEnding = false
     var conduct: ClientConduct
     var timeouts: ConnectionTimeouts
 
     /// - Parameter openedAt: when the socket was accepted, in nanoseconds of the loop's clock.
-    init(_ connections: ConnectionSet, port: ServedPort, openedAt: UInt64) {
+    init(_ connections: ConnectionSet, servedPort: ServedPort, openedAt: UInt64) {
         self.connections = connections
         loop = connections.loop
         router = connections.router
-        self.port = port
+        self.servedPort = servedPort
         conduct = ClientConduct(loop.limits, at: openedAt)
         timeouts = ConnectionTimeouts(at: openedAt)
         http2 = HTTP2Connection(loop.connections, role: .server, limits: loop.limits.http2)
@@ -51,8 +52,8 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     func closed() {
         for call in calls { call?.streamClosed() }
         calls.removeAll()
-        for request in plainRequests.values { request.streamClosed() }
-        plainRequests.removeAll()
+        for request in plainHTTPStreams.values { request.streamClosed() }
+        plainHTTPStreams.removeAll()
         lastPath = nil
         connections.remove(self)
     }
@@ -65,8 +66,8 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         loop.log.debug("connection error", metadata: ["peer": "\(peer.text)", "error": "\(error)"])
     }
 
-    /// Asks the client to go: a first GOAWAY, and when it must have seen that, a second one after
-    /// which new streams are refused (RFC 9113 section 6.8).
+    /// Asks the client to disconnect: sends a first GOAWAY, and when the client has received it, a
+    /// second one, after which new streams are refused (RFC 9113 section 6.8).
     func drain() {
         timeouts.drained(at: NIODeadline.now().uptimeNanoseconds)
         session.announceShutdown()
@@ -77,21 +78,21 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     var peer: Peer { http2.peer }
     var readTime: UInt64 { http2.readTime }
 
-    /// Sends what commands to the session have produced.
+    /// Sends the output of commands to the session.
     func changed() { http2.changed() }
 
     func close() { http2.close() }
 
     // MARK: Events
 
-    func readEnded() { judgeRead() }
+    func readEnded() { checkConduct() }
 
     func handle(_ event: HTTP2Event, _ input: RawSpan) {
         switch event {
         case .headers(let stream, let endStream):
             timeouts.hasBegun = true
             begin(stream, endStream: endStream)
-        // Trailers of a request mean nothing in gRPC; only their end does.
+        // gRPC has no request trailers: they only end the request.
         case .trailers(let stream): arrived(RawSpan(), on: stream, endStream: true)
         case .headersTooLarge(let stream, let limit, let isTrailers):
             let part = isTrailers ? "trailers" : "headers"
@@ -125,7 +126,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         if let call = call(of: stream) {
             call.requestArrived(bytes, endStream: endStream)
         } else {
-            plainRequests[stream.id]?.received(bytes, endStream: endStream)
+            plainHTTPStreams[stream.id]?.received(bytes, endStream: endStream)
         }
     }
 
@@ -133,7 +134,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         if let call = call(of: stream) {
             call.streamClosed()
         } else {
-            plainRequests.removeValue(forKey: stream.id)?.streamClosed()
+            plainHTTPStreams.removeValue(forKey: stream.id)?.streamClosed()
         }
     }
 
@@ -143,18 +144,18 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         return call
     }
 
-    /// A request's headers: checked, routed, and its call begun.
+    /// Checks and routes a request, and begins its call.
     private func begin(_ stream: HTTP2Stream, endStream: Bool) {
         let headers = session.headers(of: stream)
         let request = RequestHead(headers)
         guard request.isPost, request.isGRPC else {
-            return beginPlain(stream, request, headers, endStream: endStream)
+            return beginPlainHTTP(stream, request, headers, endStream: endStream)
         }
         guard let path = request.path else {
             return refuse(stream, RPCError(.internalError, "the request has no :path"))
         }
         guard let resolved = resolve(path, headers, endpoint: request.endpoint) else {
-            if port.servesEndpoints { router.countUnrouted() }
+            if servedPort.servesEndpoints { router.countUnrouted() }
             return refuse(stream, unrouted(request, path, headers))
         }
         if let error = resolved.refusal(on: loop, at: readTime) { return refuse(stream, error) }
@@ -175,13 +176,13 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         if endStream { call.requestArrived(RawSpan(), endStream: true) }
     }
 
-    /// - Parameter endpoint: the name of the endpoint that the request asks for.
+    /// - Parameter endpoint: the name of the endpoint in the metadata.
     private func resolve(
         _ path: HeaderBlock.Field, _ headers: HeaderBlock, endpoint: HeaderBlock.Field?
     ) -> ResolvedPath? {
-        if let endpoint, isDynamic(path, headers) {
+        if let endpoint, isServeCall(path, headers) {
             return router.snapshot.endpoint(named: headers.text(endpoint)).map {
-                router.resolveDynamic($0)
+                router.resolveServe($0)
             }
         }
         if lastSnapshot === router.snapshot, let lastPath,
@@ -189,82 +190,86 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         {
             return lastPath
         }
-        guard let resolved = router.resolve(headers.bytes[path.value], on: port) else { return nil }
+        guard let resolved = router.resolve(headers.bytes[path.value], on: servedPort) else {
+            return nil
+        }
         lastPath = resolved
         lastSnapshot = router.snapshot
         return resolved
     }
 
-    /// Whether a request is one for an endpoint by name.
-    private func isDynamic(_ path: HeaderBlock.Field, _ headers: HeaderBlock) -> Bool {
-        port.servesEndpoints && headers.value(of: path, equals: DynamicPath.bytes)
+    /// Whether the request is a call of `weir.v1.Serve/Call`, which names its endpoint.
+    private func isServeCall(_ path: HeaderBlock.Field, _ headers: HeaderBlock) -> Bool {
+        servedPort.servesEndpoints && headers.value(of: path, equals: ServePath.bytes)
     }
 
     private func unrouted(
         _ request: RequestHead, _ path: HeaderBlock.Field, _ headers: HeaderBlock
     ) -> RPCError {
-        guard isDynamic(path, headers) else {
-            return RPCError(.unimplemented, "no endpoint takes the path \(headers.quoted(path))")
+        guard isServeCall(path, headers) else {
+            return RPCError(.unimplemented, "no endpoint matches the path \(headers.quoted(path))")
         }
         guard let name = request.endpoint else {
             return RPCError(
                 .invalidArgument,
-                "name the endpoint in the metadata \(KnownHeader.endpoint.name)")
+                "the metadata \(KnownHeader.endpoint.name) must name the endpoint")
         }
         return .noEndpoint(named: headers.text(name))
     }
 
-    /// A request that is not gRPC: answered as over HTTP/1, or refused as gRPC's specification
-    /// requires where only gRPC is served.
-    private func beginPlain(
+    /// Begins a plain HTTP request. Where only gRPC is served, refuses it as gRPC's specification
+    /// requires.
+    private func beginPlainHTTP(
         _ stream: HTTP2Stream, _ request: RequestHead, _ headers: HeaderBlock, endStream: Bool
     ) {
-        guard !request.isGRPC, isPlain(request, headers) else {
-            return refusePlain(
+        guard !request.isGRPC, acceptsPlainHTTP(request, headers) else {
+            return refuseNonGRPC(
                 stream,
                 request.isPost
                     ? [":status": "415", "accept-post": ContentType.grpc]
                     : [":status": "405", "allow": "POST"])
         }
-        addPlain(stream, headers).begin(endStream: endStream)
+        addPlainHTTP(stream, headers).begin(endStream: endStream)
     }
 
-    /// Whether a request gets a plain HTTP response: an endpoint takes its path, or the request is
-    /// invalid.
-    private func isPlain(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
+    /// Whether a request gets a plain HTTP response: an endpoint matches its path, or the request
+    /// is invalid.
+    private func acceptsPlainHTTP(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
         guard let path = request.path,
             let target = try? RequestTarget(parsing: headers.text(path))
         else { return true }
         if target.isAsterisk { return true }
-        guard port.servesEndpoints else {
-            return router.resolve(headers.bytes[path.value], on: port) == nil
+        guard servedPort.servesEndpoints else {
+            return router.resolve(headers.bytes[path.value], on: servedPort) == nil
         }
-        return DynamicPath.matches(target.path)
-            || router.snapshot.endpoint(forHTTP: target.path[...]) != nil
+        return ServePath.matches(target.path)
+            || router.snapshot.endpoint(forPlainHTTP: target.path[...]) != nil
     }
 
-    /// Refuses headers or trailers that are over a limit. Of the headers, only those up to the
-    /// limit are known.
+    /// Refuses headers or trailers over a limit. The session has only those headers that are within
+    /// the limit.
     private func refuse(_ stream: HTTP2Stream, _ reason: String, isTrailers: Bool) {
         let error = RPCError(.resourceExhausted, reason)
         if isTrailers {
             call(of: stream)?.finish(error)
-            plainRequests[stream.id]?.refuse(HTTPRefusal(431, reason))
+            plainHTTPStreams[stream.id]?.refuse(HTTPRefusal(431, reason))
             return
         }
         let headers = session.headers(of: stream)
         let request = RequestHead(headers)
-        // The method and the content type may be among what is not known.
+        // The method and the content type may be missing.
         let hasOtherType = headers.first(.contentType) != nil && !request.isGRPC
         guard hasOtherType || !headers.fields.isEmpty && !request.isPost else {
             return refuse(stream, error)
         }
-        addPlain(stream, headers).refuse(HTTPRefusal(431, reason))
+        addPlainHTTP(stream, headers).refuse(HTTPRefusal(431, reason))
     }
 
-    private func addPlain(_ stream: HTTP2Stream, _ headers: HeaderBlock) -> HTTP2Request {
-        let request = HTTP2Request(stream, headers, on: http2, router, port)
-        plainRequests[stream.id] = request
+    private func addPlainHTTP(
+        _ stream: HTTP2Stream, _ headers: HeaderBlock
+    ) -> PlainHTTPStream {
+        let request = PlainHTTPStream(stream, headers, on: http2, router, servedPort)
+        plainHTTPStreams[stream.id] = request
         return request
     }
 
@@ -278,7 +283,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         return call
     }
 
-    /// Answers a request that becomes no call.
+    /// Answers a gRPC request without a call.
     private func refuse(_ stream: HTTP2Stream, _ error: RPCError) {
         var headers = HeaderBlock([
             ":status": "200", "content-type": ContentType.grpc,
@@ -290,8 +295,8 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         changed()
     }
 
-    /// Answers a request that is not gRPC, as gRPC's specification requires.
-    private func refusePlain(
+    /// Refuses a request that is not gRPC, as gRPC's specification requires.
+    private func refuseNonGRPC(
         _ stream: HTTP2Stream, _ headers: KeyValuePairs<String, String>
     ) {
         var block = HeaderBlock(headers)

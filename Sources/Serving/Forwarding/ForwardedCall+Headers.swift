@@ -5,7 +5,7 @@ internal import Upstream
 
 /// The headers of the request to a replica.
 extension ForwardedCall {
-    /// Not passed on: this hop's own headers, those that Weir writes itself, and those that callers
+    /// Not forwarded: headers of one connection, headers that Weir writes, and headers that clients
     /// must not set.
     private static let written: [KnownHeader] =
         KnownHeader.hopByHop + [
@@ -30,7 +30,7 @@ extension ForwardedCall {
             prefix, passing: client, except: Self.notForwardedWithAuthority, last)
     }
 
-    /// The headers that Weir writes itself.
+    /// The headers that Weir writes.
     private func addedHeaders(_ client: HeaderBlock, _ pool: BackendPool) -> HeaderBlock {
         var headers = pool.requestSuffix
         if isShadow { headers.append(KnownHeader.shadow.name, "1") }
@@ -38,8 +38,8 @@ extension ForwardedCall {
         let before =
             client.first(.previousAttempts).flatMap { DecimalNumber.parse(client.bytes[$0.value]) }
             ?? 0
-        if before + attempts > 1 {
-            headers.append("grpc-previous-rpc-attempts", "\(before + attempts - 1)")
+        if before + attempt.attempts > 1 {
+            headers.append("grpc-previous-rpc-attempts", "\(before + attempt.attempts - 1)")
         }
         if pool.options.addsForwardedFor || client.first(.forwardedFor) != nil {
             appendForwardedFor(client, pool, to: &headers)
@@ -47,7 +47,7 @@ extension ForwardedCall {
         return headers
     }
 
-    /// Passes `x-forwarded-for` on, with the caller's address behind it if so configured.
+    /// Forwards `x-forwarded-for`, and appends the client's address if configured.
     private func appendForwardedFor(
         _ client: HeaderBlock, _ pool: BackendPool, to headers: inout HeaderBlock
     ) {

@@ -7,7 +7,8 @@ internal import TrafficPolicy
 internal import Transport
 internal import Upstream
 
-/// A call that a replica answers: its bytes are passed through, undecoded, both ways.
+/// A call that a replica answers. Weir forwards its bytes in both directions and does not decode
+/// them.
 ///
 /// ```
 ///               submit           lease             response headers
@@ -17,18 +18,15 @@ internal import Upstream
 ///                           '--- pausing <---'
 /// ```
 ///
-/// Until the call is committed, what the client has sent is kept for another attempt, as far as the
-/// limit allows. Flow control is coupled: the sender gets credit only while less than
-/// `Limits.forwardBufferBytes` waits for the other side.
+/// Until the call is committed, the request is kept for another attempt, up to a limit. Flow
+/// control is coupled: a sender gets credit only while at most `Limits.forwardBufferBytes` wait for
+/// the other side.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the connection's loop.
 final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
-    /// How often a request that no replica has seen is sent again.
-    private static let maxTransparentRetries = 5
-
     private enum Phase {
         case idle
-        case waiting(BackendPool.Ticket)
+        case waiting(WaitingTicket)
         case attempting(BackendPool.Lease, HTTP2Stream)
         case pausing(Scheduled<Void>)
     }
@@ -36,23 +34,18 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     /// Set when the call begins.
     var pool: BackendPool?
     private var phase = Phase.idle
-    private var isCommitted = false
+    private(set) var attempt = AttemptMachine()
     private var requestEnded = false
     private var request = ReplayBuffer()
-    /// Attempts that a replica may have seen.
-    private(set) var attempts = 0
-    private var transparentRetries = 0
-    /// Request bytes for which the client has got no credit.
+    /// Request bytes for which the client has no credit yet.
     private var owedToClient = 0
-    /// Response bytes for which the replica has got no credit.
+    /// Response bytes for which the replica has no credit yet.
     private var owedToReplica = 0
 
-    /// Where the replica of the last attempt failed, so that the next one goes elsewhere.
+    /// The replica that failed the last attempt, which the next attempt avoids.
     private(set) var failedReplica: Replica?
     /// The point of the shard key on the ring of replicas; nil without a key.
     private(set) var replicaPoint: UInt64?
-    /// When waiting ends, in nanoseconds of the loop's clock.
-    private(set) var waitsUntil: UInt64 = 0
 
     private var limits: Limits { loop.limits }
 
@@ -60,14 +53,12 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 
     override func answer(_ request: RequestHead) {
         guard let pool else { return }
-        isCommitted = false
+        attempt = AttemptMachine()
         requestEnded = false
         self.request.reset()
-        attempts = 0
-        transparentRetries = 0
         owedToClient = 0
         failedReplica = nil
-        // A copy is never sent again, so nothing is kept for that.
+        // A shadow copy is not retried, so its request is not kept.
         if isShadow { self.request.drop() }
         if request.hasPassedProxy, let error = pool.loopError(requestHeaders) {
             return refused(error)
@@ -83,14 +74,12 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         guard case .attempting(let lease, let upstream) = phase else {
             return request.append(bytes, limit: nil)
         }
-        if !isCommitted {
-            request.append(bytes, limit: limits.retryBufferBytes)
-        }
+        if !attempt.isCommitted { request.append(bytes, limit: limits.retryBufferBytes) }
         if bytes.byteCount > 0 { lease.connection.write(bytes, to: upstream) }
         passedOn(lease, upstream, endStream: endStream)
     }
 
-    /// A copy has its replica from the start, or has ended.
+    /// A shadow copy has a replica from its start, or has ended.
     override func receive(shared bytes: [UInt8], endStream: Bool) {
         guard state.isOpen, case .attempting(let lease, let upstream) = phase else {
             return creditRequest(bytes.count)
@@ -108,7 +97,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         creditClient(lease, upstream)
     }
 
-    /// Lets the client send more, unless enough waits for the replica.
+    /// Returns flow-control credit to the client, unless many bytes wait for the replica.
     private func creditClient(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
         if isShadow { return creditCopy(lease, upstream) }
         guard owedToClient > 0, !requestEnded else { return }
@@ -120,7 +109,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         owedToClient = 0
     }
 
-    /// Tells a copy how much has been sent, which it holds no more.
+    /// Returns credit to a shadow copy for the bytes that were sent.
     private func creditCopy(_ lease: BackendPool.Lease, _ upstream: HTTP2Stream) {
         let unsent = lease.connection.session.unsentBytes(of: upstream)
         guard owedToClient > 0 else { return }
@@ -134,13 +123,13 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     override func responseDrained() { creditReplica() }
 
     override func release() {
-        leave()
+        cancelAttempt()
         request.reset()
         pool = nil
     }
 
-    /// Gives up whatever goes on for this call.
-    private func leave() {
+    /// Cancels the wait for a replica, or the attempt.
+    private func cancelAttempt() {
         switch phase {
         case .idle: break
         case .waiting(let ticket): pool?.leave(ticket)
@@ -155,25 +144,25 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 
     // MARK: The pool
 
-    func waits(_ ticket: BackendPool.Ticket, until time: UInt64) {
-        phase = .waiting(ticket)
-        waitsUntil = time
-    }
+    func waits(_ ticket: WaitingTicket) { phase = .waiting(ticket) }
 
-    /// No replica can be had.
+    /// The pool has no replica for the call.
     func refused(_ error: RPCError) {
         phase = .idle
         if isShadow { source?.dropped(error) } else { finish(error) }
     }
 
-    /// Sends the request, as far as it has come, to a replica.
+    /// Sends the request to a replica, as far as it has arrived.
     func begin(on lease: BackendPool.Lease) {
         guard let pool else { return }
-        attempts += 1
+        attempt.began()
         guard let upstream = lease.connection.open(requestHeaders(pool), owner: self) else {
             phase = .idle
             pool.giveBack(lease, nil, failure: nil)
-            return retryUnprocessed("the connection takes no more streams")
+            return resend(
+                or: RPCError(
+                    .unavailable,
+                    "backend '\(target.key.backend)': the connection accepts no more streams"))
         }
         phase = .attempting(lease, upstream)
         owedToReplica = 0
@@ -193,10 +182,10 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 // MARK: - The replica
 
 extension ForwardedCall: ClientStreamOwner {
-    /// Not passed back: this hop's own, and who answered, which Weir says itself.
+    /// Not returned: headers of one connection, and headers that only Weir sets.
     private static let notReturned = KnownHeader.set(
         KnownHeader.hopByHop + KnownHeader.ownOfWeir + [.status])
-    /// The same for trailers, which may be a whole response.
+    /// The same for trailers, which can be a whole response.
     private static let notInTrailers =
         KnownHeader.hopByHop + KnownHeader.ownOfWeir + [.status, .contentType]
     private static let notReturnedInTrailers = KnownHeader.set(notInTrailers)
@@ -212,7 +201,7 @@ extension ForwardedCall: ClientStreamOwner {
             return attemptEnded(error, failure: error.message)
         }
         guard !endStream else { return ended(headers, head) }
-        isCommitted = true
+        attempt.committed()
         request.drop()
         guard case .sendHeadersAndMessage = state.send() else { return }
         sendHeaders(
@@ -221,7 +210,7 @@ extension ForwardedCall: ClientStreamOwner {
     }
 
     func received(body: RawSpan, endStream: Bool) {
-        guard state.isOpen, isCommitted else { return }
+        guard state.isOpen, attempt.isCommitted else { return }
         methodAnswered()
         sendBody(body)
         owedToReplica += body.byteCount
@@ -242,7 +231,7 @@ extension ForwardedCall: ClientStreamOwner {
         creditClient(lease, upstream)
     }
 
-    /// Lets the replica send more, unless enough waits for the client.
+    /// Returns flow-control credit to the replica, unless many bytes wait for the client.
     private func creditReplica() {
         guard case .attempting(let lease, let upstream) = phase, owedToReplica > 0 else { return }
         guard takesMore(limit: limits.forwardBufferBytes) else { return }
@@ -254,8 +243,7 @@ extension ForwardedCall: ClientStreamOwner {
     /// The replica has sent the status, in trailers or in headers that are the whole response.
     private func ended(_ trailers: HeaderBlock, _ head: ResponseHead) {
         let code = head.code ?? .unknown
-        // Other statuses prove nothing: backends may check credentials before they look for the
-        // method.
+        // Other statuses do not show that the method exists: a backend may check credentials first.
         if code == .ok { methodAnswered() }
         giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
         if code != .ok, retry(code, pushback: head.pushback) { return }
@@ -267,7 +255,7 @@ extension ForwardedCall: ClientStreamOwner {
                 target.nameTrailers))
     }
 
-    /// Ends the call with a status that every client reads as this server does.
+    /// Ends the call with a status that is unambiguous for every client.
     private func endReplacingStatus(
         _ code: StatusCode, _ trailers: HeaderBlock, _ head: ResponseHead
     ) {
@@ -285,43 +273,12 @@ extension ForwardedCall: ClientStreamOwner {
     }
 
     func failed(_ failure: StreamFailure) {
-        switch failure {
-        case .unprocessed(let why):
-            giveBack(nil, failure: nil)
-            retryUnprocessed(why)
-        case .reset(.protocolError):
-            // One side found the other's frames malformed. Another attempt would have them again.
-            // A caller can cause it, so it does not count against the replica.
-            giveBack(.internalError, failure: nil)
-            finish(
-                RPCError(
-                    .internalError, "backend '\(target.key.backend)': \(failure.description)"))
-        case .reset(let code) where isCommitted:
-            let status = StatusCode(http2Error: code.rawValue)
-            attemptEnded(
-                RPCError(status, "backend '\(target.key.backend)': \(failure.description)"),
-                failure: failure.description)
-        case .headersTooLarge(let limit, let isTrailers):
-            // A limit of this server: another attempt would exceed it too, and the replica has not
-            // failed.
-            giveBack(.resourceExhausted, failure: nil)
-            finish(
-                RPCError(
-                    .resourceExhausted,
-                    "the response \(isTrailers ? "trailers" : "headers") of backend "
-                        + "'\(target.key.backend)' are over the limit of "
-                        + limit.text(.responses)))
-        case .unsendable(let reason):
-            giveBack(nil, failure: nil)
-            finish(
-                RPCError(
-                    reason.isTooLarge ? .resourceExhausted : .internalError,
-                    "the request headers cannot be sent to backend '\(target.key.backend)': "
-                        + "\(reason)"))
-        case .reset, .lost:
-            attemptEnded(
-                RPCError(.unavailable, "backend '\(target.key.backend)': \(failure.description)"),
-                failure: failure.description)
+        let failure = attempt.failed(failure, backend: target.key.backend)
+        giveBack(failure.code, failure: failure.fault)
+        switch failure.next {
+        case .resend(let error): resend(or: error)
+        case .retry(let error): if !retry(error.code, pushback: nil) { finish(error) }
+        case .end(let error): finish(error)
         }
     }
 
@@ -330,7 +287,7 @@ extension ForwardedCall: ClientStreamOwner {
         lease.connection.cancel(upstream)
     }
 
-    /// The attempt came to nothing: another one, or the call fails.
+    /// The attempt has failed: retries the call or ends it.
     private func attemptEnded(_ error: RPCError, failure: String) {
         giveBack(error.code, failure: failure)
         if !retry(error.code, pushback: nil) { finish(error) }
@@ -345,38 +302,27 @@ extension ForwardedCall: ClientStreamOwner {
 
     // MARK: Retries
 
-    /// Sends a request again that no replica has seen.
-    private func retryUnprocessed(_ why: String) {
-        attempts -= 1
-        let error = RPCError(.unavailable, "backend '\(target.key.backend)': \(why)")
+    /// Sends a request again that no replica has processed.
+    private func resend(or error: RPCError) {
         if isShadow { return refused(error) }
-        guard let pool, !isCommitted, request.isWhole,
-            transparentRetries < Self.maxTransparentRetries
-        else { return finish(error) }
-        transparentRetries += 1
+        guard attempt.resend(canReplay: request.isWhole), let pool else { return finish(error) }
         pool.noteTransparentRetry()
         pool.submit(self)
     }
 
-    /// The longest wait for a retry that a replica may ask for, in milliseconds. A longer one is
-    /// left to the client.
-    private static let maxPushback = 60_000
-
-    /// Sends a request again after a status, if that may be.
+    /// Retries a request after a status, if the policy, the deadline and the budget allow it.
     ///
-    /// - Parameter pushback: milliseconds that the replica asks for; negative for never.
+    /// - Parameter pushback: the delay in milliseconds that the replica requests; negative for no
+    ///   retry.
+    /// - Returns: whether the request is retried.
     private func retry(_ code: StatusCode, pushback: Int?) -> Bool {
-        guard let pool, !isCommitted, request.isWhole, state.isOpen else { return false }
-        let policy = pool.options.retry
-        guard policy.codes.contains(code), attempts < policy.maxAttempts,
-            (0...Self.maxPushback).contains(pushback ?? 0)
+        guard let pool, state.isOpen,
+            let delay = attempt.retryDelay(
+                code, pushback: pushback, pool.options.retry, canReplay: request.isWhole,
+                timeLeft: timeLeft, random: pool.loop.randomShare()),
+            pool.takeRetry()
         else { return false }
-        let bound = policy.delayBound(before: attempts + 1)
-        let delay =
-            pushback.map { Int64($0) * 1_000_000 }
-            ?? Int64(clamping: UInt64(Double(bound.nanoseconds) * pool.randomShare()))
-        if let left = timeLeft, left <= delay { return false }
-        guard pool.takeRetry() else { return false }
+        attempt.retried()
         phase = .pausing(
             loop.eventLoop.scheduleTask(in: .nanoseconds(delay)) {
                 self.phase = .idle

@@ -1,22 +1,22 @@
 internal import Messages
 
-/// The request bytes of a call as far as they may have to be sent again.
+/// The request bytes of a call, kept for another attempt.
 struct ReplayBuffer {
     private(set) var bytes: [UInt8] = []
-    /// Whether `bytes` is all that has come.
+    /// Whether `bytes` are all bytes that have arrived.
     private(set) var isWhole = true
 
-    /// Keeps what the client has sent.
+    /// Appends bytes of the client.
     ///
-    /// - Parameter limit: beyond it all is given up, since it could not be sent again whole; nil
-    ///   while nothing has been sent on, when the window of the stream is the bound.
+    /// - Parameter limit: over it, all bytes are dropped, because the request cannot be repeated.
+    ///   Nil before the first attempt, when the window of the stream is the bound.
     mutating func append(_ span: RawSpan, limit: Int?) {
         guard isWhole else { return }
         if let limit, bytes.count + span.byteCount > limit { return drop() }
         bytes.append(span)
     }
 
-    /// The bytes will not be needed again.
+    /// Drops the bytes: the request will not be repeated.
     mutating func drop() {
         isWhole = false
         if !bytes.isEmpty { bytes.removeAll(keepingCapacity: bytes.capacity <= 16 << 10) }

@@ -1,12 +1,12 @@
 internal import GRPCWire
 internal import Messages
 
-/// Collects a body in memory: at most `limit` bytes, which count as buffered on their loop. Confined
+/// Collects a body in memory: at most `limit` bytes, which count as buffered on the loop. Confined
 /// to its loop.
 struct BodyCollector {
     enum Problem {
         case tooLarge
-        /// The server has too many bytes in memory.
+        /// The server buffers too many bytes.
         case overload(RPCError)
     }
 
@@ -19,14 +19,14 @@ struct BodyCollector {
         self.limit = limit
     }
 
-    /// - Returns: why the body cannot be used; nil if it can.
+    /// - Returns: nil, or why the body cannot be used.
     mutating func append(_ piece: RawSpan) -> Problem? {
         guard piece.byteCount <= limit - bytes.count else { return .tooLarge }
         bytes.append(piece)
         return loop.hold(piece.byteCount).map { .overload($0) }
     }
 
-    /// The body, which does not count any more.
+    /// Returns the body, which then no longer counts as buffered.
     mutating func take() -> [UInt8] {
         let body = bytes
         drop()

@@ -2,10 +2,10 @@ internal import GRPCWire
 internal import Messages
 internal import Transport
 
-/// What a backend returned as the response to a plain HTTP request: checked, because its strings
-/// become header fields.
+/// Converts a backend's response to a plain HTTP request. Checks its strings, because they become
+/// header fields.
 extension HTTPReply {
-    /// Throws a refusal with status 502 that names the backend and what is wrong.
+    /// Throws a refusal with status 502 that names the backend and the invalid field.
     init(
         _ response: Weir_V1_CallResponse, from backend: String, _ limits: Limits
     ) throws(HTTPRefusal) {
@@ -14,7 +14,7 @@ extension HTTPReply {
         }
         let status = response.httpStatus == 0 ? 200 : response.httpStatus
         guard (200...599).contains(status) else {
-            throw invalid("http_status \(status) is not 200 to 599")
+            throw invalid("http_status is \(status), but must be 200 to 599")
         }
         let contentType = HTTPFields.trimmed(response.contentType)
         guard HTTPFields.isValue(contentType.utf8) else {
@@ -31,7 +31,7 @@ extension HTTPReply {
             }
             fields.append((header.name.lowercased(), HTTPFields.trimmed(header.value)))
         }
-        // gRPC's own names are those of Weir's refusals.
+        // Only Weir's refusals have gRPC's headers.
         fields = HTTPFields.forwarded(fields).filter { !$0.name.hasPrefix("grpc-") }
         let type = contentType.isEmpty ? Self.defaultContentType : contentType
         let size = HTTPFields.size(fields + [(KnownHeader.contentType.name, type)])

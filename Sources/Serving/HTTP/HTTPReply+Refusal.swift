@@ -3,8 +3,8 @@ internal import Messages
 package import Transport
 
 extension HTTPReply {
-    /// A refusal, as JSON that names the gRPC status. Its header `grpc-status` distinguishes it
-    /// from the responses of backends.
+    /// A refusal: JSON with the gRPC status. Its header `grpc-status` distinguishes it from the
+    /// responses of backends.
     package init(_ error: RPCError, status: Int? = nil) {
         let json = JSONValue.object([
             ("code", .string("\(error.code)")), ("message", .string(error.message)),
@@ -15,6 +15,7 @@ extension HTTPReply {
             body: Array((json.text(indent: 0) + "\n").utf8))
     }
 
+    /// A refusal with an HTTP status.
     package init(_ refusal: HTTPRefusal) { self.init(refusal.error, status: refusal.status) }
 
     /// RFC 9110 section 10.2.3: whole seconds, rounded up.

@@ -2,24 +2,24 @@ internal import NIOCore
 internal import Transport
 
 extension ServedPort {
-    /// Begins to answer a request.
+    /// Begins to answer a plain HTTP request.
     ///
-    /// - Parameter reply: called on the loop, once, perhaps before this returns; not after a
+    /// - Parameter reply: called on the loop once, possibly before this returns; not after a
     ///   cancellation.
-    /// - Returns: what to cancel when the client closes the connection or the stream; nil when
-    ///   there is nothing.
+    /// - Returns: the work to cancel when the client closes the connection or the stream; nil if it
+    ///   has ended.
     func answer(
         _ request: HTTPRequest, on router: Router, at now: UInt64,
         _ reply: @escaping (HTTPReply) -> Void
     ) -> HTTPWork? {
-        // Only asks whether the server answers (RFC 9110 section 9.3.7).
+        // A test of whether the server answers (RFC 9110 section 9.3.7).
         if request.head.target.isAsterisk {
             reply(HTTPReply(emptyWithStatus: 204))
             return nil
         }
-        switch http {
+        switch plainHTTP {
         case .endpoints:
-            return DynamicCall.begin(request, on: router, at: now, reply).map { .call($0) }
+            return PlainHTTPCall.begin(request, on: router, at: now, reply).map { .call($0) }
         case .function(let answer):
             // Called on the loop of the request.
             let eventLoop = router.loop.eventLoop
@@ -33,9 +33,9 @@ extension ServedPort {
     }
 }
 
-/// A request that is being answered.
+/// A plain HTTP request that is being answered.
 enum HTTPWork {
-    case call(DynamicCall)
+    case call(PlainHTTPCall)
     case task(Task<Void, Never>)
 
     func cancel() {

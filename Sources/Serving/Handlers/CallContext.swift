@@ -3,12 +3,12 @@ internal import HTTP2Session
 internal import Observability
 public import Transport
 
-/// What a handler knows about its call besides the messages.
+/// The call of a handler, without its messages.
 public struct CallContext: Sendable {
     private let call: HandlerCall
     private let headers: HeaderBlock
 
-    /// When the call ends with DEADLINE_EXCEEDED; nil when the caller set no `grpc-timeout`.
+    /// When the call ends with DEADLINE_EXCEEDED; nil without a `grpc-timeout` of the client.
     public let deadline: ContinuousClock.Instant?
 
     init(call: HandlerCall, headers: HeaderBlock, deadline: ContinuousClock.Instant?) {
@@ -17,14 +17,14 @@ public struct CallContext: Sendable {
         self.deadline = deadline
     }
 
-    /// The caller's metadata, shard key included; HTTP/2's and gRPC's own headers are left out.
+    /// The client's metadata, including the shard key, without the headers of HTTP/2 and gRPC.
     public var metadata: Metadata {
         var metadata = Metadata(headers)
         if isShadow { metadata.add(KnownHeader.shadow.name, "1") }
         return metadata
     }
 
-    /// Whether this is a copy of a call, whose answer goes to nobody; its metadata says so too, by
+    /// Whether the call is a shadow copy, whose response no client receives. Its metadata contains
     /// `x-serve-shadow: 1`.
     public var isShadow: Bool { call.isShadow }
 
@@ -37,8 +37,8 @@ public struct CallContext: Sendable {
         return keys.first { !$0.value.isEmpty }.map { Array(headers.bytes[$0.value]) }
     }
 
-    /// Throws RESOURCE_EXHAUSTED for the body of a dynamic call over the limit of a message. The
-    /// message around the body may be a little longer.
+    /// Throws RESOURCE_EXHAUSTED for the body of a `weir.v1.CallRequest` over the limit of a
+    /// message. The message around the body may be longer.
     func checkBody(_ body: [UInt8]) throws(RPCError) {
         let limit = call.loop.limits.maxMessageBytes
         guard body.count <= limit else {
@@ -46,27 +46,27 @@ public struct CallContext: Sendable {
         }
     }
 
-    /// The endpoint that took the request; empty for Weir's own services.
+    /// The endpoint of the request; empty for Weir's own services.
     public var endpoint: String { call.target.key.endpoint }
 
-    /// The name of the backend that this handler runs as.
+    /// The name of the handler's backend.
     public var backend: String { call.target.key.backend }
 
-    /// The caller's address.
+    /// The client's address.
     public var peer: String { call.peer.text }
 
-    /// The subject alternative names of the caller's certificate, of the kinds URI, DNS and email.
-    /// Empty unless the port asks for certificates and the caller has sent one, which is verified.
+    /// The subject alternative names of the client's certificate, of the kinds URI, DNS and email.
+    /// Empty unless the port requests certificates and the client has sent a valid one.
     public var peerIdentities: [PeerIdentity] { call.peer.identities }
 
     /// Identifies the call while it is open.
     package var id: ObjectIdentifier { ObjectIdentifier(call) }
 
-    /// Ends the call with an error, unless it has ended; the handler's task is cancelled. May be
+    /// Ends the call with an error, unless it has ended, and cancels the handler's task. Can be
     /// called on any thread.
     package func end(_ error: RPCError) { call.onLoop { $0.finish(error) } }
 
-    /// Adds response headers. They go out with the first reply, so later calls do nothing.
+    /// Adds response headers. They are sent with the first reply, so later calls have no effect.
     public func addInitialMetadata(_ metadata: Metadata) {
         call.onLoop { $0.initialMetadata.add(metadata) }
     }

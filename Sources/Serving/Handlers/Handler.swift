@@ -1,9 +1,9 @@
-/// A method of Swift code, and where it runs.
+/// A method of a handler backend, and how it runs.
 struct Handler {
     let method: MethodHandler
     let isBlocking: Bool
-    /// The largest request message.
+    /// The largest request message in bytes.
     let maxMessageBytes: Int
-    /// The limit that an operator sets to change `maxMessageBytes`.
+    /// The name of the limit that determines `maxMessageBytes`.
     var limitName: StaticString = "max-message-bytes"
 }

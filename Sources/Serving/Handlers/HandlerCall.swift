@@ -8,9 +8,8 @@ internal import Transport
 
 /// A call that Swift code in this process answers.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the event loop of the connection.
-/// What handlers may call from elsewhere goes through `onLoop` or `nextMessage` and `send`, which
-/// see to that.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the event loop of the
+/// connection. Functions that handlers call on other threads use `onLoop`.
 final class HandlerCall: ServerCall, @unchecked Sendable {
     private var task: Task<Void, Never>?
     /// Set when the call begins.
@@ -21,24 +20,21 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     var initialMetadata = Metadata()
     var trailingMetadata = Metadata()
 
-    /// What the request body is packed with, and whether the response may be packed too.
+    /// The compression of the request, and whether the response may be compressed.
     private var requestEncoding = MessageEncoding.identity
     private var acceptsGzip = false
-    /// What turns the messages, if they come and are wanted as JSON.
+    /// Converts the messages, for a client that sends and accepts JSON.
     private var json: MessageJSON?
-    private var deframer: Deframer
-    private var inbound = InboundMessages()
+    private var reader: MessageReader
     private var drainWaiter: CheckedContinuation<Void, any Error>?
 
     override init(_ loop: LoopState, _ origin: Origin, _ target: Target) {
-        deframer = Deframer(limit: loop.limits.maxMessageBytes)
+        reader = MessageReader(limit: loop.limits.maxMessageBytes)
         super.init(loop, origin, target)
     }
 
     override func answer(_ request: RequestHead) {
         guard let handler else { return }
-        deframer.limit = handler.maxMessageBytes
-        inbound.reset()
         acceptsGzip = request.acceptsGzip
         json = request.isJSON ? handler.method.json : nil
         requestEncoding = .identity
@@ -51,6 +47,10 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             }
             requestEncoding = known
         }
+        let isSingle = if case .single = handler.method.entry { true } else { false }
+        reader.reset(
+            limit: handler.maxMessageBytes, encoding: requestEncoding,
+            maxMessages: isSingle ? 1 : .max)
         if case .stream(let start) = handler.method.entry { start(self) }
     }
 
@@ -66,68 +66,61 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         guard state.isOpen, let method = handler?.method else {
             return creditRequest(bytes.byteCount)
         }
-        if endStream, json == nil, case .single(let start) = method.entry, deframer.isIdle,
-            inbound.received == 0, let payload = MessagePrefix.onlyPayload(in: bytes),
-            payload.byteCount <= deframer.limit
+        if endStream, json == nil, case .single(let start) = method.entry,
+            let payload = reader.onlyPayload(in: bytes)
         {
             return enter(start, payload)
         }
-        do {
-            try deframer.receive(bytes) { try accept($0, $1) }
-            inbound.arrived(bytes.byteCount)
-            if let error = noteHeld() { return finish(error) }
+        do throws(RPCError) {
+            try accept(bytes)
+            if let error = updateHeldBytes() { return finish(error) }
             creditIfRoom()
             if endStream { try endRequest(method) }
         } catch {
-            fail(with: error)
+            finish(error)
         }
     }
 
-    private func noteHeld() -> RPCError? { hold(deframer.pendingBytes + inbound.byteCount) }
+    private func updateHeldBytes() -> RPCError? { hold(reader.bufferedBytes) }
 
-    private func accept(_ isCompressed: Bool, _ payload: RawSpan) throws {
-        guard !isCompressed || requestEncoding == .gzip else {
+    private func accept(_ bytes: RawSpan) throws(RPCError) {
+        do throws(MessageReader.Failure) {
+            try reader.receive(bytes)
+        } catch {
+            throw RPCError(error, limitName: limitName)
+        }
+    }
+
+    private func endRequest(_ method: MethodHandler) throws(RPCError) {
+        do throws(MessageReader.Failure) {
+            try reader.checkEnd()
+        } catch {
+            throw RPCError(error)
+        }
+        guard case .single(let start) = method.entry else { return reader.end() }
+        guard let message = reader.take() else {
             throw RPCError(
-                .internalError, "a message is marked as compressed but grpc-encoding is not set")
+                .internalError, "the method has one request message, but the client sent none")
         }
-        if case .single = handler?.method.entry, inbound.received == 1 {
-            throw RPCError(.internalError, "the method takes one request message, more were sent")
-        }
-        inbound.deliver(
-            .init(isCompressed: isCompressed, bytes: RawMessage(serializedBytes: payload).bytes))
-    }
-
-    private func endRequest(_ method: MethodHandler) throws {
-        try deframer.finish()
-        guard case .single(let start) = method.entry else { return inbound.end() }
-        guard let message = inbound.take() else {
-            throw RPCError(.internalError, "the method takes one request message, none was sent")
-        }
-        let payload = try unpacked(message)
+        let payload = try content(of: message)
         enter(start, payload.rawSpan)
     }
 
-    private func unpacked(_ message: InboundMessages.Message) throws(RPCError) -> [UInt8] {
-        let bytes = message.isCompressed ? try decompressed(message.bytes) : message.bytes
+    /// The protobuf of a request message: decompressed, and converted from JSON.
+    private func content(of message: MessageReader.Message) throws(RPCError) -> [UInt8] {
+        let bytes: [UInt8]
+        do throws(MessageReader.Failure) {
+            let limit = handler?.maxMessageBytes ?? loop.limits.maxMessageBytes
+            bytes = try message.content(limit: limit)
+        } catch {
+            throw RPCError(error, limitName: limitName)
+        }
         return try json?.request(from: bytes) ?? bytes
     }
 
-    private func decompressed(_ bytes: [UInt8]) throws(RPCError) -> [UInt8] {
-        let limit = deframer.limit
-        do throws(Gzip.Failure) {
-            return try Gzip.decompress(bytes.rawSpan, limit: limit)
-        } catch {
-            throw error == .notGzip
-                ? RPCError(.internalError, "a message is marked as gzip but is not valid gzip")
-                : RPCError(
-                    .resourceExhausted,
-                    "a message unpacks to more than the limit of \(limit) bytes (\(limitName))")
-        }
-    }
-
-    /// Lets the client send as many bytes as have come, unless enough wait for the handler.
+    /// Returns flow-control credit to the client, unless many bytes wait for the handler.
     private func creditIfRoom() {
-        let credit = inbound.takeCredit(limit: loop.limits.streamWindowBytes)
+        let credit = reader.takeCredit(limit: loop.limits.streamWindowBytes)
         if credit > 0 { creditRequest(credit) }
     }
 
@@ -141,29 +134,16 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         }
     }
 
-    /// The limit of a message, in the words of operators.
+    /// The name of the limit of a message.
     private var limitName: StaticString { handler?.limitName ?? "max-message-bytes" }
-
-    private func fail(with error: any Error) {
-        switch error {
-        case let error as RPCError: finish(error)
-        case FramingError.tooLarge(let bytes, let limit):
-            finish(
-                RPCError(
-                    .resourceExhausted,
-                    "\(FramingError.tooLarge(bytes: bytes, limit: limit)) (\(limitName))"))
-        default: finish(RPCError(.internalError, "\(error)"))
-        }
-    }
 
     // MARK: The handler
 
-    /// Runs the handler: on the loop, at once and up to where it first waits, or on a thread that
-    /// it may block. Copies run on threads of their own, so that a candidate can't hold up the
-    /// loop.
+    /// Runs the handler: on the loop, where it starts at once, or on a thread that it may block.
+    /// Shadow copies have separate threads, so that a candidate cannot delay the loop.
     ///
-    /// `Success` is always `Void`; as a type parameter it lets the closure be made in the form that
-    /// `Task` takes, which saves wrapping it twice.
+    /// `Success` is always `Void`. As a type parameter it gives the closure the form that `Task`
+    /// takes, which avoids a second wrapper.
     @inline(__always)
     func start<Success: Sendable>(
         _ operation: sending @escaping @isolated(any) () async -> Success
@@ -203,7 +183,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     /// The handler has returned the only reply.
     func complete(with reply: some WireMessage) {
-        // Said twice, because a closure would cost an allocation where none is needed.
+        // Not `onLoop`, whose closure would cost an allocation on the loop.
         guard loop.eventLoop.inEventLoop else {
             return loop.eventLoop.execute { self.completeOnLoop(with: reply) }
         }
@@ -220,7 +200,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         }
     }
 
-    /// The handler has returned and sent its replies itself.
+    /// The handler has returned, after it sent its replies.
     func complete() {
         onLoop { call in
             call.handlerEnded()
@@ -278,23 +258,23 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             let payload = try json.json(of: Array(frame[MessagePrefix.byteCount...]))
             frame = MessagePrefix.room + payload
         }
-        if packsReplies {
+        if compressesReplies {
             let payload = Gzip.compress(frame.rawSpan.extracting(MessagePrefix.byteCount...))
             frame = MessagePrefix.room + payload
         }
         try put(frame: &frame)
     }
 
-    /// Sends a serialized reply whose first five bytes are left for the prefix.
+    /// Sends a serialized reply. Its first five bytes are reserved for the prefix.
     private func put(frame: inout [UInt8]) throws(RPCError) {
         let length = frame.count - MessagePrefix.byteCount
-        guard let prefix = MessagePrefix(isCompressed: packsReplies, length: length) else {
+        guard let prefix = MessagePrefix(isCompressed: compressesReplies, length: length) else {
             throw RPCError(.internalError, "the reply has \(length) bytes; gRPC allows 4 GiB")
         }
         prefix.write(to: &frame)
         switch state.send() {
         case .sendHeadersAndMessage:
-            let encoding = packsReplies ? MessageEncoding.gzip : .identity
+            let encoding = compressesReplies ? MessageEncoding.gzip : .identity
             sendHeaders(HeaderParts(responseHeaders), encoding: encoding.rawValue)
             sendBody(frame.rawSpan)
         case .sendMessage: sendBody(frame.rawSpan)
@@ -302,14 +282,14 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         }
     }
 
-    /// A client that packs its requests gets packed replies, if it says that it takes them.
-    private var packsReplies: Bool { requestEncoding == .gzip && acceptsGzip }
+    /// Whether the client compresses its requests and accepts compressed replies.
+    private var compressesReplies: Bool { requestEncoding == .gzip && acceptsGzip }
 
     override var responseHeaders: HeaderBlock {
         let first = json == nil ? Self.plainHeaders : Self.jsonHeaders
-        guard packsReplies || !initialMetadata.isEmpty else { return first }
+        guard compressesReplies || !initialMetadata.isEmpty else { return first }
         var headers = first
-        if packsReplies { headers.append("grpc-encoding", MessageEncoding.gzip.rawValue) }
+        if compressesReplies { headers.append("grpc-encoding", MessageEncoding.gzip.rawValue) }
         headers.append(initialMetadata)
         return headers
     }
@@ -336,15 +316,14 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             self.whenEnded = nil
             whenEnded()
         }
-        inbound.cancel()
-        drainWaiter?.resume(throwing: Self.gone)
+        reader.cancel()
+        drainWaiter?.resume(throwing: Self.endedError)
         drainWaiter = nil
         if !initialMetadata.isEmpty { initialMetadata = Metadata() }
         if !trailingMetadata.isEmpty { trailingMetadata = Metadata() }
-        deframer.reset()
     }
 
-    private static var gone: RPCError { RPCError(.cancelled, "the call is gone") }
+    private static var endedError: RPCError { RPCError(.cancelled, "the call has ended") }
 
     // MARK: Streaming
 
@@ -352,15 +331,15 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     func nextMessage() async throws -> [UInt8]? {
         let message = try await withCheckedThrowingContinuation { continuation in
             onLoop { call in
-                call.inbound.next(continuation)
-                _ = call.noteHeld()
+                call.reader.next(continuation)
+                _ = call.updateHeldBytes()
                 call.creditIfRoom()
             }
         }
-        return try message.map { try unpacked($0) }
+        return try message.map { try content(of: $0) }
     }
 
-    /// Sends one reply, given as its bytes, and waits while the client is behind.
+    /// Sends the bytes of one reply, and waits while more than the limit is buffered.
     func send(_ message: [UInt8]) async throws {
         try await withCheckedThrowingContinuation {
             (continuation: CheckedContinuation<Void, any Error>) in
@@ -369,26 +348,26 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     }
 
     private func send(_ message: [UInt8], _ continuation: CheckedContinuation<Void, any Error>) {
-        guard state.isOpen else { return continuation.resume(throwing: Self.gone) }
+        guard state.isOpen else { return continuation.resume(throwing: Self.endedError) }
         guard drainWaiter == nil else {
             return continuation.resume(
-                throwing: RPCError(.internalError, "two replies were sent at the same time"))
+                throwing: RPCError(.internalError, "the handler sent two replies at the same time"))
         }
         do throws(RPCError) {
             let payload = try json?.json(of: message) ?? message
             var frame = MessagePrefix.room
-            frame += packsReplies ? Gzip.compress(payload.rawSpan) : payload
+            frame += compressesReplies ? Gzip.compress(payload.rawSpan) : payload
             try put(frame: &frame)
         } catch {
             return continuation.resume(throwing: error)
         }
-        // A copy may have been given up for its length.
-        guard state.isOpen else { return continuation.resume(throwing: Self.gone) }
+        // A shadow copy with too long a response is cancelled.
+        guard state.isOpen else { return continuation.resume(throwing: Self.endedError) }
         if takesMore(limit: loop.limits.responseBufferBytes) { return continuation.resume() }
         drainWaiter = continuation
     }
 
-    /// Fewer bytes than the limit are waiting for the client.
+    /// Fewer response bytes are buffered than the limit.
     override func responseDrained() {
         guard drainWaiter != nil, takesMore(limit: loop.limits.responseBufferBytes) else { return }
         drainWaiter?.resume()

@@ -2,16 +2,15 @@ internal import GRPCWire
 internal import Messages
 internal import Synchronization
 
-/// The messages of one method as JSON, for calls whose content-type is `application/grpc+json`: the
-/// framing is gRPC's, each message is proto3's JSON.
+/// Converts the messages of one method from and to JSON, for calls with the content type
+/// `application/grpc+json`: the framing is gRPC's, each message is in proto3's JSON format.
 ///
-/// What it needs to know is read when the first such call comes; the lock is never taken by other
-/// calls.
+/// The first such call loads the descriptors. Other calls do not take the lock.
 final class MessageJSON: Sendable {
     private let request: any WireMessage.Type
     private let reply: any WireMessage.Type
     private let descriptorSet: [UInt8]?
-    private let known = Mutex<JSONTranscoder?>(nil)
+    private let loaded = Mutex<JSONTranscoder?>(nil)
 
     init(
         request: any WireMessage.Type, reply: any WireMessage.Type, descriptorSet: [UInt8]?
@@ -21,9 +20,9 @@ final class MessageJSON: Sendable {
         self.descriptorSet = descriptorSet
     }
 
-    /// The bytes of a request given as JSON. Throws INVALID_ARGUMENT, naming the field.
+    /// The protobuf of a request in JSON. Throws INVALID_ARGUMENT with the name of the field.
     func request(from json: [UInt8]) throws(RPCError) -> [UInt8] {
-        let (transcoder, name) = try form(of: request)
+        let (transcoder, name) = try transcoder(for: request)
         do throws(MessageError) {
             let value = try JSONValue(parsing: String(decoding: json, as: UTF8.self))
             return try transcoder.bytes(from: value, message: name)
@@ -32,9 +31,9 @@ final class MessageJSON: Sendable {
         }
     }
 
-    /// A reply as JSON, fields at their default included.
+    /// A reply in JSON, including fields with default values.
     func json(of bytes: [UInt8]) throws(RPCError) -> [UInt8] {
-        let (transcoder, name) = try form(of: reply)
+        let (transcoder, name) = try transcoder(for: reply)
         do throws(MessageError) {
             return Array(try transcoder.json(from: bytes, message: name).text(indent: 0).utf8)
         } catch {
@@ -42,27 +41,28 @@ final class MessageJSON: Sendable {
         }
     }
 
-    private func form(
-        of type: any WireMessage.Type
+    private func transcoder(
+        for type: any WireMessage.Type
     ) throws(RPCError) -> (JSONTranscoder, name: String) {
-        let transcoder = transcoder()
+        let transcoder = loadedTranscoder()
         guard let name = type.messageName, transcoder.knows(name) else {
             throw RPCError(
-                .unimplemented, "the method's messages have no known JSON form: send protobuf")
+                .unimplemented,
+                "the server has no descriptor of the method's messages: send protobuf")
         }
         return (transcoder, name)
     }
 
-    private func transcoder() -> JSONTranscoder {
-        known.withLock { known in
-            if let known { return known }
+    private func loadedTranscoder() -> JSONTranscoder {
+        loaded.withLock { loaded in
+            if let loaded { return loaded }
             var schema = Schema()
             if let descriptorSet { try? schema.add(descriptorSet: descriptorSet) }
             for case let type as any ProtobufMessage.Type in [request, reply] {
                 try? schema.add(type._file)
             }
             let transcoder = JSONTranscoder(schema: schema, printsDefaults: true)
-            known = transcoder
+            loaded = transcoder
             return transcoder
         }
     }

@@ -1,8 +1,8 @@
 internal import GRPCWire
 public import Messages
 
-/// The requests of a client-streaming or bidirectional call, in order. Reading is what lets the
-/// client send more: at most one window of bytes waits here. For one reader at a time.
+/// The requests of a client-streaming or bidirectional call, in order. At most one flow-control
+/// window of bytes is buffered: the client waits until they are read. For one reader at a time.
 public struct RequestStream<Request: WireMessage>: AsyncSequence, Sendable {
     /// The type of the requests.
     public typealias Element = Request
@@ -11,10 +11,10 @@ public struct RequestStream<Request: WireMessage>: AsyncSequence, Sendable {
 
     init(call: HandlerCall) { self.call = call }
 
-    /// The requests from the first one that nobody has taken.
+    /// Iterates from the first request that was not read.
     public func makeAsyncIterator() -> Iterator { Iterator(call: call) }
 
-    /// Takes the requests one by one.
+    /// Reads the requests one by one.
     public struct Iterator: AsyncIteratorProtocol {
         private let call: HandlerCall
 
@@ -22,8 +22,7 @@ public struct RequestStream<Request: WireMessage>: AsyncSequence, Sendable {
 
         /// The next request; nil when the client has sent all of them.
         ///
-        /// Throws an `RPCError`: CANCELLED when the call is gone, or what was wrong with the
-        /// request.
+        /// Throws an `RPCError`: CANCELLED if the call has ended, or why the request is invalid.
         public mutating func next() async throws -> Request? {
             guard let bytes = try await call.nextMessage() else { return nil }
             do throws(MessageError) {
@@ -41,9 +40,9 @@ public struct ReplyWriter<Reply: WireMessage>: Sendable {
 
     init(call: HandlerCall) { self.call = call }
 
-    /// Sends a reply; waits while more than the limit is buffered because the client reads slowly.
+    /// Sends a reply. Waits while more than the limit is buffered because the client reads slowly.
     ///
-    /// Throws an `RPCError` CANCELLED when the call is gone.
+    /// Throws an `RPCError` CANCELLED if the call has ended.
     public func send(_ reply: Reply) async throws {
         try await call.send(try reply.serializedBytes())
     }

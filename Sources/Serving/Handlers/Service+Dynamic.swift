@@ -2,8 +2,7 @@ internal import GRPCWire
 public import Messages
 
 extension Service {
-    /// `weir.v1.Serve`: what answers requests without a `.proto` of their own, from plain HTTP and
-    /// from callers that name the endpoint.
+    /// `weir.v1.Serve`: answers plain HTTP requests, and calls of an endpoint by its name.
     ///
     /// ```swift
     /// HandlerBackend("hello", services: [
@@ -18,7 +17,7 @@ extension Service {
             @escaping @Sendable (Weir_V1_CallRequest, CallContext) async throws ->
             Weir_V1_CallResponse
     ) -> Service {
-        let path = MethodPath.dynamicCall
+        let path = MethodPath.serveCall
         return Service(path.service).unary(path.method) {
             (request: Weir_V1_CallRequest, context) in
             try context.checkBody(request.payload)

@@ -1,7 +1,7 @@
 package import GRPCWire
 public import Messages
 
-/// The methods of one gRPC service, each with the Swift code that answers it.
+/// A gRPC service: its methods, and the Swift code that answers them.
 ///
 /// ```swift
 /// Service("helloworld.Greeter")
@@ -10,9 +10,9 @@ public import Messages
 ///     }
 /// ```
 ///
-/// A handler starts on the event loop of its connection and must not block it; declare handlers
-/// that do in a `HandlerBackend(blocking: true)`. An error that it throws becomes the status of the
-/// call: an `RPCError` its own, anything else UNKNOWN without details.
+/// A handler starts on the event loop of its connection and must not block it. Put blocking
+/// handlers into a `HandlerBackend(blocking: true)`. A thrown error becomes the status of the call:
+/// the status of an `RPCError`, or UNKNOWN without details for any other error.
 public struct Service: Sendable {
     /// The full name: package and service.
     public let name: String
@@ -20,13 +20,13 @@ public struct Service: Sendable {
     /// Methods by name.
     private(set) var methods: [String: MethodHandler] = [:]
 
-    /// A serialized `FileDescriptorSet` for reflection, where the messages don't bring their own.
+    /// A serialized `FileDescriptorSet` for reflection, for messages without a descriptor.
     let descriptorSet: [UInt8]?
 
     /// - Parameters:
     ///   - name: the full name, for example `helloworld.Greeter`.
-    ///   - descriptorSet: what `protoc --include_imports --descriptor_set_out` wrote. Not needed
-    ///     for messages made by `weir-generate`.
+    ///   - descriptorSet: the output of `protoc --include_imports --descriptor_set_out`. Not needed
+    ///     for messages from `weir-generate`.
     public init(_ name: String, descriptorSet: [UInt8]? = nil) {
         self.name = name
         self.descriptorSet = descriptorSet
@@ -118,15 +118,15 @@ public struct Service: Sendable {
             })
     }
 
-    /// What a guard decides about a call.
+    /// The decision of a guard about a call.
     package enum Admission: Sendable {
         /// The closure is called when the call has ended.
         case admitted(@Sendable () -> Void)
         case rejected(RPCError)
     }
 
-    /// The same methods, each behind a guard, which decides when the request is complete or its
-    /// stream begins.
+    /// The same methods with a guard, which decides when the request is complete or its stream
+    /// starts.
     package func guarded(
         _ decide: @escaping @Sendable (_ method: String, CallContext) -> Admission
     ) -> Service {
@@ -149,7 +149,7 @@ public struct Service: Sendable {
         return service
     }
 
-    /// The `.proto` files of this service as far as they are known.
+    /// Adds the known `.proto` files of this service to a schema.
     package func addDescriptors(to schema: inout Schema) throws(MessageError) {
         if let descriptorSet { try schema.add(descriptorSet: descriptorSet) }
         for (_, method) in methods.sorted(by: { $0.key < $1.key }) {
@@ -160,20 +160,20 @@ public struct Service: Sendable {
     }
 }
 
-/// One method, ready to be started. A class, so that handing it on costs one reference.
+/// One method and its handler. A class, so that passing it retains one reference.
 final class MethodHandler: Sendable {
-    /// How a call enters its handler.
+    /// How a call starts its handler.
     enum Entry: Sendable {
         /// With the bytes of the only request.
         case single(@Sendable (HandlerCall, RawSpan) throws(MessageError) -> Void)
-        /// Before any request has come.
+        /// Before the first request arrives.
         case stream(@Sendable (HandlerCall) -> Void)
     }
 
     let request: any WireMessage.Type
     let reply: any WireMessage.Type
     let entry: Entry
-    /// For callers that send and want JSON.
+    /// For clients that send and accept JSON.
     let json: MessageJSON
 
     init(
@@ -218,11 +218,11 @@ final class MethodHandler: Sendable {
 
 /// A backend that is Swift code in this process.
 public struct HandlerBackend: Sendable {
-    /// The name by which traffic policies call it.
+    /// The name of the backend in traffic policies.
     public let name: String
-    /// Whether its handlers block their thread, so that they run on threads of their own.
+    /// Whether its handlers block their thread, so that they run on separate threads.
     public let isBlocking: Bool
-    /// A description for people.
+    /// A description for operators.
     public let description: String
     package let services: [String: Service]
 
@@ -247,13 +247,13 @@ public struct HandlerBackend: Sendable {
         self.services = services
     }
 
-    /// The same code under another name.
+    /// The same handlers under another name.
     package func named(_ name: String, description: String) -> HandlerBackend {
         HandlerBackend(
             name, isBlocking: isBlocking, description: description, services: services)
     }
 
-    /// The names of the responses' types by path, where they have one.
+    /// The names of the response types by path, of the types that have a name.
     package var replyTypes: [String: String] {
         var types: [String: String] = [:]
         for service in services.values {

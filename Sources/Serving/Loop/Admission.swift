@@ -1,11 +1,12 @@
 internal import GRPCWire
 internal import Observability
 
-/// Decides what one loop takes on, by what it has taken on already, and counts what it refuses.
+/// Decides whether one loop admits a request, by the load that it has admitted, and counts the
+/// refusals.
 ///
-/// Pure: the caller passes the delays and the bytes that others count.
+/// Pure: its user passes the delays, and the bytes that are counted elsewhere.
 struct Admission {
-    /// The share of one loop.
+    /// The limits of one loop.
     struct Bounds {
         var requestsInFlight: Int
         var blockingCalls: Int
@@ -15,7 +16,7 @@ struct Admission {
     }
 
     private let bounds: Bounds
-    /// Requests of clients; copies for shadows have limits of their own.
+    /// Requests of clients. Shadow copies have separate limits.
     private(set) var requestsInFlight = 0
     private(set) var blockingCalls = 0
     /// Bytes of requests and responses in memory.
@@ -26,16 +27,18 @@ struct Admission {
 
     // MARK: Requests
 
-    /// Why a request is refused; nil if it is admitted.
+    /// The error for a request that is refused; nil if it is admitted.
     ///
     /// - Parameters:
-    ///   - delay: how far the loop is behind, in nanoseconds; nil while that is within the limit.
-    ///   - otherBytes: bytes in memory that are not in `heldBytes`.
+    ///   - delay: the delay of the loop, in nanoseconds; nil while it is within the limit.
+    ///   - otherBytes: buffered bytes that are not in `heldBytes`.
     mutating func refusal(delay: Int64?, otherBytes: Int) -> RPCError? {
         guard requestsInFlight < bounds.requestsInFlight else {
             return refuse(.requests, "\(requestsInFlight) requests are in flight")
         }
-        if let delay { return refuse(.delay, "the server is \(delay / 1_000_000) ms behind") }
+        if let delay {
+            return refuse(.delay, "the event loop is delayed by \(delay / 1_000_000) ms")
+        }
         return memoryRefusal(otherBytes)
     }
 
@@ -45,9 +48,9 @@ struct Admission {
 
     // MARK: Memory
 
-    /// Counts bytes that are kept in memory, or no longer are.
+    /// Adds a change to the buffered bytes.
     ///
-    /// - Returns: the refusal if that is too much.
+    /// - Returns: the refusal if the sum exceeds the limit.
     mutating func hold(_ change: Int, otherBytes: Int) -> RPCError? {
         heldBytes += change
         return change > 0 ? memoryRefusal(otherBytes) : nil
@@ -56,7 +59,7 @@ struct Admission {
     private mutating func memoryRefusal(_ otherBytes: Int) -> RPCError? {
         let bytes = heldBytes + otherBytes
         guard bytes > bounds.bufferedBytes else { return nil }
-        return refuse(.memory, "\(bytes) bytes wait in memory")
+        return refuse(.memory, "\(bytes) bytes are buffered")
     }
 
     // MARK: Blocking handlers
@@ -64,7 +67,7 @@ struct Admission {
     /// Counts a call of a blocking handler.
     ///
     /// - Parameter delay: how long such calls wait for a thread, in nanoseconds; nil if none waits.
-    /// - Returns: the refusal if there are too many; then the call is not counted.
+    /// - Returns: the refusal at the limit; then the call is not counted.
     mutating func beginBlocking(delay: UInt64?) -> RPCError? {
         guard blockingCalls < bounds.blockingCalls else {
             let limit = bounds.blockingCalls
@@ -73,7 +76,7 @@ struct Admission {
         }
         if let delay, delay > bounds.queueingDelay {
             return refuse(
-                .delay, "blocking handlers begin \(delay / 1_000_000) ms after their requests")
+                .delay, "blocking handlers start \(delay / 1_000_000) ms after their requests")
         }
         blockingCalls += 1
         return nil
@@ -83,7 +86,7 @@ struct Admission {
 
     // MARK: Refusals
 
-    /// The status of a refused request, which is counted.
+    /// Counts a refused request, and returns its status.
     mutating func refuse(_ reason: Overload, _ message: String) -> RPCError {
         count(reason)
         return RPCError(.resourceExhausted, message)

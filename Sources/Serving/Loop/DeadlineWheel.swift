@@ -4,13 +4,13 @@
 /// ```
 ///   slot:   0    1    2   ...  1023       one slot = one tick of about a millisecond
 ///           |    |    |
-///           o    -    o - o               entries, linked; one whose turn of the wheel has not
-///                                         come stays where it is
+///           o    -    o - o               linked entries; an entry of a later turn of the
+///                                         wheel stays in its slot
 /// ```
 ///
 /// Time is nanoseconds of any monotonic clock.
 struct DeadlineWheel<Payload> {
-    /// Names an entry until it has fired or was removed.
+    /// Identifies an entry until it fires or is removed.
     struct Token: Equatable {
         fileprivate let index: Int
         fileprivate let generation: UInt32
@@ -25,14 +25,14 @@ struct DeadlineWheel<Payload> {
         var generation: UInt32 = 0
     }
 
-    /// 2^20 ns, 1.05 ms: deadlines fire at most that late.
+    /// A tick is 2^20 ns, 1.05 ms: the largest delay of a deadline.
     static var tickShift: UInt64 { 20 }
     private static var slotCount: Int { 1_024 }
 
     private var entries: [Entry] = []
     private var free: [Int] = []
     private var heads = [Int](repeating: -1, count: DeadlineWheel.slotCount)
-    /// The first tick that has not been looked at.
+    /// The first tick that was not processed.
     private var tick: UInt64
 
     private(set) var count = 0
@@ -54,7 +54,7 @@ struct DeadlineWheel<Payload> {
         return Token(index: index, generation: entries[index].generation)
     }
 
-    /// Forgets a deadline; does nothing when it has fired.
+    /// Removes a deadline. Does nothing if it has fired.
     mutating func remove(_ token: Token) {
         guard entries[token.index].generation == token.generation,
             entries[token.index].payload != nil
@@ -66,7 +66,7 @@ struct DeadlineWheel<Payload> {
     mutating func advance(to now: UInt64, _ fire: (Payload) -> Void) {
         let current = now >> Self.tickShift
         guard current >= tick else { return }
-        // After a long pause every slot is looked at once.
+        // After a long pause, each slot is processed once.
         let last = min(current, tick + UInt64(Self.slotCount) - 1)
         var expired: [Payload] = []
         for step in tick...last {
@@ -85,7 +85,7 @@ struct DeadlineWheel<Payload> {
         expired.forEach(fire)
     }
 
-    /// When to call `advance` next: never later than needed; nil when nothing waits.
+    /// When to call `advance` next: not later than the next deadline; nil without deadlines.
     var nextWake: UInt64? {
         guard count > 0 else { return nil }
         for step in 0..<UInt64(Self.slotCount)
@@ -95,7 +95,7 @@ struct DeadlineWheel<Payload> {
         return nil
     }
 
-    /// The tick at which a deadline is over: rounded up, never early.
+    /// The tick at which a deadline fires: rounded up, so never early.
     private static func firing(_ due: UInt64) -> UInt64 {
         let (padded, overflow) = due.addingReportingOverflow((1 << tickShift) - 1)
         return (overflow ? .max : padded) >> tickShift

@@ -5,9 +5,9 @@ protocol DeadlineOwner: AnyObject {
     func deadlinePassed()
 }
 
-/// The deadlines of one loop: a wheel, and a timer that turns it.
+/// The deadlines of one loop: a wheel, and the timer that advances it.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the event loop.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the event loop.
 final class Deadlines: @unchecked Sendable {
     typealias Token = DeadlineWheel<any DeadlineOwner>.Token
 

@@ -2,7 +2,7 @@ internal import Messages
 
 internal import struct FoundationEssentials.Date
 
-/// Times as HTTP writes them.
+/// The format of times in HTTP.
 enum HTTPDate {
     private static let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = [
@@ -25,7 +25,7 @@ enum HTTPDate {
     }
 }
 
-/// The current time as text, made once a second.
+/// The current time as text, updated once a second.
 struct HTTPClock {
     private var second: Int64 = -1
     private var text = ""

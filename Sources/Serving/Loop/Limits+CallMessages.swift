@@ -1,6 +1,6 @@
 extension Limits {
-    /// The most that a `CallRequest` or `CallResponse` adds to its payload: its headers, which are
-    /// limited, and its short fields.
+    /// The largest sum of the short fields of a `CallRequest` or `CallResponse`. Its headers have a
+    /// limit of their own.
     private static let shortFieldBytes = 256
 
     /// The largest `CallRequest`. Its payload has at most `maxMessageBytes`.

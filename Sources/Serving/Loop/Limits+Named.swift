@@ -2,12 +2,12 @@ internal import GRPCWire
 internal import HTTP2Session
 
 extension Limits {
-    /// One limit, as operators name and set it.
+    /// One limit that operators can set.
     public struct Setting: Sendable {
-        /// As in the declaration, with hyphens: `max-message-bytes`.
+        /// The name of the property, with hyphens: `max-message-bytes`.
         public let name: String
         let value: Value
-        /// The least and the greatest that may be set; seconds for times.
+        /// The range of valid values; in seconds for times.
         public let range: ClosedRange<Double>
 
         enum Value: Sendable {
@@ -15,7 +15,7 @@ extension Limits {
             case time(any WritableKeyPath<Limits, Duration> & Sendable)
         }
 
-        /// What it is in `limits`, as `set` takes it: a number, or seconds.
+        /// The value in `limits`, in the format that `set` parses: a number, or seconds.
         public func text(in limits: Limits) -> String {
             switch value {
             case .count(let path): "\(limits[keyPath: path])"
@@ -32,19 +32,19 @@ extension Limits {
         }
     }
 
-    /// Why a limit can't be set.
+    /// Why a limit cannot be set.
     public struct Invalid: Error, CustomStringConvertible {
-        /// What is wrong, and what would be right.
+        /// What is wrong, and which values are valid.
         public let description: String
     }
 
     /// Sets a limit by its name. Times are in seconds, sizes in bytes.
     public mutating func set(_ name: String, to text: String) throws(Invalid) {
         guard let setting = Self.named.first(where: { $0.name == name }) else {
-            throw Invalid(description: "there is no limit '\(name)'")
+            throw Invalid(description: "unknown limit '\(name)'")
         }
         let range = setting.range
-        // `Double` takes signs, hexadecimal digits and exponents too.
+        // `Double` also parses signs, hexadecimal digits and exponents.
         let isDecimal = text.utf8.allSatisfy { $0.isDigit || $0 == UInt8(ascii: ".") }
         guard isDecimal, text.first != ".", text.last != ".", let number = Double(text),
             range.contains(number),
@@ -52,7 +52,8 @@ extension Limits {
         else {
             let kind = setting.isTime ? "seconds" : "a whole number"
             let bounds = "\(range.lowerBound.formatted) to \(range.upperBound.formatted)"
-            throw Invalid(description: "\(name) takes \(kind) from \(bounds), not '\(text)'")
+            throw Invalid(
+                description: "invalid \(name) '\(text)': it must be \(kind) from \(bounds)")
         }
         switch setting.value {
         case .count(let path): self[keyPath: path] = Int(number)
@@ -60,7 +61,7 @@ extension Limits {
         }
     }
 
-    /// The same limits, none of them over the greatest that operators may set.
+    /// The same limits, each reduced to the largest valid value.
     package var bounded: Limits {
         var limits = self
         for setting in Self.named {
@@ -74,11 +75,11 @@ extension Limits {
         return limits
     }
 
-    /// Lowers the numbers of connections, so that clients leave descriptors for operators and for
+    /// Lowers the limits of connections, so that enough file descriptors remain for operators and
     /// backends.
     ///
-    /// - Parameter descriptors: how many all connections may take.
-    /// - Returns: whether a number was lowered.
+    /// - Parameter descriptors: the file descriptors available for all connections.
+    /// - Returns: whether a limit was lowered.
     package mutating func fit(descriptors: Int) -> Bool {
         let forBackends = min(1_024, descriptors / 4)
         let most = descriptors - forBackends
@@ -88,7 +89,7 @@ extension Limits {
         return true
     }
 
-    /// All of them, in the order of the declaration.
+    /// All limits, in the order of their declaration.
     public static let named: [Setting] = [
         count("max-connections", \.maxConnections),
         count("max-connections-per-address", \.maxConnectionsPerAddress),
@@ -160,17 +161,17 @@ extension Double {
 }
 
 extension HeaderLimit {
-    /// What headers belong to.
+    /// The messages that headers belong to.
     enum Side { case requests, responses }
 
-    /// The limit, and the name by which operators raise it.
+    /// The limit, and the name with which operators set it.
     func text(_ side: Side) -> String { description + (name(side).map { " (\($0))" } ?? "") }
 
     private func name(_ side: Side) -> String? {
         switch self {
         case .listBytes: side == .requests ? "max-header-list-bytes" : "max-response-header-bytes"
         case .fields: "max-header-fields"
-        // nghttp2 fixes it.
+        // nghttp2 has a fixed limit.
         case .fieldBytes: nil
         }
     }

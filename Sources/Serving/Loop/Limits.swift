@@ -1,7 +1,7 @@
 internal import HTTP2Session
 
-/// Every bound of the data plane, in one place. `Limits.named` has them all by name, for
-/// `weir serve --limit`. `make manual` writes the manual's table from these comments.
+/// All limits of the data plane. `Limits.named` lists them by name, for `weir serve --limit`.
+/// `make manual` writes the manual's table from these comments.
 public struct Limits: Sendable {
     // MARK: Connections
 
@@ -44,7 +44,7 @@ public struct Limits: Sendable {
     /// second after that (CVE-2023-44487, CVE-2025-8671). Over it, Weir sends GOAWAY
     /// ENHANCE_YOUR_CALM.
     public var maxResets = 1_000
-    /// How many of them are let pass again each second.
+    /// Resets that are accepted again per second.
     var resetsPerSecond: Double { Double(maxResets) / 10 }
     /// CONTINUATION frames of one header block of a client (CVE-2024-28182); a backend may send
     /// 2,048. Over it, Weir closes the connection.
@@ -143,7 +143,7 @@ public struct Limits: Sendable {
     /// The defaults.
     public init() {}
 
-    /// The bounds of connections from clients.
+    /// The limits of connections from clients.
     var http2: HTTP2Limits {
         var limits = HTTP2Limits()
         limits.maxConcurrentStreams = UInt32(clamping: maxConcurrentStreams)
@@ -158,7 +158,7 @@ public struct Limits: Sendable {
         return limits
     }
 
-    /// The bounds of connections to backends.
+    /// The limits of connections to backends.
     var upstreamHTTP2: HTTP2Limits {
         var limits = http2
         limits.maxHeaderListBytes = maxResponseHeaderBytes

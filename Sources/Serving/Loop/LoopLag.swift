@@ -1,10 +1,10 @@
 internal import NIOCore
 internal import Transport
 
-/// How far a loop is behind with its work: by a timer that looks how late it fires. It only runs
-/// while there are requests.
+/// Measures the delay of a loop, by how late a timer fires. The timer runs only while requests
+/// arrive.
 ///
-/// `@unchecked Sendable`: confined to its loop.
+/// Invariant of `@unchecked Sendable`: confined to its loop.
 final class LoopLag: @unchecked Sendable {
     private static let interval = TimeAmount.milliseconds(20)
 
@@ -15,9 +15,9 @@ final class LoopLag: @unchecked Sendable {
 
     /// How late the timer last fired, in nanoseconds.
     private(set) var nanoseconds: Int64 = 0
-    /// The loop takes on nothing more until it has caught up half of the limit.
+    /// The loop refuses requests until its delay is at most half of the limit.
     private(set) var isOverLimit = false
-    /// How often in a row it was over the limit: once may be a single piece of work that took long.
+    /// Consecutive measurements over the limit. A single one may be one long piece of work.
     private var timesOver = 0
 
     init(_ eventLoop: any EventLoop, limit: Duration) {
@@ -25,7 +25,7 @@ final class LoopLag: @unchecked Sendable {
         self.limit = Int64(clamping: limit.nanoseconds)
     }
 
-    /// A request has come.
+    /// A request has arrived.
     @inline(__always)
     func noteRequest() {
         hadRequests = true

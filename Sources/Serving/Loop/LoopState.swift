@@ -6,9 +6,9 @@ internal import Observability
 internal import Transport
 internal import Upstream
 
-/// What all calls of one event loop share.
+/// The state that all calls of one event loop share.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on `eventLoop`.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on `eventLoop`.
 final class LoopState: @unchecked Sendable {
     let eventLoop: any EventLoop
     let context: LoopContext
@@ -20,9 +20,9 @@ final class LoopState: @unchecked Sendable {
     let deadlines: Deadlines
     let lag: LoopLag
     var admission: Admission
-    /// For the field `Date`.
+    /// For the header `Date`.
     var clock = HTTPClock()
-    /// Where replies are framed before the session takes them; reused.
+    /// The buffer in which replies are framed before the session copies them; reused.
     var scratch: [UInt8] = []
 
     init(
@@ -47,31 +47,31 @@ final class LoopState: @unchecked Sendable {
 
     var connections: ConnectionLoop { context.connections }
 
-    /// Why a request is refused; nil if it is admitted.
+    /// The error for a request that is refused; nil if it is admitted.
     func refusal() -> RPCError? {
         lag.noteRequest()
         return admission.refusal(
             delay: lag.isOverLimit ? lag.nanoseconds : nil, otherBytes: sessionBytes)
     }
 
-    /// Counts bytes that are kept for a request, or no longer are.
+    /// Adds a change to the bytes that are buffered for requests.
     ///
-    /// - Returns: the refusal if that is too much.
+    /// - Returns: the refusal if the sum exceeds the limit.
     func hold(_ change: Int) -> RPCError? {
         admission.hold(change, otherBytes: sessionBytes)
     }
 
-    /// Bytes of bodies in the sessions of the loop.
+    /// Bytes of bodies in the HTTP/2 sessions of the loop.
     private var sessionBytes: Int { connections.allocator.bodyBytes }
 
     var bufferedBytes: Int { admission.heldBytes + sessionBytes }
 }
 
-/// The threads for work that must not run on the event loops; all loops share them.
+/// The threads for work that must not run on event loops. All loops share them.
 struct CallThreads: Sendable {
-    /// For handlers that block.
+    /// For blocking handlers.
     let blocking: ThreadExecutor
-    /// For copies, which must not take a thread from calls of clients.
+    /// For shadow copies, so that they take no thread from calls of clients.
     let shadows: ThreadExecutor
 
     func shutDown() async throws {

@@ -2,8 +2,7 @@ package import GRPCWire
 package import Messages
 
 extension RPCError {
-    /// An error with a detail that programs read: in `grpc-status-details-bin`, as
-    /// `google.rpc.Status`.
+    /// An error with a machine-readable detail: a `google.rpc.Status` in `grpc-status-details-bin`.
     package init(
         _ code: StatusCode, _ message: String, detail: any ProtobufMessage,
         metadata: Metadata = Metadata()

@@ -2,15 +2,15 @@ internal import GRPCWire
 internal import Messages
 internal import Synchronization
 
-/// Requests per second of an endpoint: a token bucket as one number, the time at which the bucket
-/// will be full again (the "generic cell rate algorithm", ITU-T I.371). Shared by all loops,
-/// without a lock.
+/// Limits the requests per second of an endpoint: a token bucket whose state is one number, the
+/// time at which the bucket is full again (the "generic cell rate algorithm", ITU-T I.371). All
+/// loops share it without a lock.
 package final class RateLimiter: Sendable {
     package let requestsPerSecond: Double
     package let burst: Int
-    /// Nanoseconds that one request takes from the bucket.
+    /// The nanoseconds that one request removes from the bucket.
     private let interval: UInt64
-    /// Nanoseconds that the bucket holds.
+    /// The capacity of the bucket in nanoseconds.
     private let capacity: UInt64
     private let fullAt = Atomic<UInt64>(0)
 
@@ -31,10 +31,10 @@ package final class RateLimiter: Sendable {
         self.capacity = overflow ? Self.maxCapacity : min(Self.maxCapacity, capacity)
     }
 
-    /// Takes a request's token.
+    /// Takes a token for one request.
     ///
     /// - Parameter now: nanoseconds of the loops' clock.
-    /// - Returns: nanoseconds until there will be one, if there is none now.
+    /// - Returns: nil, or the nanoseconds until the next token if the bucket is empty.
     func take(at now: UInt64) -> UInt64? {
         var known = fullAt.load(ordering: .relaxed)
         while true {
@@ -49,11 +49,11 @@ package final class RateLimiter: Sendable {
 }
 
 extension RPCError {
-    /// An endpoint gets more requests than its limit; says when to come back, in
-    /// `google.rpc.RetryInfo` and, for gRPC clients that retry, in `grpc-retry-pushback-ms` (gRFC
-    /// A6).
+    /// The error for a request over the limit of an endpoint. It contains the time until a retry,
+    /// in `google.rpc.RetryInfo` and, for gRPC clients that retry, in `grpc-retry-pushback-ms`
+    /// (gRFC A6).
     static func rateLimited(endpoint: String, retryAfter nanoseconds: UInt64) -> RPCError {
-        let message = "endpoint '\(endpoint)' gets more requests per second than its limit"
+        let message = "endpoint '\(endpoint)' is over its limit of requests per second"
         let milliseconds = max(1, (nanoseconds + 999_999) / 1_000_000)
         let delay = Google_Protobuf_Duration(
             seconds: Int64(milliseconds / 1_000), nanos: Int32(milliseconds % 1_000) * 1_000_000)

@@ -4,7 +4,7 @@ internal import Observability
 internal import TrafficPolicy
 internal import Upstream
 
-/// A path with everything that deciding needs, looked up once. Confined to its loop.
+/// A path with its policy, destinations and shadows, resolved once. Confined to its loop.
 final class ResolvedPath {
     let path: [UInt8]
     /// Nil for Weir's own services, which have one destination.
@@ -12,10 +12,10 @@ final class ResolvedPath {
     let destinations: [Destination]
     let shadows: [ShadowTarget]
     private let limiter: RateLimiter?
-    /// Second copies to show what differs anyway.
+    /// Second requests to the primary backend, whose differences are noise.
     let noise: Noise?
 
-    /// For each destination another one that counts as a shadow.
+    /// For each destination, a second one that counts as a shadow.
     struct Noise {
         let targets: [ShadowTarget]
         let threshold: UInt64
@@ -33,8 +33,8 @@ final class ResolvedPath {
         self.noise = noise
     }
 
-    /// Why a request is refused; nil if it is admitted. Weir's own services always answer: health
-    /// checks and operators need them most while the server is overloaded.
+    /// The error for a request that is refused; nil if it is admitted. Weir's own services always
+    /// answer, because operators and health checks need them while the server is overloaded.
     func refusal(on loop: LoopState, at now: UInt64) -> RPCError? {
         guard let policy else { return nil }
         if let error = loop.refusal() { return error }
@@ -43,11 +43,11 @@ final class ResolvedPath {
         return .rateLimited(endpoint: policy.endpoint, retryAfter: wait)
     }
 
-    /// What was decided about a request.
+    /// The decision about a request.
     struct Choice {
         let index: Int
         let destination: Destination
-        /// The shadows that it is sampled for, a bit for each.
+        /// The shadows that sampled the request, one bit for each.
         private(set) var sampled: UInt64 = 0
 
         init(_ path: ResolvedPath, _ index: Int) {
@@ -62,7 +62,7 @@ final class ResolvedPath {
         fileprivate mutating func sample(_ shadow: Int) { sampled |= 1 << UInt64(shadow) }
     }
 
-    /// The target of a request, and which shadows it is sampled for.
+    /// Chooses the destination of a request, and the shadows that sample it.
     func choose(shardKey: RawSpan, _ random: inout LoopRandom) -> Choice {
         guard let policy else { return Choice(self, 0) }
         let hasKey = shardKey.byteCount > 0
@@ -80,7 +80,7 @@ final class ResolvedPath {
         return choice
     }
 
-    /// The mirror of a call for which shadows were sampled; nil if no copy is made.
+    /// The mirror of a call that shadows sampled; nil if no copy is made.
     func mirror(_ call: ServerCall, _ choice: Choice, in shadowLoop: ShadowLoop) -> Mirror? {
         guard choice.isCopied else { return nil }
         let mirror = Mirror(of: call, in: shadowLoop)

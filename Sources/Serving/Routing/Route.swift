@@ -1,20 +1,21 @@
 package import GRPCWire
 
-/// What selects an endpoint: a method, all methods of a service, a plain path, or only its name.
+/// The route of an endpoint: a method, all methods of a service, a plain HTTP path, or only its
+/// name.
 package enum Route: Hashable, Sendable, CustomStringConvertible {
     case method(MethodPath)
     case service(String)
-    /// A path of plain HTTP; behind a last slash anything may follow.
+    /// A path of plain HTTP requests; with a slash at the end, a prefix of paths.
     case path(String)
-    /// Nothing in the path: callers name the endpoint (`weir.v1.Serve`).
+    /// No path: calls of `weir.v1.Serve` name the endpoint.
     case nameOnly
 
-    /// What may be given, for errors.
+    /// The valid forms, for errors.
     package static let forms =
         "a method /pkg.Service/Method, a service /pkg.Service/, a plain path /like/this, "
         + "or nothing for an endpoint that is called by name"
 
-    /// Nil when the text is neither empty nor a path.
+    /// Nil unless the text is empty or a path.
     package init?(_ text: String) {
         guard !text.isEmpty else {
             self = .nameOnly
@@ -33,7 +34,7 @@ package enum Route: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The full name of the service concerned; nil where none is.
+    /// The full name of the service; nil for other routes.
     package var service: String? {
         switch self {
         case .method(let path): path.service
@@ -42,9 +43,9 @@ package enum Route: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether requests that are not gRPC may come here. A first part with a dot is a gRPC
-    /// service's full name; one without can be both, and is.
-    var takesHTTP: Bool {
+    /// Whether the route matches plain HTTP requests. A service name with a dot is only for gRPC,
+    /// one without a dot is for both.
+    var matchesPlainHTTP: Bool {
         switch self {
         case .method, .service: service?.contains(".") == false
         case .path: true

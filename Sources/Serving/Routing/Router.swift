@@ -5,28 +5,28 @@ internal import TrafficPolicy
 internal import Transport
 internal import Upstream
 
-/// The path of the calls that name their endpoint in the metadata.
-enum DynamicPath {
-    static let bytes = Array(MethodPath.dynamicCall.description.utf8)
+/// The path of `weir.v1.Serve/Call`, whose calls name their endpoint in the metadata.
+enum ServePath {
+    static let bytes = Array(MethodPath.serveCall.description.utf8)
 
     static func matches(_ text: String) -> Bool { text.utf8.elementsEqual(bytes) }
 }
 
-/// Finds the way of requests on one loop: by its policy snapshot, remembered by path.
+/// Resolves the paths of requests on one loop with its routing snapshot, and caches the results.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the loop.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the loop.
 final class Router: @unchecked Sendable {
     let loop: LoopState
     let shadows: ShadowLoop
     let pools: LoopPools
     private let namesBackends: Bool
     private(set) var snapshot = RoutingSnapshot.empty
-    /// Paths resolved under this snapshot, by port.
+    /// Paths resolved with this snapshot, by port.
     private var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
     private var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
-    /// Those of dynamic calls, by endpoint.
-    private var dynamicPaths: [String: ResolvedPath] = [:]
-    /// Requests whose path no endpoint takes.
+    /// The resolved paths of `weir.v1.Serve/Call`, by endpoint.
+    private var servePaths: [String: ResolvedPath] = [:]
+    /// Requests whose path matches no endpoint.
     private(set) var unrouted: UInt64 = 0
 
     /// - Parameter namesBackends: whether responses name the backend, in `x-serve-backend`.
@@ -37,37 +37,38 @@ final class Router: @unchecked Sendable {
         self.namesBackends = namesBackends
     }
 
-    /// Takes a new snapshot. Requests that have started keep what was decided about them.
+    /// Installs a new snapshot. Requests that have started are not affected.
     func install(_ snapshot: RoutingSnapshot) {
         let backendsChanged = snapshot.backends !== self.snapshot.backends
         self.snapshot = snapshot
         if backendsChanged { pools.install(snapshot.backends.sets) }
         loop.metrics.removeSeries(missingFrom: snapshot, backendsChanged: backendsChanged)
-        shadows.keep(snapshot.shadowAccounts)
+        shadows.retainTallies(of: snapshot.shadowAccounts)
         dataPaths.removeAll(keepingCapacity: true)
         adminPaths.removeAll(keepingCapacity: true)
-        dynamicPaths.removeAll(keepingCapacity: true)
+        servePaths.removeAll(keepingCapacity: true)
     }
 
     func countUnrouted() { unrouted += 1 }
 
-    /// The route of a path; nil when nothing takes it. Remembered until the policy changes.
-    func resolve(_ path: ArraySlice<UInt8>, on port: ServedPort) -> ResolvedPath? {
-        let known = port.servesEndpoints ? dataPaths[path] : adminPaths[path]
+    /// Resolves a path; nil if no endpoint or service matches it. Cached until the snapshot
+    /// changes.
+    func resolve(_ path: ArraySlice<UInt8>, on servedPort: ServedPort) -> ResolvedPath? {
+        let known = servedPort.servesEndpoints ? dataPaths[path] : adminPaths[path]
         if let known { return known }
         guard let text = String(validating: path, as: UTF8.self),
             let method = MethodPath(text)
         else { return nil }
         let resolved: ResolvedPath
-        if port.servesEndpoints, let endpoint = snapshot.endpoint(for: method) {
+        if servedPort.servesEndpoints, let endpoint = snapshot.endpoint(for: method) {
             resolved = self.resolved(method, endpoint, path: Array(path))
-        } else if let own = ownService(method, on: port) {
+        } else if let own = ownService(method, on: servedPort) {
             resolved = ResolvedPath(path: Array(path), policy: nil, destinations: [own])
         } else {
             return nil
         }
         let limit = loop.limits.maxRememberedPaths
-        if port.servesEndpoints {
+        if servedPort.servesEndpoints {
             if dataPaths.count < limit { dataPaths[path] = resolved }
         } else if adminPaths.count < limit {
             adminPaths[path] = resolved
@@ -76,11 +77,12 @@ final class Router: @unchecked Sendable {
     }
 
     /// A method of Weir's own services.
-    private func ownService(_ path: MethodPath, on port: ServedPort) -> Destination? {
-        guard let method = port.services.method(path) else { return nil }
+    private func ownService(_ path: MethodPath, on servedPort: ServedPort) -> Destination? {
+        guard let method = servedPort.services.method(path) else { return nil }
         let key = CallKey(
-            endpoint: "", backend: port.services.name, method: path.description, isShadow: false)
-        let isData = port.servesEndpoints
+            endpoint: "", backend: servedPort.services.name, method: path.description,
+            isShadow: false)
+        let isData = servedPort.servesEndpoints
         let handler = Handler(
             method: method, isBlocking: false,
             maxMessageBytes: isData
@@ -89,23 +91,23 @@ final class Router: @unchecked Sendable {
         return Destination(Target(key, isNamed: false, loop.metrics), .handler(handler))
     }
 
-    /// The path of dynamic calls to an endpoint, remembered likewise.
-    func resolveDynamic(_ endpoint: RoutingSnapshot.Endpoint) -> ResolvedPath {
-        if let known = dynamicPaths[endpoint.name] { return known }
-        let resolved = resolved(.dynamicCall, endpoint, path: DynamicPath.bytes)
-        dynamicPaths[endpoint.name] = resolved
+    /// Resolves `weir.v1.Serve/Call` for an endpoint. Cached likewise.
+    func resolveServe(_ endpoint: RoutingSnapshot.Endpoint) -> ResolvedPath {
+        if let known = servePaths[endpoint.name] { return known }
+        let resolved = resolved(.serveCall, endpoint, path: ServePath.bytes)
+        servePaths[endpoint.name] = resolved
         return resolved
     }
 
-    /// The endpoint that a request of plain HTTP is for: the one that it names, or whose route its
-    /// path has.
+    /// The endpoint of a plain HTTP request: the one that it names, or whose route matches its
+    /// path.
     func endpoint(for request: HTTPRequest) -> RoutingSnapshot.Endpoint? {
         if let name = request.first(KnownHeader.endpoint.name),
-            DynamicPath.matches(request.path)
+            ServePath.matches(request.path)
         {
             return snapshot.endpoint(named: name)
         }
-        return snapshot.endpoint(forHTTP: request.path[...])
+        return snapshot.endpoint(forPlainHTTP: request.path[...])
     }
 
     private func resolved(
@@ -155,7 +157,7 @@ final class Router: @unchecked Sendable {
                     ))
             }
             let maxMessageBytes =
-                path == .dynamicCall
+                path == .serveCall
                 ? loop.limits.maxCallRequestBytes : loop.limits.maxMessageBytes
             return .handler(
                 Handler(
@@ -168,12 +170,12 @@ final class Router: @unchecked Sendable {
         }
     }
 
-    /// Whether the path is known to be a method. Clients can send any path.
+    /// Whether the path is known to be a method. A client can send any path.
     private func exists(
         _ path: MethodPath, _ endpoint: RoutingSnapshot.Endpoint, _ answerers: [Answerer]
     ) -> Bool {
         if case .method = endpoint.route { return true }
-        return path == .dynamicCall || loop.metrics.isNamed(path.description, of: endpoint.name)
+        return path == .serveCall || loop.metrics.isNamed(path.description, of: endpoint.name)
             || answerers.contains { if case .handler = $0 { true } else { false } }
     }
 }

@@ -3,10 +3,10 @@ internal import Observability
 package import TrafficPolicy
 package import Upstream
 
-/// All that the data plane needs to know to route: immutable, one reference per loop, replaced as
-/// a whole when the control state changes.
+/// The routes, policies and backends of the data plane. Immutable; each loop has one reference. A
+/// change of the control state replaces it.
 package final class RoutingSnapshot: Sendable {
-    /// An endpoint, ready to decide.
+    /// An endpoint.
     package struct Endpoint: Sendable {
         package let name: String
         package let route: Route
@@ -14,7 +14,7 @@ package final class RoutingSnapshot: Sendable {
         package let revision: UInt64
         package let policy: EndpointPolicy
         package let shadows: EndpointShadows
-        /// Nil for an endpoint that takes all requests.
+        /// Nil without a limit of requests per second.
         package let limiter: RateLimiter?
 
         package init(
@@ -30,14 +30,14 @@ package final class RoutingSnapshot: Sendable {
         }
     }
 
-    /// What answers under a backend's name.
+    /// A backend that answers requests.
     package enum Backend: Sendable {
         case handler(HandlerBackend)
         case replicas(ReplicaSet)
     }
 
-    /// All that can answer. Most changes leave it as it is, and then the next snapshot has the same
-    /// one.
+    /// All backends. Most changes do not affect them, and then the next snapshot has the same
+    /// object.
     package final class Backends: Sendable {
         private let byName: [String: Backend]
         /// The backends of replicas.
@@ -55,13 +55,13 @@ package final class RoutingSnapshot: Sendable {
 
     package let revision: UInt64
     package let backends: Backends
-    /// What the endpoints' shadows use.
+    /// The accounts of all shadows.
     let shadowAccounts: [ShadowAccount]
     private let endpoints: [String: Endpoint]
     private let byRoute: [Route: Endpoint]
-    /// The endpoints that take what is not gRPC, by their paths.
+    /// The endpoints for plain HTTP requests, by their paths.
     private let byPath: [String: Endpoint]
-    /// The most slashes in one of these paths: more of a request's path need not be looked at.
+    /// The most slashes in one of these paths. Longer prefixes of a request's path cannot match.
     private let maxSlashes: Int
 
     package init(
@@ -78,7 +78,7 @@ package final class RoutingSnapshot: Sendable {
                 ($0.route, $0)
             })
         byPath = Dictionary(
-            uniqueKeysWithValues: endpoints.lazy.filter(\.route.takesHTTP).map {
+            uniqueKeysWithValues: endpoints.lazy.filter(\.route.matchesPlainHTTP).map {
                 ($0.route.description, $0)
             })
         maxSlashes = byPath.keys.map(\.slashes).max() ?? 0
@@ -89,16 +89,16 @@ package final class RoutingSnapshot: Sendable {
 
     package func endpoint(named name: String) -> Endpoint? { endpoints[name] }
 
-    /// The endpoint for a gRPC `:path`: a route for the method wins over one for its service.
+    /// The endpoint for a gRPC `:path`. A route for the method precedes one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {
         byRoute[.method(path)] ?? byRoute[.service(path.service)]
     }
 
-    /// The endpoint for the path of a request that is not gRPC: the whole path, or else its longest
-    /// part that ends with a slash.
+    /// The endpoint for the path of a plain HTTP request: the whole path, or else its longest
+    /// prefix that ends with a slash.
     ///
     /// - Parameter path: without the query.
-    package func endpoint(forHTTP path: Substring) -> Endpoint? {
+    package func endpoint(forPlainHTTP path: Substring) -> Endpoint? {
         guard maxSlashes > 0 else { return nil }
         if let exact = byPath[String(path)] { return exact }
         let slashes = path.indices.lazy.filter { path[$0] == "/" }.prefix(maxSlashes)

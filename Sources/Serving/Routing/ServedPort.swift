@@ -1,23 +1,23 @@
 package import Transport
 
-/// What one port serves.
+/// The services of one port.
 package struct ServedPort: Sendable {
-    /// What answers the requests that are not gRPC.
+    /// Answers plain HTTP requests: requests over HTTP/1 or HTTP/2 that are not gRPC.
     package enum PlainHTTP: Sendable {
-        /// The endpoints that take them.
+        /// The endpoints whose routes match.
         case endpoints
         case function(@Sendable (HTTPRequest) async -> HTTPReply)
     }
 
-    /// Weir's own services, for paths that no endpoint takes.
+    /// Weir's own services, for paths that match no endpoint.
     let services: HandlerBackend
-    let http: PlainHTTP
+    let plainHTTP: PlainHTTP
     /// Whether the port also serves the endpoints.
     let servesEndpoints: Bool
 
-    package init(services: HandlerBackend, http: PlainHTTP) {
+    package init(services: HandlerBackend, plainHTTP: PlainHTTP) {
         self.services = services
-        self.http = http
-        servesEndpoints = if case .endpoints = http { true } else { false }
+        self.plainHTTP = plainHTTP
+        servesEndpoints = if case .endpoints = plainHTTP { true } else { false }
     }
 }

@@ -3,14 +3,14 @@ internal import Transport
 
 internal import struct FoundationEssentials.Date
 
-/// Looks into pairs of answers, one after another, away from the event loops.
+/// Compares pairs of responses, one at a time, on a separate thread.
 final class Comparer: Sendable {
     private let thread = ThreadExecutor(threads: 1, yields: true)
     private let waiting: AsyncStream<ResponsePair>.Continuation
 
     /// - Parameters:
-    ///   - limit: how many pairs may wait.
-    ///   - maxMessageBytes: the largest message that is unpacked.
+    ///   - limit: the most pairs that wait.
+    ///   - maxMessageBytes: the largest message that is decompressed.
     init(limit: Int, maxMessageBytes: Int) {
         let (pairs, waiting) = AsyncStream.makeStream(
             of: ResponsePair.self, bufferingPolicy: .bufferingOldest(limit))
@@ -23,7 +23,7 @@ final class Comparer: Sendable {
         }
     }
 
-    /// False when too many wait already.
+    /// - Returns: false if the queue is full.
     func submit(_ pair: ResponsePair) -> Bool {
         if case .enqueued = waiting.yield(pair) { true } else { false }
     }

@@ -6,8 +6,8 @@ internal import Observability
 internal import Transport
 internal import Upstream
 
-/// The copies of one call: takes what the client sends and what it is answered, and hands it to the
-/// copies when the loop has nothing more urgent to do.
+/// The shadow copies of one call. Receives the bytes of the request and of the response, and passes
+/// them to the copies after the loop's other work.
 ///
 /// ```
 ///   client --> ServerCall --tap--> Mirror ==ShadowQueue==> ShadowCopy --> the shadow's backend
@@ -15,26 +15,25 @@ internal import Upstream
 ///                  '----response-----'------- compared --------'
 /// ```
 ///
-/// The call itself never waits for a mirror. Bytes are held once, by all copies together. Confined
-/// to its loop.
+/// The call never waits for its mirror. All copies share the bytes. Confined to its loop.
 final class Mirror: CallTap {
     let shadows: ShadowLoop
     /// The client.
     let peer: Peer
     /// The request's headers.
     let headers: HeaderBlock
-    /// The path as it is counted.
+    /// The method name in metrics and comparisons.
     let method: String
-    /// When the caller's deadline passes; nil without one.
-    let due: UInt64?
+    /// The client's deadline in nanoseconds of the loop's clock; nil without one.
+    let deadline: UInt64?
     private var copies: [ShadowCopy] = []
-    /// Request bytes that the copies have not been given yet.
+    /// Request bytes that were not passed to the copies.
     private var pending: [[UInt8]] = []
     private var isRequestComplete = false
     private var isQueued = false
-    /// What the caller is answered.
+    /// The response to the client.
     private(set) var response = RecordedResponse()
-    /// The caller has hung up: there is no whole answer to compare with.
+    /// The client has cancelled the call, so that its response is not complete.
     private(set) var isAbandoned = false
 
     /// A mirror without copies.
@@ -43,12 +42,12 @@ final class Mirror: CallTap {
         peer = call.peer
         headers = call.requestHeaders
         method = call.target.key.method
-        due = call.due
+        deadline = call.deadline
     }
 
     var hasCopies: Bool { !copies.isEmpty }
 
-    /// Adds a copy to a shadow that was sampled for the call, if one may be made.
+    /// Adds a copy for a shadow that was sampled for the call, if its settings allow it.
     func add(_ shadow: ShadowTarget, primary: Target) {
         shadow.tally.figures.select()
         if shadow.destination.target.key.backend == primary.key.backend, !shadow.shadow.includesOwn
@@ -61,7 +60,7 @@ final class Mirror: CallTap {
         copy(to: shadow)
     }
 
-    /// Adds a copy, unless the shadow has too many in flight.
+    /// Adds a copy, unless the shadow's limit of copies in flight is reached.
     func copy(to shadow: ShadowTarget) {
         guard shadow.shadow.account.begin(limit: shadow.shadow.limits.maxRequestsInFlight) else {
             return shadow.tally.figures.drop(.inFlight)
@@ -71,7 +70,7 @@ final class Mirror: CallTap {
 
     // MARK: The call
 
-    /// Request bytes from the client.
+    /// The client has sent request bytes.
     func received(_ bytes: RawSpan, endStream: Bool) {
         isRequestComplete = isRequestComplete || endStream
         if bytes.byteCount > 0, copies.contains(where: \.isOpen) {
@@ -82,25 +81,25 @@ final class Mirror: CallTap {
         enqueue()
     }
 
-    /// The response begins.
+    /// The response headers are sent.
     func responded(encoding: String) { response.encoding = encoding }
 
-    /// Response bytes to the client.
+    /// Response bytes are sent to the client.
     func wrote(_ bytes: RawSpan) {
         response.append(bytes, limit: shadows.loop.limits.comparedBodyBytes)
-        if response.isWhole, !copies.allSatisfy({ $0.hold(answer: bytes.byteCount) }) {
+        if response.isWhole, !copies.allSatisfy({ $0.hold(response: bytes.byteCount) }) {
             response.dropBody()
         }
-        // Copies that were ahead may go on.
+        // Copies that waited for the client's response may continue.
         for copy in copies where copy.isAhead { shadows.queue.wake(copy) }
     }
 
-    /// The status is known, or the caller has hung up.
+    /// The status is known, or the client has cancelled the call.
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64, byClient: Bool) {
         response.end(code, message, nanoseconds: nanoseconds)
         isAbandoned = byClient
         for copy in copies {
-            // The rest of the request will never come.
+            // The rest of the request will not arrive.
             if byClient, !isRequestComplete { copy.abandon() }
             copy.primaryEnded()
         }
@@ -108,14 +107,14 @@ final class Mirror: CallTap {
 
     // MARK: The copies
 
-    /// Has the copies take what has arrived when it is their turn.
+    /// Queues the mirror, so that its copies receive what has arrived.
     func enqueue() {
         guard !isQueued else { return }
         isQueued = true
         shadows.queue.add(self)
     }
 
-    /// Lets the copies have what has come.
+    /// Passes to the copies what has arrived.
     func pump() {
         isQueued = false
         let pieces = pending
@@ -123,6 +122,6 @@ final class Mirror: CallTap {
         for copy in copies { copy.take(pieces, isComplete: isRequestComplete) }
     }
 
-    /// A copy is done with.
+    /// Removes a copy that has ended.
     func remove(_ copy: ShadowCopy) { copies.removeAll { $0 === copy } }
 }

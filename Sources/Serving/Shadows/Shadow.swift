@@ -1,25 +1,25 @@
 package import Observability
 
-/// What a shadow may cost. The limits are over all loops.
+/// The limits of a shadow, for all loops together.
 package struct ShadowLimits: Sendable, Equatable {
-    /// Copies that the backend works on at once.
+    /// Copies that the backend processes at once.
     package var maxRequestsInFlight = 1_000
     /// Bytes of all copies that wait for the backend or for their comparison.
     package var maxBufferedBytes = 32 << 20
-    /// Bytes of one copy that wait for the backend, and how far its response may run ahead of the
-    /// caller's.
+    /// Bytes of one copy that wait for the backend. Also the largest number of bytes by which its
+    /// response may be longer than the client's.
     package var maxBufferedBytesPerCopy = 4 << 20
-    /// How long a copy may take, if the caller's deadline does not come first.
+    /// The timeout of a copy, unless the client's deadline is earlier.
     package var timeout = Duration.seconds(30)
 
     package init() {}
 }
 
-/// A shadow of an endpoint, as a snapshot has it.
+/// A shadow of an endpoint in a routing snapshot.
 package struct RunningShadow: Sendable {
     let account: ShadowAccount
     let limits: ShadowLimits
-    /// Whether a request that the backend answers itself is copied to it too.
+    /// Whether requests that the backend answers are copied to it too.
     let includesOwn: Bool
 
     package init(_ account: ShadowAccount, limits: ShadowLimits, includesOwn: Bool) {
@@ -31,12 +31,12 @@ package struct RunningShadow: Sendable {
 
 /// The shadows of an endpoint.
 package struct EndpointShadows: Sendable {
-    /// In the order of the policy's shadows.
+    /// In the order of the shadows in the policy.
     let shadows: [RunningShadow]
-    /// Second copies, to the backend that also answers the caller: what differs there differs
-    /// anyway.
+    /// Second requests to the backend that answers the client. Their differences are independent of
+    /// the shadows.
     let noise: RunningShadow?
-    /// The share of copied requests that get such a second copy, as a bound on random numbers.
+    /// The share of copied requests that get such a copy, as a bound for random numbers.
     let noiseThreshold: UInt64
 
     package static let none = EndpointShadows([], noise: nil, noiseShare: 0)

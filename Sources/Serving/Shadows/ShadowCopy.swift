@@ -4,24 +4,23 @@ internal import NIOCore
 internal import Observability
 internal import Transport
 
-/// A shadow as one path of one endpoint reaches it on one loop.
+/// A shadow as the target of one path of one endpoint, on one loop.
 struct ShadowTarget {
     let destination: Destination
     let shadow: RunningShadow
     let tally: ShadowTally
 }
 
-/// One copy of a call: in place of a client it gives a `ServerCall` its request and takes the
-/// response.
+/// One copy of a call: the source of a `ServerCall`, to which it sends the request.
 ///
 /// ```
-///            start              status              the caller's status
+///            start              status              the client's status
 ///   queued --------> running -----------> answered ---------------------> over (compared)
 ///      |                |
 ///      '----------------'------ drop, abandon --------------------------> over
 /// ```
 ///
-/// What it holds is bounded by the shadow's limits; over them it is dropped. Confined to its loop.
+/// A copy over a limit of its shadow is dropped. Confined to its loop.
 final class ShadowCopy: CallSource {
     private enum State {
         case queued
@@ -30,26 +29,26 @@ final class ShadowCopy: CallSource {
         case over
     }
 
-    /// An answer that comes this short before the deadline was made by the deadline.
+    /// A DEADLINE_EXCEEDED at most this long before the deadline counts as caused by it.
     private static let deadlineSlackNanoseconds: UInt64 = 50_000_000
 
     let mirror: Mirror
     private let shadow: ShadowTarget
     private var state = State.queued
-    /// Counted as in flight.
-    private var hasPlace = true
-    /// A handler has begun and not returned.
-    private var isWorkedOn = false
-    private var due: UInt64 = 0
+    /// Whether the copy counts as in flight.
+    private var isInFlight = true
+    /// Whether a handler has started and not returned.
+    private var isHandlerRunning = false
+    private var deadline: UInt64 = 0
     private var requestEnded = false
-    /// Request bytes that the backend has not read.
+    /// Request bytes for which the backend has returned no credit.
     private var unreadBytes = 0
-    /// All bytes that are counted as buffered: unread, and of both answers.
+    /// All bytes that count as buffered: unread ones, and those of both responses.
     private var heldBytes = 0
     private var response = RecordedResponse()
-    /// Response bytes that were not taken off the loop's allowance yet.
+    /// Response bytes that were not subtracted from the loop's allowance.
     private var unpacedBytes = 0
-    /// Waits until the caller's response has caught up.
+    /// Whether the copy waits for more of the client's response.
     private(set) var isAhead = false
 
     private var loop: LoopState { mirror.shadows.loop }
@@ -66,7 +65,7 @@ final class ShadowCopy: CallSource {
     var peer: Peer { mirror.peer }
     var isShadow: Bool { true }
 
-    /// More of the request is of use to it.
+    /// Whether the copy accepts more of the request.
     var isOpen: Bool {
         switch state {
         case .queued, .running: true
@@ -76,7 +75,7 @@ final class ShadowCopy: CallSource {
 
     // MARK: The request
 
-    /// Makes room for request bytes that will be taken later.
+    /// Counts request bytes that will be passed to `take`. Drops the copy at a limit.
     func hold(request bytes: Int) {
         guard isOpen else { return }
         guard unreadBytes + bytes <= limits.maxBufferedBytesPerCopy else { return drop(.slow) }
@@ -85,7 +84,7 @@ final class ShadowCopy: CallSource {
         heldBytes += bytes
     }
 
-    /// Takes what has come of the request.
+    /// Passes what has arrived of the request to the call.
     func take(_ pieces: [[UInt8]], isComplete: Bool) {
         if case .queued = state { start() }
         guard case .running(let call) = state, !requestEnded else { return }
@@ -101,8 +100,8 @@ final class ShadowCopy: CallSource {
         let now = NIODeadline.now().uptimeNanoseconds
         let call = shadow.destination.begin(loop, .source(self), at: now)
         state = .running(call)
-        due = min(mirror.due ?? .max, now + limits.timeout.nanoseconds)
-        call.setDeadline(at: due)
+        deadline = min(mirror.deadline ?? .max, now + limits.timeout.nanoseconds)
+        call.setDeadline(at: deadline)
         call.start(RequestHead(mirror.headers))
     }
 
@@ -115,19 +114,18 @@ final class ShadowCopy: CallSource {
 
     // MARK: The handler
 
-    /// Swift code begins to work on the copy. Until it has returned the copy counts as in flight,
-    /// even if it was given up before: code that hangs would otherwise hold more and more threads
-    /// and memory.
-    func workBegan() { isWorkedOn = true }
+    /// A handler starts. The copy counts as in flight until the handler returns, even if the copy
+    /// was dropped before. Otherwise, handlers that hang would hold an unbounded number of threads.
+    func workBegan() { isHandlerRunning = true }
 
     func workEnded() {
-        isWorkedOn = false
-        leavePlace()
+        isHandlerRunning = false
+        endFlight()
     }
 
-    private func leavePlace() {
-        guard hasPlace, !isWorkedOn, !isOpen else { return }
-        hasPlace = false
+    private func endFlight() {
+        guard isInFlight, !isHandlerRunning, !isOpen else { return }
+        isInFlight = false
         account.end()
     }
 
@@ -139,12 +137,14 @@ final class ShadowCopy: CallSource {
         guard isOpen else { return }
         unpacedBytes += bytes.byteCount
         response.append(bytes, limit: loop.limits.comparedBodyBytes)
-        if response.isWhole, !hold(answer: bytes.byteCount) { response.dropBody() }
+        if response.isWhole, !hold(response: bytes.byteCount) { response.dropBody() }
         if isTooFarAhead, mirror.response.code != nil { cutOff() }
     }
 
-    /// Keeps bytes of an answer; false when there is no room for them.
-    func hold(answer bytes: Int) -> Bool {
+    /// Counts response bytes as buffered.
+    ///
+    /// - Returns: false at the limit.
+    func hold(response bytes: Int) -> Bool {
         if case .over = state { return true }
         guard account.hold(bytes, limit: limits.maxBufferedBytes) else { return false }
         heldBytes += bytes
@@ -155,8 +155,8 @@ final class ShadowCopy: CallSource {
         response.byteCount - mirror.response.byteCount > limits.maxBufferedBytesPerCopy
     }
 
-    /// Whether the backend may go on sending. It waits while its response is far longer than what
-    /// the caller has got until now, and for its share of the loop's time.
+    /// Whether the backend may continue to send. It waits while its response is much longer than
+    /// the client's, and for its share of the loop's allowance.
     func takesMore() -> Bool {
         guard !isTooFarAhead else { return false }
         guard queue.takeAllowance(unpacedBytes) else { return false }
@@ -170,15 +170,15 @@ final class ShadowCopy: CallSource {
         if isTooFarAhead { isAhead = true } else { queue.waitForAllowance(self) }
     }
 
-    /// There may be room again.
-    func goOn() {
+    /// Continues after a wait.
+    func resume() {
         isAhead = false
         if case .running(let call) = state { call.responseDrained() }
     }
 
     // MARK: The end
 
-    /// The caller's answer is complete.
+    /// The response to the client is complete.
     func primaryEnded() {
         switch state {
         case .queued, .over: break
@@ -187,27 +187,29 @@ final class ShadowCopy: CallSource {
         }
     }
 
-    /// The backend's answer is complete.
+    /// The backend's response is complete.
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64) {
         guard case .running = state else { return }
         let now = NIODeadline.now().uptimeNanoseconds
-        if code == .deadlineExceeded, now + Self.deadlineSlackNanoseconds >= due {
+        if code == .deadlineExceeded, now + Self.deadlineSlackNanoseconds >= deadline {
             return drop(.deadline)
         }
         state = .answered
-        leavePlace()
+        endFlight()
         release(unreadBytes)
         unreadBytes = 0
         response.end(code, message, nanoseconds: nanoseconds)
         if mirror.response.code != nil { compare() }
     }
 
-    /// The answer is so much longer than the caller's that the rest is not needed.
+    /// Ends a response that is much longer than the client's: the rest is not needed.
     private func cutOff() {
         guard case .running(let call) = state else { return }
         let limit = limits.maxBufferedBytesPerCopy
         call.finish(
-            RPCError(.cancelled, "cut off: over \(limit) bytes longer than the caller's answer"))
+            RPCError(
+                .cancelled,
+                "the response of the copy is over \(limit) bytes longer than the client's"))
     }
 
     /// The pool has no replica for the copy.
@@ -221,24 +223,24 @@ final class ShadowCopy: CallSource {
         drop(reason, error)
     }
 
-    /// Gives the copy up, and counts why.
+    /// Ends the copy and counts the reason.
     func drop(_ reason: ShadowDrop, _ error: RPCError? = nil) {
         guard isOpen else { return }
         shadow.tally.figures.drop(reason)
-        giveUp(error ?? RPCError(.cancelled, "the copy was dropped: \(reason.name)"))
+        end(with: error ?? RPCError(.cancelled, "the copy was dropped: \(reason.name)"))
     }
 
-    /// The caller has hung up in the middle of its request.
+    /// The client has cancelled the call before the end of its request.
     func abandon() {
         guard isOpen else { return }
         shadow.tally.figures.countUnpaired()
-        giveUp(RPCError(.cancelled, "the caller has hung up"))
+        end(with: RPCError(.cancelled, "the client has cancelled the call"))
     }
 
-    private func giveUp(_ error: RPCError) {
+    private func end(with error: RPCError) {
         let last = state
         end()
-        leavePlace()
+        endFlight()
         if case .running(let call) = last { call.finish(error) }
     }
 
@@ -262,7 +264,7 @@ final class ShadowCopy: CallSource {
             metadata: { [headers] in Metadata(headers) }, primary: mirror.response,
             shadow: response, heldBytes: heldBytes)
         if mirror.shadows.comparer.submit(comparison) {
-            // The bytes are the comparison's now.
+            // The comparison releases the bytes.
             heldBytes = 0
         } else {
             shadow.tally.figures.countOverload()

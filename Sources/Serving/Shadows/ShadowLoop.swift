@@ -1,6 +1,6 @@
 internal import Observability
 
-/// What the copies of one loop share. Confined to its loop.
+/// The state that all shadow copies of one loop share. Confined to its loop.
 final class ShadowLoop {
     let loop: LoopState
     let comparer: Comparer
@@ -14,7 +14,7 @@ final class ShadowLoop {
             loop.eventLoop, bytesPerMillisecond: loop.limits.shadowBytesPerMillisecond)
     }
 
-    /// What this loop counts about a shadow.
+    /// The counts of a shadow on this loop.
     func tally(for account: ShadowAccount) -> ShadowTally {
         if let known = tallies[ObjectIdentifier(account)] { return known }
         let tally = ShadowTally(account)
@@ -22,8 +22,8 @@ final class ShadowLoop {
         return tally
     }
 
-    /// Forgets the counts of shadows that do not exist any more.
-    func keep(_ accounts: [ShadowAccount]) {
+    /// Removes the counts of all shadows but these.
+    func retainTallies(of accounts: [ShadowAccount]) {
         let current = Set(accounts.map { ObjectIdentifier($0) })
         tallies = tallies.filter { current.contains($0.key) }
     }

@@ -1,45 +1,45 @@
 internal import DequeModule
 internal import NIOCore
 
-/// The work for shadows on one loop, done when the loop's own is: after what a turn of the loop has
-/// read was passed on, in short slices with pauses while there is much.
+/// The work for shadow copies on one loop. It runs after the loop's other work, in short slices
+/// with pauses between them.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the event loop.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on the event loop.
 final class ShadowQueue: @unchecked Sendable {
-    /// How long copies are worked on without a pause.
+    /// The longest time of work without a pause.
     private static let sliceNanoseconds: UInt64 = 500_000
-    /// Between two slices, when one was not enough.
+    /// The pause between two slices.
     private static let pause = TimeAmount.milliseconds(1)
-    /// Mirrors between two looks at the clock.
+    /// Mirrors between two readings of the clock.
     private static let batch = 8
 
     private let eventLoop: any EventLoop
     private let bytesPerMillisecond: Int
     private var mirrors: Deque<Mirror> = []
     private var isScheduled = false
-    /// Copies whose response may go on.
+    /// Copies whose response may continue.
     private var awake: [ShadowCopy] = []
-    /// Copies that wait for an allowance, first come, first served.
+    /// Copies that wait for an allowance, in order of arrival.
     private var waiting: Deque<ShadowCopy> = []
     private var isAdmitting = false
-    /// Response bytes that may be asked for now.
+    /// Response bytes that may be read now.
     private var allowance: Int
     private var refilledAt = NIODeadline.now().uptimeNanoseconds
 
-    /// - Parameter bytesPerMillisecond: of all shadows' responses together, on average.
+    /// - Parameter bytesPerMillisecond: the average rate of the responses of all shadows.
     init(_ eventLoop: any EventLoop, bytesPerMillisecond: Int) {
         self.eventLoop = eventLoop
         self.bytesPerMillisecond = bytesPerMillisecond
         allowance = bytesPerMillisecond
     }
 
-    /// A mirror has something for its copies.
+    /// Queues a mirror that has data for its copies.
     func add(_ mirror: Mirror) {
         mirrors.append(mirror)
         schedule()
     }
 
-    /// A copy's response may go on.
+    /// Queues a copy whose response may continue.
     func wake(_ copy: ShadowCopy) {
         awake.append(copy)
         schedule()
@@ -55,7 +55,7 @@ final class ShadowQueue: @unchecked Sendable {
         isScheduled = false
         let woken = awake
         awake.removeAll()
-        for copy in woken { copy.goOn() }
+        for copy in woken { copy.resume() }
 
         let end = NIODeadline.now().uptimeNanoseconds + Self.sliceNanoseconds
         var done = 0
@@ -71,8 +71,8 @@ final class ShadowQueue: @unchecked Sendable {
 
     // MARK: Pace
 
-    /// Whether response bytes may be read now. An allowance may be overdrawn once, so that it lets
-    /// any size pass in the end.
+    /// Whether response bytes may be read now. One read may exceed the allowance, so that reads of
+    /// any size succeed in the end.
     func takeAllowance(_ bytes: Int) -> Bool {
         refill()
         guard allowance > 0 else { return false }
@@ -89,7 +89,7 @@ final class ShadowQueue: @unchecked Sendable {
         allowance = min(most, allowance + Int(min(milliseconds, 1_000)) * bytesPerMillisecond)
     }
 
-    /// Tells the copy when it is its turn.
+    /// Resumes the copy when the allowance permits it.
     func waitForAllowance(_ copy: ShadowCopy) {
         waiting.append(copy)
         scheduleAdmission()
@@ -101,7 +101,7 @@ final class ShadowQueue: @unchecked Sendable {
         eventLoop.scheduleTask(in: Self.pause) {
             self.isAdmitting = false
             self.refill()
-            while self.allowance > 0, let copy = self.waiting.popFirst() { copy.goOn() }
+            while self.allowance > 0, let copy = self.waiting.popFirst() { copy.resume() }
             if !self.waiting.isEmpty { self.scheduleAdmission() }
         }
     }

@@ -2,10 +2,10 @@ internal import GRPCWire
 package import Messages
 internal import Synchronization
 
-/// What `grpc.health.v1` tells: a status for the whole server (the empty name), for each endpoint
-/// by its name, and for each service with a route; the control plane adds the store's.
+/// The statuses of `grpc.health.v1`: of the whole server (the empty name), of each endpoint by its
+/// name, and of each service with a route. The control plane adds the status of the store.
 ///
-/// Behind a lock, which only health checks and changes of the control state take.
+/// Only health checks and changes of the control state take its lock.
 package final class HealthBoard: Sendable {
     package typealias Status = Grpc_Health_V1_HealthCheckResponse.ServingStatus
 
@@ -25,7 +25,7 @@ package final class HealthBoard: Sendable {
 
     package init() {}
 
-    /// Replaces the statuses by name; the whole server stays SERVING.
+    /// Replaces the statuses by name. The whole server stays SERVING.
     package func set(_ statuses: [String: Status]) {
         change { state in
             state.statuses = statuses
@@ -33,20 +33,20 @@ package final class HealthBoard: Sendable {
         }
     }
 
-    /// From now on everything is NOT_SERVING: clients and load balancers should go elsewhere.
+    /// Sets all statuses to NOT_SERVING, so that clients and load balancers use other servers.
     package func drain() {
         change { $0.isDraining = true }
     }
 
     package var isDraining: Bool { state.withLock { $0.isDraining } }
 
-    /// Ends all watches, which would keep a drain from finishing.
+    /// Ends all watches, so that a drain can complete.
     package func endWatches() {
         let watchers = state.withLock { state in
             defer { state.watchers = [:] }
             return state.watchers
         }
-        // Outside of the lock: a stream that ends calls its termination handler, which takes it.
+        // Without the lock: `finish` calls the termination handler, which takes it.
         for watcher in watchers.values { watcher.stream.finish() }
     }
 
@@ -71,7 +71,7 @@ package final class HealthBoard: Sendable {
         }
     }
 
-    /// The status now and whenever it changes; a slow watcher sees only the latest.
+    /// The current status, and each change. A slow watcher receives only the latest.
     fileprivate func watch(_ name: String) -> AsyncStream<Status> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1)) { stream in
             let id = state.withLock { state in
@@ -88,7 +88,7 @@ package final class HealthBoard: Sendable {
 }
 
 extension Service {
-    /// `grpc.health.v1.Health`, as gRPC's health-checking document has it.
+    /// `grpc.health.v1.Health`, as gRPC's health-checking document specifies it.
     package static func health(_ board: HealthBoard) -> Service {
         Service("grpc.health.v1.Health")
             .unary("Check") { (request: Grpc_Health_V1_HealthCheckRequest, _) in

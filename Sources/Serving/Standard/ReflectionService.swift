@@ -2,7 +2,7 @@ internal import GRPCWire
 package import Messages
 internal import Synchronization
 
-/// What reflection tells; replaced when the backends change.
+/// The content of server reflection, replaced when the backends change.
 package final class ReflectionBoard: Sendable {
     fileprivate struct Content {
         var schema = Schema()
@@ -22,8 +22,8 @@ package final class ReflectionBoard: Sendable {
 }
 
 extension Service {
-    /// `grpc.reflection.v1.ServerReflection` and its twin `v1alpha`, whose messages are the same on
-    /// the wire. Source: gRPC's server-reflection document.
+    /// `grpc.reflection.v1.ServerReflection`, and `v1alpha`, whose messages are the same on the
+    /// wire. Source: gRPC's server-reflection document.
     package static func reflection(_ board: ReflectionBoard) -> [Service] {
         ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"].map {
             Service($0).bidirectional("ServerReflectionInfo") {
@@ -54,7 +54,7 @@ extension Service {
             response.messageResponse = files(
                 schema, schema.fileBySymbol[symbol], missing: "symbol '\(symbol)'")
         case .allExtensionNumbersOfType(let type) where schema.messages[type] != nil:
-            // proto3 has no extensions but for custom options.
+            // In proto3, only custom options are extensions.
             response.messageResponse = .allExtensionNumbersResponse(.init(baseTypeName: type))
         case .allExtensionNumbersOfType(let type):
             response.messageResponse = missing("type '\(type)'")
@@ -65,7 +65,7 @@ extension Service {
             response.messageResponse = .errorResponse(
                 .init(
                     errorCode: Int32(StatusCode.invalidArgument.rawValue),
-                    errorMessage: "the request asks for nothing"))
+                    errorMessage: "the request is empty"))
         }
         return response
     }
@@ -83,6 +83,6 @@ extension Service {
         .errorResponse(
             .init(
                 errorCode: Int32(StatusCode.notFound.rawValue),
-                errorMessage: "\(what) is not known here"))
+                errorMessage: "unknown \(what)"))
     }
 }

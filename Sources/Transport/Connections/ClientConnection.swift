@@ -3,25 +3,25 @@ package import NIOCore
 internal import NIOPosix
 package import NIOSSL
 
-/// Who hears of one stream towards a server. All calls come on the loop of the connection; nothing
+/// Handles the events of one stream to a server. All calls are on the connection's loop. None
 /// follows the end of the response, a failure, or `ClientConnection.cancel`.
 package protocol ClientStreamOwner: AnyObject {
     /// The response headers; with `endStream` they are the whole response (trailers-only).
     func received(headers: HeaderBlock, endStream: Bool)
-    /// Body bytes. `endStream` without trailers is not a valid end of a gRPC response.
+    /// Body bytes. A gRPC response with `endStream` here has no status, and is invalid.
     func received(body: RawSpan, endStream: Bool)
     /// The trailers, which end the response and contain the status.
     func received(trailers: HeaderBlock)
-    /// Fewer unsent request bytes are left than asked for with `notifyWhenDrained`.
+    /// Fewer request bytes are unsent than the bound of `notifyWhenDrained`.
     func requestDrained()
     /// The stream ended before the response did.
     func failed(_ failure: StreamFailure)
 }
 
-/// Why a stream ended before its time.
+/// Why a stream ended before its response.
 package enum StreamFailure: Equatable, Sendable {
-    /// The server has certainly not begun to process the request: REFUSED_STREAM, a GOAWAY that
-    /// leaves it out (RFC 9113 section 8.7), or it was never sent.
+    /// The server has not processed the request: REFUSED_STREAM, a GOAWAY with a lower stream id
+    /// (RFC 9113 section 8.7), or the request was not sent.
     case unprocessed(String)
     /// The server reset the stream.
     case reset(HTTP2ErrorCode)
@@ -32,6 +32,7 @@ package enum StreamFailure: Equatable, Sendable {
     /// The request headers cannot be sent.
     case unsendable(UnsendableHeaders)
 
+    /// The reason, for errors.
     package var description: String {
         switch self {
         case .unprocessed(let why): why
@@ -44,10 +45,11 @@ package enum StreamFailure: Equatable, Sendable {
     }
 }
 
-/// Who hears of a connection's states.
+/// Handles the changes of a connection. All calls are on the connection's loop.
 package protocol ClientConnectionOwner: AnyObject {
+    /// The state has changed.
     func changed(_ connection: ClientConnection)
-    /// A stream has closed, or the server takes another number of them.
+    /// A stream has closed, or the server has changed the limit of streams.
     func roomFreed(on connection: ClientConnection)
 }
 
@@ -59,58 +61,68 @@ package protocol ClientConnectionOwner: AnyObject {
 ///       '-- refused, timeout --'-- lost -----------'---------------------------'
 /// ```
 ///
-/// It counts as ready when the server's SETTINGS have come, which show that it speaks HTTP/2 and
-/// how many streams it takes.
+/// A connection is ready when the server's SETTINGS have arrived. They confirm HTTP/2, and contain
+/// the limit of streams.
 ///
-/// `@unchecked Sendable`: confined to the event loop of its channel.
+/// Invariant of `@unchecked Sendable`: confined to the event loop of its channel.
 package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable {
+    /// See the diagram.
     package enum State { case connecting, ready, draining, closed }
 
-    /// How to connect.
+    /// The settings of a connection.
     package struct Options: Sendable {
+        /// Nil for plaintext.
         package var tls: TLS?
-        /// Until the server's SETTINGS have come.
+        /// The time until the server's SETTINGS arrive.
         package var connectTimeout = Duration.seconds(20)
+        /// The limits of the session.
         package var limits = HTTP2Limits()
 
+        /// The defaults.
         package init() {}
     }
 
-    /// TLS towards a server.
+    /// TLS to a server.
     package struct TLS: Sendable {
+        /// The context of NIOSSL.
         package let context: NIOSSLContext
-        /// For SNI and the check of the certificate; nil when the server is named by an IP address
-        /// alone.
+        /// The name for SNI and for the check of the certificate; nil if the server has only an IP
+        /// address.
         package let serverName: String?
 
+        /// The settings of one connection.
         package init(context: NIOSSLContext, serverName: String?) {
             self.context = context
             self.serverName = serverName
         }
     }
 
+    /// The address to connect to.
     package enum Destination: Sendable {
         case host(String, port: Int)
         case address(SocketAddress)
     }
 
+    /// The session. Call `changed` after its commands.
     package let session: HTTP2Session
     private let http2: HTTP2Connection
+    /// The current state.
     package private(set) var state = State.connecting
-    /// Why it ended, once it has.
+    /// Why the connection is draining or closed.
     package private(set) var failure = "the connection was closed"
+    /// Handles changes of the connection.
     package weak var owner: (any ClientConnectionOwner)?
     private var owners: [(any ClientStreamOwner)?] = []
-    /// Streams whose owners have not heard of their end.
+    /// Streams with an owner.
     private var ownedStreams = 0
     private var timer: Scheduled<Void>?
-    /// When bytes last came, in nanoseconds of the loop's clock.
+    /// When bytes last arrived, in nanoseconds of the loop's clock.
     package private(set) var lastReceived = NIODeadline.now().uptimeNanoseconds
-    /// Responses that came to their end.
+    /// The number of complete responses.
     package private(set) var servedStreams = 0
-    /// When the unanswered keepalive ping was sent.
+    /// When the PING that is not acknowledged was sent.
     package private(set) var pingedAt: UInt64?
-    /// The server has complained about too many pings (GOAWAY ENHANCE_YOUR_CALM).
+    /// Whether the server has refused PINGs as too frequent (GOAWAY ENHANCE_YOUR_CALM).
     package private(set) var wantsFewerPings = false
 
     private init(_ shared: ConnectionLoop, _ limits: HTTP2Limits) {
@@ -118,7 +130,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
         session = http2.session
     }
 
-    /// Begins to connect; call it on the loop.
+    /// Begins to connect. Call it on the loop.
     package static func connect(
         to destination: Destination, on shared: ConnectionLoop, _ options: Options,
         owner: any ClientConnectionOwner
@@ -153,15 +165,16 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
             }
         channel.whenFailure { connection.end(systemReason($0)) }
         connection.timer = shared.eventLoop.scheduleTask(in: timeout) {
-            connection.end("no HTTP/2 SETTINGS came within \(options.connectTimeout)")
+            connection.end("the server sent no HTTP/2 SETTINGS within \(options.connectTimeout)")
             connection.http2.close()
         }
         return connection
     }
 
+    /// The state of the connection's loop.
     package var shared: ConnectionLoop { http2.shared }
 
-    /// Sends what commands to the session have produced.
+    /// Sends the output of commands to the session.
     package func changed() { http2.changed() }
 
     // MARK: Streams
@@ -169,10 +182,10 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     /// Whether a stream can be opened now.
     package var hasRoom: Bool { state == .ready && session.openStreams < maxStreams }
 
-    /// The streams that the server takes at once.
+    /// The server's limit of concurrent streams.
     private var maxStreams = 0
 
-    /// Opens a stream; nil when the connection takes no more.
+    /// Opens a stream; nil if the connection cannot open more.
     package func open(
         _ headers: HeaderParts, endStream: Bool = false, owner: any ClientStreamOwner
     ) -> HTTP2Stream? {
@@ -191,19 +204,19 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
         changed()
     }
 
-    /// Appends request bytes that others hold too.
+    /// Appends request bytes that are shared with others.
     package func write(shared bytes: [UInt8], to stream: HTTP2Stream) {
         session.write(shared: bytes, to: stream)
         changed()
     }
 
-    /// The request is complete.
+    /// Ends the request.
     package func finish(_ stream: HTTP2Stream) {
         session.finish(stream)
         changed()
     }
 
-    /// Gives the stream up; its owner hears no more of it.
+    /// Resets a stream. Its owner gets no more calls.
     package func cancel(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode = .cancel) {
         guard release(stream) != nil else { return }
         session.reset(stream, code)
@@ -220,7 +233,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
         changed()
     }
 
-    /// Ends the connection: open streams fail as lost.
+    /// Closes the connection. Open streams fail as lost.
     package func shutDown(_ reason: String) {
         guard state != .closed else { return }
         let wasConnected = state != .connecting
@@ -232,7 +245,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
         http2.close()
     }
 
-    /// Opens no more streams, and closes when the last one has ended.
+    /// Opens no more streams, and closes after the last one.
     package func drain() {
         guard state == .ready else { return }
         set(.draining)
@@ -240,7 +253,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     }
 
     private func closeWhenDrained() {
-        // The session may know more than the owners have heard: events wait to be handled.
+        // Both, because the session may have events that were not handled.
         guard state == .draining, session.openStreams == 0, ownedStreams == 0 else { return }
         shutDown("drained")
     }
@@ -269,24 +282,30 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
 
     // MARK: Events
 
+    /// The socket is connected.
     package func opened() {
-        // Given up while it was connecting.
+        // Closed while it was connecting.
         if state == .closed { http2.close() }
     }
 
+    /// The socket is closed.
     package func closed() {
         if let error = session.sentError { return broken(error) }
         end(state == .draining ? failure : "the server closed the connection")
     }
 
+    /// The server violated the protocol.
     package func broken(_ error: HTTP2SessionError) { end("\(error)") }
 
+    /// The socket has failed.
     package func failed(_ error: any Error) { end(systemReason(error)) }
 
+    /// All events of one read have been handled.
     package func readEnded() {}
 
+    /// Passes an event to the owner of its stream.
     package func handle(_ event: HTTP2Event, _ input: RawSpan) {
-        // Events of output carry no news of the server.
+        // Events without input do not show that the server is alive.
         if input.byteCount > 0 { lastReceived = http2.readTime }
         switch event {
         case .headers(let stream, let endStream):
@@ -309,7 +328,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
             closeWhenDrained()
             owner?.roomFreed(on: self)
         case .goAway(_, let code):
-            // Streams above the last id are closed by the session as REFUSED_STREAM.
+            // The session closes streams above the last id as REFUSED_STREAM.
             if code == .enhanceYourCalm { wantsFewerPings = true }
             failure = "the server sent GOAWAY \(code)"
             set(.draining)
@@ -329,7 +348,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
         stream.slot < owners.count ? owners[stream.slot] : nil
     }
 
-    /// The server has said everything; what is left of the request is of no use to it.
+    /// The response is complete. Cancels the rest of the request, which the server does not need.
     private func responseEnded(_ stream: HTTP2Stream) -> (any ClientStreamOwner)? {
         servedStreams += 1
         if session.isSending(stream) { session.reset(stream, .cancel) }

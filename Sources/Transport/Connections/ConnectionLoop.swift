@@ -1,26 +1,29 @@
 package import HTTP2Session
 package import NIOCore
 
-/// What all HTTP/2 connections of one event loop share: memory for nghttp2, the output buffer, and
-/// the list of those that have something to say.
+/// The state that all HTTP/2 connections of one event loop share: the memory of nghttp2, the output
+/// buffer, and the connections with output.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on `eventLoop`.
+/// Invariant of `@unchecked Sendable`: every stored `var` is used only on `eventLoop`.
 package final class ConnectionLoop: @unchecked Sendable {
+    /// The loop of all connections.
     package let eventLoop: any EventLoop
+    /// The memory of nghttp2.
     package let allocator = FreeListAllocator()
-    /// What a connection is about to write; reused, so that an idle connection holds none.
+    /// The output of a connection before its write. Reused, so that idle connections have no
+    /// buffer.
     package var output = ByteBuffer()
     private var dirty: [HTTP2Connection] = []
 
+    /// The state for a loop.
     package init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
-    /// Has what a connection wants to say sent at the end of this turn of the loop, together with
-    /// whatever else comes up until then.
+    /// Sends a connection's output at the end of this turn of the loop, in one write.
     func flushSoon(_ connection: HTTP2Connection) {
         dirty.append(connection)
         guard dirty.count == 1 else { return }
         eventLoop.execute {
-            // Flushing may make other connections dirty: those are for the next turn.
+            // Flushing can produce output on other connections, which is sent in the next turn.
             let connections = self.dirty
             self.dirty.removeAll(keepingCapacity: true)
             for connection in connections { connection.flush() }

@@ -1,60 +1,67 @@
 package import HTTP2Session
 package import NIOCore
 
-/// Handles what an HTTP/2 connection reports. All calls are on the connection's loop.
+/// Handles the events of an HTTP/2 connection. All calls are on the connection's loop.
 package protocol HTTP2ConnectionOwner: AnyObject {
     /// The socket is connected.
     func opened()
-    /// Handles one event; data events name ranges of the input.
+    /// Handles one event. Data events refer to ranges of the input.
     func handle(_ event: HTTP2Event, _ input: RawSpan)
     /// All events of one read have been handled.
     func readEnded()
-    /// The peer does not speak HTTP/2, or broke its rules; the socket is closed next.
+    /// The peer violated the protocol. The connection closes the socket next.
     func broken(_ error: HTTP2SessionError)
-    /// The socket reports an error; it is closed next.
+    /// The socket has failed. The connection closes it next.
     func failed(_ error: any Error)
-    /// The socket is closed: no more calls follow.
+    /// The socket is closed. No more calls follow.
     func closed()
 }
 
-/// Joins a socket and an HTTP/2 session, in both roles.
+/// Connects a socket to an HTTP/2 session, as client or server.
 ///
 /// ```
 ///   socket --channelRead--> HTTP2Session --events--> handle(_:_:) of the owner
 ///          <----flush------              <-commands, then changed()
 /// ```
 ///
-/// Everything that one read causes goes out in one write. While the socket takes no more, nothing
-/// is produced, so a peer that doesn't read costs no more than its streams' buffers.
+/// The output of one read is sent in one write. While the socket is not writable, the session
+/// produces no output, so that a peer that does not read costs at most the buffers of its streams.
 ///
-/// `@unchecked Sendable`: confined to the event loop of its channel.
+/// Invariant of `@unchecked Sendable`: confined to the event loop of its channel.
 package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
+    /// Bytes from the socket.
     package typealias InboundIn = ByteBuffer
+    /// Bytes to the socket.
     package typealias OutboundOut = ByteBuffer
 
-    private static let leaveTime = TimeAmount.seconds(1)
-    /// Bytes produced per write while there is more to say.
+    /// The delay of `closeSoon`.
+    private static let closeDelay = TimeAmount.seconds(1)
+    /// Bytes of one write while the session has more output.
     private static let writeBytes = 64 << 10
 
+    /// The state of the connection's loop.
     package let shared: ConnectionLoop
+    /// The session. Call `changed` after its commands.
     package let session: HTTP2Session
+    /// The peer, once the socket is connected.
     package private(set) var peer = Peer()
-    /// When the read began whose events are handled: nanoseconds of the loop's clock.
+    /// The start of the current read, in nanoseconds of the loop's clock.
     package private(set) var readTime: UInt64 = 0
     /// Released when the socket is closed.
     private var owner: (any HTTP2ConnectionOwner)?
-    /// Request bytes in memory, of all streams.
+    /// Buffered request bytes of all streams.
     package var heldBytes = 0
     private var context: ChannelHandlerContext?
     private var isReading = false
     private var isDirty = false
     private var isDraining = false
     private var isPaused = false
-    /// Nothing is read any more.
-    private var isLeaving = false
+    /// Whether reads are ignored.
+    private var isClosingSoon = false
     /// Body bytes of this read, on all streams.
     private var receivedBytes = 0
 
+    /// A connection without a socket.
     package init(_ shared: ConnectionLoop, role: HTTP2Session.Role, limits: HTTP2Limits) {
         self.shared = shared
         session = HTTP2Session(
@@ -62,7 +69,8 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
             knownNames: KnownHeader.names)
     }
 
-    /// Joins the pipeline of a socket. The owner is retained until the socket is closed.
+    /// Adds the connection to the pipeline of a socket. Retains the owner until the socket is
+    /// closed.
     package func join(
         _ pipeline: ChannelPipeline.SynchronousOperations, owner: any HTTP2ConnectionOwner
     ) throws {
@@ -77,10 +85,12 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
 
     // MARK: The channel
 
+    /// Begins on a connected socket.
     package func handlerAdded(context: ChannelHandlerContext) {
         if context.channel.isActive { begin(context) }
     }
 
+    /// Begins when the socket is connected.
     package func channelActive(context: ChannelHandlerContext) {
         begin(context)
         context.fireChannelActive()
@@ -94,6 +104,7 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         changed()
     }
 
+    /// Ends the connection and releases its owner.
     package func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
         let owner = owner
@@ -102,10 +113,12 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         context.fireChannelInactive()
     }
 
+    /// Releases the owner.
     package func handlerRemoved(context: ChannelHandlerContext) { owner = nil }
 
+    /// Passes bytes to the session, and its events to the owner.
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isLeaving else { return }
+        guard !isClosingSoon else { return }
         let buffer = unwrapInboundIn(data)
         isReading = true
         readTime = NIODeadline.now().uptimeNanoseconds
@@ -125,24 +138,27 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         owner?.readEnded()
     }
 
+    /// Sends the output of the reads.
     package func channelReadComplete(context: ChannelHandlerContext) {
         flush()
         context.fireChannelReadComplete()
     }
 
+    /// Sends output that waited for the socket.
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable { flush() }
         context.fireChannelWritabilityChanged()
     }
 
+    /// Closes the socket.
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         owner?.failed(error)
         context.close(promise: nil)
     }
 
     private func drainEvents(_ input: RawSpan) {
-        // Handling an event may flush, which comes here again: the loop outside sees to what
-        // follows, with the input that its events are about.
+        // An event can cause a flush, which calls this again. The outer call handles the further
+        // events, with the input that they refer to.
         guard !isDraining, let owner else { return }
         isDraining = true
         defer { isDraining = false }
@@ -159,21 +175,21 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
 
     // MARK: Output
 
-    /// Something is to be sent: with the read that caused it, or at the end of this turn.
+    /// Schedules the session's output: after the current read, or at the end of this turn.
     package func changed() {
         guard !isReading, !isDirty, context != nil else { return }
         isDirty = true
         shared.flushSoon(self)
     }
 
-    /// Writes what the session has to say, as far as the socket takes it.
+    /// Writes the session's output while the socket is writable.
     package func flush() {
         isDirty = false
         guard let context else { return }
         do throws(HTTP2SessionError) {
             var hasMore = true
             while hasMore, context.channel.isWritable {
-                // While the socket still has the last bytes, clearing makes a new buffer.
+                // If the socket still uses the storage, this allocates a new one.
                 shared.output.clear()
                 hasMore = try session.send(into: &shared.output, room: Self.writeBytes)
                 if shared.output.readableBytes > 0 {
@@ -184,10 +200,10 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         } catch {
             return end(error)
         }
-        if !session.isActive, !isLeaving { close() }
+        if !session.isActive, !isClosingSoon { close() }
     }
 
-    /// Reads nothing for so long; what comes waits in the kernel, and then holds back the peer.
+    /// Pauses reading for a time. The kernel buffers the input, and then slows the peer.
     package func pauseReading(for time: TimeAmount) {
         guard let context, !isPaused else { return }
         isPaused = true
@@ -195,22 +211,22 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         channel.setOption(.autoRead, value: false).whenComplete { _ in }
         context.eventLoop.assumeIsolated().scheduleTask(in: time) {
             self.isPaused = false
-            guard !self.isLeaving else { return }
+            guard !self.isClosingSoon else { return }
             channel.setOption(.autoRead, value: true).whenComplete { _ in }
         }
     }
 
-    /// Says what the session has to say, reads nothing more, and closes the socket a second later:
-    /// closed at once it would be reset, and the peer would not read why; and who comes back to do
-    /// the same has to wait.
+    /// Sends the session's output, ignores further input, and closes the socket a second later.
+    /// Closing it at once would reset it before the peer reads the reason. The delay also slows a
+    /// peer that reconnects to repeat its violation.
     package func closeSoon() {
-        guard let context, !isLeaving else { return }
-        isLeaving = true
+        guard let context, !isClosingSoon else { return }
+        isClosingSoon = true
         let channel = context.channel
         channel.setOption(.autoRead, value: false).whenComplete { _ in }
-        // The events of a read may still be handled.
+        // Later, because events of the current read may follow.
         context.eventLoop.assumeIsolated().execute { self.flush() }
-        context.eventLoop.scheduleTask(in: Self.leaveTime) { channel.close(promise: nil) }
+        context.eventLoop.scheduleTask(in: Self.closeDelay) { channel.close(promise: nil) }
     }
 
     /// Closes the socket.

@@ -2,15 +2,15 @@ package import HTTP2Session
 package import NIOCore
 
 extension HTTP2Session {
-    /// Appends the next bytes for the peer to a buffer.
+    /// Appends output to a buffer.
     ///
-    /// - Returns: whether there may be more.
+    /// - Returns: whether the session may have more output.
     package func send(
         into buffer: inout ByteBuffer, room: Int
     ) throws(HTTP2SessionError) -> Bool {
         var failure: HTTP2SessionError?
         var hasMore = false
-        // The memory is written within the closure only.
+        // Invariant: the memory is written only within the closure.
         unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { memory in
             do throws(HTTP2SessionError) {
                 let sent = try unsafe send(into: memory)

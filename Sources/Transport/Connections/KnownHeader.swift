@@ -1,17 +1,17 @@
 package import GRPCWire
 package import HTTP2Session
 
-/// The header names that the data plane knows, by number.
+/// The header names that the data plane reads, by number.
 package enum KnownHeader: Int, CaseIterable {
-    // Read in requests.
+    // In requests.
     case method, path, contentType, timeout, encoding, acceptEncoding, shardKey, shadow, endpoint
     case scheme, authority, te, forwardedFor, previousAttempts, via
-    // Read in responses.
+    // In responses.
     case status, grpcStatus, grpcMessage, retryPushback, backend, stale
-    // About one connection only (RFC 9113 section 8.2.2), or about a length that HTTP/2 frames
-    // contain.
+    // Of one connection (RFC 9113 section 8.2.2), or of a length that HTTP/2 frames contain.
     case connection, host, keepAlive, proxyConnection, transferEncoding, upgrade, contentLength
 
+    /// The name in lower case.
     package var name: String {
         switch self {
         case .method: ":method"
@@ -45,32 +45,35 @@ package enum KnownHeader: Int, CaseIterable {
         }
     }
 
+    /// All names, for HTTP/2 sessions.
     package static let names = KnownNames(allCases.map(\.name))
 
-    /// What is about one connection only, so that a proxy doesn't pass it on.
+    /// Headers of one connection, which a proxy does not forward.
     package static let hopByHop: [KnownHeader] = [
         .connection, .host, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
         .contentLength,
     ]
 
-    /// What only Weir says in responses.
+    /// Headers that only Weir sets in responses.
     package static let ownOfWeir: [KnownHeader] = [.backend, .shadow, .stale, .via]
 
+    /// The headers as a set for `HeaderParts`.
     package static func set(_ headers: [KnownHeader]) -> HeaderBlock.KnownSet {
         HeaderBlock.KnownSet(headers.map(\.rawValue))
     }
 }
 
 extension HeaderBlock {
+    /// The first field with a name.
     package func first(_ header: KnownHeader) -> Field? { first(known: header.rawValue) }
 
-    /// A value as an error shows it: in quotes, printable and short.
+    /// A value for an error: quoted, printable and truncated.
     package func quoted(_ field: Field) -> String { text(field).quoted }
 }
 
 extension Metadata {
-    /// The custom fields of a header block. A caller's `x-serve-shadow` is left out: only Weir
-    /// says what is a shadow.
+    /// The custom fields of a header block, without a client's `x-serve-shadow`, which only Weir
+    /// sets.
     package init(_ headers: HeaderBlock) {
         self.init()
         for field in headers.fields {
@@ -83,7 +86,7 @@ extension Metadata {
 }
 
 extension HeaderBlock {
-    /// Appends custom metadata, leaving out what may not be sent.
+    /// Appends custom metadata, without invalid and reserved fields.
     package mutating func append(_ metadata: Metadata) {
         for field in metadata.fields
         where Metadata.isValid(field) && !Metadata.isReserved(field.name) {

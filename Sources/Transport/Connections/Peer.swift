@@ -3,15 +3,16 @@ internal import NIOSSL
 
 /// The peer of a connection.
 package struct Peer: Sendable {
-    /// `127.0.0.1:50123`, `[::1]:50123`, or what a socket of another kind has.
+    /// `127.0.0.1:50123`, `[::1]:50123`, or the address of another kind of socket.
     package var text = ""
     /// The IP address; nil for a Unix socket.
     package var ipAddress: String?
-    /// The subject alternative names of the client's certificate, which has been verified, of the
-    /// kinds URI, DNS and email. The common name is not read (RFC 9525 section 2). Empty without
-    /// TLS or certificate.
+    /// The subject alternative names of the client's verified certificate, of the kinds URI, DNS
+    /// and email. The common name is not used (RFC 9525 section 2). Empty without TLS or
+    /// certificate.
     package var identities: [PeerIdentity] = []
 
+    /// An unknown peer.
     package init() {}
 
     /// The peer of a connection whose TLS handshake is not complete.
@@ -22,6 +23,7 @@ package struct Peer: Sendable {
         text = Self.text(address)
     }
 
+    /// The peer of a connection after the TLS handshake.
     package init(_ context: ChannelHandlerContext) {
         self.init(context.remoteAddress)
         let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate()

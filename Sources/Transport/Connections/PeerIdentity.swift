@@ -1,9 +1,9 @@
 /// A subject alternative name of a client's certificate (RFC 5280 section 4.2.1.6).
 ///
 /// Names of different kinds are different identities. DNS names are compared without regard to
-/// case, URIs and email addresses byte by byte. A name with a wildcard is not an identity, nor is
-/// one that is empty or holds anything but printable ASCII: no control character, NUL or space, and
-/// no letter that only looks like another.
+/// case, URIs and email addresses byte by byte. A name is not an identity if it has a wildcard, is
+/// empty, or contains anything but visible ASCII, for example a NUL or a letter that looks like
+/// another.
 public struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
     /// The type of a subject alternative name.
     public enum Kind: String, Sendable, CaseIterable {
@@ -34,7 +34,7 @@ public struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
         self.name = kind == .dns ? name.lowercased() : name
     }
 
-    /// Reads `uri:NAME`, `dns:NAME` or `email:NAME`; nil for anything else.
+    /// Parses `uri:NAME`, `dns:NAME` or `email:NAME`; nil for anything else.
     public init?(_ text: String) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let kind = Kind(rawValue: String(parts[0])) else { return nil }

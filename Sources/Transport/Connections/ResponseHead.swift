@@ -1,13 +1,13 @@
 package import GRPCWire
 package import HTTP2Session
 
-/// What response headers or trailers say about a call.
+/// The response headers or trailers that determine how a response is handled.
 package struct ResponseHead {
     /// `:status`; 0 in trailers.
     package private(set) var httpStatus = 0
     /// `grpc-status`; nil without the field, with an invalid value, or with several values.
     package private(set) var code: StatusCode?
-    /// Whether `grpc-status` may be passed on as it is: once, without leading zeros.
+    /// Whether `grpc-status` can be forwarded unchanged: one field, without leading zeros.
     package private(set) var hasCanonicalStatus = false
     /// `grpc-message`, decoded.
     package var message: String {
@@ -29,6 +29,7 @@ package struct ResponseHead {
     private var pushbackField: HeaderBlock.Field?
     private var contentTypeField: HeaderBlock.Field?
 
+    /// Reads a header block.
     package init(_ headers: HeaderBlock) {
         self.headers = headers
         for field in headers.fields {
@@ -53,9 +54,8 @@ package struct ResponseHead {
         }
     }
 
-    /// Why these response headers are not those of a gRPC response, naming their sender; nil when
-    /// they are. `grpc-status` takes precedence over the HTTP status (gRPC's
-    /// `http-grpc-status-mapping.md`).
+    /// The error for response headers that are not gRPC, which names their sender; nil for gRPC.
+    /// `grpc-status` takes precedence over the HTTP status (gRPC's `http-grpc-status-mapping.md`).
     package func refusal(_ sender: String) -> RPCError? {
         if code != nil || httpStatus == 200 && isGRPC { return nil }
         let type = contentTypeField.map { headers.quoted($0) } ?? "none"

@@ -3,12 +3,12 @@ internal import NIOCore
 internal import NIOPosix
 internal import SystemPackage
 
-/// Why a call of the system failed, in its own words: "Connection refused".
+/// The operating system's description of an error, for example "Connection refused".
 package func systemReason(_ error: any Error) -> String {
     switch error {
     case let error as IOError: Errno(rawValue: error.errnoCode).description
     case let error as POSIXError: Errno(rawValue: error.code.rawValue).description
-    // Foundation wraps the error of the system.
+    // Foundation wraps the system's error.
     case let error as CocoaError: error.underlying.map(systemReason) ?? "\(error)"
     case is SocketAddressError.UnknownHost: "the host is not known"
     case let error as NIOConnectionError:

@@ -10,41 +10,40 @@ internal import class FoundationEssentials.FileManager
 /// The content of a file that decides which peers Weir trusts: a key, a certificate, an access
 /// file, a token or a password.
 ///
-/// A user who can change such a file has what it grants. Therefore a file is rejected if its group
-/// or others may write it, and if others may write a directory on the way to it, unless the sticky
-/// bit keeps them from replacing what is in it. Links are followed, since Kubernetes mounts secrets
-/// with them.
+/// A user who can change such a file gains its permissions. Therefore a file is rejected if its
+/// group or others can write it, or if others can write a directory of its path that has no sticky
+/// bit. Symbolic links are followed, because Kubernetes mounts secrets with them.
 package struct TrustedFile: Sendable {
-    /// Why a file is not read: its path, the reason, and the remedy.
+    /// Why a file is rejected: its path, the reason, and the remedy.
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
 
+        /// A failure with its text.
         package init(description: String) { self.description = description }
     }
 
     /// The largest file that is read.
     package static let maxBytes = 1 << 20
-    /// Symbolic links from a path to its file, as Linux allows.
+    /// The most symbolic links from a path to its file, as in Linux.
     private static let maxLinks = 40
 
     /// The whole content.
     package let bytes: [UInt8]
     private let path: String
-    /// What an operator should change about the file, as sentences for the log.
+    /// Warnings about the file, as sentences for the log.
     package let warnings: [String]
 
     /// Reads a file.
     ///
-    /// - Parameter isSecret: whether the content must stay unknown to other users, who are warned
-    ///   of if they can read it.
+    /// - Parameter isSecret: whether to warn if other users can read the file.
     package init(_ path: String, isSecret: Bool) throws(Failure) {
         guard !path.utf8.contains(0) else { throw Self.failure(path, "the path contains a NUL") }
-        // Before it is opened, for opening a device may have effects.
+        // Before opening it, because opening a device can have side effects.
         try Self.check(try Self.status(of: path), path)
         try Self.checkDirectories(path)
         let file = try Self.open(path)
         defer { try? file.close() }
-        // The path may lead to another file by now.
+        // The path may refer to another file since the first check.
         let opened = try Self.status(of: file, path)
         try Self.check(opened, path)
         self.path = path
@@ -76,7 +75,7 @@ package struct TrustedFile: Sendable {
         }
     }
 
-    /// Checks each directory on the way to a file, through all symbolic links.
+    /// Checks each directory of a path, through all symbolic links.
     private static func checkDirectories(_ path: String) throws(Failure) {
         var rest = components(of: path)
         if !path.hasPrefix("/") {
@@ -133,7 +132,7 @@ package struct TrustedFile: Sendable {
 
     private static func open(_ path: String) throws(Failure) -> FileDescriptor {
         do {
-            // A FIFO that has taken the file's place must not hang the server.
+            // Without blocking, in case a FIFO has replaced the file.
             return try FileDescriptor.open(
                 FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
         } catch {
@@ -150,14 +149,14 @@ package struct TrustedFile: Sendable {
         } catch {
             throw failure(path, "\(error)")
         }
-        // It may have grown since its size was looked at.
+        // The file may have grown since the check of its size.
         guard let content else { throw tooLarge(path) }
         return content
     }
 
     private static func status(of path: String) throws(Failure) -> stat {
         var status = stat()
-        // The structure is filled in by the call, which follows links.
+        // Invariant: the call, which follows links, fills the structure.
         guard unsafe stat(path, &status) == 0 else {
             throw failure(path, "\(Errno(rawValue: errno))")
         }
@@ -168,18 +167,18 @@ package struct TrustedFile: Sendable {
         of file: FileDescriptor, _ path: String
     ) throws(Failure) -> stat {
         var status = stat()
-        // The structure is filled in by the call.
+        // Invariant: the call fills the structure.
         guard unsafe fstat(file.rawValue, &status) == 0 else {
             throw failure(path, "\(Errno(rawValue: errno))")
         }
         return status
     }
 
-    /// Where a symbolic link points; nil for anything else.
+    /// The target of a symbolic link; nil for any other file.
     private static func target(of link: String) -> String? {
         let limit = Int(PATH_MAX)
         var bytes = [CChar](repeating: 0, count: limit)
-        // The call writes at most `limit` bytes, and returns how many.
+        // Invariant: the call writes at most `limit` bytes, and returns their number.
         let count = unsafe readlink(link, &bytes, limit)
         guard count > 0 else { return nil }
         return String(decoding: bytes.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)

@@ -4,8 +4,8 @@ internal import Synchronization
     internal import Glibc
 #endif
 
-/// Notices that files have been written or replaced, also by a symbolic link that now points
-/// elsewhere, as Kubernetes does with secrets.
+/// Detects that files were written or replaced. Kubernetes replaces secrets by changing a symbolic
+/// link, which is detected too.
 package final class WatchedFiles: Sendable {
     private struct Stamp: Equatable {
         var device: UInt = 0
@@ -13,7 +13,7 @@ package final class WatchedFiles: Sendable {
         var size = 0
         /// When the file was last written.
         var writtenAt = Time()
-        /// When its content, owner or mode last changed. Programs cannot set it.
+        /// When its content, owner or mode last changed. Programs cannot set this time.
         var changedAt = Time()
         var mode: UInt32 = 0
         var owner: UInt32 = 0
@@ -29,23 +29,24 @@ package final class WatchedFiles: Sendable {
     }
 
     private struct State {
-        /// As the files were when they were last found changed, or at the start.
+        /// The files at the last reported change, or at the start.
         var known: [Stamp]
-        /// As they were when they were last looked at.
+        /// The files at the last check.
         var latest: [Stamp]
     }
 
     private let paths: [String]
     private let state: Mutex<State>
 
+    /// Watches the files at these paths.
     package init(_ paths: [String]) {
         self.paths = paths
         let stamps = paths.map(Self.stamp)
         state = Mutex(State(known: stamps, latest: stamps))
     }
 
-    /// Whether a file has changed since the last change that was found, and has been as it is now
-    /// since this was asked last: while a file is being written, it is not complete.
+    /// Whether a file has changed since the last reported change, and has not changed since the
+    /// last call. A file that changes between two calls may be incomplete.
     package func checkForChange() -> Bool {
         let now = paths.map(Self.stamp)
         return state.withLock { state in
@@ -56,7 +57,7 @@ package final class WatchedFiles: Sendable {
         }
     }
 
-    /// Forgets earlier changes. Call it before you read the files.
+    /// Ignores earlier changes. Call it before you read the files.
     package func restart() {
         let now = paths.map(Self.stamp)
         state.withLock { $0 = State(known: now, latest: now) }
@@ -64,7 +65,7 @@ package final class WatchedFiles: Sendable {
 
     private static func stamp(_ path: String) -> Stamp {
         var status = stat()
-        // The structure is filled in by the call, which follows links.
+        // Invariant: the call, which follows links, fills the structure.
         guard unsafe stat(path, &status) == 0 else { return Stamp() }
         return Stamp(
             device: UInt(status.st_dev), node: UInt(status.st_ino), size: Int(status.st_size),

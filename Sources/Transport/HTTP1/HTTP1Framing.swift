@@ -2,14 +2,15 @@ internal import GRPCWire
 
 /// How the body of an HTTP/1 request is delimited (RFC 9112 section 6.3).
 package enum HTTP1Framing: Equatable, Sendable {
-    /// So many bytes; 0 for a request without a body.
+    /// This many bytes; 0 for a request without a body.
     case length(Int)
     case chunked
 
+    /// Whether the request has a body.
     package var hasBody: Bool { self != .length(0) }
 
-    /// Decides by the header fields. What two recipients could read in two ways is refused: a
-    /// request with both lengths, with several ones, or with a coding that is not last.
+    /// Reads the header fields. Refuses what two recipients could interpret differently: a request
+    /// with both fields, with several lengths, or with a coding other than chunked.
     ///
     /// - Parameters:
     ///   - minorVersion: of HTTP/1.
@@ -23,7 +24,7 @@ package enum HTTP1Framing: Equatable, Sendable {
             return
         }
         guard minorVersion > 0 else {
-            throw HTTPRefusal(400, "HTTP/1.0 has no Transfer-Encoding")
+            throw HTTPRefusal(400, "HTTP/1.0 does not support Transfer-Encoding")
         }
         guard lengths.isEmpty else {
             throw HTTPRefusal(400, "the request has both Content-Length and Transfer-Encoding")

@@ -1,8 +1,8 @@
 internal import GRPCWire
 internal import HTTP2Session
 
-/// Cuts the bytes of an HTTP/1 connection into requests (RFC 9112). Pure: it holds no bytes but
-/// those of the head that it is reading.
+/// Parses the requests of an HTTP/1 connection (RFC 9112). Pure: it stores no bytes except those of
+/// an incomplete head.
 ///
 /// ```
 ///            request line       empty line            length = 0
@@ -16,16 +16,20 @@ internal import HTTP2Session
 ///     '------------------------------- end <-------------------------------------'
 /// ```
 ///
-/// Lines end in CRLF; a lone CR or LF, a folded line, a space before a colon and whatever else two
-/// recipients could read in two ways is refused. After a refusal nothing more can be read.
+/// Lines end in CRLF. A single CR or LF, a folded line, a space before a colon, and anything else
+/// that two recipients could interpret differently is refused. After a refusal, the parser cannot
+/// continue.
 package struct HTTP1Parser: Sendable {
-    /// What a request may have at most.
+    /// The limits of a request.
     package struct Bounds: Sendable {
-        /// Request line and fields, counted as RFC 9113 section 6.5.2 does.
+        /// Bytes of the request line and fields, counted as in RFC 9113 section 6.5.2.
         package var headBytes: Int
+        /// Header fields.
         package var fields: Int
+        /// Bytes of the body.
         package var bodyBytes: Int
 
+        /// Limits for each part.
         package init(headBytes: Int, fields: Int, bodyBytes: Int) {
             self.headBytes = headBytes
             self.fields = fields
@@ -33,19 +37,24 @@ package struct HTTP1Parser: Sendable {
         }
     }
 
-    /// The head of a request as received; names in lower case, values without spaces around them.
+    /// The head of a request as received; names in lower case, values trimmed.
     package struct Head: Sendable {
+        /// A token.
         package fileprivate(set) var method = ""
+        /// Not empty, not checked further.
         package fileprivate(set) var target = ""
+        /// 0 or 1.
         package fileprivate(set) var minorVersion = 1
+        /// In order.
         package fileprivate(set) var fields: [HTTPFields.Field] = []
+        /// How the body is delimited.
         package fileprivate(set) var framing = HTTP1Framing.length(0)
     }
 
-    /// What was read.
+    /// A parsed part of a request.
     package enum Part: Sendable {
         case head(Head)
-        /// The last bytes that were consumed, this many, belong to the body.
+        /// The last consumed bytes, this many, belong to the body.
         case body(Int)
         /// The request is complete.
         case end
@@ -54,7 +63,7 @@ package struct HTTP1Parser: Sendable {
     private enum State: Equatable {
         case start
         case fields
-        /// So many bytes of the body are missing.
+        /// This many bytes of the body are missing.
         case body(Int)
         case chunkSize
         case chunk(Int)
@@ -75,27 +84,28 @@ package struct HTTP1Parser: Sendable {
     private var emptyLines = 0
     private var headBytes = 0
     private var fieldCount = 0
-    /// Body bytes that chunks have announced.
+    /// The sum of the chunk sizes.
     private var chunkedBytes = 0
     /// Bytes of chunk extensions.
     private var extensionBytes = 0
 
+    /// A parser before its first request.
     package init(_ bounds: Bounds) { self.bounds = bounds }
 
-    /// Whether the next byte is the first one of a request.
+    /// Whether the next byte is the first byte of a request.
     package var isBetweenRequests: Bool { state == .start }
     /// Whether a request's head is incomplete.
     package var isInHead: Bool { state == .start || state == .fields }
-    /// The method of the request that is being read; empty before its request line.
+    /// The method of the current request; empty before its request line.
     package var method: String { head.method }
     /// The minor version of HTTP/1 of that request; 1 before its request line.
     package var minorVersion: Int { head.minorVersion }
 
     /// Reads the next part.
     ///
-    /// - Parameter input: all bytes that were not consumed until now.
-    /// - Returns: how many bytes were consumed, and the part that they complete; nil when more
-    ///   bytes are needed.
+    /// - Parameter input: all bytes that were not consumed.
+    /// - Returns: the number of consumed bytes, and the part that they complete; nil if more bytes
+    ///   are needed.
     package mutating func next<Input: RandomAccessCollection<UInt8>>(
         in input: Input
     ) throws(HTTPRefusal) -> (consumed: Int, part: Part?) where Input.Index == Int {
@@ -103,7 +113,7 @@ package struct HTTP1Parser: Sendable {
         while true {
             let before = rest.count
             let part = try step(&rest)
-            // A line may have been consumed that completes no part.
+            // A consumed line may complete no part.
             guard part == nil, rest.count < before else {
                 return (input.count - rest.count, part)
             }
@@ -161,7 +171,7 @@ package struct HTTP1Parser: Sendable {
         searched = 0
         let line = rest[..<feed]
         rest = rest[feed...].dropFirst()
-        // First, so that the refusal is the same when the line arrives in pieces.
+        // First, so that a line in several reads gets the same refusal.
         guard line.count <= lineLimit + 1 else { throw lineTooLong }
         guard line.last == UInt8(ascii: "\r") else {
             throw HTTPRefusal(400, "a line ends in LF without CR")
@@ -212,7 +222,7 @@ package struct HTTP1Parser: Sendable {
         guard !line.isEmpty else {
             emptyLines += 1
             guard emptyLines <= Self.maxEmptyLines else {
-                throw HTTPRefusal(400, "there are empty lines instead of a request")
+                throw HTTPRefusal(400, "too many empty lines before the request line")
             }
             return
         }
@@ -236,7 +246,7 @@ package struct HTTP1Parser: Sendable {
         state = .fields
     }
 
-    /// A recipient treats a higher minor version as the highest one that it knows (RFC 9110 section
+    /// A recipient treats a higher minor version as the highest that it supports (RFC 9110 section
     /// 2.5).
     private static func minorVersion(
         _ word: some RandomAccessCollection<UInt8>
@@ -292,7 +302,7 @@ package struct HTTP1Parser: Sendable {
 
     // MARK: Chunks
 
-    /// The most digits of a chunk's size, leading zeros included.
+    /// The most digits of a chunk size, including leading zeros.
     private static let maxSizeDigits = 16
 
     private mutating func readChunkSize<Line: RandomAccessCollection<UInt8>>(

@@ -1,16 +1,16 @@
 /// The bytes of an HTTP/1 response.
 package enum HTTP1Response {
-    /// What the connection does after a response.
+    /// Whether the connection stays open after a response.
     package enum Persistence {
-        /// It stays open. HTTP/1.0 needs `connection: keep-alive`.
+        /// The connection stays open. HTTP/1.0 requires `connection: keep-alive`.
         case keepAlive
         case close
     }
 
+    /// The response to `Expect: 100-continue`.
     package static let proceed = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 
-    /// Status line and header fields. All names and values are valid: those of backends were
-    /// checked.
+    /// The status line and header fields. `HTTPReply` has only valid names and values.
     package static func head(
         _ reply: HTTPReply, minorVersion: Int, _ persistence: Persistence, date: String
     ) -> [UInt8] {

@@ -2,17 +2,19 @@ internal import GRPCWire
 internal import HTTP2Session
 
 /// Header fields of plain HTTP: their syntax (RFC 9110 section 5), their size, and which of them
-/// concern one connection only. Names are in lower case.
+/// belong to one connection. Names are in lower case.
 package enum HTTPFields {
+    /// A header field.
     package typealias Field = (name: String, value: String)
 
     // MARK: Syntax
 
-    /// RFC 9110 section 5.6.2.
+    /// Whether the bytes are a token of RFC 9110 section 5.6.2.
     package static func isToken(_ bytes: some Collection<UInt8>) -> Bool {
         !bytes.isEmpty && bytes.allSatisfy(isTokenByte)
     }
 
+    /// Whether a token can contain the byte.
     package static func isTokenByte(_ byte: UInt8) -> Bool { tokenBytes[Int(byte)] }
 
     /// For each byte.
@@ -26,24 +28,26 @@ package enum HTTPFields {
         }
     }()
 
-    /// Visible ASCII, space, tab and obs-text (RFC 9110 section 5.5).
+    /// Whether a field value can have these bytes: visible ASCII, space, tab and obs-text (RFC 9110
+    /// section 5.5).
     package static func isValue(_ bytes: some Collection<UInt8>) -> Bool {
         bytes.allSatisfy { $0 == 0x09 || $0 >= 0x20 && $0 != 0x7f }
     }
 
-    /// A value as text. One that is not UTF-8 is read as ISO 8859-1, so that no byte is lost (RFC
-    /// 9110 section 5.5).
+    /// A value as text. A value that is not UTF-8 is decoded as ISO 8859-1, which preserves all
+    /// bytes (RFC 9110 section 5.5).
     package static func text(of value: some Collection<UInt8>) -> String {
         String(validating: value, as: UTF8.self)
             ?? String(String.UnicodeScalarView(value.map { Unicode.Scalar($0) }))
     }
 
-    /// What gRPC allows as the value of metadata: visible ASCII and spaces.
+    /// Whether the text is a valid value of gRPC metadata: visible ASCII and spaces.
     static func isMetadataValue(_ value: String) -> Bool {
         value.utf8.allSatisfy { (0x20...0x7e).contains($0) }
     }
 
-    /// Without the spaces and tabs around it, which are not part of a value (RFC 9110 section 5.5).
+    /// The text without surrounding spaces and tabs, which are not part of a value (RFC 9110
+    /// section 5.5).
     package static func trimmed(_ text: String) -> String {
         let value = text.utf8.trimmed
         return value.count == text.utf8.count ? text : String(Substring(value))
@@ -57,7 +61,7 @@ package enum HTTPFields {
         }.filter { !$0.isEmpty }
     }
 
-    /// The size of a header list, counted as RFC 9113 section 6.5.2 does.
+    /// The size of a header list, counted as in RFC 9113 section 6.5.2.
     package static func size(_ fields: [Field]) -> Int {
         fields.reduce(0) {
             $0 + $1.name.utf8.count + $1.value.utf8.count + HeaderBlock.fieldOverheadBytes
@@ -66,7 +70,7 @@ package enum HTTPFields {
 
     // MARK: Forwarding
 
-    /// Fields about one connection, or about the framing of one message (RFC 9110 section 7.6.1).
+    /// Fields of one connection, or of the framing of one message (RFC 9110 section 7.6.1).
     /// `Proxy-*` fields are not forwarded either.
     private static let connectionFields: Set<String> = [
         "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
@@ -78,12 +82,13 @@ package enum HTTPFields {
         KnownHeader.shadow.name, KnownHeader.backend.name,
     ]
 
-    /// Fields that a CallRequest or CallResponse holds elsewhere, or that the server has handled.
+    /// Fields that a CallRequest or CallResponse contains elsewhere, or that the server has
+    /// handled.
     private static let handledFields: Set<String> = [KnownHeader.contentType.name, "expect"]
 
     /// The fields to forward, in order: without those of one connection, those that `Connection`
-    /// names, those that only Weir sets, and `Content-Type`, which has its own place in the
-    /// messages. `Host` stays, whatever `Connection` names.
+    /// names, those that only Weir sets, and `Content-Type`, which the messages contain separately.
+    /// `Host` is always forwarded.
     package static func forwarded(_ fields: [Field]) -> [Field] {
         let named = Set(list("connection", in: fields)).subtracting([KnownHeader.host.name])
         return fields.filter { field in

@@ -1,29 +1,32 @@
 package import GRPCWire
 
-/// The head of a request that is not gRPC, checked as RFC 9110 and RFC 9112 require.
+/// The head of a plain HTTP request, checked as RFC 9110 and RFC 9112 require.
 package struct HTTPRequestHead: Sendable {
-    /// How a request arrived.
+    /// The version of HTTP.
     package enum Version: Equatable, Sendable {
         /// HTTP/1.0 or HTTP/1.1.
         case http1(minor: Int)
         case http2
     }
 
+    /// The version of HTTP.
     package let version: Version
-    /// The minor version of HTTP/1 in which to respond.
+    /// The minor version of an HTTP/1 response.
     package var minorVersion: Int { if case .http1(let minor) = version { minor } else { 1 } }
+    /// The method, in the client's case.
     package let method: String
+    /// The path and the query.
     package let target: RequestTarget
-    /// The host that the request is addressed to; nil for a request of HTTP/1.0 without `Host`.
+    /// The host of the request; nil for a request of HTTP/1.0 without `Host`.
     package let host: HTTPHost?
-    /// In order; names in lower case, values without spaces around them. The first one is `host`,
-    /// if the request has one.
+    /// In order; names in lower case, values trimmed. The first field is `host`, if the request has
+    /// one.
     package let fields: [HTTPFields.Field]
     /// Whether the client waits for `100 Continue`.
     package let expectsContinue: Bool
 
     /// - Parameters:
-    ///   - fields: names in lower case, without HTTP/2's own.
+    ///   - fields: names in lower case, without the pseudo-header fields of HTTP/2.
     ///   - authority: `:authority` of HTTP/2.
     package init(
         _ method: String, target: String, authority: String? = nil, _ fields: [HTTPFields.Field],
@@ -33,7 +36,7 @@ package struct HTTPRequestHead: Sendable {
             throw HTTPRefusal(400, "invalid method \(method.quoted)")
         }
         guard method != "CONNECT" else {
-            throw HTTPRefusal(501, "CONNECT is not supported: this server opens no tunnels")
+            throw HTTPRefusal(501, "CONNECT is not supported")
         }
         self.version = version
         self.method = method
@@ -74,7 +77,7 @@ package struct HTTPRequestHead: Sendable {
         return host
     }
 
-    /// RFC 9110 section 10.1.1. A server ignores what HTTP/1.0 expects.
+    /// RFC 9110 section 10.1.1. A server ignores `Expect` in HTTP/1.0.
     private static func expectsContinue(
         _ fields: [HTTPFields.Field], _ version: Version
     ) throws(HTTPRefusal) -> Bool {
@@ -87,8 +90,8 @@ package struct HTTPRequestHead: Sendable {
         return !expected.isEmpty
     }
 
-    /// Fields that a backend receives as gRPC metadata. Strict gRPC servers end a call with an
-    /// invalid one, which would count against their health.
+    /// Fields that a backend receives as gRPC metadata. A strict gRPC server would end a call with
+    /// an invalid field, which would count as a failure of that server.
     static let metadataFields: [KnownHeader] = [.shardKey, .forwardedFor, .via]
 
     private static func checkMetadata(_ fields: [HTTPFields.Field]) throws(HTTPRefusal) {
@@ -106,41 +109,48 @@ package struct HTTPRequestHead: Sendable {
     }
 }
 
-/// A complete request that is not gRPC.
+/// A complete plain HTTP request.
 package struct HTTPRequest: Sendable {
+    /// The method, target and header fields.
     package let head: HTTPRequestHead
+    /// The whole body.
     package let body: [UInt8]
     /// The client.
     package let peer: Peer
 
+    /// A request from its parts.
     package init(_ head: HTTPRequestHead, body: [UInt8], peer: Peer) {
         self.head = head
         self.body = body
         self.peer = peer
     }
 
+    /// The method, in the client's case.
     package var method: String { head.method }
-    /// Without the query.
+    /// The path without the query.
     package var path: String { head.target.path }
 
-    /// The first value under a name in lower case.
+    /// The first value of a field, by its name in lower case.
     package func first(_ name: String) -> String? {
         head.fields.first { $0.name == name }?.value
     }
 
-    /// The first shard key that is not empty, as for gRPC.
+    /// The first non-empty shard key, as in gRPC.
     package var shardKey: String? {
         head.fields.first { $0.name == KnownHeader.shardKey.name && !$0.value.isEmpty }?.value
     }
 }
 
-/// The response to a request that is not gRPC.
+/// The response to a plain HTTP request.
 package struct HTTPReply: Sendable {
+    /// The HTTP status.
     package let status: Int
-    /// Names in lower case. The sender adds the fields that frame the body, and `Date`.
+    /// Names in lower case. The connection adds the fields that frame the body, and `Date`.
     package var headers: [HTTPFields.Field]
+    /// The whole body.
     package let body: [UInt8]
 
+    /// A response with the bytes of a body.
     package init(
         status: Int, contentType: String = "text/plain; charset=utf-8",
         headers: [HTTPFields.Field] = [], body: [UInt8]
@@ -150,6 +160,7 @@ package struct HTTPReply: Sendable {
         self.body = body
     }
 
+    /// A response with a text.
     package init(status: Int, contentType: String = "text/plain; charset=utf-8", body: String) {
         self.init(status: status, contentType: contentType, body: Array(body.utf8))
     }
@@ -167,7 +178,8 @@ package struct HTTPReply: Sendable {
     /// The body, unless the status excludes one (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5).
     package var content: [UInt8] { hasLength && status != 205 ? body : [] }
 
-    /// All fields of the response, with `content-length` and `date`. A backend's own `date` stays.
+    /// All fields of the response, including `content-length` and `date`. A backend's `date` is
+    /// kept.
     package func fields(date: String) -> [HTTPFields.Field] {
         var fields = headers
         if hasLength { fields.append(("content-length", "\(content.count)")) }
@@ -177,7 +189,7 @@ package struct HTTPReply: Sendable {
 }
 
 extension StatusCode {
-    /// The HTTP status for clients that do not speak gRPC (the table in `google/rpc/code.proto`).
+    /// The HTTP status for plain HTTP clients (the table in `google/rpc/code.proto`).
     package var httpStatus: Int {
         switch self {
         case .ok: 200

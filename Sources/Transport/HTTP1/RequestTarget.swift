@@ -1,26 +1,28 @@
 internal import GRPCWire
 
-/// The target of a request in its parts (RFC 9112 section 3.2).
+/// The parts of a request target (RFC 9112 section 3.2).
 package struct RequestTarget: Equatable, Sendable {
-    /// Begins with a slash, or is `*` for a request about the server itself.
+    /// Begins with a slash, or is `*` for a request to the server itself.
     package private(set) var path: String
     /// The part after the "?".
     package let query: String
-    /// Of a target that is a URL.
+    /// The host and port of a target that is a URL.
     package let authority: HTTPHost?
 
-    /// About the server itself: `OPTIONS *`.
+    /// Whether the request is to the server itself: `OPTIONS *`.
     package var isAsterisk: Bool { path == "*" }
 
+    /// Parses a target.
+    ///
     /// - Parameters:
     ///   - target: a path with a query, an `http` or `https` URL, or `*`.
-    ///   - method: `*` is valid for OPTIONS only.
+    ///   - method: `*` is valid only for OPTIONS.
     package init(_ target: String, method: String) throws(HTTPRefusal) {
         try self.init(parsing: target)
         try check(method: method)
     }
 
-    /// A target that is valid for OPTIONS, for which a URL without a path is `*` (RFC 9112
+    /// Parses a target of an OPTIONS request, for which a URL without a path is `*` (RFC 9112
     /// section 3.2.4).
     package init(parsing target: String) throws(HTTPRefusal) {
         guard target.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
@@ -61,8 +63,7 @@ package struct RequestTarget: Equatable, Sendable {
 
     private static let schemes = ["http://", "https://"]
 
-    /// Decides what the target is for a method: for others than OPTIONS a URL without a path is
-    /// `/`, and `*` is invalid.
+    /// Applies the method: except for OPTIONS, a URL without a path is `/`, and `*` is invalid.
     private mutating func check(method: String) throws(HTTPRefusal) {
         guard isAsterisk, method != "OPTIONS" else { return }
         guard authority != nil else { throw Self.invalid(path) }

@@ -1,8 +1,8 @@
 package import Logging
 internal import NIOCore
 
-/// Lets a listener rest when the system has no more files or memory to give: until some are free,
-/// it would try again and again and do nothing else.
+/// Pauses a listener when the system has no free file descriptors or memory. Without a pause, the
+/// listener would retry continuously.
 package final class AcceptPause: ChannelInboundHandler {
     typealias InboundIn = Channel
 
@@ -12,6 +12,7 @@ package final class AcceptPause: ChannelInboundHandler {
     private var isPaused = false
     private var reportsFrom = NIODeadline.uptimeNanoseconds(0)
 
+    /// - Parameter log: reports the error, at most once a minute.
     package init(log: Logger) { self.log = log }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -26,7 +27,7 @@ package final class AcceptPause: ChannelInboundHandler {
         }
     }
 
-    /// Once a minute: the listener tries ten times a second.
+    /// Logs the error at most once a minute, because the listener retries ten times a second.
     private func report(_ error: any Error) {
         let now = NIODeadline.now()
         guard now >= reportsFrom else { return }

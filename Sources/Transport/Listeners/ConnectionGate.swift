@@ -1,12 +1,12 @@
 internal import Synchronization
 
-/// Counts the connections of a port, in all and by address, and lets no more in than the limits
-/// allow.
+/// Limits the connections of a port, in total and by address.
 ///
-/// One for all loops: a connection takes its lock twice, a request never.
+/// All loops share it. A connection takes its lock twice, a request never.
 package final class ConnectionGate: Sendable {
     /// The limit of connections is reached.
     package struct LimitReached: Error, CustomStringConvertible {
+        /// The reason, for the log.
         package var description: String { "the limit of connections is reached" }
     }
 
@@ -20,17 +20,18 @@ package final class ConnectionGate: Sendable {
     private let limitPerAddress: Int
     private let counts = Mutex(Counts())
 
-    /// - Parameter limitPerAddress: of one IP address; Unix sockets count as one.
+    /// - Parameter limitPerAddress: for one IP address. All Unix sockets count as one address.
     package init(limit: Int, limitPerAddress: Int) {
         self.limit = limit
         self.limitPerAddress = limitPerAddress
     }
 
-    /// Connections that were refused.
+    /// The number of refused connections.
     package var refused: UInt64 { counts.withLock { $0.refused } }
 
+    /// Counts a connection, or throws at a limit.
     package func enter(_ address: String) throws(LimitReached) {
-        let isLetIn = counts.withLock { counts in
+        let isAdmitted = counts.withLock { counts in
             let ofAddress = counts.byAddress[address] ?? 0
             guard counts.all < limit, ofAddress < limitPerAddress else {
                 counts.refused += 1
@@ -40,9 +41,10 @@ package final class ConnectionGate: Sendable {
             counts.byAddress[address] = ofAddress + 1
             return true
         }
-        if !isLetIn { throw LimitReached() }
+        if !isAdmitted { throw LimitReached() }
     }
 
+    /// Removes a connection that `enter` has counted.
     package func leave(_ address: String) {
         counts.withLock { counts in
             counts.all -= 1

@@ -29,28 +29,26 @@ package struct ListenFailure: Error, CustomStringConvertible {
     }
 }
 
-/// Where a server listens: on an address, or on a socket that it was given.
+/// Where a server listens: on an address, or on an inherited socket.
 package struct ListeningPort: Sendable {
     private enum Place {
-        /// With whether other sockets may be listening there.
+        /// An address, and whether other servers may listen on it.
         case address(SocketAddress, isShared: Bool)
         case inherited(Int32)
     }
 
-    /// Connections that wait to be accepted.
+    /// The queue of connections that were not accepted.
     package static let backlog: Int32 = 4_096
 
     private var place: Place
 
-    /// A socket that listens already.
+    /// An inherited socket, which is already listening.
     package init(inherited descriptor: Int32) { place = .inherited(descriptor) }
 
-    /// An address.
+    /// An address, which all sockets of a server share (SO_REUSEPORT).
     ///
-    /// All sockets of a server share it (SO_REUSEPORT), also with those of another server of the
-    /// same user if this one is to take over from it.
-    ///
-    /// - Parameter isShared: whether another server may be listening there.
+    /// - Parameter isShared: whether the server also shares the address with another server of the
+    ///   same user, from which it takes over.
     package init(host: String, port: Int, isShared: Bool) async throws(ListenFailure) {
         let name = "\(Address(host: host, port: port))"
         let address: SocketAddress
@@ -62,11 +60,11 @@ package struct ListeningPort: Sendable {
         place = .address(address, isShared: isShared)
     }
 
-    /// A socket that listens on the address. No other socket listens there, or on an address that
-    /// contains it or is contained in it; later ones may, with SO_REUSEPORT.
+    /// A socket that listens on the address. Fails if another socket listens on it, or on an
+    /// address that overlaps it. Later sockets can join it with SO_REUSEPORT.
     ///
-    /// Only `listen` excludes others, because connections that are closing must not keep the
-    /// address: several sockets can be bound to it while none of them listens.
+    /// Only `listen` excludes other sockets, because closing connections must not block the
+    /// address. Several sockets can be bound to it while none of them listens.
     private static func exclusiveSocket(
         _ address: SocketAddress
     ) async throws(IOError) -> Int32 {
@@ -86,7 +84,7 @@ package struct ListeningPort: Sendable {
             close(descriptor)
             attempts += 1
             guard error.errnoCode == EADDRINUSE, attempts < 10 else { throw error }
-            // If sockets begin to listen at the same moment, the system may refuse all of them.
+            // If several sockets begin to listen at once, the system may refuse all of them.
             try? await Task.sleep(for: .milliseconds(Int.random(in: 1...20)))
         }
     }
@@ -98,11 +96,11 @@ package struct ListeningPort: Sendable {
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
         do throws(IOError) {
             try set(SO_REUSEADDR, at: SOL_SOCKET, to: 1, of: descriptor)
-            // As NIO does for the sockets that join.
+            // The same setting as NIO's for the other sockets.
             if address.protocol == .inet6 {
                 try set(IPV6_V6ONLY, at: Int32(IPPROTO_IPV6), to: 0, of: descriptor)
             }
-            // The address lives for the time of the call.
+            // Invariant: the address is valid during the call.
             let isBound = unsafe address.withSockAddr { address, size in
                 unsafe bind(descriptor, address, socklen_t(size)) == 0
             }
@@ -118,14 +116,14 @@ package struct ListeningPort: Sendable {
         _ option: Int32, at level: Int32, to value: Int32, of descriptor: Int32
     ) throws(IOError) {
         var value = value
-        // The value lives for the time of the call.
+        // Invariant: the value is valid during the call.
         let result = unsafe setsockopt(
             descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
         guard result == 0 else { throw IOError(errnoCode: errno, reason: "setsockopt") }
     }
 
-    /// Throws if another port of this server has the same address: they would share it, and each
-    /// get some of the other's connections.
+    /// Throws if another port of this server has the same address. With SO_REUSEPORT, each would
+    /// receive some connections of the other.
     package func checkDistinct(from other: ListeningPort) throws(ListenFailure) {
         guard case .address(let mine, _) = place, case .address(let others, _) = other.place,
             let port = mine.port, port != 0, port == others.port,
@@ -140,13 +138,13 @@ package struct ListeningPort: Sendable {
         return [left, right].contains("0.0.0.0") && !(left + right).contains(":")
     }
 
-    /// The IP address on which a socket that was given listens; nil for other kinds of sockets.
+    /// The IP address of an inherited socket; nil for a socket that is not TCP.
     package static func host(of descriptor: Int32) -> String? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        // The system writes an address of at most `length` bytes, and its text of at most
-        // `host.count`.
+        // Invariant: the system writes an address of at most `length` bytes, and its text of at
+        // most `host.count`.
         let isKnown = unsafe withUnsafeMutablePointer(to: &storage) { storage in
             unsafe storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 unsafe getsockname(descriptor, address, &length) == 0
@@ -158,13 +156,15 @@ package struct ListeningPort: Sendable {
         return String(decoding: host.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
+    /// Whether the socket is inherited.
     package var isInherited: Bool { if case .inherited = place { true } else { false } }
 
-    /// Further sockets share the address of the first one.
+    /// Sets the address of the first socket, which further sockets share.
     package mutating func join(_ address: SocketAddress?) {
         if case .address = place, let address { place = .address(address, isShared: true) }
     }
 
+    /// Opens a listening channel.
     package func open(_ bootstrap: ServerBootstrap) async throws(ListenFailure) -> any Channel {
         do {
             switch place {
@@ -177,7 +177,7 @@ package struct ListeningPort: Sendable {
                     .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
                     .bind(to: address).get()
             case .inherited(let descriptor):
-                // Closed with the channel, while the one that was given stays open.
+                // A duplicate, so that the inherited socket stays open when the channel closes.
                 let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
                 guard own >= 0 else { throw IOError(errnoCode: errno, reason: "fcntl") }
                 return try await bootstrap.withBoundSocket(own).get()
@@ -187,7 +187,7 @@ package struct ListeningPort: Sendable {
                 (error as? IOError)?.errnoCode == EADDRINUSE
             {
                 throw ListenFailure(
-                    text, "another server listens there; to take over from it, see --take-over")
+                    text, "another server uses this address; to take over from it, see --take-over")
             }
             throw ListenFailure(text, error)
         }

@@ -1,15 +1,15 @@
 package import NIOSSL
 
-/// TLS towards a server.
+/// TLS settings for connections to a server.
 public struct ClientTLS: Sendable, Equatable {
-    /// PEM file of the authorities; empty for the system's.
+    /// PEM file with the authorities; empty for those of the system.
     public var caFile = ""
-    /// PEM file of the own certificate, chain included; empty for none.
+    /// PEM file with the client's certificate chain; empty for none.
     public var certificateFile = ""
-    /// PEM file of its key.
+    /// PEM file with the key of the certificate.
     public var keyFile = ""
-    /// What the server's certificate must be made out to, if not to its IP address; empty for the
-    /// host of the address.
+    /// The name that the server's certificate must have, unless it has the IP address; empty for
+    /// the host of the address.
     public var serverName = ""
 
     /// TLS with the system's authorities and without a certificate.
@@ -36,15 +36,19 @@ public struct ClientTLS: Sendable, Equatable {
     }
 }
 
-/// TLS that is ready to be used for any replica of a backend.
+/// TLS with loaded files, for any server with the same settings.
 package struct LoadedTLS: Sendable {
+    /// The context of NIOSSL.
     package let context: NIOSSLContext
+    /// The settings that were loaded.
     package let settings: ClientTLS
-    /// What an operator should change about the files, for the log.
+    /// Warnings about the files, as sentences for the log.
     package let warnings: [String]
 
-    /// - Parameter host: the host of the replica's address; nil when that is an IP address, which
-    ///   the certificate must then have.
+    /// The settings of one connection.
+    ///
+    /// - Parameter host: the host of the server's address; nil for an IP address, which the
+    ///   certificate must then have.
     package func connection(to host: String?) -> ClientConnection.TLS {
         ClientConnection.TLS(
             context: context,

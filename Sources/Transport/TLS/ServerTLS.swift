@@ -1,9 +1,9 @@
 package import NIOSSL
 internal import Synchronization
 
-/// TLS on a port of the server. ALPN offers `h2` and `http/1.1`.
+/// TLS settings of a port of the server. ALPN offers `h2` and `http/1.1`.
 public struct ServerTLS: Sendable, Equatable {
-    /// The oldest version of TLS that is spoken.
+    /// A version of TLS.
     public enum Version: String, Sendable, CaseIterable {
         case tls12 = "1.2"
         case tls13 = "1.3"
@@ -11,29 +11,30 @@ public struct ServerTLS: Sendable, Equatable {
 
     /// Whether clients must send a certificate.
     public enum ClientCertificates: Sendable, Equatable {
-        /// Clients are not asked for one.
+        /// The server requests no certificate.
         case ignored
-        /// A certificate must be of an authority in this PEM file.
+        /// A client may send one, which must be issued by an authority in this PEM file.
         case accepted(caFile: String)
-        /// Each client must have one, of an authority in this PEM file.
+        /// Each client must send one, issued by an authority in this PEM file.
         case required(caFile: String)
     }
 
-    /// PEM file of the server's certificate, chain included.
+    /// PEM file with the server's certificate chain.
     public var certificateFile: String
-    /// PEM file of its key.
+    /// PEM file with the key of the certificate.
     public var keyFile: String
-    /// Whether clients show who they are.
+    /// Whether clients must send a certificate.
     public var clientCertificates = ClientCertificates.ignored
-    /// The oldest version of TLS that is spoken.
+    /// The oldest version of TLS that the server accepts.
     public var minimumVersion = Version.tls12
 
-    /// TLS without certificates of clients.
+    /// TLS without client certificates.
     public init(certificateFile: String, keyFile: String) {
         self.certificateFile = certificateFile
         self.keyFile = keyFile
     }
 
+    /// The paths of all files.
     package var files: [String] {
         switch clientCertificates {
         case .ignored: [certificateFile, keyFile]
@@ -61,31 +62,34 @@ public struct ServerTLS: Sendable, Equatable {
     }
 }
 
-/// The TLS of a port: new connections use what was read last, open ones keep what they began with.
+/// The TLS of a port. New connections use the files as they were last loaded; open connections are
+/// not affected by a reload.
 package final class ServedTLS: Sendable {
     private let settings: ServerTLS
     private let files: WatchedFiles
     private let current: Mutex<(context: NIOSSLContext, warnings: [String])>
 
+    /// Loads the files.
     package init(_ settings: ServerTLS) throws(TLSFailure) {
         self.settings = settings
         files = WatchedFiles(settings.files)
         current = Mutex(try settings.load())
     }
 
-    /// Reads the files again. If they cannot be used, nothing changes.
+    /// Loads the files again. On an error, the TLS does not change.
     package func reload() throws(TLSFailure) {
         files.restart()
         let loaded = try settings.load()
         current.withLock { $0 = loaded }
     }
 
-    /// Whether the files have changed since this was asked last.
+    /// Whether the files have changed since the last call.
     package func checkForChange() -> Bool { files.checkForChange() }
 
-    /// What an operator should change about the files, for the log.
+    /// Warnings about the files, as sentences for the log.
     package var warnings: [String] { current.withLock { $0.warnings } }
 
+    /// The channel handler for a new connection.
     package func handler() -> NIOSSLServerHandler {
         NIOSSLServerHandler(context: current.withLock { $0.context })
     }

@@ -1,21 +1,20 @@
 internal import NIOCore
 internal import NIOSSL
 
-/// Why a setting of TLS cannot be used.
+/// Why a TLS setting cannot be used.
 public struct TLSFailure: Error, CustomStringConvertible {
-    /// The setting that names it, as in the admin service: `ca_file`, `certificate_file` or
-    /// `key_file`.
+    /// The name of the setting: `ca_file`, `certificate_file` or `key_file`.
     package let field: String
-    /// What is wrong, and with which file.
+    /// What is wrong, and the name of the file.
     public let description: String
 }
 
-/// Reads PEM files, and notes what an operator should change about them.
+/// Reads PEM files, and collects warnings about them.
 struct TLSFiles {
-    /// For the log.
+    /// Sentences for the log.
     private(set) var warnings: [String] = []
 
-    /// A certificate, chain included, or authorities.
+    /// The certificates in a file: a chain, or authorities.
     mutating func certificates(
         _ field: String, _ file: String
     ) throws(TLSFailure) -> [NIOSSLCertificate] {
@@ -25,12 +24,12 @@ struct TLSFiles {
             if !found.isEmpty { return found }
         } catch {
             throw TLSFailure(
-                field: field, description: "'\(file)' is not a PEM certificate: \(error)")
+                field: field, description: "invalid PEM certificate in '\(file)': \(error)")
         }
         throw TLSFailure(field: field, description: "'\(file)' contains no certificate")
     }
 
-    /// A certificate with its key.
+    /// A certificate chain with its key.
     mutating func identity(
         certificateFile: String, keyFile: String
     ) throws(TLSFailure) -> (chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKeySource) {
@@ -46,7 +45,7 @@ struct TLSFiles {
             return (chain.map { .certificate($0) }, .privateKey(key))
         } catch {
             throw TLSFailure(
-                field: "key_file", description: "'\(keyFile)' is not a PEM key: \(error)")
+                field: "key_file", description: "invalid PEM key in '\(keyFile)': \(error)")
         }
     }
 
@@ -62,8 +61,8 @@ struct TLSFiles {
         }
     }
 
-    /// How long a connection that is closed waits for the peer's close_notify. The peer need not
-    /// send one (RFC 8446 section 6.1), and one that is dead does not.
+    /// The time that a closing connection waits for the peer's close_notify, which is optional (RFC
+    /// 8446 section 6.1).
     private static let closeTimeout = TimeAmount.milliseconds(200)
 
     static func context(

@@ -1,4 +1,4 @@
-/// When to try to connect again: gRPC's `connection-backoff.md`.
+/// The time of the next connection attempt, as in gRPC's `connection-backoff.md`.
 ///
 /// Times are nanoseconds of any monotonic clock.
 struct Backoff {
@@ -12,15 +12,15 @@ struct Backoff {
     /// No attempt before this.
     private(set) var retryAt: UInt64 = 0
 
-    /// Whether there may be an attempt before `retryAt`, on the news that the peer can be reached.
+    /// Whether an attempt before `retryAt` is allowed because the peer can be reached now.
     func allowsEarlyAttempt(at now: UInt64) -> Bool {
         now >= (startedAt ?? 0) + Self.initial / 10
     }
 
     mutating func attemptStarted(at now: UInt64) { startedAt = now }
 
-    /// The attempt failed, or its connection did not live as long as the delay: the next one waits,
-    /// counted from the start of the last one.
+    /// The attempt failed, or its connection ended before the delay: the next attempt waits. The
+    /// delay counts from the start of the last attempt.
     ///
     /// - Parameter random: 0 to 1.
     mutating func failed(at now: UInt64, random: Double) {

@@ -1,19 +1,19 @@
 internal import NIOCore
 
-/// Spreads out the connecting of one loop: a loop that sets up thousands of backends at once, as at
-/// a start with a large state, would answer no request meanwhile. Requests do not wait for their
-/// turn here; what they need is set up and connected to at once.
+/// Spreads the connection attempts of one loop over time. A loop that connects to thousands of
+/// backends at once, for example at a start with a large state, could answer no request meanwhile.
+/// A request does not wait for the pacer: the loop connects to its backend at once.
 ///
-/// `@unchecked Sendable`: confined to its loop.
+/// Invariant: every stored `var` is only touched on the loop.
 final class ConnectPacer: @unchecked Sendable {
-    /// Pieces of work that are done at once after a quiet time.
+    /// Work items that run without a pause after an idle time.
     private static let burst = 32
-    /// Pieces of work in a millisecond while more wait.
+    /// Work items in a millisecond while more wait.
     private static let perTick = 4
 
     private let eventLoop: any EventLoop
     private var waiting: [() -> Void] = []
-    /// Of `waiting`, those that have had their turn.
+    /// The number of items at the start of `waiting` that have run.
     private var served = 0
     private var allowance = ConnectPacer.burst
     private var isServing = false
@@ -21,10 +21,10 @@ final class ConnectPacer: @unchecked Sendable {
 
     init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
-    /// Does something when it is its turn: perhaps at once.
+    /// Runs a work item in turn, perhaps at once.
     func enqueue(_ work: @escaping () -> Void) {
         waiting.append(work)
-        // Work may ask for more work, which is served in turn.
+        // An item may enqueue further items, which run in turn.
         if !isServing { serve() }
     }
 

@@ -3,9 +3,9 @@ package import NIOCore
 package import TrafficPolicy
 package import Transport
 
-/// What the pools of one event loop share.
+/// The state that the pools of one event loop share.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on `eventLoop`.
+/// Invariant: every stored `var` is only touched on `eventLoop`.
 package final class LoopContext: @unchecked Sendable {
     package let connections: ConnectionLoop
     /// Marks the requests to backends; the same on all loops.
@@ -23,4 +23,10 @@ package final class LoopContext: @unchecked Sendable {
     }
 
     package var eventLoop: any EventLoop { connections.eventLoop }
+
+    /// Nanoseconds of the loop's clock.
+    package var now: UInt64 { eventLoop.now.uptimeNanoseconds }
+
+    /// A random number from 0 to 1.
+    package func randomShare() -> Double { Double.random(in: 0..<1, using: &random) }
 }

@@ -3,20 +3,20 @@ package import Observability
 
 /// The pools of one event loop, one for each backend of replicas.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the loop.
+/// Invariant: every stored `var` is only touched on the loop.
 package final class LoopPools: @unchecked Sendable {
     private static let maintenanceInterval = TimeAmount.seconds(1)
 
     package let context: LoopContext
     private var sets: [ObjectIdentifier: ReplicaSet] = [:]
-    /// Of the backends whose turn to connect has come, or that a request was for.
+    /// The pools of backends that connect. Created by the pacer or by the first request.
     private var pools: [ObjectIdentifier: BackendPool] = [:]
-    /// Nil while there are no backends of replicas.
+    /// Nil without backends of replicas.
     private var maintenance: RepeatedTask?
 
     package init(_ context: LoopContext) { self.context = context }
 
-    /// Follows the backends: new ones connect in turn, those that are gone drain.
+    /// Takes the current backends: new ones connect in turn, removed ones drain.
     package func install(_ sets: [ObjectIdentifier: ReplicaSet]) {
         let known = self.sets
         self.sets = sets
@@ -53,8 +53,8 @@ package final class LoopPools: @unchecked Sendable {
         return pool
     }
 
-    /// What was counted until now, by backend.
+    /// The counts until now, by backend.
     package var figures: [String: PoolFigures] {
-        pools.values.reduce(into: [:]) { $0[$1.set.name] = $1.allFigures }
+        pools.values.reduce(into: [:]) { $0[$1.set.name] = $1.figures }
     }
 }

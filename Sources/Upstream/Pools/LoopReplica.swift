@@ -4,59 +4,68 @@ internal import Observability
 internal import Synchronization
 internal import Transport
 
-/// One replica as one loop reaches it: its connections, and when to try again.
+/// The connections of one loop to one replica, and the time of the next attempt.
 ///
 /// ```
 ///            connect                    SETTINGS
 ///   idle --------------> connecting ----------------> ready
 ///    ^                        |  ^                      |
-///    |                 failed |  | after the backoff    | GOAWAY: a new one at once
-///    | unused for long        v  |                      | lost: at once if it had served
+///    |                 failed |  | after the backoff    | GOAWAY: reconnect at once
+///    | idle timeout        v  |                      | lost: at once if it served
 ///    '--------------------- waiting <-------------------'
 /// ```
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the loop of its pool.
+/// Invariant: every stored `var` is only touched on the loop of its pool.
 final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     private struct Entry {
         let connection: ClientConnection
-        /// It is counted in `replica.connections`.
+        /// Whether it is counted in `replica.connections`.
         var isReady = false
     }
 
     let replica: Replica
     var figures = CallFigures()
     /// When a request was last sent, in nanoseconds of the loop's clock.
-    private var lastUsed = NIODeadline.now().uptimeNanoseconds
+    private var lastUsed: UInt64
     private unowned let pool: BackendPool
     private var entries: [Entry] = []
     private var backoff = Backoff()
-    /// Connections that may be replaced at once though they have served nothing. One request that
-    /// makes the replica close its connection must not make it unusable for others; a replica that
-    /// always closes them must not be dialled without end.
+    /// Bounds immediate reconnects after connections that served no request. If one request makes
+    /// the replica close its connection, other requests must still reach it. If the replica always
+    /// closes connections, the loop must not reconnect without end.
     private var replacements: TokenBucket
     private var retry: Scheduled<Void>?
-    /// Grows when the server complains about too many pings (gRFC A8).
+    /// Grows when the server reports too many pings (gRFC A8).
     private var keepaliveFactor = 1
     private(set) var isRetired = false
-    /// It waits for its turn to connect.
-    private var isInLine = false
+    /// Whether it waits for the pacer.
+    private var isPaced = false
 
     init(_ replica: Replica, pool: BackendPool) {
         self.replica = replica
         self.pool = pool
-        replacements = TokenBucket(capacity: 20, perSecond: 5, at: pool.now)
+        lastUsed = pool.loop.now
+        replacements = TokenBucket(capacity: 20, perSecond: 5, at: pool.loop.now)
     }
 
-    // MARK: What the pool asks
+    // MARK: State
+
+    /// The state that the choice of a replica needs.
+    var state: ReplicaChoice.MemberState {
+        .init(
+            isReady: isReady, isConnecting: isConnecting,
+            isEjected: replica.isEjected.load(ordering: .relaxed),
+            verdict: replica.verdict.load(ordering: .relaxed))
+    }
 
     var isReady: Bool { entries.contains { $0.isReady } }
 
     var isConnecting: Bool { entries.contains { $0.connection.state == .connecting } }
 
-    /// Nothing is tried, because nothing was asked for.
+    /// Whether it neither connects nor waits to connect.
     var isIdle: Bool { entries.isEmpty && retry == nil && !isRetired }
 
-    /// A connection that takes another stream. When all are full, a further one is begun.
+    /// A connection that accepts another stream. If all are full, the loop opens a further one.
     func connectionWithRoom() -> ClientConnection? {
         if let entry = entries.first(where: { $0.connection.hasRoom }) { return entry.connection }
         if isReady, !isConnecting, entries.count < pool.options.maxConnectionsPerReplica {
@@ -65,44 +74,49 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         return nil
     }
 
-    /// Counts one request more; false when that would be over the limit.
+    /// Takes a slot for a request; false if the replica has none.
     func reserve(at now: UInt64) -> Bool {
         let limit = pool.options.maxRequestsPerReplica
         let count = replica.inFlight.add(1, ordering: .relaxed).newValue
-        guard limit > 0, count > limit else {
-            lastUsed = now
-            return true
+        guard limit == 0 || count <= limit else {
+            replica.inFlight.subtract(1, ordering: .relaxed)
+            return false
         }
-        release()
-        return false
+        lastUsed = now
+        figures.started += 1
+        figures.inFlight += 1
+        return true
     }
 
-    func release() { replica.inFlight.subtract(1, ordering: .relaxed) }
+    /// Gives a slot back.
+    func release() {
+        replica.inFlight.subtract(1, ordering: .relaxed)
+        figures.inFlight -= 1
+    }
 
     // MARK: Connecting
 
-    /// Connects when it is its turn, unless that is going on or has to wait. What another loop has
-    /// reached, perhaps for a request, is needed here too: the loop that asks for its health may be
-    /// this.
+    /// Connects in the order of the pacer, unless it connects already or must wait. If another loop
+    /// has a connection, it connects at once: this loop may be the one that checks the health.
     func connectInTurn() {
         guard isIdle, replica.connections.load(ordering: .relaxed) == 0 else {
             return connectIfPossible()
         }
-        guard !isInLine else { return }
-        isInLine = true
+        guard !isPaced else { return }
+        isPaced = true
         pool.loop.pacer.enqueue { [self] in
-            isInLine = false
-            // A request may have been here first.
+            isPaced = false
+            // A request may have connected already.
             if isIdle { connect() }
         }
     }
 
-    /// Connects, unless that is going on or has to wait. Once another loop has reached the replica,
-    /// there is nothing to wait for.
+    /// Connects, unless it connects already or must wait. If another loop has a connection, it need
+    /// not wait.
     func connectIfPossible() {
         if isIdle { return connect() }
         guard retry != nil, replica.connections.load(ordering: .relaxed) > 0,
-            backoff.allowsEarlyAttempt(at: pool.now)
+            backoff.allowsEarlyAttempt(at: pool.loop.now)
         else { return }
         retry?.cancel()
         retry = nil
@@ -111,7 +125,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
 
     private func connect() {
         guard !isRetired else { return }
-        backoff.attemptStarted(at: pool.now)
+        backoff.attemptStarted(at: pool.loop.now)
         let connection = ClientConnection.connect(
             to: .address(replica.address), on: pool.loop.connections,
             pool.connectionOptions(for: replica), owner: self)
@@ -128,7 +142,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
             entries[index].isReady = true
             replica.connected()
             let count = replica.connections.add(1, ordering: .relaxed).newValue
-            if count == 1 { pool.set.tellPools() }
+            if count == 1 { pool.set.refreshPools() }
         case .draining:
             notReady(index)
             if !isReady, !isConnecting { connect() }
@@ -151,12 +165,12 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         notReady(index)
         entries.remove(at: index)
         if connection.wantsFewerPings { keepaliveFactor = min(keepaliveFactor * 2, 1_024) }
-        // One that drains is of no use to new requests.
+        // A connection that drains accepts no new requests.
         guard !isRetired, !isReady, !isConnecting, retry == nil else { return }
-        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: pool.now) {
+        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: pool.loop.now) {
             backoff = Backoff()
         } else {
-            backoff.failed(at: pool.now, random: pool.randomShare())
+            backoff.failed(at: pool.loop.now, random: pool.loop.randomShare())
         }
         if !wasReady || connection.servedStreams == 0 { replica.connectFailed(connection.failure) }
         connectLater()
@@ -171,15 +185,15 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         }
     }
 
-    // MARK: Upkeep
+    // MARK: Maintenance
 
-    /// Closes what is not used, and sends a PING where nothing has arrived for long.
+    /// Closes unused connections, and sends a PING on connections that have received nothing.
     func maintain(_ options: BackendOptions) {
-        let now = pool.now
+        let now = pool.loop.now
         if options.idleTimeout > .zero, replica.requestsInFlight == 0,
             now - min(now, lastUsed) > options.idleTimeout.nanoseconds
         {
-            // No entry, no reconnecting: they go for good.
+            // Without an entry, the loop does not reconnect.
             let unused = entries.indices.filter { entries[$0].isReady }
             for index in unused { notReady(index) }
             let connections = unused.map { entries[$0].connection }
@@ -194,7 +208,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
             let silence = now - min(now, connection.lastReceived)
             if let pingedAt = connection.pingedAt {
                 if now - min(now, pingedAt) > options.keepaliveTimeout.nanoseconds {
-                    connection.shutDown("no answer to a keepalive ping")
+                    connection.shutDown("no acknowledgement of a keepalive PING")
                 }
             } else if connection.session.openStreams > 0, silence > interval {
                 connection.ping()
@@ -202,7 +216,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         }
     }
 
-    /// The replica has left: running requests finish on what is open.
+    /// The replica was removed: running requests finish on the open connections.
     func retire() {
         isRetired = true
         retry?.cancel()

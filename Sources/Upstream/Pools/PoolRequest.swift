@@ -2,20 +2,18 @@ package import GRPCWire
 
 /// A request that needs a replica. All calls are on the loop of the pool.
 package protocol PoolRequest: AnyObject {
-    /// Whether it is a copy for a shadow. A copy is sent at once or refused: it neither waits nor
-    /// takes a place from requests that do.
+    /// Whether it is a copy for a shadow. A copy is sent at once or refused: it never waits, and
+    /// never takes a slot from requests that wait.
     var isShadow: Bool { get }
     /// The point of the shard key on the ring of replicas; nil for any replica.
     var replicaPoint: UInt64? { get }
     /// The replica of the last attempt, which failed.
     var failedReplica: Replica? { get }
-    /// When waiting ends, in nanoseconds of the loop's clock.
-    var waitsUntil: UInt64 { get }
 
-    /// It has a replica.
+    /// The request has a replica.
     func begin(on lease: BackendPool.Lease)
-    /// It waits for a replica, at most until a time in nanoseconds of the loop's clock.
-    func waits(_ ticket: BackendPool.Ticket, until time: UInt64)
-    /// It gets no replica.
+    /// The request waits for a replica.
+    func waits(_ ticket: WaitingTicket)
+    /// The request has no replica.
     func refused(_ error: RPCError)
 }

@@ -3,24 +3,24 @@ internal import Transport
 
 /// Which failed requests are sent again. Source: gRFC A6.
 package struct RetryPolicy: Sendable, Equatable {
-    /// Statuses that are worth another attempt; none switches retries off.
+    /// Statuses after which a request is retried; empty for no retries.
     package var codes: Set<StatusCode> = []
-    /// The largest `budgetPerSecond`: what a budget can hold.
+    /// The largest `budgetPerSecond`: the capacity of a budget.
     package static let maxPerSecond = RetryBudget.capacity
 
-    /// All attempts of a request, the first included.
+    /// The maximum number of attempts of a request, including the first.
     package var maxAttempts = 3
-    /// Before the second attempt: a random delay up to this, then each time twice as long.
+    /// The bound of the random delay before the second attempt. It doubles with each attempt.
     package var initialDelay = Duration.milliseconds(25)
     package var maxDelay = Duration.seconds(1)
     /// Retries as a share of requests.
     package var budgetShare = 0.2
-    /// Retries per second that the budget always allows, so that a quiet backend has some.
+    /// Retries per second that the budget always allows, for backends with few requests.
     package var budgetPerSecond = 10.0
 
     package init() {}
 
-    /// The most that the delay before an attempt may be.
+    /// The maximum delay before an attempt.
     ///
     /// - Parameter attempt: 2 for the first retry.
     package func delayBound(before attempt: Int) -> Duration {
@@ -28,15 +28,15 @@ package struct RetryPolicy: Sendable, Equatable {
     }
 }
 
-/// Keeps retries from multiplying the load on a backend that is failing because of load: each
-/// request earns a share of a retry, each retry costs one.
+/// Prevents that retries multiply the load of an overloaded backend: each request earns a share of
+/// a retry, each retry costs one.
 ///
 /// ```
 ///   requests x share --> | tokens, at most `capacity` | --> one for each retry
 ///   seconds x minimum -->|                            |
 /// ```
 struct RetryBudget {
-    /// The most retries that can be saved up.
+    /// The maximum number of saved retries.
     static let capacity = 100.0
 
     private let share: Double
@@ -54,11 +54,11 @@ struct RetryBudget {
 
     mutating func requestBegan() { tokens = min(Self.capacity, tokens + share) }
 
-    /// Takes a retry from the budget; false when there is none.
+    /// Takes a retry from the budget; false if there is none.
     mutating func take(at now: UInt64) -> Bool {
         let seconds = Double(now &- refilledAt) / 1e9
         refilledAt = now
-        // What time gives is for quiet backends: it adds up to one second's worth only.
+        // Time adds at most the retries of one second: it is for backends with few requests.
         if tokens < perSecond { tokens = min(perSecond, tokens + seconds * perSecond) }
         guard tokens >= 1 else { return false }
         tokens -= 1

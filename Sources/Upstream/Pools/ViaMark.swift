@@ -3,8 +3,8 @@ internal import Messages
 internal import Transport
 
 /// The value of `x-weir-via` in every request that one server sends to its backends. A request that
-/// arrives with the mark has passed through the server before: the addresses of a backend lead back
-/// to it, directly or through another server.
+/// arrives with the mark has passed through the server before: an address of a backend points to
+/// this server, directly or through another one.
 package struct ViaMark {
     /// How often a request may pass through the same server. Services that copy all metadata into
     /// their own calls may do so a few times without a loop. With `n` shadows one request becomes
@@ -19,7 +19,7 @@ package struct ViaMark {
         value = server.padded(16, radix: 16)
     }
 
-    /// Whether a request with these headers has passed as often as it may.
+    /// Whether a request with these headers has passed `maxPasses` times.
     func isLoop(_ headers: HeaderBlock) -> Bool {
         let fields = headers.fields.filter { $0.known == KnownHeader.via.rawValue }
         // A proxy on the way may have joined several fields with commas (RFC 9110 section 5.3).

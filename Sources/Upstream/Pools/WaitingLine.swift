@@ -1,28 +1,28 @@
-/// A first-in first-out line whose members may leave from anywhere.
+/// A place in a waiting line.
+package struct WaitingTicket: Equatable { fileprivate let number: Int }
+
+/// A first-in first-out line whose elements may leave from any position.
 ///
 /// ```
 ///   tickets:   base      base + head             base + entries.count
-///   entries: [ nil nil   a   nil   b   c ]       left, or taken: nil
+///   entries: [ nil nil   a   nil   b   c ]       nil: left or taken
 /// ```
-package struct WaitingLine<Element> {
-    /// Names a place in the line.
-    package struct Ticket: Equatable { fileprivate let number: Int }
-
+struct WaitingLine<Element> {
     private var entries: [Element?] = []
     private var head = 0
     private var base = 0
-    package private(set) var count = 0
+    private(set) var count = 0
 
-    package var isEmpty: Bool { count == 0 }
+    var isEmpty: Bool { count == 0 }
 
-    package mutating func append(_ element: Element) -> Ticket {
+    mutating func append(_ element: Element) -> WaitingTicket {
         entries.append(element)
         count += 1
-        return Ticket(number: base + entries.count - 1)
+        return WaitingTicket(number: base + entries.count - 1)
     }
 
-    /// Leaves the line; does nothing for one that was taken or has left.
-    package mutating func remove(_ ticket: Ticket) {
+    /// Removes an element; does nothing if it was taken or has left.
+    mutating func remove(_ ticket: WaitingTicket) {
         let index = ticket.number - base
         guard entries.indices.contains(index), entries[index] != nil else { return }
         entries[index] = nil
@@ -30,9 +30,9 @@ package struct WaitingLine<Element> {
         skipGaps()
     }
 
-    package var first: Element? { isEmpty ? nil : entries[head] }
+    var first: Element? { isEmpty ? nil : entries[head] }
 
-    package mutating func removeFirst() {
+    mutating func removeFirst() {
         guard !isEmpty else { return }
         entries[head] = nil
         count -= 1

@@ -1,32 +1,33 @@
-/// How Weir deals with a backend of replicas: upstream addresses or worker processes.
+/// The options of a backend of replicas: upstream addresses or worker processes.
 package struct BackendOptions: Sendable, Equatable {
-    /// Requests that the backend works on at once, over all replicas; 0 for no limit. More wait.
+    /// Concurrent requests to all replicas; 0 for no limit. Further requests wait.
     package var maxRequestsInFlight = 0
-    /// The same for each replica.
+    /// Concurrent requests to each replica; 0 for no limit.
     package var maxRequestsPerReplica = 0
-    /// Requests that wait on each loop for a slot or a connection; over it RESOURCE_EXHAUSTED.
+    /// Requests that wait on each loop for a slot or a connection. A request over the limit fails
+    /// with RESOURCE_EXHAUSTED.
     package var maxWaitingRequests = 1_024
-    /// How long a request waits; over it RESOURCE_EXHAUSTED, or UNAVAILABLE when no replica is
-    /// connected.
+    /// How long a request waits. Then it fails with RESOURCE_EXHAUSTED, or with UNAVAILABLE if no
+    /// replica is connected.
     package var waitTimeout = Duration.seconds(5)
-    /// Whether the same shard key goes to the same replica.
+    /// Whether requests with the same shard key are sent to the same replica.
     package var replicaAffinity = false
     package var retry = RetryPolicy()
     package var health = HealthCheck()
     package var outliers = OutlierDetection()
-    /// Until a new connection's HTTP/2 SETTINGS have come.
+    /// The time for a new connection to receive the HTTP/2 SETTINGS.
     package var connectTimeout = Duration.seconds(20)
-    /// After this long without a request a connection is closed; zero for never.
+    /// A connection without a request for this time is closed; zero for never.
     package var idleTimeout = Duration.seconds(1_800)
-    /// After this long without a byte while requests are running, a PING is sent; zero for never.
+    /// A PING is sent after this time without a byte while requests run; zero for never.
     /// Servers of gRPC C++ and Go answer more than one in five minutes with GOAWAY by default.
     package var keepaliveInterval = Duration.zero
-    /// How long the answer to a PING may take before the connection is given up.
+    /// A connection without a PING acknowledgement for this time is closed.
     package var keepaliveTimeout = Duration.seconds(20)
-    /// Connections of each loop to each replica; a further one is opened when the server's limit of
-    /// streams is reached.
+    /// The maximum number of connections of each loop to each replica. A loop opens a further one
+    /// when the others have reached the server's limit of streams.
     package var maxConnectionsPerReplica = 4
-    /// Sent as `:authority` instead of the caller's.
+    /// The `:authority` of requests; empty for that of the caller.
     package var authority = ""
     /// Whether the caller's address is appended to `x-forwarded-for`.
     package var addsForwardedFor = false
@@ -37,14 +38,15 @@ package struct BackendOptions: Sendable, Equatable {
 /// Active checks by `grpc.health.v1.Health/Check`. A server without that service is healthy while
 /// it accepts connections.
 package struct HealthCheck: Sendable, Equatable {
-    /// Between two checks of a replica; zero switches them off.
+    /// The time between two checks of a replica; zero for no checks.
     package var interval = Duration.seconds(10)
     package var timeout = Duration.seconds(2)
-    /// The name asked for; empty for the whole server.
+    /// The service in the check; empty for the whole server.
     package var service = ""
-    /// Good answers in a row after which a replica is used again. The first check decides alone.
+    /// Consecutive successful checks after which a replica is used again. The first check decides
+    /// alone.
     package var healthyThreshold = 1
-    /// Bad answers in a row after which a replica is used no more.
+    /// Consecutive failed checks after which a replica is not used.
     package var unhealthyThreshold = 2
 
     package init() {}

@@ -1,12 +1,12 @@
 internal import NIOCore
 internal import NIOPosix
 
-/// Finds out by which family of addresses a name can be reached: connects as RFC 8305 says, IPv6
-/// first, IPv4 a moment later, and closes the connection.
+/// Finds the address family through which a name can be reached: connects as RFC 8305 requires
+/// (IPv6 first, IPv4 after a short delay) and closes the connection.
 enum FamilyRace {
     private static let timeout = TimeAmount.seconds(2)
 
-    /// Gives the connector addresses that are known.
+    /// A resolver for the connector that returns known addresses.
     private struct Known: Resolver, Sendable {
         let name: ResolvedName
         let eventLoop: any EventLoop
@@ -22,7 +22,7 @@ enum FamilyRace {
         func cancelQueries() {}
     }
 
-    /// - Returns: nil if no address takes connections.
+    /// - Returns: nil if no address accepts connections.
     static func winner(
         of name: ResolvedName, host: String, port: Int, on eventLoop: any EventLoop
     ) -> EventLoopFuture<ResolvedName.Family?> {

@@ -6,17 +6,18 @@ internal import Transport
 
 /// One `grpc.health.v1.Health/Check` on a connection.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the loop of the connection.
+/// Invariant: every stored `var` is only touched on the loop of the connection.
 final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
     private let done: @Sendable (String?) -> Void
     private var timer: Scheduled<Void>?
     private var deframer = Deframer(limit: 4 << 10)
-    private var answer: String? = "an empty answer"
+    private var response: String? = "an empty response"
     private var isDone = false
 
     private init(_ done: @escaping @Sendable (String?) -> Void) { self.done = done }
 
-    /// - Parameter done: gets what is wrong, or nil when the server serves or has no such service.
+    /// - Parameter done: receives the failure, or nil if the server serves or has no health
+    ///   service.
     static func run(
         on connection: ClientConnection, _ options: BackendOptions,
         _ done: @escaping @Sendable (String?) -> Void
@@ -35,14 +36,14 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
         guard let bytes = try? request.serializedBytes(),
             let prefix = MessagePrefix(isCompressed: false, length: bytes.count),
             let stream = connection.open(HeaderParts(headers), owner: probe)
-        else { return probe.end("the connection takes no stream") }
+        else { return probe.end("the connection accepts no stream") }
         connection.write((prefix.bytes + bytes).rawSpan, to: stream)
         connection.finish(stream)
         probe.timer = connection.shared.eventLoop.scheduleTask(
             in: TimeAmount(settings.timeout)
         ) {
             connection.cancel(stream)
-            probe.end("no answer within \(settings.timeout)")
+            probe.end("no response within \(settings.timeout)")
         }
     }
 
@@ -55,12 +56,12 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
         do {
             try deframer.receive(body) { _, payload in
                 let reply = try Grpc_Health_V1_HealthCheckResponse(serializedBytes: payload)
-                answer =
+                response =
                     reply.status == .serving
                     ? nil : "the status is \(Self.name(of: reply.status))"
             }
         } catch {
-            answer = "the answer cannot be read"
+            response = "invalid response message"
         }
         if endStream { end("no grpc-status") }
     }
@@ -78,7 +79,7 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
     func received(trailers: HeaderBlock) {
         let head = ResponseHead(trailers)
         switch head.code {
-        case .ok: end(answer)
+        case .ok: end(response)
         case .unimplemented: end(nil)
         case let code?: end("\(RPCError(code, head.message))")
         case nil: end("no grpc-status")

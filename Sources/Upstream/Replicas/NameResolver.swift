@@ -5,19 +5,19 @@ internal import NIOPosix
     internal import Glibc
 #endif
 
-/// Asks the system for the addresses of a name, on a thread that may wait.
+/// Looks up the addresses of a name with the system, on a thread that may block.
 enum NameResolver {
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
 
-    /// Look-ups at once. Each takes a thread, for many seconds if no DNS server answers. Names that
-    /// were slow have threads of their own, so that they only delay each other.
-    private static let quickLookUps = 48
-    private static let slowLookUps = 16
+    /// Concurrent lookups. Each blocks a thread, for many seconds if no DNS server answers. Slow
+    /// names have threads of their own, so that they delay only each other.
+    private static let quickLookups = 48
+    private static let slowLookups = 16
 
-    private static let quickThreads = threads(quickLookUps)
-    private static let slowThreads = threads(slowLookUps)
+    private static let quickThreads = threads(quickLookups)
+    private static let slowThreads = threads(slowLookups)
 
     private static func threads(_ count: Int) -> NIOThreadPool {
         let pool = NIOThreadPool(numberOfThreads: count)
@@ -27,7 +27,7 @@ enum NameResolver {
 
     /// All addresses of a host.
     ///
-    /// - Parameter isSlow: whether the last look-up of this name was slow.
+    /// - Parameter isSlow: whether the last lookup of this name was slow.
     static func resolve(
         _ host: String, port: Int, isSlow: Bool, on eventLoop: any EventLoop
     ) -> EventLoopFuture<ResolvedName> {
@@ -60,7 +60,7 @@ enum NameResolver {
 
     private static func socketAddress(_ entry: addrinfo) -> SocketAddress? {
         guard let bytes = unsafe UnsafeRawPointer(entry.ai_addr) else { return nil }
-        // The family says which structure lies there.
+        // The family determines the structure at the address.
         switch unsafe entry.ai_family {
         case AF_INET: return unsafe SocketAddress(bytes.loadUnaligned(as: sockaddr_in.self))
         case AF_INET6: return unsafe SocketAddress(bytes.loadUnaligned(as: sockaddr_in6.self))

@@ -1,29 +1,29 @@
 internal import Transport
 
-/// Takes replicas that fail out of service for a while, by what requests to them came to. Source:
-/// gRFC A50, with Envoy's consecutive failures beside its failure percentage.
+/// Ejects replicas that fail, by the results of the requests to them. Source: gRFC A50, with
+/// Envoy's consecutive failures beside its failure percentage.
 ///
-/// Failures are UNAVAILABLE, resets and lost connections: what the replica causes, not the request.
-/// Times are nanoseconds of any monotonic clock.
+/// Failures are UNAVAILABLE, resets and lost connections: caused by the replica, not by the
+/// request. Times are nanoseconds of any monotonic clock.
 package struct OutlierDetection: Sendable, Equatable {
-    /// Failures in a row that eject a replica at once; 0 switches this off.
+    /// Consecutive failures that eject a replica at once; 0 for never.
     package var consecutiveFailures = 5
-    /// The share of failures in an interval, 0 to 1, that ejects a replica; 0 switches this off.
+    /// The share of failures in an interval, 0 to 1, that ejects a replica; 0 for never.
     package var failureShare = 0.85
-    /// Requests to a replica in an interval below which the share means nothing.
+    /// The minimum number of requests to a replica in an interval for the share to count.
     package var minimumRequests = 50
     package var interval = Duration.seconds(10)
-    /// The first ejection; the n-th in a row lasts n times as long.
+    /// The duration of the first ejection; the n-th consecutive one lasts n times as long.
     package var baseEjection = Duration.seconds(30)
     package var maxEjection = Duration.seconds(300)
-    /// No more replicas are ejected while this share, 0 to 1, is. One always can be.
+    /// The maximum share of ejected replicas, 0 to 1. One replica can always be ejected.
     package var maxEjectedShare = 0.5
 
     package init() {}
 
-    /// One replica's part in it.
+    /// The ejections of one replica.
     struct Record: Equatable {
-        /// How many ejections in a row the next one would continue.
+        /// Consecutive ejections.
         private(set) var multiplier = 0
         private(set) var ejectedUntil: UInt64?
         private(set) var ejections = 0
@@ -35,16 +35,16 @@ package struct OutlierDetection: Sendable, Equatable {
             ejectedUntil = now + length.nanoseconds
         }
 
-        /// Ends an ejection whose time is over.
+        /// Ends the ejection if its time is over.
         ///
-        /// - Returns: whether it did.
+        /// - Returns: whether it ended.
         mutating func readmit(at now: UInt64) -> Bool {
             guard let end = ejectedUntil, end <= now else { return false }
             ejectedUntil = nil
             return true
         }
 
-        /// An interval went by without an ejection: the next one is shorter.
+        /// An interval passed without an ejection: the next one is shorter.
         mutating func forgive() {
             if ejectedUntil == nil { multiplier = max(0, multiplier - 1) }
         }

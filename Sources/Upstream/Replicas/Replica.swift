@@ -3,19 +3,19 @@ internal import Synchronization
 
 internal import struct FoundationEssentials.Date
 
-/// One address or one process of a backend, as all loops see it together.
+/// One address or one process of a backend, shared by all loops.
 ///
-/// Requests touch only the atomics; what is behind the lock changes when a connection opens or
-/// fails, by a health check, or by an ejection.
+/// Requests use only the atomics. A connection that opens or fails, a health check and an ejection
+/// use the lock.
 package final class Replica: Sendable {
-    /// What health checks have found.
+    /// The result of health checks.
     enum Verdict: UInt8, AtomicRepresentable { case unknown, serving, notServing }
 
-    /// What is rarely changed.
+    /// The state that changes rarely.
     struct Detail {
         var outlier = OutlierDetection.Record()
-        /// Answers in a row of health checks: good ones above zero, bad ones below.
-        var checksInARow = 0
+        /// Consecutive health checks: successful ones positive, failed ones negative.
+        var consecutiveChecks = 0
         var lastConnectFailed = false
         var lastFailure: (reason: String, time: Date)?
     }
@@ -23,7 +23,7 @@ package final class Replica: Sendable {
     /// Its address, or a worker's name and number.
     package let name: String
     package let address: SocketAddress
-    /// The name that was resolved to the address; nil without one.
+    /// The name that the address belongs to; nil without a name.
     let host: String?
 
     let inFlight = Atomic<Int>(0)
@@ -31,8 +31,8 @@ package final class Replica: Sendable {
     let connections = Atomic<Int>(0)
     let verdict: Atomic<Verdict>
     let isEjected = Atomic<Bool>(false)
-    let failuresInARow = Atomic<Int>(0)
-    /// Since the outlier detection last looked.
+    let consecutiveFailures = Atomic<Int>(0)
+    /// Requests and failures since the last run of outlier detection.
     let intervalRequests = Atomic<Int>(0)
     let intervalFailures = Atomic<Int>(0)
     private let detail = Mutex(Detail())
@@ -48,7 +48,7 @@ package final class Replica: Sendable {
         detail.withLock { body(&$0) }
     }
 
-    /// Whether it can be expected to take connections.
+    /// Whether the replica probably accepts connections.
     var isReachable: Bool {
         connections.load(ordering: .relaxed) > 0 || !withDetail { $0.lastConnectFailed }
     }
@@ -68,45 +68,45 @@ package final class Replica: Sendable {
 
     func connected() { withDetail { $0.lastConnectFailed = false } }
 
-    /// Takes the outcome of a health check.
+    /// Takes the result of a health check.
     ///
-    /// - Parameter failure: nil when the replica is fine.
+    /// - Parameter failure: nil if the replica is healthy.
     /// - Returns: whether the verdict has changed.
     func checked(_ failure: String?, _ settings: HealthCheck) -> Bool {
-        let row = withDetail { detail in
+        let checks = withDetail { detail in
             if let failure {
-                detail.checksInARow = min(detail.checksInARow, 0) - 1
+                detail.consecutiveChecks = min(detail.consecutiveChecks, 0) - 1
                 detail.lastFailure = ("health check: \(failure)", Date())
             } else {
-                detail.checksInARow = max(detail.checksInARow, 0) + 1
+                detail.consecutiveChecks = max(detail.consecutiveChecks, 0) + 1
             }
-            return detail.checksInARow
+            return detail.consecutiveChecks
         }
         let old = verdict.load(ordering: .relaxed)
         var new = old
-        if row >= settings.healthyThreshold || (row > 0 && old == .unknown) { new = .serving }
-        if -row >= settings.unhealthyThreshold || (row < 0 && old == .unknown) {
+        if checks >= settings.healthyThreshold || (checks > 0 && old == .unknown) { new = .serving }
+        if -checks >= settings.unhealthyThreshold || (checks < 0 && old == .unknown) {
             new = .notServing
         }
         verdict.store(new, ordering: .relaxed)
         return new != old
     }
 
-    /// What a request to it came to.
+    /// Counts the end of a request.
     ///
-    /// - Parameter failure: nil unless it tells against the replica.
-    /// - Returns: failures in a row.
+    /// - Parameter failure: nil unless it counts against the replica.
+    /// - Returns: consecutive failures.
     func finished(failure: String?) -> Int {
         intervalRequests.add(1, ordering: .relaxed)
         guard let failure else {
-            // Written only when there is something to forget: all loops read this line of memory.
-            if failuresInARow.load(ordering: .relaxed) != 0 {
-                failuresInARow.store(0, ordering: .relaxed)
+            // Written only if it changes: all loops read this cache line.
+            if consecutiveFailures.load(ordering: .relaxed) != 0 {
+                consecutiveFailures.store(0, ordering: .relaxed)
             }
             return 0
         }
         intervalFailures.add(1, ordering: .relaxed)
         noteFailure(failure)
-        return failuresInARow.add(1, ordering: .relaxed).newValue
+        return consecutiveFailures.add(1, ordering: .relaxed).newValue
     }
 }

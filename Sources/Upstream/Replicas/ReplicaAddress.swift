@@ -1,11 +1,12 @@
 internal import GRPCWire
 internal import NIOCore
+internal import Transport
 
-/// Where a replica listens, as an operator writes it.
+/// The address of a replica, as an operator writes it.
 package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
     /// `10.0.0.7:50051` or `[::1]:50051`
     case ip(String, port: Int)
-    /// `model.internal:50051`: every address that the name has is a replica. A dot at the end makes
+    /// `model.internal:50051`: each address of the name is a replica. A dot at the end makes
     /// the name absolute: the system adds no search domain to it (resolv.conf(5)).
     case name(String, port: Int)
     /// `unix:/run/model.sock`
@@ -31,21 +32,18 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
             self = .unix(path)
             return
         }
-        guard let colon = text.lastIndex(of: ":"),
-            let port = Int(text[text.index(after: colon)...]), (1...65_535).contains(port),
-            colon > text.startIndex
+        guard let parts = HostAndPort(text), let port = parts.port, port > 0, !parts.host.isEmpty
         else {
             throw Invalid(
                 description: "invalid address '\(text)': use HOST:PORT with a port from 1 to "
                     + "65535, [IPV6]:PORT, or unix:/PATH")
         }
-        let host = text[..<colon]
-        let bare = host.hasPrefix("[") && host.hasSuffix("]") ? host.dropFirst().dropLast() : host
-        if (try? SocketAddress(ipAddress: String(bare), port: port)) != nil,
-            bare.contains(":") == (bare != host)
+        let host = parts.host
+        if (try? SocketAddress(ipAddress: String(host), port: port)) != nil,
+            host.contains(":") == parts.isBracketed
         {
-            self = .ip(String(bare), port: port)
-        } else if bare == host, Self.isHostName(host) {
+            self = .ip(String(host), port: port)
+        } else if !parts.isBracketed, Self.isHostName(host) {
             self = .name(String(host), port: port)
         } else {
             throw Invalid(
@@ -62,14 +60,14 @@ package enum ReplicaAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The host's name without a dot at the end, as certificates and TLS have it (RFC 6066 section
-    /// 3); nil when the address has none.
+    /// The host name without a final dot, as in certificates and TLS (RFC 6066 section 3); nil if
+    /// the address has no name.
     package var host: String? {
         guard case .name(let host, _) = self else { return nil }
         return host.hasSuffix(".") ? String(host.dropLast()) : host
     }
 
-    /// The socket address, or nil for a name, which has to be resolved.
+    /// The socket address, or nil for a name, which must be resolved.
     var socketAddress: SocketAddress? {
         switch self {
         case .ip(let host, let port): try? SocketAddress(ipAddress: host, port: port)

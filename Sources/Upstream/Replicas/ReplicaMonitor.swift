@@ -1,20 +1,20 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Watches over the replicas of a backend, on one loop for all of them: asks for their health,
-/// judges outliers, and resolves names again.
+/// Monitors the replicas of a backend on one loop for all: checks their health, detects outliers
+/// and resolves names.
 ///
-/// `@unchecked Sendable`: every stored `var` is only touched on the loop of its pool.
+/// Invariant: every stored `var` is only touched on the loop of its pool.
 final class ReplicaMonitor: @unchecked Sendable {
-    /// How often the monitor looks whether a name is due.
+    /// How often the monitor checks whether a name must be resolved again.
     private static let nameInterval = Duration.seconds(1)
 
     private unowned let pool: BackendPool
     private var tasks: [RepeatedTask] = []
     private var nameTask: RepeatedTask?
     private var isStopped = false
-    private var names: [ReplicaAddress: LookUpSchedule] = [:]
-    /// Replicas whose health is being asked for.
+    private var names: [ReplicaAddress: LookupSchedule] = [:]
+    /// Replicas with a running health check.
     private var probed: Set<ObjectIdentifier> = []
 
     init(_ pool: BackendPool) { self.pool = pool }
@@ -23,7 +23,7 @@ final class ReplicaMonitor: @unchecked Sendable {
 
     func start() { refresh(optionsChanged: true) }
 
-    /// Looks at what has changed in the set.
+    /// Takes what has changed in the set.
     func refresh(optionsChanged: Bool) {
         if optionsChanged {
             for task in tasks { task.cancel() }
@@ -43,7 +43,7 @@ final class ReplicaMonitor: @unchecked Sendable {
     private func schedule() {
         let options = pool.options
         tasks = [
-            every(options.outliers.interval) { $0.set.sweep(at: $0.pool.now) }
+            every(options.outliers.interval) { $0.set.sweep(at: $0.pool.loop.now) }
         ]
         if options.health.isOn {
             tasks.append(
@@ -66,7 +66,7 @@ final class ReplicaMonitor: @unchecked Sendable {
 
     // MARK: Health
 
-    /// A new connection: its replica is asked at once.
+    /// A new connection: the monitor checks its replica at once.
     func memberIsReady(_ member: LoopReplica) {
         guard pool.options.health.isOn,
             member.replica.verdict.load(ordering: .relaxed) != .serving
@@ -84,8 +84,8 @@ final class ReplicaMonitor: @unchecked Sendable {
             guard let self, !self.isStopped else { return }
             self.probed.remove(id)
             guard member.replica.checked(failure, self.pool.options.health) else { return }
-            self.set.reconsider()
-            self.set.tellPools()
+            self.set.updateUsability()
+            self.set.refreshPools()
         }
     }
 
@@ -95,15 +95,15 @@ final class ReplicaMonitor: @unchecked Sendable {
         let current = Set(set.names)
         guard current != Set(names.keys), !isStopped else { return }
         names = Dictionary(
-            uniqueKeysWithValues: current.map { ($0, names[$0] ?? LookUpSchedule()) })
+            uniqueKeysWithValues: current.map { ($0, names[$0] ?? LookupSchedule()) })
         nameTask?.cancel()
         nameTask = current.isEmpty ? nil : every(Self.nameInterval) { $0.lookUpNames() }
         lookUpNames()
     }
 
-    /// Looks up the names that are due.
+    /// Looks up the names whose interval is over.
     private func lookUpNames() {
-        let (now, isUsable) = (pool.now, set.isUsable)
+        let (now, isUsable) = (pool.loop.now, set.isUsable)
         for (name, schedule) in names where schedule.isDue(at: now, isUsable: isUsable) {
             guard case .name(let host, let port) = name else { continue }
             names[name]?.started(at: now)
@@ -113,13 +113,13 @@ final class ReplicaMonitor: @unchecked Sendable {
                     guard let self else { return }
                     var failed = false
                     if case .failure = result { failed = true }
-                    self.names[name]?.ended(at: self.pool.now, failed: failed)
+                    self.names[name]?.ended(at: self.pool.loop.now, failed: failed)
                 }
         }
     }
 
-    /// The addresses of a name that become replicas. If it has two families, one that a replica
-    /// uses stays; otherwise the first that can be reached is used.
+    /// The addresses of a name that become replicas. If it has two families, the family of a
+    /// connected replica stays; otherwise the first that can be reached is used.
     private func addresses(
         of name: ReplicaAddress, host: String, port: Int, isSlow: Bool
     ) -> EventLoopFuture<[SocketAddress]> {

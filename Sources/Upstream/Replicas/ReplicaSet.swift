@@ -4,8 +4,8 @@ internal import Synchronization
 internal import TrafficPolicy
 package import Transport
 
-/// A backend of replicas as the whole process sees it: who they are, how they are to be treated,
-/// and how they fare. Each loop has a `BackendPool` of its own with the connections.
+/// The replicas of a backend, their options and their state, shared by all loops. Each loop has a
+/// `BackendPool` of its own with the connections.
 ///
 /// ```
 ///   control plane -- update -->  ReplicaSet  -- refresh --> BackendPool of each loop
@@ -13,16 +13,16 @@ package import Transport
 ///   endpoint health <-- onChange ----'<-- ejections, verdicts ----'
 /// ```
 ///
-/// Requests touch only the atomics; the lock is for changes.
+/// Requests use only the atomics. Changes use the lock.
 package final class ReplicaSet: Sendable {
-    /// What the loops work by; replaced as a whole.
+    /// The input of the pools; replaced as a whole.
     struct Membership: Sendable {
         var options: BackendOptions
         var tls: LoadedTLS?
         var replicas: [Replica] = []
-        /// For `replicaAffinity`: over all replicas, in the order of `replicas`.
+        /// For `replicaAffinity`: the ring of all replicas, in the order of `replicas`.
         var ring: HashRing?
-        /// Names among the addresses are still to be resolved for the first time.
+        /// Whether a name among the addresses has no result yet.
         var isResolving = false
     }
 
@@ -32,13 +32,13 @@ package final class ReplicaSet: Sendable {
         var resolved: [ReplicaAddress: [SocketAddress]] = [:]
         var pools: [BackendPool] = []
         var isUsable = true
-        /// Why there may be no replicas.
+        /// Why the set has no replicas; nil if unknown.
         var obstacle: String?
     }
 
     package let name: String
     private let log: Logger
-    /// Called, on any thread, when the backend becomes usable or stops being so.
+    /// Called on any thread when the backend becomes usable or unusable.
     private let onChange: @Sendable () -> Void
     private let state: Mutex<State>
 
@@ -58,12 +58,12 @@ package final class ReplicaSet: Sendable {
 
     // MARK: Members
 
-    /// Takes new options and addresses. What stays the same keeps its connections.
+    /// Takes new options and addresses. Replicas that stay keep their connections.
     package func update(
         _ options: BackendOptions, tls: LoadedTLS?, addresses: [ReplicaAddress]
     ) {
         change { state in
-            // Other TLS needs other connections.
+            // Other TLS settings need new connections.
             if state.membership.tls?.settings != tls?.settings { state.membership.replicas = [] }
             state.membership.options = options
             state.membership.tls = tls
@@ -74,10 +74,10 @@ package final class ReplicaSet: Sendable {
         }
     }
 
-    /// Sets the reason why there are no replicas.
-    package func isUnusable(because reason: String) { change { $0.obstacle = reason } }
+    /// Sets the reason why the set has no replicas.
+    package func setObstacle(_ reason: String) { change { $0.obstacle = reason } }
 
-    /// Takes new options; the members stay.
+    /// Takes new options. The members stay.
     package func update(_ options: BackendOptions) {
         change { state in
             state.membership.options = options
@@ -93,7 +93,8 @@ package final class ReplicaSet: Sendable {
         }
     }
 
-    /// Takes a replica out: running requests finish; once all loops know, new ones go elsewhere.
+    /// Removes a replica. Running requests finish; when all loops have the change, the replica
+    /// receives no new ones.
     func remove(_ replica: Replica) {
         change { state in
             state.membership.replicas.removeAll { $0 === replica }
@@ -106,7 +107,7 @@ package final class ReplicaSet: Sendable {
         state.withLock { $0.addresses.filter { $0.socketAddress == nil } }
     }
 
-    /// What a name was resolved to; a failure keeps what was known.
+    /// Takes the result of a lookup. After a failure, the known addresses stay.
     func resolved(_ name: ReplicaAddress, to result: Result<[SocketAddress], any Error>) {
         change { state in
             switch result {
@@ -121,7 +122,7 @@ package final class ReplicaSet: Sendable {
         }
     }
 
-    /// Makes the replicas follow the addresses; those that stay are kept as they are.
+    /// Makes the replicas match the addresses. Replicas that stay are the same objects.
     private static func arrange(_ state: inout State) {
         let known = Dictionary(
             state.membership.replicas.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }
@@ -150,7 +151,7 @@ package final class ReplicaSet: Sendable {
         "\(name) (\(address.ipAddress ?? "?"))"
     }
 
-    /// An address of a name to which there is a connection; nil without one.
+    /// A connected address of a name; nil without a connection.
     func connectedAddress(of name: ReplicaAddress) -> SocketAddress? {
         state.withLock { state in
             let names = (state.resolved[name] ?? []).map { Self.replicaName(name, $0) }
@@ -160,7 +161,7 @@ package final class ReplicaSet: Sendable {
         }
     }
 
-    /// An address that a name was resolved to last; nil without one.
+    /// An address of the last lookup of a name; nil without one.
     func resolvedAddress(of name: ReplicaAddress) -> SocketAddress? {
         state.withLock { $0.resolved[name]?.first }
     }
@@ -174,12 +175,12 @@ package final class ReplicaSet: Sendable {
 
     var membership: Membership { state.withLock { $0.membership } }
 
-    /// The replicas as they are now.
+    /// The current replicas.
     package var replicas: [Replica] { membership.replicas }
 
     /// Adds a loop's pool.
     ///
-    /// - Returns: whether it is the first, whose loop watches over the replicas.
+    /// - Returns: whether it is the first one, which monitors the replicas.
     func register(_ pool: BackendPool) -> Bool {
         state.withLock { state in
             state.pools.append(pool)
@@ -191,23 +192,23 @@ package final class ReplicaSet: Sendable {
         state.withLock { state in state.pools.removeAll { $0 === pool } }
     }
 
-    /// Has all pools look at the membership again.
-    func tellPools() {
+    /// Makes all pools read the membership again.
+    func refreshPools() {
         for pool in state.withLock({ $0.pools }) {
             pool.loop.eventLoop.execute { pool.refresh() }
         }
     }
 
-    /// Returns when all loops work by the present membership.
+    /// Returns when all loops use the current membership.
     func allPoolsFollow() async {
         for pool in state.withLock({ $0.pools }) {
-            // A loop that has stopped sends no more requests.
+            // A loop that has stopped sends no requests.
             try? await pool.loop.eventLoop.submit { pool.refresh() }.get()
         }
     }
 
-    /// A slot was freed on one loop: requests that wait on others may take it.
-    func tellWaiting(except other: BackendPool) {
+    /// A slot is free: requests that wait on other loops may take it.
+    func pumpPools(except other: BackendPool) {
         for pool in state.withLock({ $0.pools }) where pool !== other {
             pool.loop.eventLoop.execute { pool.pump() }
         }
@@ -215,24 +216,24 @@ package final class ReplicaSet: Sendable {
 
     private func change(_ body: (inout State) -> Void) {
         state.withLock { body(&$0) }
-        tellPools()
-        reconsider()
+        refreshPools()
+        updateUsability()
     }
 
     // MARK: Health
 
-    /// Whether some replica can be expected to answer.
+    /// Whether a replica probably serves.
     package var isUsable: Bool { state.withLock { $0.isUsable } }
 
-    /// Whether a replica takes connections and, if it is asked, says that it serves.
+    /// Whether a replica accepts connections and, with health checks, passes them.
     func isServing(_ replica: Replica) -> Bool {
         replica.connections.load(ordering: .relaxed) > 0
             && (!membership.options.health.isOn
                 || replica.verdict.load(ordering: .relaxed) == .serving)
     }
 
-    /// Looks whether the backend is still, or again, usable.
-    func reconsider() {
+    /// Checks whether the backend is usable, and reports a change.
+    func updateUsability() {
         let changed = state.withLock { state in
             let checks = state.membership.options.health.isOn
             let usable =
@@ -247,7 +248,7 @@ package final class ReplicaSet: Sendable {
         if changed { onChange() }
     }
 
-    /// Takes a replica out of service for a while, unless too many are.
+    /// Ejects a replica, unless too many are ejected.
     func eject(_ replica: Replica, at now: UInt64, because reason: String) {
         let until: UInt64? = state.withLock { state in
             let settings = state.membership.options.outliers
@@ -257,7 +258,7 @@ package final class ReplicaSet: Sendable {
                 settings.allowsEjection(ejected: ejected, replicas: replicas.count)
             else { return nil }
             replica.isEjected.store(true, ordering: .relaxed)
-            replica.failuresInARow.store(0, ordering: .relaxed)
+            replica.consecutiveFailures.store(0, ordering: .relaxed)
             return replica.withDetail { detail in
                 detail.outlier.eject(at: now, settings)
                 return detail.outlier.ejectedUntil
@@ -270,10 +271,11 @@ package final class ReplicaSet: Sendable {
                 "backend": "\(name)", "replica": "\(replica.name)", "reason": "\(reason)",
                 "seconds": "\((until - now) / 1_000_000_000)",
             ])
-        tellPools()
+        refreshPools()
     }
 
-    /// Judges the interval that went by: ejects outliers, readmits those whose time is over.
+    /// Ends an interval of outlier detection: ejects outliers, and readmits replicas whose ejection
+    /// is over.
     func sweep(at now: UInt64) {
         let membership = membership
         let settings = membership.options.outliers
@@ -294,10 +296,10 @@ package final class ReplicaSet: Sendable {
                 replica.withDetail { $0.outlier.forgive() }
             }
         }
-        if readmitted { tellPools() }
+        if readmitted { refreshPools() }
     }
 
-    /// Why no replica is usable, as far as known.
+    /// Why no replica is usable.
     package var problem: String {
         let (replicas, obstacle) = state.withLock {
             ($0.membership.replicas, $0.obstacle)
@@ -306,6 +308,6 @@ package final class ReplicaSet: Sendable {
         let latest = replicas.compactMap { replica in
             replica.withDetail { $0.lastFailure }.map { (replica.name, $0.reason, $0.time) }
         }.max { $0.2 < $1.2 }
-        return latest.map { "\($0.0): \($0.1)" } ?? "none is connected"
+        return latest.map { "\($0.0): \($0.1)" } ?? "no replica is connected"
     }
 }

@@ -2,7 +2,7 @@ internal import Synchronization
 
 package import struct FoundationEssentials.Date
 
-/// How a replica fares, for people and metrics.
+/// The status of a replica.
 package struct ReplicaStatus: Sendable {
     package enum State: Sendable { case starting, connecting, ready, unhealthy, ejected, down }
 
@@ -13,7 +13,7 @@ package struct ReplicaStatus: Sendable {
     package var lastFailure: (reason: String, time: Date?)?
     package var ejections: UInt64 = 0
 
-    /// A replica that is not in the set: a worker that starts or has ended.
+    /// The status of a replica that is not in the set: a worker that starts or has ended.
     package init(name: String, state: State) {
         self.name = name
         self.state = state
@@ -40,7 +40,7 @@ package struct ReplicaStatus: Sendable {
 }
 
 extension ReplicaSet {
-    /// How the replicas fare now.
+    /// The statuses of the replicas.
     package var statuses: [ReplicaStatus] {
         let membership = membership
         return membership.replicas.map {
@@ -48,7 +48,7 @@ extension ReplicaSet {
         }
     }
 
-    /// How one replica fares; nil if it is not in the set.
+    /// The status of a replica; nil if it is not in the set.
     package func status(of replica: Replica) -> ReplicaStatus? {
         let membership = membership
         guard membership.replicas.contains(where: { $0 === replica }) else { return nil }

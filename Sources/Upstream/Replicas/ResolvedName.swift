@@ -2,9 +2,9 @@ internal import NIOCore
 
 /// The addresses of a name, which may be of two families.
 ///
-/// A server that listens on both families, under a name that has both, is one replica and not two;
-/// and one that listens on one of them is not a replica and a dead one. So the addresses of one
-/// family become replicas: those that can be reached (RFC 8305).
+/// The addresses of one family become replicas: the family that can be reached (RFC 8305). So a
+/// server that listens on both families is one replica, not two. A server that listens on one of
+/// them is one replica, not one that works and one that is down.
 struct ResolvedName: Equatable, Sendable {
     enum Family: Sendable, Equatable {
         case version4

@@ -1,13 +1,14 @@
 internal import GRPCWire
 
-/// Hides the values of a worker's environment in what the worker prints: they may be secrets.
+/// Hides the values of a worker's environment in its output, because they may be secrets.
 package struct EnvironmentMask {
     /// Shorter values, such as `true` or `8080`, are part of too many other words.
     private static let minBytes = 6
     /// The longest first: a value may contain another one.
     private let values: [String]
 
-    /// - Parameter environment: what the backend sets. A line of output holds one line of a value.
+    /// - Parameter environment: the variables of the backend. A line of output holds one line of a
+    ///   value.
     package init(_ environment: [String: String]) {
         let lines = environment.values.flatMap { $0.split(whereSeparator: \.isNewline) }
         values = Set(lines.map(String.init)).filter { $0.utf8.count >= Self.minBytes }

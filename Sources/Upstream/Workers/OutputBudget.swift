@@ -1,7 +1,7 @@
 internal import Transport
 
-/// How much of a worker's output is logged: so many lines and bytes at once, and so many per second
-/// after that.
+/// Bounds the logged output of a worker: a burst of lines and bytes, and a rate per second after
+/// it.
 struct OutputBudget {
     static let burstLines = 1_000.0
     static let linesPerSecond = 200.0
@@ -11,7 +11,7 @@ struct OutputBudget {
     private var lines: TokenBucket
     private var bytes: TokenBucket
 
-    /// - Parameter now: nanoseconds of a clock that does not go back.
+    /// - Parameter now: nanoseconds of a monotonic clock.
     init(at now: UInt64) {
         lines = TokenBucket(
             capacity: Self.burstLines, perSecond: Self.linesPerSecond, at: now)
@@ -19,7 +19,7 @@ struct OutputBudget {
             capacity: Self.burstBytes, perSecond: Self.bytesPerSecond, at: now)
     }
 
-    /// Whether a line is logged; if so, it is taken off the budget.
+    /// Whether a line is logged. If so, it is subtracted from the budget.
     mutating func admits(bytes count: Int, at now: UInt64) -> Bool {
         guard lines.has(1, at: now), bytes.take(Double(count), at: now) else { return false }
         return lines.take(1, at: now)

@@ -1,4 +1,4 @@
-/// Cuts a process's output into lines. A line longer than the bound is emitted in pieces.
+/// Splits a process's output into lines. A line longer than the bound is emitted in pieces.
 struct OutputLines {
     static let maxLineBytes = 4 << 10
 
@@ -15,7 +15,7 @@ struct OutputLines {
         }
     }
 
-    /// Emits the rest, which has no end of line.
+    /// Emits the last line, which has no line end.
     mutating func finish(_ emit: (String) -> Void) {
         if !line.isEmpty { flush(emit) }
     }

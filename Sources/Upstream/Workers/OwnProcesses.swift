@@ -6,20 +6,20 @@ internal import Synchronization
 
 /// The child processes whose exit codes Weir reads itself, as opposed to orphans.
 ///
-/// The process 1 of a container, and a child subreaper (prctl(2)), become the parent of each
-/// process whose own parent has ended. They have to read its exit code: until then, it occupies a
-/// place in the kernel's table of processes.
+/// Process 1 of a container, and a child subreaper (prctl(2)), become the parent of each
+/// process whose own parent has ended. They must read its exit code: until then, it occupies an
+/// entry in the kernel's process table.
 package final class OwnProcesses: Sendable {
-    /// What happens to a child that has ended.
+    /// The action for a child that has ended.
     enum Claim { case reap, leave }
 
     private struct State {
         var starting = 0
         var running: Set<Int32> = []
-        /// Those whose process groups may have to be ended.
+        /// The leaders of the process groups that may have to be ended.
         var groups: Set<Int32> = []
 
-        /// While a process is being started, any number may be its own.
+        /// While a process is being started, any id may be its own.
         func claim(_ pid: Int32) -> Claim {
             starting == 0 && !running.contains(pid) ? .reap : .leave
         }
@@ -64,7 +64,7 @@ package final class OwnProcesses: Sendable {
         }
     }
 
-    /// Those of this program.
+    /// The child processes of this program.
     package static let shared = OwnProcesses()
 
     private let state = Mutex(State())
@@ -78,19 +78,19 @@ package final class OwnProcesses: Sendable {
 
     func claim(_ pid: Int32) -> Claim { state.withLock { $0.claim(pid) } }
 
-    /// Ends all workers, and what they have started, at once. For the end of the program.
+    /// Kills all workers and the processes that they have started. For the end of the program.
     package func killGroups() {
         state.withLock { state in
             for leader in state.groups { ProcessGroup(leader: leader).send(.kill) }
         }
     }
 
-    /// Most orphans that are reaped at once, so that a process that creates them without end does
-    /// not occupy the thread.
+    /// The maximum number of orphans in one pass, so that a process that creates them without end
+    /// does not occupy the thread.
     private static let maxReaped = 10_000
 
-    /// Reads the exit codes of ended children that are not Weir's own, until there is none or one
-    /// of Weir's own is next. For a program that starts no processes except through Weir.
+    /// Reads the exit codes of ended children that are not Weir's own, until there is none, or
+    /// the next one is Weir's own. For a program that starts no processes except through Weir.
     package func reapOrphans() {
         for _ in 0..<Self.maxReaped {
             // No child can be started in between: the lock is held.

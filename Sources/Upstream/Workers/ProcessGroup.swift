@@ -4,9 +4,9 @@ internal import FoundationEssentials
     internal import Glibc
 #endif
 
-/// A worker's process group, which has the worker's number.
+/// A worker's process group. Its id is the worker's process id.
 struct ProcessGroup {
-    /// What `/proc/PID/stat` says about a process (proc(5)).
+    /// The fields of `/proc/PID/stat` (proc(5)).
     struct Member: Equatable {
         let state: Character
         let group: Int32
@@ -22,21 +22,21 @@ struct ProcessGroup {
             self.group = group
         }
 
-        /// A process that has ended keeps its number until its parent has read its exit code.
+        /// A process that has ended keeps its id until its parent has read its exit code.
         var isLiving: Bool { state != "Z" && state != "X" }
     }
 
     let leader: Int32
 
     /// Sends a signal to all processes of the group. Call it only while the leader's exit code has
-    /// not been read: after that, the number may be another group's.
+    /// not been read: after that, another group may have the id.
     func send(_ signal: WorkerEnding.Signal) {
         let number =
             switch signal {
             case .terminate: SIGTERM
             case .kill: SIGKILL
             }
-        // 0 and 1 are not workers, and have other meanings for kill(2).
+        // 0 and 1 are never workers, and have special meanings for kill(2).
         if leader > 1 { _ = kill(-leader, number) }
     }
 
@@ -58,7 +58,7 @@ struct ProcessGroup {
         // The structure is filled in by the call.
         let result = unsafe waitid(
             P_PID, id_t(leader), &information, WEXITED | WNOHANG | WNOWAIT)
-        // Without a child of this number there is nothing to wait for.
+        // Without a child of this id, there is nothing to wait for.
         guard result == 0 else { return true }
         return unsafe information._sifields._sigchld.si_pid == leader
     }

@@ -1,12 +1,12 @@
-/// What happens to a new worker process that is to replace an old one.
+/// The decision about a new worker process that shall replace an old one.
 struct Succession {
     enum Step: Equatable {
         case wait
-        /// The new one takes the old one's place.
+        /// The new one replaces the old one.
         case replace
-        /// The new one stops, and the update with it.
+        /// The new one and the update are stopped.
         case keepOld
-        /// The new one stops, because a newer update starts another one.
+        /// The new one is stopped, because a newer update starts another one.
         case giveWay
     }
 
@@ -23,7 +23,7 @@ struct Succession {
         if newIsHealthy { return .replace }
         if isSuperseded { return .giveWay }
         guard isLate || newHasEnded || isStopped else { return .wait }
-        // An old process that does not run is not better.
+        // An old process that is not healthy is not better.
         return oldIsHealthy ? .keepOld : .replace
     }
 }

@@ -11,16 +11,16 @@ internal import Transport
 /// The directory of the workers' sockets, which only this user can enter. It is created for the
 /// first worker, and again if another program, such as a cleaner of /tmp, has deleted it.
 ///
-/// A lock on the directory shows that its server lives, also to servers in other containers that
-/// share the place, and to systemd-tmpfiles (tmpfiles.d(5)). When a server creates its directory,
-/// it removes those of dead servers beside it.
+/// A lock on the directory shows that its server runs, also to servers in other containers that
+/// share the parent directory, and to systemd-tmpfiles (tmpfiles.d(5)). When a server creates its
+/// directory, it removes those of dead servers beside it.
 package final class WorkerDirectory: Sendable {
     /// Why no socket path can be created.
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
     }
 
-    /// Where the directory may be, and the variable that names the place.
+    /// A possible parent directory, and the variable that names it.
     package struct Place: Equatable, Sendable {
         package let variable: String
         package let path: String
@@ -73,7 +73,7 @@ package final class WorkerDirectory: Sendable {
         }
     }
 
-    /// A path that was not given out before.
+    /// A path that was not returned before.
     @Sendable func makeSocketPath() throws(Failure) -> String {
         try state.withLock { (state) throws(Failure) in
             if let path = state.path, !FileManager.default.fileExists(atPath: path) {
@@ -112,7 +112,7 @@ package final class WorkerDirectory: Sendable {
                         + "\(maxPathBytes) bytes: set \(place.variable) to a shorter one")
             }
             do {
-                // Fails where another user has one of this name.
+                // Fails if another user has a directory of this name.
                 try FileManager.default.createDirectory(
                     atPath: path, withIntermediateDirectories: false,
                     attributes: [.posixPermissions: 0o700])
@@ -122,7 +122,7 @@ package final class WorkerDirectory: Sendable {
                         + "\(systemReason(error)); set \(place.variable) to a directory that this "
                         + "user can write")
             }
-            // Another server that starts now may take it for one of a dead server.
+            // Another server that starts now may consider it that of a dead server.
             if let lock = lock(path), FileManager.default.fileExists(atPath: path) {
                 return (path, lock)
             }
@@ -145,11 +145,11 @@ package final class WorkerDirectory: Sendable {
         return directory
     }
 
-    /// Removes the directories of servers that have ended without doing so.
+    /// Removes the directories of servers that ended without removing them.
     private static func removeDead(in place: String) {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? [] {
-            // The lock decides. A server of another version may have none, but runs. In a
-            // container, the server before this one had the number of this one.
+            // The lock decides. A running server of another version may have no lock. In a
+            // container, the previous server had the process id of this one.
             guard let name = SocketDirectoryName(name),
                 name.pid == getpid() || !isRunning(name.pid)
             else { continue }
@@ -163,7 +163,7 @@ package final class WorkerDirectory: Sendable {
 
     private static func isRunning(_ pid: Int32) -> Bool { kill(pid, 0) == 0 || errno != ESRCH }
 
-    /// Removes the directory with what dead workers have left there.
+    /// Removes the directory with the sockets of dead workers.
     package func remove() {
         state.withLock { state in
             if let path = state.path { try? FileManager.default.removeItem(atPath: path) }

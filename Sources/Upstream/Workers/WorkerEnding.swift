@@ -1,16 +1,16 @@
-/// How a worker ends: which signals its process group gets, and when.
+/// How a worker ends: which signals its process group receives, and when.
 ///
-/// The group is the worker and the processes that it has started, unless they have left it. The
-/// worker has ended, but Weir has not read its exit code, while the group is cleared: so its number
+/// The group is the worker and the processes that it has started, unless they have left it. While
+/// the group is cleared, Weir has not read the exit code of the worker. So the number of the group
 /// cannot belong to another group.
 ///
 /// ```
-///   running --stop: SIGTERM------> asked --time is up: SIGKILL--> killed
+///   running --stop: SIGTERM------> asked --timeout: SIGKILL--> killed
 ///      |                             |                              |
 ///      | worker ended: SIGTERM       | worker ended                 | worker ended
 ///      v                             v                              v
 ///   clearing <------------------ clearing                         over
-///      '-- no other process is left, or time is up: SIGKILL --> over
+///      '-- no other process is left, or timeout: SIGKILL --> over
 /// ```
 ///
 /// `stop` counts once; a repeated one, and a tick that is too early, changes nothing.
@@ -32,8 +32,8 @@ struct WorkerEnding: ~Copyable {
 
     private var phase = Phase.running
 
-    /// What a worker gets that was asked to end before it had started.
-    var overdue: Signal? {
+    /// The signal for a worker that was stopped before it had a process id.
+    var pendingSignal: Signal? {
         switch phase {
         case .asked: .terminate
         case .killed: .kill
@@ -41,10 +41,10 @@ struct WorkerEnding: ~Copyable {
         }
     }
 
-    /// Whether the next step is due when the grace period of `stop` is over.
+    /// Whether SIGTERM was sent and the grace period of `stop` runs.
     var isAsked: Bool { if case .asked = phase { true } else { false } }
 
-    /// The worker is no longer wanted.
+    /// The worker is to be stopped.
     ///
     /// - Returns: the signal for the group.
     mutating func stop(at now: Instant, grace: Duration) -> Signal? {

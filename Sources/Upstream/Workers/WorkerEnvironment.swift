@@ -1,11 +1,12 @@
 /// Which variables of Weir's environment a worker inherits.
 enum WorkerEnvironment {
     /// Weir's own variables begin with this. Some are secrets (`WEIR_TOKEN`,
-    /// `WEIR_ETCD_PASSWORD`); one that is added later is withheld too.
+    /// `WEIR_ETCD_PASSWORD`); one that is added later is removed too.
     private static let ownPrefix = "WEIR_"
 
-    /// What a service manager sets for the process that it starts (sd_notify(3), sd_listen_fds(3),
-    /// sd_watchdog_enabled(3)). A worker that used them would report its own state as Weir's.
+    /// Variables that a service manager sets for the process that it starts (sd_notify(3),
+    /// sd_listen_fds(3), sd_watchdog_enabled(3)). A worker that used them would report its state as
+    /// Weir's.
     private static let ofServiceManager: Set<String> = [
         "FDSTORE", "LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "NOTIFY_SOCKET",
         "WATCHDOG_PID", "WATCHDOG_USEC",
@@ -20,8 +21,8 @@ enum WorkerEnvironment {
     ///
     /// - Parameters:
     ///   - names: the variables of Weir's environment.
-    ///   - socket: where the worker has to listen.
-    ///   - settings: what the backend sets; takes precedence.
+    ///   - socket: the path of the socket on which the worker must listen.
+    ///   - settings: the variables of the backend; they take precedence.
     static func changes(
         to names: some Sequence<String>, socket: String, settings: [String: String]
     ) -> [String: String?] {

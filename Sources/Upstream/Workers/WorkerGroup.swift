@@ -1,9 +1,9 @@
 package import Logging
 internal import Synchronization
 
-/// The processes of one worker backend. Changes are made one after the other; a change of the
-/// command replaces the processes one by one, each only when its successor is healthy. A newer
-/// change does not wait for that.
+/// The processes of one worker backend. Updates are applied in sequence. An update of the command
+/// replaces the processes one by one, each when its successor is healthy. A newer update does not
+/// wait for that.
 package final class WorkerGroup: Sendable {
     /// A spec, and the revision of the backend that has it.
     private struct Update: Equatable {
@@ -13,10 +13,10 @@ package final class WorkerGroup: Sendable {
 
     private struct State {
         var slots: [WorkerSlot] = []
-        /// What the processes follow, or will when the changes before it are made.
+        /// The latest update. The processes follow it when the updates before it are applied.
         var wanted: Update?
         var work: Task<Void, Never>?
-        /// Slots that are given up and have not stopped yet, by number.
+        /// Slots that are being stopped, by number.
         var retiring: [Int: Task<Void, Never>] = [:]
         var retired = 0
         /// Why an update was stopped.
@@ -35,21 +35,21 @@ package final class WorkerGroup: Sendable {
         var log = log
         log[metadataKey: "backend"] = "\(set.name)"
         self.log = log
-        set.isUnusable(because: "no process is healthy yet")
+        set.setObstacle("no process is healthy yet")
     }
 
-    /// What the slots are doing, in their order.
+    /// The statuses of the slots, in their order.
     package var statuses: [WorkerStatus] { state.withLock { $0.slots }.map(\.status) }
 
-    /// Why the latest update was stopped; nil while it is carried out, and when it has been.
+    /// Why the latest update was stopped; nil while it runs and after its success.
     package var updateFailure: String? {
         state.withLock { state in
             state.failure.flatMap { $0.update == state.wanted ? $0.reason : nil }
         }
     }
 
-    /// Makes the processes follow a spec, in the background. A change of the command that still
-    /// waits for a process of the spec before gives way.
+    /// Makes the processes follow a spec, in the background. It supersedes an earlier
+    /// update of the command that still waits for a process.
     ///
     /// - Parameter revision: the revision of the backend that has the spec.
     package func update(_ spec: WorkerSpec, revision: UInt64) {
@@ -58,7 +58,7 @@ package final class WorkerGroup: Sendable {
         enqueue { await self.follow(update) }
     }
 
-    /// Stops all processes; returns when they have ended.
+    /// Stops all processes. Returns when they have ended.
     package func stop() async {
         state.withLock { $0.isStopped = true }
         let work = enqueue {
@@ -88,7 +88,7 @@ package final class WorkerGroup: Sendable {
     private func follow(_ update: Update) async {
         let spec = update.spec
         let slots = state.withLock { state in
-            // A newer spec is followed next.
+            // A newer update is next.
             state.wanted == update ? state.slots : nil
         }
         guard let slots else { return }
@@ -111,9 +111,9 @@ package final class WorkerGroup: Sendable {
         }
     }
 
-    /// Starts a new process beside an old one, and stops that when the new one is healthy.
+    /// Starts a new process beside an old one, and stops the old one when the new one is healthy.
     ///
-    /// - Returns: false when the old one stays.
+    /// - Returns: false if the old one stays.
     private func replace(_ old: WorkerSlot, at index: Int, by update: Update) async -> Bool {
         let spec = update.spec
         guard !isSuperseded(spec) else { return false }
@@ -142,7 +142,7 @@ package final class WorkerGroup: Sendable {
                 let reason = status.lastFailure ?? "was not healthy in time"
                 retire(new)
                 log.error(
-                    "update stopped: the new worker is not fit; the old ones stay",
+                    "update stopped: the new worker did not become healthy; the old workers stay",
                     metadata: ["worker": "\(new.name)", "reason": "\(reason)"])
                 state.withLock {
                     $0.failure = (update, "the update was stopped: \(new.name) \(reason)")

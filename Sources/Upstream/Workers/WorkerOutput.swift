@@ -3,8 +3,8 @@ internal import Logging
 internal import NIOCore
 internal import Synchronization
 
-/// What a worker prints, on its way to the log: without control characters, in lines of bounded
-/// length, and no more of them than `OutputBudget` admits. The number of omitted lines is logged
+/// Logs the output of a worker: without control characters, in lines of bounded length, and no more
+/// than `OutputBudget` admits. The number of omitted lines is logged
 /// once a second.
 final class WorkerOutput: Sendable {
     private struct State {
@@ -15,7 +15,7 @@ final class WorkerOutput: Sendable {
         var lastLine = ""
     }
 
-    /// The most bytes of a line with its control characters escaped.
+    /// The maximum length of a line, in bytes, with its control characters escaped.
     private static let maxShownBytes = 4 << 10
     /// After a piece with omitted lines, the reader pauses this many times as long as the piece
     /// took, so it uses at most a tenth of a core.
@@ -39,7 +39,7 @@ final class WorkerOutput: Sendable {
 
     /// Logs the lines in a piece of output.
     ///
-    /// - Returns: how long the reader has to pause, so that a worker that prints without end costs
+    /// - Returns: how long the reader must pause, so that a worker that prints without end costs
     ///   little processor time; nil if all lines were logged.
     func append(_ bytes: [UInt8]) -> Duration? {
         let start = ContinuousClock.now
@@ -48,7 +48,7 @@ final class WorkerOutput: Sendable {
         return max(Self.minPause, (ContinuousClock.now - start) * Self.pauseFactor)
     }
 
-    /// Logs what is left at the end of the output.
+    /// Logs the rest at the end of the output.
     func finish() {
         _ = take { lines, emit in lines.finish(emit) }
         logOmitted()
@@ -92,7 +92,7 @@ final class WorkerOutput: Sendable {
         }
         if omitted > 0 {
             log.warning(
-                "lines of the worker's output were omitted: it is over the limit",
+                "omitted lines of the worker's output: it exceeds the limit",
                 metadata: ["count": "\(omitted)"])
         }
     }

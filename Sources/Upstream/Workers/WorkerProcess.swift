@@ -11,27 +11,17 @@ internal import SystemPackage
 /// One process of a worker backend, from its start to its end.
 ///
 /// The process is the leader of a session of its own, so that Ctrl-C in Weir's terminal does not
-/// reach it, and signals reach its children; those that are left when it ends are ended, too. If
-/// Weir is killed, the kernel kills it (`setpriv`'s `--pdeathsig`, see prctl(2)).
+/// reach it, and signals reach its children. When it ends, the children that are left are ended,
+/// too. If Weir is killed, the kernel kills it (`setpriv`'s `--pdeathsig`, see prctl(2)).
 final class WorkerProcess: Sendable {
-    enum State: Sendable, Equatable {
-        case starting
-        case healthy
-        /// It has ended; what it has started is being ended.
-        case leaving
-        /// With how, for people.
-        case ended(String)
-    }
-
-    private struct Facts: ~Copyable {
-        var state = State.starting
+    private struct State: ~Copyable {
         /// Nil before the start, and from before its exit code is read.
         var group: ProcessGroup?
         var ending = WorkerEnding()
         var gracePeriod: Duration
     }
 
-    /// Bytes of the last line of output that are part of the reason why the process ended.
+    /// Bytes of the last line of output that are part of the reason for the end of the process.
     private static let maxLastLineBytes = 200
 
     let replica: Replica
@@ -39,12 +29,12 @@ final class WorkerProcess: Sendable {
     private let spec: WorkerSpec
     private let log: Logger
     private let output: WorkerOutput
-    private let facts: Mutex<Facts>
+    private let state: Mutex<State>
 
     init(name: String, socket: String, spec: WorkerSpec, log: Logger) throws {
         self.socket = socket
         self.spec = spec
-        facts = Mutex(Facts(gracePeriod: spec.gracePeriod))
+        state = Mutex(State(gracePeriod: spec.gracePeriod))
         var log = log
         log[metadataKey: "worker"] = "\(name)"
         self.log = log
@@ -52,11 +42,10 @@ final class WorkerProcess: Sendable {
         replica = Replica(name: name, address: try SocketAddress(unixDomainSocketPath: socket))
     }
 
-    var state: State { facts.withLock { $0.state } }
-    var pid: Int32? { facts.withLock { $0.group?.leader } }
+    var pid: Int32? { state.withLock { $0.group?.leader } }
 
     /// Sets the time between SIGTERM and SIGKILL, for the next stop.
-    func setGracePeriod(_ period: Duration) { facts.withLock { $0.gracePeriod = period } }
+    func setGracePeriod(_ period: Duration) { state.withLock { $0.gracePeriod = period } }
 
     /// Starts the process and returns when it and its process group have ended. Cancelling the task
     /// stops them: SIGTERM, and SIGKILL when the grace period is over.
@@ -79,7 +68,6 @@ final class WorkerProcess: Sendable {
         options.createSession = true
         let child = OwnProcesses.shared.begin()
         defer { child.ended() }
-        let ending: String
         do {
             let result = try await Subprocess.run(
                 .path("/usr/bin/setpriv"),
@@ -106,16 +94,13 @@ final class WorkerProcess: Sendable {
                 await end(group, onEnd)
                 child.groupEnded()
             }
-            ending =
-                switch result.terminationStatus {
-                case .exited(let code): "exited with code \(code)" + lastWords
-                case .signaled(let signal): "ended by signal \(signal)"
-                }
+            return switch result.terminationStatus {
+            case .exited(let code): "exited with code \(code)" + lastOutput
+            case .signaled(let signal): "ended by signal \(signal)"
+            }
         } catch {
-            ending = "could not be run: \(error)"
+            return "could not be run: \(error)"
         }
-        facts.withLock { $0.state = .ended(ending) }
-        return ending
     }
 
     private var environment: Environment {
@@ -130,28 +115,28 @@ final class WorkerProcess: Sendable {
     }
 
     private func started(_ group: ProcessGroup) {
-        facts.withLock { facts in
-            facts.group = group
-            // It may have been stopped before it had a number.
-            if let signal = facts.ending.overdue { group.send(signal) }
+        state.withLock { state in
+            state.group = group
+            // It may have been stopped before it had a process id.
+            if let signal = state.ending.pendingSignal { group.send(signal) }
         }
         log.notice("worker started", metadata: ["pid": "\(group.leader)"])
     }
 
     /// Asks the process to end, and kills it and its group when the grace period is over.
     private func stop() async {
-        facts.withLock { facts in
-            let signal = facts.ending.stop(at: .now, grace: facts.gracePeriod)
-            if let signal { facts.group?.send(signal) }
+        state.withLock { state in
+            let signal = state.ending.stop(at: .now, grace: state.gracePeriod)
+            if let signal { state.group?.send(signal) }
         }
         while true {
-            let isOver = facts.withLock { facts in
+            let isOver = state.withLock { state in
                 // `end` deals with the rest of the group.
-                guard facts.ending.isAsked else { return true }
-                guard case .kill = facts.ending.tick(at: .now, othersLive: true) else {
+                guard state.ending.isAsked else { return true }
+                guard case .kill = state.ending.tick(at: .now, othersLive: true) else {
                     return false
                 }
-                facts.group?.send(.kill)
+                state.group?.send(.kill)
                 return true
             }
             if isOver { return }
@@ -168,21 +153,20 @@ final class WorkerProcess: Sendable {
             try? await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(100))
         }
-        facts.withLock { $0.state = .leaving }
         onEnd()
         var othersLive = group.hasOthers
-        facts.withLock { facts in
-            let signal = facts.ending.workerEnded(
-                at: .now, grace: facts.gracePeriod, othersLive: othersLive)
+        state.withLock { state in
+            let signal = state.ending.workerEnded(
+                at: .now, grace: state.gracePeriod, othersLive: othersLive)
             if let signal { group.send(signal) }
         }
         pause = .milliseconds(5)
         while true {
-            let step = facts.withLock { facts in
-                let step = facts.ending.tick(at: .now, othersLive: othersLive)
+            let step = state.withLock { state in
+                let step = state.ending.tick(at: .now, othersLive: othersLive)
                 guard case .finish = step else { return step }
                 group.send(.kill)
-                facts.group = nil
+                state.group = nil
                 return step
             }
             if case .finish = step { return }
@@ -192,28 +176,17 @@ final class WorkerProcess: Sendable {
         }
     }
 
-    /// Its last line of output, which most often says why it ended.
-    private var lastWords: String {
+    /// Its last line of output, which most often states why it ended.
+    private var lastOutput: String {
         let line = output.lastLine
         return line.isEmpty ? "" : ": \(line.printable(limit: Self.maxLastLineBytes))"
     }
 
-    /// Returns when the socket takes connections, the process has ended, or the task is cancelled.
-    ///
-    /// - Returns: whether it takes connections.
-    func listens(until end: ContinuousClock.Instant) async -> Bool {
-        while state == .starting, !Task.isCancelled, ContinuousClock.now < end {
-            let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            if let channel = try? await bootstrap.connect(unixDomainSocketPath: socket).get() {
-                try? await channel.close().get()
-                return true
-            }
-            try? await Task.sleep(for: .milliseconds(25))
-        }
-        return false
-    }
-
-    func becameHealthy() {
-        facts.withLock { if $0.state == .starting { $0.state = .healthy } }
+    /// Whether the process accepts connections on its socket.
+    func acceptsConnections() async -> Bool {
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let channel = try? await bootstrap.connect(unixDomainSocketPath: socket).get()
+        try? await channel?.close().get()
+        return channel != nil
     }
 }

@@ -2,82 +2,74 @@ internal import Logging
 internal import NIOCore
 internal import Synchronization
 
-/// One of a worker backend's processes, kept running: a process that ends is followed by another
-/// one.
-///
-/// ```
-///   start --> listening --> healthy: in the set --> ended: out of the set --.
-///     ^          | too late: stopped                                        |
-///     '----------'------------------- after the backoff -------------------'
-/// ```
+/// One of a worker backend's processes. It starts another process when one ends, as its
+/// `WorkerMachine` decides.
 final class WorkerSlot: Sendable {
-    private struct Facts {
+    private struct State: ~Copyable {
         var spec: WorkerSpec
         var revision: UInt64
         var process: WorkerProcess?
-        var restarts: UInt64 = 0
-        var lastFailure: String?
-        var backoff = Backoff()
+        var machine = WorkerMachine()
     }
 
     let name: String
     private let set: ReplicaSet
     private let log: Logger
     private let makeSocket: @Sendable () throws(WorkerDirectory.Failure) -> String
-    private let facts: Mutex<Facts>
+    private let state: Mutex<State>
     private let task = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameters:
     ///   - revision: the revision of the backend that has the spec.
-    ///   - makeSocket: gives a path that no process has used.
+    ///   - makeSocket: returns a path that no process has used.
     init(
         name: String, spec: WorkerSpec, revision: UInt64, set: ReplicaSet, log: Logger,
         makeSocket: @escaping @Sendable () throws(WorkerDirectory.Failure) -> String
     ) {
         self.name = name
-        facts = Mutex(Facts(spec: spec, revision: revision))
+        state = Mutex(State(spec: spec, revision: revision))
         self.set = set
         self.log = log
         self.makeSocket = makeSocket
     }
 
-    /// What the slot is doing, for people.
+    /// The status of the slot.
     var status: WorkerStatus {
-        facts.withLock { facts in
-            let isStarting = facts.process?.state == .starting
-            let replica = facts.process.flatMap { set.status(of: $0.replica) }
+        state.withLock { state in
+            let replica = state.process.flatMap { set.status(of: $0.replica) }
             return WorkerStatus(
-                replica: replica ?? .init(name: name, state: isStarting ? .starting : .down),
-                revision: facts.revision, pid: facts.process?.pid.map(Int64.init),
-                restarts: facts.restarts, lastFailure: facts.lastFailure)
+                replica: replica
+                    ?? .init(name: name, state: state.machine.isStarting ? .starting : .down),
+                revision: state.revision, pid: state.process?.pid.map(Int64.init),
+                restarts: state.machine.restarts, lastFailure: state.machine.lastFailure)
         }
     }
 
-    var spec: WorkerSpec { facts.withLock { $0.spec } }
+    var spec: WorkerSpec { state.withLock { $0.spec } }
 
-    /// Takes the start timeout of a spec, for the next start, and the grace period, for the next
-    /// stop. The process keeps running.
+    /// Takes the start timeout of a spec for the next start, and its grace period for the next
+    /// stop. The process continues to run.
     func takeTimes(of spec: WorkerSpec) {
-        facts.withLock { facts in
-            facts.spec.startTimeout = spec.startTimeout
-            facts.spec.gracePeriod = spec.gracePeriod
-            facts.process?.setGracePeriod(spec.gracePeriod)
+        state.withLock { state in
+            state.spec.startTimeout = spec.startTimeout
+            state.spec.gracePeriod = spec.gracePeriod
+            state.process?.setGracePeriod(spec.gracePeriod)
         }
     }
 
-    /// The process serves a later revision of the backend as well.
-    func follows(_ revision: UInt64) { facts.withLock { $0.revision = revision } }
+    /// The process also serves a later revision of the backend.
+    func follows(_ revision: UInt64) { state.withLock { $0.revision = revision } }
 
-    var isHealthy: Bool { facts.withLock { $0.process?.state == .healthy } }
+    var isHealthy: Bool { state.withLock { $0.machine.isHealthy } }
 
     func start() {
-        task.withLock { $0 = Task { await self.keep() } }
+        task.withLock { $0 = Task { await self.runProcesses() } }
     }
 
-    /// Stops the process: new requests go elsewhere, running ones get the grace period, then
-    /// SIGTERM, then SIGKILL. Returns when it has ended.
+    /// Stops the process: it receives no new requests, running requests get the grace period, then
+    /// it gets SIGTERM, then SIGKILL. Returns when it has ended.
     func stop() async {
-        if let replica = facts.withLock({ $0.process?.replica }) {
+        if let replica = state.withLock({ $0.process?.replica }) {
             set.remove(replica)
             await set.allPoolsFollow()
             let end = ContinuousClock.now + spec.gracePeriod
@@ -90,26 +82,24 @@ final class WorkerSlot: Sendable {
         await task?.value
     }
 
-    private func keep() async {
+    private func runProcesses() async {
         while !Task.isCancelled {
-            facts.withLock { $0.backoff.attemptStarted(at: NIODeadline.now().uptimeNanoseconds) }
-            let ending = await runOnce()
+            state.withLock { $0.machine.started(at: Self.now, timeout: $0.spec.startTimeout) }
+            let ending = await runProcess()
             guard !Task.isCancelled else { return }
-            set.isUnusable(because: "\(name) \(ending)")
+            set.setObstacle("\(name) \(ending)")
             log.warning("worker ended", metadata: ["worker": "\(name)", "how": "\(ending)"])
-            let wait = facts.withLock { facts in
-                facts.lastFailure = ending
-                facts.restarts += 1
-                let now = NIODeadline.now().uptimeNanoseconds
-                facts.backoff.failed(at: now, random: .random(in: 0...1))
-                return facts.backoff.retryAt - now
+            let pause = state.withLock {
+                $0.machine.ended(ending, at: Self.now, random: .random(in: 0...1))
             }
-            try? await Task.sleep(for: .nanoseconds(Int64(clamping: wait)))
+            try? await Task.sleep(for: .nanoseconds(Int64(clamping: pause)))
         }
     }
 
+    private static var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+
     /// Runs one process to its end.
-    private func runOnce() async -> String {
+    private func runProcess() async -> String {
         let process: WorkerProcess
         do {
             process = try WorkerProcess(
@@ -117,23 +107,26 @@ final class WorkerSlot: Sendable {
         } catch {
             return "could not be started: \(error)"
         }
-        facts.withLock { facts in
-            facts.process = process
+        state.withLock { state in
+            state.process = process
             // It may have changed since.
-            process.setGracePeriod(facts.spec.gracePeriod)
+            process.setGracePeriod(state.spec.gracePeriod)
         }
         defer { set.remove(process.replica) }
         return await withTaskGroup(of: String?.self) { group in
-            group.addTask { [set] in
-                // What it has started may still take connections.
-                await process.run { set.remove(process.replica) }
+            group.addTask { [self, set] in
+                // Processes that it started may still accept connections.
+                await process.run {
+                    self.state.withLock { $0.machine.leaderEnded() }
+                    set.remove(process.replica)
+                }
             }
             group.addTask { await self.introduce(process) }
-            // The first word is how it ended, or that it is late; then the rest is stopped.
+            // The first result is how it ended, or that it is late; then the rest is stopped.
             var ending = "ended"
-            for await word in group {
-                guard let word else { continue }
-                ending = word
+            for await result in group {
+                guard let result else { continue }
+                ending = result
                 break
             }
             group.cancelAll()
@@ -141,30 +134,34 @@ final class WorkerSlot: Sendable {
         }
     }
 
-    /// Adds the process to the backend once it listens, and reports when it is healthy.
+    /// Adds the process to the backend when it accepts connections, and reports when it is healthy.
     ///
     /// - Returns: why it must be stopped; nil when it need not.
     private func introduce(_ process: WorkerProcess) async -> String? {
-        let timeout = spec.startTimeout
-        let end = ContinuousClock.now + timeout
-        if await process.listens(until: end) {
-            set.add(process.replica)
-            while process.state == .starting, !Task.isCancelled, ContinuousClock.now < end {
-                if set.isServing(process.replica) {
-                    process.becameHealthy()
-                    facts.withLock { $0.backoff = Backoff() }
-                    log.notice("worker is healthy", metadata: ["worker": "\(name)"])
-                    return nil
-                }
-                try? await Task.sleep(for: .milliseconds(10))
+        var isAdded = false
+        while !Task.isCancelled {
+            if !isAdded, await process.acceptsConnections() {
+                set.add(process.replica)
+                isAdded = true
+            }
+            let isServing = isAdded && set.isServing(process.replica)
+            let (check, timeout) = state.withLock {
+                ($0.machine.check(at: Self.now, isServing: isServing), $0.spec.startTimeout)
+            }
+            switch check {
+            case .again: try? await Task.sleep(for: .milliseconds(isAdded ? 10 : 25))
+            case .healthy:
+                log.notice("worker is healthy", metadata: ["worker": "\(name)"])
+                return nil
+            case .late: return "was not healthy within \(timeout)"
+            case .done: return nil
             }
         }
-        return process.state == .starting && !Task.isCancelled
-            ? "was not healthy within \(timeout)" : nil
+        return nil
     }
 }
 
-/// What one slot of a worker backend is doing.
+/// The status of one slot of a worker backend.
 package struct WorkerStatus: Sendable {
     package let replica: ReplicaStatus
     /// The revision of the backend that the process follows.

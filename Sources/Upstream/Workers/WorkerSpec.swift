@@ -5,11 +5,11 @@ package struct WorkerSpec: Sendable, Equatable {
     package var replicas = 1
     /// Added to Weir's own environment.
     package var environment: [String: String] = [:]
-    /// Empty for Weir's own.
+    /// Empty for Weir's own working directory.
     package var workingDirectory = ""
-    /// Until a process is healthy.
+    /// The time for a process to become healthy.
     package var startTimeout = Duration.seconds(60)
-    /// For running requests, and then again between SIGTERM and SIGKILL.
+    /// The time for running requests before SIGTERM, and again between SIGTERM and SIGKILL.
     package var gracePeriod = Duration.seconds(10)
 
     package init(command: [String]) { self.command = command }

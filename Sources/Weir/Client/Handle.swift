@@ -65,7 +65,7 @@ public struct Handle: Sendable {
         request.payload = bytes
         request.contentType = contentType
         let (reply, call): (Weir_V1_CallResponse, ClientCall) = try await client.exchange(
-            MethodPath.dynamicCall.description, request, options)
+            MethodPath.serveCall.description, request, options)
         return Response(
             body: reply.payload,
             contentType: reply.contentType.isEmpty ? "application/json" : reply.contentType,

@@ -202,11 +202,11 @@ public final class WeirServer: Sendable {
             adminPort, tls: security.adminTLS,
             serving: ServedPort(
                 services: controlPlane.adminBackend,
-                http: .function { await controlPlane.answer($0) }
+                plainHTTP: .function { await controlPlane.answer($0) }
             ))
         let data = try await dataPlane.listen(
             dataPort, tls: security.dataTLS,
-            serving: ServedPort(services: controlPlane.standardBackend, http: .endpoints))
+            serving: ServedPort(services: controlPlane.standardBackend, plainHTTP: .endpoints))
         func address(_ asked: Address, _ inherited: Int32?, _ bound: SocketAddress) -> Address {
             let host = inherited == nil ? asked.host : bound.ipAddress ?? asked.host
             return Address(host: host, port: bound.port ?? 0)

@@ -2,11 +2,11 @@ internal import HTTP2Session
 internal import Messages
 internal import Transport
 
-/// A stream of HTTP/2 whose request is not gRPC: collected, answered, done. Confined to its loop.
-final class HTTP2Request {
+/// An HTTP/2 stream with a plain HTTP request. Confined to its loop.
+final class PlainHTTPStream {
     private let http2: HTTP2Connection
     private let router: Router
-    private let port: ServedPort
+    private let servedPort: ServedPort
     private let stream: HTTP2Stream
     private let method: String
     private let head: Result<HTTPRequestHead, HTTPRefusal>
@@ -16,11 +16,11 @@ final class HTTP2Request {
 
     init(
         _ stream: HTTP2Stream, _ block: HeaderBlock, on http2: HTTP2Connection, _ router: Router,
-        _ port: ServedPort
+        _ servedPort: ServedPort
     ) {
         self.http2 = http2
         self.router = router
-        self.port = port
+        self.servedPort = servedPort
         body = BodyCollector(router.loop, limit: router.loop.limits.maxMessageBytes)
         self.stream = stream
         func text(_ header: KnownHeader) -> String? { block.first(header).map { block.text($0) } }
@@ -35,7 +35,7 @@ final class HTTP2Request {
         }
     }
 
-    /// An invalid request is refused before its body: its client may wait for that.
+    /// Refuses an invalid request before its body arrives, because the client may wait for that.
     func begin(endStream: Bool) {
         if case .failure(let refusal) = head {
             refuse(refusal)
@@ -44,9 +44,9 @@ final class HTTP2Request {
         }
     }
 
-    /// Body bytes have arrived, perhaps the last ones.
+    /// Body bytes have arrived.
     func received(_ bytes: RawSpan, endStream: Bool) {
-        // The limit bounds what is kept, so the client may send on.
+        // `BodyCollector` has a limit, so the client always gets credit.
         http2.session.consume(bytes.byteCount, of: stream)
         http2.changed()
         guard !isRefused, case .success(let head) = head else { return }
@@ -61,12 +61,12 @@ final class HTTP2Request {
         }
         guard endStream else { return }
         let request = HTTPRequest(head, body: body.take(), peer: http2.peer)
-        work = port.answer(request, on: router, at: http2.readTime) {
+        work = servedPort.answer(request, on: router, at: http2.readTime) {
             [weak self] reply in self?.send(reply)
         }
     }
 
-    /// Answers a request that may still be arriving.
+    /// Answers a request that may be incomplete.
     func refuse(_ refusal: HTTPRefusal) { refuse(HTTPReply(refusal)) }
 
     private func refuse(_ reply: HTTPReply) {

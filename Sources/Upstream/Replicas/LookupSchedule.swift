@@ -1,21 +1,21 @@
 /// When a name is looked up again. Times are nanoseconds of any monotonic clock.
-struct LookUpSchedule {
-    /// While all is well (gRPC's `dns_min_time_between_resolutions`).
+struct LookupSchedule {
+    /// The interval in normal operation (gRPC's `dns_min_time_between_resolutions`).
     static let interval: UInt64 = 30_000_000_000
-    /// While the look-up fails or no replica is usable. With the time until a timer looks, and the
-    /// look-up itself, a name that appears is known within 5 seconds.
+    /// The interval while the lookup fails or no replica is usable. With the timer's interval and
+    /// the lookup itself, Weir finds a new name within 5 seconds.
     static let urgentInterval: UInt64 = 3_000_000_000
-    /// A look-up that takes longer is slow. Most often no DNS server has answered.
+    /// A lookup that takes longer is slow. Most often no DNS server has answered.
     static let slow: UInt64 = 1_000_000_000
 
     private var startedAt: UInt64 = 0
     private var endedAt: UInt64?
     private var hasFailed = false
     private var isRunning = false
-    /// Whether the last look-up was slow.
+    /// Whether the last lookup was slow.
     private(set) var isSlow = false
 
-    /// Whether a look-up is to begin.
+    /// Whether a lookup must begin.
     func isDue(at now: UInt64, isUsable: Bool) -> Bool {
         guard !isRunning else { return false }
         guard let endedAt else { return true }

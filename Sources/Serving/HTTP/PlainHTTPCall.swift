@@ -7,8 +7,7 @@ internal import TrafficPolicy
 internal import Transport
 internal import Upstream
 
-/// A request that is not gRPC as a call of `weir.v1.Serve/Call`, which backends answer like any
-/// other.
+/// A plain HTTP request to an endpoint, converted to a call of `weir.v1.Serve/Call`.
 ///
 /// ```
 ///   HTTPRequest --CallRequest--> ServerCall --> the backend that the policy chooses
@@ -16,43 +15,43 @@ internal import Upstream
 /// ```
 ///
 /// Confined to its loop.
-final class DynamicCall: CallSource {
+final class PlainHTTPCall: CallSource {
     let headers: HeaderBlock
     let peer: Peer
     private let router: Router
     private var call: ServerCall?
     private var body: BodyCollector
-    /// Why the backend's response can't be returned, found before its end.
+    /// Why the backend's response is invalid, if this is known before its end.
     private var refusal: HTTPRefusal?
     private var reply: ((HTTPReply) -> Void)?
 
-    /// Begins the call of a request.
+    /// Begins the call for a request.
     ///
-    /// - Parameter reply: called once with the response, perhaps before this returns; never after a
+    /// - Parameter reply: called once with the response, possibly before this returns; not after a
     ///   cancellation.
-    /// - Returns: the call, to be cancelled; nil when it has ended.
+    /// - Returns: the call, for `cancel`; nil if it has ended.
     static func begin(
         _ request: HTTPRequest, on router: Router, at now: UInt64,
         _ reply: @escaping (HTTPReply) -> Void
-    ) -> DynamicCall? {
+    ) -> PlainHTTPCall? {
         guard let endpoint = router.endpoint(for: request) else {
             router.countUnrouted()
             reply(refusal(of: request, router.snapshot))
             return nil
         }
-        let path = router.resolveDynamic(endpoint)
+        let path = router.resolveServe(endpoint)
         if let error = path.refusal(on: router.loop, at: now) {
             reply(HTTPReply(error))
             return nil
         }
-        let call = DynamicCall(request, endpoint: endpoint.name, router, reply)
+        let call = PlainHTTPCall(request, endpoint: endpoint.name, router, reply)
         call.start(path, request, at: now)
         return call.call == nil ? nil : call
     }
 
     private static func refusal(of request: HTTPRequest, _ snapshot: RoutingSnapshot) -> HTTPReply {
         if let name = request.first(KnownHeader.endpoint.name),
-            DynamicPath.matches(request.path)
+            ServePath.matches(request.path)
         {
             return HTTPReply(.noEndpoint(named: name))
         }
@@ -60,12 +59,13 @@ final class DynamicCall: CallSource {
             return HTTPReply(
                 RPCError(
                     .unimplemented,
-                    "\(request.path.quoted) is gRPC: call it over HTTP/2 with content-type "
+                    "the path \(request.path.quoted) is gRPC: use HTTP/2 with content-type "
                         + ContentType.grpc), status: 415)
         }
         return HTTPReply(
-            RPCError(.notFound, "no endpoint takes the path \(request.path.quoted) over plain HTTP")
-        )
+            RPCError(
+                .notFound,
+                "no endpoint matches the path \(request.path.quoted) of the plain HTTP request"))
     }
 
     private init(
@@ -74,7 +74,7 @@ final class DynamicCall: CallSource {
     ) {
         self.router = router
         self.reply = reply
-        // The prefix of the message counts too.
+        // The limit includes the prefix of the message.
         let (limit, overflow) = router.loop.limits.maxCallResponseBytes.addingReportingOverflow(
             MessagePrefix.byteCount)
         body = BodyCollector(router.loop, limit: overflow ? .max : limit)
@@ -82,8 +82,8 @@ final class DynamicCall: CallSource {
         headers = Self.headers(request, endpoint: endpoint)
     }
 
-    /// The headers of the call: those that Weir decides by, and those that name the client and the
-    /// proxies before. The backend gets the others in the message.
+    /// The headers of the call: those that Weir reads, and those that name the client and previous
+    /// proxies. The message contains the others.
     private static func headers(_ request: HTTPRequest, endpoint: String) -> HeaderBlock {
         var block = HeaderBlock()
         func add(_ header: KnownHeader, _ value: String) {
@@ -91,7 +91,7 @@ final class DynamicCall: CallSource {
         }
         add(.method, "POST")
         add(.scheme, "http")
-        add(.path, MethodPath.dynamicCall.description)
+        add(.path, MethodPath.serveCall.description)
         if let host = request.head.host { add(.authority, host.text) }
         add(.te, "trailers")
         add(.contentType, ContentType.grpc)
@@ -114,7 +114,7 @@ final class DynamicCall: CallSource {
         var frame = MessagePrefix.room
         message(request).serialize(appendingTo: &frame)
         let length = frame.count - MessagePrefix.byteCount
-        // The limit of requests has been checked.
+        // The size of the request was checked.
         MessagePrefix(isCompressed: false, length: length)?.write(to: &frame)
         call.requestArrived(frame.rawSpan, endStream: true)
     }
@@ -154,8 +154,8 @@ final class DynamicCall: CallSource {
     private func tooLarge(_ target: Target?) -> HTTPRefusal {
         .invalidResponse(
             of: target?.key.backend ?? "",
-            "its body is over the limit of \(router.loop.limits.maxMessageBytes) bytes (max-message-bytes)"
-        )
+            "its body is over the limit of \(router.loop.limits.maxMessageBytes) bytes "
+                + "(max-message-bytes)")
     }
 
     func takesMore() -> Bool { true }
@@ -182,11 +182,11 @@ final class DynamicCall: CallSource {
         reply(response)
     }
 
-    /// The response that the backend has returned.
+    /// The response for the client, from the backend's message.
     private func response(of target: Target?) -> HTTPReply {
         let body = body.bytes
         guard let payload = MessagePrefix.onlyPayload(in: body.rawSpan) else {
-            return unusable("not one message, or a compressed one")
+            return unusable("it must be one message without compression")
         }
         let message: Weir_V1_CallResponse
         do throws(MessageError) {

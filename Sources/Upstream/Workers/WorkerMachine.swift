@@ -1,0 +1,89 @@
+internal import Transport
+
+/// The life of a slot of a worker backend: its processes, one after the other.
+///
+/// ```
+///             started                check: is serving
+///   waiting ----------> starting ------------------------> healthy
+///     ^                    | check: late -> stop the process  |
+///     |                    v                                  |
+///     |                 leaving <--------- leaderEnded -------'
+///     |                    |
+///     '------ ended -------'   the next start is after the backoff
+/// ```
+///
+/// Times are nanoseconds of any monotonic clock. `check` and `leaderEnded` may be called in any
+/// phase: the process can end at any time, also before `started` is known to the caller. `started`
+/// of a process that runs is a bug of the shell.
+struct WorkerMachine: ~Copyable {
+    private enum Phase: Equatable {
+        case waiting
+        case starting(until: UInt64)
+        case healthy
+        /// The process has ended; the processes that it started are being ended.
+        case leaving
+    }
+
+    /// What the shell does after a check.
+    enum Check: Equatable {
+        /// Check again soon.
+        case again
+        /// The process became healthy.
+        case healthy
+        /// The process was not healthy in time: stop it.
+        case late
+        /// The process has ended, or was healthy before.
+        case done
+    }
+
+    private var phase = Phase.waiting
+    private var backoff = Backoff()
+    /// Starts after the first one.
+    private(set) var restarts: UInt64 = 0
+    /// How the last process ended; nil before the first end.
+    private(set) var lastFailure: String?
+
+    /// Whether a process runs that is not yet healthy.
+    var isStarting: Bool { if case .starting = phase { true } else { false } }
+
+    /// Whether a process runs that has been healthy.
+    var isHealthy: Bool { phase == .healthy }
+
+    /// A process starts.
+    ///
+    /// - Parameter timeout: the time to become healthy in.
+    mutating func started(at now: UInt64, timeout: Duration) {
+        // Invariant: the shell runs one process at a time.
+        precondition(phase == .waiting)
+        backoff.attemptStarted(at: now)
+        phase = .starting(until: now + timeout.nanoseconds)
+    }
+
+    /// The shell looked at the process.
+    ///
+    /// - Parameter isServing: whether it accepts connections and passes its health checks.
+    mutating func check(at now: UInt64, isServing: Bool) -> Check {
+        guard case .starting(let until) = phase else { return .done }
+        if isServing {
+            phase = .healthy
+            backoff = Backoff()
+            return .healthy
+        }
+        return now < until ? .again : .late
+    }
+
+    /// The process has ended.
+    mutating func leaderEnded() { phase = .leaving }
+
+    /// The process and those that it started have ended.
+    ///
+    /// - Parameter random: 0 to 1.
+    /// - Returns: nanoseconds until the next start.
+    mutating func ended(_ failure: String, at now: UInt64, random: Double) -> UInt64 {
+        phase = .waiting
+        lastFailure = failure
+        restarts += 1
+        backoff.failed(at: now, random: random)
+        return backoff.retryAt - now
+    }
+}
