@@ -244,7 +244,7 @@ def test_one_member_loses_its_data(fleet, cluster):
     # The new member is needed for a majority.
     cluster.members[0].stop()
     revision = revision_of(fleet)
-    share = fleet.endpoint(fleet.admins[0]).weights[0].weight
+    share = fleet.endpoint(fleet.admins[1]).weights[0].weight
     settle(fleet, [(share, revision, "current")] * 3)
     changes_are(fleet, True, True, True)
 
@@ -294,7 +294,7 @@ def test_a_server_is_cut_off_while_etcd_is_compacted(fleet, cluster):
     settle(fleet, [(0.6, latest, "current")] * 2 + [(0.9, revision, "stale")])
     changes_are(fleet, True, True, False)
     latest = revision_of(fleet)
-    share = fleet.endpoint(fleet.admins[0]).weights[0].weight
+    share = fleet.endpoint(fleet.admins[1]).weights[0].weight
     fleet.network.set(False)
     settle(fleet, [(share, latest, "current")] * 3)
     changes_are(fleet, True, True, True)
@@ -320,5 +320,5 @@ def test_a_server_is_cut_off_while_a_backup_is_restored(fleet, cluster):
     changes_are(fleet, True, True, False)
     tool(fleet.servers[2], "state", "adopt")
     latest = revision_of(fleet)
-    share = fleet.endpoint(fleet.admins[0]).weights[0].weight
+    share = fleet.endpoint(fleet.admins[1]).weights[0].weight
     settle(fleet, [(share, latest, "current")] * 3)
