@@ -25,13 +25,11 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
 
     func checkTimeouts(at now: UInt64) {
         if now &- openedAt > connections.loop.limits.firstRequestTimeout.nanoseconds { close() }
-        if let drainedAt, now &- drainedAt > Self.drainGrace { close() }
+        if let drainedAt, now &- drainedAt > HTTP1Machine.drainGraceNanoseconds { close() }
     }
 
     /// The first bytes of a client that has just connected may not have arrived yet.
     func drain() { drainedAt = connections.loop.eventLoop.now.uptimeNanoseconds }
-
-    static let drainGrace: UInt64 = 500_000_000
 
     func close() { context?.close(promise: nil) }
 

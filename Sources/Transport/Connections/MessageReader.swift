@@ -76,8 +76,8 @@ package struct MessageReader {
 
     // MARK: The connection
 
-    /// The payload of a body that is one message without compression, which arrived as a whole. Such
-    /// a message is not copied and not queued. Nil for any other body.
+    /// The payload of a body that is one message without compression, which arrived as a whole.
+    /// Such a message is not copied and not queued. Nil for any other body.
     @_lifetime(copy body)
     package func onlyPayload(in body: RawSpan) -> RawSpan? {
         guard deframer.isIdle, queue.received == 0,
