@@ -1,16 +1,16 @@
 internal import Messages
 
-/// The changes that can be asked for; each is one revision.
+/// The changes of single objects; each makes one revision.
 extension ControlPlane {
     @discardableResult
     package func createBackend(
-        _ draft: ControlState.Backend, under condition: Condition = .init()
+        _ draft: ControlState.Backend, options: ChangeOptions = .init()
     ) async throws -> ControlState.Backend {
         try draft.checkFiles()
         let registered = registeredNames
-        return try await change(condition) { (state) throws(ControlError) in
+        return try await change(options) { (state) throws(ControlError) in
             try state.createBackend(draft, registered: registered)
-        }.answer
+        }.result
     }
 
     /// Adds a backend of plaintext upstreams with the default options.
@@ -27,88 +27,88 @@ extension ControlPlane {
     }
 
     func updateBackend(
-        _ draft: ControlState.Backend, under condition: Condition
+        _ draft: ControlState.Backend, options: ChangeOptions
     ) async throws -> ControlState.Backend {
         try draft.checkFiles()
         let registered = registeredNames
-        return try await change(condition) { (state) throws(ControlError) in
+        return try await change(options) { (state) throws(ControlError) in
             try state.updateBackend(draft, registered: registered)
-        }.answer
+        }.result
     }
 
-    func deleteBackend(_ name: String, under condition: Condition) async throws -> UInt64 {
-        try await change(condition) { (state) throws(ControlError) in
+    func deleteBackend(_ name: String, options: ChangeOptions) async throws -> UInt64 {
+        try await change(options) { (state) throws(ControlError) in
             try state.deleteBackend(name)
         }.revision
     }
 
     @discardableResult
     package func createEndpoint(
-        _ name: String, route: String, backend: String, under condition: Condition = .init()
+        _ name: String, route: String, backend: String, options: ChangeOptions = .init()
     ) async throws -> ControlState.Endpoint {
-        try await change(condition) { (state) throws(ControlError) in
+        try await change(options) { (state) throws(ControlError) in
             try state.createEndpoint(name, route: route, backend: backend)
-        }.answer
+        }.result
     }
 
-    func deleteEndpoint(_ name: String, under condition: Condition) async throws -> UInt64 {
-        try await change(condition) { (state) throws(ControlError) in
+    func deleteEndpoint(_ name: String, options: ChangeOptions) async throws -> UInt64 {
+        try await change(options) { (state) throws(ControlError) in
             try state.deleteEndpoint(name)
         }.revision
     }
 
-    /// What a change of weights did.
+    /// The result of a change of weights.
     package struct TrafficChange: Sendable {
         package let endpoint: ControlState.Endpoint
         /// The share of all shard keys, 0 to 1, whose backend changed.
         package let movedShare: Double
-        /// Whether the affinity map was laid out again.
+        /// Whether the affinity map was repacked.
         package let packed: Bool
         package let revision: UInt64
-        /// What speaks against it.
+        /// Reasons against the change.
         package let warnings: [String]
     }
 
     @discardableResult
     package func setTraffic(
         _ name: String, _ weights: [(backend: String, weight: Double)],
-        under condition: Condition = .init()
+        options: ChangeOptions = .init()
     ) async throws -> TrafficChange {
-        let (answer, revision) = try await change(condition) { (state) throws(ControlError) in
-            let before = try state.known(endpoint: name).weights
+        let (result, revision) = try await change(options) { (state) throws(ControlError) in
+            let before = try state.existingEndpoint(name).weights
             return (change: try state.setTraffic(name, weights), before: before)
         }
-        let change = answer.change
+        let change = result.change
         return TrafficChange(
             endpoint: change.endpoint, movedShare: change.movedShare, packed: change.packed,
             revision: revision,
-            warnings: try await shadowWarnings(change.endpoint, before: answer.before))
+            warnings: try await shadowWarnings(change.endpoint, before: result.before))
     }
 
     @discardableResult
     package func setShadow(
         _ name: String, backend: String, proportion: Double,
-        options: ControlState.Shadow.Options? = nil, under condition: Condition = .init()
+        shadowOptions: ControlState.Shadow.Options? = nil, options: ChangeOptions = .init()
     ) async throws -> ControlState.Endpoint {
-        try await change(condition) { (state) throws(ControlError) in
+        try await change(options) { (state) throws(ControlError) in
             try state.setShadow(
-                name, backend: backend, proportion: proportion, options: options)
-        }.answer
+                name, backend: backend, proportion: proportion, options: shadowOptions)
+        }.result
     }
 
     func setRateLimit(
-        _ name: String, _ limit: ControlState.RateLimit?, under condition: Condition
+        _ name: String, _ limit: ControlState.RateLimit?, options: ChangeOptions
     ) async throws -> ControlState.Endpoint {
-        try await change(condition) { (state) throws(ControlError) in
+        try await change(options) { (state) throws(ControlError) in
             try state.setRateLimit(name, limit)
-        }.answer
+        }.result
     }
 
     func setComparison(
-        _ name: String, _ comparison: ControlState.Comparison, under condition: Condition
+        _ name: String, _ comparison: ControlState.Comparison, options: ChangeOptions
     ) async throws -> ControlState.Endpoint {
-        try await change(condition) { (state) throws(ControlError) in
+        try await change(options) { (state) throws(ControlError) in
             try state.setComparison(name, comparison)
-        }.answer
+        }.result
     }
 }

@@ -3,10 +3,12 @@ internal import StateStores
 
 /// The copy of a shared state on this machine.
 extension ControlPlane {
-    /// Whether the copy is up to date; nil if none is kept.
+    /// Whether the copy is up to date; nil if this server keeps none.
     var isCopyUp: Bool? { copy.map { $0.problem == nil } ?? (lacksCopy ? false : nil) }
 
-    /// - Returns: nil without a copy, and if it is empty or cannot be read.
+    /// Reads the copy.
+    ///
+    /// - Returns: nil if there is none, or if it is empty or unreadable.
     func readCopy() async -> StateHistory? {
         guard let copy else { return nil }
         do throws(StoreError) {
@@ -19,7 +21,7 @@ extension ControlPlane {
         }
     }
 
-    /// Brings the copy up to date with what is served.
+    /// Writes the served state to the copy.
     func updateCopy() async {
         guard let copy, copy.chain != history.chain else { return }
         let history = history
@@ -28,14 +30,14 @@ extension ControlPlane {
             self.copy?.chain = history.chain
             self.copy?.problem = nil
         } catch {
-            // The next time, all of it is written.
+            // The next update writes all of it.
             self.copy?.chain = nil
             reportCopy(error.description)
         }
     }
 
     /// Deletes old revisions in the copy.
-    func cutCopy(_ checkpoint: StoredRecord) async {
+    func trimCopy(_ checkpoint: StoredRecord) async {
         guard let copy, copy.chain != nil else { return }
         do throws(StoreError) {
             try await copy.store.checkpoint(checkpoint)
@@ -51,7 +53,7 @@ extension ControlPlane {
         guard let copy, copy.problem != problem else { return }
         self.copy?.problem = problem
         log.warning(
-            "the copy of the state on this machine cannot be kept",
+            "the copy of the state on this machine cannot be updated",
             metadata: ["copy": "\(copy.store.place)", "reason": "\(problem)"])
     }
 }

@@ -2,16 +2,16 @@ internal import Logging
 internal import Messages
 internal import StateStores
 
-/// What an operator can decide when the store contains another history than this server.
+/// The decisions of an operator when the store and this server have different histories.
 extension ControlPlane {
-    /// Serves what the store contains, instead of the state of this server.
+    /// Serves the history in the store instead of the one of this server.
     ///
     /// - Parameter caller: for the log.
     func adoptState(
         validateOnly: Bool, caller: String
     ) async throws -> Weir_Admin_V1_AdoptStateResponse {
         let response = try await adopt(validateOnly: validateOnly, caller: caller)
-        // The store may lack some.
+        // The adopted state may lack some of the handlers.
         if !validateOnly { await registerHandlersOrReport() }
         return response
     }
@@ -19,8 +19,8 @@ extension ControlPlane {
     private func adopt(
         validateOnly: Bool, caller: String
     ) async throws -> Weir_Admin_V1_AdoptStateResponse {
-        await enter()
-        defer { leave() }
+        await beginChange()
+        defer { endChange() }
         try await requireDivergence()
         let stored: StateHistory
         do throws(StoreError) {
@@ -45,14 +45,14 @@ extension ControlPlane {
         return response
     }
 
-    /// Writes the state and the history of this server to the store, instead of what it contains.
+    /// Replaces the history in the store with the one of this server.
     ///
     /// - Parameter caller: for the log.
     func restoreState(
         validateOnly: Bool, caller: String
     ) async throws -> Weir_Admin_V1_RestoreStateResponse {
-        await enter()
-        defer { leave() }
+        await beginChange()
+        defer { endChange() }
         try await requireDivergence()
         do throws(StoreError) {
             let stored = try await readIfIntact()
@@ -70,7 +70,7 @@ extension ControlPlane {
         }
     }
 
-    /// What the store contains; nil if not even its latest revision can be read.
+    /// The content of the store; nil if even its latest revision is unreadable.
     private func readIfIntact() async throws(StoreError) -> StoredHistory? {
         do throws(StoreError) {
             return try await store.read(after: nil)
@@ -97,7 +97,7 @@ extension ControlPlane {
         }
     }
 
-    /// Throws if the store can be used as it is, or cannot be reached.
+    /// Throws if the store and this server have the same history, or if the store is unreachable.
     private func requireDivergence() async throws(ControlError) {
         if let storeProblem, !storeProblem.kind.needsDecision {
             throw .unavailable(store.place, storeProblem.reason)
@@ -106,8 +106,8 @@ extension ControlPlane {
             try await checkWhole()
         } catch {
             guard error.isAboutContent else { throw .unavailable(store.place, error.description) }
-            // It may be damaged where this server does not read it.
-            lost(error)
+            // Following the store does not read all of it, so the damage may be new to this server.
+            storeIsLost(error)
             return
         }
         throw .notDiverged("\(store.place) contains the history that this server serves")

@@ -3,7 +3,7 @@ internal import StateStores
 
 internal import struct FoundationEssentials.Date
 
-/// A server, as it tells the others about itself.
+/// The description of this server for the other servers that share its store.
 package struct ServerInstance: Sendable {
     let name: String
     let version: String
@@ -20,7 +20,7 @@ package struct ServerInstance: Sendable {
 
 /// The servers that share a store.
 extension ControlPlane {
-    /// From now on the others who share the store know of this server.
+    /// Announces this server to the other servers that share the store.
     package func announce(_ server: ServerInstance) {
         let digits = String(UInt64.random(in: .min ... .max), radix: 36)
         instance = Weir_Admin_V1_Instance(
@@ -30,7 +30,7 @@ extension ControlPlane {
         accepted.continuation.yield()
     }
 
-    /// Tells the others which revision is served here.
+    /// Announces the revision that this server serves.
     func announceRevision() async {
         guard storeProblem?.kind.needsDecision ?? true, let own = describedInstance(),
             let bytes = try? own.serializedBytes()
@@ -38,11 +38,11 @@ extension ControlPlane {
         do throws(StoreError) {
             try await store.announce(bytes)
         } catch {
-            lost(error)
+            storeIsLost(error)
         }
     }
 
-    /// This server with what it serves; nil until it listens.
+    /// This server with its revision and state; nil until it listens.
     private func describedInstance() -> Weir_Admin_V1_Instance? {
         guard var own = instance else { return nil }
         own.revision = state.revision

@@ -1,13 +1,13 @@
 internal import Logging
 internal import StateStores
 
-/// Serving without the store, and following it again.
+/// Serves without the store, and follows the store again after a loss.
 extension ControlPlane {
-    /// Between attempts to reach a store that was lost.
+    /// The time between two attempts to reach a lost store.
     private static let recoveryInterval = Duration.milliseconds(500)
 
-    /// From now on changes are refused, until the store is back. What is served stays.
-    func lost(_ error: StoreError) {
+    /// Rejects changes until the store is usable again. The served state stays.
+    func storeIsLost(_ error: StoreError) {
         let isNew = storeProblem == nil
         setProblem(StoreProblem(error))
         guard isNew else { return }
@@ -21,8 +21,8 @@ extension ControlPlane {
     private func setProblem(_ new: StoreProblem) {
         guard storeProblem != .ending else { return }
         storeProblem = new
-        guard problemReports.isDue(new, at: .now) else { return }
-        tellStandardServices()
+        guard problemReports.shouldReport(new, at: .now) else { return }
+        updateStandardServices()
         log.error(
             "\(new.kind.report)",
             metadata: ["store": "\(store.place)", "reason": "\(new.reason)"])
@@ -30,10 +30,10 @@ extension ControlPlane {
         accepted.continuation.yield()
     }
 
-    /// - Returns: whether the store is back.
+    /// - Returns: whether the store is usable again.
     private func recover() async -> Bool {
         guard await followAgain() else { return false }
-        // A server that started with a copy of the state could not add them.
+        // A server that started with a copy of the state could not register its handlers.
         if !hasRegisteredHandlers { await registerHandlersOrReport() }
         return true
     }
@@ -50,19 +50,19 @@ extension ControlPlane {
         // The store may have been closed meanwhile.
         guard !Task.isCancelled else { return false }
         do throws(StoreError) {
-            // Changes do not wait for a store that does not answer: they are refused.
+            // Outside of the queue of changes: they are rejected, and do not wait for the probe.
             try await store.probe()
         } catch {
             setProblem(StoreProblem(error))
             return false
         }
-        await enter()
-        defer { leave() }
+        await beginChange()
+        defer { endChange() }
         guard storeProblem != .ending else { return false }
         // An operator may have decided meanwhile.
         guard let storeProblem else { return true }
         do throws(StoreError) {
-            // The damage may be before the revisions that are read to catch up.
+            // Catching up reads only the latest revisions, and may not reach the damage.
             if storeProblem.kind == .damaged { try await checkWhole() }
             try await catchUp()
         } catch {
@@ -73,11 +73,11 @@ extension ControlPlane {
         return true
     }
 
-    /// From now on changes are accepted again.
+    /// Accepts changes again.
     func storeIsBack() {
         storeProblem = nil
         problemReports.reset()
-        tellStandardServices()
+        updateStandardServices()
         log.notice(
             "the store is back",
             metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])

@@ -5,14 +5,17 @@ internal import StateStores
 
 internal import struct FoundationEssentials.Date
 
-/// Making changes, and following those of others who share the store.
+/// Makes changes, and follows the changes of other servers that share the store.
 extension ControlPlane {
-    /// What a change is made under.
-    package struct Condition: Sendable {
+    /// The options of a change, the same for each kind of change.
+    package struct ChangeOptions: Sendable {
+        /// The change is rejected with ABORTED if this is not the current revision.
         package var expectedRevision: UInt64?
+        /// Whether to check the change without making it.
         package var validateOnly: Bool
-        /// For the history.
+        /// The author in the history.
         package var author: String
+        /// The comment in the history.
         package var comment: String
 
         package init(
@@ -26,41 +29,41 @@ extension ControlPlane {
         }
     }
 
-    /// How often a change is tried when others who share the store are always first.
+    /// The most attempts at one change while other servers write to the store.
     private static let maxAttempts = 100
 
-    /// Makes a change, or nothing.
+    /// Makes one change. A rejected change changes nothing.
     ///
     /// - Parameters:
     ///   - prefix: the start of the change's summary in the history.
-    ///   - body: changes the state; throws when the change is refused. Called again when the state
-    ///     has changed meanwhile.
-    /// - Returns: the body's answer, and the revision that the state has, or with `validateOnly`
-    ///   would have.
-    func change<Answer: Sendable>(
-        _ condition: Condition, prefix: String = "",
-        _ body: @Sendable (inout ControlState) throws(ControlError) -> Answer
-    ) async throws -> (answer: Answer, revision: UInt64) {
-        await enter()
-        defer { leave() }
+    ///   - body: changes the state, or throws to reject the change. Called again if another server
+    ///     has changed the state meanwhile.
+    /// - Returns: the result of the body, and the new revision; with `validateOnly`, the revision
+    ///   that the change would make.
+    func change<Result: Sendable>(
+        _ options: ChangeOptions, prefix: String = "",
+        _ body: @Sendable (inout ControlState) throws(ControlError) -> Result
+    ) async throws -> (result: Result, revision: UInt64) {
+        await beginChange()
+        defer { endChange() }
         for _ in 0..<Self.maxAttempts {
             // The caller may have disconnected, or lost its role, while the change waited.
             try Task.checkCancellation()
-            if let expected = condition.expectedRevision, expected != state.revision {
+            if let expected = options.expectedRevision, expected != state.revision {
                 throw ControlError.conflict(expected: expected, current: state.revision)
             }
             var next = state
-            let answer = try body(&next)
+            let result = try body(&next)
             let delta = state.delta(to: next)
-            guard !delta.isEmpty else { return (answer, state.revision) }
-            guard !condition.validateOnly else { return (answer, state.nextRevision) }
+            guard !delta.isEmpty else { return (result, state.revision) }
+            guard !options.validateOnly else { return (result, state.nextRevision) }
             if let storeProblem {
                 throw ControlError.unavailable(store.place, storeProblem.reason)
             }
             readClock()
             var record = RevisionRecord(
-                revision: state.nextRevision, time: Date(), author: condition.author,
-                comment: condition.comment, summary: prefix + delta.summary(of: state),
+                revision: state.nextRevision, time: Date(), author: options.author,
+                comment: options.comment, summary: prefix + delta.summary(of: state),
                 delta: delta, previousHash: history.nextPreviousHash())
             let stored = StoredRecord(
                 revision: record.revision, bytes: try bytes(of: record),
@@ -69,16 +72,17 @@ extension ControlPlane {
             do throws(StoreError) {
                 try await store.append(stored)
             } catch .conflict {
-                try await catchUpOrRefuse()
+                try await catchUpOrReject()
                 continue
             } catch {
-                lost(error)
+                storeIsLost(error)
                 throw ControlError.unavailable(store.place, error.description)
             }
             try await accept([record])
-            return (answer, record.revision)
+            return (result, record.revision)
         }
-        throw ControlError.unavailable(store.place, "too many changes are made at the same time")
+        throw ControlError.unavailable(
+            store.place, "stopped after \(Self.maxAttempts) conflicting writes; try again")
     }
 
     /// Throws if protobuf cannot hold the record, for example a NUL in a name.
@@ -90,24 +94,24 @@ extension ControlPlane {
         }
     }
 
-    /// Has everything use the next revisions, which are stored.
+    /// Serves the next revisions, which the store contains.
     private func accept(_ records: [RevisionRecord]) async throws {
         for record in records { history.append(record) }
-        try await publish(backendsChanged: records.contains { $0.delta.concernsBackends })
-        for record in records { watchers.tell(.change(record)) }
+        try await publish(backendsChanged: records.contains { $0.delta.changesBackends })
+        for record in records { watchers.send(.change(record)) }
         accepted.continuation.yield()
     }
 
     // MARK: Following the store
 
-    /// How long to wait for a store that cannot be reached at the start; and how long if there is a
-    /// copy of the state.
+    /// The time to wait at the start for an unreachable store: without a copy of the state, and
+    /// with one.
     private static let startTimeout = Duration.seconds(10)
     private static let shortStartTimeout = Duration.seconds(2)
 
-    /// Reads the store, or if that is not possible the copy of the state on this machine.
+    /// Reads the store; if that fails, reads the copy of the state on this machine.
     ///
-    /// - Returns: why the copy is served; nil if the store is.
+    /// - Returns: the reason why the copy is served; nil if the store is.
     func loadStoreOrCopy(acceptsLostRevisions: Bool) async throws(StoreError) -> StoreError? {
         let saved = await readCopy()
         do throws(StoreError) {
@@ -131,7 +135,7 @@ extension ControlPlane {
         return nil
     }
 
-    /// Throws if the store does not contain what the copy contains, and is not accepted as it is.
+    /// Throws if the store lacks revisions that the copy contains, unless that is accepted.
     private func checkCopy(
         _ copy: StateHistory?, _ acceptsLostRevisions: Bool
     ) throws(StoreError) {
@@ -140,7 +144,7 @@ extension ControlPlane {
         } catch {
             guard acceptsLostRevisions else { throw error }
             log.warning(
-                "continuing from what the store contains; the copy on this machine is replaced",
+                "continuing from the content of the store; the copy on this machine is replaced",
                 metadata: [
                     "revision": "\(state.revision)", "copy": "\(copy?.current.revision ?? 0)",
                     "store": "\(store.place)",
@@ -165,7 +169,7 @@ extension ControlPlane {
 
     /// Throws if another server that shares the store serves a later revision than the store has.
     private func compareWithOthers() async throws(StoreError) {
-        // Once more if it is later, since a change may have been made after the first reading.
+        // A second read includes changes that were made after the first.
         for isFirst in [true, false] {
             let others = ((try? await store.instances()) ?? []).compactMap {
                 try? Weir_Admin_V1_Instance(serializedBytes: $0.bytes)
@@ -184,7 +188,7 @@ extension ControlPlane {
         }
     }
 
-    /// Adds a backend for each registered handler that has none, as one change.
+    /// Adds a backend for each registered handler without one, as one change.
     func registerHandlers() async throws {
         let handlers = registered.values.sorted { $0.name < $1.name }
         let names = registeredNames
@@ -206,19 +210,19 @@ extension ControlPlane {
         hasRegisteredHandlers = true
     }
 
-    /// Says which backends are Swift code that this program does not have.
+    /// Logs the backends whose handlers this program does not have.
     func reportMissingHandlers() {
         let problems = state.backends.values.compactMap { backend in
             missingHandler(of: backend).map { (backend.name, $0) }
         }
         for (name, problem) in problems.sorted(by: { $0.0 < $1.0 }) {
             log.warning(
-                "a backend cannot answer",
+                "a backend is unusable",
                 metadata: ["backend": "\(name)", "problem": "\(problem)"])
         }
     }
 
-    /// What is wrong with a backend of Swift code that this program does not have.
+    /// The problem of a backend whose handler this program does not have; nil for other backends.
     func missingHandler(of backend: ControlState.Backend) -> String? {
         guard case .handler(let name) = backend.kind, registered[name] == nil else { return nil }
         return "no handler '\(name)' is compiled into this server"
@@ -228,26 +232,26 @@ extension ControlPlane {
         switch event {
         case .changed: await follow { () throws(StoreError) in try await catchUp() }
         case .tampered: await follow { () throws(StoreError) in try await checkWhole() }
-        case .lost(let reason): lost(.unavailable(reason))
+        case .lost(let reason): storeIsLost(.unavailable(reason))
         }
     }
 
     private func follow(_ body: () async throws(StoreError) -> Void) async {
-        await enter()
-        defer { leave() }
+        await beginChange()
+        defer { endChange() }
         do throws(StoreError) {
             try await body()
         } catch {
-            lost(error)
+            storeIsLost(error)
         }
     }
 
-    /// Throws if a revision in the store is damaged, or if it contains another history.
+    /// Throws if a revision in the store is damaged, or if the store contains another history.
     func checkWhole() async throws(StoreError) {
         try history.checkContained(in: try await readWhole().chain)
     }
 
-    /// Everything in the store.
+    /// Reads the whole store.
     func readWhole() async throws(StoreError) -> StateHistory {
         let stored = try await store.read(after: nil)
         let whole = try StateHistory(stored)
@@ -259,16 +263,16 @@ extension ControlPlane {
         return whole
     }
 
-    private func catchUpOrRefuse() async throws(ControlError) {
+    private func catchUpOrReject() async throws(ControlError) {
         do throws(StoreError) {
             try await catchUp()
         } catch {
-            lost(error)
+            storeIsLost(error)
             throw .unavailable(store.place, error.description)
         }
     }
 
-    /// Applies what other servers have stored. Call it between `enter` and `leave`.
+    /// Applies what other servers have stored. Call it between `beginChange` and `endChange`.
     func catchUp() async throws(StoreError) {
         let stored = try await store.read(after: max(1, state.revision) - 1)
         let update = try history.update(from: stored)
@@ -279,25 +283,26 @@ extension ControlPlane {
             case .replacement(let newer):
                 history = newer
                 try await publish(backendsChanged: true)
-                watchers.tell(.snapshot(state))
+                watchers.send(.snapshot(state))
                 accepted.continuation.yield()
             }
         } catch {
-            // The data plane is being shut down.
+            // The data plane is shutting down.
             throw .unavailable("\(error)")
         }
     }
 
-    // MARK: Beside the changes
+    // MARK: Background work
 
-    /// What follows on accepted changes, when there is time.
+    /// The work after accepted changes that they do not wait for.
     func tidyUp() async {
         await updateCopy()
         await announceRevision()
-        await forgetOldChanges()
+        await deleteOldRevisions()
     }
 
-    /// Says when the latest revision has a time in the future: its clock was wrong, or this one is.
+    /// Logs a latest revision with a time in the future: the clock of its server or of this one is
+    /// wrong.
     func reportFutureRevision() {
         guard let latest = history.entries.last?.record,
             latest.time.timeIntervalSince(Date()) > WallClock.maxDifference / .seconds(1)
@@ -307,10 +312,10 @@ extension ControlPlane {
             metadata: ["revision": "\(latest.revision)", "time": "\(latest.time)"])
     }
 
-    /// Notices when the wall clock was set: revisions have its time, and are deleted by their age.
+    /// Logs a jump of the wall clock: revisions have its time, and are deleted by their age.
     private func readClock() {
         guard let jump = clock.read() else { return }
-        // At most what a date can hold, as a whole number.
+        // A date holds fewer seconds than an `Int`.
         let seconds = Int(exactly: jump.rounded()) ?? 0
         log.warning(
             "the clock was set; no revisions are deleted by age in the next hour",
@@ -318,7 +323,7 @@ extension ControlPlane {
     }
 
     /// Keeps the history within its bounds, here and, on the leader, in the store.
-    private func forgetOldChanges() async {
+    private func deleteOldRevisions() async {
         readClock()
         // A store that contains another history must not be changed.
         guard storeProblem == nil,
@@ -330,7 +335,7 @@ extension ControlPlane {
             do throws(StoreError) {
                 try await store.checkpoint(checkpoint)
             } catch {
-                // Nothing is lost by a history that is too long; the next change tries again.
+                // A long history does no harm; the next change tries again.
                 log.warning(
                     "old revisions cannot be deleted", metadata: ["reason": "\(error.description)"])
                 return
@@ -339,6 +344,6 @@ extension ControlPlane {
         // Another history may have been adopted meanwhile.
         guard history.chain[cut] == hash else { return }
         history.forget(upTo: cut)
-        await cutCopy(checkpoint)
+        await trimCopy(checkpoint)
     }
 }

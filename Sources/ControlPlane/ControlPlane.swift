@@ -7,20 +7,21 @@ internal import TrafficPolicy
 internal import Transport
 internal import Upstream
 
-/// The one place where the control state changes: checks a change, stores it, has every loop of
-/// the data plane use it, and notifies the watchers. In this order, one change at a time.
+/// The only writer of the control state: checks a change, stores it, publishes it to every loop of
+/// the data plane, and notifies the watchers. In this order, one change at a time.
 ///
 /// ```
-///   admin RPC -> change(state) -> store.append -> dataPlane.publish -> watchers, answer
-///                   | refused        | failed: nothing has changed
+///   admin RPC -> change(state) -> store.append -> dataPlane.publish -> watchers, response
+///                   | rejected       | failed: nothing has changed
 ///                   '-- another server was first: catch up with the store, and try again
 /// ```
 ///
 /// `ControlPlane+Store.swift` follows the store, `ControlPlane+Loss.swift` serves without it,
-/// `ControlPlane+Changes.swift` has the changes that can be asked for, `ControlPlane+History.swift`
-/// those that go by whole states.
+/// `ControlPlane+Changes.swift` has the changes of single objects, `ControlPlane+History.swift`
+/// those of whole states.
 package actor ControlPlane {
-    /// Its work must not hold up the loops, on which the handlers of the admin service run.
+    /// Its own thread: the handlers of the admin service run on event loops, which it must not
+    /// delay.
     private let thread = ActorThread()
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe thread.asUnownedSerialExecutor()
@@ -31,21 +32,21 @@ package actor ControlPlane {
     let adminHosts: AdminHosts
     package let health: HealthBoard
     package let reflection: ReflectionBoard
-    /// Where the state is kept; what it holds is read by `start`.
+    /// The store of the state; `start` reads it.
     private(set) var store: any StateStore = MemoryStore()
     let startedAt = ContinuousClock.now
     let log: Logger
-    /// Lines of the log that were lost; nil if that is not known.
+    /// The number of log lines that were lost; nil if they are not counted.
     let lostLogLines: (@Sendable () -> UInt64)?
-    /// The Swift code that backends can be made of, by name.
+    /// The handlers that this program has, by name.
     let registered: [String: HandlerBackend]
     let bounds: HistoryBounds
 
-    /// What is served, and how it came about. Follows the store.
+    /// The served state and the revisions that led to it. Follows the store.
     var history = StateHistory()
     /// The clock of the revisions' times.
     var clock = WallClock()
-    /// Why changes are refused; nil while they are not.
+    /// Why changes are rejected; nil if they are accepted.
     var storeProblem: StoreProblem?
     var problemReports = StoreProblemReports()
     /// The copy of a shared state on this machine; nil without one.
@@ -57,25 +58,25 @@ package actor ControlPlane {
     /// This server, as the others who share the store see it; nil until it listens.
     var instance: Weir_Admin_V1_Instance?
     let watchers = Watchers()
-    /// What the data plane routes by.
+    /// The data plane's view of the state.
     private(set) var snapshot = RoutingSnapshot.empty
-    /// The backends of replicas, as they run here.
+    /// The replicas of backends on this server.
     private(set) var running: RunningBackends
-    /// What the shadows of the endpoints use, and have found.
+    /// The resources and reports of shadows on this server.
     private(set) var shadows = RunningShadows()
     /// The revision of the latest change of any backend.
     private var backendsRevision: UInt64 = 0
-    /// The description of all backends' services, for reflection.
+    /// The schema of all backends, for reflection.
     private var schema = ControlPlane.standardSchema
-    /// One change at a time goes through, in order; the actor alone would interleave them at each
-    /// `await`.
+    /// Whether a change runs. Changes run one at a time, in order; the actor alone would interleave
+    /// them at each `await`.
     private var isChanging = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
-    /// Says when a backend has become usable or stopped being so.
+    /// Yields when a backend becomes usable or unusable.
     private let availability: AsyncStream<Void>
-    /// Says when a change has been accepted.
+    /// Yields when a change is accepted.
     let accepted = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    /// What goes on beside the changes, until the server stops.
+    /// The background work, until the server stops.
     private var work: [Task<Void, Never>] = []
     var recovery: Task<Void, Never>?
 
@@ -103,7 +104,7 @@ package actor ControlPlane {
 
     var state: ControlState { history.current }
 
-    /// Reads the store, adds a backend for each registered handler that has none, and publishes.
+    /// Reads the store, adds a backend for each registered handler without one, and publishes.
     ///
     /// - Parameters:
     ///   - copy: a copy of the state on this machine, which is served if the store cannot be.
@@ -132,13 +133,13 @@ package actor ControlPlane {
         reportFutureRevision()
         reportMissingHandlers()
         try await publish(backendsChanged: true)
-        if let problem { lost(problem) }
+        if let problem { storeIsLost(problem) }
         let (availability, events, accepted) = (availability, store.events, accepted.stream)
         work = [
             Task { [weak self] in
                 for await _ in availability {
-                    await self?.tellStandardServices()
-                    // Thousands of backends may come up one after the other.
+                    await self?.updateStandardServices()
+                    // Thousands of backends may become usable one after the other.
                     try? await Task.sleep(for: .milliseconds(10))
                 }
             },
@@ -161,8 +162,8 @@ package actor ControlPlane {
 
     /// Closes the store for a successor. This server can no longer change the state.
     package func leaveStore() async {
-        await enter()
-        defer { leave() }
+        await beginChange()
+        defer { endChange() }
         recovery?.cancel()
         storeProblem = .ending
         await closeStores()
@@ -176,22 +177,22 @@ package actor ControlPlane {
 
     var registeredNames: Set<String> { Set(registered.keys) }
 
-    /// The names of the services that a backend's code answers, sorted.
+    /// The names of the services of a backend, sorted.
     func services(of backend: ControlState.Backend) -> [String] {
         switch backend.kind {
         case .handler(let name): registered[name]?.services.keys.sorted() ?? []
         case .upstream, .worker:
-            // What can't be read was refused when the backend was created.
+            // An unreadable set was rejected when the backend was created.
             (try? Schema(descriptorSet: backend.descriptorSet))?.services.keys.sorted() ?? []
         }
     }
 
-    // MARK: One at a time
+    // MARK: One change at a time
 
-    /// Waits for one's turn.
-    func enter() async {
-        // To look and to get in line in one: a task that prefers an executor, as handlers' tasks
-        // do, may be suspended on its way into this call.
+    /// Waits until no other change runs.
+    func beginChange() async {
+        // Checks and queues in one step: a task that prefers an executor, as handlers' tasks do,
+        // may be suspended while it enters this method.
         await withCheckedContinuation { turn in
             guard isChanging else {
                 isChanging = true
@@ -201,8 +202,8 @@ package actor ControlPlane {
         }
     }
 
-    /// Lets the next one in.
-    func leave() {
+    /// Resumes the next change.
+    func endChange() {
         guard !waiting.isEmpty else {
             isChanging = false
             return
@@ -212,10 +213,10 @@ package actor ControlPlane {
 
     // MARK: Publishing
 
-    /// Gives the state to the data plane, to health and to reflection.
+    /// Publishes the state to the data plane, health and reflection.
     ///
-    /// - Parameter isForeign: whether the state belongs to another history than the one before, so
-    ///   that equal revisions do not mean equal objects.
+    /// - Parameter isForeign: whether the state belongs to another history than the one before it:
+    ///   equal revisions then do not mean equal objects.
     func publish(backendsChanged: Bool, isForeign: Bool = false) async throws {
         if isForeign {
             running.forgetRevisions()
@@ -226,8 +227,8 @@ package actor ControlPlane {
             describeServices()
         }
         let endpoints = state.endpoints.values.map { endpoint in
-            shadows.setRules(endpoint, backendsRevision) { compared(by: endpoint, $0) }
-            // Only what has changed is made again; no two changes have one revision.
+            shadows.setRules(endpoint, backendsRevision) { comparisonRules(endpoint, $0) }
+            // Only a changed endpoint is made again; a revision belongs to one change.
             if !isForeign, let known = snapshot.endpoint(named: endpoint.name),
                 known.revision == endpoint.revision
             {
@@ -238,16 +239,16 @@ package actor ControlPlane {
                 policy: endpoint.policy, shadows: shadows.run(endpoint),
                 limiter: limiter(for: endpoint))
         }
-        shadows.keep(state)
+        shadows.removeAll(missingFrom: state)
         snapshot = RoutingSnapshot(
             revision: state.revision, endpoints: endpoints,
             backends: backendsChanged ? runBackends() : snapshot.backends)
         try await dataPlane.publish(snapshot)
-        tellStandardServices()
+        updateStandardServices()
     }
 
-    /// What counts an endpoint's requests, if they are limited; it goes on counting through other
-    /// changes.
+    /// The limiter of an endpoint, if its rate is limited. It survives changes that do not change
+    /// the limit.
     private func limiter(for endpoint: ControlState.Endpoint) -> RateLimiter? {
         guard let limit = endpoint.rateLimit else { return nil }
         if let known = snapshot.endpoint(named: endpoint.name)?.limiter,
@@ -258,7 +259,7 @@ package actor ControlPlane {
         return RateLimiter(requestsPerSecond: limit.requestsPerSecond, burst: limit.burst)
     }
 
-    /// What answers for each backend on this server.
+    /// The handlers and replicas of all backends on this server.
     private func runBackends() -> RoutingSnapshot.Backends {
         var backends: [String: RoutingSnapshot.Backend] = [:]
         for backend in state.backends.values {
@@ -270,11 +271,11 @@ package actor ControlPlane {
                 backends[backend.name] = .replicas(set)
             }
         }
-        running.keep(state)
+        running.removeAll(missingFrom: state)
         return RoutingSnapshot.Backends(backends)
     }
 
-    /// Whether a backend can be expected to answer.
+    /// Whether a backend has a handler or a usable replica.
     private func isUsable(_ backend: String) -> Bool {
         switch snapshot.backends[backend] {
         case .handler: true
@@ -283,10 +284,10 @@ package actor ControlPlane {
         }
     }
 
-    /// What health reports about the store.
+    /// The name under which health reports the store.
     private static let storeHealth = "weir.store"
 
-    func tellStandardServices() {
+    func updateStandardServices() {
         let endpoints = state.endpoints.values.map { endpoint in
             EndpointHealth(
                 endpoint: endpoint.name, service: endpoint.route.service,
@@ -307,7 +308,7 @@ package actor ControlPlane {
 
     private func describeServices() {
         schema = Self.standardSchema
-        // Most replicas bring no description.
+        // Most backends of replicas have no descriptors.
         let describing = state.backends.values.filter {
             !$0.hasReplicas || !$0.descriptorSet.isEmpty
         }
@@ -316,13 +317,13 @@ package actor ControlPlane {
                 try addDescriptors(of: backend, to: &schema)
             } catch {
                 log.error(
-                    "no reflection for a backend",
+                    "reflection lacks the services of a backend",
                     metadata: ["backend": "\(backend.name)", "error": "\(error)"])
             }
         }
     }
 
-    /// Adds what is known of a backend's services and messages.
+    /// Adds the descriptors of a backend's services and messages.
     func addDescriptors(
         of backend: ControlState.Backend, to schema: inout Schema
     ) throws(MessageError) {
@@ -335,7 +336,7 @@ package actor ControlPlane {
         }
     }
 
-    /// Health and reflection, which every port answers.
+    /// Health and reflection, which every port serves.
     static let standardServices = [
         "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
@@ -362,10 +363,10 @@ package actor ControlPlane {
         try watchers.subscribe(from: revision, history)
     }
 
-    /// From now on every health check says NOT_SERVING.
+    /// Makes every health check return NOT_SERVING.
     package func drainHealth() { health.drain() }
 
-    /// Ends all watches, which would keep a drain from finishing.
+    /// Ends all watches, which would prevent a drain from finishing.
     package func endWatches() {
         watchers.endAll()
         health.endWatches()

@@ -1,4 +1,4 @@
-/// A copy of what all loops have counted.
+/// A copy of the counts of all loops.
 package struct ServingFigures: Sendable {
     package var calls: [CallKey: CallFigures] = [:]
     /// Backends of replicas by name.
@@ -8,13 +8,13 @@ package struct ServingFigures: Sendable {
     /// Connections over the limits of the data port and of the admin port.
     package var refusedConnections: UInt64 = 0
     package var refusedOperators: UInt64 = 0
-    /// Requests that were refused because there was too much to do, by reason.
+    /// Requests that overload protection refused, by reason.
     package var refused: [Overload: UInt64] = [:]
     /// Bytes of requests and responses that wait in memory.
     package var bufferedBytes = 0
-    /// How far the loop that is furthest behind is behind with its work, in nanoseconds.
+    /// The lag of the slowest loop, in nanoseconds.
     package var lag: Int64 = 0
-    /// Requests whose path no endpoint takes.
+    /// Requests whose path matched no endpoint.
     package var unrouted: UInt64 = 0
 
     package init() {}
@@ -30,7 +30,7 @@ package struct ServingFigures: Sendable {
         unrouted += other.unrouted
     }
 
-    /// What happened since an earlier copy.
+    /// The difference to an earlier copy.
     package func since(_ earlier: ServingFigures) -> ServingFigures {
         var difference = self
         for (key, before) in earlier.calls {

@@ -150,7 +150,7 @@ package final class DataPlane: Sendable {
 
     /// Installs the snapshot on every loop. Returns when all loops use it.
     package func publish(_ snapshot: RoutingSnapshot) async throws {
-        methodNames.keep { snapshot.endpoint(named: $0) != nil }
+        methodNames.removeEndpoints(unless: { snapshot.endpoint(named: $0) != nil })
         let installed = loops.map { loop in loop.eventLoop.submit { loop.router.install(snapshot) }
         }
         for future in installed { try await future.get() }

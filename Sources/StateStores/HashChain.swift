@@ -10,15 +10,15 @@ internal import TrafficPolicy
 ///   revision 0                   | known
 /// ```
 package struct HashChain: Equatable, Sendable {
-    /// A hash that is not known; it matches each other hash. Histories of earlier versions of Weir
+    /// Stands for an unknown hash, and matches each hash. Histories of earlier versions of Weir
     /// have no hashes.
     package static let unknown: UInt64 = 0
 
-    /// The random number that stands for revision 0. Each new history gets its own one.
+    /// The random number that stands for revision 0. Each history has its own.
     package private(set) var identity: UInt64
-    /// The first revision whose hash is kept.
+    /// The first revision whose hash is retained.
     private(set) var start: UInt64
-    /// Of the revisions from `start` on; never empty.
+    /// The hashes from `start` on; never empty.
     private var hashes: [UInt64]
 
     /// A chain of one revision.
@@ -34,13 +34,16 @@ package struct HashChain: Equatable, Sendable {
     /// The hash of a revision's stored bytes.
     package static func hash(_ bytes: [UInt8]) -> UInt64 { KeyHash.hash(bytes.rawSpan, seed: 0) }
 
+    /// Whether two hashes are equal, or one is unknown.
     package static func match(_ left: UInt64, _ right: UInt64) -> Bool {
         left == right || left == unknown || right == unknown
     }
 
-    /// `start` is at most `StoredRecord.maximumRevision`, so the sum cannot overflow.
+    /// The latest revision. `start` is at most `StoredRecord.maximumRevision`, so the sum cannot
+    /// overflow.
     package var latest: UInt64 { start + UInt64(hashes.count - 1) }
 
+    /// The hash of the latest revision.
     package var latestHash: UInt64 { hashes.last ?? Self.unknown }
 
     /// The hash of a revision; nil if it is not one from `start` to `latest`.
@@ -49,6 +52,7 @@ package struct HashChain: Equatable, Sendable {
         return hashes[Int(revision - start)]
     }
 
+    /// Adds the hash of the next revision.
     package mutating func append(_ hash: UInt64) { hashes.append(hash) }
 
     /// Adds known hashes of the revisions directly before `start`, which has to be at least their
@@ -58,20 +62,20 @@ package struct HashChain: Equatable, Sendable {
         start -= UInt64(earlier.count)
     }
 
-    /// The kept hashes of the revisions before one, oldest first.
+    /// The retained hashes of the revisions before one, oldest first.
     package func hashes(before revision: UInt64) -> [UInt64] {
         guard revision > start else { return [] }
         return Array(hashes.prefix(Int(min(revision, latest + 1) - start)))
     }
 
-    /// Forgets the revisions before one; does nothing if that one is unknown.
+    /// Deletes the hashes before a revision; does nothing if that revision is unknown.
     mutating func forget(before revision: UInt64) {
         guard revision > start, revision <= latest else { return }
         hashes.removeFirst(Int(revision - start))
         start = revision
     }
 
-    /// Forgets the revisions before one, except a number of those directly before it.
+    /// Deletes the hashes before a revision, except a number of those directly before it.
     package mutating func forget(before revision: UInt64, except kept: UInt64) {
         forget(before: revision - min(revision, kept))
     }

@@ -1,4 +1,4 @@
-/// Keeps the state in memory: for tests, and for servers whose state is made at each start.
+/// Keeps the state in memory: for tests, and for servers that make their state at each start.
 package actor MemoryStore: StateStore {
     package nonisolated let place = "memory:"
     package nonisolated let events = AsyncStream<StoreEvent> { $0.finish() }

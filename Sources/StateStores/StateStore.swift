@@ -1,53 +1,53 @@
-/// Where the control state is kept: a checkpoint and the revisions after it, each of them bytes
-/// that a store does not look into.
+/// Keeps the control state: a checkpoint and the revisions after it, as bytes that a store does not
+/// decode.
 ///
 /// ```
-///   checkpoint(40)   41  42  43     append(44): kept for good when it returns
+///   checkpoint(40)   41  42  43     append(44): durable when it returns
 /// ```
 ///
-/// Several servers may share a store. It keeps one line of revisions: of two that append the same
-/// one wins, and the other gets an error: it must read first.
+/// Several servers may share a store. It keeps one sequence of revisions: if two servers append the
+/// same revision, one succeeds, and the other receives an error and must read first.
 package protocol StateStore: Sendable {
-    /// Where the state is, for people: "sqlite:/var/lib/weir/weir.db".
+    /// The place of the state, for operators: "sqlite:/var/lib/weir/weir.db".
     var place: String { get }
 
-    /// What happens to the store without this server's doing. Only hints: the truth is in `read`.
+    /// Changes of the store by others. They are hints; `read` returns the content.
     var events: AsyncStream<StoreEvent> { get }
 
-    /// The revisions after one, with the checkpoint where they don't reach so far back.
+    /// Reads the revisions after one, with the checkpoint if the store no longer has all of them.
     ///
-    /// - Parameter revision: nil for all there is.
+    /// - Parameter revision: nil for the whole content.
     func read(after revision: UInt64?) async throws(StoreError) -> StoredHistory
 
-    /// Keeps the next revision for good before it returns. Throws `conflict`, and keeps nothing,
-    /// when it is not the next one.
+    /// Adds the next revision, which is durable when this returns. Throws `conflict`, and changes
+    /// nothing, if it is not the next one.
     func append(_ record: StoredRecord) async throws(StoreError)
 
-    /// Replaces the checkpoint and the revisions up to its own; those after it stay. Does nothing
-    /// if there is a later checkpoint.
+    /// Replaces the checkpoint and the revisions up to its own; later ones stay. Does nothing if
+    /// the store has a later checkpoint.
     func checkpoint(_ record: StoredRecord) async throws(StoreError)
 
-    /// Replaces all that the store contains. If this fails halfway, the store contains the
-    /// beginning of the history, and the next call begins again.
+    /// Replaces the whole content. If this fails halfway, the store contains the beginning of the
+    /// history, and the next call starts again.
     ///
     /// - Parameter latest: the latest revision that the store may contain; nil for any. Throws
-    ///   `conflict` if there is a later one, and replaces nothing.
+    ///   `conflict`, and replaces nothing, if the store contains a later one.
     func replace(with history: StoredHistory, upTo latest: UInt64?) async throws(StoreError)
 
-    /// Finds out, by writing something, whether the store works.
+    /// Checks by a write that the store works.
     func probe() async throws(StoreError)
 
-    /// Tells the others who share the store about this server, until it closes the store or is cut
-    /// off from it.
+    /// Announces this server to the other servers that share the store, until it closes the store
+    /// or loses its connection.
     func announce(_ instance: [UInt8]) async throws(StoreError)
 
-    /// The announced instances that have not left.
+    /// The announced servers that have not left.
     func instances() async throws(StoreError) -> [StoredInstance]
 
-    /// Whether this server does the work that only one may do.
+    /// Whether this server does the work that only one server may do.
     var isLeader: Bool { get async }
 
-    /// What was noticed when the store was opened, as sentences for the log.
+    /// Problems at the opening of the store, as sentences for the log.
     var warnings: [String] { get async }
 
     /// Releases all resources.
@@ -66,15 +66,15 @@ package struct StoredRecord: Sendable, Equatable {
 
     package let revision: UInt64
     package let bytes: [UInt8]
-    /// What has to be in the store before it is written: of a revision, the hash of the one before
-    /// it; of a checkpoint, the hash of its revision. A store that several servers share compares.
+    /// The hash that the store must contain: for a revision, the hash of the one before it; for a
+    /// checkpoint, the hash of its revision. Only a shared store compares it.
     let expectedHash: UInt64
 
     package init(revision: UInt64, bytes: [UInt8]) {
         self.init(revision: revision, bytes: bytes, expectedHash: HashChain.unknown)
     }
 
-    /// Whether they are stored as the same.
+    /// Whether both store the same.
     package static func == (left: StoredRecord, right: StoredRecord) -> Bool {
         left.revision == right.revision && left.bytes == right.bytes
     }
@@ -85,27 +85,27 @@ package struct StoredRecord: Sendable, Equatable {
         self.expectedHash = expectedHash
     }
 
-    /// What is wrong with a revision that a store contains; nil if nothing is.
+    /// The problem of a revision in a store; nil if it is valid.
     package static func problem(_ revision: some BinaryInteger) -> String? {
         guard revision < 0 || revision > maximumRevision else { return nil }
         return "the revision is \(revision); it must be from 0 to \(maximumRevision)"
     }
 
-    /// Refuses to write what could not be read again.
+    /// Rejects a record that could not be read again.
     func check() throws(StoreError) {
         if let problem = Self.problem(revision) { throw .refused(problem) }
     }
 }
 
-/// What a store holds, or the end of it.
+/// The content of a store, or the end of it.
 package struct StoredHistory: Sendable, Equatable {
-    /// Nil in a store that never had one, and where it was not needed.
+    /// Nil in a store that never had one, and if the read did not need it.
     package var checkpoint: StoredRecord?
-    /// Without gaps; after the checkpoint, if there is one.
+    /// The revisions after the checkpoint, without gaps.
     package var records: [StoredRecord] = []
     /// The latest revision in the store; 0 in an empty one.
     package var latest: UInt64 = 0
-    /// What is wrong with the rest, if the store can't be read to its end.
+    /// The damage after these records; nil if the store is intact.
     package var damage: String?
 
     package init() {}
@@ -113,32 +113,34 @@ package struct StoredHistory: Sendable, Equatable {
 
 /// A server that shares a store.
 package struct StoredInstance: Sendable {
-    /// What it announced.
+    /// The announced bytes.
     package let bytes: [UInt8]
     package let isLeader: Bool
 }
 
+/// A change of a store by others.
 package enum StoreEvent: Sendable {
-    /// There may be something new.
+    /// The store may contain new revisions.
     case changed
-    /// Revisions were deleted or changed, and not by a server.
+    /// Another program than a server deleted or changed revisions.
     case tampered
-    /// The store can't be reached, and why.
+    /// The store is unreachable, with the reason.
     case lost(String)
 }
 
+/// Why a store cannot be used.
 package enum StoreError: Error, Equatable, CustomStringConvertible {
     /// The revision to append is not the one after `latest`.
     case conflict(latest: UInt64)
-    /// The store does not work now, but may again.
+    /// The store does not work now, but may work later.
     case unavailable(String)
-    /// What is stored can't be used.
+    /// The content is damaged.
     case damaged(String)
-    /// What is stored is another history than the one that this server serves.
+    /// The content is another history than the one that this server serves.
     case foreign(String)
-    /// The store can't be opened as things are.
+    /// The store cannot be opened until an operator changes something.
     case refused(String)
-    /// Another server has it, which may be about to end.
+    /// Another server uses the store, and may stop soon.
     case held(String)
 
     package var description: String {
@@ -152,7 +154,7 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
 }
 
 extension StoreError {
-    /// Whether the store can be reached, but what it contains cannot be served.
+    /// Whether the store is reachable, but its content cannot be served.
     package var isAboutContent: Bool {
         switch self {
         case .damaged, .foreign: true
@@ -160,8 +162,8 @@ extension StoreError {
         }
     }
 
-    /// Whether the same attempt may succeed later: the store cannot be reached, or another process
-    /// has it.
+    /// Whether the same attempt may succeed later: the store is unreachable, or another process
+    /// uses it.
     package var canBeTriedAgain: Bool {
         switch self {
         case .unavailable, .held: true

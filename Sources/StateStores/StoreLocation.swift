@@ -1,6 +1,6 @@
 internal import GRPCWire
 
-/// Which store to use, as an operator writes it.
+/// A store as the operator gives it.
 package enum StoreLocation: Sendable, Equatable {
     /// `memory:`
     case memory
@@ -9,7 +9,7 @@ package enum StoreLocation: Sendable, Equatable {
     /// `etcd:http://HOST:PORT[,...]?prefix=...`
     case etcd(EtcdLocation)
 
-    /// A text that names no store.
+    /// A text that is not a store.
     package struct Invalid: Error, CustomStringConvertible {
         package let description: String
     }
@@ -31,7 +31,7 @@ package enum StoreLocation: Sendable, Equatable {
                 + "etcd:http://HOST:PORT[,HOST:PORT...][?prefix=NAME], or memory:")
     }
 
-    /// A location for errors, without what may be a password: users before '@', and settings.
+    /// A location for errors, without parts that may be a password: users before '@', and settings.
     static func shown(_ text: String) -> String {
         let place = text.prefix { $0 != "?" }
         let parts = place.split(separator: "/", omittingEmptySubsequences: false).map { part in
@@ -41,10 +41,10 @@ package enum StoreLocation: Sendable, Equatable {
         return (parts.joined(separator: "/") + settings).printable(limit: 200)
     }
 
-    /// Whether several servers can have the store at once.
+    /// Whether several servers can use the store at once.
     package var isShared: Bool { if case .etcd = self { true } else { false } }
 
-    /// What an operator should change about the files that the location names, for the log.
+    /// Problems of the files that the location names, as sentences for the log.
     package var warnings: [String] {
         if case .etcd(let location) = self { location.warnings } else { [] }
     }

@@ -2,7 +2,7 @@
 @usableFromInline
 package struct EndpointPolicy: Sendable {
     /// A shadow and the share of requests to copy to it.
-    package struct Shadow: Sendable {
+    package struct SampledShadow: Sendable {
         package let backend: String
         package let proportion: Double
         let sampler: Sampler
@@ -11,7 +11,7 @@ package struct EndpointPolicy: Sendable {
     package let endpoint: String
     /// The backends that own a part of the space. Selections are indices into this array.
     package let backends: [String]
-    package let shadows: [Shadow]
+    package let shadows: [SampledShadow]
     package let seed: UInt64
 
     @usableFromInline let starts: [UInt64]
@@ -29,7 +29,7 @@ package struct EndpointPolicy: Sendable {
         self.seed = seed
         self.shadows = shadows.map {
             let salt = KeyHash.hash($0.backend, seed: 1)
-            return Shadow(
+            return SampledShadow(
                 backend: $0.backend, proportion: $0.proportion,
                 sampler: Sampler(proportion: $0.proportion, seed: seed ^ salt))
         }

@@ -54,7 +54,7 @@ internal import TrafficPolicy
     ) throws -> Bool {
         let desired = try ControlState.Configuration(message)
         return try change(&history) { (state) throws(ControlError) in
-            try state.become(desired, registered: Self.registered)
+            try state.replaceContent(with: desired, registered: Self.registered)
         }
     }
 
@@ -234,7 +234,7 @@ internal import TrafficPolicy
         } catch {
             #expect(error.code == .failedPrecondition)
             #expect(error.message.contains("needs backend 'up', which no longer exists"))
-            #expect(error.message.contains("needs route /p.S/, which endpoint 'thief' has"))
+            #expect(error.message.contains("needs route /p.S/, which belongs to endpoint 'thief'"))
         }
         do throws(ControlError) {
             try change(&history) { (state) throws(ControlError) in
@@ -242,7 +242,7 @@ internal import TrafficPolicy
             }
             Issue.record("not refused")
         } catch {
-            #expect(error.message.contains("there was no endpoint 'never'"))
+            #expect(error.message.contains("endpoint 'never' did not exist"))
         }
     }
 }

@@ -49,17 +49,19 @@ internal import TrafficPolicy
         try expectError(.invalidArgument, "invalid route") { (state) throws(ControlError) in
             _ = try state.createEndpoint("f", route: "x.Y", backend: "v1")
         }
-        try expectError(.alreadyExists, "endpoint 'e' is taken") { (state) throws(ControlError) in
+        try expectError(.alreadyExists, "endpoint 'e' already exists") {
+            (state) throws(ControlError) in
             _ = try state.createEndpoint("e", route: "/x.Y/", backend: "v1")
         }
-        try expectError(.alreadyExists, "by endpoint 'e'") { (state) throws(ControlError) in
+        try expectError(.alreadyExists, "of endpoint 'e'") { (state) throws(ControlError) in
             _ = try state.createEndpoint("f", route: "/p.S/", backend: "v1")
         }
         try expectError(.notFound, "no backend 'v9'; there are: v1, v2, v3") {
             (state) throws(ControlError) in
             _ = try state.createEndpoint("f", route: "/x.Y/", backend: "v9")
         }
-        try expectError(.alreadyExists, "backend 'v1' is taken") { (state) throws(ControlError) in
+        try expectError(.alreadyExists, "backend 'v1' already exists") {
+            (state) throws(ControlError) in
             _ = try state.createBackend(
                 .init(name: "v1", kind: .handler("v1")), registered: Self.registered)
         }

@@ -161,7 +161,7 @@ internal import TrafficPolicy
             ),
             (
                 "UPDATE revision SET revision = 9 WHERE revision = 4",
-                "table 'revision': the bytes of revision 9 are not what was written"
+                "table 'revision': the bytes of revision 9 do not match their checksum"
             ), ("DELETE FROM revision WHERE revision = 3", "revision 3 is missing"),
             ("PRAGMA user_version = -1", "the version of its schema is -1; it must be from 0 to 7"),
         ])

@@ -99,7 +99,8 @@ internal import Testing
         let names = (0..<10_000).map { "endpoint-\($0)" }
         for error in [
             ControlError.invalid(long, long), .notFound(.backend, long, known: names, field: long),
-            .taken(long, field: long), .inUse(backend: long, endpoints: names), .noRoute(long),
+            .alreadyExists(long, field: long), .inUse(backend: long, endpoints: names),
+            .noRoute(long),
             .unrestorable(1, names), .unavailable(long, long),
             .invalid("a", long).moved(from: "a", to: long),
         ] {

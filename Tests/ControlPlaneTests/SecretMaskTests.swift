@@ -81,7 +81,7 @@ internal import Upstream
         _ = try updated.updateBackend(draft, registered: [])
         #expect(environment(updated) == ["TOKEN": "hunter2", "MODE": "slow"])
         var applied = try state(try worker(Self.secrets))
-        try applied.become(.init(backends: [draft], endpoints: []), registered: [])
+        try applied.replaceContent(with: .init(backends: [draft], endpoints: []), registered: [])
         #expect(environment(applied) == ["TOKEN": "hunter2", "MODE": "slow"])
     }
 
@@ -91,7 +91,7 @@ internal import Upstream
         before.revision = 1
         let exported = try Weir_Admin_V1_Configuration(before, secrets: .masked)
         var after = before
-        try after.become(try .init(exported), registered: [])
+        try after.replaceContent(with: try .init(exported), registered: [])
         #expect(before.delta(to: after).isEmpty)
     }
 
@@ -113,7 +113,8 @@ internal import Upstream
                 messages.append(error.message)
             }
             do throws(ControlError) {
-                try state.become(.init(backends: [draft], endpoints: []), registered: [])
+                try state.replaceContent(
+                    with: .init(backends: [draft], endpoints: []), registered: [])
                 Issue.record("accepted")
             } catch {
                 messages.append(error.message)

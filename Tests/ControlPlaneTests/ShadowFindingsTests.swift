@@ -16,7 +16,7 @@ internal import Testing
         var figures = ShadowFigures()
         let ledger = DifferenceLedger(at: 0)
         let account = ShadowAccount(.init(endpoint: "e", backend: "b"), at: 0)
-        let pair = Comparison(
+        let pair = ResponsePair(
             account: account, epoch: 0, method: "/p.S/M", metadata: { Metadata() },
             primary: .init(), shadow: .init(), heldBytes: 0)
         func count(_ isEqual: Bool) {
@@ -29,7 +29,7 @@ internal import Testing
         for (fields, number) in differing {
             for _ in 0..<number {
                 count(false)
-                ledger.enter(
+                ledger.add(
                     fields.map { .init(path: $0, place: $0, left: "1", right: "2") }, of: pair,
                     ComparisonRules(), at: 0)
             }
@@ -59,8 +59,8 @@ internal import Testing
         #expect(
             found.explanation
                 == (isEnough
-                    ? "FIT: 100.00 % of 100 answers agree; p99 is the same"
-                    : "TOO FEW: 99 answers compared, 100 are needed"))
+                    ? "FIT: 100.00 % of 100 responses agree; p99 is the same"
+                    : "TOO FEW: 99 responses compared, at least 100 are needed"))
     }
 
     @Test("Responses may differ up to the allowed share", arguments: [(10, false), (11, true)])
@@ -72,7 +72,7 @@ internal import Testing
         if isBad {
             #expect(
                 found.explanation
-                    == "DIFFERS: 1.10 % of 1000 answers, most often in a, 1.00 % may")
+                    == "DIFFERS: 1.10 % of 1000 responses, most often in a; allowed: 1.00 %")
         }
     }
 
@@ -91,7 +91,7 @@ internal import Testing
             noise: figures(equal: 0, [(["time"], 200)]))
         #expect(
             clean.explanation
-                == "FIT: 100.00 % of 200 answers agree, noise left out; p99 is 50 % slower")
+                == "FIT: 100.00 % of 200 responses agree, ignoring noise; p99 is 50 % slower")
     }
 
     @Test(
@@ -120,7 +120,7 @@ internal import Testing
     func countsLate() {
         let found = findings(figures(equal: 900, drops: [.deadline: 60, .slow: 40]))
         #expect(found.verdict == .late && found.verdict.isBad)
-        #expect(found.explanation == "LATE: 10.00 % of the copies had no answer in time")
+        #expect(found.explanation == "LATE: 10.00 % of the copies had no response in time")
     }
 
     @Test("An unreachable backend is not fit")
@@ -134,7 +134,7 @@ internal import Testing
         let found = findings(figures(equal: 150, drops: [.inFlight: 50]))
         #expect(
             found.explanation
-                == "FIT: 100.00 % of 150 answers agree; p99 is the same; "
+                == "FIT: 100.00 % of 150 responses agree; p99 is the same; "
                 + "25.00 % of the copies were dropped"
         )
     }

@@ -51,7 +51,7 @@ internal import Testing
             Issue.record("not refused")
         } catch {
             #expect(error.code == .invalidArgument)
-            #expect(error.message == "backend: an endpoint can have 32 shadows")
+            #expect(error.message == "backend: an endpoint has at most 32 shadows")
         }
         // An existing shadow can still be changed.
         let changed = try state.setShadow("e", backend: "s0", proportion: 1)

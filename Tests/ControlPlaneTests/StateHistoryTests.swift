@@ -280,13 +280,13 @@ struct RandomHistory {
         let resumed = try watchers.subscribe(from: 28, random.history)
         // The initial state already contained the thirtieth.
         let record = try #require(random.history.record(30))
-        watchers.tell(.change(record))
+        watchers.send(.change(record))
         var further = random.history
         further.append(
             RevisionRecord(
                 revision: 31, time: Date(), author: "", comment: "", summary: "",
                 delta: StateDelta()))
-        watchers.tell(.change(try #require(further.record(31))))
+        watchers.send(.change(try #require(further.record(31))))
         watchers.endAll()
         #expect(try await fromStart.reduce(into: []) { $0.append($1.revision) } == [30, 31])
         #expect(try await resumed.reduce(into: []) { $0.append($1.revision) } == [29, 30, 31])
@@ -297,7 +297,7 @@ struct RandomHistory {
             }
         }
         let slow = try watchers.subscribe(from: 30, random.history)
-        for _ in 0..<2_000 { watchers.tell(.change(try #require(further.record(31)))) }
+        for _ in 0..<2_000 { watchers.send(.change(try #require(further.record(31)))) }
         await #expect(throws: ControlError.self) { for try await _ in slow {} }
     }
 

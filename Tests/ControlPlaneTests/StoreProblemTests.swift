@@ -16,13 +16,13 @@ internal import Testing
             (60, lost, true), (61, diverged, true), (120, diverged, false), (121, diverged, true),
             (122, lost, true), (123, diverged, true),
         ]
-        for (seconds, problem, isDue) in steps {
+        for (seconds, problem, isReported) in steps {
             let time = start.advanced(by: .seconds(seconds))
-            let reported = reports.isDue(problem, at: time)
-            #expect(reported == isDue, "after \(seconds) s")
+            let reported = reports.shouldReport(problem, at: time)
+            #expect(reported == isReported, "after \(seconds) s")
         }
         reports.reset()
-        let isNew = reports.isDue(diverged, at: start.advanced(by: .seconds(124)))
+        let isNew = reports.shouldReport(diverged, at: start.advanced(by: .seconds(124)))
         #expect(isNew)
     }
 

@@ -234,13 +234,13 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         let own: Set = ["greeter-v1", "greeter-v2"]
         var state = ControlState()
         var wanted = state
-        guard (try? wanted.become(desired, registered: own)) != nil else { return }
+        guard (try? wanted.replaceContent(with: desired, registered: own)) != nil else { return }
         _ = state.apply(state.delta(to: wanted))
         guard let exported = try? Weir_Admin_V1_Configuration(state, secrets: .revealed),
             let again = try? ControlState.Configuration(exported)
         else { preconditionFailure("an accepted state cannot be exported") }
         var same = state
-        guard (try? same.become(again, registered: own)) != nil else {
+        guard (try? same.replaceContent(with: again, registered: own)) != nil else {
             preconditionFailure("an exported configuration is rejected")
         }
         precondition(state.delta(to: same).isEmpty)

@@ -68,7 +68,7 @@ enum StoreFuzz {
         guard let read = try? Weir_Store_V1_Archive(serializedBytes: bytes),
             let archive = try? StateArchive(read)
         else { return }
-        precondition(!archive.inWords("here").isEmpty)
+        precondition(!archive.summary("here").isEmpty)
         var stored = StoredHistory()
         // Its hashes may differ from those of the archive.
         let message = archive.message

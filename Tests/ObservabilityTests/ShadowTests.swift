@@ -104,9 +104,9 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
 
     private func comparison(
         _ primary: RecordedResponse, _ shadow: RecordedResponse, method: String = "/p.S/M"
-    ) -> Comparison {
+    ) -> ResponsePair {
         let account = ShadowAccount(.init(endpoint: "e", backend: "b"), at: 0)
-        return Comparison(
+        return ResponsePair(
             account: account, epoch: account.epoch, method: method,
             metadata: { ["x-user": "Ada", "authorization": "secret"] },
             primary: primary, shadow: shadow, heldBytes: 0)
@@ -178,7 +178,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
         let ledger = DifferenceLedger(at: 0)
         let pair = comparison(response(), response())
         func enter(_ paths: String...) {
-            ledger.enter(
+            ledger.add(
                 paths.map { .init(path: $0, place: $0, left: "l", right: "r") }, of: pair,
                 ComparisonRules(), at: 0)
         }
@@ -206,7 +206,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
     func redacts() {
         let ledger = DifferenceLedger(at: 0)
         let rules = ComparisonRules(redactedFields: ["user"], redactedMetadata: ["X-User"])
-        ledger.enter(
+        ledger.add(
             [
                 .init(path: "user.name", place: "user.name", left: "Ada", right: "Bob"),
                 .init(
@@ -226,7 +226,7 @@ private func framed(_ messages: [UInt8]..., compressed: Bool = false) -> [UInt8]
     func discardsOldResults() {
         let pair = comparison(response(framed([1])), response(framed([2])))
         pair.account.reset(at: 0)
-        pair.run(maxMessageBytes: 100, at: 0)
+        pair.compare(maxMessageBytes: 100, at: 0)
         #expect(pair.account.ledger.entries.differing == 0)
     }
 }

@@ -222,7 +222,7 @@ def test_the_open_streams_of_a_revoked_credential_end(authority, tmp_path, stubs
     finish(server)
 
 
-def test_a_stream_ends_when_its_role_shrinks_below_what_it_needs(tmp_path, stubs):
+def test_a_stream_ends_when_its_role_becomes_insufficient(tmp_path, stubs):
     access = write(tmp_path / "access", ROOT + line("bot", "admin"))
     server = start_demo("--access", str(access))
     with grpc.insecure_channel(server.admin) as channel:
@@ -316,7 +316,7 @@ def test_a_file_that_others_may_write_is_rejected(authority, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_not_a_regular_file_is_rejected_at_once(authority, tmp_path, kind):
+def test_a_path_that_is_not_a_regular_file_is_rejected_at_once(authority, tmp_path, kind):
     fifo, large = tmp_path / "fifo", tmp_path / "large"
     os.mkfifo(fifo, 0o600)
     write(large, "#" * ((1 << 20) + 1))
@@ -365,7 +365,7 @@ def allows(server, stubs, name):
             return False
 
 
-def test_a_running_server_keeps_what_it_had_read(tmp_path, stubs):
+def test_a_running_server_keeps_the_last_valid_access_file(tmp_path, stubs):
     access = write(tmp_path / "access", ROOT)
     server = start_demo("--access", str(access))
     changed = ROOT + line("bot", "viewer")

@@ -63,7 +63,7 @@ def test_refusals_carry_code_words_and_details(admin, stubs):
     assert details(stubs, error).metadata["current_revision"] == str(current)
 
 
-def test_validate_only_tells_and_changes_nothing(admin, stubs):
+def test_validate_only_reports_and_changes_nothing(admin, stubs):
     pb = stubs.admin
     before = admin.GetEndpoint(pb.GetEndpointRequest(name="greeter"))
     reply = admin.SetTraffic(pb.SetTrafficRequest(
@@ -74,7 +74,7 @@ def test_validate_only_tells_and_changes_nothing(admin, stubs):
     assert admin.GetEndpoint(pb.GetEndpointRequest(name="greeter")) == before
 
 
-def test_backends_and_endpoints_come_and_go(admin, stubs):
+def test_backends_and_endpoints_are_created_and_deleted(admin, stubs):
     pb = stubs.admin
     backend = pb.Backend(
         name="again", handler=pb.HandlerKind(handler="greeter-v2"), description="v2, again")

@@ -162,5 +162,5 @@ def test_the_sample_in_ruby(demo_run):
 
 
 @pytest.mark.parametrize("language", ["cpp", "go", "java", "node", "ruby"])
-def test_the_pages_show_what_the_samples_print(language):
+def test_the_pages_show_the_output_of_the_samples(language):
     assert STORY in (CLIENTS / language / "README.md").read_text()

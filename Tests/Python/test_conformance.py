@@ -176,7 +176,7 @@ def test_frames_that_may_arrive_late_are_ignored(fixture_server, close, kind):
 
 
 @pytest.mark.parametrize("kind", [DATA, HEADERS])
-def test_what_a_client_sent_before_it_received_a_reset_is_ignored(fixture_server, kind):
+def test_frames_that_a_client_sent_before_it_received_a_reset_are_ignored(fixture_server, kind):
     with Peer(fixture_server.data) as peer:
         reset_by_the_server(peer)
         peer.send(DATA, 0, 1, BODY)
@@ -253,7 +253,7 @@ def test_pings_between_the_parts_of_a_call_are_answered(fixture_server):
         assert peer.until(lambda frame: frame.kind == PING).payload == b"87654321"
 
 
-def test_streams_beyond_the_limit_are_refused_and_the_others_go_on(fixture_server):
+def test_streams_beyond_the_limit_are_refused_and_the_others_continue(fixture_server):
     with Peer(fixture_server.data) as peer:
         for number in range(256):
             begin(peer, 2 * number + 1)

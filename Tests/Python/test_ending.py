@@ -63,7 +63,7 @@ def health(address):
             health_pb2.HealthCheckRequest(), timeout=10).status
 
 
-def test_health_says_not_serving_first_and_connections_are_taken_meanwhile():
+def test_health_reports_not_serving_first_and_connections_are_accepted_meanwhile():
     server = start_demo("--limit", "drain-delay=5")
     assert health(server.data) == health_pb2.HealthCheckResponse.SERVING
     server.process.send_signal(signal.SIGTERM)
@@ -73,7 +73,7 @@ def test_health_says_not_serving_first_and_connections_are_taken_meanwhile():
     assert busy.done and not busy.failures
     # The server has released the state for its successor.
     run = tool(server, "traffic", "set", "greeter", "greeter-v1=1", check=False)
-    assert run.returncode == 69 and "this server is ending" in run.stderr
+    assert run.returncode == 69 and "this server is stopping" in run.stderr
     assert server.process.wait(20) == 0
 
 
@@ -182,7 +182,7 @@ class Manager:
         return self.notify.recv(4096).decode().split("\n")[0]
 
 
-def test_systemd_hands_sockets_over_and_hears_how_the_service_is(tmp_path):
+def test_systemd_passes_sockets_and_receives_the_status_of_the_service(tmp_path):
     manager = Manager(tmp_path)
     options = ("--demo", "--store", f"sqlite:{tmp_path}/weir.db")
     service = manager.start(*options, names="admin:data")

@@ -80,7 +80,7 @@ def test_a_hanging_upstream_gets_less_and_harms_no_other(mesh):
     mesh.wait_for("raw", lambda status: [r.state for r in status.replicas] == [3, 3])
 
 
-def test_a_flapping_upstream_comes_back_each_time(mesh):
+def test_a_flapping_upstream_recovers_each_time(mesh):
     port = free_port()
     address = f"127.0.0.1:{port}"
     upstream = mesh.upstream(address)
@@ -333,7 +333,7 @@ def test_many_calls_at_once_keep_their_answers_apart(mesh):
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_a_connection_that_answers_no_keepalive_ping_is_given_up(mesh, tmp_path, answers):
+def test_a_connection_that_acknowledges_no_keepalive_ping_is_closed(mesh, tmp_path, answers):
     def answer(connection, stream):
         # Long enough for several pings, without a thread that waits.
         if answers:

@@ -194,7 +194,7 @@ def test_of_two_that_expect_the_same_revision_one_is_reported_the_current_one(th
         assert f"the current one is {revision + 1}" in error.details()
 
 
-def test_a_watch_goes_on_at_another_server_without_gap_or_repetition(three):
+def test_a_watch_continues_at_another_server_without_gap_or_repetition(three):
     pb = three.pb
     wait_for(lambda: len(set(three.revisions())) == 1)
     watch = three.admins[0].Watch(pb.WatchRequest(), timeout=30)
@@ -225,7 +225,7 @@ def test_a_watch_goes_on_at_another_server_without_gap_or_repetition(three):
     assert seen == list(range(seen[0], seen[0] + 61))
 
 
-def test_without_etcd_all_go_on_serving_and_catch_up_when_it_is_back(three):
+def test_without_etcd_all_servers_serve_and_catch_up_when_it_returns(three):
     reply = three.set(three.admins[0], 0.5)
     wait_for(lambda: three.revisions() == [reply.revision] * 3)
     owners = three.owners(three.admins[0])
@@ -236,7 +236,7 @@ def test_without_etcd_all_go_on_serving_and_catch_up_when_it_is_back(three):
         with pytest.raises(grpc.RpcError) as caught:
             three.set(admin, 0.1)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-        assert "traffic goes on" in caught.value.details()
+        assert "traffic is not affected" in caught.value.details()
         assert three.owners(admin) == owners
         _, done = admin.GetEndpoint.with_call(three.pb.GetEndpointRequest(name="greeter"))
         assert "x-weir-stale" in dict(done.trailing_metadata())
@@ -292,7 +292,7 @@ class Proxy:
             each.close()
 
 
-def test_one_that_is_cut_off_serves_what_it_has_and_catches_up(fleet):
+def test_a_server_without_etcd_serves_its_last_state_and_catches_up(fleet):
     fleet.start("one")
     proxy = Proxy(fleet.etcd.port)
     try:
@@ -346,7 +346,7 @@ def test_etcd_is_reached_by_tls_with_a_certificate_of_ones_own(stubs, tmp_path, 
         run = subprocess.run(
             [BUILD / "weir", "serve", "--store", store, "--data", "127.0.0.1:0",
              "--admin", "127.0.0.1:0"], capture_output=True, text=True, timeout=40)
-        assert run.returncode == 1 and "no etcd endpoint answers: " in run.stderr
+        assert run.returncode == 1 and "no etcd endpoint responds: " in run.stderr
     finally:
         etcd.stop()
 

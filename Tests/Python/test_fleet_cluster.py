@@ -191,7 +191,7 @@ def changes_are(fleet, *accepted):
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.UNAVAILABLE, error
             assert not expected, error.details()
-            assert "traffic goes on" in error.details()
+            assert "traffic is not affected" in error.details()
 
 
 def all_are_up(fleet):

@@ -189,7 +189,7 @@ def test_a_server_that_starts_without_etcd_serves_its_copy(fleet, stubs):
     stop(fleet, first)
     fleet.etcd.stop()
     # A server without a copy has nothing to serve.
-    assert "no etcd endpoint answers" in refused_start(fleet, "two")
+    assert "no etcd endpoint responds" in refused_start(fleet, "two")
     again = fleet.start("one")
     admin = fleet.admins[0]
     assert fleet.endpoint(admin) == served
@@ -200,7 +200,7 @@ def test_a_server_that_starts_without_etcd_serves_its_copy(fleet, stubs):
     with grpc.insecure_channel(again.data) as channel:
         stubs.hello_grpc.GreeterStub(channel).SayHello(
             stubs.hello.HelloRequest(name="Ada"), timeout=5)
-    assert "traffic goes on" in refusal(fleet, again)
+    assert "traffic is not affected" in refusal(fleet, again)
 
     fleet.etcd.start()
     wait_for(lambda: metric(again, "weir_store_up") == 1)
@@ -226,7 +226,7 @@ def test_a_copy_that_cannot_be_kept_is_reported_and_not_needed(fleet):
     ("put {latest} garbage",), ("del {latest}",), ("del {first}",), ("put {middle} garbage",),
     ("del {middle}", "del {latest}"), ("put {head} 2",), ("put {head} banana",),
     ("del {head}",)], ids=" and ".join)
-def test_what_others_change_in_etcd_is_noticed_and_repaired(fleet, change_keys):
+def test_changes_of_other_programs_in_etcd_are_detected_and_repaired(fleet, change_keys):
     first, second = fleet.start("one"), fleet.start("two")
     latest = change(fleet, 0.5, 0.6, 0.7, 0.8)
     wait_for(lambda: fleet.revisions() == [latest] * 2)
@@ -238,7 +238,7 @@ def test_what_others_change_in_etcd_is_noticed_and_repaired(fleet, change_keys):
         fleet.etcd.control(*command.format(**keys).split())
     for server in first, second:
         wait_for(lambda: metric(server, "weir_store_diverged") == 1)
-    assert "traffic goes on" in refusal(fleet, first)
+    assert "traffic is not affected" in refusal(fleet, first)
     # The problem persists, also after a restart.
     stop(fleet, second)
     second = fleet.start("two")

@@ -74,7 +74,7 @@ def test_a_backend_gets_method_path_query_headers_and_body(http, serve):
     assert not {"connection", "content-length", "content-type"} & set(names)
 
 
-def test_addresses_of_proxies_before_us_go_on_as_metadata(client, http):
+def test_the_addresses_of_proxies_are_forwarded_as_metadata(client, http):
     """`x-forwarded-for`, with the client appended if the backend's options request it."""
     seen = []
 
@@ -239,7 +239,7 @@ def test_routes_of_plain_paths(operator, http, serve):
     ("/test.Raw/Echo", 415, b"is gRPC"),
     (CALL, 404, b"no endpoint matches"),
 ])
-def test_what_no_endpoint_takes_over_http1(http, path, status, body):
+def test_http1_requests_without_an_endpoint(http, path, status, body):
     got = ask(http, "POST", path, b"{}")
     assert got[0] == status and body in got[2]
 

@@ -49,7 +49,7 @@ def both(address, path="/answer"):
     ({"headers": {f"x-{number}": "a" for number in range(HEADER_FIELDS)}}, "max-header-fields"),
     ({"headers": {f"x-{number}": "a" for number in range(5_000)}}, "max-"),
 ])
-def test_an_invalid_response_of_a_backend_is_a_502_that_says_why(answering, fields, reason):
+def test_an_invalid_response_of_a_backend_is_a_502_with_the_reason(answering, fields, reason):
     answering.response = weir.Response(
         **{"body": b"secret", "content_type": "text/plain", **fields})
     for status, body in both(answering.address):

@@ -136,7 +136,7 @@ def test_a_header_block_is_waited_for_so_long(serve):
         assert other.is_alive()
 
 
-def test_idle_connections_are_asked_to_go(serve):
+def test_idle_connections_get_a_goaway(serve):
     server = serve(idle_timeout=1)
     with Peer(server.data) as peer, Peer(server.data) as busy:
         peer.request(1, body=b"hello")

@@ -213,7 +213,7 @@ def test_every_command_and_option_exists():
     assert count > 80
 
 
-def test_the_tour_prints_what_it_shows(demo):
+def test_the_output_of_the_tour_is_as_shown(demo):
     tour = [step for path in (README, PAGES["Tour"]) for text in blocks(path, "console")
             for step in steps(text)]
     assert len(tour) > 12
@@ -302,7 +302,7 @@ def test_the_manual_quotes_the_package():
     assert textwrap.indent(part, "    ") in (EMBEDDING / "Sources/Prices/Prices.swift").read_text()
 
 
-def test_the_code_of_the_package_is_what_the_manual_generates(tmp_path):
+def test_the_code_of_the_package_matches_the_manual(tmp_path):
     command = block("Embedding", "swift run weir-generate").replace("\\\n", "")
     options = shlex.split(command.removeprefix("swift run weir-generate"))
     options = [option.replace("Sources", str(tmp_path)) for option in options]

@@ -155,16 +155,16 @@ def test_a_worker_that_prints_without_end_adds_little_to_the_log(tmp_path):
     server = Logged(stderr=log)
     tool(server, "backend", "create", "noisy", "--worker", "yes 'some line of output'", "--wait",
         "0")
-    wait_for(lambda: b"output were omitted" in pathlib.Path(log.name).read_bytes())
+    wait_for(lambda: b"omitted lines of the worker" in pathlib.Path(log.name).read_bytes())
     size, begin = os.fstat(log.fileno()).st_size, time.monotonic()
     before = cpu_seconds(server.process.pid)
     # Weir logs the number of omitted lines periodically.
-    wait_for(lambda: pathlib.Path(log.name).read_bytes().count(b"output were omitted") >= 4)
+    wait_for(lambda: pathlib.Path(log.name).read_bytes().count(b"omitted lines of the worker") >= 4)
     seconds = time.monotonic() - begin
     assert os.fstat(log.fileno()).st_size - size < seconds * (1 << 18)
     assert cpu_seconds(server.process.pid) - before < seconds / 2
     assert server.stop() == 0
-    omitted = [line for line in pathlib.Path(log.name).read_text().splitlines() if "were omitted" in line]
+    omitted = [line for line in pathlib.Path(log.name).read_text().splitlines() if "omitted lines" in line]
     assert all(int(line.split("count=")[1].split()[0]) > 0 for line in omitted)
     assert "worker=noisy#0" in omitted[0]
 

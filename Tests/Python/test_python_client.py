@@ -71,7 +71,7 @@ def test_a_class_answers_handles_and_http(model):
     assert response.headers["x-serve-backend"] == "model"
 
 
-def test_other_methods_and_what_they_see(model):
+def test_other_methods_and_their_context(model):
     handle = model.get_handle("model")
     assert handle.options("describe").remote().result() == "first at model"
     assert handle.options(method_name="bytes").remote(b"\x00\xffabc").result() == b"cba\xff\x00"
@@ -266,7 +266,7 @@ def test_addresses_of_a_server_that_runs_by_itself(client, mesh):
     (["127.0.0.1"], weir.InvalidArgument, "127.0.0.1"),
     ([], weir.InvalidArgument, "address"),
 ])
-def test_what_is_no_backend(client, target, kind, message):
+def test_invalid_backends_are_rejected(client, target, kind, message):
     with pytest.raises(kind, match=message):
         client.create_backend("bad", target)
     assert client.list_backends() == {}
@@ -288,7 +288,7 @@ def test_bad_settings_of_a_backend(client):
     assert client.list_backends() == {}
 
 
-def test_refusals_say_what_and_where(model):
+def test_errors_state_what_was_wrong_and_where(model):
     model.create_backend("other", Model)
     for kind, field, call in [
         (weir.InvalidTraffic, "weights", lambda: model.set_traffic("model", {"model": 0.9})),
@@ -323,7 +323,7 @@ def test_without_a_server():
         weir.connect("127.0.0.1:1", timeout=5)
 
 
-def test_validate_only_tells_and_does_nothing(model):
+def test_validate_only_reports_and_changes_nothing(model):
     model.create_backend("other", Model)
     revision = model.history(1)[0].revision
     change = model.set_traffic("model", {"model": 0.75, "other": 0.25}, validate_only=True)
@@ -437,7 +437,7 @@ def test_stats_and_shadow_reports(model):
 # Closing.
 
 
-def test_close_removes_what_cannot_be_without_the_program(caplog):
+def test_close_removes_backends_that_need_the_program(caplog):
     server = start_weir()
     with weir.connect(server.admin) as operator:
         mine = weir.connect(server.admin)

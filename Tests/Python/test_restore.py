@@ -76,7 +76,7 @@ def test_an_export_with_any_name_is_applied(servers, tmp_path):
     assert export(other) == exported
 
 
-def test_what_the_admin_port_returns_it_accepts(servers, tmp_path):
+def test_the_admin_port_accepts_the_values_that_it_returns(servers, tmp_path):
     weir = servers()
     descriptors = descriptor_pb2.FileDescriptorSet()
     file = descriptors.file.add(name="large.proto", package="large", syntax="proto3")

@@ -118,7 +118,7 @@ def test_no_other_answer_metric_or_log_line_has_them(server, stubs, tmp_path):
     assert not shows(server.process.stderr.read())
 
 
-def test_a_masked_value_keeps_what_the_backend_has(server, stubs, tmp_path):
+def test_a_masked_value_keeps_the_value_of_the_backend(server, stubs, tmp_path):
     admin, as_root = server.admin_stub, {"metadata": metadata("root"), "timeout": 20}
     token = tmp_path / "token"
     wait_for(lambda: token.exists() and token.read_text() == SECRET)

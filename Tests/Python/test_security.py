@@ -155,7 +155,7 @@ def serial(address, authority):
 
 
 @pytest.mark.parametrize("how", ["file", "SIGHUP"])
-def test_certificates_are_read_anew_and_connections_stay(authority, stubs, how):
+def test_certificates_are_reloaded_and_connections_stay(authority, stubs, how):
     mine = Authority(authority.folder / how)
     mine.issue("server", "DNS:localhost,IP:127.0.0.1")
     server = server_tls(mine)
@@ -198,7 +198,7 @@ def test_certificates_are_read_anew_and_connections_stay(authority, stubs, how):
     (("--admin", "0.0.0.0:0"),
      "the admin address 0.0.0.0:0 requires TLS and authentication"),
 ])
-def test_what_can_not_be_protected_is_not_started(options, reported):
+def test_a_server_without_the_required_protection_does_not_start(options, reported):
     run = subprocess.run(
         [BUILD / "weir", "serve", "--store", "memory:", "--data", "127.0.0.1:0", "--admin",
          "127.0.0.1:0", *options], capture_output=True, text=True, timeout=20)
@@ -350,7 +350,7 @@ def test_an_operator_of_one_endpoint_changes_no_other(guarded, stubs):
         assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_the_history_names_who_it_was_not_who_it_says_to_be(guarded, stubs):
+def test_the_history_records_the_authenticated_caller_not_the_claimed_one(guarded, stubs):
     note = stubs.admin.ChangeNote(author="another author", comment="because")
     request = stubs.admin.SetTrafficRequest(
         endpoint="greeter", note=note,
@@ -369,7 +369,7 @@ def test_the_history_names_who_it_was_not_who_it_says_to_be(guarded, stubs):
     assert entry.author == "greeter-bot"
 
 
-def test_health_is_for_everybody_metrics_are_for_viewers(guarded, authority):
+def test_health_needs_no_token_and_metrics_need_a_viewer(guarded, authority):
     def get(path, **headers):
         context = ssl.create_default_context(cafile=authority.ca)
         request = urllib.request.Request(f"https://{guarded.server.admin}{path}", headers=headers)
@@ -390,7 +390,7 @@ def test_health_is_for_everybody_metrics_are_for_viewers(guarded, authority):
         assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_the_access_file_is_read_anew(authority, tmp_path, stubs):
+def test_the_access_file_is_reloaded(authority, tmp_path, stubs):
     guarded = Guarded(authority, tmp_path, stubs)
     request = stubs.admin.ListEndpointsRequest()
     admin = guarded.stub()

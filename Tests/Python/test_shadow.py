@@ -222,7 +222,7 @@ def test_all_kinds_of_call_are_copied_to_swift_handlers(demo, stubs, weir):
         + [f"[{index}].message" for index in range(len(streamed))])
 
 
-def test_a_copy_has_the_callers_metadata_and_says_that_it_is_one(mesh):
+def test_a_copy_has_the_callers_metadata_and_a_mark(mesh):
     _, shadow = shadowed(mesh, "--timeout", 7)
     sent = [("x-user", "Ada"), ("x-data-bin", b"\x00\xff"), ("x-serve-shard-key", "k"),
             ("x-serve-shadow", "forged")]
@@ -300,7 +300,7 @@ def test_a_slow_shadow_is_late(mesh):
     assert slowest < 0.3
     answer = wait_for(mesh, lambda answer: drops(answer).get("deadline") == 110)
     assert answer.verdict == LATE
-    assert answer.explanation == "LATE: 100.00 % of the copies had no answer in time"
+    assert answer.explanation == "LATE: 100.00 % of the copies had no response in time"
 
 
 @pytest.fixture
@@ -403,7 +403,7 @@ def test_a_shadow_that_reads_slowly_is_dropped(mesh):
     assert memory(mesh.weir.process) - before < 32 << 20
 
 
-def test_a_copy_goes_on_when_the_caller_hangs_up(mesh):
+def test_a_copy_continues_when_the_caller_disconnects(mesh):
     primary, shadow = shadowed(mesh)
     future = mesh.channel.unary_unary(RAW + "Sleep").future(b"1", timeout=10)
     wait_for(mesh, lambda answer: answer.in_flight == 1)
@@ -413,7 +413,7 @@ def test_a_copy_goes_on_when_the_caller_hangs_up(mesh):
     assert answer.compared == 0
 
 
-def test_a_copy_of_half_a_request_is_given_up(mesh):
+def test_a_copy_of_an_incomplete_request_is_cancelled(mesh):
     shadowed(mesh)
     go = threading.Event()
 
@@ -516,7 +516,7 @@ def test_without_a_description_bytes_are_compared(mesh):
     assert "bytes: 0a" in answer.fields[0].example.primary
 
 
-def test_the_order_of_a_map_is_no_difference(mesh):
+def test_the_order_of_a_map_does_not_count_as_a_difference(mesh):
     """Python's protobuf writes maps in any order; responses with other orders are equal."""
     stub = catalog(mesh)
     answer = find(mesh, stub, 20, query="timeless")
@@ -543,11 +543,11 @@ def test_the_tool_reports_and_warns_before_a_promotion(mesh):
     # Taking weight away needs no warning.
     assert mesh.tool("traffic", "set", "raw", "primary=0.95", "shadow=0.05").stderr == ""
     assert "report restarted" in mesh.tool("shadow", "reset", "raw").stdout
-    assert "TOO FEW: 0 answers" in mesh.tool("shadow", "report", "raw").stdout
+    assert "TOO FEW: 0 responses" in mesh.tool("shadow", "report", "raw").stdout
     assert mesh.tool("traffic", "set", "raw", "shadow=1").stderr == ""
 
 
-def test_metrics_tell_of_shadows(mesh):
+def test_metrics_cover_shadows(mesh):
     stub = catalog(mesh, shadow={"CENTS": "201"})
     find(mesh, stub, 5)
     with urllib.request.urlopen(f"http://{mesh.weir.admin}/metrics") as response:
@@ -567,11 +567,11 @@ def test_metrics_tell_of_shadows(mesh):
     (["set", "raw", "shadow=1", "--max-in-flight", "0"],
      "options.max_requests_in_flight: is 0; it must be from 1 to 1000000"),
     (["compare", "raw", "--tolerance", "score=0"],
-     "comparison.tolerances[0]: allows nothing: set absolute or relative"),
+     "comparison.tolerances[0]: must set absolute or relative above 0"),
     (["report", "raw", "primary"], "no shadow 'primary'; there are: shadow"),
     (["report", "nothing"], "no endpoint 'nothing'"),
 ])
-def test_bad_input_is_refused_with_what_would_be_right(mesh, arguments, text):
+def test_invalid_input_is_refused_with_a_correct_example(mesh, arguments, text):
     catalog(mesh)
     run = mesh.tool("shadow", *arguments, check=False)
     assert run.returncode == 1

@@ -117,7 +117,7 @@ def test_history_is_bounded_in_the_store_too(servers, tmp_path):
     listed = json.loads(tool(weir, "history", "--json", "--limit", "1000").stdout)
     oldest, latest = int(listed["oldestRevision"]), int(listed["currentRevision"])
     assert latest - oldest == len(listed["revisions"]) < 80
-    assert "is not kept" in refusal(weir, "diff", oldest - 1)
+    assert "is not retained" in refusal(weir, "diff", oldest - 1)
     weir.stop()
     again = servers("--demo", "--state-dir", tmp_path)
     listed = json.loads(tool(again, "history", "--json").stdout)
@@ -157,7 +157,7 @@ def test_diff_and_rollback_restore_every_key(servers, stubs):
     assert f"roll back to revision {revision}: greeter:" in tool(weir, "history").stdout
 
 
-def test_rollback_is_refused_when_a_backend_is_gone(servers):
+def test_rollback_is_refused_when_a_backend_was_deleted(servers):
     weir = servers("--demo")
     tool(weir, "backend", "create", "up", "--upstream", "127.0.0.1:1", "--wait", "0")
     tool(weir, "traffic", "set", "greeter", "greeter-v1=0.5", "up=0.5")
@@ -254,7 +254,7 @@ def test_mistakes_in_a_configuration_are_reported_by_line(servers, tmp_path, old
         f"{name}: &{name} [{','.join(['*' + last] * 10)}]\n"
         for last, name in zip("abcdefgh", "bcdefghi")), "values after aliases are resolved"),
 ])
-def test_files_that_are_no_configuration_are_refused(tmp_path, text, reason):
+def test_invalid_configuration_files_are_refused(tmp_path, text, reason):
     file = tmp_path / "weir.yaml"
     file.write_text(text)
     run = subprocess.run(
@@ -284,7 +284,7 @@ def test_expected_revisions_are_kept_to(servers, stubs):
     tool(weir, *HALF, "--expected-revision", revision)
 
 
-def test_handlers_that_are_gone_are_reported_and_do_not_stop_the_rest(servers, stubs, tmp_path):
+def test_missing_handlers_are_reported_and_do_not_stop_the_rest(servers, stubs, tmp_path):
     first = servers("--demo", "--state-dir", tmp_path)
     tool(first, "backend", "create", "up", "--upstream", "127.0.0.1:1", "--wait", "0")
     first.stop()
@@ -332,7 +332,7 @@ def test_state_is_checked_saved_and_moved(servers, tmp_path):
     assert invalid.returncode == 64 and "invalid UTF-8 in" in invalid.stderr
 
 
-def test_a_damaged_state_is_refused_and_what_is_intact_is_saved(servers, tmp_path):
+def test_a_damaged_state_is_refused_and_its_intact_part_is_saved(servers, tmp_path):
     first = servers("--demo", "--state-dir", tmp_path / "a")
     for share in range(1, 40):
         tool(first, "shadow", "set", "greeter", f"greeter-v2={share / 100}")
@@ -348,7 +348,7 @@ def test_a_damaged_state_is_refused_and_what_is_intact_is_saved(servers, tmp_pat
         [BUILD / "weir", "serve", "--demo", "--state-dir", tmp_path / "a", "--data", "127.0.0.1:0",
          "--admin", "127.0.0.1:0"], capture_output=True, text=True, timeout=20)
     assert refused.returncode == 1
-    assert "the bytes of revision 42 are not what was written" in refused.stderr
+    assert "the bytes of revision 42 do not match their checksum" in refused.stderr
     assert "see 'weir state --help'" in refused.stderr
     checked = state("check", "--state-dir", tmp_path / "a", check=False)
     assert checked.returncode == 1 and "revisions 0 to 41" in checked.stdout
@@ -408,7 +408,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(servers, stubs, small_dis
         tool(weir, *HALF, check=False)
         acknowledged = tool(weir, "endpoint", "list", "--json").stdout
     assert refused.returncode == 69
-    assert "UNAVAILABLE: the state cannot be changed now, traffic goes on" in refused.stderr
+    assert "UNAVAILABLE: the state cannot be changed now; traffic is not affected" in refused.stderr
     assert "disk" in refused.stderr and "weir.db" in refused.stderr
     assert metric(weir, "weir_store_up") == 0
     shown = tool(weir, "endpoint", "list", "--json")

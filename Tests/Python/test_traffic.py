@@ -51,7 +51,7 @@ def test_without_a_key_the_split_fits_the_weights(greeter, stubs):
     assert abs(counts["greeter-v1"] - 1_800) < 67
 
 
-def test_keys_stick_and_only_those_move_that_the_map_says(greeter, admin, stubs):
+def test_keys_stick_and_only_the_keys_in_the_map_move(greeter, admin, stubs):
     keys = [f"user-{number}" for number in range(300)]
     seed = xxhash.xxh64_intdigest(b"greeter", seed=0)
 

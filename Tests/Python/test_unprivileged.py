@@ -211,7 +211,7 @@ def test_a_stored_state_that_cannot_be_reached_is_not_called_missing(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--data", "--admin"])
-def test_a_privileged_port_is_refused_with_what_helps(option):
+def test_a_privileged_port_is_refused_with_advice(option):
     with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
         if int(file.read()) <= 80:
             pytest.skip("this machine lets ordinary users open port 80")

@@ -265,7 +265,7 @@ def test_a_server_without_the_health_service_counts_as_healthy(mesh):
     assert call(mesh, "Name").startswith(b"plain")
 
 
-def test_a_replica_that_fails_is_ejected_and_with_all_ejected_requests_go_on(mesh):
+def test_a_replica_that_fails_is_ejected_and_with_all_ejected_requests_continue(mesh):
     good, bad = mesh.upstream(NAME="good"), mesh.upstream(NAME="bad")
     mesh.raw(good.address, bad.address)
     # Consecutive failures of one replica require requests to this replica only.
@@ -346,7 +346,7 @@ def test_requests_that_make_a_replica_close_its_connection_harm_no_others(mesh):
         server.close()
 
 
-def test_only_weir_says_what_is_a_shadow_and_what_is_stale(mesh):
+def test_only_weir_marks_shadows_and_stale_requests(mesh):
     own = [("x-serve-shadow", "1"), ("x-weir-stale", "no"), ("x-weir-via", "1"),
         ("x-serve-backend", "other")]
 
@@ -380,7 +380,7 @@ def test_a_replica_gets_no_more_than_its_limit_and_the_rest_waits(mesh):
     assert 1 <= most <= 2
 
 
-def test_who_waits_too_long_or_in_too_long_a_line_is_refused(mesh, tmp_path):
+def test_requests_that_wait_too_long_or_in_a_full_line_are_refused(mesh, tmp_path):
     file = tmp_path / "backend.yaml"
     file.write_text(
         f"upstream: {{addresses: ['{mesh.upstream().address}']}}\n"
@@ -445,7 +445,7 @@ def test_a_certificate_of_another_name_is_not_taken(mesh, tls_server, certificat
     assert "certificate" in error.details().lower(), error.details()
 
 
-def test_files_that_are_no_certificates_are_refused(mesh, tmp_path):
+def test_invalid_certificate_files_are_refused(mesh, tmp_path):
     (tmp_path / "x.pem").write_text("nothing")
     run = mesh.tool("backend", "create", "b", "--upstream", "127.0.0.1:1", "--tls-ca",
                     tmp_path / "x.pem", check=False)
@@ -460,16 +460,16 @@ def test_files_that_are_no_certificates_are_refused(mesh, tmp_path):
     (["--upstream", "127.0.0.1:1,127.0.0.1:1"], "is given twice"),
     (["--upstream", "127.0.0.1:99999"], "port from 1 to 65535"),
     (["--upstream", "127.0.0.1:1", "--retry", "OOPS"], "invalid status 'OOPS'"),
-    (["--worker", ""], "names no program"),
+    (["--worker", ""], "must begin with the path or name of a program"),
     ([], "backend.kind: not set"),
 ])
-def test_bad_backends_are_refused_with_what_would_be_right(mesh, options, text):
+def test_invalid_backends_are_refused_with_a_correct_example(mesh, options, text):
     run = mesh.tool("backend", "create", "b", *options, check=False)
     assert run.returncode == 1 and text in run.stderr, run.stderr
     assert "none" in mesh.tool("backend", "list").stdout
 
 
-def test_show_tells_about_each_replica(mesh):
+def test_show_lists_each_replica(mesh):
     port = free_port()
     upstream = mesh.upstream(NAME="up")
     mesh.raw(upstream.address, f"127.0.0.1:{port}")
@@ -501,7 +501,7 @@ def test_a_descriptor_set_gives_reflection_for_an_upstream(mesh, tmp_path):
     assert run.returncode == 1 and "backend.descriptor_set" in run.stderr
 
 
-def test_metrics_tell_about_backends_and_replicas(mesh):
+def test_metrics_cover_backends_and_replicas(mesh):
     upstream = mesh.upstream()
     mesh.raw(upstream.address)
     counts(mesh, 7)

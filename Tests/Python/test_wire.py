@@ -75,7 +75,7 @@ def test_a_blocking_handler_does_not_hold_up_the_loop(channel):
 # Metadata and encodings.
 
 
-def test_metadata_reaches_the_handler_and_comes_back(channel):
+def test_metadata_reaches_the_handler_and_the_client(channel):
     sent = [("x-text", "a b"), ("x-bin", b"\x00\xff\x80"), ("x-text", "second"),
             ("x-serve-shard-key", "k"), ("x-serve-shadow", "1")]
     _, call = channel.unary_unary(ECHO).with_call(b"", metadata=sent)
@@ -161,7 +161,7 @@ def test_unknown_methods_and_services(channel, path):
     assert path in error.details()
 
 
-def test_bytes_that_are_no_message(channel):
+def test_bytes_that_do_not_form_a_message(channel):
     error = failure(lambda: channel.unary_unary("/helloworld.Greeter/SayHello")(b"\x0a\x05a"))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "helloworld.HelloRequest" in error.details()
@@ -202,7 +202,7 @@ def test_a_foreign_content_type_gets_415_and_a_foreign_method_405(fixture_server
 @pytest.mark.parametrize("bytes_sent", [
     bytes(range(256)) * 4, b"\x16\x03\x01\x02\x00\x01\x00",
 ], ids=["garbage", "tls"])
-def test_what_is_not_http_is_closed(fixture_server, channel, bytes_sent):
+def test_a_connection_that_is_not_http_is_closed(fixture_server, channel, bytes_sent):
     host, port = fixture_server.data.split(":")
     with socket.create_connection((host, int(port)), timeout=10) as raw:
         raw.sendall(bytes_sent)

@@ -37,7 +37,7 @@ def revision(mesh, name):
     return mesh.admin.GetBackend(request, timeout=10).revision
 
 
-def test_update_fails_if_the_new_worker_is_not_fit_and_names_what_serves(mesh):
+def test_update_fails_if_the_new_worker_is_not_healthy_and_names_the_serving_revision(mesh):
     worker(mesh, environment="NAME=old", replicas=2)
     old = revision(mesh, "raw")
     begin = time.monotonic()

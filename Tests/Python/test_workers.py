@@ -56,7 +56,7 @@ def test_workers_serve_and_a_killed_one_is_followed_by_another(mesh):
     assert "RESTARTS" in text and "ended by signal 9" in text
 
 
-def test_output_goes_to_the_log_with_the_workers_name(stubs):
+def test_output_is_logged_with_the_workers_name(stubs):
     mesh = Mesh(stubs)
     worker(mesh, environment="CRASH=0.5", replicas=1)
     mesh.wait_for("raw", lambda status: status.replicas[0].restarts >= 1)
@@ -195,7 +195,7 @@ def test_a_second_signal_ends_the_wait_for_workers_that_ignore_the_first(stubs, 
 # The environment.
 
 
-def test_workers_do_not_inherit_what_is_meant_for_weir_alone(tmp_path):
+def test_workers_do_not_inherit_the_variables_of_weir(tmp_path):
     private = {
         "WEIR_TOKEN": "secret-1", "WEIR_ETCD_PASSWORD": "secret-2", "LISTEN_FDS": "1",
         "LISTEN_PID": "1", "WATCHDOG_USEC": "1000", "NOTIFY_SOCKET": str(tmp_path / "notify")}
@@ -242,7 +242,7 @@ STUBBORN = "sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'"
 
 
 @pytest.mark.parametrize("child", ["sleep 300", STUBBORN])
-def test_what_a_worker_has_started_ends_when_the_worker_crashes(mesh, tmp_path, child):
+def test_the_children_of_a_worker_end_when_the_worker_crashes(mesh, tmp_path, child):
     group = Group(mesh, tmp_path, child)
     (first,) = group.children
     assert is_running(first)
@@ -254,7 +254,7 @@ def test_what_a_worker_has_started_ends_when_the_worker_crashes(mesh, tmp_path, 
 
 
 @pytest.mark.parametrize("child", ["sleep 300", STUBBORN])
-def test_what_a_worker_has_started_ends_with_its_backend(mesh, tmp_path, child):
+def test_the_children_of_a_worker_end_with_its_backend(mesh, tmp_path, child):
     group = Group(mesh, tmp_path, child)
     pid = mesh.status("raw").replicas[0].pid
     mesh.tool("endpoint", "delete", "raw")
@@ -262,14 +262,14 @@ def test_what_a_worker_has_started_ends_with_its_backend(mesh, tmp_path, child):
     wait_for(lambda: not any(map(is_running, [pid, *group.children])), 5)
 
 
-def test_what_a_worker_has_started_ends_with_weir(stubs, tmp_path):
+def test_the_children_of_a_worker_end_with_weir(stubs, tmp_path):
     mesh = Mesh(stubs)
     group = Group(mesh, tmp_path, STUBBORN)
     assert mesh.stop() == 0
     assert not any(map(is_running, group.children))
 
 
-def test_the_grace_period_is_also_that_of_what_a_worker_has_started(mesh, tmp_path):
+def test_the_grace_period_applies_to_the_children_of_a_worker(mesh, tmp_path):
     done = tmp_path / "done"
     group = Group(mesh, tmp_path, f"sh -c 'trap \"sleep 0.2; touch {done}; exit\" TERM; "
                                   "while :; do sleep 0.02; done'")

@@ -26,7 +26,7 @@ internal import TrafficPolicy
         #expect(!names.admit("/c.C/0", of: "c"))
         // An admitted method remains named.
         #expect(names.admit("/a.A/0", of: "a"))
-        names.keep { $0 != "a" }
+        names.removeEndpoints(unless: { $0 != "a" })
         #expect(names.admit("/c.C/0", of: "c"))
     }
 
@@ -94,7 +94,7 @@ internal import TrafficPolicy
         _ = metrics.series(of: key("ended", "kept", "/x.X/M"))
         _ = metrics.series(of: key("", "weir", "/own/Method"))
         #expect(metrics.noteAnswered("/x.X/M", of: "ended"))
-        metrics.keep(snapshot(backends: ["kept"]), backendsChanged: true)
+        metrics.removeSeries(missingFrom: snapshot(backends: ["kept"]), backendsChanged: true)
         #expect(Set(metrics.figures.keys.map(\.backend)) == ["kept", "weir"])
         #expect(!metrics.figures.keys.contains { $0.endpoint == "ended" })
         #expect(!metrics.isNamed("/x.X/M", of: "ended"))
@@ -110,7 +110,7 @@ internal import TrafficPolicy
         let target = Target(
             key(endpoint, backend, "/e.E/M"), isNamed: false, unknownMethod: unknown, metrics)
         let count = target.began(metrics)
-        metrics.keep(snapshot(backends: ["kept"]), backendsChanged: true)
+        metrics.removeSeries(missingFrom: snapshot(backends: ["kept"]), backendsChanged: true)
         unknown.answered()
         target.ended(count, .ok, nanoseconds: 1, metrics)
         #expect(metrics.figures.isEmpty)

@@ -84,7 +84,7 @@ internal import Testing
             try await nowhere.append(record(1))
             Issue.record("a dead endpoint answered")
         } catch {
-            #expect(error.description.contains("no etcd endpoint answers: 127.0.0.1:\(dead)"))
+            #expect(error.description.contains("no etcd endpoint responds: 127.0.0.1:\(dead)"))
         }
         await nowhere.close()
     }

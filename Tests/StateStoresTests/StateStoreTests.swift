@@ -241,8 +241,8 @@ internal import Testing
             ("etcd:http://a:1?ttl=0", "from 2 to 3600"),
             ("etcd:http://a:1?ca=/x", "requires https://"),
             ("etcd:http://a:1?prefix=", "has no value"),
-            ("etcd:http://root:hunter2@a:1", "takes no user"),
-            ("etcd:http://a:1,root:hunter2@b:1?ttl=0", "takes no user"),
+            ("etcd:http://root:hunter2@a:1", "must not contain a user"),
+            ("etcd:http://a:1,root:hunter2@b:1?ttl=0", "must not contain a user"),
             ("etcd:http://a:1?password=hunter2", "invalid setting 'password'"),
             ("etcd:http://a:1?ttl=0&password=hunter2", "from 2 to 3600"),
             (

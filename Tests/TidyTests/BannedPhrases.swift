@@ -37,14 +37,24 @@ struct BannedPhrase: Sendable {
         try NSRegularExpression(pattern: "\\b(?:\(pattern))\\b", options: .caseInsensitive)
     }
 
-    /// All occurrences of the phrases in the prose of a file.
+    /// The prose of a line, with the name of a Python test as words.
+    private static func text(of file: Scanned, _ index: Int) -> String {
+        let definition = "def test_"
+        guard file.language == .python, file.code[index].hasPrefix(definition) else {
+            return String(file.prose[index])
+        }
+        let name = file.code[index].dropFirst(definition.count).prefix { $0 != "(" }
+        return name.replacing("_", with: " ")
+    }
+
+    /// All occurrences of the phrases in the prose of a file and in the names of its tests.
     static func findings(
         in file: Scanned, _ phrases: [BannedPhrase] = all
     ) throws -> [Finding] {
         let any = try regex(phrases.map(\.pattern).joined(separator: "|"))
         let each = try phrases.map { (try regex($0.pattern), $0.instead) }
         return file.prose.indices.flatMap { index -> [Finding] in
-            let line = String(file.prose[index])
+            let line = text(of: file, index)
             let range = NSRange(line.startIndex..., in: line)
             guard any.firstMatch(in: line, range: range) != nil else { return [] }
             return each.flatMap { regex, instead in

@@ -1,8 +1,6 @@
 /// The sizes of files, lines and functions.
 enum Bounds {
     static let fileLines = 400
-    /// The bound for modules that are still being split.
-    static let maximumFileLines = 600
     static let functionLines = 70
     static let columns = 100
 

@@ -53,16 +53,14 @@ internal import Testing
         for file in Self.files where file.path != "Package.swift" {
             // The last line end does not begin a line.
             let count = file.lines.count - (file.lines.last?.isEmpty == true ? 1 : 0)
-            let bound =
-                file.isIn(BannedPhrasesTests.exempt)
-                ? Bounds.maximumFileLines : Self.longFiles[file.path] ?? Bounds.fileLines
+            let bound = Self.longFiles[file.path] ?? Bounds.fileLines
             #expect(count <= bound, "\(file.path):1: \(count) lines; split the file at \(bound)")
         }
     }
 
     @Test("A line of Swift or Python has at most 100 columns")
     func limitsLines() {
-        for file in Self.files where !file.isIn(BannedPhrasesTests.exempt) {
+        for file in Self.files {
             let findings = Bounds.longLines(in: file)
             #expect(findings.count <= Self.longLines[file.path] ?? 0, "\(findings.text)")
         }

@@ -3,8 +3,6 @@ internal import Testing
 
 /// `Lists.txt` has a line `KIND PATH COUNT` for each file with uses. `make lists` writes it.
 @Suite struct ListsTests {
-    /// Modules whose comments are not yet rewritten.
-    private static let exempt = BannedPhrasesTests.exempt
     private static let path = "\(Repository.root)/Tests/TidyTests/Lists.txt"
 
     @Test("Uses of unsafe, public, @unchecked Sendable and trapping operations are listed")
@@ -43,7 +41,7 @@ internal import Testing
     @Test("Each @unchecked Sendable and each trapping operation states its invariant")
     func statesInvariants() {
         for use in [Use.unchecked, .force] {
-            for file in Repository.swift(in: ["Sources"]) where !file.isIn(Self.exempt) {
+            for file in Repository.swift(in: ["Sources"]) {
                 let findings = use.withoutInvariant(in: file)
                 #expect(findings.isEmpty, "\(findings.text)")
             }

@@ -3,18 +3,18 @@ internal import Serving
 internal import Synchronization
 internal import Transport
 
-/// Decides what callers of the admin port may do, when a call begins and again for each open call
-/// when the access file has changed.
+/// Decides what callers of the admin port may do: when a call begins, and again for each open call
+/// when the access file changes.
 ///
-/// Without a list every caller may do everything: the port then listens on the loopback address, or
-/// requires certificates.
+/// Without a list, every caller may do everything. The port then listens on the loopback address
+/// or requires certificates.
 package final class Access: Sendable {
     /// What a call requires of its caller.
     struct Requirement: Sendable {
         var role: AccessList.Role
         /// For the error: "call SetTraffic".
         var action: String
-        /// The endpoint that a change is about, empty for all; nil where it does not matter.
+        /// The endpoint that a change concerns, empty for all; nil if endpoints are not checked.
         var endpoint: String?
     }
 
@@ -25,7 +25,7 @@ package final class Access: Sendable {
         let end: @Sendable (RPCError) -> Void
     }
 
-    /// What a call proves its caller's identity by.
+    /// The proofs of a caller's identity.
     struct Credentials: Sendable {
         let identities: [PeerIdentity]
         /// The value of the header `authorization`.
@@ -41,7 +41,7 @@ package final class Access: Sendable {
 
     package init(_ list: AccessList? = nil) { state = Mutex(State(list: list)) }
 
-    /// Uses another list from now on, and ends the open calls that it does not allow.
+    /// Replaces the list, and ends the open calls that the new one does not allow.
     package func replace(with list: AccessList) {
         let rejected = state.withLock { state in
             state.list = list
@@ -53,7 +53,7 @@ package final class Access: Sendable {
         for (end, error) in rejected { end(error) }
     }
 
-    /// Decides about a call to a method, and remembers it while it is open.
+    /// Admits or rejects a call to a method, and keeps an admitted call until it ends.
     func admit(_ method: String, _ context: CallContext) -> Service.Admission {
         let call = OpenCall(
             credentials: Credentials(context),
@@ -72,7 +72,7 @@ package final class Access: Sendable {
         return .admitted { [self] in _ = state.withLock { $0.calls.removeValue(forKey: id) } }
     }
 
-    /// Checks what an admitted call needs beyond its method, now and while it is open.
+    /// Adds a requirement to an admitted call; it is checked now and while the call is open.
     ///
     /// - Parameter extend: adds to the requirement of the method.
     @discardableResult
@@ -108,7 +108,7 @@ package final class Access: Sendable {
 
     // MARK: Rules
 
-    /// The caller, if it may do what is needed; nil for an anonymous caller where there is no list.
+    /// The caller, if it meets the requirement; nil for an anonymous caller without a list.
     static func check(
         _ credentials: Credentials, _ requirement: Requirement, _ list: AccessList?
     ) throws(RPCError) -> AccessList.Principal? {

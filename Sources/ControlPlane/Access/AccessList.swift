@@ -4,7 +4,7 @@ internal import Messages
 internal import Serving
 package import Transport
 
-/// Who may do what on the admin port, read from a file with a line for each credential:
+/// The roles of callers of the admin port, read from a file with one line per credential:
 ///
 /// ```
 /// # name      role              credential
@@ -18,7 +18,7 @@ package import Transport
 /// type, `uri`, `dns` or `email`; see ``PeerIdentity`` for how names are compared. A word that
 /// begins with `#` begins a comment.
 package struct AccessList: Sendable {
-    /// What a principal may do; each role may do what the one before may.
+    /// The permissions of a principal; each role includes the one before it.
     package enum Role: String, Sendable, Comparable, CaseIterable {
         /// Read everything but secrets.
         case viewer
@@ -34,14 +34,14 @@ package struct AccessList: Sendable {
 
     /// The owner of a credential.
     package struct Principal: Sendable, Equatable {
-        /// The author of changes, for the history.
+        /// The author of its changes in the history.
         package let name: String
         package let role: Role
         /// The endpoints that an operator may change; nil for all.
         package let endpoints: Set<String>?
     }
 
-    /// What a principal proves its identity by.
+    /// The proof of a principal's identity.
     package enum Credential: Hashable, Sendable {
         /// The SHA-256 of a token, in hexadecimal.
         case token(sha256: String)
@@ -148,12 +148,12 @@ package struct AccessList: Sendable {
         "cert:uri:NAME, cert:dns:NAME or cert:email:NAME (for example cert:uri:spiffe://prod/ada), "
         + "where NAME is printable ASCII without '*'"
 
-    /// The owner of a token; nil for an unknown one.
+    /// The owner of a token; nil if the token is unknown.
     func principal(token: String) -> Principal? {
         principals[.token(sha256: AccessToken.hash(of: token))]
     }
 
-    /// The owner of a certificate; the first of its names that is known counts.
+    /// The owner of a certificate, by the first of its names that the list contains.
     func principal(certificate names: [PeerIdentity]) -> Principal? {
         names.lazy.compactMap { principals[.certificate($0)] }.first
     }
@@ -166,9 +166,9 @@ extension AccessList.Role {
 
 /// A new bearer token.
 package struct AccessToken: Sendable {
-    /// What its bearer sends; stored nowhere.
+    /// The text that a client sends; Weir does not store it.
     package let text: String
-    /// What the access file contains.
+    /// The hash in the access file.
     package var hash: String { Self.hash(of: text) }
 
     /// Makes a token of 256 random bits.

@@ -3,10 +3,10 @@ internal import Transport
 
 /// The hosts that plain HTTP requests to the admin port may name.
 ///
-/// A page of `evil.example` that a browser shows can have its own name resolve to an address of
-/// this server ("DNS rebinding"); the browser then lets the page read the answers, as they have the
-/// origin of the page. The request still names `evil.example`, and is rejected for that. Hosts
-/// that no page of another site can have are allowed: IP addresses, names without a dot, names
+/// The owner of `evil.example` can make that name resolve to an address of this server ("DNS
+/// rebinding"). A browser then allows a page of `evil.example` to read the responses, because they
+/// have the origin of the page. The request still names `evil.example`, so it is rejected. Hosts
+/// that a page of another site cannot have are allowed: IP addresses, names without a dot, names
 /// below `localhost` (RFC 6761 section 6.3), and the names of this server.
 ///
 /// gRPC calls are not checked: browsers send HTTP/2 over TLS only, and a certificate of this server
@@ -14,12 +14,13 @@ internal import Transport
 package struct AdminHosts: Sendable {
     private let names: Set<String>
 
-    /// - Parameter names: names of this server, of which invalid ones are left out.
+    /// - Parameter names: names of this server; invalid ones are ignored.
     package init(_ names: [String] = []) {
         self.names = Set(names.compactMap { HTTPHost($0)?.name })
     }
 
-    /// Whether a request may name a host; one of HTTP/1.0, which no browser sends, may name none.
+    /// Whether a request may name a host. A request of HTTP/1.0, which browsers do not send, may
+    /// omit it.
     func allow(_ host: HTTPHost?) -> Bool {
         guard let host else { return true }
         // '%2e' is a dot too.

@@ -83,8 +83,7 @@ extension Weir_Admin_V1_ListEndpointsResponse {
 }
 
 extension Google_Protobuf_Timestamp {
-    /// To the microsecond, which is as much as a `Date` can hold; a time that a timestamp cannot
-    /// hold becomes the nearest one that it can.
+    /// Rounds to microseconds, the precision of a `Date`, and clamps to the range of a timestamp.
     init(_ date: Date) {
         let range = Self.secondsRange
         let time = date.timeIntervalSince1970

@@ -3,26 +3,26 @@ internal import Messages
 package import Serving
 
 extension ControlPlane {
-    /// `weir.admin.v1.Admin` with health and reflection: what the operators' port answers.
+    /// The services of the admin port: `weir.admin.v1.Admin`, health and reflection.
     package nonisolated var adminBackend: HandlerBackend {
         let board = ReflectionBoard()
         let admin = "weir.admin.v1.Admin"
         var joined = Self.standardSchema
         for file in Self.adminSchema.files.values.sorted(by: { $0.name < $1.name }) {
-            // Both halves were read before, so they can be read again.
+            // Both schemas were added without an error before.
             try? joined.add(file: file.bytes)
         }
         board.set(joined, services: Self.standardServices + [admin])
         return HandlerBackend(
             "weir-admin",
-            // Health is for every caller.
+            // Health checks need no credentials.
             services: [Service.health(health)]
                 + ([adminService] + Service.reflection(board)).map { service in
                     service.guarded { [access] in access.admit($0, $1) }
                 })
     }
 
-    /// Health and reflection, which the data port answers beside the endpoints.
+    /// The services of the data port besides the endpoints: health and reflection.
     package nonisolated var standardBackend: HandlerBackend {
         HandlerBackend(
             "weir-standard", services: [Service.health(health)] + Service.reflection(reflection))
@@ -35,62 +35,62 @@ extension ControlPlane {
     private nonisolated func addingChanges(_ service: Service) -> Service {
         service
             .change("CreateBackend", access) {
-                (request: Weir_Admin_V1_CreateBackendRequest, condition) in
+                (request: Weir_Admin_V1_CreateBackendRequest, options) in
                 let backend = try await self.createBackend(
-                    try ControlState.Backend(request: request.backend ?? .init()), under: condition)
+                    try ControlState.Backend(request: request.backend ?? .init()), options: options)
                 return try await self.messageWithStatus(backend)
             }
             .change("UpdateBackend", access) {
-                (request: Weir_Admin_V1_UpdateBackendRequest, condition) in
+                (request: Weir_Admin_V1_UpdateBackendRequest, options) in
                 let backend = try await self.updateBackend(
-                    try ControlState.Backend(request: request.backend ?? .init()), under: condition)
+                    try ControlState.Backend(request: request.backend ?? .init()), options: options)
                 return try await self.messageWithStatus(backend)
             }
             .change("DeleteBackend", access) {
-                (request: Weir_Admin_V1_DeleteBackendRequest, condition) in
-                let revision = try await self.deleteBackend(request.name, under: condition)
+                (request: Weir_Admin_V1_DeleteBackendRequest, options) in
+                let revision = try await self.deleteBackend(request.name, options: options)
                 return Weir_Admin_V1_DeleteBackendResponse(revision: revision)
             }
             .change("CreateEndpoint", access) {
-                (request: Weir_Admin_V1_CreateEndpointRequest, condition) in
+                (request: Weir_Admin_V1_CreateEndpointRequest, options) in
                 let endpoint = try await self.createEndpoint(
-                    request.name, route: request.route, backend: request.backend, under: condition)
+                    request.name, route: request.route, backend: request.backend, options: options)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
             .change("DeleteEndpoint", access) {
-                (request: Weir_Admin_V1_DeleteEndpointRequest, condition) in
-                let revision = try await self.deleteEndpoint(request.name, under: condition)
+                (request: Weir_Admin_V1_DeleteEndpointRequest, options) in
+                let revision = try await self.deleteEndpoint(request.name, options: options)
                 return Weir_Admin_V1_DeleteEndpointResponse(revision: revision)
             }
-            .change("SetTraffic", access) { (request: Weir_Admin_V1_SetTrafficRequest, condition) in
+            .change("SetTraffic", access) { (request: Weir_Admin_V1_SetTrafficRequest, options) in
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
-                    under: condition)
+                    options: options)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
                     packed: change.packed, revision: change.revision, warnings: change.warnings)
             }
             .change("ShadowTraffic", access) {
-                (request: Weir_Admin_V1_ShadowTrafficRequest, condition) in
+                (request: Weir_Admin_V1_ShadowTrafficRequest, options) in
                 let endpoint = try await self.setShadow(
                     request.endpoint, backend: request.backend, proportion: request.proportion,
-                    options: try request.options.map(ControlState.Shadow.Options.init),
-                    under: condition)
+                    shadowOptions: try request.options.map(ControlState.Shadow.Options.init),
+                    options: options)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
             .change("SetRateLimit", access) {
-                (request: Weir_Admin_V1_SetRateLimitRequest, condition) in
+                (request: Weir_Admin_V1_SetRateLimitRequest, options) in
                 let endpoint = try await self.setRateLimit(
                     request.endpoint,
                     try request.rateLimit.map { (limit) throws(ControlError) in try .init(limit) },
-                    under: condition)
+                    options: options)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
             .change("SetShadowComparison", access) {
-                (request: Weir_Admin_V1_SetShadowComparisonRequest, condition) in
+                (request: Weir_Admin_V1_SetShadowComparisonRequest, options) in
                 let endpoint = try await self.setComparison(
                     request.endpoint, try ControlState.Comparison(request.comparison ?? .init()),
-                    under: condition)
+                    options: options)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
     }
@@ -99,13 +99,13 @@ extension ControlPlane {
         service
             .question("GetBackend", self) { (request: Weir_Admin_V1_GetBackendRequest) in
                 try await self.messageWithStatus(
-                    try await self.state.known(backend: request.name), secrets: request.secrets)
+                    try await self.state.existingBackend(request.name), secrets: request.secrets)
             }
             .question("ListBackends", self) { (request: Weir_Admin_V1_ListBackendsRequest) in
                 try await self.backendList(secrets: request.secrets)
             }
             .question("GetEndpoint", self) { (request: Weir_Admin_V1_GetEndpointRequest) in
-                Weir_Admin_V1_Endpoint(try await self.state.known(endpoint: request.name))
+                Weir_Admin_V1_Endpoint(try await self.state.existingEndpoint(request.name))
             }
             .question("ListEndpoints", self) { (_: Weir_Admin_V1_ListEndpointsRequest) in
                 Weir_Admin_V1_ListEndpointsResponse(await self.state)
@@ -157,14 +157,14 @@ extension ControlPlane {
 
     private nonisolated func addingHistory(_ service: Service) -> Service {
         service
-            .change("Apply", access) { (request: Weir_Admin_V1_ApplyRequest, condition) in
+            .change("Apply", access) { (request: Weir_Admin_V1_ApplyRequest, options) in
                 try await self.apply(
                     request.configuration ?? .init(), onlyIfEmpty: request.onlyIfEmpty,
-                    under: condition)
+                    options: options)
             }
-            .change("Rollback", access) { (request: Weir_Admin_V1_RollbackRequest, condition) in
+            .change("Rollback", access) { (request: Weir_Admin_V1_RollbackRequest, options) in
                 try await self.rollBack(
-                    to: request.revision, endpoint: request.endpoint, under: condition)
+                    to: request.revision, endpoint: request.endpoint, options: options)
             }
             .question("ListRevisions", self) { (request: Weir_Admin_V1_ListRevisionsRequest) in
                 await self.revisions(before: request.beforeRevision, limit: request.limit)
@@ -207,16 +207,16 @@ extension Service {
     /// A unary method that changes the state; refusals reach the client with their details.
     fileprivate func change<Request: ChangeRequest, Reply: WireMessage>(
         _ method: String, _ access: Access,
-        _ handler: @escaping @Sendable (Request, ControlPlane.Condition) async throws -> Reply
+        _ handler: @escaping @Sendable (Request, ControlPlane.ChangeOptions) async throws -> Reply
     ) -> Service {
         unary(method) { (request: Request, context) in
             let principal = try access.require(context) { requirement in
                 requirement.endpoint = (request as? any EndpointRequest)?.endpoint
             }
             return try await refusals {
-                let condition = try ControlPlane.Condition(
+                let options = try ControlPlane.ChangeOptions(
                     request, author: principal?.name, caller: context.peer)
-                return try await handler(request, condition)
+                return try await handler(request, options)
             }
         }
     }
@@ -245,7 +245,7 @@ private func refusals<Answer>(_ body: () async throws -> Answer) async throws ->
     }
 }
 
-/// A request whose answer contains secrets if an admin asks for them.
+/// A request whose response contains secrets if an admin requests them.
 private protocol SecretsRequest {
     var revealSecrets: Bool { get }
 }
@@ -260,7 +260,7 @@ extension Weir_Admin_V1_GetRevisionRequest: SecretsRequest {}
 extension Weir_Admin_V1_WatchRequest: SecretsRequest {}
 
 extension Access {
-    /// Checks what a request asks for beyond its method.
+    /// Requires the role of an admin for a request that reveals secrets.
     fileprivate func require(_ request: any WireMessage, _ context: CallContext) throws(RPCError) {
         guard let request = request as? any SecretsRequest, request.revealSecrets else { return }
         try require(context) { requirement in
@@ -270,14 +270,14 @@ extension Access {
     }
 }
 
-/// What all requests for changes have in common.
+/// The fields that all requests for changes have.
 private protocol ChangeRequest: WireMessage {
     var expectedRevision: UInt64? { get }
     var validateOnly: Bool { get }
     var note: Weir_Admin_V1_ChangeNote? { get }
 }
 
-/// A request that is about one endpoint, or with an empty name about all.
+/// A request that concerns one endpoint, or all if the name is empty.
 private protocol EndpointRequest {
     var endpoint: String { get }
 }
@@ -300,14 +300,14 @@ extension Weir_Admin_V1_SetShadowComparisonRequest: ChangeRequest {}
 extension Weir_Admin_V1_ApplyRequest: ChangeRequest {}
 extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
 
-extension ControlPlane.Condition {
-    /// The longest author and the longest comment, in bytes: each list of revisions repeats them.
+extension ControlPlane.ChangeOptions {
+    /// The limits of author and comment in bytes: each list of revisions contains them.
     private static let maxAuthorBytes = 256
     private static let maxCommentBytes = 4_000
 
     /// - Parameters:
     ///   - author: the authenticated caller; nil to use the author that the request names.
-    ///   - caller: the author of a change for which neither is known.
+    ///   - caller: the author of a change without both.
     fileprivate init(
         _ request: some ChangeRequest, author: String?, caller: String
     ) throws(ControlError) {

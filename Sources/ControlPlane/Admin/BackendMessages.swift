@@ -4,7 +4,7 @@ internal import Serving
 internal import Transport
 internal import Upstream
 
-// A backend's configuration in the words of `admin.proto`, both ways.
+// Converts the configuration of a backend to and from the messages of `admin.proto`.
 
 extension Weir_Admin_V1_Backend {
     init(_ backend: ControlState.Backend, secrets: SecretValues) {
@@ -26,20 +26,21 @@ extension Weir_Admin_V1_Backend {
 }
 
 extension ControlState.Backend {
-    /// Most addresses of an upstream, or processes of a worker backend.
+    /// The most addresses of an upstream.
     private static let maxReplicas = 1_000
 
     /// The longest description, in bytes.
     private static let maxDescriptionBytes = 4_096
 
-    /// Reads the backend of a request. Files that it names are not looked at.
+    /// Converts the backend of a request. Does not open the files that it names.
     init(request message: Weir_Admin_V1_Backend) throws(ControlError) {
         try RequestField("backend.description").check(
             message.description, maxBytes: Self.maxDescriptionBytes, allowsLines: true)
         try self.init(message)
     }
 
-    /// Reads a backend of a request or of a store, which may hold what older versions allowed.
+    /// Converts a backend of a request or of a store, which may contain a description that an
+    /// earlier version allowed.
     init(_ message: Weir_Admin_V1_Backend) throws(ControlError) {
         let kind: Kind
         switch message.kind {
@@ -56,13 +57,14 @@ extension ControlState.Backend {
         self.init(name: message.name, kind: kind, description: message.description)
         if let asked = message.options {
             if case .handler = kind {
-                throw .invalid("backend.options", "are for upstreams and workers")
+                throw .invalid("backend.options", "apply only to upstreams and workers")
             }
             options = try BackendOptions(asked)
         }
         guard !message.descriptorSet.isEmpty else { return }
         if case .handler = kind {
-            throw .invalid("backend.descriptor_set", "a handler has its own descriptors")
+            throw .invalid(
+                "backend.descriptor_set", "must be empty: a handler has its own descriptors")
         }
         var schema = Schema()
         do throws(MessageError) {
@@ -73,7 +75,7 @@ extension ControlState.Backend {
         descriptorSet = message.descriptorSet
     }
 
-    /// Refuses a backend whose files can't be used on this machine.
+    /// Rejects a backend whose files cannot be used on this machine.
     func checkFiles() throws(ControlError) {
         guard case .upstream(_, let tls?) = kind else { return }
         do throws(TLSFailure) {
@@ -139,7 +141,8 @@ extension Weir_Admin_V1_UpstreamTls {
 extension WorkerSpec {
     fileprivate init(_ message: Weir_Admin_V1_WorkerKind) throws(ControlError) {
         guard let program = message.command.first, !program.isEmpty else {
-            throw .invalid("backend.worker.command", "names no program")
+            throw .invalid(
+                "backend.worker.command", "must begin with the path or name of a program")
         }
         for (index, word) in message.command.enumerated() where word.utf8.contains(0) {
             throw .invalid(
@@ -153,7 +156,7 @@ extension WorkerSpec {
         for name in message.environment.keys.sorted() where name.isEmpty || name.contains("=") {
             throw .invalid(
                 "backend.worker.environment",
-                // What follows may be a secret in the wrong place.
+                // The text after '=' may be a secret in the wrong place.
                 "invalid variable name \(String(name.prefix { $0 != "=" }).quoted): it must not be "
                     + "empty or contain '='")
         }

@@ -52,7 +52,7 @@ extension ControlState.Configuration.Endpoint {
 }
 
 extension Weir_Admin_V1_Configuration {
-    /// A state without what has its default.
+    /// A state without the values that are the defaults.
     init(_ state: ControlState, secrets: SecretValues) throws(MessageError) {
         self.init()
         for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
@@ -89,34 +89,34 @@ extension Weir_Admin_V1_Backend {
         revision = 0
         options = try options?.without(.init(BackendOptions()))
         if case .worker(var worker) = kind {
-            let usual = Weir_Admin_V1_WorkerKind(WorkerSpec(command: []))
-            if worker.startTimeout == usual.startTimeout { worker.startTimeout = nil }
-            if worker.gracePeriod == usual.gracePeriod { worker.gracePeriod = nil }
+            let defaults = Weir_Admin_V1_WorkerKind(WorkerSpec(command: []))
+            if worker.startTimeout == defaults.startTimeout { worker.startTimeout = nil }
+            if worker.gracePeriod == defaults.gracePeriod { worker.gracePeriod = nil }
             kind = .worker(worker)
         }
     }
 }
 
 extension ProtobufMessage {
-    /// What differs from another message of the type, part by part; nil when nothing does.
-    fileprivate func without(_ usual: Self) throws(MessageError) -> Self? {
+    /// The fields whose values are not the defaults, recursively; nil if all are.
+    fileprivate func without(_ defaults: Self) throws(MessageError) -> Self? {
         let name = Self.messageName ?? ""
         let transcoder = ControlPlane.adminTranscoder
         let own = try transcoder.json(from: try serializedBytes(), message: name)
-        let other = try transcoder.json(from: try usual.serializedBytes(), message: name)
+        let other = try transcoder.json(from: try defaults.serializedBytes(), message: name)
         guard let rest = own.without(other) else { return nil }
         return try Self(serializedBytes: try transcoder.bytes(from: rest, message: name))
     }
 }
 
 extension JSONValue {
-    /// The members that differ from another object's; nil when nothing does.
-    fileprivate func without(_ usual: JSONValue) -> JSONValue? {
-        guard case .object(let own) = self, case .object(let usual) = usual else {
-            return text(indent: 0) == usual.text(indent: 0) ? nil : self
+    /// The members whose values are not the defaults; nil if all are.
+    fileprivate func without(_ defaults: JSONValue) -> JSONValue? {
+        guard case .object(let own) = self, case .object(let members) = defaults else {
+            return text(indent: 0) == defaults.text(indent: 0) ? nil : self
         }
         let rest = own.compactMap { name, value in
-            guard let other = usual.first(where: { $0.key == name })?.value else {
+            guard let other = members.first(where: { $0.key == name })?.value else {
                 return (name, value)
             }
             return value.without(other).map { (name, $0) }

@@ -20,9 +20,10 @@ extension ControlPlane {
                     ? nil : policy.isShadowed(index, key: shardKey.rawSpan))
         }
         guard !shardKey.isEmpty else {
-            let shares = endpoint.weights.weights.map { "\($0.backend) with \($0.weight)" }
+            let shares = endpoint.weights.weights.map { "\($0.backend)=\($0.weight)" }
             answer.explanation =
-                "\(matched) Without a shard key each request draws a backend by weight: "
+                "\(matched) Without a shard key, Weir chooses each request's backend at random, "
+                + "by weight: "
                 + shares.joined(separator: ", ") + "."
             return answer
         }
@@ -38,11 +39,11 @@ extension ControlPlane {
             "\(matched) The shard key hashes to point \(Self.hex(point)), which lies in the "
             + "interval "
             + "\(Self.hex(answer.intervalFirst)) to \(Self.hex(answer.intervalLast)) of "
-            + "'\(answer.backend)'; it stays there until a change of weights moves that interval."
+            + "'\(answer.backend)'. It stays there until a change of weights moves that interval."
         return answer
     }
 
-    /// The endpoint that a request reaches, and a sentence that says so.
+    /// The endpoint that a request reaches, and the reason as a sentence.
     private func endpoint(
         for path: String, named name: String
     ) throws(ControlError) -> (ControlState.Endpoint, String) {
@@ -58,11 +59,11 @@ extension ControlPlane {
             }
             return (
                 endpoint,
-                "\(path) is taken by endpoint '\(endpoint.name)' (route \(endpoint.route))."
+                "\(path) matches endpoint '\(endpoint.name)' (route \(endpoint.route))."
             )
         }
-        guard !name.isEmpty else { throw .invalid("path", "give a path, or an endpoint by name") }
-        return (try state.known(endpoint: name), "Endpoint '\(name)' is called by name.")
+        guard !name.isEmpty else { throw .invalid("path", "set path or endpoint") }
+        return (try state.existingEndpoint(name), "Endpoint '\(name)' is called by name.")
     }
 
     private static func hex(_ value: UInt64) -> String { "0x" + value.padded(16, radix: 16) }

@@ -1,9 +1,9 @@
 internal import GRPCWire
 internal import Messages
 
-/// A field of a request: accepts a value that is set, or reports what is wrong with it.
+/// A field of a request: accepts a valid value, or throws an error that names the field.
 struct RequestField {
-    /// The longest duration that may be asked for: a week.
+    /// The longest duration of a request: a week.
     private static let maxSeconds: Int64 = 604_800
 
     private let path: String
@@ -11,20 +11,20 @@ struct RequestField {
     init(_ path: String) { self.path = path }
 
     func set(
-        _ value: inout Duration, _ asked: Google_Protobuf_Duration?, orZero: Bool = false
+        _ value: inout Duration, _ requested: Google_Protobuf_Duration?, orZero: Bool = false
     ) throws(ControlError) {
-        guard let asked else { return }
-        guard (0...999_999_999).contains(abs(Int64(asked.nanos))),
-            asked.nanos == 0 || asked.seconds == 0 || (asked.nanos > 0) == (asked.seconds > 0)
+        guard let requested else { return }
+        let (seconds, nanos) = (requested.seconds, requested.nanos)
+        guard (0...999_999_999).contains(abs(Int64(nanos))),
+            nanos == 0 || seconds == 0 || (nanos > 0) == (seconds > 0)
         else {
             throw .invalid(
                 path,
-                "is \(asked.seconds) s and \(asked.nanos) ns; nanoseconds must be below 1e9 and "
+                "is \(seconds) s and \(nanos) ns; nanoseconds must be below 1e9 and "
                     + "have the sign of the seconds")
         }
-        let given = Duration.seconds(asked.seconds) + .nanoseconds(Int64(asked.nanos))
-        // Timers that fire more often than each millisecond would leave a loop no time for
-        // requests.
+        let given = Duration.seconds(seconds) + .nanoseconds(Int64(nanos))
+        // Timers that fire more often than once a millisecond would take the time of requests.
         guard orZero && given == .zero || given >= .milliseconds(1),
             given <= .seconds(Self.maxSeconds)
         else {
@@ -37,35 +37,35 @@ struct RequestField {
     }
 
     func set(
-        _ value: inout Int, _ asked: (some FixedWidthInteger)?, _ range: ClosedRange<Int>
+        _ value: inout Int, _ requested: (some FixedWidthInteger)?, _ range: ClosedRange<Int>
     ) throws(ControlError) {
-        guard let asked else { return }
-        guard let number = Int(exactly: asked), range.contains(number) else {
+        guard let requested else { return }
+        guard let number = Int(exactly: requested), range.contains(number) else {
             throw .invalid(
-                path, "is \(asked); it must be from \(range.lowerBound) to \(range.upperBound)")
+                path, "is \(requested); it must be from \(range.lowerBound) to \(range.upperBound)")
         }
         value = number
     }
 
     func set(
-        _ value: inout Double, _ asked: Double?, _ range: ClosedRange<Double>
+        _ value: inout Double, _ requested: Double?, _ range: ClosedRange<Double>
     ) throws(ControlError) {
-        guard let asked else { return }
-        guard range.contains(asked) else {
+        guard let requested else { return }
+        guard range.contains(requested) else {
             throw .invalid(
-                path, "is \(asked); it must be from \(range.lowerBound) to \(range.upperBound)")
+                path, "is \(requested); it must be from \(range.lowerBound) to \(range.upperBound)")
         }
-        value = asked
+        value = requested
     }
 
-    /// Rejects text that is too long, or controls how it is shown.
+    /// Rejects text that is too long or contains control characters.
     ///
     /// - Parameters:
     ///   - maxBytes: the most bytes of UTF-8.
     ///   - allowsLines: whether line ends and tabs are allowed.
     func check(_ text: String, maxBytes: Int, allowsLines: Bool = false) throws(ControlError) {
         guard text.utf8.count <= maxBytes else {
-            throw .invalid(path, "has \(text.utf8.count) bytes; it may have \(maxBytes)")
+            throw .invalid(path, "has \(text.utf8.count) bytes; at most \(maxBytes) are allowed")
         }
         let control = text.unicodeScalars.first { scalar in
             scalar.isControl && !(allowsLines && (scalar == "\n" || scalar == "\t"))

@@ -11,12 +11,12 @@ enum SecretValues: Sendable {
     init(revealed: Bool) { self = revealed ? .revealed : .masked }
 }
 
-/// What takes the place of secrets in answers.
+/// The text that replaces secrets in responses.
 package enum SecretMask {
-    /// In place of a value that is not what it was, where two states are compared.
+    /// Replaces a value that differs between two states that are compared.
     static let changed = "<masked, changed>"
 
-    /// How many values of a configuration are masked.
+    /// The number of masked values in a configuration.
     package static func count(in configuration: Weir_Admin_V1_Configuration) -> Int {
         configuration.backends.reduce(0) { count, backend in
             guard case .worker(let worker) = backend.kind else { return count }
@@ -38,7 +38,7 @@ extension Weir_Admin_V1_Backend {
 
     mutating func mask() { environment = environment.mapValues { _ in String.masked } }
 
-    /// Masks a backend and its later form, so that a changed value shows as changed.
+    /// Masks two versions of a backend; a value that differs is marked as changed.
     static func mask(_ before: inout Self, _ after: inout Self) {
         let old = before.environment
         after.environment = Dictionary(
@@ -51,9 +51,9 @@ extension Weir_Admin_V1_Backend {
 }
 
 extension ControlState.Backend {
-    /// The backend with the values that masked ones stand for.
+    /// The backend with each masked value replaced by the stored one.
     ///
-    /// - Parameter stored: the backend of this name, if there is one.
+    /// - Parameter stored: the backend of this name, if it exists.
     func unmasked(by stored: Self?) throws(ControlError) -> Self {
         guard case .worker(var spec) = kind else { return self }
         var known: [String: String] = [:]
@@ -63,7 +63,7 @@ extension ControlState.Backend {
             guard let secret = known[name] else {
                 throw .invalid(
                     "backend.worker.environment[\"\(name)\"]",
-                    "the value is masked, and backend '\(self.name)' has no such value; set the "
+                    "the value is masked, and backend '\(self.name)' has no stored value; set the "
                         + "value, or export it with --reveal-secrets")
             }
             spec.environment[name] = secret

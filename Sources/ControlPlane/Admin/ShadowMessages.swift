@@ -3,7 +3,7 @@ internal import Messages
 internal import Observability
 internal import Serving
 
-// What shadows are allowed, and how they are compared, in the words of `admin.proto`, both ways.
+// Converts shadows and their comparison to and from the messages of `admin.proto`.
 
 extension ControlState.Shadow.Options {
     init(_ message: Weir_Admin_V1_ShadowOptions) throws(ControlError) {
@@ -60,7 +60,7 @@ extension ControlState.Comparison {
                 &absolute, rule.absolute, 0...Double.greatestFiniteMagnitude)
             try RequestField("\(path).relative").set(&relative, rule.relative, 0...1)
             guard absolute > 0 || relative > 0 else {
-                throw .invalid(path, "allows nothing: set absolute or relative")
+                throw .invalid(path, "must set absolute or relative above 0")
             }
             tolerances[rule.field] = .init(absolute: absolute, relative: relative)
         }
@@ -86,7 +86,7 @@ extension ControlState.Comparison {
         try RequestField(field).check(text, maxBytes: 1_024)
     }
 
-    /// By what answers are compared, with what is known of the messages.
+    /// The rules for comparing responses, with the descriptions of their messages.
     func rules(_ schema: Schema, replyTypes: [String: String]) -> ComparisonRules {
         ComparisonRules(
             diff: DiffRules(ignored: ignoredFields, tolerances: tolerances), schema: schema,

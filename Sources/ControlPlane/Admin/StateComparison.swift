@@ -3,7 +3,7 @@ internal import Serving
 internal import TrafficPolicy
 internal import Upstream
 
-/// What leads from one state to another, for people.
+/// The changes from one state to another, as text for operators.
 struct StateComparison {
     private let before: ControlState
     private let after: ControlState
@@ -23,8 +23,8 @@ struct StateComparison {
 
     private mutating func compareBackends(_ name: String) throws(MessageError) {
         switch (before.backends[name], after.backends[name]) {
-        case (nil, let new?): add(.add, "backend", name, new.inWords)
-        case (let old?, nil): add(.remove, "backend", name, old.inWords)
+        case (nil, let new?): add(.add, "backend", name, new.summary)
+        case (let old?, nil): add(.remove, "backend", name, old.summary)
         case (let old?, let new?):
             guard !old.isSame(as: new) else { return }
             var left = Weir_Admin_V1_Backend(old, secrets: .revealed)
@@ -41,15 +41,15 @@ struct StateComparison {
                         field: "descriptor_set", before: "\(descriptors.0) bytes",
                         after: "\(descriptors.1) bytes"))
             }
-            add(.change, "backend", name, new.inWords, fields)
+            add(.change, "backend", name, new.summary, fields)
         case (nil, nil): return
         }
     }
 
     private mutating func compareEndpoints(_ name: String) throws(MessageError) {
         switch (before.endpoints[name], after.endpoints[name]) {
-        case (nil, let new?): add(.add, "endpoint", name, new.inWords)
-        case (let old?, nil): add(.remove, "endpoint", name, old.inWords)
+        case (nil, let new?): add(.add, "endpoint", name, new.summary)
+        case (let old?, nil): add(.remove, "endpoint", name, old.summary)
         case (let old?, let new?):
             guard !old.isSame(as: new) else { return }
             var (left, right) = (
@@ -63,7 +63,7 @@ struct StateComparison {
                         field: "affinity map", before: "generation \(old.map.generation)",
                         after: "generation \(new.map.generation)"))
             }
-            add(.change, "endpoint", name, new.inWords, fields)
+            add(.change, "endpoint", name, new.summary, fields)
             changes[changes.count - 1].movedShare = old.map.movedShare(to: new.map)
         case (nil, nil): return
         }
@@ -116,7 +116,7 @@ struct StateComparison {
 }
 
 extension ControlState.Backend {
-    fileprivate var inWords: String {
+    fileprivate var summary: String {
         switch kind {
         case .handler(let handler): "handler \(handler)"
         case .upstream(let addresses, _):
@@ -128,7 +128,7 @@ extension ControlState.Backend {
 }
 
 extension ControlState.Endpoint {
-    fileprivate var inWords: String { "\(route) \(weights.inWords)" }
+    fileprivate var summary: String { "\(route) \(weights.inWords)" }
 }
 
 extension ControlPlane {

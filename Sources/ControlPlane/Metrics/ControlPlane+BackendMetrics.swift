@@ -38,30 +38,34 @@ extension ControlPlane {
                 }
             }
         }
-        gauge("weir_backend_usable", "1 while a replica can be expected to answer.") {
+        gauge("weir_backend_usable", "1 while a replica is usable, otherwise 0.") {
             $0.running.set.isUsable ? 1 : 0
         }
-        gauge("weir_backend_waiting_requests", "Requests that wait for a slot or a connection.") {
+        gauge(
+            "weir_backend_waiting_requests", "Requests that wait for a free slot or a connection."
+        ) {
             $0.pool.waiting
         }
-        gauge("weir_backend_circuit_open", "1 while the latest request was refused.") {
+        gauge("weir_backend_circuit_open", "1 if the latest request was refused, otherwise 0.") {
             $0.pool.isCircuitOpen ? 1 : 0
         }
-        counter("weir_backend_circuit_openings_total", "Times that the circuit opened.") {
+        counter("weir_backend_circuit_openings_total", "How often the circuit opened.") {
             [([], $0.pool.circuitOpenings)]
         }
-        counter("weir_backend_refused_requests_total", "Refused without asking a replica.") {
+        counter(
+            "weir_backend_refused_requests_total", "Requests refused without a replica, by status."
+        ) {
             $0.pool.refused.sorted { $0.key.rawValue < $1.key.rawValue }.map {
                 ([("grpc_status", "\($0.key)")], $0.value)
             }
         }
-        counter("weir_backend_retries_total", "Requests sent again: after a status, or unseen.") {
+        counter("weir_backend_retries_total", "Retries, after a status or transparent.") {
             [
                 ([("kind", "status")], $0.pool.retries),
                 ([("kind", "transparent")], $0.pool.transparentRetries),
             ]
         }
-        counter("weir_backend_retries_denied_total", "Retries over the budget.") {
+        counter("weir_backend_retries_denied_total", "Retries that the budget denied.") {
             [([], $0.pool.retriesDenied)]
         }
     }
@@ -75,12 +79,12 @@ extension ControlPlane {
                 }
             }
         }
-        gauge("weir_replica_ready", "1 while the replica gets requests.") {
+        gauge("weir_replica_ready", "1 while the replica receives requests, otherwise 0.") {
             $0.state == .ready ? 1 : 0
         }
         gauge("weir_replica_connections", "Open connections.", \.connections)
         gauge("weir_replica_requests_in_flight", "Requests that have not ended.", \.inFlight)
-        text.family("weir_replica_ejections_total", "counter", "Ejections for failures.")
+        text.family("weir_replica_ejections_total", "counter", "Ejections because of failures.")
         for backend in backends {
             for replica in backend.running.replicas {
                 text.sample(
@@ -88,7 +92,7 @@ extension ControlPlane {
                     replica.ejections)
             }
         }
-        text.family("weir_worker_restarts_total", "counter", "Processes started again.")
+        text.family("weir_worker_restarts_total", "counter", "Restarts of worker processes.")
         for backend in backends {
             for worker in backend.running.workers?.statuses ?? [] {
                 text.sample(

@@ -84,7 +84,7 @@ extension ControlPlane {
             text.sample("weir_shadow_sampled_total", Self.labels(key), call.sampled)
         }
         addShadows(to: &text, figures)
-        text.family("weir_traffic_weight", "gauge", "The share of requests that a backend gets.")
+        text.family("weir_traffic_weight", "gauge", "Share of requests routed to a backend.")
         for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
             for (backend, weight) in endpoint.weights.weights {
                 text.sample(
@@ -93,13 +93,13 @@ extension ControlPlane {
             }
         }
         addBackends(to: &text, figures)
-        text.family("weir_unrouted_requests_total", "counter", "Requests that no endpoint takes.")
+        text.family("weir_unrouted_requests_total", "counter", "Requests that match no endpoint.")
         text.sample("weir_unrouted_requests_total", [], figures.unrouted)
         text.family("weir_connections", "gauge", "Open connections on the data port.")
         text.sample("weir_connections", [], figures.connections)
         text.family(
             "weir_connections_refused_total", "counter",
-            "Connections closed at once because a limit of connections was reached.")
+            "Connections refused because of a connection limit, by port.")
         for (port, count) in [
             ("data", figures.refusedConnections), ("admin", figures.refusedOperators),
         ] {
@@ -107,37 +107,36 @@ extension ControlPlane {
         }
         text.family(
             "weir_requests_refused_total", "counter",
-            "Requests refused because of overload, by the limit that was exceeded.")
+            "Requests refused by overload protection, by reason.")
         for reason in Overload.allCases {
             text.sample(
                 "weir_requests_refused_total", [("reason", reason.rawValue)],
                 figures.refused[reason] ?? 0)
         }
         text.family(
-            "weir_buffered_bytes", "gauge", "Bytes of requests and responses that wait in memory.")
+            "weir_buffered_bytes", "gauge", "Bytes of requests and responses buffered in memory.")
         text.sample("weir_buffered_bytes", [], figures.bufferedBytes)
         text.family(
             "weir_loop_lag_seconds", "gauge",
-            "The delay of the event loop that is furthest behind.")
+            "The lag of the slowest event loop.")
         text.sample("weir_loop_lag_seconds", [], Double(figures.lag) / 1e9)
         if let lostLogLines {
             text.family(
                 "weir_log_lines_lost_total", "counter",
-                "Log lines that could not be written, or that exceeded the queue.")
+                "Log lines lost because a write failed or the queue was full.")
             text.sample("weir_log_lines_lost_total", [], lostLogLines())
         }
         text.family("weir_store_up", "gauge", "1 while the state can be changed, otherwise 0.")
         text.sample("weir_store_up", [], storeProblem == nil ? 1 : 0)
         text.family(
             "weir_store_diverged", "gauge",
-            "1 while the store contains another history than this server, or a damaged one, "
-                + "otherwise 0.")
+            "1 while the store is damaged or contains another history, otherwise 0.")
         text.sample(
             "weir_store_diverged", [], storeProblem?.kind.needsDecision ?? false ? 1 : 0)
         if let isCopyUp {
             text.family(
                 "weir_state_copy_up", "gauge",
-                "1 while the copy of the state on this machine is kept, otherwise 0.")
+                "1 while the copy of the state on this machine is up to date, otherwise 0.")
             text.sample("weir_state_copy_up", [], isCopyUp ? 1 : 0)
         }
         text.family("weir_revision", "gauge", "The revision of the control state that is served.")

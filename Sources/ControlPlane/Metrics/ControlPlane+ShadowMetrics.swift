@@ -1,7 +1,7 @@
 internal import Observability
 internal import Serving
 
-/// Metrics of shadows. Counters restart with the report.
+/// Metrics of shadows. The counters restart with the report.
 extension ControlPlane {
     func addShadows(to text: inout PrometheusText, _ figures: ServingFigures) {
         let samples = state.endpoints.values.sorted { $0.name < $1.name }.flatMap { endpoint in
@@ -24,18 +24,19 @@ extension ControlPlane {
                 }
             }
         }
-        family("weir_shadow_dropped_total", "counter", "Copies not made or given up.") { shadow in
+        family("weir_shadow_dropped_total", "counter", "Copies that were dropped, by reason.") {
+            shadow in
             ShadowDrop.allCases.map {
                 ([("reason", $0.name)], shadow.findings.figures.dropped($0))
             }
         }
-        family("weir_shadow_compared_total", "counter", "Pairs of answers that were compared.") {
+        family("weir_shadow_compared_total", "counter", "Pairs of responses compared, by result.") {
             [
                 ([("result", "equal")], $0.findings.equal),
                 ([("result", "differing")], $0.findings.differing),
             ]
         }
-        family("weir_shadow_not_compared_total", "counter", "Answers that were not compared.") {
+        family("weir_shadow_not_compared_total", "counter", "Responses not compared, by reason.") {
             [
                 ([("reason", "unpaired")], $0.findings.figures.unpaired),
                 ([("reason", "overload")], $0.findings.figures.overload),
@@ -44,7 +45,7 @@ extension ControlPlane {
         family(
             "weir_shadow_differing_beyond_noise", "gauge", "Pairs that differ beyond noise."
         ) { [([], $0.findings.differingBeyondNoise)] }
-        family("weir_shadow_buffered_bytes", "gauge", "Bytes held for copies.") {
+        family("weir_shadow_buffered_bytes", "gauge", "Bytes buffered for copies.") {
             [([], UInt64(clamping: $0.account.bufferedBytes))]
         }
     }

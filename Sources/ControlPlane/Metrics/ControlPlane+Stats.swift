@@ -8,18 +8,18 @@ internal import TrafficPolicy
 extension ControlPlane {
     /// The figures since the start.
     func stats(endpoint: String) async throws -> Weir_Admin_V1_Stats {
-        if !endpoint.isEmpty { _ = try state.known(endpoint: endpoint) }
+        if !endpoint.isEmpty { _ = try state.existingEndpoint(endpoint) }
         let figures = try await dataPlane.figures()
         let seconds = Self.seconds(ContinuousClock.now - startedAt)
         return report(figures, seconds: seconds, endpoint: endpoint)
     }
 
-    /// The figures of each interval as it ends, until `send` throws or a drain begins.
+    /// Sends the figures of each interval at its end, until `send` throws or a drain begins.
     func watchStats(
         endpoint: String, every interval: Duration,
         _ send: (Weir_Admin_V1_Stats) async throws -> Void
     ) async throws {
-        if !endpoint.isEmpty { _ = try state.known(endpoint: endpoint) }
+        if !endpoint.isEmpty { _ = try state.existingEndpoint(endpoint) }
         var before = try await dataPlane.figures()
         var start = ContinuousClock.now
         while !health.isDraining {
@@ -43,7 +43,7 @@ extension ControlPlane {
         _ figures: ServingFigures, seconds: Double, endpoint: String
     ) -> Weir_Admin_V1_Stats {
         var rows: [Row: CallFigures] = [:]
-        // A backend that no request has reached yet is shown too.
+        // Includes backends that have not received a request yet.
         for endpoint in state.endpoints.values {
             for weight in endpoint.weights.weights {
                 rows[Row(endpoint: endpoint.name, backend: weight.backend, isShadow: false)] =

@@ -6,17 +6,18 @@ internal import TrafficPolicy
 
 internal import struct FoundationEssentials.Date
 
-/// Reports about shadows.
+/// The reports of shadows.
 extension ControlPlane {
-    /// By what the answers of a shadow's backend are compared, or with an empty name those of the
-    /// callers' own backends: the description of its messages goes before that of the others.
-    func compared(by endpoint: ControlState.Endpoint, _ backend: String) -> ComparisonRules {
+    /// The rules for the responses of a shadow's backend, whose descriptors take precedence over
+    /// those of the other backends. With an empty name, the rules for the second copies that
+    /// measure noise.
+    func comparisonRules(_ endpoint: ControlState.Endpoint, _ backend: String) -> ComparisonRules {
         let own = endpoint.weights.weights.map(\.backend)
         let backends = (backend.isEmpty ? own : [backend] + own).compactMap { state.backends[$0] }
         var schema = Self.dynamicSchema
         var replyTypes: [String: String] = [:]
         for backend in backends {
-            // What can't be read was logged when the backend's services were described.
+            // An unreadable set was logged when the schema was made.
             try? addDescriptors(of: backend, to: &schema)
             if case .handler(let name) = backend.kind, let handler = registered[name] {
                 replyTypes.merge(handler.replyTypes) { first, _ in first }
@@ -25,14 +26,14 @@ extension ControlPlane {
         return endpoint.comparison.rules(schema, replyTypes: replyTypes)
     }
 
-    /// Dynamic calls, which any backend may take.
+    /// The messages of dynamic calls, which any backend may answer.
     private static let dynamicSchema = schema(of: [Weir_V1_ServeProto.file])
 
-    /// The shadows of an endpoint that a question is about.
-    private func asked(
+    /// An endpoint with the shadows that a request names.
+    private func requested(
         _ name: String, _ backend: String
     ) throws(ControlError) -> (ControlState.Endpoint, [ControlState.Shadow]) {
-        let endpoint = try state.known(endpoint: name)
+        let endpoint = try state.existingEndpoint(name)
         guard !backend.isEmpty else { return (endpoint, endpoint.shadows) }
         guard let shadow = endpoint.shadows.first(where: { $0.backend == backend }) else {
             throw .notFound(.shadow, backend, known: endpoint.shadows.map(\.backend))
@@ -43,14 +44,14 @@ extension ControlPlane {
     func shadowReports(
         _ name: String, backend: String
     ) async throws -> Weir_Admin_V1_GetShadowReportResponse {
-        let (endpoint, shadows) = try asked(name, backend)
+        let (endpoint, shadows) = try requested(name, backend)
         let figures = try await dataPlane.figures()
         return Weir_Admin_V1_GetShadowReportResponse(
             reports: shadows.map { report(endpoint, $0, figures) }, revision: state.revision)
     }
 
     func resetShadowReport(_ name: String, backend: String) throws(ControlError) {
-        let (endpoint, shadows) = try asked(name, backend)
+        let (endpoint, shadows) = try requested(name, backend)
         let now = Date().timeIntervalSince1970
         for shadow in shadows {
             self.shadows.account(endpoint: name, backend: shadow.backend)?.reset(at: now)
@@ -58,7 +59,7 @@ extension ControlPlane {
         if backend.isEmpty { self.shadows.noise(endpoint: endpoint.name)?.reset(at: now) }
     }
 
-    /// What speaks against weights, from the reports of backends that get more.
+    /// Warnings for the backends that receive more weight, from their shadow reports.
     func shadowWarnings(
         _ endpoint: ControlState.Endpoint, before: TrafficWeights
     ) async throws -> [String] {

@@ -4,7 +4,7 @@ internal import Observability
 internal import Serving
 internal import Upstream
 
-/// How backends of replicas fare on this server.
+/// The status of backends on this server.
 extension ControlPlane {
     func messageWithStatus(
         _ backend: ControlState.Backend, secrets: SecretValues = .masked

@@ -3,7 +3,7 @@ internal import Serving
 internal import Transport
 internal import Upstream
 
-/// The backends of replicas that run on this server: makes them follow the control state.
+/// The replicas of backends on this server. They follow the control state.
 ///
 /// Confined to the control plane.
 struct RunningBackends {
@@ -13,8 +13,8 @@ struct RunningBackends {
         let workers: WorkerGroup?
         var revision: UInt64
 
-        /// How its replicas fare, each once: while a worker is replaced, both processes are in
-        /// the set.
+        /// The status of each replica, once: while a worker is replaced, the set contains both of
+        /// its processes.
         var replicas: [ReplicaStatus] { workers?.statuses.map(\.replica) ?? set.statuses }
     }
 
@@ -30,7 +30,7 @@ struct RunningBackends {
         self.onChange = onChange
     }
 
-    /// The backend as the data plane uses it, started or changed if need be; nil for a handler.
+    /// Starts or updates the replicas of a backend; nil for a handler.
     mutating func run(_ backend: ControlState.Backend) -> ReplicaSet? {
         let isWorker =
             switch backend.kind {
@@ -63,7 +63,7 @@ struct RunningBackends {
                 }
                 set.update(backend.options, tls: loaded, addresses: addresses)
             } catch {
-                // The files could be read where and when the backend was accepted. Plaintext is not
+                // The files were readable on the server that accepted the backend. Plaintext is not
                 // a substitute.
                 set.update(backend.options, tls: nil, addresses: [])
                 set.setObstacle("invalid TLS settings: \(error.description)")
@@ -76,15 +76,15 @@ struct RunningBackends {
         return set
     }
 
-    /// Forgets those that a state does not have; their processes stop in the background.
-    mutating func keep(_ state: ControlState) {
+    /// Removes the backends that a state lacks; their processes stop in the background.
+    mutating func removeAll(missingFrom state: ControlState) {
         for (name, running) in all where !(state.backends[name]?.hasReplicas ?? false) {
             all[name] = nil
             stop(running)
         }
     }
 
-    /// Updates all backends at the next call of `run`, whatever their revision.
+    /// Makes the next call of `run` update each backend, whatever its revision.
     mutating func forgetRevisions() {
         for name in all.keys { all[name]?.revision = 0 }
     }
@@ -93,7 +93,7 @@ struct RunningBackends {
         if let workers = running.workers { Task { await workers.stop() } }
     }
 
-    /// Hands everything over to be stopped, and keeps nothing.
+    /// Removes all backends and returns them, to be stopped.
     mutating func takeAll() -> RunningBackends {
         defer { all = [:] }
         return self

@@ -4,16 +4,15 @@ internal import Serving
 
 internal import struct FoundationEssentials.Date
 
-/// What the shadows of the endpoints use on this server, and have found; kept from change to
-/// change.
+/// The resources and reports of shadows on this server. They survive changes of the state.
 ///
 /// Confined to the control plane.
 struct RunningShadows {
     private struct Running {
         let account: ShadowAccount
-        /// The latest revision of what its rules follow from.
+        /// The latest revision of the objects that its rules depend on.
         var rulesRevision: UInt64 = 0
-        /// What answers are judged by.
+        /// The comparison that its rules follow.
         var comparison: ControlState.Comparison?
     }
 
@@ -23,18 +22,19 @@ struct RunningShadows {
         all[.init(endpoint: endpoint, backend: backend)]?.account
     }
 
-    /// Second copies, to the backends that answer callers.
+    /// The account of second copies, which measure noise.
     func noise(endpoint: String) -> ShadowAccount? { account(endpoint: endpoint, backend: "") }
 
-    /// An endpoint's shadows as the data plane uses them.
+    /// The shadows of an endpoint for the data plane.
     mutating func run(_ endpoint: ControlState.Endpoint) -> EndpointShadows {
         guard !endpoint.shadows.isEmpty else { return .none }
         let shadows = endpoint.shadows.map { shadow in
-            Shadow(
+            RunningShadow(
                 start(endpoint.name, shadow.backend), limits: shadow.options.limits,
                 includesOwn: shadow.options.includesOwn)
         }
-        let noise = Shadow(start(endpoint.name, ""), limits: ShadowLimits(), includesOwn: true)
+        let noise = RunningShadow(
+            start(endpoint.name, ""), limits: ShadowLimits(), includesOwn: true)
         return EndpointShadows(
             shadows, noise: noise, noiseShare: endpoint.comparison.noiseProportion)
     }
@@ -47,13 +47,13 @@ struct RunningShadows {
         return account
     }
 
-    /// Reads all rules at the next call of `setRules`, whatever their revision.
+    /// Makes the next call of `setRules` set each rule, whatever its revision.
     mutating func forgetRevisions() {
         for key in all.keys { all[key]?.rulesRevision = 0 }
     }
 
-    /// Has an endpoint's answers compared by the rules of today. Other rules restart its reports:
-    /// what was judged by the old ones, and values that are not to be kept any more, are forgotten.
+    /// Sets the rules for comparing the responses of an endpoint's shadows. Changed rules restart
+    /// its reports: they may hold results of the old rules, and values that are redacted now.
     ///
     /// - Parameters:
     ///   - latestBackend: the revision of the latest change of any backend.
@@ -70,7 +70,7 @@ struct RunningShadows {
             all[account.key]?.rulesRevision = revision
             account.ledger.rules = rules(backend)
             if let before = all[account.key]?.comparison,
-                !before.judgesLike(endpoint.comparison)
+                !before.hasSameRules(as: endpoint.comparison)
             {
                 account.reset(at: Date().timeIntervalSince1970)
             }
@@ -78,8 +78,8 @@ struct RunningShadows {
         }
     }
 
-    /// Forgets shadows that are configured no more.
-    mutating func keep(_ state: ControlState) {
+    /// Removes the shadows that a state lacks.
+    mutating func removeAll(missingFrom state: ControlState) {
         all = all.filter { key, _ in
             guard let endpoint = state.endpoints[key.endpoint] else { return false }
             return key.backend.isEmpty

@@ -1,13 +1,12 @@
 package import Observability
 internal import Serving
 
-/// What figures and ledgers say about a shadow: pure, so that a verdict can be tested without
-/// traffic.
+/// The verdict about a shadow from its figures and its ledger. Pure, so that tests need no traffic.
 package struct ShadowFindings: Sendable {
     package enum Verdict: Sendable {
         case tooFew, fit, differs, late, unreachable
 
-        /// Whether it speaks against giving the backend traffic.
+        /// Whether the backend should not receive more traffic.
         package var isBad: Bool {
             switch self {
             case .tooFew, .fit: false
@@ -23,14 +22,14 @@ package struct ShadowFindings: Sendable {
         package let isNoise: Bool
     }
 
-    /// Compared answers below which nothing is said.
-    static let leastCompared: UInt64 = 100
-    /// Second copies below which nothing is taken for noise.
-    static let leastNoiseCompared: UInt64 = 10
-    /// A field differs beyond noise when its shares lie this far apart, as Diffy has it: relative
-    /// to their sum, and absolutely.
-    static let leastRelative = 0.2
-    static let leastAbsolute = 0.0003
+    /// The fewest compared responses for a verdict.
+    static let minimumCompared: UInt64 = 100
+    /// The fewest compared second copies for a field to count as noise.
+    static let minimumNoiseCompared: UInt64 = 10
+    /// A field differs beyond noise if its shares differ by this much relative to their sum, and
+    /// absolutely. Source: Diffy.
+    static let minimumRelative = 0.2
+    static let minimumAbsolute = 0.0003
 
     package let figures: ShadowFigures
     package let content: DifferenceLedger.Content
@@ -56,11 +55,11 @@ package struct ShadowFindings: Sendable {
             let count = noiseCounts[content.fields[index]] ?? 0
             let noiseShare = Double(count) / Double(max(1, noiseTotal))
             let isBeyond =
-                share - noiseShare > Self.leastAbsolute
-                && share - noiseShare > Self.leastRelative * (share + noiseShare)
+                share - noiseShare > Self.minimumAbsolute
+                && share - noiseShare > Self.minimumRelative * (share + noiseShare)
             return FieldFinding(
                 index: index, share: share, noiseShare: noiseShare,
-                isNoise: noiseTotal >= Self.leastNoiseCompared && !isBeyond)
+                isNoise: noiseTotal >= Self.minimumNoiseCompared && !isBeyond)
         }
     }
 
@@ -83,16 +82,16 @@ package struct ShadowFindings: Sendable {
         }
     }
 
-    /// Pairs that are being looked into.
+    /// Pairs that wait for their comparison.
     package var pending: UInt64 {
         let done = content.same + content.differing + figures.overload
         return figures.unequal > done ? figures.unequal - done : 0
     }
 
-    /// Copies that were too slow to be compared.
+    /// Copies that were too slow for a comparison.
     private var late: UInt64 { figures.dropped(.deadline) + figures.dropped(.slow) }
 
-    /// Copies that were not made because there was no room or no replica.
+    /// Copies that were not made because of a limit, or because no replica was usable.
     private var notMade: UInt64 {
         figures.dropped(.inFlight) + figures.dropped(.bytes) + figures.dropped(.noReplica)
     }
@@ -102,17 +101,17 @@ package struct ShadowFindings: Sendable {
     private var differingShare: Double { Double(differingBeyondNoise) / Double(max(1, compared)) }
 
     package var verdict: Verdict {
-        if figures.dropped(.noReplica) >= Self.leastCompared,
+        if figures.dropped(.noReplica) >= Self.minimumCompared,
             figures.dropped(.noReplica) > compared
         {
             return .unreachable
         }
-        if late + compared >= Self.leastCompared, lateShare > allowedShare { return .late }
-        guard compared >= Self.leastCompared else { return .tooFew }
+        if late + compared >= Self.minimumCompared, lateShare > allowedShare { return .late }
+        guard compared >= Self.minimumCompared else { return .tooFew }
         return differingShare > allowedShare ? .differs : .fit
     }
 
-    /// The verdict as a sentence for people.
+    /// The verdict as a sentence.
     package var explanation: String {
         switch verdict {
         case .unreachable:
@@ -121,35 +120,35 @@ package struct ShadowFindings: Sendable {
                 "UNREACHABLE: \(figures.dropped(.noReplica)) of \(all) copies found no usable "
                 + "replica"
         case .late:
-            return "LATE: \(Self.percent(lateShare)) of the copies had no answer in time"
+            return "LATE: \(Self.percent(lateShare)) of the copies had no response in time"
         case .tooFew:
-            return "TOO FEW: \(compared) answers compared, \(Self.leastCompared) are needed"
-                + notMadeRemark
+            return "TOO FEW: \(compared) responses compared, at least "
+                + "\(Self.minimumCompared) are needed" + notMadeRemark
         case .differs:
             return
-                "DIFFERS: \(Self.percent(differingShare)) of \(compared) answers\(worstField), "
-                + "\(Self.percent(allowedShare)) may\(notMadeRemark)"
+                "DIFFERS: \(Self.percent(differingShare)) of \(compared) responses\(worstField); "
+                + "allowed: \(Self.percent(allowedShare))\(notMadeRemark)"
         case .fit:
             return
-                "FIT: \(Self.percent(1 - differingShare)) of \(compared) answers agree"
+                "FIT: \(Self.percent(1 - differingShare)) of \(compared) responses agree"
                 + "\(noiseRemark); \(latencyRemark)\(notMadeRemark)"
         }
     }
 
-    /// Where most of the answers differ.
+    /// The field in which most responses differ.
     private var worstField: String {
         let worst = fields.filter { !$0.isNoise }.max { $0.share < $1.share }
         return worst.map { ", most often in \(content.fields[$0.index].path)" } ?? ""
     }
 
     private var noiseRemark: String {
-        differing > differingBeyondNoise ? ", noise left out" : ""
+        differing > differingBeyondNoise ? ", ignoring noise" : ""
     }
 
     private var latencyRemark: String {
         let primary = Double(figures.primaryLatency.quantile(0.99))
         let shadow = Double(figures.shadowLatency.quantile(0.99))
-        guard primary > 0 else { return "no latencies known" }
+        guard primary > 0 else { return "latencies are unknown" }
         let percent = ((shadow - primary) / primary * 100).rounded()
         let change = Int(min(percent, 1e6))
         return change == 0

@@ -2,10 +2,11 @@ package import GRPCWire
 internal import Messages
 internal import Serving
 
-/// Why a request was rejected: a status code, a sentence, and the details that programs read
+/// Why a request was rejected: a status code, a sentence, and details for programs
 /// (`google.rpc.BadRequest` or `ErrorInfo`).
 ///
-/// All of it is sent in headers, of which some clients accept 8 KiB, so its parts are shortened.
+/// The server sends it in headers, of which some clients accept only 8 KiB, so it truncates the
+/// parts.
 package struct ControlError: Error {
     /// The most bytes of a field, of a value in the details, and of the description.
     private static let maxFieldBytes = 200
@@ -16,9 +17,9 @@ package struct ControlError: Error {
 
     let code: StatusCode
     private let description: String
-    /// Where in the request the mistake is.
+    /// The invalid field of the request.
     private(set) var field: String?
-    /// Which rule refused it, for programs; nil when the field itself is wrong.
+    /// The broken rule, for programs; nil if the field itself is invalid.
     private let reason: String?
     private let metadata: [String: String]
 
@@ -35,12 +36,12 @@ package struct ControlError: Error {
 
     package var message: String { field.map { "\($0): \(description)" } ?? description }
 
-    /// A field of the request is wrong.
+    /// A field of the request is invalid.
     static func invalid(_ field: String, _ description: String) -> ControlError {
         ControlError(.invalidArgument, description, field: field)
     }
 
-    /// - Parameter field: where the name was given, if the request names several.
+    /// - Parameter field: the field that contains the name, if the request has several names.
     static func notFound(
         _ kind: Kind, _ name: String, known: [String], field: String? = nil
     ) -> ControlError {
@@ -51,9 +52,9 @@ package struct ControlError: Error {
             reason: "\(kind.rawValue.uppercased())_NOT_FOUND", [kind.rawValue: name])
     }
 
-    static func taken(_ what: String, field: String) -> ControlError {
+    static func alreadyExists(_ object: String, field: String) -> ControlError {
         ControlError(
-            .alreadyExists, "\(what) is taken", field: field, reason: "ALREADY_EXISTS")
+            .alreadyExists, "\(object) already exists", field: field, reason: "ALREADY_EXISTS")
     }
 
     static func inUse(backend: String, endpoints: [String]) -> ControlError {
@@ -74,13 +75,13 @@ package struct ControlError: Error {
     ) -> ControlError {
         ControlError(
             .outOfRange,
-            "revision \(revision) is not kept: there are \(kept.lowerBound) to \(kept.upperBound)"
+            "revision \(revision) is not retained: use \(kept.lowerBound) to \(kept.upperBound)"
                 + (hint.map { "; \($0)" } ?? ""),
             reason: "REVISION_NOT_KEPT",
             ["oldest_revision": "\(kept.lowerBound)", "current_revision": "\(kept.upperBound)"])
     }
 
-    /// Going back is not possible.
+    /// A rollback is impossible.
     static func unrestorable(_ revision: UInt64, _ reasons: [String]) -> ControlError {
         ControlError(
             .failedPrecondition,
@@ -90,11 +91,11 @@ package struct ControlError: Error {
 
     static func notEmpty(_ revision: UInt64) -> ControlError {
         ControlError(
-            .failedPrecondition, "there is a state already, at revision \(revision)",
+            .failedPrecondition, "the state is not empty: it is at revision \(revision)",
             reason: "STATE_NOT_EMPTY", ["current_revision": "\(revision)"])
     }
 
-    /// There is nothing to adopt or to restore.
+    /// The store and the server have the same history, so an operator has nothing to decide.
     static func notDiverged(_ description: String) -> ControlError {
         ControlError(.failedPrecondition, description, reason: "NOT_DIVERGED")
     }
@@ -113,27 +114,27 @@ package struct ControlError: Error {
         reason: "HISTORY_REPLACED")
 
     static let tooSlow = ControlError(
-        .aborted, "the watch is too far behind; resume it from the last revision that arrived",
+        .aborted, "the watch is too far behind; resume it from the last revision that you received",
         reason: "WATCH_TOO_SLOW")
 
     static func noRoute(_ path: String) -> ControlError {
         ControlError(
-            .notFound, "no endpoint takes \(path.printable(limit: 200))", reason: "NO_ROUTE",
+            .notFound, "no endpoint matches \(path.printable(limit: 200))", reason: "NO_ROUTE",
             ["path": path])
     }
 
     /// - Parameter place: the store.
     static func unavailable(_ place: String, _ why: String) -> ControlError {
         ControlError(
-            .unavailable, "the state cannot be changed now, traffic goes on: \(why)",
+            .unavailable, "the state cannot be changed now; traffic is not affected: \(why)",
             reason: "STORE_UNAVAILABLE", ["store": place])
     }
 
-    /// The same error for a request that contains the wrong part at a deeper place.
+    /// The same error for a larger request that contains the one that was checked.
     ///
     /// - Parameters:
-    ///   - part: the beginning of the field here, or empty for the whole request.
-    ///   - place: where that is there.
+    ///   - part: the first part of the field to replace; empty to prepend `place`.
+    ///   - place: the path of that part in the larger request.
     func moved(from part: String, to place: String) -> ControlError {
         guard let field else { return self }
         var moved = self
@@ -156,6 +157,6 @@ package struct ControlError: Error {
             fieldViolations: [.init(field: field ?? "", description: description)])
     }
 
-    /// The error as it goes to the client.
+    /// The error as the server sends it to the client.
     package var rpcError: RPCError { RPCError(code, message, detail: detail) }
 }

@@ -1,22 +1,22 @@
 extension ControlState {
     /// Adds a backend.
     ///
-    /// - Parameter registered: the names of the Swift code that there is.
+    /// - Parameter registered: the names of the handlers that this program has.
     mutating func createBackend(
         _ draft: Backend, registered: Set<String>
     ) throws(ControlError) -> Backend {
         try Self.check(name: draft.name, field: "backend.name")
         guard backends[draft.name] == nil else {
-            throw .taken("backend '\(draft.name)'", field: "backend.name")
+            throw .alreadyExists("backend '\(draft.name)'", field: "backend.name")
         }
         return try put(try draft.unmasked(by: nil), registered)
     }
 
-    /// Replaces what a backend is.
+    /// Replaces a backend.
     mutating func updateBackend(
         _ draft: Backend, registered: Set<String>
     ) throws(ControlError) -> Backend {
-        let known = try known(backend: draft.name)
+        let known = try existingBackend(draft.name)
         return try put(try draft.unmasked(by: known), registered)
     }
 
@@ -25,7 +25,7 @@ extension ControlState {
     ) throws(ControlError) -> Backend {
         if case .handler(let handler) = draft.kind {
             guard !handler.isEmpty else {
-                throw .invalid("backend.handler.handler", "no handler named")
+                throw .invalid("backend.handler.handler", "must not be empty")
             }
             guard registered.contains(handler) else {
                 throw .notFound(.handler, handler, known: registered.sorted())
@@ -38,8 +38,8 @@ extension ControlState {
         return backend
     }
 
-    /// The most bytes of all descriptor sets together. They are most of a large state, which an
-    /// export and `Apply` transfer as one message: at most 64 MiB by default.
+    /// The most bytes of all descriptor sets together. They are the largest part of a state, which
+    /// an export and `Apply` transfer as one message of at most 64 MiB by default.
     static let maxDescriptorBytes = 48 << 20
 
     private func checkDescriptors(of draft: Backend) throws(ControlError) {
@@ -56,9 +56,9 @@ extension ControlState {
         }
     }
 
-    /// Removes a backend that no endpoint names.
+    /// Deletes a backend that no endpoint names.
     mutating func deleteBackend(_ name: String) throws(ControlError) {
-        _ = try known(backend: name)
+        _ = try existingBackend(name)
         let users = endpoints(naming: name)
         guard users.isEmpty else { throw .inUse(backend: name, endpoints: users) }
         backends[name] = nil

@@ -3,7 +3,7 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlState {
-    /// A whole state: objects that it does not contain are removed.
+    /// A whole state: objects that it lacks are deleted.
     struct Configuration: Sendable {
         struct Endpoint: Sendable {
             let name: String
@@ -14,28 +14,30 @@ extension ControlState {
             let rateLimit: RateLimit?
         }
 
-        /// In the order in which they were given.
+        /// In the order of the request.
         let backends: [Backend]
         let endpoints: [Endpoint]
     }
 
-    /// Whether there is nothing but the servers' own code.
-    var isEmpty: Bool { endpoints.isEmpty && backends.values.allSatisfy(\.isOwnCode) }
+    /// Whether the state contains only the handlers of servers.
+    var isEmpty: Bool { endpoints.isEmpty && backends.values.allSatisfy(\.isRegisteredHandler) }
 
-    /// Becomes what a configuration says. What is as it should be already stays untouched, and the
-    /// servers' own code stays too.
+    /// Replaces all objects by those of a configuration. Equal objects keep their revision, and the
+    /// handlers of servers stay.
     ///
-    /// - Parameter registered: the names of the Swift code that there is.
-    mutating func become(
-        _ desired: Configuration, registered: Set<String>
+    /// - Parameter registered: the names of the handlers that this program has.
+    mutating func replaceContent(
+        with desired: Configuration, registered: Set<String>
     ) throws(ControlError) {
         let names = (
             backends: Set(desired.backends.map(\.name)),
             endpoints: Set(desired.endpoints.map(\.name))
         )
         endpoints = endpoints.filter { names.endpoints.contains($0.key) }
-        backends = backends.filter { names.backends.contains($0.key) || $0.value.isOwnCode }
-        try take(desired.backends, registered)
+        backends = backends.filter {
+            names.backends.contains($0.key) || $0.value.isRegisteredHandler
+        }
+        try setBackends(desired.backends, registered)
         var seen: Set<String> = []
         var routes: [Route: String] = [:]
         for (index, endpoint) in desired.endpoints.enumerated() {
@@ -46,28 +48,28 @@ extension ControlState {
                     continue
                 }
                 guard seen.insert(endpoint.name).inserted else {
-                    throw .taken("endpoint \(endpoint.name.quoted)", field: "name")
+                    throw .alreadyExists("endpoint \(endpoint.name.quoted)", field: "name")
                 }
                 if route != .nameOnly,
                     let owner = routes.updateValue(endpoint.name, forKey: route)
                 {
-                    throw .taken("route \(route), by endpoint '\(owner)',", field: "route")
+                    throw .alreadyExists("route \(route) of endpoint '\(owner)'", field: "route")
                 }
-                try take(endpoint, route)
+                try setEndpoint(endpoint, route)
             } catch {
                 throw error.moved(from: "", to: place)
             }
         }
     }
 
-    private mutating func take(
+    private mutating func setBackends(
         _ desired: [Backend], _ registered: Set<String>
     ) throws(ControlError) {
         var seen: Set<String> = []
         for (index, draft) in desired.enumerated() {
             do throws(ControlError) {
                 guard seen.insert(draft.name).inserted else {
-                    throw .taken("backend \(draft.name.quoted)", field: "backend.name")
+                    throw .alreadyExists("backend \(draft.name.quoted)", field: "backend.name")
                 }
                 let known = backends[draft.name]
                 let backend = try draft.unmasked(by: known)
@@ -83,7 +85,7 @@ extension ControlState {
         }
     }
 
-    private mutating func take(
+    private mutating func setEndpoint(
         _ desired: Configuration.Endpoint, _ route: Route
     ) throws(ControlError) {
         try Self.check(name: desired.name, field: "name")
@@ -96,7 +98,7 @@ extension ControlState {
                 name: desired.name, route: route, weights: weights,
                 map: AffinityMap(owner: weights.heaviest))
         endpoint.route = route
-        // What was exported has been divided by its sum before, and must not be again.
+        // Exported weights are divided by their sum already; another division could change them.
         if known.map({ $0.weights == weights || $0.weights.isExactly(desired.weights) }) != true {
             endpoint.map = endpoint.map.changed(to: weights, history: endpoint.history).map
             endpoint.weights = weights
@@ -110,11 +112,11 @@ extension ControlState {
 
     private func check(_ shadows: [Shadow]) throws(ControlError) {
         guard shadows.count <= Self.maxShadows else {
-            throw .invalid("shadows", "an endpoint can have \(Self.maxShadows) shadows")
+            throw .invalid("shadows", "an endpoint has at most \(Self.maxShadows) shadows")
         }
         for (index, shadow) in shadows.enumerated() {
             let field = "shadows[\(index)]"
-            _ = try known(backend: shadow.backend, field: "\(field).backend")
+            _ = try existingBackend(shadow.backend, field: "\(field).backend")
             guard shadow.proportion > 0, shadow.proportion <= 1 else {
                 let error = PolicyError.proportionOutOfRange(
                     backend: shadow.backend, value: shadow.proportion)
@@ -128,10 +130,10 @@ extension ControlState {
 }
 
 extension ControlState.Backend {
-    /// Whether it is what a server that has this code adds by itself.
-    fileprivate var isOwnCode: Bool { kind == .handler(name) }
+    /// Whether it is the backend that a server with this handler adds.
+    fileprivate var isRegisteredHandler: Bool { kind == .handler(name) }
 
-    /// Whether nothing but the revision differs.
+    /// Whether at most the revision differs.
     func isSame(as other: Self) -> Bool {
         name == other.name && kind == other.kind && description == other.description
             && options == other.options && descriptorSet == other.descriptorSet
@@ -139,7 +141,7 @@ extension ControlState.Backend {
 }
 
 extension ControlState.Endpoint {
-    /// Whether nothing but the revision, and what follows from it, differs.
+    /// Whether at most the revision and its consequences differ.
     func isSame(as other: Self) -> Bool {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
@@ -148,12 +150,12 @@ extension ControlState.Endpoint {
 }
 
 extension TrafficWeights {
-    /// The backend with the most; of equals the first by name.
+    /// The backend with the largest weight; of several, the first by name.
     fileprivate var heaviest: String {
         weights.reduce(weights[0]) { $1.weight > $0.weight ? $1 : $0 }.backend
     }
 
-    /// Whether these are the very numbers, in any order.
+    /// Whether the numbers are exactly equal, in any order.
     fileprivate func isExactly(_ pairs: [(backend: String, weight: Double)]) -> Bool {
         pairs.count == weights.count
             && pairs.sorted { $0.backend < $1.backend }.elementsEqual(weights) { $0 == $1 }

@@ -3,21 +3,23 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlState {
-    /// Adds an endpoint whose requests all go to one backend.
+    /// Adds an endpoint that routes all requests to one backend.
     mutating func createEndpoint(
         _ name: String, route text: String, backend: String
     ) throws(ControlError) -> Endpoint {
         try Self.check(name: name, field: "name")
-        guard endpoints[name] == nil else { throw .taken("endpoint '\(name)'", field: "name") }
+        guard endpoints[name] == nil else {
+            throw .alreadyExists("endpoint '\(name)'", field: "name")
+        }
         let route = try freeRoute(text, for: name)
-        _ = try known(backend: backend, field: "backend")
+        _ = try existingBackend(backend, field: "backend")
         return put(
             Endpoint(
                 name: name, route: route, weights: TrafficWeights(all: backend),
                 map: AffinityMap(owner: backend)))
     }
 
-    /// Takes a changed endpoint in.
+    /// Stores a changed endpoint with the next revision.
     mutating func put(_ endpoint: Endpoint) -> Endpoint {
         var endpoint = endpoint
         endpoint.revision = nextRevision
@@ -25,7 +27,7 @@ extension ControlState {
         return endpoint
     }
 
-    /// A route that no other endpoint has.
+    /// Checks that no other endpoint has a route.
     func freeRoute(_ text: String, for name: String) throws(ControlError) -> Route {
         guard let route = Route(text) else {
             throw .invalid("route", "invalid route \(text.quoted): use \(Route.forms)")
@@ -33,21 +35,21 @@ extension ControlState {
         guard route != .nameOnly else { return route }
         let owner = endpoints.values.first { $0.route == route && $0.name != name }
         if let owner {
-            throw .taken("route \(route), by endpoint '\(owner.name)',", field: "route")
+            throw .alreadyExists("route \(route) of endpoint '\(owner.name)'", field: "route")
         }
         return route
     }
 
     mutating func deleteEndpoint(_ name: String) throws(ControlError) {
-        _ = try known(endpoint: name)
+        _ = try existingEndpoint(name)
         endpoints[name] = nil
     }
 
-    /// Replaces an endpoint's weights and says what that moves.
+    /// Replaces the weights of an endpoint, and returns the share of keys that moves.
     mutating func setTraffic(
         _ name: String, _ pairs: [(backend: String, weight: Double)]
     ) throws(ControlError) -> (endpoint: Endpoint, movedShare: Double, packed: Bool) {
-        var endpoint = try known(endpoint: name)
+        var endpoint = try existingEndpoint(name)
         let weights = try policy(pairs)
         let change = endpoint.map.changed(to: weights, history: endpoint.history)
         endpoint.map = change.map
@@ -55,11 +57,11 @@ extension ControlState {
         return (put(endpoint), change.movedShare, change.packed)
     }
 
-    /// Weights that are a policy over backends that there are.
+    /// Checks weights, whose backends must exist.
     func policy(
         _ pairs: [(backend: String, weight: Double)]
     ) throws(ControlError) -> TrafficWeights {
-        for pair in pairs { _ = try known(backend: pair.backend, field: "weights") }
+        for pair in pairs { _ = try existingBackend(pair.backend, field: "weights") }
         do throws(PolicyError) {
             return try TrafficWeights(pairs)
         } catch {
@@ -69,12 +71,12 @@ extension ControlState {
 
     /// Adds, changes or, with proportion 0, removes a shadow.
     ///
-    /// - Parameter options: nil for what the shadow has.
+    /// - Parameter options: nil to keep the options of the shadow.
     mutating func setShadow(
         _ name: String, backend: String, proportion: Double, options: Shadow.Options? = nil
     ) throws(ControlError) -> Endpoint {
-        var endpoint = try known(endpoint: name)
-        _ = try known(backend: backend, field: "backend")
+        var endpoint = try existingEndpoint(name)
+        _ = try existingBackend(backend, field: "backend")
         guard proportion >= 0, proportion <= 1 else {
             let error = PolicyError.proportionOutOfRange(backend: backend, value: proportion)
             throw .invalid("proportion", error.description)
@@ -83,7 +85,7 @@ extension ControlState {
         endpoint.shadows.removeAll { $0.backend == backend }
         if proportion > 0 {
             guard endpoint.shadows.count < Self.maxShadows else {
-                throw .invalid("backend", "an endpoint can have \(Self.maxShadows) shadows")
+                throw .invalid("backend", "an endpoint has at most \(Self.maxShadows) shadows")
             }
             endpoint.shadows.append(
                 Shadow(
@@ -94,19 +96,19 @@ extension ControlState {
         return put(endpoint)
     }
 
-    /// - Parameter limit: nil to take all requests.
+    /// - Parameter limit: nil for no limit.
     mutating func setRateLimit(_ name: String, _ limit: RateLimit?) throws(ControlError) -> Endpoint
     {
-        var endpoint = try known(endpoint: name)
+        var endpoint = try existingEndpoint(name)
         endpoint.rateLimit = limit
         return put(endpoint)
     }
 
-    /// Replaces how answers of shadows are compared.
+    /// Replaces the rules for comparing the responses of shadows.
     mutating func setComparison(
         _ name: String, _ comparison: Comparison
     ) throws(ControlError) -> Endpoint {
-        var endpoint = try known(endpoint: name)
+        var endpoint = try existingEndpoint(name)
         endpoint.comparison = comparison
         return put(endpoint)
     }

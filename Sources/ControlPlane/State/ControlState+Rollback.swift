@@ -3,21 +3,21 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlState {
-    /// Makes endpoints what they were: routes, weights, shadows and affinity maps, bit for bit.
-    /// Backends stay as they are.
+    /// Restores earlier endpoints: routes, weights, shadows and affinity maps, bit for bit.
+    /// Backends do not change.
     ///
     /// - Parameters:
-    ///   - then: an earlier state.
-    ///   - only: an endpoint, or nil for all; then those that were not there are removed.
-    /// - Returns: what an operator should know.
+    ///   - earlier: the state to restore from.
+    ///   - only: an endpoint, or nil for all; then later endpoints are deleted.
+    /// - Returns: warnings for the operator.
     mutating func rollBack(
-        to then: ControlState, only: String? = nil
+        to earlier: ControlState, only: String? = nil
     ) throws(ControlError) -> [String] {
-        var wanted = then.endpoints
+        var wanted = earlier.endpoints
         if let only {
-            guard let endpoint = then.endpoints[only] else {
-                let reason = "there was no endpoint \(only.quoted)"
-                throw .unrestorable(then.revision, [reason])
+            guard let endpoint = earlier.endpoints[only] else {
+                let reason = "endpoint \(only.quoted) did not exist"
+                throw .unrestorable(earlier.revision, [reason])
             }
             wanted = [only: endpoint]
         } else {
@@ -25,7 +25,7 @@ extension ControlState {
         }
         let order = wanted.values.sorted { $0.name < $1.name }
         let obstacles = order.flatMap { self.obstacles(to: $0, of: wanted) }
-        guard obstacles.isEmpty else { throw .unrestorable(then.revision, obstacles) }
+        guard obstacles.isEmpty else { throw .unrestorable(earlier.revision, obstacles) }
         var used: Set<String> = []
         for endpoint in order {
             used.formUnion(endpoint.backends)
@@ -35,12 +35,12 @@ extension ControlState {
             }
             guard !known.isSame(as: endpoint) else { continue }
             var restored = endpoint
-            // Each change counts, also one that leads back.
+            // The generation increases with each change, also when a map is restored.
             restored.map = endpoint.map.restored(over: known.map)
             _ = put(restored)
         }
         return used.sorted().compactMap { name in
-            guard let now = backends[name], let before = then.backends[name],
+            guard let now = backends[name], let before = earlier.backends[name],
                 now.revision != before.revision
             else { return nil }
             return
@@ -54,20 +54,20 @@ extension ControlState {
             "endpoint '\(endpoint.name)' needs backend '\($0)', which no longer exists"
         }
         let owner = endpoints.values.first {
-            // Those that go back too get the routes that they had.
+            // The route of an endpoint that is restored too may change.
             $0.route == endpoint.route && $0.route != .nameOnly && wanted[$0.name] == nil
         }
         if let owner {
             obstacles.append(
-                "endpoint '\(endpoint.name)' needs route \(endpoint.route), which endpoint "
-                    + "'\(owner.name)' has")
+                "endpoint '\(endpoint.name)' needs route \(endpoint.route), which belongs to "
+                    + "endpoint '\(owner.name)'")
         }
         return obstacles
     }
 }
 
 extension ControlState.Endpoint {
-    /// All that it names, sorted.
+    /// The backends that it names, sorted.
     fileprivate var backends: [String] {
         Set(weights.weights.map(\.backend) + shadows.map(\.backend)).sorted()
     }

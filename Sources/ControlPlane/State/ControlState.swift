@@ -5,36 +5,36 @@ package import TrafficPolicy
 package import Transport
 package import Upstream
 
-/// All that the control plane decides: a value, changed as a whole, numbered by its revision.
+/// The control state: all backends and endpoints as one value, with a revision.
 ///
 /// The changes are in `ControlState+Backends.swift`, `ControlState+Endpoints.swift`,
-/// `ControlState+Apply.swift` and `ControlState+Rollback.swift`; each checks everything before it
-/// changes anything. They work on a copy; what they did is then found out as a `StateDelta`,
-/// stored, and applied to the state that counts.
+/// `ControlState+Configuration.swift` and `ControlState+Rollback.swift`. Each checks everything
+/// before it changes anything. They change a copy; the difference becomes a `StateDelta`, which is
+/// stored and then applied to the served state.
 package struct ControlState: Sendable {
-    /// How many earlier affinity maps an endpoint keeps, so that going back to its weights restores
-    /// them.
+    /// The number of earlier affinity maps of an endpoint. A change to earlier weights restores
+    /// their map.
     package static let keptMaps = 64
-    /// Shadows of one endpoint.
+    /// The most shadows of one endpoint.
     package static let maxShadows = 32
 
     /// A named implementation.
     package struct Backend: Sendable {
         package enum Kind: Sendable, Equatable {
-            /// Swift code, by the name under which the program registered it.
+            /// A handler, by the name under which the program registered it.
             case handler(String)
-            /// gRPC servers that run by themselves.
+            /// gRPC servers that Weir does not start.
             case upstream([ReplicaAddress], ClientTLS?)
-            /// Processes that Weir runs.
+            /// Processes that Weir starts.
             case worker(WorkerSpec)
         }
 
         package let name: String
         package var kind: Kind
         package var description = ""
-        /// How its replicas are treated; of no meaning for a handler.
+        /// The options of its replicas; a handler ignores them.
         package var options = BackendOptions()
-        /// A serialized `FileDescriptorSet` for reflection; handlers bring their own.
+        /// A serialized `FileDescriptorSet` for reflection; empty for a handler, which has its own.
         package var descriptorSet: [UInt8] = []
         /// The revision of its latest change.
         package var revision: UInt64 = 0
@@ -45,16 +45,16 @@ package struct ControlState: Sendable {
             self.description = description
         }
 
-        /// Whether it is more than Swift code in this process.
+        /// Whether it is an upstream or a worker backend.
         var hasReplicas: Bool { if case .handler = kind { false } else { true } }
     }
 
-    /// A share of an endpoint's requests that is copied.
+    /// A backend that receives copies of a share of an endpoint's requests.
     package struct Shadow: Sendable, Equatable {
-        /// The settings that an operator can choose beside the proportion.
+        /// The settings besides the proportion.
         package struct Options: Sendable, Equatable {
             package var limits = ShadowLimits()
-            /// Whether requests that the backend itself answers are copied to it too.
+            /// Whether Weir also copies the requests that the backend itself answers.
             package var includesOwn = false
 
             package init() {}
@@ -65,22 +65,22 @@ package struct ControlState: Sendable {
         package var options = Options()
     }
 
-    /// How the answers of an endpoint's shadows are compared with those of its callers.
+    /// How Weir compares the responses of an endpoint's shadows with those of its callers.
     package struct Comparison: Sendable, Equatable {
         package var ignoredFields: [String] = []
         package var tolerances: [String: DiffRules.Tolerance] = [:]
         package var redactedFields: [String] = []
         package var redactedMetadata: [String] = []
-        /// The share of copied requests that goes to the caller's own backend a second time.
+        /// The share of copied requests that Weir also copies to the backend that answers the
+        /// caller.
         package var noiseProportion = 0.0
-        /// The share of answers that may differ in a good report.
+        /// The share of responses that may differ in a good report.
         package var allowedShare = 0.001
 
         package init() {}
 
-        /// Whether the same answers differ in the same fields by both, and the same is kept of
-        /// them.
-        func judgesLike(_ other: Comparison) -> Bool {
+        /// Whether both find the same differences and redact the same values.
+        func hasSameRules(as other: Comparison) -> Bool {
             var same = other
             same.noiseProportion = noiseProportion
             same.allowedShare = allowedShare
@@ -88,11 +88,11 @@ package struct ControlState: Sendable {
         }
     }
 
-    /// How many requests an endpoint takes.
+    /// The most requests per second of an endpoint.
     package struct RateLimit: Sendable, Equatable {
         /// Above 0.
         package let requestsPerSecond: Double
-        /// Requests that may come at once, at least 1.
+        /// Requests that are accepted at once, at least 1.
         package let burst: Int
     }
 
@@ -107,12 +107,12 @@ package struct ControlState: Sendable {
         /// Sorted by backend.
         package var shadows: [Shadow] = []
         package var comparison = Comparison()
-        /// Nil for an endpoint that takes all requests.
+        /// Nil for no limit.
         package var rateLimit: RateLimit?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 
-        /// What the data plane decides by.
+        /// The policy for the data plane.
         package var policy: EndpointPolicy {
             EndpointPolicy(
                 endpoint: name, map: map, shadows: shadows.map { ($0.backend, $0.proportion) })
@@ -130,7 +130,7 @@ package struct ControlState: Sendable {
 
     package init() {}
 
-    /// A state as it was kept.
+    /// A state from a store.
     init(revision: UInt64, backends: [Backend], endpoints: [Endpoint]) {
         self.revision = revision
         self.backends.reserveCapacity(backends.count)
@@ -138,7 +138,7 @@ package struct ControlState: Sendable {
         for endpoint in endpoints { self.endpoints[endpoint.name] = endpoint }
     }
 
-    /// The revision that a change makes.
+    /// The revision of the next change.
     var nextRevision: UInt64 { revision + 1 }
 
     /// Names of the endpoints whose policy or shadow names a backend, sorted.
@@ -160,15 +160,18 @@ package struct ControlState: Sendable {
         }
     }
 
-    /// - Parameter field: where the name was given.
-    func known(backend name: String, field: String? = nil) throws(ControlError) -> Backend {
+    /// A backend by its name; throws NOT_FOUND if it does not exist.
+    ///
+    /// - Parameter field: the field that contains the name.
+    func existingBackend(_ name: String, field: String? = nil) throws(ControlError) -> Backend {
         guard let backend = backends[name] else {
             throw .notFound(.backend, name, known: backends.keys.sorted(), field: field)
         }
         return backend
     }
 
-    func known(endpoint name: String) throws(ControlError) -> Endpoint {
+    /// An endpoint by its name; throws NOT_FOUND if it does not exist.
+    func existingEndpoint(_ name: String) throws(ControlError) -> Endpoint {
         guard let endpoint = endpoints[name] else {
             throw .notFound(.endpoint, name, known: endpoints.keys.sorted())
         }

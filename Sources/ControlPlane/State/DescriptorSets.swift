@@ -8,7 +8,7 @@ struct DescriptorSets {
 
     init() {}
 
-    /// Those of a state's backends.
+    /// The sets of a state's backends.
     init(of state: ControlState) {
         for backend in state.backends.values where !backend.descriptorSet.isEmpty {
             add(backend.descriptorSet)
@@ -23,8 +23,8 @@ struct DescriptorSets {
 
     /// Moves the descriptor sets out of stored backends.
     ///
-    /// - Returns: the sets that are not in this collection yet, which they are then; and a
-    ///   reference for each backend, or none at all if no backend needs one.
+    /// - Returns: the sets that were not in this collection, which now contains them; and a
+    ///   reference for each backend, or an empty array if no backend needs one.
     mutating func extract(
         from backends: inout [Weir_Admin_V1_Backend]
     ) -> (new: [[UInt8]], references: [UInt64]) {
@@ -34,7 +34,7 @@ struct DescriptorSets {
             let set = backends[index].descriptorSet
             let hash = set.isEmpty ? 0 : Self.hash(set)
             let known = sets[hash]
-            // 0 is no reference, and another set may have the same hash.
+            // 0 stands for no reference, and another set may have the same hash.
             guard hash != 0, known == nil || known == set else {
                 references.append(0)
                 continue

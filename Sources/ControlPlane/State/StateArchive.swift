@@ -1,14 +1,14 @@
 package import Messages
 package import StateStores
 
-/// All that a store holds, taken out of it.
+/// The content of a store, as one message.
 package struct StateArchive: Sendable {
     package let message: Weir_Store_V1_Archive
-    /// Why it ends before the store does.
+    /// Why it lacks the end of the store; nil if it is complete.
     package let damage: String?
     private let history: StateHistory
 
-    /// Reads as much of a store as can be read.
+    /// Reads a store up to its first damage.
     package init(reading store: any StateStore) async throws(StoreError) {
         let stored = try await store.read(after: nil)
         var archive = Weir_Store_V1_Archive()
@@ -32,7 +32,7 @@ package struct StateArchive: Sendable {
         history = decoder.history
     }
 
-    /// Checks an archive that comes from elsewhere.
+    /// Checks an archive from a file.
     package init(_ message: Weir_Store_V1_Archive) throws(StoreError) {
         var archive = message
         var decoder = HistoryDecoder()
@@ -41,7 +41,7 @@ package struct StateArchive: Sendable {
                 decoder = try HistoryDecoder(at: checkpoint)
             }
             for index in archive.revisions.indices {
-                // Bytes that were changed by hand have another hash.
+                // A revision that an operator edited has another hash.
                 if archive.revisions[index].previousHash != HashChain.unknown, index > 0 {
                     archive.revisions[index].previousHash = decoder.history.chain.latestHash
                 }
@@ -60,14 +60,14 @@ package struct StateArchive: Sendable {
     /// The latest revision.
     package var latest: UInt64 { history.current.revision }
 
-    /// Puts everything into a store that holds nothing.
+    /// Writes the archive to an empty store.
     package func write(to store: any StateStore) async throws(StoreError) {
         let present = try await store.read(after: nil)
         if let damage = present.damage { throw .damaged(damage) }
         guard present.latest == 0 else {
             throw .refused(
-                "\(store.place) holds revision \(present.latest) already: move it away, or choose "
-                    + "another store")
+                "\(store.place) holds revision \(present.latest) already: move that store away, or "
+                    + "choose another store")
         }
         if let checkpoint = message.checkpoint {
             try await store.checkpoint(
@@ -87,8 +87,8 @@ package struct StateArchive: Sendable {
         }
     }
 
-    /// What is in it, for people.
-    package func inWords(_ place: String) -> String {
+    /// The content as text, for operators.
+    package func summary(_ place: String) -> String {
         let state = history.current
         return "\(place): revisions \(history.oldest) to \(state.revision), "
             + "\(state.backends.count) backends, \(state.endpoints.count) endpoints"

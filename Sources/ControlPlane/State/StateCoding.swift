@@ -5,16 +5,16 @@ internal import StateStores
 internal import TrafficPolicy
 internal import Upstream
 
-// The control state in the words of `store.proto`, both ways. What is read back is the same, bit
-// for bit.
+// Converts the control state to and from the messages of `store.proto`. A state that was written
+// and read again is the same, bit for bit.
 
-/// Stored bytes that can't be read.
+/// Stored bytes that cannot be decoded.
 struct UnreadableState: Error, CustomStringConvertible {
     let description: String
 }
 
 extension RevisionRecord {
-    /// As it is stored.
+    /// The bytes in the store.
     ///
     /// - Parameter state: the state before it, whose descriptor sets it does not repeat.
     func bytes(after state: ControlState) throws(MessageError) -> [UInt8] {
@@ -25,7 +25,7 @@ extension RevisionRecord {
 
     /// - Parameters:
     ///   - hash: of the stored bytes.
-    ///   - sets: the descriptor sets of the revisions before; it gets those of this one.
+    ///   - sets: the descriptor sets of the revisions before; those of this one are added.
     init(
         _ message: Weir_Store_V1_Revision, hash: UInt64, _ sets: inout DescriptorSets
     ) throws(UnreadableState) {
@@ -67,7 +67,7 @@ extension Weir_Store_V1_Revision {
 }
 
 extension ControlState {
-    /// - Parameter sets: gets the descriptor sets of the checkpoint.
+    /// - Parameter sets: the descriptor sets of the checkpoint are added to it.
     init(
         _ message: Weir_Store_V1_Checkpoint, _ sets: inout DescriptorSets
     ) throws(UnreadableState) {
@@ -84,7 +84,7 @@ extension ControlState {
 }
 
 extension HashChain {
-    /// The hashes that a checkpoint contains.
+    /// The hashes in a checkpoint.
     init(_ message: Weir_Store_V1_Checkpoint) throws(UnreadableState) {
         guard message.earlierHashes.count <= message.revision else {
             throw UnreadableState(
@@ -97,7 +97,7 @@ extension HashChain {
 }
 
 extension Weir_Store_V1_Checkpoint {
-    /// - Parameter chain: of the history to which the state belongs.
+    /// - Parameter chain: the chain of the state's history.
     init(_ state: ControlState, _ chain: HashChain) {
         var backends = state.backends.values.sorted { $0.name < $1.name }
             .map { Weir_Admin_V1_Backend(stored: $0) }
@@ -117,7 +117,7 @@ extension Weir_Store_V1_Checkpoint {
 }
 
 extension Weir_Admin_V1_Backend {
-    /// Options that nobody has set are most of a backend's bytes, and stay away.
+    /// Omits default options, which would be most of a backend's bytes.
     fileprivate init(stored backend: ControlState.Backend) {
         self.init(backend, secrets: .revealed)
         if backend.options == BackendOptions() { options = nil }
@@ -137,8 +137,8 @@ extension ControlState.Backend {
 
 extension ControlState.Endpoint {
     fileprivate init(_ message: Weir_Store_V1_Endpoint) throws(UnreadableState) {
-        func unreadable(_ what: String) -> UnreadableState {
-            UnreadableState(description: "endpoint '\(message.name)': \(what)")
+        func unreadable(_ problem: String) -> UnreadableState {
+            UnreadableState(description: "endpoint '\(message.name)': \(problem)")
         }
         guard let route = Route(message.route) else {
             throw unreadable("invalid route '\(message.route)'")
@@ -148,12 +148,12 @@ extension ControlState.Endpoint {
             throw unreadable("its weights are invalid")
         }
         guard let map = message.map.flatMap(AffinityMap.init) else {
-            throw unreadable("its affinity map does not cover the space")
+            throw unreadable("its affinity map does not cover the key space")
         }
         self.init(name: message.name, route: route, weights: weights, map: map)
         history = try message.earlierMaps.map { (earlier) throws(UnreadableState) in
             guard let map = AffinityMap(earlier) else {
-                throw unreadable("an earlier affinity map does not cover the space")
+                throw unreadable("an earlier affinity map does not cover the key space")
             }
             return map
         }
@@ -248,11 +248,11 @@ extension Weir_Store_V1_AffinityMap {
 }
 
 extension ProtobufMessage {
-    static func read(_ bytes: [UInt8], _ what: String) throws(UnreadableState) -> Self {
+    static func read(_ bytes: [UInt8], _ kind: String) throws(UnreadableState) -> Self {
         do throws(MessageError) {
             return try Self(serializedBytes: bytes)
         } catch {
-            throw UnreadableState(description: "a \(what) cannot be read: \(error.description)")
+            throw UnreadableState(description: "a \(kind) cannot be read: \(error.description)")
         }
     }
 }

@@ -7,18 +7,18 @@ internal import SystemPackage
 /// store cannot be used serves the copy.
 package struct StateCopy: Sendable {
     let store: SQLiteStore
-    /// The hashes of what it contains; nil before it is read.
+    /// The hashes of its content; nil before it is read.
     var chain: HashChain?
     /// Why it is not up to date; nil if it is.
     var problem: String?
-    /// What was noticed when it was opened.
+    /// Problems at the opening, as sentences for the log.
     let warnings: [String]
 
     /// Opens the copy of a store, or creates it with its directory. A copy that is damaged is moved
     /// aside.
     ///
     /// - Returns: nil if the store is not shared by several servers.
-    /// - Throws: if the directory or the file cannot be used, or if another server has it.
+    /// - Throws: if the directory or the file cannot be used, or if another server uses it.
     package static func open(
         of location: StoreLocation, in directory: String
     ) async throws(StoreError) -> StateCopy? {
@@ -32,13 +32,13 @@ package struct StateCopy: Sendable {
                 store: try await opened(path),
                 warnings: [
                     "\(reason); the copy of the state was moved to "
-                        + "\((path + movedSuffix).quotedPath), and a new one is made"
+                        + "\((path + movedSuffix).quotedPath), and a new one was created"
                 ])
         }
     }
 
     private static func opened(_ path: String) async throws(StoreError) -> SQLiteStore {
-        // A copy that lost revisions is an older copy.
+        // A copy that lost revisions is only older.
         let store = try await SQLiteStore(path: path, acceptsLostRevisions: true)
         let damage = try await store.read(after: nil).damage
         guard let damage else { return store }
@@ -46,7 +46,7 @@ package struct StateCopy: Sendable {
         throw .damaged("\(path.quotedPath) is damaged: \(damage)")
     }
 
-    /// Ends the names of the files of a damaged copy.
+    /// The suffix of the files of a damaged copy.
     private static let movedSuffix = ".damaged"
 
     private static func moveAside(_ path: String) throws(StoreError) {
@@ -62,7 +62,7 @@ package struct StateCopy: Sendable {
         }
     }
 
-    /// The longest part of the name that is made of the prefix.
+    /// The most bytes of the prefix in the name.
     private static let maxNameBytes = 100
 
     /// The name of the file: letters, digits, `-` and `_` of the prefix, other bytes in hex.
@@ -81,10 +81,10 @@ package struct StateCopy: Sendable {
 }
 
 extension SQLiteStore {
-    /// Makes the database contain a history. It runs without suspension, so that the calls of a
-    /// server that stops cannot interleave.
+    /// Writes a history to the database. It does not suspend, so that the last calls of a stopping
+    /// server cannot interleave.
     ///
-    /// - Parameter copied: the hashes of what it contains; nil if that is not known.
+    /// - Parameter copied: the hashes of the content; nil if they are unknown.
     func follow(_ history: StateHistory, after copied: HashChain?) throws(StoreError) {
         do {
             if let copied, copied.latest == chain.latest, copied.latest >= history.oldest,

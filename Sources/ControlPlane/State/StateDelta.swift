@@ -1,9 +1,9 @@
 internal import TrafficPolicy
 
-/// What leads from one state to another: whole objects as they are then, and names of those that
-/// are gone.
+/// The difference between two states: the new versions of changed objects, and the names of deleted
+/// ones.
 struct StateDelta: Sendable {
-    /// Sorted by name, as all of these are.
+    /// Sorted by name, like the other arrays.
     var backends: [ControlState.Backend] = []
     var deletedBackends: [String] = []
     var endpoints: [ControlState.Endpoint] = []
@@ -13,12 +13,12 @@ struct StateDelta: Sendable {
         backends.isEmpty && deletedBackends.isEmpty && endpoints.isEmpty && deletedEndpoints.isEmpty
     }
 
-    /// Whether it says anything about backends.
-    var concernsBackends: Bool { !backends.isEmpty || !deletedBackends.isEmpty }
+    /// Whether it changes or deletes backends.
+    var changesBackends: Bool { !backends.isEmpty || !deletedBackends.isEmpty }
 }
 
 extension ControlState {
-    /// What the changes made to a copy of this state have done.
+    /// The difference between this state and a changed copy of it.
     func delta(to changed: ControlState) -> StateDelta {
         StateDelta(
             backends: changed.backends.values.filter { $0.revision == nextRevision }
@@ -29,13 +29,13 @@ extension ControlState {
             deletedEndpoints: endpoints.keys.filter { changed.endpoints[$0] == nil }.sorted())
     }
 
-    /// Becomes the next revision. The only way, for a change that is made as for one that is read
-    /// back, so that both lead to the same state, bit for bit.
+    /// Applies the next revision. Used for a change of this server and for one from a store, so
+    /// that both make the same state, bit for bit.
     ///
-    /// - Returns: what leads back, for `restore`.
+    /// - Returns: the inverse, for `restore`.
     mutating func apply(_ delta: StateDelta) -> StateDelta {
         var undo = StateDelta()
-        // At the start all of them come in one checkpoint or a few changes.
+        // At the start, one checkpoint or a few changes contain all of them.
         if delta.backends.count > backends.count {
             backends.reserveCapacity(backends.count + delta.backends.count)
         }
@@ -67,9 +67,9 @@ extension ControlState {
         return undo
     }
 
-    /// Becomes the revision before.
+    /// Restores the revision before.
     ///
-    /// - Parameter undo: what `apply` returned.
+    /// - Parameter undo: the result of `apply`.
     mutating func restore(_ undo: StateDelta) {
         for backend in undo.backends { backends[backend.name] = backend }
         for name in undo.deletedBackends { backends[name] = nil }
@@ -80,7 +80,7 @@ extension ControlState {
 }
 
 extension ControlState.Endpoint {
-    /// Remembers the affinity map that it had, if it has another one now.
+    /// Keeps the earlier affinity map, if the map changed.
     fileprivate mutating func inherit(from before: Self) {
         history = before.history
         guard map.fragments != before.map.fragments else { return }

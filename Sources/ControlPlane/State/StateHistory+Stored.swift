@@ -12,14 +12,14 @@ struct HistoryDecoder {
         sets = DescriptorSets(of: history.current)
     }
 
-    /// Begins with a checkpoint.
+    /// Starts with a checkpoint.
     init(at checkpoint: Weir_Store_V1_Checkpoint) throws(UnreadableState) {
         sets = DescriptorSets()
         let state = try ControlState(checkpoint, &sets)
         history = StateHistory(state, chain: try HashChain(checkpoint))
     }
 
-    /// Begins with a checkpoint, if there is one.
+    /// Starts with a checkpoint, if it exists.
     init(at checkpoint: StoredRecord?) throws(UnreadableState) {
         guard let checkpoint else {
             self.init()
@@ -33,7 +33,7 @@ struct HistoryDecoder {
         }
     }
 
-    /// The history up to the first revision that cannot be read.
+    /// The history up to the first unreadable revision.
     static func intactPart(of stored: StoredHistory) -> StateHistory {
         guard var decoder = try? HistoryDecoder(at: stored.checkpoint) else {
             return StateHistory()
@@ -44,7 +44,7 @@ struct HistoryDecoder {
         return decoder.history
     }
 
-    /// - Parameter hash: of the revision's stored bytes.
+    /// - Parameter hash: the hash of the revision's stored bytes.
     mutating func append(
         _ message: Weir_Store_V1_Revision, hash: UInt64
     ) throws(UnreadableState) {
@@ -75,7 +75,7 @@ struct HistoryDecoder {
 }
 
 extension StateHistory {
-    /// What a store holds.
+    /// Decodes the content of a store.
     init(_ stored: StoredHistory) throws(StoreError) {
         if let damage = stored.damage { throw .damaged(damage) }
         var decoder: HistoryDecoder
@@ -91,15 +91,15 @@ extension StateHistory {
 
     // MARK: Following a store
 
-    /// What makes a history follow its store.
+    /// The way in which a history follows its store.
     enum Update {
         case none
         case records([RevisionRecord])
-        /// The revisions in between are not kept any more.
+        /// The store no longer contains the revisions in between.
         case replacement(StateHistory)
     }
 
-    /// What a store contains after the latest revision of this history.
+    /// The content of a store after the latest revision of this history.
     ///
     /// - Parameter stored: the store from the latest revision on, that one included.
     /// - Throws: `foreign` if the store does not contain that revision.
@@ -146,7 +146,7 @@ extension StateHistory {
         current.revision == 0 ? UInt64.random(in: 1 ... .max) : chain.latestHash
     }
 
-    /// The checkpoint of a revision that is kept.
+    /// The checkpoint of a retained revision.
     func checkpoint(at revision: UInt64) throws(MessageError) -> StoredRecord? {
         guard let state = state(at: revision) else { return nil }
         return StoredRecord(
@@ -157,9 +157,9 @@ extension StateHistory {
 
     /// The revisions after one as a store contains them, with the same hashes.
     ///
-    /// - Parameter revision: one that is kept.
-    /// - Returns: nil if the bytes of one cannot be made again, because another version of Weir
-    ///   wrote it.
+    /// - Parameter revision: a retained revision.
+    /// - Returns: nil if a revision encodes to other bytes, because another version of Weir wrote
+    ///   it.
     func stored(after revision: UInt64) throws(MessageError) -> [StoredRecord]? {
         var state = state(at: revision) ?? ControlState()
         var stored: [StoredRecord] = []
@@ -172,8 +172,8 @@ extension StateHistory {
         return stored
     }
 
-    /// This history as a store contains it, with the same hashes. It begins with a checkpoint of
-    /// the current state if a revision cannot be written as it was.
+    /// This history as a store contains it, with the same hashes. It starts with a checkpoint of
+    /// the current state if a revision cannot be encoded to the same bytes.
     func stored() throws(MessageError) -> StoredHistory {
         var whole = StoredHistory()
         whole.latest = current.revision
@@ -186,7 +186,7 @@ extension StateHistory {
 }
 
 extension HashChain {
-    /// The chain of the end of a store, without a checkpoint.
+    /// The chain of the latest revisions of a store, without a checkpoint.
     fileprivate init(of stored: StoredHistory) throws(StoreError) {
         guard let first = stored.records.first else {
             self.init(start: stored.latest, hash: Self.unknown)

@@ -2,17 +2,17 @@ internal import StateStores
 
 internal import struct FoundationEssentials.Date
 
-/// How many accepted changes are kept, and for how long.
+/// The number and the age up to which accepted changes are retained.
 package struct HistoryBounds: Sendable {
     package var revisions = 1_000
     package var age = Duration.seconds(90 * 86_400)
 
-    /// More than what is kept, by which the history may grow before it is cut: to cut costs as much
-    /// as to go through all of it.
+    /// The number of revisions over the bound at which the history is cut. A cut reads all of it,
+    /// so it must not follow each change.
     var slack: Int { max(64, revisions / 8) }
 
-    /// The newest revisions, which are kept whatever their age. The time of the oldest of them is
-    /// the latest by which ages are judged: fewer changes under a wrong clock delete nothing.
+    /// The number of newest revisions that are retained whatever their age. Ages are computed up to
+    /// the earliest time of these, so fewer changes under a wrong clock delete nothing.
     static let witnesses = 8
 
     package init() {}
@@ -24,7 +24,7 @@ struct RevisionRecord: Sendable {
     let time: Date
     let author: String
     let comment: String
-    /// What changed, in a few words.
+    /// The change in a few words.
     let summary: String
     let delta: StateDelta
     /// The hash of the revision before it; of revision 1, the identity of the history.
@@ -33,8 +33,7 @@ struct RevisionRecord: Sendable {
     var hash = HashChain.unknown
 }
 
-/// The current state and the latest changes that led to it, from which every state since the oldest
-/// one kept can be had again.
+/// The current state and the latest changes, from which each retained state can be restored.
 ///
 /// ```
 ///   oldest --record--> ... --record--> current
@@ -48,10 +47,10 @@ struct StateHistory: Sendable {
     private(set) var current: ControlState
     /// In order, without gaps.
     private(set) var entries: [Entry] = []
-    /// The hashes of these changes and of some before them.
+    /// The hashes of these changes and of some earlier ones.
     private(set) var chain: HashChain
 
-    /// The hashes before the oldest change that are kept, so that a server that is so many
+    /// The number of hashes before the oldest retained change. A server that is at most that many
     /// revisions behind can compare its history.
     static let keptHashes = 1_024
 
@@ -60,12 +59,10 @@ struct StateHistory: Sendable {
         self.chain = chain ?? HashChain(start: current.revision, hash: HashChain.unknown)
     }
 
-    /// The earliest state that is kept. Each entry is one revision, so there are no more than the
-    /// current one's number.
+    /// The earliest retained state. Each entry is one revision, so the difference is not negative.
     var oldest: UInt64 { current.revision - UInt64(entries.count) }
 
-    /// Adds the next revision. The caller has checked its number, also of one that a store
-    /// contains.
+    /// Adds the next revision. The caller has checked its number.
     mutating func append(_ record: RevisionRecord) {
         precondition(record.revision == current.revision + 1, "revisions follow each other")
         entries.append(Entry(record: record, undo: current.apply(record.delta)))
@@ -73,7 +70,7 @@ struct StateHistory: Sendable {
         chain.append(record.hash)
     }
 
-    /// The state as of a revision, or nil if it is not kept.
+    /// The state at a revision; nil if it is not retained.
     func state(at revision: UInt64) -> ControlState? {
         guard (oldest...current.revision).contains(revision) else { return nil }
         var state = current
@@ -83,24 +80,24 @@ struct StateHistory: Sendable {
         return state
     }
 
-    /// The change that led to a revision, or nil if it is not kept.
+    /// The change that made a revision; nil if it is not retained.
     func record(_ revision: UInt64) -> RevisionRecord? {
         guard revision > oldest, revision <= current.revision else { return nil }
         return entries[Int(revision - oldest - 1)].record
     }
 
-    /// The records after a revision that is kept.
+    /// The records after a retained revision.
     func records(after revision: UInt64) -> [RevisionRecord] {
         entries.drop { $0.record.revision <= revision }.map(\.record)
     }
 
-    /// The revision from which on to keep, if enough has gathered before it.
+    /// The revision up to which to delete changes; nil if they are too few.
     ///
     /// ```
-    ///   oldest ... aged ... | ... kept ... | the newest 8, the witnesses of the time
+    ///   oldest ... too old ... | ... retained ... | the newest 8, the witnesses of the time
     /// ```
     ///
-    /// - Parameter now: the time; nil if the clock cannot be trusted, so that nothing is too old.
+    /// - Parameter now: the time; nil if the clock is unreliable, so that no change is too old.
     func cut(_ bounds: HistoryBounds, now: Date?) -> UInt64? {
         let aged = now.map { self.aged(bounds.age, now: $0) } ?? 0
         let surplus = entries.count - bounds.revisions
@@ -109,7 +106,7 @@ struct StateHistory: Sendable {
         return oldest + UInt64(max(surplus, aged))
     }
 
-    /// How many of the oldest entries are too old.
+    /// The number of oldest entries that are too old.
     private func aged(_ age: Duration, now: Date) -> Int {
         let judged = entries.dropLast(HistoryBounds.witnesses)
         let witnesses = entries.suffix(HistoryBounds.witnesses).map(\.record.time)
@@ -123,12 +120,12 @@ struct StateHistory: Sendable {
             } else if entry.record.time <= now {
                 break
             }
-            // A time in the future was set by a wrong clock, and says nothing about the age.
+            // A time in the future was set by a wrong clock, and does not show the age.
         }
         return aged
     }
 
-    /// Forgets the changes up to a revision.
+    /// Deletes the changes up to a revision.
     mutating func forget(upTo revision: UInt64) {
         guard revision > oldest, revision <= current.revision else { return }
         entries.removeFirst(Int(revision - oldest))

@@ -2,10 +2,10 @@ internal import Serving
 internal import TrafficPolicy
 
 extension StateDelta {
-    /// Things named before the rest is counted.
+    /// The number of objects that are named; the rest is counted.
     private static let maxParts = 3
 
-    /// What it does, in a few words.
+    /// The change in a few words.
     ///
     /// - Parameter before: the state that it changes.
     func summary(of before: ControlState) -> String {
@@ -38,7 +38,7 @@ extension StateDelta {
 }
 
 extension ControlState.Endpoint {
-    /// What has become of it.
+    /// The change of the endpoint in a few words.
     fileprivate func summary(of before: Self) -> String {
         var parts: [String] = []
         if route != before.route { parts.append("route \(route)") }
@@ -61,7 +61,7 @@ extension ControlState.Endpoint {
 }
 
 extension Sequence {
-    /// Those that are, and those that are not.
+    /// The elements that match, and the others.
     fileprivate func partitioned(_ isFirst: (Element) -> Bool) -> ([Element], [Element]) {
         (filter(isFirst), filter { !isFirst($0) })
     }

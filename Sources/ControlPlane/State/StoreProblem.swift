@@ -14,7 +14,7 @@ struct StoreProblem: Equatable, Sendable {
         /// Whether the store can be reached, and an operator has to decide which state is right.
         var needsDecision: Bool { self == .diverged || self == .damaged }
 
-        /// For the log.
+        /// The sentence for the log.
         var report: String {
             switch self {
             case .lost:
@@ -33,7 +33,7 @@ struct StoreProblem: Equatable, Sendable {
     let kind: Kind
     let reason: String
 
-    package static let ending = StoreProblem(kind: .closed, reason: "this server is ending")
+    package static let ending = StoreProblem(kind: .closed, reason: "this server is stopping")
 
     private init(kind: Kind, reason: String) {
         self.kind = kind
@@ -51,15 +51,15 @@ struct StoreProblem: Equatable, Sendable {
     }
 }
 
-/// When a problem that lasts is reported: at once if it is of a new kind, then each minute.
+/// When a lasting problem is logged: at once if its kind is new, then each minute.
 struct StoreProblemReports {
-    /// Between two reports of a problem.
+    /// The time between two reports of a problem.
     static let interval = Duration.seconds(60)
 
     private var last: (kind: StoreProblem.Kind, time: ContinuousClock.Instant)?
 
-    /// Whether a problem has to be reported now; if so, it counts as reported.
-    mutating func isDue(_ problem: StoreProblem, at now: ContinuousClock.Instant) -> Bool {
+    /// Whether to log a problem now; if so, it counts as logged.
+    mutating func shouldReport(_ problem: StoreProblem, at now: ContinuousClock.Instant) -> Bool {
         if let last, last.kind == problem.kind, last.time.duration(to: now) < Self.interval {
             return false
         }
@@ -67,6 +67,6 @@ struct StoreProblemReports {
         return true
     }
 
-    /// The next problem is a new one.
+    /// Makes the next problem count as new.
     mutating func reset() { last = nil }
 }

@@ -1,7 +1,6 @@
 internal import struct FoundationEssentials.Date
 
-/// Decides whether the wall clock can be trusted, from readings of it and of a clock that only
-/// counts the time that passes.
+/// Decides whether the wall clock is reliable, from readings of it and of a monotonic clock.
 ///
 /// ```
 ///   start ---> settling --- an hour without a jump ---> settled
@@ -12,7 +11,7 @@ struct WallClock: Sendable {
     /// The difference between the two clocks that is a jump. Time synchronization corrects smaller
     /// ones gradually.
     static let maxDifference = Duration.seconds(60)
-    /// How long the clock is not trusted after a jump and after the start, when time
+    /// The time after a jump and after the start for which the clock counts as unreliable: time
     /// synchronization may not have corrected it yet.
     static let settlingTime = Duration.seconds(3_600)
 
@@ -28,8 +27,8 @@ struct WallClock: Sendable {
 
     /// Compares the clocks since the last reading.
     ///
-    /// - Returns: by how much the wall clock has jumped, in seconds, negative if it was set back;
-    ///   nil if it has not.
+    /// - Returns: the jump of the wall clock in seconds, negative if it was set back; nil without a
+    ///   jump.
     mutating func read(
         wall now: Date = Date(), steady instant: ContinuousClock.Instant = .now
     ) -> Double? {

@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// Those who want to hear of the next changes.
+/// The clients that watch changes.
 final class Watchers: Sendable {
     enum Event: Sendable {
-        /// The whole state, to begin with or where changes in between are not kept.
+        /// The whole state: at the start, or if the changes in between are not retained.
         case snapshot(ControlState)
         case change(RevisionRecord)
 
@@ -17,12 +17,12 @@ final class Watchers: Sendable {
 
     typealias Subscription = AsyncThrowingStream<Event, any Error>
 
-    /// Changes that may wait for a watcher that reads slowly; over it the watch ends with an error.
+    /// The most changes that wait for a slow watcher; beyond it, the watch ends with an error.
     private static let maxWaiting = 1_024
 
     private struct Watcher {
         let stream: Subscription.Continuation
-        /// The revision that it got at the start; all watchers may get the same one a little later.
+        /// The revision that it received at the start; the event of that revision may follow.
         let known: UInt64
     }
 
@@ -33,7 +33,7 @@ final class Watchers: Sendable {
 
     private let state = Mutex(State())
 
-    /// The changes after a revision, then those to come; from 0 the whole state first.
+    /// The changes after a revision and all later ones; from 0, the whole state first.
     func subscribe(
         from revision: UInt64, _ history: StateHistory
     ) throws(ControlError) -> Subscription {
@@ -43,7 +43,8 @@ final class Watchers: Sendable {
         }
         let kept = history.oldest...history.current.revision
         guard kept.contains(revision) else {
-            throw .revisionGone(revision, kept: kept, "from 0 the watch sends the whole state")
+            throw .revisionGone(
+                revision, kept: kept, "a watch from revision 0 begins with the whole state")
         }
         return add(
             startingWith: history.records(after: revision).map { .change($0) }, known: known)
@@ -63,7 +64,7 @@ final class Watchers: Sendable {
         }
     }
 
-    func tell(_ event: Event) {
+    func send(_ event: Event) {
         let watchers = state.withLock { $0.watchers }
         for watcher in watchers.values where watcher.known < event.revision {
             if case .dropped = watcher.stream.yield(event) {
@@ -72,7 +73,7 @@ final class Watchers: Sendable {
         }
     }
 
-    /// - Parameter error: what the watchers get; nil for a regular end.
+    /// - Parameter error: the error that ends the watches; nil for a regular end.
     func endAll(throwing error: ControlError? = nil) {
         let watchers = state.withLock { $0.watchers }
         for watcher in watchers.values { watcher.stream.finish(throwing: error) }

@@ -1,10 +1,10 @@
 package import GRPCWire
 
-/// What is counted for one method of one backend at one endpoint, on one loop.
+/// The series of one method of one backend at one endpoint.
 package struct CallKey: Hashable, Sendable {
     package let endpoint: String
     package let backend: String
-    /// The full path, or "other" for methods that the backend doesn't have (gRFC A66).
+    /// The full path, or "other" for methods that the backend does not have (gRFC A66).
     package let method: String
     package let isShadow: Bool
 
@@ -15,7 +15,7 @@ package struct CallKey: Hashable, Sendable {
         self.isShadow = isShadow
     }
 
-    /// The same for calls that are counted under another name than their method's.
+    /// The key of calls that are counted under another name than their method's.
     package func counted(as method: String) -> CallKey {
         CallKey(endpoint: endpoint, backend: backend, method: method, isShadow: isShadow)
     }
@@ -59,8 +59,8 @@ package struct CallFigures: Sendable {
         }
     }
 
-    /// What happened since an earlier copy; `inFlight` stays what it is now. Everything, if the
-    /// counts have begun at zero again since then: with a new endpoint of the same name.
+    /// The difference to an earlier copy, except `inFlight`, which keeps its value. If the counts
+    /// restarted at zero since then, with a new endpoint of the same name, all of them.
     package func since(_ earlier: CallFigures) -> CallFigures {
         guard started >= earlier.started, sampled >= earlier.sampled else { return self }
         var difference = self
@@ -80,7 +80,7 @@ package struct CallFigures: Sendable {
     }
 }
 
-/// The figures that one loop bumps. Confined to its loop.
+/// The figures of one series on one loop. Confined to its loop.
 package final class CallMetrics {
     package let key: CallKey
     package var figures = CallFigures()

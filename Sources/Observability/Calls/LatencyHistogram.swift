@@ -1,13 +1,13 @@
-/// A log-linear histogram of durations, as HdrHistogram's: every power of two is cut into 32 equal
-/// buckets, so a quantile is known to within 1/32 of its value. Histograms add up, which makes one
-/// per loop enough.
+/// A log-linear histogram of durations, like HdrHistogram: each power of two has 32 equal buckets,
+/// so a quantile is exact to within 1/32 of its value. Histograms can be added, so each loop has
+/// its own.
 package struct LatencyHistogram: Sendable, Equatable {
     private static let subBucketBits = 5
     private static let subBuckets = 1 << subBucketBits
-    /// Longer durations, over 36 minutes, count as this long.
+    /// Longer durations, over 36 minutes, count as this duration.
     private static let maximumNanoseconds: UInt64 = (1 << 41) - 1
 
-    /// Counts by bucket; as long as the largest duration needs.
+    /// Counts by bucket, up to the bucket of the largest duration.
     private var counts: [UInt64] = []
     package private(set) var count: UInt64 = 0
     /// The sum of all durations in nanoseconds.
@@ -37,8 +37,8 @@ package struct LatencyHistogram: Sendable, Equatable {
         maximum = max(maximum, other.maximum)
     }
 
-    /// What was recorded since an earlier copy of this histogram; everything, if the other one is
-    /// not an earlier copy. The maximum of that span is known only to the width of its bucket.
+    /// The durations recorded since an earlier copy; all of them, if the other histogram is not an
+    /// earlier copy. Their maximum is exact to the width of its bucket.
     package func since(_ earlier: LatencyHistogram) -> LatencyHistogram {
         guard earlier.sum <= sum, earlier.counts.count <= counts.count,
             zip(earlier.counts, counts).allSatisfy({ $0 <= $1 })
@@ -53,8 +53,8 @@ package struct LatencyHistogram: Sendable, Equatable {
         return difference
     }
 
-    /// Nanoseconds that the share `quantile`, 0 to 1, of all durations doesn't exceed; 0 when
-    /// nothing was recorded.
+    /// The nanoseconds that the share `quantile`, 0 to 1, of all durations does not exceed; 0 for
+    /// an empty histogram.
     package func quantile(_ quantile: Double) -> UInt64 {
         guard count > 0 else { return 0 }
         let rank = max(1, UInt64((quantile * Double(count)).rounded(.up)))
@@ -66,7 +66,7 @@ package struct LatencyHistogram: Sendable, Equatable {
         return maximum
     }
 
-    /// The number of durations up to a bound, to within the width of one bucket.
+    /// The number of durations up to a bound, exact to the width of one bucket.
     package func count(upTo nanoseconds: UInt64) -> UInt64 {
         let end = Self.bucket(of: min(nanoseconds, Self.maximumNanoseconds))
         return counts.prefix(end + 1).reduce(0, +)

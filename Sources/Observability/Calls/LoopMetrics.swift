@@ -1,4 +1,4 @@
-/// The endpoints and backends that exist: series of others end.
+/// The endpoints and backends that exist; the series of others are removed.
 package protocol ServedNames: AnyObject, Sendable {
     func hasEndpoint(_ name: String) -> Bool
     /// Whether a backend exists, or the endpoint at least names it.
@@ -15,7 +15,7 @@ package final class LoopMetrics {
     /// Nil before the first policy.
     private var served: (any ServedNames)?
 
-    /// What is counted for one endpoint, or, under the empty name, for Weir's own services.
+    /// The series of one endpoint or, under the empty name, of Weir's own services.
     private struct Endpoint {
         var series: [CallKey: CallMetrics] = [:]
         /// The methods that are counted under their names.
@@ -24,7 +24,7 @@ package final class LoopMetrics {
 
     package init(_ names: MethodNames) { self.names = names }
 
-    /// The counts of a key, which begin at zero.
+    /// The counts of a key; new ones are zero.
     package func series(of key: CallKey) -> CallMetrics {
         if let known = endpoints[key.endpoint]?.series[key] { return known }
         let new = CallMetrics(key)
@@ -32,8 +32,8 @@ package final class LoopMetrics {
         return new
     }
 
-    /// The counts of a key for a call that has ended, perhaps after its endpoint or its backend:
-    /// then they are not shown.
+    /// The counts of a key for a call that has ended. If its endpoint or backend was deleted before
+    /// that, they are not reported.
     package func seriesIfCurrent(of key: CallKey) -> CallMetrics {
         isCurrent(key) ? series(of: key) : CallMetrics(key)
     }
@@ -43,12 +43,12 @@ package final class LoopMetrics {
         return served.hasEndpoint(key.endpoint) && served.has(key.backend, at: key.endpoint)
     }
 
-    /// Whether this loop knows that calls of a method are counted under its name.
+    /// Whether this loop counts calls of a method under its name.
     package func isNamed(_ method: String, of endpoint: String) -> Bool {
         endpoints[endpoint]?.methods.contains(method) ?? false
     }
 
-    /// A backend of the endpoint has answered a method.
+    /// Records that a backend of the endpoint has answered a method.
     ///
     /// - Returns: whether calls of the method are counted under its name from now on.
     package func noteAnswered(_ method: String, of endpoint: String) -> Bool {
@@ -60,8 +60,8 @@ package final class LoopMetrics {
         return true
     }
 
-    /// Ends the series of endpoints and backends that do not exist any more.
-    package func keep(_ served: any ServedNames, backendsChanged: Bool) {
+    /// Removes the series of endpoints and backends that no longer exist.
+    package func removeSeries(missingFrom served: any ServedNames, backendsChanged: Bool) {
         self.served = served
         for name in Array(endpoints.keys) where !name.isEmpty {
             guard served.hasEndpoint(name) else {

@@ -1,17 +1,17 @@
 internal import Synchronization
 
-/// The methods that calls are counted under, of all loops together. Clients can make up method
-/// names, so a method of a backend of replicas gets a name of its own only after a backend has
-/// answered it. All others are counted as "other".
+/// The methods with series of their own, over all loops. Clients can send any method name, so a
+/// method of a backend of replicas has its own series only after a backend has answered it. Calls
+/// of other methods are counted as "other".
 ///
-/// Loops ask only when a backend has answered a method for the first time since a policy change.
+/// A loop calls this only when a backend answers a method for the first time after a policy change.
 package final class MethodNames: Sendable {
     private struct Names {
         var byEndpoint: [String: Set<String>] = [:]
         var count = 0
     }
 
-    /// The longest name in bytes, which each series repeats.
+    /// The longest name in bytes; each series contains it.
     private static let maxNameBytes = 256
 
     private let maxPerEndpoint: Int
@@ -24,8 +24,8 @@ package final class MethodNames: Sendable {
     }
 
     /// Whether a method that a backend of the endpoint has answered is counted under its name.
-    /// False for a name that is long or not printable ASCII, and when the endpoint, or all
-    /// endpoints together, have as many names as they may.
+    /// False for a name that is too long or not printable ASCII, and if the endpoint, or all
+    /// endpoints together, have the most names allowed.
     package func admit(_ method: String, of endpoint: String) -> Bool {
         guard method.utf8.count <= Self.maxNameBytes,
             method.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
@@ -40,10 +40,10 @@ package final class MethodNames: Sendable {
         }
     }
 
-    /// Forgets the methods of endpoints that do not exist any more.
-    package func keep(endpoints: (String) -> Bool) {
+    /// Removes the methods of endpoints that no longer exist.
+    package func removeEndpoints(unless exists: (String) -> Bool) {
         names.withLock { names in
-            names.byEndpoint = names.byEndpoint.filter { endpoints($0.key) }
+            names.byEndpoint = names.byEndpoint.filter { exists($0.key) }
             names.count = names.byEndpoint.values.reduce(0) { $0 + $1.count }
         }
     }

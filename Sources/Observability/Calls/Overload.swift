@@ -1,13 +1,13 @@
-/// What there was too much of when a request was refused.
+/// Why overload protection refused a request.
 package enum Overload: String, Sendable, CaseIterable {
-    /// Requests in flight on a loop.
+    /// Too many requests in flight on a loop.
     case requests
-    /// Bytes in memory, in all or of one connection.
+    /// Too many bytes in memory, in total or for one connection.
     case memory
-    /// Work that a loop, or the threads for blocking handlers, had not come to.
+    /// A loop, or the threads for blocking handlers, was too far behind with its work.
     case delay
-    /// Requests per second of an endpoint.
+    /// Too many requests per second at an endpoint.
     case rate
-    /// Calls of blocking handlers.
+    /// Too many calls of blocking handlers.
     case blocking
 }

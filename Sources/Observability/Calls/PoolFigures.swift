@@ -1,22 +1,22 @@
 package import GRPCWire
 
-/// What is counted for a backend of replicas.
+/// The figures of a backend of replicas.
 package struct PoolFigures: Sendable {
     /// Attempts by replica; `sampled` is not used.
     package var replicas: [String: CallFigures] = [:]
-    /// Attempts on replicas that have left.
+    /// Attempts on replicas that were removed.
     package var retired = CallFigures()
-    /// Requests that wait now.
+    /// Requests that wait at this moment.
     package var waiting = 0
-    /// Requests that were refused without asking a replica, by status.
+    /// Requests that were refused without being sent to a replica, by status.
     package var refused: [StatusCode: UInt64] = [:]
     /// Requests sent again because of their status.
     package var retries: UInt64 = 0
     /// Retries that the budget did not allow.
     package var retriesDenied: UInt64 = 0
-    /// Requests sent again because no replica had seen them.
+    /// Requests sent again because no replica had processed them.
     package var transparentRetries: UInt64 = 0
-    /// The latest request was refused: the limits are reached or no replica is usable.
+    /// Whether the latest request was refused: a limit was reached or no replica was usable.
     package var isCircuitOpen = false
     package var circuitOpenings: UInt64 = 0
 

@@ -1,12 +1,12 @@
 /// A method that no backend of an endpoint has answered yet on one loop: clients can send any path.
-/// Shared by all targets of its path. Confined to its loop.
+/// All targets of its path share it. Confined to its loop.
 package final class UnknownMethod {
     private let method: String
     private let endpoint: String
     private let metrics: LoopMetrics
     private var isRefused = false
 
-    /// A backend has answered, and calls are counted under the method's name.
+    /// Whether a backend has answered, so that calls are counted under the method's name.
     package private(set) var isAnswered = false
 
     package init(_ method: String, of endpoint: String, _ metrics: LoopMetrics) {
@@ -15,7 +15,7 @@ package final class UnknownMethod {
         self.metrics = metrics
     }
 
-    /// A backend has answered the method with a message or with OK.
+    /// Records that a backend has answered the method with a message or with OK.
     package func answered() {
         guard !isAnswered, !isRefused else { return }
         isAnswered = metrics.noteAnswered(method, of: endpoint)
@@ -23,7 +23,7 @@ package final class UnknownMethod {
     }
 }
 
-/// The counts of a call that began before its method was known to exist.
+/// The counts of a call that began before a backend had answered its method.
 package struct ProvisionalCount {
     package let method: UnknownMethod
     /// The counts of all unknown methods, where the call is counted as in flight.

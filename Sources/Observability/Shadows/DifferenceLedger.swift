@@ -5,16 +5,16 @@ internal import Synchronization
 /// Seconds since 1970.
 package typealias UnixTime = Double
 
-/// What was found to differ between the answers of a shadow and its callers': counts by field, and
+/// The differences between the responses of a shadow and those of the callers: counts by field, and
 /// a few examples. Its size is bounded.
 package final class DifferenceLedger: Sendable {
-    /// A field of the answers to one method.
+    /// A field of the responses to one method.
     package struct Field: Hashable, Sendable {
         package let method: String
         package let path: String
     }
 
-    /// A request whose answers differ.
+    /// A request whose responses differ.
     package struct Sample: Sendable {
         package let time: UnixTime
         package let method: String
@@ -22,16 +22,15 @@ package final class DifferenceLedger: Sendable {
         package let differences: [MessageDiff.Difference]
     }
 
-    /// A copy of everything entered.
+    /// A copy of all entries.
     package struct Content: Sendable {
-        /// When the report was begun.
+        /// The start of the report.
         package fileprivate(set) var since: UnixTime
-        /// Pairs that are the same in meaning, if not in bytes.
+        /// Pairs whose bytes differ, but whose fields do not.
         package fileprivate(set) var same: UInt64 = 0
-        /// Pairs that differ, by the fields that differ in them: indices into `fields`.
+        /// Pairs that differ, by their differing fields: indices into `fields`.
         package fileprivate(set) var combinations: [[Int]: UInt64] = [:]
-        /// Pairs beyond the combinations that are kept; they differ in fields of which some may be
-        /// noise.
+        /// Pairs beyond the limit of combinations; some of their differences may be noise.
         package fileprivate(set) var uncombined: UInt64 = 0
         package fileprivate(set) var fields: [Field] = []
         /// Pairs that differ in a field.
@@ -47,17 +46,17 @@ package final class DifferenceLedger: Sendable {
         package var differing: UInt64 { combinations.values.reduce(uncombined, +) }
     }
 
-    /// Fields beyond these count under the path `:other`.
+    /// Further fields count under the path `:other`.
     private static let maxFields = 256
     private static let maxCombinations = 512
     private static let maxSamples = 20
-    /// Of one sample.
+    /// The most differences and metadata of one sample.
     private static let maxDifferences = 16
     private static let maxMetadata = 32
-    /// Characters of one value.
+    /// The most characters of one value.
     private static let maxValueLength = 256
     private static let hidden = "(redacted)"
-    /// Never kept.
+    /// Metadata whose values are never stored.
     private static let secretMetadata: Set<String> = [
         "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key",
     ]
@@ -67,20 +66,20 @@ package final class DifferenceLedger: Sendable {
 
     package init(at now: UnixTime) { content = Mutex(Content(since: now)) }
 
-    /// By what answers are compared from now on.
+    /// The current rules of comparison.
     package var rules: ComparisonRules {
         get { currentRules.withLock { $0 } }
         set { currentRules.withLock { $0 = newValue } }
     }
 
-    /// What is entered now.
+    /// A copy of the current entries.
     package var entries: Content { content.withLock { $0 } }
 
     func reset(at now: UnixTime) { content.withLock { $0 = Content(since: now) } }
 
-    /// Enters what differs between two answers; nothing, when they are the same in meaning.
-    package func enter(
-        _ differences: [MessageDiff.Difference], of pair: Comparison, _ rules: ComparisonRules,
+    /// Adds the differences of a pair; an empty array counts it as the same.
+    package func add(
+        _ differences: [MessageDiff.Difference], of pair: ResponsePair, _ rules: ComparisonRules,
         at now: UnixTime
     ) {
         guard !differences.isEmpty else { return content.withLock { $0.same += 1 } }
@@ -102,7 +101,7 @@ package final class DifferenceLedger: Sendable {
             } else {
                 content.uncombined += 1
             }
-            // Reservoir sampling (Vitter, 1985, algorithm R): each pair is kept with equal
+            // Reservoir sampling (Vitter, 1985, algorithm R): each pair is stored with equal
             // probability.
             if content.samples.count < Self.maxSamples {
                 content.samples.append(Self.sample(shown, pair, rules, at: now))
@@ -126,7 +125,7 @@ package final class DifferenceLedger: Sendable {
     }
 
     private static func sample(
-        _ differences: [MessageDiff.Difference], _ pair: Comparison, _ rules: ComparisonRules,
+        _ differences: [MessageDiff.Difference], _ pair: ResponsePair, _ rules: ComparisonRules,
         at now: UnixTime
     ) -> Sample {
         let fields = pair.metadata().fields.prefix(maxMetadata).map { field in
@@ -145,7 +144,7 @@ package final class DifferenceLedger: Sendable {
 }
 
 extension DifferenceLedger.Content {
-    /// The index of a field, which is added if it is new.
+    /// The index of a field; adds a new field.
     fileprivate mutating func index(
         of field: DifferenceLedger.Field, example: MessageDiff.Difference, limit: Int
     ) -> Int {

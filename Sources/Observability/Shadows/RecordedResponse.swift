@@ -2,7 +2,7 @@ package import GRPCWire
 internal import Messages
 internal import TrafficPolicy
 
-/// A response as far as it is needed for comparing: the status, and the body or its hash.
+/// The parts of a response that are compared: the status, and the body or its hash.
 package struct RecordedResponse: Sendable {
     /// Nil while the response has not ended.
     package private(set) var code: StatusCode?
@@ -11,17 +11,17 @@ package struct RecordedResponse: Sendable {
     package private(set) var nanoseconds: UInt64 = 0
     /// `grpc-encoding`
     package var encoding = MessageEncoding.identity.rawValue
-    /// The framed messages, while all of them are kept.
+    /// The framed messages, as long as all of them are stored.
     private(set) var body: [UInt8] = []
     package private(set) var byteCount = 0
-    /// Of everything, once the body is not kept any more.
+    /// The hash of the whole body, if the body is no longer stored.
     private var hash: RunningHash?
 
     package init() {}
 
     package var isWhole: Bool { hash == nil }
 
-    /// - Parameter limit: the most bytes that are kept.
+    /// - Parameter limit: the most bytes that are stored.
     package mutating func append(_ bytes: RawSpan, limit: Int) {
         byteCount += bytes.byteCount
         if isWhole, byteCount > limit { dropBody() }
@@ -29,7 +29,7 @@ package struct RecordedResponse: Sendable {
         if isWhole { body.append(bytes) }
     }
 
-    /// Keeps a hash from now on.
+    /// Replaces the body by its hash.
     package mutating func dropBody() {
         guard isWhole else { return }
         var hash = RunningHash()
@@ -45,7 +45,7 @@ package struct RecordedResponse: Sendable {
         self.nanoseconds = nanoseconds
     }
 
-    /// Whether all bytes are the same. A hash of 64 bits stands for what is not kept.
+    /// Whether all bytes are equal. A 64-bit hash stands for a body that is not stored.
     package func hasSameBody(as other: RecordedResponse) -> Bool {
         guard byteCount == other.byteCount, encoding == other.encoding else { return false }
         return isWhole && other.isWhole ? body == other.body : digest == other.digest
@@ -59,7 +59,7 @@ package struct RecordedResponse: Sendable {
         return hash.value
     }
 
-    /// The messages, unpacked. Throws when the body can't be read.
+    /// The decompressed messages. Throws if the body is invalid.
     ///
     /// - Parameter limit: the most bytes of one message.
     func messages(limit: Int) throws -> [[UInt8]] {

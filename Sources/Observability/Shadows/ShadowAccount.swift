@@ -1,11 +1,11 @@
 internal import Synchronization
 
-/// What a shadow uses and what was found about it, over all loops. It lives as long as the shadow
-/// is configured, through changes of its options.
+/// The resources and the ledger of a shadow, over all loops. It exists as long as the shadow does,
+/// and survives changes of its options.
 package final class ShadowAccount: Sendable {
     package struct Key: Hashable, Sendable {
         package let endpoint: String
-        /// Empty for the copies that show what differs anyway.
+        /// Empty for the second copies, which measure noise.
         package let backend: String
 
         package init(endpoint: String, backend: String) {
@@ -15,7 +15,7 @@ package final class ShadowAccount: Sendable {
     }
 
     package let key: Key
-    /// What differs between the answers.
+    /// The differences between the responses.
     package let ledger: DifferenceLedger
     private let inFlight = Atomic<Int>(0)
     private let buffered = Atomic<Int>(0)
@@ -26,7 +26,7 @@ package final class ShadowAccount: Sendable {
         ledger = DifferenceLedger(at: now)
     }
 
-    /// Counts one copy more; false when that would be over the limit.
+    /// Counts a copy; false if it would exceed the limit.
     package func begin(limit: Int) -> Bool {
         guard inFlight.add(1, ordering: .relaxed).newValue > limit else { return true }
         end()
@@ -35,7 +35,7 @@ package final class ShadowAccount: Sendable {
 
     package func end() { inFlight.subtract(1, ordering: .relaxed) }
 
-    /// Takes room for bytes; false when that would be over the limit.
+    /// Counts buffered bytes; false if they would exceed the limit.
     package func hold(_ bytes: Int, limit: Int) -> Bool {
         guard buffered.add(bytes, ordering: .relaxed).newValue > limit else { return true }
         release(bytes)
@@ -48,10 +48,10 @@ package final class ShadowAccount: Sendable {
 
     package var bufferedBytes: Int { buffered.load(ordering: .relaxed) }
 
-    /// How often the report was restarted.
+    /// The number of restarts of the report.
     package var epoch: UInt64 { resets.load(ordering: .relaxed) }
 
-    /// Restarts the report: earlier results are dropped.
+    /// Restarts the report without its earlier results.
     package func reset(at now: UnixTime) {
         resets.add(1, ordering: .relaxed)
         ledger.reset(at: now)

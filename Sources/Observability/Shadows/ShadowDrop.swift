@@ -1,19 +1,19 @@
-/// Why a copy was not made, or was given up.
+/// Why a copy was dropped.
 package enum ShadowDrop: Int, CaseIterable, Sendable {
-    /// The shadow, or its backend, works on as many requests as it may.
+    /// The shadow or its backend has the most requests allowed.
     case inFlight
-    /// As many bytes are buffered as may be.
+    /// The buffer has the most bytes allowed.
     case bytes
-    /// The backend cannot be reached.
+    /// The backend has no usable replica.
     case noReplica
     /// The backend reads more slowly than the caller sends.
     case slow
-    /// There was no answer before the deadline.
+    /// The copy had no response before the deadline.
     case deadline
-    /// The request has passed this server too often.
+    /// The request has passed through this server before.
     case loop
 
-    /// As metrics and reports call it.
+    /// The name in metrics and reports.
     package var name: String {
         switch self {
         case .inFlight: "in_flight"

@@ -1,8 +1,8 @@
 package import GRPCWire
 
-/// What one loop counts about a shadow.
+/// The figures of a shadow.
 package struct ShadowFigures: Sendable {
-    /// Two statuses of one request.
+    /// The two statuses of one request.
     package struct Statuses: Hashable, Sendable {
         package let primary: StatusCode
         package let shadow: StatusCode
@@ -12,23 +12,23 @@ package struct ShadowFigures: Sendable {
         }
     }
 
-    /// Copies given up or not made, by `ShadowDrop`.
+    /// Dropped copies, by `ShadowDrop`.
     private var drops = [UInt64](repeating: 0, count: ShadowDrop.allCases.count)
     /// Requests that the proportion selected.
     package private(set) var selected: UInt64 = 0
-    /// Those that the shadow's backend was going to answer itself.
+    /// Selected requests that the shadow's backend answered itself.
     package private(set) var own: UInt64 = 0
-    /// Pairs of answers by their statuses.
+    /// Pairs of responses by their statuses.
     package private(set) var statuses: [Statuses: UInt64] = [:]
     /// Pairs whose bytes are equal.
     package private(set) var equal: UInt64 = 0
-    /// Pairs that were looked into, or still are.
+    /// Pairs whose bytes differ, which are compared field by field.
     package private(set) var unequal: UInt64 = 0
-    /// Answers without a partner: the caller has hung up.
+    /// Responses without a partner: the caller cancelled its call.
     package private(set) var unpaired: UInt64 = 0
-    /// Pairs that were not looked into, since too many waited.
+    /// Pairs that were not compared because too many waited.
     package private(set) var overload: UInt64 = 0
-    /// The time of both answers, of the pairs.
+    /// The durations of both responses of the pairs.
     package private(set) var primaryLatency = LatencyHistogram()
     package private(set) var shadowLatency = LatencyHistogram()
 
@@ -46,7 +46,7 @@ package struct ShadowFigures: Sendable {
 
     package mutating func countOverload() { overload += 1 }
 
-    /// Counts two answers to one request.
+    /// Counts two responses to one request.
     package mutating func pair(
         _ statuses: Statuses, primary: UInt64, shadow: UInt64, isEqual: Bool
     ) {

@@ -38,8 +38,8 @@ extension ForwardedCall {
         let before =
             client.first(.previousAttempts).flatMap { DecimalNumber.parse(client.bytes[$0.value]) }
             ?? 0
-        if before + attempts > 1 {
-            headers.append("grpc-previous-rpc-attempts", "\(before + attempts - 1)")
+        if before + attempt.attempts > 1 {
+            headers.append("grpc-previous-rpc-attempts", "\(before + attempt.attempts - 1)")
         }
         if pool.options.addsForwardedFor || client.first(.forwardedFor) != nil {
             appendForwardedFor(client, pool, to: &headers)

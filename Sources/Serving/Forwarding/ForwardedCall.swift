@@ -24,9 +24,6 @@ internal import Upstream
 ///
 /// Invariant of `@unchecked Sendable`: every stored `var` is used only on the connection's loop.
 final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
-    /// The retries of a request that no replica has processed.
-    private static let maxTransparentRetries = 5
-
     private enum Phase {
         case idle
         case waiting(WaitingTicket)
@@ -37,12 +34,9 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     /// Set when the call begins.
     var pool: BackendPool?
     private var phase = Phase.idle
-    private var isCommitted = false
+    private(set) var attempt = AttemptMachine()
     private var requestEnded = false
     private var request = ReplayBuffer()
-    /// Attempts that a replica may have processed.
-    private(set) var attempts = 0
-    private var transparentRetries = 0
     /// Request bytes for which the client has no credit yet.
     private var owedToClient = 0
     /// Response bytes for which the replica has no credit yet.
@@ -59,11 +53,9 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
 
     override func answer(_ request: RequestHead) {
         guard let pool else { return }
-        isCommitted = false
+        attempt = AttemptMachine()
         requestEnded = false
         self.request.reset()
-        attempts = 0
-        transparentRetries = 0
         owedToClient = 0
         failedReplica = nil
         // A shadow copy is not retried, so its request is not kept.
@@ -82,9 +74,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         guard case .attempting(let lease, let upstream) = phase else {
             return request.append(bytes, limit: nil)
         }
-        if !isCommitted {
-            request.append(bytes, limit: limits.retryBufferBytes)
-        }
+        if !attempt.isCommitted { request.append(bytes, limit: limits.retryBufferBytes) }
         if bytes.byteCount > 0 { lease.connection.write(bytes, to: upstream) }
         passedOn(lease, upstream, endStream: endStream)
     }
@@ -165,11 +155,14 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
     /// Sends the request to a replica, as far as it has arrived.
     func begin(on lease: BackendPool.Lease) {
         guard let pool else { return }
-        attempts += 1
+        attempt.began()
         guard let upstream = lease.connection.open(requestHeaders(pool), owner: self) else {
             phase = .idle
             pool.giveBack(lease, nil, failure: nil)
-            return retryUnprocessed("the connection takes no more streams")
+            return resend(
+                or: RPCError(
+                    .unavailable,
+                    "backend '\(target.key.backend)': the connection accepts no more streams"))
         }
         phase = .attempting(lease, upstream)
         owedToReplica = 0
@@ -208,7 +201,7 @@ extension ForwardedCall: ClientStreamOwner {
             return attemptEnded(error, failure: error.message)
         }
         guard !endStream else { return ended(headers, head) }
-        isCommitted = true
+        attempt.committed()
         request.drop()
         guard case .sendHeadersAndMessage = state.send() else { return }
         sendHeaders(
@@ -217,7 +210,7 @@ extension ForwardedCall: ClientStreamOwner {
     }
 
     func received(body: RawSpan, endStream: Bool) {
-        guard state.isOpen, isCommitted else { return }
+        guard state.isOpen, attempt.isCommitted else { return }
         methodAnswered()
         sendBody(body)
         owedToReplica += body.byteCount
@@ -280,43 +273,12 @@ extension ForwardedCall: ClientStreamOwner {
     }
 
     func failed(_ failure: StreamFailure) {
-        switch failure {
-        case .unprocessed(let why):
-            giveBack(nil, failure: nil)
-            retryUnprocessed(why)
-        case .reset(.protocolError):
-            // One side rejected the other's frames. Another attempt would send the same frames. A
-            // client can cause it, so the replica is not penalized.
-            giveBack(.internalError, failure: nil)
-            finish(
-                RPCError(
-                    .internalError, "backend '\(target.key.backend)': \(failure.description)"))
-        case .reset(let code) where isCommitted:
-            let status = StatusCode(http2Error: code.rawValue)
-            attemptEnded(
-                RPCError(status, "backend '\(target.key.backend)': \(failure.description)"),
-                failure: failure.description)
-        case .headersTooLarge(let limit, let isTrailers):
-            // The limit is Weir's: another attempt would exceed it too, and the replica has not
-            // failed.
-            giveBack(.resourceExhausted, failure: nil)
-            finish(
-                RPCError(
-                    .resourceExhausted,
-                    "the response \(isTrailers ? "trailers" : "headers") of backend "
-                        + "'\(target.key.backend)' are over the limit of "
-                        + limit.text(.responses)))
-        case .unsendable(let reason):
-            giveBack(nil, failure: nil)
-            finish(
-                RPCError(
-                    reason.isTooLarge ? .resourceExhausted : .internalError,
-                    "the request headers cannot be sent to backend '\(target.key.backend)': "
-                        + "\(reason)"))
-        case .reset, .lost:
-            attemptEnded(
-                RPCError(.unavailable, "backend '\(target.key.backend)': \(failure.description)"),
-                failure: failure.description)
+        let failure = attempt.failed(failure, backend: target.key.backend)
+        giveBack(failure.code, failure: failure.fault)
+        switch failure.next {
+        case .resend(let error): resend(or: error)
+        case .retry(let error): if !retry(error.code, pushback: nil) { finish(error) }
+        case .end(let error): finish(error)
         }
     }
 
@@ -340,40 +302,27 @@ extension ForwardedCall: ClientStreamOwner {
 
     // MARK: Retries
 
-    /// Retries a request that no replica has processed.
-    private func retryUnprocessed(_ why: String) {
-        attempts -= 1
-        let error = RPCError(.unavailable, "backend '\(target.key.backend)': \(why)")
+    /// Sends a request again that no replica has processed.
+    private func resend(or error: RPCError) {
         if isShadow { return refused(error) }
-        guard let pool, !isCommitted, request.isWhole,
-            transparentRetries < Self.maxTransparentRetries
-        else { return finish(error) }
-        transparentRetries += 1
+        guard attempt.resend(canReplay: request.isWhole), let pool else { return finish(error) }
         pool.noteTransparentRetry()
         pool.submit(self)
     }
 
-    /// The longest delay of a retry that a replica can request, in milliseconds. The client decides
-    /// about longer ones.
-    private static let maxPushback = 60_000
-
-    /// Retries a request after a status, if the policy allows it.
+    /// Retries a request after a status, if the policy, the deadline and the budget allow it.
     ///
     /// - Parameter pushback: the delay in milliseconds that the replica requests; negative for no
     ///   retry.
     /// - Returns: whether the request is retried.
     private func retry(_ code: StatusCode, pushback: Int?) -> Bool {
-        guard let pool, !isCommitted, request.isWhole, state.isOpen else { return false }
-        let policy = pool.options.retry
-        guard policy.codes.contains(code), attempts < policy.maxAttempts,
-            (0...Self.maxPushback).contains(pushback ?? 0)
+        guard let pool, state.isOpen,
+            let delay = attempt.retryDelay(
+                code, pushback: pushback, pool.options.retry, canReplay: request.isWhole,
+                timeLeft: timeLeft, random: pool.loop.randomShare()),
+            pool.takeRetry()
         else { return false }
-        let bound = policy.delayBound(before: attempts + 1)
-        let delay =
-            pushback.map { Int64($0) * 1_000_000 }
-            ?? Int64(clamping: UInt64(Double(bound.nanoseconds) * pool.loop.randomShare()))
-        if let left = timeLeft, left <= delay { return false }
-        guard pool.takeRetry() else { return false }
+        attempt.retried()
         phase = .pausing(
             loop.eventLoop.scheduleTask(in: .nanoseconds(delay)) {
                 self.phase = .idle

@@ -42,7 +42,7 @@ final class Router: @unchecked Sendable {
         let backendsChanged = snapshot.backends !== self.snapshot.backends
         self.snapshot = snapshot
         if backendsChanged { pools.install(snapshot.backends.sets) }
-        loop.metrics.keep(snapshot, backendsChanged: backendsChanged)
+        loop.metrics.removeSeries(missingFrom: snapshot, backendsChanged: backendsChanged)
         shadows.retainTallies(of: snapshot.shadowAccounts)
         dataPaths.removeAll(keepingCapacity: true)
         adminPaths.removeAll(keepingCapacity: true)
@@ -125,7 +125,8 @@ final class Router: @unchecked Sendable {
                 key, isNamed: namesBackends && !isShadow, unknownMethod: unknown, loop.metrics)
             return Destination(target, answerer)
         }
-        func shadowTarget(_ shadow: Shadow, _ backend: String, _ answerer: Answerer) -> ShadowTarget
+        func shadowTarget(_ shadow: RunningShadow, _ backend: String, _ answerer: Answerer)
+            -> ShadowTarget
         {
             ShadowTarget(
                 destination: destination(backend, answerer, isShadow: true), shadow: shadow,

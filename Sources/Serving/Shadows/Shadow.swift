@@ -16,7 +16,7 @@ package struct ShadowLimits: Sendable, Equatable {
 }
 
 /// A shadow of an endpoint in a routing snapshot.
-package struct Shadow: Sendable {
+package struct RunningShadow: Sendable {
     let account: ShadowAccount
     let limits: ShadowLimits
     /// Whether requests that the backend answers are copied to it too.
@@ -32,17 +32,17 @@ package struct Shadow: Sendable {
 /// The shadows of an endpoint.
 package struct EndpointShadows: Sendable {
     /// In the order of the shadows in the policy.
-    let shadows: [Shadow]
+    let shadows: [RunningShadow]
     /// Second requests to the backend that answers the client. Their differences are independent of
     /// the shadows.
-    let noise: Shadow?
+    let noise: RunningShadow?
     /// The share of copied requests that get such a copy, as a bound for random numbers.
     let noiseThreshold: UInt64
 
     package static let none = EndpointShadows([], noise: nil, noiseShare: 0)
 
     /// - Parameter noiseShare: the share of copied requests, 0 to 1.
-    package init(_ shadows: [Shadow], noise: Shadow?, noiseShare: Double) {
+    package init(_ shadows: [RunningShadow], noise: RunningShadow?, noiseShare: Double) {
         self.shadows = shadows
         self.noise = noiseShare > 0 ? noise : nil
         noiseThreshold = noiseShare >= 1 ? .max : UInt64(max(0, noiseShare) * 0x1p64)

@@ -7,7 +7,7 @@ internal import Transport
 /// A shadow as the target of one path of one endpoint, on one loop.
 struct ShadowTarget {
     let destination: Destination
-    let shadow: Shadow
+    let shadow: RunningShadow
     let tally: ShadowTally
 }
 
@@ -228,7 +228,7 @@ final class ShadowCopy: CallSource {
             primary: mirror.response.nanoseconds,
             shadow: response.nanoseconds, isEqual: isEqual)
         guard !isEqual else { return end() }
-        let comparison = Comparison(
+        let comparison = ResponsePair(
             account: account, epoch: account.epoch, method: mirror.method,
             metadata: { [headers] in Metadata(headers) }, primary: mirror.response,
             shadow: response, heldBytes: machine.heldBytes)

@@ -3,9 +3,9 @@ internal import GRPCWire
 internal import Messages
 internal import Transport
 
-/// Calls an etcd cluster: any endpoint that answers will do.
+/// Calls an etcd cluster, at any endpoint that responds.
 actor EtcdClient {
-    /// What a call may take at one endpoint.
+    /// The timeout of a call at one endpoint.
     private static let callTimeout = Duration.seconds(3)
     private static let connectTimeout = Duration.seconds(2)
     /// Enough for a page of revisions.
@@ -26,7 +26,7 @@ actor EtcdClient {
         } catch {
             throw .refused("etcd's TLS cannot be set up: \(error.description)")
         }
-        // A password that cannot be had is reported now, not when etcd asks for it.
+        // Reports an unreadable password now, not when etcd requires it.
         if location.user != nil { _ = try location.password() }
         clients = location.endpoints.map { [tls] in
             WeirClient(
@@ -39,8 +39,8 @@ actor EtcdClient {
         for client in clients { await client.close() }
     }
 
-    /// Calls a method; asks the other endpoints in turn when one does not answer. The request
-    /// must be safe to repeat: an endpoint may be lost after it has done it.
+    /// Calls a method; if an endpoint does not respond, calls the others in turn. The request must
+    /// be safe to repeat: an endpoint may fail after it has processed the request.
     func call<Request: ProtobufMessage, Reply: ProtobufMessage>(
         _ method: String, _ request: Request, as reply: Reply.Type = Reply.self
     ) async throws(StoreError) -> Reply {
@@ -55,7 +55,7 @@ actor EtcdClient {
         }
     }
 
-    /// Opens a stream, sends one request and waits for the first answer.
+    /// Opens a stream, sends one request and waits for the first response.
     func open<Request: ProtobufMessage, Reply: ProtobufMessage>(
         _ method: String, _ request: Request, as reply: Reply.Type = Reply.self,
         isEndless: Bool = false
@@ -78,9 +78,9 @@ actor EtcdClient {
         }
     }
 
-    private func failingOver<Answer: Sendable>(
-        _ attempt: (WeirClient, WeirClient.CallOptions) async throws(RPCError) -> Answer
-    ) async throws(StoreError) -> Answer {
+    private func failingOver<Response: Sendable>(
+        _ attempt: (WeirClient, WeirClient.CallOptions) async throws(RPCError) -> Response
+    ) async throws(StoreError) -> Response {
         var reasons: [String] = []
         var mayLogInAgain = true
         while reasons.count < clients.count {
@@ -99,13 +99,13 @@ actor EtcdClient {
                 await leave(index)
             }
         }
-        throw .unavailable("no etcd endpoint answers: " + reasons.joined(separator: "; "))
+        throw .unavailable("no etcd endpoint responds: " + reasons.joined(separator: "; "))
     }
 
-    /// Uses another endpoint than one from now on.
+    /// Uses the next endpoint from now on.
     private func leave(_ index: Int) async {
         if current == index { current = (index + 1) % clients.count }
-        // It may be stuck rather than closed, and then streams on it would never hear of it.
+        // The endpoint may hang without closing its connections; closing them ends their streams.
         await clients[index].close()
     }
 
@@ -113,7 +113,7 @@ actor EtcdClient {
         [.unavailable, .deadlineExceeded, .cancelled, .unknown].contains(error.code)
     }
 
-    /// Tokens end when they are not used, and when users are changed.
+    /// Tokens expire if they are not used, and when users change.
     private static func isAboutToken(_ error: RPCError) -> Bool {
         error.code == .unauthenticated || error.message.contains("auth token")
             || error.message.contains("revision of auth store is old")

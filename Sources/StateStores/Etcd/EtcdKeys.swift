@@ -1,18 +1,18 @@
 internal import Messages
 
-/// What lies where in etcd, under the prefix.
+/// The keys in etcd, under the prefix.
 ///
 /// ```
 ///   v1/head                    the latest revision, in decimal
 ///   v1/hash                    the latest revision and its hash, in decimal and in hex
 ///   v1/log/00..041             a revision, as a `Blob`
 ///   v1/checkpoint              the checkpoint, as a `Blob`
-///   v1/parts/00..041-x/0000    what was too large for one value, by revision
-///   v1/checkpoints/00..040-x/  the same of checkpoints
-///   v1/members/x  v1/leader    who is there, and who leads; gone when their lease ends
+///   v1/parts/00..041-x/0000    the parts of a revision that is too large for one value
+///   v1/checkpoints/00..040-x/  the parts of a checkpoint
+///   v1/members/x  v1/leader    the members and the leader; deleted when their lease ends
 /// ```
 struct EtcdKeys {
-    /// Everything.
+    /// The start of all keys.
     let root: String
 
     init(prefix: String) { root = "\(prefix)/v1/" }
@@ -28,7 +28,7 @@ struct EtcdKeys {
     func parts(_ revision: UInt64) -> String { root + "parts/" + Self.digits(revision) }
     func checkpoints(_ revision: UInt64) -> String { root + "checkpoints/" + Self.digits(revision) }
 
-    /// The key after all that begin with a text, whose last character is in ASCII.
+    /// The key after all keys that begin with a text, whose last character is in ASCII.
     static func end(of prefix: String) -> [UInt8] {
         var bytes = Array(prefix.utf8)
         if let last = bytes.popLast() { bytes.append(last &+ 1) }
@@ -40,7 +40,7 @@ struct EtcdKeys {
         "\(parts)/\(number.padded(4))"
     }
 
-    /// Of one width, so that keys sort like numbers.
+    /// The digits with a fixed width, so that keys sort like numbers.
     private static func digits(_ number: UInt64) -> String { number.padded(20) }
 }
 
@@ -65,7 +65,7 @@ extension Etcdserverpb_RequestOp {
         .init(request: .requestRange(request))
     }
 
-    /// Removes the keys from one up to another, which stays.
+    /// Deletes the keys from one up to another, which stays.
     static func delete(from first: String, upTo end: String) -> Self {
         delete(from: first, upTo: Array(end.utf8))
     }
@@ -74,14 +74,14 @@ extension Etcdserverpb_RequestOp {
         .init(request: .requestDeleteRange(.init(key: Array(first.utf8), rangeEnd: end)))
     }
 
-    /// Removes one key.
+    /// Deletes one key.
     static func delete(_ key: String) -> Self {
         .init(request: .requestDeleteRange(.init(key: Array(key.utf8))))
     }
 }
 
 extension Etcdserverpb_ResponseOp {
-    /// What a range found.
+    /// The result of a range.
     var found: [Etcdserverpb_KeyValue] {
         if case .responseRange(let range) = response { range.kvs } else { [] }
     }

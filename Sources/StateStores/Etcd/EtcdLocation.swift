@@ -1,18 +1,18 @@
 internal import FoundationEssentials
 internal import Transport
 
-/// An etcd cluster, and where in it the state is.
+/// An etcd cluster, and the place of the state in it.
 package struct EtcdLocation: Sendable, Equatable {
-    /// Any of them will do.
+    /// The addresses of its members, of which one suffices.
     let endpoints: [Address]
     /// Nil for plaintext.
     private(set) var tls: ClientTLS?
-    /// All keys begin with it; servers with one prefix share one state.
+    /// The start of all keys. Servers with the same prefix share one state.
     package private(set) var prefix = "weir"
     private(set) var user: String?
     /// Nil for the environment's `WEIR_ETCD_PASSWORD`.
     private(set) var passwordFile: String?
-    /// How long a server that has stopped stays a member, in seconds.
+    /// The time in seconds for which a server that failed stays a member.
     private(set) var leaseSeconds: Int64 = 10
 
     /// Reads `http://HOST:PORT[,HOST:PORT...][?NAME=VALUE&...]`.
@@ -20,7 +20,7 @@ package struct EtcdLocation: Sendable, Equatable {
         let halves = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var scheme = ""
         var endpoints: [Address] = []
-        // A text without the separator is one part, so that there is a first part and an endpoint.
+        // A text without the separator is one part, so there is at least one endpoint.
         for part in halves[0].split(separator: ",", omittingEmptySubsequences: false) {
             var host = part
             for known in ["http", "https"] where part.hasPrefix("\(known)://") {
@@ -32,7 +32,8 @@ package struct EtcdLocation: Sendable, Equatable {
             }
             guard !host.contains("@") else {
                 throw Self.invalid(
-                    text, "an endpoint takes no user: use ?user=NAME and WEIR_ETCD_PASSWORD")
+                    text,
+                    "an endpoint must not contain a user: use ?user=NAME and WEIR_ETCD_PASSWORD")
             }
             do throws(AddressError) {
                 endpoints.append(try Address(String(host.last == "/" ? host.dropLast() : host)))
@@ -109,7 +110,7 @@ package struct EtcdLocation: Sendable, Equatable {
         }
     }
 
-    /// What an operator should change about the files that are named here.
+    /// Problems of the files that it names, as sentences for the log.
     var warnings: [String] {
         let password = passwordFile.flatMap { try? TrustedFile($0, isSecret: true) }
         return (password?.warnings ?? []) + ((try? tls?.load())?.warnings ?? [])

@@ -1,20 +1,19 @@
 internal import GRPCClient
 internal import Messages
 
-/// A server's place among those who share the state: its entry in the list of members, and perhaps
-/// that of the leader. Both hang on a lease, which etcd ends when the server is not heard of any
-/// more.
+/// The membership of a server in the fleet: its entry in the list of members, and perhaps the entry
+/// of the leader. Both depend on a lease, which etcd ends unless the server renews it.
 actor EtcdMembership {
     private let client: EtcdClient
     private let keys: EtcdKeys
     private let leaseSeconds: Int64
 
     private var lease: Int64?
-    /// Until when etcd has promised to keep the lease.
+    /// The end of the lease, if it is not renewed.
     private var leaseEnd = ContinuousClock.now
     private var leads = false
     private var announced: [UInt8]?
-    private var keeping: Task<Void, Never>?
+    private var renewal: Task<Void, Never>?
     private var onLoss: @Sendable (String) -> Void = { _ in }
 
     init(_ client: EtcdClient, _ keys: EtcdKeys, leaseSeconds: Int64) {
@@ -23,12 +22,12 @@ actor EtcdMembership {
         self.leaseSeconds = leaseSeconds
     }
 
-    /// Never true on two servers at once, unless their clocks run at different speeds.
+    /// True on at most one server at a time, unless their clocks run at different speeds.
     var isLeader: Bool { leads && ContinuousClock.now < leaseEnd }
 
-    /// Puts the server on the list, from now on with these bytes.
+    /// Adds the server to the list, or replaces its entry.
     ///
-    /// - Parameter onLoss: called when the lease cannot be kept.
+    /// - Parameter onLoss: called with the reason if the lease cannot be renewed.
     func announce(
         _ instance: [UInt8], onLoss: @escaping @Sendable (String) -> Void
     ) async throws(StoreError) {
@@ -37,23 +36,23 @@ actor EtcdMembership {
         do throws(StoreError) {
             if lease == nil { try await join() } else { try await put() }
         } catch {
-            // The lease may have ended while etcd was out of reach.
+            // The lease may have ended while etcd was unreachable.
             lease = nil
             leads = false
             try await join()
         }
-        guard keeping == nil else { return }
+        guard renewal == nil else { return }
         let interval = Duration.seconds(leaseSeconds) / 3
-        keeping = Task { [weak self] in
+        renewal = Task { [weak self] in
             repeat {
                 try? await Task.sleep(for: interval)
-            } while await self?.keep() != nil && !Task.isCancelled
+            } while await self?.renew() != nil && !Task.isCancelled
         }
     }
 
-    /// Takes the server off the list at once.
+    /// Removes the server from the list at once.
     func leave() async {
-        keeping?.cancel()
+        renewal?.cancel()
         announced = nil
         leads = false
         guard let lease else { return }
@@ -63,8 +62,8 @@ actor EtcdMembership {
         _ = revoked
     }
 
-    /// Becomes the leader if there is none.
-    func leaderMayBeGone() async {
+    /// Makes this server the leader if the fleet has none.
+    func becomeLeaderIfNone() async {
         guard let lease, announced != nil else { return }
         let own = Array(member(lease).utf8)
         let reply: Etcdserverpb_TxnResponse? = try? await client.call(
@@ -78,20 +77,20 @@ actor EtcdMembership {
     }
 
     private func join() async throws(StoreError) {
-        let asked = ContinuousClock.now
+        let requested = ContinuousClock.now
         let granted: Etcdserverpb_LeaseGrantResponse = try await client.call(
             "Lease/LeaseGrant", Etcdserverpb_LeaseGrantRequest(ttl: leaseSeconds))
         lease = granted.id
-        leaseEnd = asked + Self.leaseDuration(seconds: granted.ttl)
+        leaseEnd = requested + Self.leaseDuration(seconds: granted.ttl)
         try await put()
-        await leaderMayBeGone()
+        await becomeLeaderIfNone()
     }
 
-    /// The longest time in seconds for which one answer is relied on. etcd may grant more than was
-    /// asked for, but not that much more.
+    /// The longest lease in seconds that is accepted. etcd may grant more than was requested, but
+    /// not that much more.
     private static let maxLeaseSeconds: Int64 = 86_400
 
-    /// The time for which etcd has promised to keep the lease.
+    /// The duration of a lease, within bounds.
     static func leaseDuration(seconds: Int64) -> Duration {
         .seconds(min(max(0, seconds), maxLeaseSeconds))
     }
@@ -106,12 +105,12 @@ actor EtcdMembership {
 
     private func member(_ lease: Int64) -> String { keys.members + String(lease, radix: 16) }
 
-    /// Renews the lease, or gets another one if it has ended.
-    private func keep() async {
+    /// Renews the lease, or requests another one if it has ended.
+    private func renew() async {
         guard announced != nil else { return }
         do throws(StoreError) {
             guard let lease else { return try await join() }
-            let asked = ContinuousClock.now
+            let requested = ContinuousClock.now
             let (stream, reply) = try await client.open(
                 "Lease/LeaseKeepAlive", Etcdserverpb_LeaseKeepAliveRequest(id: lease),
                 as: Etcdserverpb_LeaseKeepAliveResponse.self)
@@ -121,9 +120,9 @@ actor EtcdMembership {
                 leads = false
                 return try await join()
             }
-            leaseEnd = asked + Self.leaseDuration(seconds: reply.ttl)
-            // The news that there is no leader may have been missed.
-            if !leads { await leaderMayBeGone() }
+            leaseEnd = requested + Self.leaseDuration(seconds: reply.ttl)
+            // The event of a deleted leader may have been lost.
+            if !leads { await becomeLeaderIfNone() }
         } catch {
             onLoss(error.description)
         }

@@ -12,7 +12,7 @@ extension EtcdStore {
             record, value, if: comparesHash ? [.value(of: keys.hash, is: mark)] : [])
         guard !reply.succeeded else { return }
         let answers = reply.responses.map(\.found)
-        // An endpoint that was lost may have done it before another one was asked.
+        // An endpoint that failed may have processed the request before the next one received it.
         if answers.last?.first?.value == value { return }
         let latest = try Self.revision(in: answers.first?.first)
         guard comparesHash, latest == before, answers.count == 3 else {
@@ -25,7 +25,7 @@ extension EtcdStore {
                 "revision \(before) of the store is not the one that this server serves: the store "
                     + "was replaced or restored from a backup, and changed since")
         }
-        // An earlier version of Weir has written that revision, without its hash.
+        // An earlier version of Weir wrote that revision without its hash.
         let again = try await append(
             record, value, if: [.modified(keys.hash, at: found?.modRevision ?? 0)])
         guard again.succeeded || again.responses.last?.found.first?.value == value else {
@@ -33,7 +33,7 @@ extension EtcdStore {
         }
     }
 
-    /// Appends a revision under some conditions and if the one before it is the latest.
+    /// Appends a revision if the one before it is the latest, and if the conditions hold.
     private func append(
         _ record: StoredRecord, _ value: [UInt8], if conditions: [Etcdserverpb_Compare]
     ) async throws(StoreError) -> Etcdserverpb_TxnResponse {
@@ -77,7 +77,7 @@ extension EtcdStore {
         let known = try await checkpoint(as: 0)
         guard known.map({ $0.record.revision < record.revision }) ?? true else { return }
         guard let replaced = try await logged(record.revision) else {
-            // As when a state is moved to an empty store.
+            // A state is moved to an empty store.
             return try await begin(with: record)
         }
         let hash = HashChain.hash(replaced.record.bytes)
@@ -87,7 +87,7 @@ extension EtcdStore {
         }
         let value = try await value(record, parts: keys.checkpoints(record.revision))
         let after = record.revision + 1
-        // If it fails, another one was first, perhaps ourselves at an endpoint that was lost.
+        // If it fails, another server was first, or an endpoint that failed had processed it.
         let _: Etcdserverpb_TxnResponse = try await client.call(
             "KV/Txn",
             Etcdserverpb_TxnRequest(
@@ -103,7 +103,8 @@ extension EtcdStore {
                 ]))
     }
 
-    /// A revision after the checkpoint, and when it was written; nil if there is none.
+    /// A revision after the checkpoint, and the revision of etcd that wrote it; nil if it is
+    /// missing.
     private func logged(
         _ revision: UInt64
     ) async throws(StoreError) -> (record: StoredRecord, modified: Int64)? {
@@ -165,7 +166,7 @@ extension EtcdStore {
         try await appendAll(history.records)
     }
 
-    /// Revisions in one transaction, and their bytes. etcd takes 128 operations.
+    /// The most revisions in one transaction, and their bytes. etcd accepts 128 operations.
     private static let batchLimit = 100
     private static let batchBytes = 1 << 20
 
@@ -190,7 +191,8 @@ extension EtcdStore {
                 Etcdserverpb_TxnRequest(
                     compare: [isHead(try Self.before(first))], success: operations + head(last),
                     failure: [.range(.init(keys.hash))]))
-            // An endpoint that was lost may have done it before another one was asked.
+            // An endpoint that failed may have processed the request before the next one received
+            // it.
             let found = reply.responses.first?.found.first?.value
             let mark = bytes(Self.mark(last.revision, HashChain.hash(last.bytes)))
             guard reply.succeeded || found == mark else { throw changedMeanwhile }

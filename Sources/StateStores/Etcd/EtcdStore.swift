@@ -4,27 +4,27 @@ internal import Messages
 /// Keeps the state in etcd, for any number of servers.
 ///
 /// A revision is one transaction that succeeds only if the latest revision is still the one before.
-/// All servers watch the keys, and read what is new when something happens to them.
+/// All servers watch the keys, and read the new revisions after an event.
 package actor EtcdStore: StateStore {
     package nonisolated let place: String
     package nonisolated let events: AsyncStream<StoreEvent>
 
-    /// What goes into one value. etcd takes requests of 1.5 MiB.
+    /// The most bytes of one value. etcd accepts requests of 1.5 MiB.
     private static let partBytes = 512 << 10
-    /// Revisions in one answer.
+    /// The most revisions in one response.
     private static let pageLimit: Int64 = 32
 
     let client: EtcdClient
     let keys: EtcdKeys
     private let membership: EtcdMembership
-    private let hear: AsyncStream<StoreEvent>.Continuation
+    private let eventContinuation: AsyncStream<StoreEvent>.Continuation
     private var watch: Task<Void, Never>?
 
     package init(_ location: EtcdLocation) async throws(StoreError) {
         place = location.place
         client = try EtcdClient(location)
         keys = EtcdKeys(prefix: location.prefix)
-        (events, hear) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
+        (events, eventContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
         membership = EtcdMembership(client, keys, leaseSeconds: location.leaseSeconds)
         watch = Task { [weak self] in
             while !Task.isCancelled, await self?.watchUntilLost() != nil {}
@@ -35,7 +35,7 @@ package actor EtcdStore: StateStore {
         watch?.cancel()
         await membership.leave()
         await client.close()
-        hear.finish()
+        eventContinuation.finish()
     }
 
     // MARK: Reading
@@ -76,7 +76,7 @@ package actor EtcdStore: StateStore {
                 page = try await self.page(from: next, as: now)
             }
         } catch .damaged(let reason) {
-            // What is before it is intact.
+            // The revisions before it are intact.
             history.damage = reason
             return history
         }
@@ -109,7 +109,7 @@ package actor EtcdStore: StateStore {
         return (try await record(pair, as: now), pair.modRevision)
     }
 
-    /// What a value says, with its parts.
+    /// Decodes a value, with its parts.
     func record(
         _ pair: Etcdserverpb_KeyValue, as now: Int64
     ) async throws(StoreError) -> StoredRecord {
@@ -139,11 +139,11 @@ package actor EtcdStore: StateStore {
         return StoredRecord(revision: blob.revision, bytes: bytes)
     }
 
-    /// What the head says; 0 in an empty store.
+    /// The latest revision, from the head; 0 in an empty store.
     static func revision(in pair: Etcdserverpb_KeyValue?) throws(StoreError) -> UInt64 {
         guard let pair else { return 0 }
         let text = String(decoding: pair.value, as: UTF8.self)
-        // A change compares the text, so that only one spelling will do.
+        // A change compares the text, so only one spelling is valid.
         guard let revision = UInt64(text), "\(revision)" == text,
             StoredRecord.problem(revision) == nil
         else {
@@ -162,8 +162,8 @@ package actor EtcdStore: StateStore {
             "KV/Put", Etcdserverpb_PutRequest(key: bytes(keys.probe), value: bytes("probe")))
     }
 
-    /// A record as one value. A record that is too large for one is written in parts first, which
-    /// no server reads before the value names them.
+    /// Encodes a record as one value. If it is too large for one, writes its parts first; servers
+    /// read them only through the value that names them.
     func value(_ record: StoredRecord, parts: String) async throws(StoreError) -> [UInt8] {
         var blob = Weir_Store_V1_Blob(revision: record.revision)
         if record.bytes.count <= Self.partBytes {
@@ -191,10 +191,10 @@ package actor EtcdStore: StateStore {
 
     // MARK: Watching
 
-    /// Between attempts to watch, when no endpoint answers.
+    /// The time between two attempts to watch, if no endpoint responds.
     private static let watchPause = Duration.milliseconds(500)
 
-    /// Hears of what happens to the keys, until the stream breaks.
+    /// Receives the events of the keys, until the stream breaks.
     private func watchUntilLost() async {
         let request = Etcdserverpb_WatchRequest(
             requestUnion: .createRequest(
@@ -206,15 +206,15 @@ package actor EtcdStore: StateStore {
             guard first.created, !first.canceled else {
                 throw .unavailable("etcd refused the watch: \(first.cancelReason)")
             }
-            // What happened before the watch began is found by reading, so nothing is missed,
-            // however long it was away and whatever etcd has compacted meanwhile.
-            hear.yield(.changed)
-            await membership.leaderMayBeGone()
+            // A read finds the changes before the watch began, so none is lost, however long the
+            // watch was interrupted and whatever etcd has compacted meanwhile.
+            eventContinuation.yield(.changed)
+            await membership.becomeLeaderIfNone()
             while let response = await Self.next(of: stream), !response.canceled {
                 await received(response.events)
             }
         } catch {
-            hear.yield(.lost(error.description))
+            eventContinuation.yield(.lost(error.description))
             try? await Task.sleep(for: Self.watchPause)
         }
     }
@@ -241,15 +241,15 @@ package actor EtcdStore: StateStore {
                 known.insert(pair.modRevision)
             case bytes(keys.checkpoint): known.insert(pair.modRevision)
             case bytes(keys.leader) where event.type == .delete:
-                await membership.leaderMayBeGone()
+                await membership.becomeLeaderIfNone()
             case let key where key.starts(with: log): changed.insert(pair.modRevision)
             case let key where key.starts(with: parts) && event.type == .delete:
                 changed.insert(pair.modRevision)
             default: break
             }
         }
-        if !changed.isSubset(of: known) { hear.yield(.tampered) }
-        if hasChanged { hear.yield(.changed) }
+        if !changed.isSubset(of: known) { eventContinuation.yield(.tampered) }
+        if hasChanged { eventContinuation.yield(.changed) }
     }
 
     // MARK: The fleet
@@ -257,7 +257,9 @@ package actor EtcdStore: StateStore {
     package var isLeader: Bool { get async { await membership.isLeader } }
 
     package func announce(_ instance: [UInt8]) async throws(StoreError) {
-        try await membership.announce(instance) { [hear] in hear.yield(.lost($0)) }
+        try await membership.announce(instance) { [eventContinuation] in
+            eventContinuation.yield(.lost($0))
+        }
     }
 
     package func instances() async throws(StoreError) -> [StoredInstance] {

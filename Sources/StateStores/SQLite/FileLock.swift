@@ -8,19 +8,19 @@ internal import Transport
     internal import Darwin
 #endif
 
-/// A file that one process holds at a time; the system frees it when that process ends, however it
-/// does.
+/// A lock file that one process holds at a time. The system releases it when that process ends or
+/// crashes.
 final class FileLock: Sendable {
-    /// Why it can't be held.
+    /// Why the lock cannot be taken.
     enum Failure: Error {
-        /// Another process holds it; its number, if it has written it already.
+        /// Another process holds it; its pid, if the file contains it already.
         case held(pid: Int?)
         case system(String)
     }
 
     private let file: FileDescriptor
 
-    /// Takes the lock of a database or fails; never waits.
+    /// Takes the lock of a database, or throws; never waits.
     init(database: String) throws(Failure) {
         let path = database + ".lock"
         do {
@@ -30,7 +30,8 @@ final class FileLock: Sendable {
         }
         guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             let reason = Errno(rawValue: errno)
-            // `deinit` closes the file: it runs when an initializer throws that has set everything.
+            // `deinit` closes the file: it runs if an initializer throws after it set all
+            // properties.
             let pid = Self.pid(in: file)
             if reason == .wouldBlock { throw .held(pid: pid) }
             throw .system("cannot lock \(path.quotedPath): \(reason)")
@@ -39,7 +40,7 @@ final class FileLock: Sendable {
             try file.resize(to: 0)
             try file.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
         } catch {
-            // A full disk: the lock holds, only the number is missing.
+            // The disk is full: the lock holds, and only the pid is missing.
         }
     }
 
@@ -54,7 +55,7 @@ final class FileLock: Sendable {
     }
 
     private static func pid(in file: FileDescriptor) -> Int? {
-        // The count is what was read into the buffer.
+        // The count is the number of bytes that were read into the buffer.
         let text = unsafe try? String(unsafeUninitializedCapacity: 32) { buffer in
             try unsafe file.read(fromAbsoluteOffset: 0, into: UnsafeMutableRawBufferPointer(buffer))
         }

@@ -7,16 +7,16 @@ internal import SystemPackage
     internal import Darwin
 #endif
 
-/// Keeps other users away from the files of a database: the state may contain secrets of workers'
-/// environments.
+/// Prevents other users from reading the files of a database: the state may contain secrets of
+/// workers' environments.
 enum FilePrivacy {
-    /// What follows the path of a database in the names of its files.
+    /// The suffixes of the files of a database.
     private static let suffixes = ["", "-wal", "-shm", "-journal", ".lock", ".latest"]
 
     /// Creates the database's file with mode 0600 if it is missing, and takes the permissions of
     /// other users from all files. SQLite gives its other files the mode of the database.
     ///
-    /// - Returns: what was changed and what an operator should change, as sentences for the log.
+    /// - Returns: what it changed and what an operator should change, as sentences for the log.
     static func protect(database path: String) -> [String] {
         // If this fails, SQLite reports why the file cannot be created.
         if let file = try? FileDescriptor.open(
@@ -38,12 +38,12 @@ enum FilePrivacy {
     static func create(
         _ path: FilePath, for database: String, _ mode: FileDescriptor.AccessMode
     ) throws -> FileDescriptor {
-        // What another user has put there, for example a link, is not opened.
+        // Does not open a file or link of another user.
         let file = try FileDescriptor.open(
             path, mode, options: [.create, .exclusiveCreate, .closeOnExec],
             permissions: .ownerReadWrite)
         var status = stat()
-        // The structure is filled in by the call.
+        // The call fills in the structure.
         if geteuid() == 0, unsafe stat(database, &status) == 0 {
             // If this fails, root owns the file.
             _ = fchown(file.rawValue, status.st_uid, status.st_gid)
@@ -68,7 +68,7 @@ enum FilePrivacy {
             + "its mode is \(octal(own)) now"
     }
 
-    /// Whoever can write a directory can replace the files in it. The sticky bit prevents that.
+    /// A user who can write a directory can replace the files in it. The sticky bit prevents that.
     private static func warning(directory: FilePath) -> String? {
         let path = directory.isEmpty ? "." : directory.string
         guard let mode = mode(of: path), mode & (S_IWGRP | S_IWOTH) != 0, mode & S_ISVTX == 0
@@ -79,7 +79,7 @@ enum FilePrivacy {
 
     private static func mode(of path: String) -> mode_t? {
         var status = stat()
-        // The structure is filled in by the call.
+        // The call fills in the structure.
         guard unsafe stat(path, &status) == 0 else { return nil }
         return status.st_mode
     }

@@ -12,8 +12,8 @@ internal import Transport
 
 /// The second record of a database's latest revision, in a file next to it (`weir.db.latest`).
 ///
-/// SQLite ignores a write-ahead log from its first invalid frame on, and creates a database that is
-/// missing, both without an error. This record shows that revisions are missing.
+/// SQLite ignores a write-ahead log from its first invalid frame on, and creates a missing
+/// database, both without an error. This record shows that revisions are missing.
 ///
 /// ```
 ///   commit of revision 42 --> record: temporary file, fsync, rename, fsync of the directory
@@ -33,7 +33,7 @@ struct LatestRevision: Equatable, Sendable {
     /// The hash of the revision, chained with those before it.
     let hash: UInt64
 
-    /// Larger than any record.
+    /// The most bytes that are read; a record is smaller.
     private static let maxBytes = 1_024
 
     /// The path of a database's record.
@@ -113,13 +113,12 @@ struct LatestRevision: Equatable, Sendable {
         return record
     }
 
-    /// Replaces the record of a database. It is on the disk when this returns; a crash leaves the
-    /// old one or the new one.
+    /// Replaces the record of a database durably. A crash leaves the old record or the new one.
     func write(for database: String) throws(Failure) {
         let path = Self.path(for: database)
         let new = FilePath(path + ".new")
         do {
-            // What a crash has left.
+            // A crash may have left it.
             _ = unsafe new.withPlatformString { unsafe unlink($0) }
             let file = try FilePrivacy.create(new, for: database, .writeOnly)
             try file.closeAfter {
@@ -134,7 +133,7 @@ struct LatestRevision: Equatable, Sendable {
     }
 }
 
-/// Changes of files that are on the disk when they return.
+/// Durable changes of files.
 package enum FileSync {
     static func synchronize(_ file: FileDescriptor) throws(Errno) {
         guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }

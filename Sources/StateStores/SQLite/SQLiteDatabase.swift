@@ -40,7 +40,7 @@ package final class SQLiteDatabase {
     /// A path as SQLite reads it: ":memory:" and "file:" are the start of a name like any other.
     static func fileName(_ path: String) -> String { path.hasPrefix("/") ? path : "./\(path)" }
 
-    /// Opens a database; creates it if it is missing, unless it is only read.
+    /// Opens a database; creates a missing one, unless `onlyReads` is set.
     init(path: String, onlyReads: Bool = false) throws(Failure) {
         var opened: OpaquePointer?
         let access =
@@ -58,7 +58,7 @@ package final class SQLiteDatabase {
 
     deinit { unsafe sqlite3_close_v2(handle) }
 
-    /// SQLite opens a file for reading only where it can't open it for writing.
+    /// Whether SQLite could open the file only for reading.
     var isReadOnly: Bool { unsafe sqlite3_db_readonly(handle, "main") == 1 }
 
     /// Runs one statement.
@@ -84,20 +84,20 @@ package final class SQLiteDatabase {
         }
     }
 
-    /// Runs statements as one: all of them, or none.
+    /// Runs statements in one transaction.
     func transaction(_ body: () throws(Failure) -> Void) throws(Failure) {
         try run("BEGIN IMMEDIATE")
         do throws(Failure) {
             try body()
             try run("COMMIT")
         } catch {
-            // Some failures have rolled back already.
+            // SQLite rolls back by itself after some failures.
             _ = try? run("ROLLBACK")
             throw error
         }
     }
 
-    /// Whether the file that is open is no longer the one of its name.
+    /// Whether the path no longer leads to the open file.
     var hasMoved: Bool {
         var moved: Int32 = 0
         let code = unsafe sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved)
@@ -128,7 +128,7 @@ package final class SQLiteDatabase {
 
     private static func bind(_ value: Value, to index: Int32, of statement: OpaquePointer) -> Int32
     {
-        // Copied by SQLite before the call returns: a destructor of -1 says so.
+        // A destructor of -1 makes SQLite copy the value before the call returns.
         let copied = unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
         switch value {
         case .integer(let number): return unsafe sqlite3_bind_int64(statement, index, number)

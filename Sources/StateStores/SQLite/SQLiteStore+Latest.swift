@@ -7,7 +7,7 @@ internal import SystemPackage
     internal import Darwin
 #endif
 
-/// The record of the latest revision, next to the database.
+/// Compares the database with its record of the latest revision.
 extension SQLiteStore {
     private var recordPath: String { LatestRevision.path(for: path) }
 
@@ -16,17 +16,17 @@ extension SQLiteStore {
     /// The path of the write-ahead log.
     var log: String { path + "-wal" }
 
-    /// Of the database, for errors.
+    /// The database, for errors.
     nonisolated var name: String { path.quotedPath }
 
-    /// Errors end with what an operator can do.
+    /// The end of errors: the choices of the operator.
     static let lossAdvice =
         "restore the files of the database, or continue from the state that exists with "
         + "'weir serve --accept-lost-revisions'"
 
     // MARK: Opening
 
-    /// What the record contained when the store was opened.
+    /// The record at the opening of the store.
     enum Record {
         case none
         case latest(LatestRevision)
@@ -44,8 +44,8 @@ extension SQLiteStore {
         }
     }
 
-    /// Throws if a database has lost its file or the file's content, which SQLite would create
-    /// again. SQLite deletes the write-ahead log of an empty file.
+    /// Throws if the file of a database is missing or empty although it had revisions: SQLite would
+    /// create it again. SQLite also deletes the write-ahead log of an empty file.
     func checkPresence(_ record: Record) throws(StoreError) {
         guard !acceptsLostRevisions else { return }
         let size = Self.size(of: path)
@@ -71,12 +71,12 @@ extension SQLiteStore {
     /// The size of a file; nil if it does not exist.
     static func size(of path: String) -> Int? {
         var status = stat()
-        // The structure is filled in by the call.
+        // The call fills in the structure.
         guard unsafe stat(path, &status) == 0 else { return nil }
         return Int(status.st_size)
     }
 
-    /// Finds out which revisions are missing, and writes the record if that is allowed.
+    /// Determines which revisions are missing, and writes the record unless revisions are lost.
     func compare(with record: Record) throws(StoreError) {
         let database = try opened()
         do throws(SQLiteDatabase.Failure) {
@@ -122,7 +122,7 @@ extension SQLiteStore {
         return bytes
     }
 
-    /// The hashes of a history that was read from a database.
+    /// The hashes of the history in a database.
     static func chain(
         of database: SQLiteDatabase, _ history: StoredHistory
     ) throws(SQLiteDatabase.Failure) -> HashChain {
@@ -146,7 +146,7 @@ extension SQLiteStore {
 
     // MARK: Writing
 
-    /// Brings the record up to date.
+    /// Updates the record.
     func recordLatest() throws(StoreError) {
         let latest = LatestRevision(
             identity: identity, revision: chain.latest, hash: chain.latestHash)
@@ -160,13 +160,13 @@ extension SQLiteStore {
         recorded = latest
     }
 
-    /// Brings the record up to date after a commit, which is valid without it. The next change is
-    /// refused if the record cannot be written then.
+    /// Updates the record after a commit, which is valid without it. If that fails, the next change
+    /// tries again, and is rejected if it fails too.
     func recordLatestOrRetry() { try? recordLatest() }
 }
 
 extension LatestRevision {
-    /// Which revisions a database lacks; nil if it has the recorded one, or a later one.
+    /// The revisions that a database lacks; nil if it has the recorded one or a later one.
     ///
     /// ```
     ///   recorded:  before start  |  start ... latest  |  after latest

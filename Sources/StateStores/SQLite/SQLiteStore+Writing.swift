@@ -100,12 +100,12 @@ extension SQLiteStore {
         }
         guard number == chain.latest || damage != nil || loss != nil else {
             throw .damaged(
-                "\(name) is damaged: the latest revision is \(number), and not \(chain.latest)")
+                "\(name) is damaged: the latest revision is \(number), not \(chain.latest)")
         }
         return UInt64(bitPattern: number)
     }
 
-    /// One transaction.
+    /// Runs one transaction.
     private func write(
         _ body: (SQLiteDatabase) throws(SQLiteDatabase.Failure) -> Void
     ) throws(StoreError) {
@@ -119,8 +119,8 @@ extension SQLiteStore {
         }
         guard Self.size(of: log) != nil else {
             throw .unavailable(
-                "\(log.quotedPath) was moved or deleted while it was in use: put it back, or restart "
-                    + "weir, which moves its content into \(name) when it stops")
+                "\(log.quotedPath) was moved or deleted while it was in use: put it back, or "
+                    + "restart weir, which moves its content into \(name) when it stops")
         }
         do throws(SQLiteDatabase.Failure) {
             try database.transaction {

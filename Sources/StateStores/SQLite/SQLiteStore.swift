@@ -6,9 +6,9 @@ internal import Transport
 
 /// Keeps the state in an SQLite database: one file, one server.
 ///
-/// What was answered is on disk: each revision is a transaction of its own in the write-ahead log,
+/// An acknowledged revision is on disk: each revision is one transaction in the write-ahead log,
 /// which is synced before the commit returns (`synchronous=FULL`). A second file records the latest
-/// revision (`LatestRevision`), so that lost revisions are noticed.
+/// revision (`LatestRevision`) and so shows lost revisions.
 package actor SQLiteStore: StateStore {
     package nonisolated let place: String
     package nonisolated let events = AsyncStream<StoreEvent> { $0.finish() }
@@ -19,16 +19,16 @@ package actor SQLiteStore: StateStore {
     /// Held while the store is open.
     private var lock: FileLock?
     private(set) var database: SQLiteDatabase?
-    /// What the check of the file's structure has found wrong.
+    /// The damage that the check of the file's structure found.
     var damage: String?
-    /// Why the revisions that the second file records are not all there; nothing is written then.
+    /// The missing revisions that the second file records; if set, the store rejects writes.
     var loss: String?
     let acceptsLostRevisions: Bool
     package internal(set) var warnings: [String] = []
     /// The identity of the database, and the hashes of its revisions.
     var identity: [UInt8] = []
     package var chain = HashChain()
-    /// What the second file contains; nil if it does not exist or must be replaced.
+    /// The content of the second file; nil if it does not exist or must be replaced.
     var recorded: LatestRevision?
     private var announced: [UInt8]?
 
@@ -36,11 +36,11 @@ package actor SQLiteStore: StateStore {
         unsafe thread.asUnownedSerialExecutor()
     }
 
-    /// Opens the database, or makes it together with its directory. Other processes are refused
-    /// until it is closed.
+    /// Opens the database, or creates it with its directory. Other processes cannot open it until
+    /// it is closed.
     ///
     /// - Parameter acceptsLostRevisions: whether to continue from the revisions that exist if later
-    ///   ones are missing. Otherwise they are reported as damage, and nothing is written.
+    ///   ones are missing. Otherwise the store reports them as damage and rejects writes.
     package init(
         path link: String, acceptsLostRevisions: Bool = false
     ) async throws(StoreError) {
@@ -113,8 +113,8 @@ package actor SQLiteStore: StateStore {
     /// "Weir" in ASCII: distinguishes our files from other programs' databases.
     private static let applicationID: Int64 = 0x5765_6972
 
-    /// What leads from each version of the schema to the next; the version is in `user_version`.
-    /// Only ever appended to.
+    /// The statements from each version of the schema to the next; the version is in
+    /// `user_version`. A released statement must not change.
     private static let migrations = [
         """
         CREATE TABLE revision (
@@ -128,7 +128,7 @@ package actor SQLiteStore: StateStore {
         "CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL)",
         // The chained hash of the checkpoint's revision; null if it is the hash of the bytes.
         "ALTER TABLE checkpoint ADD COLUMN chain INTEGER",
-        // What concerns the whole store: how often it was probed, and its identity.
+        // The number of probes and the identity of the store.
         "ALTER TABLE probe RENAME TO store",
         "ALTER TABLE store ADD COLUMN identity BLOB",
         """
@@ -214,7 +214,7 @@ package actor SQLiteStore: StateStore {
         return history
     }
 
-    /// The checkpoint and the revisions after it, up to the first that cannot be read.
+    /// The checkpoint and the revisions after it, up to the first unreadable one.
     static func history(of database: SQLiteDatabase) -> StoredHistory {
         var history = StoredHistory()
         do throws(SQLiteDatabase.Failure) {
@@ -224,7 +224,7 @@ package actor SQLiteStore: StateStore {
                 history.latest = history.checkpoint?.revision ?? 0
             }
             var next = history.latest + 1
-            // One by one, so that a damaged page doesn't take those before it along.
+            // One by one, so that a damaged page does not hide the revisions before it.
             while let row = try database.run(
                 "SELECT revision, checksum, bytes FROM revision WHERE revision >= ? "
                     + "ORDER BY revision LIMIT 1", .integer(Int64(bitPattern: next))
@@ -259,12 +259,12 @@ package actor SQLiteStore: StateStore {
         if let problem = StoredRecord.problem(number) { throw damage(problem) }
         let revision = UInt64(bitPattern: number)
         guard Self.checksum(bytes, revision) == checksum else {
-            throw damage("the bytes of revision \(revision) are not what was written")
+            throw damage("the bytes of revision \(revision) do not match their checksum")
         }
         return StoredRecord(revision: revision, bytes: bytes)
     }
 
-    /// Of the bytes, and of where they belong.
+    /// The checksum of a revision and its bytes.
     static func checksum(_ bytes: [UInt8], _ revision: UInt64) -> Int64 {
         Int64(bitPattern: KeyHash.hash(bytes.rawSpan, seed: revision))
     }

@@ -7,12 +7,12 @@ internal import SystemPackage
     internal import Darwin
 #endif
 
-/// Copies a database, also while a server uses it.
+/// Copies a database, even while a server uses it.
 package enum StateBackup {
     /// Writes a copy of an SQLite store to a new file: one consistent state, with mode 0600, on the
     /// disk when this returns. Readers of a database in WAL mode do not delay its writer.
     ///
-    /// - Parameter store: the store, as an operator writes it.
+    /// - Parameter store: the store as the operator gives it.
     /// - Returns: the revisions in the copy.
     package static func copy(
         _ store: String, to file: String
@@ -25,7 +25,7 @@ package enum StateBackup {
         }
         guard case .sqlite(let database) = location else {
             throw .refused(
-                "only an SQLite store is copied to a file; for etcd, use 'etcdctl snapshot save'")
+                "only SQLite stores can be copied to a file; for etcd, use 'etcdctl snapshot save'")
         }
         guard !exists(file) else {
             throw .refused("\(file.quotedPath) exists: choose another name")
@@ -39,7 +39,7 @@ package enum StateBackup {
         } catch Errno.fileExists {
             throw .refused(
                 "\(partial.quotedPath) exists: another backup is running, or was interrupted; "
-                    + "delete it")
+                    + "delete the file if none is running")
         } catch {
             throw .refused("\(partial.quotedPath) cannot be created: \(error)")
         }
@@ -53,7 +53,7 @@ package enum StateBackup {
     private static func copy(
         database path: String, to partial: String
     ) throws(StoreError) -> ClosedRange<UInt64> {
-        // Read before the database, which may be changed meanwhile.
+        // Reads the record before the database, which a server may change meanwhile.
         let recorded: LatestRevision?
         do throws(LatestRevision.Failure) {
             recorded = try LatestRevision.read(from: LatestRevision.path(for: path))
@@ -98,13 +98,14 @@ package enum StateBackup {
                     + "version of 'weir serve' with it first")
     }
 
-    /// Gives a complete copy its name, unless a file has that name by now.
+    /// Gives a complete copy its name, unless another file has that name by now.
     private static func publish(_ partial: String, as file: String) throws(StoreError) {
         do {
             let written = try FileDescriptor.open(
                 FilePath(partial), .readOnly, options: .closeOnExec)
             try written.closeAfter { try FileSync.synchronize(written) }
-            // It does not replace a file. Both paths are zero-terminated for the time of the call.
+            // A link does not replace a file. Both paths are zero-terminated for the time of the
+            // call.
             if unsafe link(partial, file) != 0 {
                 let error = Errno(rawValue: errno)
                 // A file system without links, such as FAT.

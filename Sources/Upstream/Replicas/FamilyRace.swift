@@ -1,8 +1,8 @@
 internal import NIOCore
 internal import NIOPosix
 
-/// Finds the address family through which a name can be reached: connects as RFC 8305 requires (IPv6
-/// first, IPv4 after a short delay) and closes the connection.
+/// Finds the address family through which a name can be reached: connects as RFC 8305 requires
+/// (IPv6 first, IPv4 after a short delay) and closes the connection.
 enum FamilyRace {
     private static let timeout = TimeAmount.seconds(2)
 

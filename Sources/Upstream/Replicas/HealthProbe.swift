@@ -16,7 +16,8 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
 
     private init(_ done: @escaping @Sendable (String?) -> Void) { self.done = done }
 
-    /// - Parameter done: receives the failure, or nil if the server serves or has no health service.
+    /// - Parameter done: receives the failure, or nil if the server serves or has no health
+    ///   service.
     static func run(
         on connection: ClientConnection, _ options: BackendOptions,
         _ done: @escaping @Sendable (String?) -> Void

@@ -3,8 +3,8 @@ internal import Transport
 /// Ejects replicas that fail, by the results of the requests to them. Source: gRFC A50, with
 /// Envoy's consecutive failures beside its failure percentage.
 ///
-/// Failures are UNAVAILABLE, resets and lost connections: caused by the replica, not by the request.
-/// Times are nanoseconds of any monotonic clock.
+/// Failures are UNAVAILABLE, resets and lost connections: caused by the replica, not by the
+/// request. Times are nanoseconds of any monotonic clock.
 package struct OutlierDetection: Sendable, Equatable {
     /// Consecutive failures that eject a replica at once; 0 for never.
     package var consecutiveFailures = 5

@@ -1,8 +1,8 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Monitors the replicas of a backend on one loop for all: checks their health, detects outliers and
-/// resolves names.
+/// Monitors the replicas of a backend on one loop for all: checks their health, detects outliers
+/// and resolves names.
 ///
 /// Invariant: every stored `var` is only touched on the loop of its pool.
 final class ReplicaMonitor: @unchecked Sendable {

@@ -7,7 +7,8 @@ package struct EnvironmentMask {
     /// The longest first: a value may contain another one.
     private let values: [String]
 
-    /// - Parameter environment: the variables of the backend. A line of output holds one line of a value.
+    /// - Parameter environment: the variables of the backend. A line of output holds one line of a
+    ///   value.
     package init(_ environment: [String: String]) {
         let lines = environment.values.flatMap { $0.split(whereSeparator: \.isNewline) }
         values = Set(lines.map(String.init)).filter { $0.utf8.count >= Self.minBytes }

@@ -12,8 +12,8 @@ internal import Transport
 /// first worker, and again if another program, such as a cleaner of /tmp, has deleted it.
 ///
 /// A lock on the directory shows that its server runs, also to servers in other containers that
-/// share the parent directory, and to systemd-tmpfiles (tmpfiles.d(5)). When a server creates its directory,
-/// it removes those of dead servers beside it.
+/// share the parent directory, and to systemd-tmpfiles (tmpfiles.d(5)). When a server creates its
+/// directory, it removes those of dead servers beside it.
 package final class WorkerDirectory: Sendable {
     /// Why no socket path can be created.
     package struct Failure: Error, CustomStringConvertible {

@@ -4,8 +4,9 @@ enum WorkerEnvironment {
     /// `WEIR_ETCD_PASSWORD`); one that is added later is removed too.
     private static let ownPrefix = "WEIR_"
 
-    /// Variables that a service manager sets for the process that it starts (sd_notify(3), sd_listen_fds(3),
-    /// sd_watchdog_enabled(3)). A worker that used them would report its state as Weir's.
+    /// Variables that a service manager sets for the process that it starts (sd_notify(3),
+    /// sd_listen_fds(3), sd_watchdog_enabled(3)). A worker that used them would report its state as
+    /// Weir's.
     private static let ofServiceManager: Set<String> = [
         "FDSTORE", "LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "NOTIFY_SOCKET",
         "WATCHDOG_PID", "WATCHDOG_USEC",

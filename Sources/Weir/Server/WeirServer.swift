@@ -373,7 +373,7 @@ public final class WeirServer: Sendable {
     ) async throws(RPCError) {
         try await refusals {
             _ = try await controlPlane.apply(
-                configuration, onlyIfEmpty: true, under: .init(comment: comment))
+                configuration, onlyIfEmpty: true, options: .init(comment: comment))
         }
     }
 

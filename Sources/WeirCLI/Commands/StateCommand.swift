@@ -28,7 +28,7 @@ struct StateCommand: ParsableCommand {
         func run() async throws {
             try await StateCommand.using(options) { store in
                 let archive = try await StateArchive(reading: store)
-                try Output.print("\(archive.inWords(store.place))")
+                try Output.print("\(archive.summary(store.place))")
                 if let damage = archive.damage {
                     printError("\(damage)")
                     printError(
@@ -77,7 +77,7 @@ struct StateCommand: ParsableCommand {
                 options, creates: true, acceptsLostRevisions: acceptLostRevisions
             ) { store in
                 try await archive.write(to: store)
-                try Output.print("\(archive.inWords(store.place))")
+                try Output.print("\(archive.summary(store.place))")
             }
         }
 

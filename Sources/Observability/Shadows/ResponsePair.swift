@@ -1,59 +1,19 @@
 package import GRPCWire
-package import Messages
+internal import Messages
 
-/// What tells whether two answers are the same in meaning.
-package struct ComparisonRules: Sendable {
-    package var diff: DiffRules
-    /// What is known of the messages.
-    package var schema: Schema
-    /// Types of the responses by path of the method, where the schema's services don't tell.
-    package var replyTypes: [String: String]
-    /// Fields whose values are not to be kept, by path.
-    package var redactedFields: Set<String>
-    /// Metadata whose values are not to be kept, beside what is always left out.
-    package var redactedMetadata: Set<String>
-
-    package init(
-        diff: DiffRules = .init(), schema: Schema = .init(), replyTypes: [String: String] = [:],
-        redactedFields: [String] = [], redactedMetadata: [String] = []
-    ) {
-        self.diff = diff
-        self.schema = schema
-        self.replyTypes = replyTypes
-        self.redactedFields = Set(redactedFields.map(DiffRules.normalized))
-        self.redactedMetadata = Set(redactedMetadata.map { $0.lowercased() })
-    }
-
-    /// The full name of a method's response type, if it is known.
-    func replyType(of method: String) -> String? {
-        let type =
-            replyTypes[method]
-            ?? MethodPath(method).flatMap { path in
-                schema.services[path.service]?.methods.first { $0.name == path.method }?.output
-            }
-        return type.flatMap { schema.messages[$0] == nil ? nil : $0 }
-    }
-
-    /// Whether a field, or what it lies in, is not to be shown.
-    func hides(_ path: String) -> Bool {
-        !redactedFields.isEmpty
-            && DiffRules.innermost(path) { redactedFields.contains($0) ? true : nil } == true
-    }
-}
-
-/// Two answers to one request that are not the same byte for byte.
-package struct Comparison: Sendable {
-    /// Differences kept of one pair.
+/// Two responses to one request whose bytes differ.
+package struct ResponsePair: Sendable {
+    /// The most differences of one pair.
     private static let maxDifferences = 64
 
     let account: ShadowAccount
     let epoch: UInt64
     let method: String
-    /// Of the request; read only for a pair that is kept as a sample.
+    /// The metadata of the request; read only for a pair that is stored as a sample.
     let metadata: @Sendable () -> Metadata
     let primary: RecordedResponse
     let shadow: RecordedResponse
-    /// What the account counts as buffered for it.
+    /// The bytes that the account counts as buffered for it.
     let heldBytes: Int
 
     package init(
@@ -70,17 +30,18 @@ package struct Comparison: Sendable {
         self.heldBytes = heldBytes
     }
 
-    /// Looks into the answers and enters what differs.
-    package func run(maxMessageBytes: Int, at now: UnixTime) {
+    /// Compares the responses and adds the differences to the ledger.
+    package func compare(maxMessageBytes: Int, at now: UnixTime) {
         let rules = account.ledger.rules
         let differences = differences(rules, maxMessageBytes: maxMessageBytes)
         if epoch == account.epoch {
-            account.ledger.enter(differences, of: self, rules, at: now)
+            account.ledger.add(differences, of: self, rules, at: now)
         }
         account.release(heldBytes)
     }
 
-    /// What differs. `:status`, `:message`, `:count` and `:bytes` name parts that are not fields.
+    /// The differences. `:status`, `:message`, `:count` and `:bytes` name parts that are not
+    /// fields.
     func differences(
         _ rules: ComparisonRules, maxMessageBytes: Int
     ) -> [MessageDiff.Difference] {
@@ -104,7 +65,7 @@ package struct Comparison: Sendable {
         let type = rules.replyType(of: method)
         for (index, pair) in zip(left, right).enumerated() where pair.0 != pair.1 {
             let inside = fields(pair.0, pair.1, type, rules)
-            // Where several messages come, each difference tells in which.
+            // If there are several messages, each difference contains the index of its message.
             found += left.count < 2 ? inside : inside.map { $0.inMessage(index) }
             if found.count >= Self.maxDifferences { break }
         }
@@ -120,7 +81,7 @@ package struct Comparison: Sendable {
             try diff.compare(left, right, message: type)
             return diff.differences
         } catch {
-            // One of them is not what the description says.
+            // One of them does not match the description.
             return bytes(Self.text(left), Self.text(right), rules)
         }
     }
@@ -142,7 +103,7 @@ package struct Comparison: Sendable {
         return response.message.isEmpty ? "\(code)" : "\(code): \(response.message)"
     }
 
-    /// Bytes of which nothing is known.
+    /// Text for bytes without a description.
     private static func text(_ bytes: [UInt8]) -> String {
         let head = bytes.prefix(32).map { byte in
             let digits = String(byte, radix: 16)
