@@ -44,7 +44,7 @@ struct BannedPhrase: Sendable {
             return String(file.prose[index])
         }
         let name = file.code[index].dropFirst(definition.count).prefix { $0 != "(" }
-        return name.replacing("_", with: " ")
+        return String(name.replacing("_", with: " "))
     }
 
     /// All occurrences of the phrases in the prose of a file and in the names of its tests.

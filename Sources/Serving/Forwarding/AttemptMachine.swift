@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import HTTP2Session
 internal import Transport
 internal import Upstream
 
