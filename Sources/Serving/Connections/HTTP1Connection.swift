@@ -137,7 +137,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         }
     }
 
-    private var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+    private var now: UInt64 { loop.now }
 
     private func handle(_ part: HTTP1Parser.Part, _ bytes: ByteBuffer?) throws(HTTPRefusal) {
         machine.partReceived(at: now)

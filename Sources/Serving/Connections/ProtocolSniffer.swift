@@ -20,7 +20,7 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
     init(_ connections: ConnectionSet, servedPort: ServedPort) {
         self.connections = connections
         self.servedPort = servedPort
-        openedAt = connections.loop.eventLoop.now.uptimeNanoseconds
+        openedAt = connections.loop.now
     }
 
     func checkTimeouts(at now: UInt64) {
@@ -29,7 +29,7 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
     }
 
     /// The first bytes of a client that has just connected may not have arrived yet.
-    func drain() { drainedAt = connections.loop.eventLoop.now.uptimeNanoseconds }
+    func drain() { drainedAt = connections.loop.now }
 
     func close() { context?.close(promise: nil) }
 

@@ -73,7 +73,7 @@ final class ShadowCopy: CallSource {
     }
 
     private func start() {
-        let now = NIODeadline.now().uptimeNanoseconds
+        let now = loop.now
         let call = shadow.destination.begin(loop, .source(self), at: now)
         self.call = call
         let deadline = min(mirror.deadline ?? .max, now + limits.timeout.nanoseconds)
@@ -160,7 +160,7 @@ final class ShadowCopy: CallSource {
 
     /// The backend's response is complete.
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64) {
-        switch machine.responded(code, at: NIODeadline.now().uptimeNanoseconds) {
+        switch machine.responded(code, at: loop.now) {
         case .ignore: return
         case .drop(let reason): return drop(reason)
         case .complete(let released):
