@@ -197,8 +197,8 @@ let package = Package(
         tests(
             "ControlPlaneTests",
             [
-                "ControlPlane", "StateStores", "Serving", "Observability", "TestSupport",
-                "GRPCWire", "Messages", "TrafficPolicy",
+                "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
+                "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
             ]),
         // What several test targets share.
         .target(

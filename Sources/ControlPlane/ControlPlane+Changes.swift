@@ -82,7 +82,9 @@ extension ControlPlane {
         return TrafficChange(
             endpoint: change.endpoint, movedShare: change.movedShare, packed: change.packed,
             revision: revision,
-            warnings: try await shadowWarnings(change.endpoint, before: result.before))
+            warnings: await views.readSampled {
+                $0.shadowWarnings(change.endpoint, before: result.before)
+            })
     }
 
     @discardableResult

@@ -3,9 +3,6 @@ internal import StateStores
 
 /// The copy of a shared state on this machine.
 extension ControlPlane {
-    /// Whether the copy is up to date; nil if this server keeps none.
-    var isCopyUp: Bool? { copy.map { $0.problem == nil } ?? (lacksCopy ? false : nil) }
-
     /// Reads the copy.
     ///
     /// - Returns: nil if there is none, or if it is empty or unreadable.

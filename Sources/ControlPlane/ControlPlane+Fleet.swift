@@ -23,16 +23,18 @@ extension ControlPlane {
     /// Announces this server to the other servers that share the store.
     package func announce(_ server: ServerInstance) {
         let digits = String(UInt64.random(in: .min ... .max), radix: 36)
-        instance = Weir_Admin_V1_Instance(
+        let instance = Weir_Admin_V1_Instance(
             id: "\(server.name)-\(digits)", name: server.name, version: server.version,
             dataAddress: server.dataAddress, adminAddress: server.adminAddress,
             started: .init(Date()))
-        accepted.continuation.yield()
+        views.update { $0.instance = instance }
+        background.accepted.continuation.yield()
     }
 
     /// Announces the revision that this server serves.
     func announceRevision() async {
-        guard storeProblem?.kind.needsDecision ?? true, let own = describedInstance(),
+        let view = views.current
+        guard view.storeProblem?.kind.needsDecision ?? true, let own = view.describedInstance(),
             let bytes = try? own.serializedBytes()
         else { return }
         do throws(StoreError) {
@@ -42,23 +44,9 @@ extension ControlPlane {
         }
     }
 
-    /// This server with its revision and state; nil until it listens.
-    private func describedInstance() -> Weir_Admin_V1_Instance? {
-        guard var own = instance else { return nil }
-        own.revision = state.revision
-        own.state =
-            switch storeProblem?.kind {
-            case nil: .current
-            case .lost, .closed: .stale
-            case .diverged, .damaged: .diverged
-            }
-        own.problem = storeProblem?.reason ?? ""
-        return own
-    }
-
     /// The servers that share the state; only this one while the store is lost.
     func instances() async -> Weir_Admin_V1_ListInstancesResponse {
-        var own = describedInstance() ?? .init()
+        var own = views.current.describedInstance() ?? .init()
         own.answering = true
         var response = Weir_Admin_V1_ListInstancesResponse(store: store.place)
         do throws(StoreError) {
@@ -82,5 +70,21 @@ extension ControlPlane {
         response.instances.append(own)
         response.instances.sort { ($0.name, $0.id) < ($1.name, $1.id) }
         return response
+    }
+}
+
+extension ControlPlane.View {
+    /// This server with its revision and state; nil until it listens.
+    func describedInstance() -> Weir_Admin_V1_Instance? {
+        guard var own = instance else { return nil }
+        own.revision = state.revision
+        own.state =
+            switch storeProblem?.kind {
+            case nil: .current
+            case .lost, .closed: .stale
+            case .diverged, .damaged: .diverged
+            }
+        own.problem = storeProblem?.reason ?? ""
+        return own
     }
 }

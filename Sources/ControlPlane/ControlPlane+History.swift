@@ -1,6 +1,6 @@
 package import Messages
 
-/// Changes of the whole state, and reads of earlier revisions.
+/// Changes of the whole state.
 extension ControlPlane {
     /// Replaces the state with a configuration, as one change.
     package func apply(
@@ -8,18 +8,18 @@ extension ControlPlane {
     ) async throws -> Weir_Admin_V1_ApplyResponse {
         let desired = try ControlState.Configuration(message)
         let registered = registeredNames
-        let (states, revision) = try await change(options, prefix: "apply: ") {
+        let (change, revision) = try await change(options, prefix: "apply: ") {
             (state) throws(ControlError) in
             guard !onlyIfEmpty || state.isEmpty else {
                 throw .notEmpty(state.revision)
             }
             let before = state
             try state.replaceContent(with: desired, registered: registered)
-            return (before: before, after: state)
+            return try StateChange(from: before, to: state)
         }
         return Weir_Admin_V1_ApplyResponse(
-            changes: try StateComparison(from: states.before, to: states.after).changes,
-            revision: revision, warnings: try await warnings(states.before, states.after))
+            changes: change.objects, revision: revision,
+            warnings: await shadowWarnings(change))
     }
 
     /// Restores endpoints as they were at a revision, as one change.
@@ -31,79 +31,38 @@ extension ControlPlane {
         guard revision > 0 else {
             throw ControlError.invalid("revision", "is not set; ListRevisions lists the revisions")
         }
-        let earlier = try retainedState(at: revision)
+        let earlier = try history.retainedState(at: revision)
         let prefix = "roll back to revision \(earlier.revision): "
         let (result, current) = try await change(options, prefix: prefix) {
             (state) throws(ControlError) in
             let before = state
             let warnings = try state.rollBack(to: earlier, only: endpoint.isEmpty ? nil : endpoint)
-            return (before: before, after: state, warnings: warnings)
+            return (change: try StateChange(from: before, to: state), warnings: warnings)
         }
         return Weir_Admin_V1_RollbackResponse(
-            changes: try StateComparison(from: result.before, to: result.after).changes,
-            revision: current,
-            warnings: result.warnings + (try await warnings(result.before, result.after)))
+            changes: result.change.objects, revision: current,
+            warnings: result.warnings + (await shadowWarnings(result.change)))
     }
 
-    /// Warnings for the backends that receive more weight, from their shadow reports.
-    private func warnings(_ before: ControlState, _ after: ControlState) async throws -> [String] {
-        var warnings: [String] = []
-        for endpoint in after.endpoints.values.sorted(by: { $0.name < $1.name }) {
-            guard let known = before.endpoints[endpoint.name], known.weights != endpoint.weights
-            else { continue }
-            warnings += try await shadowWarnings(endpoint, before: known.weights)
-        }
-        return warnings
-    }
-
-    // MARK: Reads
-
-    /// The default and the largest number of revisions in one response.
-    private static let defaultRevisions = 100
-    private static let maxRevisions = 1_000
-
-    func revisions(
-        before: UInt64, limit: UInt32
-    ) -> Weir_Admin_V1_ListRevisionsResponse {
-        let count = limit == 0 ? Self.defaultRevisions : min(Int(limit), Self.maxRevisions)
-        let earlier = history.entries.lazy.map(\.record).reversed()
-            .filter { before == 0 || $0.revision < before }
-        return Weir_Admin_V1_ListRevisionsResponse(
-            revisions: earlier.prefix(count).map { .init($0) },
-            currentRevision: state.revision, oldestRevision: history.oldest)
-    }
-
-    func revision(
-        _ revision: UInt64, secrets: SecretValues
-    ) throws -> Weir_Admin_V1_GetRevisionResponse {
-        let state = try retainedState(at: revision == 0 ? state.revision : revision)
-        let record = history.record(state.revision)
-        return Weir_Admin_V1_GetRevisionResponse(
-            revision: record.map { .init($0) } ?? .init(revision: state.revision),
-            configuration: try .init(state, secrets: secrets),
-            endpoints: Weir_Admin_V1_ListEndpointsResponse(state).endpoints)
-    }
-
-    func compare(_ from: UInt64, _ to: UInt64) throws -> Weir_Admin_V1_CompareRevisionsResponse {
-        let before = try retainedState(at: from)
-        let after = try retainedState(at: to == 0 ? state.revision : to)
-        return Weir_Admin_V1_CompareRevisionsResponse(
-            changes: try StateComparison(from: before, to: after).changes,
-            fromRevision: before.revision, toRevision: after.revision)
-    }
-
-    private func retainedState(at revision: UInt64) throws(ControlError) -> ControlState {
-        guard let state = history.state(at: revision) else {
-            throw .revisionGone(revision, kept: history.oldest...state.revision)
-        }
-        return state
+    private func shadowWarnings(_ change: StateChange) async -> [String] {
+        await views.readSampled { $0.shadowWarnings(from: change.before, to: change.after) }
     }
 }
 
-extension Weir_Admin_V1_Revision {
-    init(_ record: RevisionRecord) {
-        self.init(
-            revision: record.revision, time: .init(record.time), author: record.author,
-            comment: record.comment, summary: record.summary)
+/// A change of the whole state, described before it is made: a description that fails must not fail
+/// a stored change.
+private struct StateChange: Sendable {
+    let before: ControlState
+    let after: ControlState
+    let objects: [Weir_Admin_V1_ObjectChange]
+
+    init(from before: ControlState, to after: ControlState) throws(ControlError) {
+        self.before = before
+        self.after = after
+        do throws(MessageError) {
+            objects = try StateComparison(from: before, to: after).changes
+        } catch {
+            throw .invalid("change", "cannot be described: \(error.description)")
+        }
     }
 }

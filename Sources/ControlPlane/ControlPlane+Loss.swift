@@ -11,7 +11,7 @@ extension ControlPlane {
         let isNew = storeProblem == nil
         setProblem(StoreProblem(error))
         guard isNew else { return }
-        recovery = Task { [weak self] in
+        loss.recovery = Task { [weak self] in
             repeat {
                 try? await Task.sleep(for: Self.recoveryInterval)
             } while await self?.recover() == false && !Task.isCancelled
@@ -21,13 +21,13 @@ extension ControlPlane {
     private func setProblem(_ new: StoreProblem) {
         guard storeProblem != .ending else { return }
         storeProblem = new
-        guard problemReports.shouldReport(new, at: .now) else { return }
+        guard loss.reports.shouldReport(new, at: .now) else { return }
         updateStandardServices()
         log.error(
             "\(new.kind.report)",
             metadata: ["store": "\(store.place)", "reason": "\(new.reason)"])
         // The other servers list this one with its problem.
-        accepted.continuation.yield()
+        background.accepted.continuation.yield()
     }
 
     /// - Returns: whether the store is usable again.
@@ -76,11 +76,11 @@ extension ControlPlane {
     /// Accepts changes again.
     func storeIsBack() {
         storeProblem = nil
-        problemReports.reset()
+        loss.reports.reset()
         updateStandardServices()
         log.notice(
             "the store is back",
             metadata: ["store": "\(store.place)", "revision": "\(state.revision)"])
-        accepted.continuation.yield()
+        background.accepted.continuation.yield()
     }
 }

@@ -99,7 +99,7 @@ extension ControlPlane {
         for record in records { history.append(record) }
         try await publish(backendsChanged: records.contains { $0.delta.changesBackends })
         for record in records { watchers.send(.change(record)) }
-        accepted.continuation.yield()
+        background.accepted.continuation.yield()
     }
 
     // MARK: Following the store
@@ -213,19 +213,13 @@ extension ControlPlane {
     /// Logs the backends whose handlers this program does not have.
     func reportMissingHandlers() {
         let problems = state.backends.values.compactMap { backend in
-            missingHandler(of: backend).map { (backend.name, $0) }
+            views.current.missingHandler(of: backend).map { (backend.name, $0) }
         }
         for (name, problem) in problems.sorted(by: { $0.0 < $1.0 }) {
             log.warning(
                 "a backend is unusable",
                 metadata: ["backend": "\(name)", "problem": "\(problem)"])
         }
-    }
-
-    /// The problem of a backend whose handler this program does not have; nil for other backends.
-    func missingHandler(of backend: ControlState.Backend) -> String? {
-        guard case .handler(let name) = backend.kind, registered[name] == nil else { return nil }
-        return "no handler '\(name)' is compiled into this server"
     }
 
     func received(_ event: StoreEvent) async {
@@ -284,7 +278,7 @@ extension ControlPlane {
                 history = newer
                 try await publish(backendsChanged: true)
                 watchers.send(.snapshot(state))
-                accepted.continuation.yield()
+                background.accepted.continuation.yield()
             }
         } catch {
             // The data plane is shutting down.
@@ -344,6 +338,7 @@ extension ControlPlane {
         // Another history may have been adopted meanwhile.
         guard history.chain[cut] == hash else { return }
         history.forget(upTo: cut)
+        views.update { $0.history = history }
         await trimCopy(checkpoint)
     }
 }

@@ -34,10 +34,7 @@ package actor ControlPlane {
     package let reflection: ReflectionBoard
     /// The store of the state; `start` reads it.
     private(set) var store: any StateStore = MemoryStore()
-    let startedAt = ContinuousClock.now
     let log: Logger
-    /// The number of log lines that were lost; nil if they are not counted.
-    let lostLogLines: (@Sendable () -> UInt64)?
     /// The handlers that this program has, by name.
     let registered: [String: HandlerBackend]
     let bounds: HistoryBounds
@@ -46,39 +43,19 @@ package actor ControlPlane {
     var history = StateHistory()
     /// The clock of the revisions' times.
     var clock = WallClock()
-    /// Why changes are rejected; nil if they are accepted.
-    var storeProblem: StoreProblem?
-    var problemReports = StoreProblemReports()
+    var loss = StoreLoss()
     /// The copy of a shared state on this machine; nil without one.
-    var copy: StateCopy?
-    /// Whether a copy should be kept, but cannot be opened.
-    private(set) var lacksCopy = false
+    var copy: StateCopy? {
+        didSet { if let copy { views.update { $0.isCopyUp = copy.problem == nil } } }
+    }
     /// Whether each registered handler has had a backend since the start.
     var hasRegisteredHandlers = false
-    /// This server, as the others who share the store see it; nil until it listens.
-    var instance: Weir_Admin_V1_Instance?
     let watchers = Watchers()
-    /// The data plane's view of the state.
-    private(set) var snapshot = RoutingSnapshot.empty
-    /// The replicas of backends on this server.
-    private(set) var running: RunningBackends
-    /// The resources and reports of shadows on this server.
-    private(set) var shadows = RunningShadows()
-    /// The revision of the latest change of any backend.
-    private var backendsRevision: UInt64 = 0
-    /// The schema of all backends, for reflection.
-    private var schema = ControlPlane.standardSchema
-    /// Whether a change runs. Changes run one at a time, in order; the actor alone would interleave
-    /// them at each `await`.
-    private var isChanging = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-    /// Yields when a backend becomes usable or unusable.
-    private let availability: AsyncStream<Void>
-    /// Yields when a change is accepted.
-    let accepted = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    /// The background work, until the server stops.
-    private var work: [Task<Void, Never>] = []
-    var recovery: Task<Void, Never>?
+    private(set) var deployment: Deployment
+    /// The served revision and the problems of the store, for reads.
+    nonisolated let views: ViewPublisher
+    private var changes = ChangeQueue()
+    var background = BackgroundWork()
 
     package init(
         dataPlane: DataPlane, handlers: [HandlerBackend], access: Access = Access(),
@@ -90,19 +67,23 @@ package actor ControlPlane {
         self.dataPlane = dataPlane
         self.bounds = bounds
         self.log = log
-        self.lostLogLines = lostLogLines
         health = HealthBoard()
         reflection = ReflectionBoard()
         registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })
-        let (changes, changed) = AsyncStream.makeStream(
-            of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        running = RunningBackends(log: log) { changed.yield() }
-        availability = changes
+        views = ViewPublisher(dataPlane, handlers: handlers, lostLogLines: lostLogLines)
+        let availability = background.availability.continuation
+        deployment = Deployment(backends: RunningBackends(log: log) { availability.yield() })
     }
 
     deinit { thread.shutDown() }
 
     var state: ControlState { history.current }
+
+    /// Why changes are rejected; nil if they are accepted.
+    var storeProblem: StoreProblem? {
+        get { views.current.storeProblem }
+        set { views.update { $0.storeProblem = newValue } }
+    }
 
     /// Reads the store, adds a backend for each registered handler without one, and publishes.
     ///
@@ -117,7 +98,7 @@ package actor ControlPlane {
     ) async throws {
         self.store = store
         self.copy = copy
-        self.lacksCopy = lacksCopy
+        if lacksCopy { views.update { $0.isCopyUp = false } }
         for warning in copy?.warnings ?? [] { log.warning("\(warning)") }
         for warning in await store.warnings {
             log.warning("\(warning)", metadata: ["store": "\(store.place)"])
@@ -134,8 +115,9 @@ package actor ControlPlane {
         reportMissingHandlers()
         try await publish(backendsChanged: true)
         if let problem { storeIsLost(problem) }
-        let (availability, events, accepted) = (availability, store.events, accepted.stream)
-        work = [
+        let (availability, events) = (background.availability.stream, store.events)
+        let accepted = background.accepted.stream
+        background.tasks = [
             Task { [weak self] in
                 for await _ in availability {
                     await self?.updateStandardServices()
@@ -154,9 +136,9 @@ package actor ControlPlane {
 
     /// Stops worker processes and closes the store; returns when that is done.
     package func stop() async {
-        for task in work { task.cancel() }
-        recovery?.cancel()
-        await running.takeAll().stop()
+        for task in background.tasks { task.cancel() }
+        loss.recovery?.cancel()
+        await deployment.backends.takeAll().stop()
         await closeStores()
     }
 
@@ -164,7 +146,7 @@ package actor ControlPlane {
     package func leaveStore() async {
         await beginChange()
         defer { endChange() }
-        recovery?.cancel()
+        loss.recovery?.cancel()
         storeProblem = .ending
         await closeStores()
     }
@@ -177,16 +159,6 @@ package actor ControlPlane {
 
     var registeredNames: Set<String> { Set(registered.keys) }
 
-    /// The names of the services of a backend, sorted.
-    func services(of backend: ControlState.Backend) -> [String] {
-        switch backend.kind {
-        case .handler(let name): registered[name]?.services.keys.sorted() ?? []
-        case .upstream, .worker:
-            // An unreadable set was rejected when the backend was created.
-            (try? Schema(descriptorSet: backend.descriptorSet))?.services.keys.sorted() ?? []
-        }
-    }
-
     // MARK: One change at a time
 
     /// Waits until no other change runs.
@@ -194,22 +166,12 @@ package actor ControlPlane {
         // Checks and queues in one step: a task that prefers an executor, as handlers' tasks do,
         // may be suspended while it enters this method.
         await withCheckedContinuation { turn in
-            guard isChanging else {
-                isChanging = true
-                return turn.resume()
-            }
-            waiting.append(turn)
+            changes.add(turn)
         }
     }
 
     /// Resumes the next change.
-    func endChange() {
-        guard !waiting.isEmpty else {
-            isChanging = false
-            return
-        }
-        waiting.removeFirst().resume()
-    }
+    func endChange() { changes.next() }
 
     // MARK: Publishing
 
@@ -219,39 +181,45 @@ package actor ControlPlane {
     ///   equal revisions then do not mean equal objects.
     func publish(backendsChanged: Bool, isForeign: Bool = false) async throws {
         if isForeign {
-            running.forgetRevisions()
-            shadows.forgetRevisions()
+            deployment.backends.forgetRevisions()
+            deployment.shadows.forgetRevisions()
         }
         if backendsChanged {
-            backendsRevision = state.revision
+            deployment.backendsRevision = state.revision
             describeServices()
         }
+        let served = views.current.routing
         let endpoints = state.endpoints.values.map { endpoint in
-            shadows.setRules(endpoint, backendsRevision) { comparisonRules(endpoint, $0) }
+            deployment.shadows.setRules(endpoint, deployment.backendsRevision) {
+                comparisonRules(endpoint, $0)
+            }
             // Only a changed endpoint is made again; a revision belongs to one change.
-            if !isForeign, let known = snapshot.endpoint(named: endpoint.name),
+            if !isForeign, let known = served.endpoint(named: endpoint.name),
                 known.revision == endpoint.revision
             {
                 return known
             }
             return RoutingSnapshot.Endpoint(
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
-                policy: endpoint.policy, shadows: shadows.run(endpoint),
-                limiter: limiter(for: endpoint))
+                policy: endpoint.policy, shadows: deployment.shadows.run(endpoint),
+                limiter: limiter(for: endpoint, served))
         }
-        shadows.removeAll(missingFrom: state)
-        snapshot = RoutingSnapshot(
+        deployment.shadows.removeAll(missingFrom: state)
+        let routing = RoutingSnapshot(
             revision: state.revision, endpoints: endpoints,
-            backends: backendsChanged ? runBackends() : snapshot.backends)
-        try await dataPlane.publish(snapshot)
+            backends: backendsChanged ? runBackends() : served.backends)
+        try await dataPlane.publish(routing)
+        views.publish(history, routing, deployment)
         updateStandardServices()
     }
 
     /// The limiter of an endpoint, if its rate is limited. It survives changes that do not change
     /// the limit.
-    private func limiter(for endpoint: ControlState.Endpoint) -> RateLimiter? {
+    private func limiter(
+        for endpoint: ControlState.Endpoint, _ served: RoutingSnapshot
+    ) -> RateLimiter? {
         guard let limit = endpoint.rateLimit else { return nil }
-        if let known = snapshot.endpoint(named: endpoint.name)?.limiter,
+        if let known = served.endpoint(named: endpoint.name)?.limiter,
             known.requestsPerSecond == limit.requestsPerSecond, known.burst == limit.burst
         {
             return known
@@ -267,17 +235,17 @@ package actor ControlPlane {
                 backends[backend.name] = registered[name].map {
                     .handler($0.named(backend.name, description: backend.description))
                 }
-            } else if let set = running.run(backend) {
+            } else if let set = deployment.backends.run(backend) {
                 backends[backend.name] = .replicas(set)
             }
         }
-        running.removeAll(missingFrom: state)
+        deployment.backends.removeAll(missingFrom: state)
         return RoutingSnapshot.Backends(backends)
     }
 
     /// Whether a backend has a handler or a usable replica.
-    private func isUsable(_ backend: String) -> Bool {
-        switch snapshot.backends[backend] {
+    private static func isUsable(_ backend: RoutingSnapshot.Backend?) -> Bool {
+        switch backend {
         case .handler: true
         case .replicas(let set): set.isUsable
         case nil: false
@@ -288,10 +256,11 @@ package actor ControlPlane {
     private static let storeHealth = "weir.store"
 
     func updateStandardServices() {
+        let backends = views.current.routing.backends
         let endpoints = state.endpoints.values.map { endpoint in
             EndpointHealth(
                 endpoint: endpoint.name, service: endpoint.route.service,
-                serves: endpoint.weights.weights.contains { isUsable($0.backend) })
+                serves: endpoint.weights.weights.contains { Self.isUsable(backends[$0.backend]) })
         }
         var statuses = EndpointHealth.byName(endpoints).mapValues { serves in
             serves ? HealthBoard.Status.serving : .notServing
@@ -300,6 +269,7 @@ package actor ControlPlane {
         health.set(statuses)
 
         let routed = Set(state.endpoints.values.compactMap(\.route.service))
+        let schema = deployment.schema
         reflection.set(
             schema,
             services: Self.standardServices + [MethodPath.serveCall.service]
@@ -307,14 +277,14 @@ package actor ControlPlane {
     }
 
     private func describeServices() {
-        schema = Self.standardSchema
+        deployment.schema = Self.standardSchema
         // Most backends of replicas have no descriptors.
         let describing = state.backends.values.filter {
             !$0.hasReplicas || !$0.descriptorSet.isEmpty
         }
         for backend in describing.sorted(by: { $0.name < $1.name }) {
             do {
-                try addDescriptors(of: backend, to: &schema)
+                try addDescriptors(of: backend, to: &deployment.schema)
             } catch {
                 log.error(
                     "reflection lacks the services of a backend",

@@ -528,7 +528,7 @@ def test_the_tool_reports_and_warns_before_a_promotion(mesh):
     find(mesh, stub, 120)
     run = mesh.tool("shadow", "report", "raw", "--samples", check=False)
     assert run.returncode == 2
-    assert "DIFFERS: 100.00 % of 120 answers, most often in items[].price.cents" in run.stdout
+    assert "DIFFERS: 100.00 % of 120 responses, most often in items[].price.cents" in run.stdout
     assert "items[1].price.cents" in run.stdout
     parsed = json.loads(mesh.tool("shadow", "report", "raw", "--json", check=False).stdout)
     assert parsed["reports"][0]["verdict"] == "SHADOW_VERDICT_DIFFERS"

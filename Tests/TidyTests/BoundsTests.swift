@@ -40,9 +40,7 @@ internal import Testing
         "clients/python/examples/shadow_testing.py": 1,
     ]
     /// Files with long functions, and their number. The table may only shrink.
-    static let longFunctions = [
-        "Sources/ControlPlane/Metrics/ControlPlane+Metrics.swift": 1
-    ]
+    static let longFunctions: [String: Int] = [:]
 
     private static let files = Repository.scanned.filter {
         $0.language == .swift || $0.language == .python

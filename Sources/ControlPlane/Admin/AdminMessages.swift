@@ -3,38 +3,7 @@ internal import Messages
 internal import Serving
 internal import TrafficPolicy
 
-/// The control state as messages of `admin.proto`.
-extension ControlPlane {
-    func message(
-        _ backend: ControlState.Backend, secrets: SecretValues
-    ) -> Weir_Admin_V1_Backend {
-        var message = Weir_Admin_V1_Backend(backend, secrets: secrets)
-        message.services = services(of: backend)
-        message.endpoints = state.endpoints(naming: backend.name)
-        return message
-    }
-
-    func message(
-        _ event: Watchers.Event, secrets: SecretValues
-    ) -> Weir_Admin_V1_WatchResponse {
-        switch event {
-        case .snapshot(let state):
-            Weir_Admin_V1_WatchResponse(
-                revision: state.revision, time: Google_Protobuf_Timestamp(Date()), snapshot: true,
-                backends: state.backends.values.sorted { $0.name < $1.name }
-                    .map { message($0, secrets: secrets) },
-                endpoints: Weir_Admin_V1_ListEndpointsResponse(state).endpoints)
-        case .change(let record):
-            Weir_Admin_V1_WatchResponse(
-                revision: record.revision, time: Google_Protobuf_Timestamp(record.time),
-                backends: record.delta.backends.map { message($0, secrets: secrets) },
-                deletedBackends: record.delta.deletedBackends,
-                endpoints: record.delta.endpoints.map { .init($0) },
-                deletedEndpoints: record.delta.deletedEndpoints, author: record.author,
-                comment: record.comment, summary: record.summary)
-        }
-    }
-}
+// Converts the control state to and from the messages of `admin.proto`.
 
 extension Weir_Admin_V1_Endpoint {
     init(_ endpoint: ControlState.Endpoint) {

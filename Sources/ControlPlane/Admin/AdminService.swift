@@ -29,7 +29,7 @@ extension ControlPlane {
     }
 
     private nonisolated var adminService: Service {
-        addingHistory(addingQuestions(addingChanges(Service("weir.admin.v1.Admin"))))
+        addingHistory(addingReads(addingChanges(Service("weir.admin.v1.Admin"))))
     }
 
     private nonisolated func addingChanges(_ service: Service) -> Service {
@@ -38,13 +38,13 @@ extension ControlPlane {
                 (request: Weir_Admin_V1_CreateBackendRequest, options) in
                 let backend = try await self.createBackend(
                     try ControlState.Backend(request: request.backend ?? .init()), options: options)
-                return try await self.messageWithStatus(backend)
+                return await self.views.readSampled { $0.message(backend) }
             }
             .change("UpdateBackend", access) {
                 (request: Weir_Admin_V1_UpdateBackendRequest, options) in
                 let backend = try await self.updateBackend(
                     try ControlState.Backend(request: request.backend ?? .init()), options: options)
-                return try await self.messageWithStatus(backend)
+                return await self.views.readSampled { $0.message(backend) }
             }
             .change("DeleteBackend", access) {
                 (request: Weir_Admin_V1_DeleteBackendRequest, options) in
@@ -95,35 +95,37 @@ extension ControlPlane {
             }
     }
 
-    private nonisolated func addingQuestions(_ service: Service) -> Service {
+    private nonisolated func addingReads(_ service: Service) -> Service {
         service
-            .question("GetBackend", self) { (request: Weir_Admin_V1_GetBackendRequest) in
-                try await self.messageWithStatus(
-                    try await self.state.existingBackend(request.name), secrets: request.secrets)
+            .sampledRead("GetBackend", self) { (request: Weir_Admin_V1_GetBackendRequest, view) in
+                view.message(
+                    try view.state.existingBackend(request.name), secrets: request.secrets)
             }
-            .question("ListBackends", self) { (request: Weir_Admin_V1_ListBackendsRequest) in
-                try await self.backendList(secrets: request.secrets)
+            .sampledRead("ListBackends", self) {
+                (request: Weir_Admin_V1_ListBackendsRequest, view) in
+                view.backendList(secrets: request.secrets)
             }
-            .question("GetEndpoint", self) { (request: Weir_Admin_V1_GetEndpointRequest) in
-                Weir_Admin_V1_Endpoint(try await self.state.existingEndpoint(request.name))
+            .read("GetEndpoint", self) { (request: Weir_Admin_V1_GetEndpointRequest, view) in
+                Weir_Admin_V1_Endpoint(try view.state.existingEndpoint(request.name))
             }
-            .question("ListEndpoints", self) { (_: Weir_Admin_V1_ListEndpointsRequest) in
-                Weir_Admin_V1_ListEndpointsResponse(await self.state)
+            .read("ListEndpoints", self) { (_: Weir_Admin_V1_ListEndpointsRequest, view) in
+                Weir_Admin_V1_ListEndpointsResponse(view.state)
             }
-            .question("ExplainRoute", self) { (request: Weir_Admin_V1_ExplainRouteRequest) in
-                try await self.explain(
+            .read("ExplainRoute", self) { (request: Weir_Admin_V1_ExplainRouteRequest, view) in
+                try view.explain(
                     path: request.path, endpoint: request.endpoint, shardKey: request.shardKey)
             }
-            .question("GetShadowReport", self) { (request: Weir_Admin_V1_GetShadowReportRequest) in
-                try await self.shadowReports(request.endpoint, backend: request.backend)
+            .sampledRead("GetShadowReport", self) {
+                (request: Weir_Admin_V1_GetShadowReportRequest, view) in
+                try view.shadowReports(request.endpoint, backend: request.backend)
             }
-            .question("GetStats", self) { (request: Weir_Admin_V1_GetStatsRequest) in
-                try await self.stats(endpoint: request.endpoint)
+            .sampledRead("GetStats", self) { (request: Weir_Admin_V1_GetStatsRequest, view) in
+                try view.stats(endpoint: request.endpoint)
             }
             .unary("ResetShadowReport") {
                 (request: Weir_Admin_V1_ResetShadowReportRequest, context) in
                 try self.access.require(context) { $0.endpoint = request.endpoint }
-                return try await refusals {
+                return try await withRPCErrors {
                     try await self.resetShadowReport(request.endpoint, backend: request.backend)
                     return Weir_Admin_V1_ResetShadowReportResponse()
                 }
@@ -133,7 +135,7 @@ extension ControlPlane {
                     request: Weir_Admin_V1_WatchStatsRequest,
                     replies: ReplyWriter<Weir_Admin_V1_Stats>, _
                 ) in
-                try await refusals {
+                try await withRPCErrors {
                     let interval = try Self.interval(request.intervalMs)
                     try await self.watchStats(endpoint: request.endpoint, every: interval) {
                         try await replies.send($0)
@@ -146,10 +148,10 @@ extension ControlPlane {
                     replies: ReplyWriter<Weir_Admin_V1_WatchResponse>, context
                 ) in
                 try self.access.require(request, context)
-                try await refusals {
+                try await withRPCErrors {
                     for try await entry in try await self.watch(from: request.fromRevision) {
                         try await replies.send(
-                            await self.message(entry, secrets: request.secrets))
+                            await self.views.read { $0.message(entry, secrets: request.secrets) })
                     }
                 }
             }
@@ -166,28 +168,29 @@ extension ControlPlane {
                 try await self.rollBack(
                     to: request.revision, endpoint: request.endpoint, options: options)
             }
-            .question("ListRevisions", self) { (request: Weir_Admin_V1_ListRevisionsRequest) in
-                await self.revisions(before: request.beforeRevision, limit: request.limit)
+            .read("ListRevisions", self) { (request: Weir_Admin_V1_ListRevisionsRequest, view) in
+                view.revisions(before: request.beforeRevision, limit: request.limit)
             }
-            .question("GetRevision", self) { (request: Weir_Admin_V1_GetRevisionRequest) in
-                try await self.revision(request.revision, secrets: request.secrets)
+            .read("GetRevision", self) { (request: Weir_Admin_V1_GetRevisionRequest, view) in
+                try view.revision(request.revision, secrets: request.secrets)
             }
-            .question("CompareRevisions", self) {
-                (request: Weir_Admin_V1_CompareRevisionsRequest) in
-                try await self.compare(request.fromRevision, request.toRevision)
+            .read("CompareRevisions", self) {
+                (request: Weir_Admin_V1_CompareRevisionsRequest, view) in
+                try view.compare(request.fromRevision, request.toRevision)
             }
-            .question("ListInstances", self) { (_: Weir_Admin_V1_ListInstancesRequest) in
-                await self.instances()
+            .unary("ListInstances") { (request: Weir_Admin_V1_ListInstancesRequest, context) in
+                self.markStale(context)
+                return await self.instances()
             }
             .unary("AdoptState") { (request: Weir_Admin_V1_AdoptStateRequest, context) in
                 let caller = try self.access.require(context)?.name ?? context.peer
-                return try await refusals {
+                return try await withRPCErrors {
                     try await self.adoptState(validateOnly: request.validateOnly, caller: caller)
                 }
             }
             .unary("RestoreState") { (request: Weir_Admin_V1_RestoreStateRequest, context) in
                 let caller = try self.access.require(context)?.name ?? context.peer
-                return try await refusals {
+                return try await withRPCErrors {
                     try await self.restoreState(validateOnly: request.validateOnly, caller: caller)
                 }
             }
@@ -204,7 +207,7 @@ extension ControlPlane {
 }
 
 extension Service {
-    /// A unary method that changes the state; refusals reach the client with their details.
+    /// A unary method that changes the state.
     fileprivate func change<Request: ChangeRequest, Reply: WireMessage>(
         _ method: String, _ access: Access,
         _ handler: @escaping @Sendable (Request, ControlPlane.ChangeOptions) async throws -> Reply
@@ -213,7 +216,7 @@ extension Service {
             let principal = try access.require(context) { requirement in
                 requirement.endpoint = (request as? any EndpointRequest)?.endpoint
             }
-            return try await refusals {
+            return try await withRPCErrors {
                 let options = try ControlPlane.ChangeOptions(
                     request, author: principal?.name, caller: context.peer)
                 return try await handler(request, options)
@@ -221,23 +224,48 @@ extension Service {
         }
     }
 
-    /// A unary method that changes nothing; while the store is lost its answers say that they may
-    /// be stale.
-    fileprivate func question<Request: WireMessage, Reply: WireMessage>(
+    /// A unary method that reads the view without samples.
+    fileprivate func read<Request: WireMessage, Reply: WireMessage & Sendable>(
         _ method: String, _ plane: ControlPlane,
-        _ handler: @escaping @Sendable (Request) async throws -> Reply
+        _ handler: @escaping @Sendable (Request, ControlPlane.View) throws -> Reply
+    ) -> Service {
+        read(method, plane) { request, views in
+            try await views.read { try handler(request, $0) }
+        }
+    }
+
+    /// A unary method that reads the view with samples.
+    fileprivate func sampledRead<Request: WireMessage, Reply: WireMessage & Sendable>(
+        _ method: String, _ plane: ControlPlane,
+        _ handler: @escaping @Sendable (Request, ControlPlane.View) throws -> Reply
+    ) -> Service {
+        read(method, plane) { request, views in
+            try await views.readSampled { try handler(request, $0) }
+        }
+    }
+
+    private func read<Request: WireMessage, Reply: WireMessage>(
+        _ method: String, _ plane: ControlPlane,
+        _ handler: @escaping @Sendable (Request, ViewPublisher) async throws -> Reply
     ) -> Service {
         unary(method) { (request: Request, context) in
             try plane.access.require(request, context)
-            if let problem = await plane.storeProblem {
-                context.addTrailingMetadata(["x-weir-stale": StatusMessage.encode(problem.reason)])
-            }
-            return try await refusals { try await handler(request) }
+            plane.markStale(context)
+            return try await withRPCErrors { try await handler(request, plane.views) }
         }
     }
 }
 
-private func refusals<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+extension ControlPlane {
+    /// Marks the response of a read as possibly stale while the store is lost.
+    fileprivate nonisolated func markStale(_ context: CallContext) {
+        guard let problem = views.current.storeProblem else { return }
+        context.addTrailingMetadata(["x-weir-stale": StatusMessage.encode(problem.reason)])
+    }
+}
+
+/// Converts the errors of the control plane to statuses with details.
+private func withRPCErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
     do {
         return try await body()
     } catch let error as ControlError {

@@ -12,10 +12,6 @@ struct RunningBackends {
         let set: ReplicaSet
         let workers: WorkerGroup?
         var revision: UInt64
-
-        /// The status of each replica, once: while a worker is replaced, the set contains both of
-        /// its processes.
-        var replicas: [ReplicaStatus] { workers?.statuses.map(\.replica) ?? set.statuses }
     }
 
     private(set) var all: [String: Running] = [:]

@@ -18,6 +18,9 @@ struct RunningShadows {
 
     private var all: [ShadowAccount.Key: Running] = [:]
 
+    /// All accounts, those of second copies included.
+    var accounts: [ShadowAccount] { all.values.map(\.account) }
+
     func account(endpoint: String, backend: String) -> ShadowAccount? {
         all[.init(endpoint: endpoint, backend: backend)]?.account
     }

@@ -51,6 +51,13 @@ struct StoreProblem: Equatable, Sendable {
     }
 }
 
+/// The reports of a lost store, and the attempts to follow it again.
+struct StoreLoss {
+    var reports = StoreProblemReports()
+    /// Runs while the store is lost.
+    var recovery: Task<Void, Never>?
+}
+
 /// When a lasting problem is logged: at once if its kind is new, then each minute.
 struct StoreProblemReports {
     /// The time between two reports of a problem.

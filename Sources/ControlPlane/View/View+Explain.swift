@@ -3,7 +3,7 @@ internal import Messages
 internal import Serving
 internal import TrafficPolicy
 
-extension ControlPlane {
+extension ControlPlane.View {
     /// Which backend a request gets, and why.
     func explain(
         path: String, endpoint name: String, shardKey: [UInt8]
@@ -52,8 +52,8 @@ extension ControlPlane {
                 throw .invalid("path", "invalid path \(path.quoted): it must begin with a slash")
             }
             let routed =
-                MethodPath(path).flatMap { snapshot.endpoint(for: $0) }
-                ?? snapshot.endpoint(forPlainHTTP: path.prefix { $0 != "?" })
+                MethodPath(path).flatMap { routing.endpoint(for: $0) }
+                ?? routing.endpoint(forPlainHTTP: path.prefix { $0 != "?" })
             guard let routed, let endpoint = state.endpoints[routed.name] else {
                 throw .noRoute(path)
             }

@@ -4,32 +4,31 @@ internal import Serving
 internal import Upstream
 
 /// Metrics of backends of replicas.
-extension ControlPlane {
+extension ControlPlane.View {
     func addBackends(to text: inout PrometheusText, _ figures: ServingFigures) {
-        let backends = running.all.sorted { $0.key < $1.key }.map { name, running in
-            BackendSample(
-                name: name, running: running, pool: figures.pools[name] ?? PoolFigures())
+        let series = backends.sorted { $0.key < $1.key }.map { name, sample in
+            BackendSeries(name: name, sample: sample, pool: figures.pools[name] ?? PoolFigures())
         }
-        addRequests(to: &text, backends)
-        addReplicas(to: &text, backends)
+        addRequests(to: &text, series)
+        addReplicas(to: &text, series)
     }
 
-    private struct BackendSample {
+    private struct BackendSeries {
         let name: String
-        let running: RunningBackends.Running
+        let sample: ControlPlane.BackendSample
         let pool: PoolFigures
 
         var label: (String, String) { ("backend", name) }
     }
 
-    private func addRequests(to text: inout PrometheusText, _ backends: [BackendSample]) {
-        func gauge(_ name: String, _ help: String, _ value: (BackendSample) -> Int) {
+    private func addRequests(to text: inout PrometheusText, _ backends: [BackendSeries]) {
+        func gauge(_ name: String, _ help: String, _ value: (BackendSeries) -> Int) {
             text.family(name, "gauge", help)
             for backend in backends { text.sample(name, [backend.label], value(backend)) }
         }
         func counter(
             _ name: String, _ help: String,
-            _ value: (BackendSample) -> [([(String, String)], UInt64)]
+            _ value: (BackendSeries) -> [([(String, String)], UInt64)]
         ) {
             text.family(name, "counter", help)
             for backend in backends {
@@ -39,7 +38,7 @@ extension ControlPlane {
             }
         }
         gauge("weir_backend_usable", "1 while a replica is usable, otherwise 0.") {
-            $0.running.set.isUsable ? 1 : 0
+            $0.sample.isUsable ? 1 : 0
         }
         gauge(
             "weir_backend_waiting_requests", "Requests that wait for a free slot or a connection."
@@ -70,11 +69,11 @@ extension ControlPlane {
         }
     }
 
-    private func addReplicas(to text: inout PrometheusText, _ backends: [BackendSample]) {
+    private func addReplicas(to text: inout PrometheusText, _ backends: [BackendSeries]) {
         func gauge(_ name: String, _ help: String, _ value: (ReplicaStatus) -> Int) {
             text.family(name, "gauge", help)
             for backend in backends {
-                for replica in backend.running.replicas {
+                for replica in backend.sample.replicas {
                     text.sample(name, [backend.label, ("replica", replica.name)], value(replica))
                 }
             }
@@ -86,7 +85,7 @@ extension ControlPlane {
         gauge("weir_replica_requests_in_flight", "Requests that have not ended.", \.inFlight)
         text.family("weir_replica_ejections_total", "counter", "Ejections because of failures.")
         for backend in backends {
-            for replica in backend.running.replicas {
+            for replica in backend.sample.replicas {
                 text.sample(
                     "weir_replica_ejections_total", [backend.label, ("replica", replica.name)],
                     replica.ejections)
@@ -94,7 +93,7 @@ extension ControlPlane {
         }
         text.family("weir_worker_restarts_total", "counter", "Restarts of worker processes.")
         for backend in backends {
-            for worker in backend.running.workers?.statuses ?? [] {
+            for worker in backend.sample.workers ?? [] {
                 text.sample(
                     "weir_worker_restarts_total",
                     [backend.label, ("replica", worker.replica.name)],

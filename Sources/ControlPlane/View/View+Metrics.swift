@@ -2,48 +2,9 @@ internal import GRPCWire
 internal import Observability
 internal import Serving
 internal import TrafficPolicy
-package import Transport
 
-/// `/metrics` and `/healthz`, over HTTP/1.1 and HTTP/2.
-extension ControlPlane {
-    package func answer(_ request: HTTPRequest) async -> HTTPReply {
-        guard adminHosts.allow(request.head.host) else {
-            return HTTPReply(
-                status: 421,
-                body: "the request's Host is not a name of this server; add it with "
-                    + "'weir serve --admin-host'\n")
-        }
-        guard request.method == "GET" || request.method == "HEAD" else {
-            return HTTPReply(
-                status: 405, headers: [("allow", "GET, HEAD")],
-                body: Array("use GET or HEAD\n".utf8))
-        }
-        switch request.path {
-        case "/metrics":
-            do throws(RPCError) {
-                try access.check(
-                    Access.Credentials(
-                        identities: request.peer.identities,
-                        authorization: request.first("authorization")),
-                    Access.Requirement(role: .viewer, action: "read metrics"))
-            } catch {
-                return HTTPReply(error)
-            }
-            guard let figures = try? await dataPlane.figures() else {
-                return HTTPReply(status: 503, body: "the server is shutting down\n")
-            }
-            return HTTPReply(
-                status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
-                body: metrics(figures))
-        case "/healthz":
-            return health.isDraining
-                ? HTTPReply(status: 503, body: "draining\n")
-                : HTTPReply(status: 200, body: "ok\n")
-        default:
-            return HTTPReply(status: 404, body: "use /metrics or /healthz\n")
-        }
-    }
-
+/// The metrics in Prometheus' text format.
+extension ControlPlane.View {
     /// Upper bounds in seconds. Source: gRFC A66, "Latency".
     static let latencyBounds: [Double] = [
         0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006,
@@ -51,9 +12,19 @@ extension ControlPlane {
         0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 2, 5, 10, 20, 50, 100,
     ]
 
-    /// Prometheus' text format.
-    private func metrics(_ figures: ServingFigures) -> String {
+    /// All metrics.
+    func metrics(_ figures: ServingFigures) -> String {
         var text = PrometheusText()
+        addCalls(to: &text, figures)
+        addShadows(to: &text, figures)
+        addWeights(to: &text)
+        addBackends(to: &text, figures)
+        addTraffic(to: &text, figures)
+        addServer(to: &text)
+        return text.text
+    }
+
+    private func addCalls(to text: inout PrometheusText, _ figures: ServingFigures) {
         let calls = figures.calls.filter { !$0.key.endpoint.isEmpty }.sorted {
             ($0.key.endpoint, $0.key.backend, $0.key.method, $0.key.isShadow ? 1 : 0)
                 < ($1.key.endpoint, $1.key.backend, $1.key.method, $1.key.isShadow ? 1 : 0)
@@ -83,7 +54,9 @@ extension ControlPlane {
         for (key, call) in calls where key.isShadow {
             text.sample("weir_shadow_sampled_total", Self.labels(key), call.sampled)
         }
-        addShadows(to: &text, figures)
+    }
+
+    private func addWeights(to text: inout PrometheusText) {
         text.family("weir_traffic_weight", "gauge", "Share of requests routed to a backend.")
         for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
             for (backend, weight) in endpoint.weights.weights {
@@ -92,7 +65,10 @@ extension ControlPlane {
                     weight)
             }
         }
-        addBackends(to: &text, figures)
+    }
+
+    /// Connections, overload and requests without an endpoint.
+    private func addTraffic(to text: inout PrometheusText, _ figures: ServingFigures) {
         text.family("weir_unrouted_requests_total", "counter", "Requests that match no endpoint.")
         text.sample("weir_unrouted_requests_total", [], figures.unrouted)
         text.family("weir_connections", "gauge", "Open connections on the data port.")
@@ -120,11 +96,15 @@ extension ControlPlane {
             "weir_loop_lag_seconds", "gauge",
             "The lag of the slowest event loop.")
         text.sample("weir_loop_lag_seconds", [], Double(figures.lag) / 1e9)
+    }
+
+    /// The log, the store and the revision.
+    private func addServer(to text: inout PrometheusText) {
         if let lostLogLines {
             text.family(
                 "weir_log_lines_lost_total", "counter",
                 "Log lines lost because a write failed or the queue was full.")
-            text.sample("weir_log_lines_lost_total", [], lostLogLines())
+            text.sample("weir_log_lines_lost_total", [], lostLogLines)
         }
         text.family("weir_store_up", "gauge", "1 while the state can be changed, otherwise 0.")
         text.sample("weir_store_up", [], storeProblem == nil ? 1 : 0)
@@ -141,7 +121,6 @@ extension ControlPlane {
         }
         text.family("weir_revision", "gauge", "The revision of the control state that is served.")
         text.sample("weir_revision", [], state.revision)
-        return text.text
     }
 
     private static func labels(_ key: CallKey) -> [(String, String)] {

@@ -2,23 +2,23 @@ internal import Observability
 internal import Serving
 
 /// Metrics of shadows. The counters restart with the report.
-extension ControlPlane {
+extension ControlPlane.View {
     func addShadows(to text: inout PrometheusText, _ figures: ServingFigures) {
-        let samples = state.endpoints.values.sorted { $0.name < $1.name }.flatMap { endpoint in
+        let series = state.endpoints.values.sorted { $0.name < $1.name }.flatMap { endpoint in
             endpoint.shadows.compactMap { shadow in
-                shadows.account(endpoint: endpoint.name, backend: shadow.backend).map { account in
-                    ShadowSample(
-                        account: account,
-                        findings: findings(endpoint, shadow, figures))
+                let key = ShadowAccount.Key(endpoint: endpoint.name, backend: shadow.backend)
+                return shadows[key].map { sample in
+                    ShadowSeries(
+                        key: key, sample: sample, findings: findings(endpoint, shadow, figures))
                 }
             }
         }
         func family(
             _ name: String, _ type: String, _ help: String,
-            _ values: (ShadowSample) -> [([(String, String)], UInt64)]
+            _ values: (ShadowSeries) -> [([(String, String)], UInt64)]
         ) {
             text.family(name, type, help)
-            for shadow in samples {
+            for shadow in series {
                 for (labels, value) in values(shadow) {
                     text.sample(name, shadow.labels + labels, value)
                 }
@@ -46,16 +46,17 @@ extension ControlPlane {
             "weir_shadow_differing_beyond_noise", "gauge", "Pairs that differ beyond noise."
         ) { [([], $0.findings.differingBeyondNoise)] }
         family("weir_shadow_buffered_bytes", "gauge", "Bytes buffered for copies.") {
-            [([], UInt64(clamping: $0.account.bufferedBytes))]
+            [([], UInt64(clamping: $0.sample.bufferedBytes))]
         }
     }
 
-    private struct ShadowSample {
-        let account: ShadowAccount
+    private struct ShadowSeries {
+        let key: ShadowAccount.Key
+        let sample: ControlPlane.ShadowSample
         let findings: ShadowFindings
 
         var labels: [(String, String)] {
-            [("endpoint", account.key.endpoint), ("backend", account.key.backend)]
+            [("endpoint", key.endpoint), ("backend", key.backend)]
         }
     }
 }

@@ -1,0 +1,11 @@
+internal import Messages
+
+/// The objects that run on this server for the served state. Confined to the control plane.
+struct Deployment {
+    var backends: RunningBackends
+    var shadows = RunningShadows()
+    /// The revision of the latest change of any backend.
+    var backendsRevision: UInt64 = 0
+    /// The schema of all backends, for reflection.
+    var schema = ControlPlane.standardSchema
+}

@@ -1,0 +1,85 @@
+internal import FoundationEssentials
+internal import Observability
+internal import Serving
+internal import Synchronization
+internal import Upstream
+
+/// The current view of a server. The control plane writes it; reads do not wait for the control
+/// plane.
+final class ViewPublisher: Sendable {
+    private struct Published {
+        var view: ControlPlane.View
+        /// The sources of samples.
+        var backends: [String: RunningBackends.Running] = [:]
+        var shadows: [ShadowAccount] = []
+    }
+
+    private let published: Mutex<Published>
+    private let dataPlane: DataPlane
+    private let lostLogLines: (@Sendable () -> UInt64)?
+    private let startedAt = ContinuousClock.now
+
+    /// - Parameters:
+    ///   - handlers: the handlers that this program has.
+    ///   - lostLogLines: returns the number of lost log lines; nil if they are not counted.
+    init(
+        _ dataPlane: DataPlane, handlers: [HandlerBackend], lostLogLines: (@Sendable () -> UInt64)?
+    ) {
+        self.dataPlane = dataPlane
+        self.lostLogLines = lostLogLines
+        var view = ControlPlane.View()
+        for handler in handlers { view.handlers[handler.name] = handler.services.keys.sorted() }
+        published = Mutex(Published(view: view))
+    }
+
+    // MARK: Writing
+
+    /// Publishes a revision that the data plane serves.
+    func publish(_ history: StateHistory, _ routing: RoutingSnapshot, _ deployment: Deployment) {
+        published.withLock {
+            $0.view.history = history
+            $0.view.routing = routing
+            $0.backends = deployment.backends.all
+            $0.shadows = deployment.shadows.accounts
+        }
+    }
+
+    /// Changes the published view.
+    func update(_ change: (inout ControlPlane.View) -> Void) {
+        published.withLock { change(&$0.view) }
+    }
+
+    // MARK: Reading
+
+    /// The view without samples.
+    var current: ControlPlane.View { published.withLock { $0.view } }
+
+    /// The view with samples.
+    func sample() async -> ControlPlane.View {
+        let figures = try? await dataPlane.figures()
+        var (view, backends, shadows) = published.withLock { ($0.view, $0.backends, $0.shadows) }
+        view.figures = figures
+        view.backends = backends.mapValues { .init($0) }
+        for account in shadows { view.shadows[account.key] = .init(account) }
+        view.lostLogLines = lostLogLines?()
+        view.time = Date()
+        view.uptime = ContinuousClock.now - startedAt
+        return view
+    }
+
+    /// Runs a read of the view without samples, off the event loops.
+    func read<Result: Sendable>(
+        _ body: @Sendable (ControlPlane.View) throws -> Result
+    ) async rethrows -> Result {
+        try await withTaskExecutorPreference(globalConcurrentExecutor) { try body(current) }
+    }
+
+    /// Runs a read of the view with samples, off the event loops.
+    func readSampled<Result: Sendable>(
+        _ body: @Sendable (ControlPlane.View) throws -> Result
+    ) async rethrows -> Result {
+        try await withTaskExecutorPreference(globalConcurrentExecutor) {
+            try body(await sample())
+        }
+    }
+}
