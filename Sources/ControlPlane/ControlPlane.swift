@@ -18,7 +18,7 @@ internal import Upstream
 ///
 /// `ControlPlane+Store.swift` follows the store, `ControlPlane+Loss.swift` serves without it,
 /// `ControlPlane+Changes.swift` has the changes of single objects, `ControlPlane+History.swift`
-/// those of whole states.
+/// those of whole states. Reads use the published `View` and do not wait for changes.
 package actor ControlPlane {
     /// Its own thread: the handlers of the admin service run on event loops, which it must not
     /// delay.

@@ -39,9 +39,15 @@ struct RevisionRecord: Sendable {
 ///   oldest --record--> ... --record--> current
 /// ```
 struct StateHistory: Sendable {
-    struct Entry: Sendable {
+    /// A class, so that a view with a copy of the history costs one reference per entry.
+    final class Entry: Sendable {
         let record: RevisionRecord
         fileprivate let undo: StateDelta
+
+        fileprivate init(_ record: RevisionRecord, undo: StateDelta) {
+            self.record = record
+            self.undo = undo
+        }
     }
 
     private(set) var current: ControlState
@@ -65,7 +71,7 @@ struct StateHistory: Sendable {
     /// Adds the next revision. The caller has checked its number.
     mutating func append(_ record: RevisionRecord) {
         precondition(record.revision == current.revision + 1, "revisions follow each other")
-        entries.append(Entry(record: record, undo: current.apply(record.delta)))
+        entries.append(Entry(record, undo: current.apply(record.delta)))
         if record.revision == 1 { chain = HashChain(identity: record.previousHash) }
         chain.append(record.hash)
     }

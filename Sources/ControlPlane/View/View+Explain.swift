@@ -4,7 +4,7 @@ internal import Serving
 internal import TrafficPolicy
 
 extension ControlPlane.View {
-    /// Which backend a request gets, and why.
+    /// The backend of a request, and the reason.
     func explain(
         path: String, endpoint name: String, shardKey: [UInt8]
     ) throws(ControlError) -> Weir_Admin_V1_ExplainRouteResponse {
