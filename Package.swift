@@ -191,7 +191,7 @@ let package = Package(
             [
                 "Serving", "Upstream", "Transport", "Observability", "TestSupport",
                 "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
-                nioPosix,
+                nioPosix, logging,
             ]),
         tests("StateStoresTests", ["StateStores", "TestSupport", "Messages"]),
         tests(
@@ -202,7 +202,8 @@ let package = Package(
             ]),
         // What several test targets share.
         .target(
-            name: "TestSupport", dependencies: ["StateStores"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["StateStores", nioCore, nioEmbedded],
+            path: "Tests/TestSupport",
             swiftSettings: settings),
         // What is fuzzed. The fuzzer itself is built by `make fuzz` only.
         .target(

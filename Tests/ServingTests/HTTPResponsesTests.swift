@@ -48,7 +48,7 @@ internal import Transport
         #expect(
             refusal
                 == "502: the response of backend 'b' is invalid: "
-                + "http_status is \(status), but must be 200 to 599"
+                + "invalid http_status \(status): it must be 200 to 599"
         )
     }
 

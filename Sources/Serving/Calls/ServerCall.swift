@@ -121,7 +121,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Nanoseconds until the deadline; nil without one.
     var timeLeft: Int64? {
-        deadline.map { Int64(clamping: $0) - Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
+        deadline.map { Int64(clamping: $0) - Int64(clamping: loop.now) }
     }
 
     // MARK: The request
@@ -261,7 +261,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         if isCounted {
             isCounted = false
             if !isShadow { loop.admission.requestEnded() }
-            let nanoseconds = NIODeadline.now().uptimeNanoseconds &- startedAt
+            let nanoseconds = loop.now &- startedAt
             target.ended(provisional, code, nanoseconds: nanoseconds, loop.metrics)
             provisional = nil
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)

@@ -35,7 +35,7 @@ final class ConnectionSet: @unchecked Sendable {
         self.router = router
         loop = router.loop
         logged = TokenBucket(
-            capacity: 10, perSecond: 5, at: router.loop.eventLoop.now.uptimeNanoseconds)
+            capacity: 10, perSecond: 5, at: router.loop.now)
     }
 
     /// Connections to the data port.
@@ -64,7 +64,7 @@ final class ConnectionSet: @unchecked Sendable {
     /// Logs why the server closes a connection. Clients can cause this on purpose, so that above a
     /// few lines a second only their number is logged.
     func logClosing(_ peer: Peer, _ reason: String) {
-        guard logged.take(1, at: loop.eventLoop.now.uptimeNanoseconds) else {
+        guard logged.take(1, at: loop.now) else {
             unloggedClosings += 1
             return
         }
@@ -82,7 +82,7 @@ final class ConnectionSet: @unchecked Sendable {
                 self.checks = nil
                 return task.cancel()
             }
-            let now = self.loop.eventLoop.now.uptimeNanoseconds
+            let now = self.loop.now
             for connection in self.connections.values { connection.checkTimeouts(at: now) }
         }
     }

@@ -3,68 +3,43 @@ internal import Logging
 internal import NIOCore
 internal import Transport
 
-/// A connection of a client that speaks HTTP/1: one request after the other.
+/// A client's HTTP/1 connection: carries out the decisions of an `HTTP1Machine`.
 ///
 /// ```
-///                end of request             reply                   all bytes written
-///   receiving ------------------> answering ------> writing ---------------------------> receiving
-///       |                                              '-- closes --> leaving
-///       '-- refused: response, then leaving
+///   socket --channelRead--> HTTP1Parser --parts--> BodyCollector --HTTPRequest--> ServedPort
+///          <--------- write ----------- HTTP1Response <------------- HTTPReply ------'
 /// ```
-///
-/// While a request is answered or its response written, the connection reads nothing, so that a
-/// client that sends many requests without reading holds one response in memory.
 final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase { case receiving, answering, writing, leaving }
-
-    /// How long the requests of one client are answered without a pause, in nanoseconds. A client
-    /// may send thousands at once; the loop has other clients.
-    private static let slice: UInt64 = 2_000_000
+    /// The pause between two slices of a client's requests.
     private static let pause = TimeAmount.milliseconds(1)
 
-    /// How long a client may go on sending after a refusal, so that it reads why.
+    /// The time for which input is discarded before the socket is closed.
     private static let lingering = TimeAmount.seconds(2)
 
     private let connections: ConnectionSet
     private let loop: LoopState
     let servedPort: ServedPort
+    private var machine: HTTP1Machine
     private var context: ChannelHandlerContext?
     private var peer = Peer()
     private var parser: HTTP1Parser
-    /// Received bytes that were not read.
+    /// Received bytes that were not parsed.
     private var input = ByteBuffer()
-    private var phase = Phase.receiving
     /// The request that is received or answered.
     private var request: (head: HTTPRequestHead, persistence: HTTP1Response.Persistence)?
     private var body: BodyCollector
     private var work: HTTPWork?
-    /// The connection closes after the current response.
-    private var closesNext = false
-    private var isReading = false
-    private var isPausing = false
-    /// The channel asks for bytes.
-    private var isReadWanted = false
-    /// Bytes that arrived after a refusal.
-    private var discardedBytes = 0
-    /// Response bytes that wait for the client.
-    private var unsentBytes = 0
-
-    /// When the connection was accepted, or last made progress, in nanoseconds of the loop's clock.
-    private var activeAt: UInt64
-    /// When the first byte of an incomplete head arrived.
-    private var headSince: UInt64?
-    private var hasBegun = false
 
     /// - Parameter openedAt: when the socket was accepted, in nanoseconds of the loop's clock.
     init(_ connections: ConnectionSet, servedPort: ServedPort, openedAt: UInt64) {
         self.connections = connections
         loop = connections.loop
         self.servedPort = servedPort
-        activeAt = openedAt
+        machine = HTTP1Machine(openedAt: openedAt)
         let limits = loop.limits
         body = BodyCollector(loop, limit: limits.maxMessageBytes)
         parser = HTTP1Parser(
@@ -76,35 +51,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     // MARK: ServedConnection
 
     func checkTimeouts(at now: UInt64) {
-        func isOver(_ limit: UInt64, since: UInt64) -> Bool { now > since && now - since > limit }
-        let limits = loop.limits
-        switch phase {
-        case .answering: return
-        case .writing, .leaving:
-            // After a refusal was written, a timer closes the connection.
-            if unsentBytes > 0, isOver(limits.slowReaderTimeout.nanoseconds, since: activeAt) {
-                close()
-            }
-        case .receiving where !hasBegun:
-            let limit =
-                closesNext ? ProtocolSniffer.drainGrace : limits.firstRequestTimeout.nanoseconds
-            if isOver(limit, since: activeAt) { close() }
-        case .receiving:
-            if let headSince, isOver(limits.headersTimeout.nanoseconds, since: headSince) {
-                close()
-            } else if isOver(limits.http1IdleTimeout.nanoseconds, since: activeAt) {
-                close()
-            }
-        }
+        if machine.isTimedOut(loop.limits, at: now) { close() }
     }
 
-    private func noteActivity() { activeAt = NIODeadline.now().uptimeNanoseconds }
-
     func drain() {
-        closesNext = true
-        if phase == .receiving, parser.isBetweenRequests, input.readableBytes == 0, hasBegun {
-            close()
-        }
+        if machine.drain(isIdle: parser.isBetweenRequests && input.readableBytes == 0) { close() }
     }
 
     func close() { context?.close(promise: nil) }
@@ -122,7 +73,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         work?.cancel()
         work = nil
         body.drop()
-        noteUnsent(0)
+        flushed()
         connections.remove(self)
     }
 
@@ -133,72 +84,63 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
-        guard phase != .leaving else {
-            discardedBytes += bytes.readableBytes
-            if discardedBytes > loop.limits.maxMessageBytes { close() }
-            return
+        switch machine.received(bytes.readableBytes, limit: loop.limits.maxMessageBytes) {
+        case .parse:
+            if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
+            readRequests()
+        case .discard: break
+        case .close: close()
         }
-        if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
-        readRequests()
     }
 
     func read(context: ChannelHandlerContext) {
-        switch phase {
-        case .receiving where isPausing: isReadWanted = true
-        case .receiving, .leaving: context.read()
-        case .answering, .writing: isReadWanted = true
-        }
+        if machine.readRequested() { context.read() }
     }
 
     // MARK: Receiving
 
-    /// Reads what has arrived, as far as the next request that is not answered at once. A loop,
-    /// because requests may arrive by the thousand in one read, and each may be answered within it.
+    /// Parses what has arrived, up to the next request that is not answered at once. A loop,
+    /// because one read can contain thousands of requests, and each can be answered within it.
     private func readRequests() {
-        guard !isReading, !isPausing, context != nil else { return }
-        isReading = true
-        defer { isReading = false }
-        let end = now + Self.slice
+        guard context != nil, machine.beginParsing(at: now) else { return }
         do throws(HTTPRefusal) {
-            while phase == .receiving {
-                guard activeAt < end || input.readableBytes == 0 else {
+            parts: while true {
+                switch machine.nextStep(hasInput: input.readableBytes > 0) {
+                case .parse: break
+                case .pause:
                     pauseReading()
-                    break
+                    break parts
+                case .stop: break parts
                 }
                 let (consumed, part) = try parser.next(in: input.readableBytesView)
                 let bytes = input.readSlice(length: consumed)
-                guard let part else { break }
+                guard let part else { break parts }
                 try handle(part, bytes)
             }
         } catch {
             refuse(HTTPReply(error))
         }
-        // Memory of a read is not kept for a connection that waits.
+        // Releases the memory of a read while the connection waits.
         if input.readableBytes == 0 { input = ByteBuffer() }
-        guard !isPausing else { return }
-        let waitsForHead = phase == .receiving && parser.isInHead && input.readableBytes > 0
-        headSince = waitsForHead || hasPartialHead ? headSince ?? now : nil
-        if isReadWanted, phase == .receiving {
-            isReadWanted = false
-            context?.read()
-        }
+        if machine.endParsing(at: now, isHeadIncomplete: isHeadIncomplete) { context?.read() }
+    }
+
+    /// Whether the request line or some of its bytes have arrived, and not the whole head.
+    private var isHeadIncomplete: Bool {
+        parser.isInHead && (!parser.isBetweenRequests || input.readableBytes > 0)
     }
 
     private func pauseReading() {
-        isPausing = true
         loop.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
-            self.isPausing = false
+            self.machine.pauseEnded()
             self.readRequests()
         }
     }
 
-    private var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
-
-    /// The request line was read, and not the whole head.
-    private var hasPartialHead: Bool { parser.isInHead && !parser.isBetweenRequests }
+    private var now: UInt64 { loop.now }
 
     private func handle(_ part: HTTP1Parser.Part, _ bytes: ByteBuffer?) throws(HTTPRefusal) {
-        noteActivity()
+        machine.partReceived(at: now)
         switch part {
         case .head(let head): try begin(head)
         case .body(let count):
@@ -209,22 +151,21 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     }
 
     private func begin(_ received: HTTP1Parser.Head) throws(HTTPRefusal) {
-        hasBegun = true
-        headSince = nil
+        machine.headReceived()
         let head = try HTTPRequestHead(
             received.method, target: received.target, received.fields,
             .http1(minor: received.minorVersion))
         request = (
             head, HTTP1Response.persistence(of: head.fields, minorVersion: head.minorVersion)
         )
-        // A client that has begun to send does not wait.
+        // A client that has sent some of the body does not wait.
         if head.expectsContinue, received.framing.hasBody, input.readableBytes == 0 {
             context?.writeAndFlush(
                 wrapOutboundOut(ByteBuffer(bytes: HTTP1Response.proceed)), promise: nil)
         }
     }
 
-    /// Takes the last bytes of a buffer. The parser has checked the limit of a body.
+    /// Collects the last bytes of a buffer. The parser has checked the limit of a body.
     private func collect(_ bytes: ByteBuffer, _ count: Int) {
         let span = bytes.readableBytesSpan
         switch body.append(span.extracting((span.byteCount - count)...)) {
@@ -234,28 +175,23 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         }
     }
 
-    /// Answers a request that is still arriving, or that can't be read.
+    /// Answers a request that is incomplete or invalid.
     private func refuse(_ reply: HTTPReply) {
-        guard let context, phase == .receiving else { return }
+        guard let context, machine.refused() else { return }
         request = nil
         body.drop()
-        phase = .leaving
         let written = write(
             reply, to: parser.method, minorVersion: parser.minorVersion, .close, context)
-        written.assumeIsolated().whenComplete { _ in self.leave() }
+        written.assumeIsolated().whenComplete { _ in self.linger() }
     }
 
-    /// Closes the connection in the direction to the client, and a little later altogether. Closing
-    /// it at once would reset it while the client sends, and the client would not see the response
-    /// (RFC 9112 section 9.6).
-    private func leave() {
+    /// Closes the direction to the client, discards further input, and closes the socket later.
+    private func linger() {
         guard let context else { return }
-        phase = .leaving
         input = ByteBuffer()
         let channel = context.channel
         channel.close(mode: .output, promise: nil)
         loop.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
-        // What arrives is read and discarded.
         context.read()
     }
 
@@ -264,30 +200,29 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private func answer() {
         guard let head = request?.head else { return }
         let complete = HTTPRequest(head, body: body.take(), peer: peer)
-        phase = .answering
+        machine.requestComplete()
         let work = servedPort.answer(complete, on: connections.router, at: now) {
-            [weak self] reply in
-            self?.send(reply)
+            [weak self] reply in self?.send(reply)
         }
-        if phase == .answering { self.work = work }
+        if machine.isAnswering { self.work = work }
     }
 
     private func send(_ reply: HTTPReply) {
         work = nil
-        guard let context, let request, phase == .answering else { return }
+        guard let context, let request, let persistence = machine.replied(request.persistence)
+        else { return }
         self.request = nil
-        phase = .writing
-        let persistence = closesNext ? .close : request.persistence
         let written = write(
             reply, to: request.head.method, minorVersion: request.head.minorVersion, persistence,
             context)
-        written.assumeIsolated().whenComplete { _ in
-            guard persistence != .close else {
-                return self.input.readableBytes > 0 ? self.leave() : self.close()
-            }
-            self.phase = .receiving
-            self.noteActivity()
-            self.readRequests()
+        written.assumeIsolated().whenComplete { _ in self.written(persistence) }
+    }
+
+    private func written(_ persistence: HTTP1Response.Persistence) {
+        switch machine.written(persistence, hasInput: input.readableBytes > 0, at: now) {
+        case .nextRequest: readRequests()
+        case .linger: linger()
+        case .close: close()
         }
     }
 
@@ -299,16 +234,16 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             reply, minorVersion: minorVersion, persistence, date: loop.clock.date())
         var bytes = ByteBuffer(bytes: head)
         if method != "HEAD" { bytes.writeBytes(reply.content) }
-        noteUnsent(bytes.readableBytes)
-        noteActivity()
+        // Response bytes count as buffered until they are written.
+        _ = loop.hold(bytes.readableBytes - machine.unsentBytes)
+        machine.writing(bytes.readableBytes, at: now)
         let written = context.writeAndFlush(wrapOutboundOut(bytes))
-        written.assumeIsolated().whenComplete { _ in self.noteUnsent(0) }
+        written.assumeIsolated().whenComplete { _ in self.flushed() }
         return written
     }
 
-    /// Response bytes that wait for the client count as buffered.
-    private func noteUnsent(_ bytes: Int) {
-        _ = loop.hold(bytes - unsentBytes)
-        unsentBytes = bytes
+    private func flushed() {
+        _ = loop.hold(-machine.unsentBytes)
+        machine.flushed()
     }
 }

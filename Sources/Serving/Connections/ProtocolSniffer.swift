@@ -20,18 +20,16 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
     init(_ connections: ConnectionSet, servedPort: ServedPort) {
         self.connections = connections
         self.servedPort = servedPort
-        openedAt = connections.loop.eventLoop.now.uptimeNanoseconds
+        openedAt = connections.loop.now
     }
 
     func checkTimeouts(at now: UInt64) {
         if now &- openedAt > connections.loop.limits.firstRequestTimeout.nanoseconds { close() }
-        if let drainedAt, now &- drainedAt > Self.drainGrace { close() }
+        if let drainedAt, now &- drainedAt > HTTP1Machine.drainGraceNanoseconds { close() }
     }
 
     /// The first bytes of a client that has just connected may not have arrived yet.
-    func drain() { drainedAt = connections.loop.eventLoop.now.uptimeNanoseconds }
-
-    static let drainGrace: UInt64 = 500_000_000
+    func drain() { drainedAt = connections.loop.now }
 
     func close() { context?.close(promise: nil) }
 

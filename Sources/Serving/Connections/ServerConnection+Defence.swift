@@ -19,7 +19,7 @@ extension ServerConnection {
         resetsOfRead = 0
         guard overhead > Self.toleratedOverhead else { return }
         // Limits such a client to a tenth of the loop's time.
-        let spent = NIODeadline.now().uptimeNanoseconds &- readTime
+        let spent = loop.now &- readTime
         http2.pauseReading(for: .nanoseconds(Int64(clamping: 9 * spent)))
     }
 

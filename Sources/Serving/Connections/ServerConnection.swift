@@ -69,7 +69,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     /// Asks the client to disconnect: sends a first GOAWAY, and when the client has received it, a
     /// second one, after which new streams are refused (RFC 9113 section 6.8).
     func drain() {
-        timeouts.drained(at: NIODeadline.now().uptimeNanoseconds)
+        timeouts.drained(at: loop.now)
         session.announceShutdown()
         session.ping(Self.drainPing)
         changed()

@@ -14,7 +14,7 @@ extension HTTPReply {
         }
         let status = response.httpStatus == 0 ? 200 : response.httpStatus
         guard (200...599).contains(status) else {
-            throw invalid("http_status is \(status), but must be 200 to 599")
+            throw invalid("invalid http_status \(status): it must be 200 to 599")
         }
         let contentType = HTTPFields.trimmed(response.contentType)
         guard HTTPFields.isValue(contentType.utf8) else {

@@ -34,12 +34,12 @@ final class LoopLag: @unchecked Sendable {
 
     private func watch() {
         isWatching = true
-        let due = NIODeadline.now() + Self.interval
+        let due = eventLoop.now + Self.interval
         eventLoop.scheduleTask(deadline: due) { self.fired(due: due) }
     }
 
     private func fired(due: NIODeadline) {
-        nanoseconds = (NIODeadline.now() - due).nanoseconds
+        nanoseconds = (eventLoop.now - due).nanoseconds
         timesOver = nanoseconds > (isOverLimit ? limit / 2 : limit) ? timesOver + 1 : 0
         isOverLimit = timesOver > 1
         guard hadRequests || isOverLimit else {

@@ -45,6 +45,9 @@ final class LoopState: @unchecked Sendable {
                 queueingDelay: limits.maxQueueingDelay.nanoseconds))
     }
 
+    /// Nanoseconds of the loop's clock.
+    var now: UInt64 { eventLoop.now.uptimeNanoseconds }
+
     var connections: ConnectionLoop { context.connections }
 
     /// The error for a request that is refused; nil if it is admitted.

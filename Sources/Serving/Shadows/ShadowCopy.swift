@@ -11,40 +11,16 @@ struct ShadowTarget {
     let tally: ShadowTally
 }
 
-/// One copy of a call: the source of a `ServerCall`, to which it sends the request.
-///
-/// ```
-///            start              status              the client's status
-///   queued --------> running -----------> answered ---------------------> over (compared)
-///      |                |
-///      '----------------'------ drop, abandon --------------------------> over
-/// ```
+/// One copy of a call: the source of a `ServerCall`, to which it sends the request. Carries out the
+/// decisions of a `ShadowCopyMachine`.
 ///
 /// A copy over a limit of its shadow is dropped. Confined to its loop.
 final class ShadowCopy: CallSource {
-    private enum State {
-        case queued
-        case running(ServerCall)
-        case answered
-        case over
-    }
-
-    /// A DEADLINE_EXCEEDED at most this long before the deadline counts as caused by it.
-    private static let deadlineSlackNanoseconds: UInt64 = 50_000_000
-
     let mirror: Mirror
     private let shadow: ShadowTarget
-    private var state = State.queued
-    /// Whether the copy counts as in flight.
-    private var isInFlight = true
-    /// Whether a handler has started and not returned.
-    private var isHandlerRunning = false
-    private var deadline: UInt64 = 0
-    private var requestEnded = false
-    /// Request bytes for which the backend has returned no credit.
-    private var unreadBytes = 0
-    /// All bytes that count as buffered: unread ones, and those of both responses.
-    private var heldBytes = 0
+    private var machine = ShadowCopyMachine()
+    /// The call while it runs.
+    private var call: ServerCall?
     private var response = RecordedResponse()
     /// Response bytes that were not subtracted from the loop's allowance.
     private var unpacedBytes = 0
@@ -66,29 +42,29 @@ final class ShadowCopy: CallSource {
     var isShadow: Bool { true }
 
     /// Whether the copy accepts more of the request.
-    var isOpen: Bool {
-        switch state {
-        case .queued, .running: true
-        case .answered, .over: false
-        }
-    }
+    var isOpen: Bool { machine.isOpen }
 
     // MARK: The request
 
     /// Counts request bytes that will be passed to `take`. Drops the copy at a limit.
     func hold(request bytes: Int) {
         guard isOpen else { return }
-        guard unreadBytes + bytes <= limits.maxBufferedBytesPerCopy else { return drop(.slow) }
+        guard machine.fits(request: bytes, limit: limits.maxBufferedBytesPerCopy) else {
+            return drop(.slow)
+        }
         guard account.hold(bytes, limit: limits.maxBufferedBytes) else { return drop(.bytes) }
-        unreadBytes += bytes
-        heldBytes += bytes
+        machine.held(request: bytes)
     }
 
     /// Passes what has arrived of the request to the call.
     func take(_ pieces: [[UInt8]], isComplete: Bool) {
-        if case .queued = state { start() }
-        guard case .running(let call) = state, !requestEnded else { return }
-        requestEnded = isComplete
+        switch machine.requestArrived(isComplete: isComplete) {
+        case .start: start()
+        case .send: break
+        case .ignore: return
+        }
+        // The start may have dropped the copy.
+        guard let call else { return }
         for (index, piece) in pieces.enumerated() {
             let isLast = index == pieces.count - 1
             call.receive(shared: piece, endStream: isComplete && isLast)
@@ -97,36 +73,31 @@ final class ShadowCopy: CallSource {
     }
 
     private func start() {
-        let now = NIODeadline.now().uptimeNanoseconds
+        let now = loop.now
         let call = shadow.destination.begin(loop, .source(self), at: now)
-        state = .running(call)
-        deadline = min(mirror.deadline ?? .max, now + limits.timeout.nanoseconds)
+        self.call = call
+        let deadline = min(mirror.deadline ?? .max, now + limits.timeout.nanoseconds)
+        machine.started(deadline: deadline)
         call.setDeadline(at: deadline)
         call.start(RequestHead(mirror.headers))
     }
 
     /// The backend has read request bytes.
     func credit(_ bytes: Int) {
-        guard isOpen else { return }
-        unreadBytes -= bytes
-        release(bytes)
+        account.release(machine.credited(bytes))
     }
 
     // MARK: The handler
 
-    /// A handler starts. The copy counts as in flight until the handler returns, even if the copy
-    /// was dropped before. Otherwise, handlers that hang would hold an unbounded number of threads.
-    func workBegan() { isHandlerRunning = true }
+    func workBegan() { machine.workBegan() }
 
     func workEnded() {
-        isHandlerRunning = false
+        machine.workEnded()
         endFlight()
     }
 
     private func endFlight() {
-        guard isInFlight, !isHandlerRunning, !isOpen else { return }
-        isInFlight = false
-        account.end()
+        if machine.takeEndOfFlight() { account.end() }
     }
 
     // MARK: The response
@@ -145,9 +116,9 @@ final class ShadowCopy: CallSource {
     ///
     /// - Returns: false at the limit.
     func hold(response bytes: Int) -> Bool {
-        if case .over = state { return true }
+        guard machine.holdsBytes else { return true }
         guard account.hold(bytes, limit: limits.maxBufferedBytes) else { return false }
-        heldBytes += bytes
+        machine.held(response: bytes)
         return true
     }
 
@@ -173,40 +144,38 @@ final class ShadowCopy: CallSource {
     /// Continues after a wait.
     func resume() {
         isAhead = false
-        if case .running(let call) = state { call.responseDrained() }
+        call?.responseDrained()
     }
 
     // MARK: The end
 
     /// The response to the client is complete.
     func primaryEnded() {
-        switch state {
-        case .queued, .over: break
-        case .running: if isTooFarAhead { cutOff() }
-        case .answered: compare()
+        switch machine.primaryEnded(isTooFarAhead: isTooFarAhead) {
+        case .wait: break
+        case .cutOff: cutOff()
+        case .compare: compare()
         }
     }
 
     /// The backend's response is complete.
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64) {
-        guard case .running = state else { return }
-        let now = NIODeadline.now().uptimeNanoseconds
-        if code == .deadlineExceeded, now + Self.deadlineSlackNanoseconds >= deadline {
-            return drop(.deadline)
+        switch machine.responded(code, at: loop.now) {
+        case .ignore: return
+        case .drop(let reason): return drop(reason)
+        case .complete(let released):
+            call = nil
+            endFlight()
+            account.release(released)
         }
-        state = .answered
-        endFlight()
-        release(unreadBytes)
-        unreadBytes = 0
         response.end(code, message, nanoseconds: nanoseconds)
         if mirror.response.code != nil { compare() }
     }
 
     /// Ends a response that is much longer than the client's: the rest is not needed.
     private func cutOff() {
-        guard case .running(let call) = state else { return }
         let limit = limits.maxBufferedBytesPerCopy
-        call.finish(
+        call?.finish(
             RPCError(
                 .cancelled,
                 "the response of the copy is over \(limit) bytes longer than the client's"))
@@ -238,14 +207,14 @@ final class ShadowCopy: CallSource {
     }
 
     private func end(with error: RPCError) {
-        let last = state
+        let last = call
         end()
         endFlight()
-        if case .running(let call) = last { call.finish(error) }
+        last?.finish(error)
     }
 
     private func compare() {
-        guard case .answered = state, let mine = response.code, let primary = mirror.response.code
+        guard machine.isAnswered, let mine = response.code, let primary = mirror.response.code
         else { return }
         guard !mirror.isAbandoned else {
             shadow.tally.figures.countUnpaired()
@@ -262,10 +231,10 @@ final class ShadowCopy: CallSource {
         let comparison = ResponsePair(
             account: account, epoch: account.epoch, method: mirror.method,
             metadata: { [headers] in Metadata(headers) }, primary: mirror.response,
-            shadow: response, heldBytes: heldBytes)
+            shadow: response, heldBytes: machine.heldBytes)
         if mirror.shadows.comparer.submit(comparison) {
             // The comparison releases the bytes.
-            heldBytes = 0
+            _ = machine.handOverBytes()
         } else {
             shadow.tally.figures.countOverload()
         }
@@ -273,14 +242,9 @@ final class ShadowCopy: CallSource {
     }
 
     private func end() {
-        state = .over
-        release(heldBytes)
+        call = nil
+        account.release(machine.ended())
         response = RecordedResponse()
         mirror.remove(self)
-    }
-
-    private func release(_ bytes: Int) {
-        heldBytes -= bytes
-        account.release(bytes)
     }
 }

@@ -24,13 +24,14 @@ final class ShadowQueue: @unchecked Sendable {
     private var isAdmitting = false
     /// Response bytes that may be read now.
     private var allowance: Int
-    private var refilledAt = NIODeadline.now().uptimeNanoseconds
+    private var refilledAt: UInt64
 
     /// - Parameter bytesPerMillisecond: the average rate of the responses of all shadows.
     init(_ eventLoop: any EventLoop, bytesPerMillisecond: Int) {
         self.eventLoop = eventLoop
         self.bytesPerMillisecond = bytesPerMillisecond
         allowance = bytesPerMillisecond
+        refilledAt = eventLoop.now.uptimeNanoseconds
     }
 
     /// Queues a mirror that has data for its copies.
@@ -45,6 +46,8 @@ final class ShadowQueue: @unchecked Sendable {
         schedule()
     }
 
+    private var now: UInt64 { eventLoop.now.uptimeNanoseconds }
+
     private func schedule() {
         guard !isScheduled else { return }
         isScheduled = true
@@ -57,12 +60,12 @@ final class ShadowQueue: @unchecked Sendable {
         awake.removeAll()
         for copy in woken { copy.resume() }
 
-        let end = NIODeadline.now().uptimeNanoseconds + Self.sliceNanoseconds
+        let end = now + Self.sliceNanoseconds
         var done = 0
         while let mirror = mirrors.popFirst() {
             mirror.pump()
             done += 1
-            if done % Self.batch == 0, NIODeadline.now().uptimeNanoseconds > end { break }
+            if done % Self.batch == 0, now > end { break }
         }
         guard !mirrors.isEmpty, !isScheduled else { return }
         isScheduled = true
@@ -81,7 +84,6 @@ final class ShadowQueue: @unchecked Sendable {
     }
 
     private func refill() {
-        let now = NIODeadline.now().uptimeNanoseconds
         let milliseconds = (now - refilledAt) / 1_000_000
         guard milliseconds > 0 else { return }
         refilledAt += milliseconds * 1_000_000

@@ -18,7 +18,7 @@ final class FileLock: Sendable {
         case system(String)
     }
 
-    private let file: FileDescriptor
+    let file: FileDescriptor
 
     /// Takes the lock of a database, or throws; never waits.
     init(database: String) throws(Failure) {
@@ -44,7 +44,12 @@ final class FileLock: Sendable {
         }
     }
 
-    deinit { try? file.close() }
+    deinit {
+        // A process that is being started inherits the file until it runs its program, and with the
+        // file the lock.
+        flock(file.rawValue, LOCK_UN)
+        try? file.close()
+    }
 
     private static func open(_ path: FilePath, for database: String) throws -> FileDescriptor {
         do {

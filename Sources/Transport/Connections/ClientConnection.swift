@@ -117,7 +117,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     private var ownedStreams = 0
     private var timer: Scheduled<Void>?
     /// When bytes last arrived, in nanoseconds of the loop's clock.
-    package private(set) var lastReceived = NIODeadline.now().uptimeNanoseconds
+    package private(set) var lastReceived: UInt64
     /// The number of complete responses.
     package private(set) var servedStreams = 0
     /// When the PING that is not acknowledged was sent.
@@ -128,6 +128,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     private init(_ shared: ConnectionLoop, _ limits: HTTP2Limits) {
         http2 = HTTP2Connection(shared, role: .client, limits: limits)
         session = http2.session
+        lastReceived = shared.now
     }
 
     /// Begins to connect. Call it on the loop.
@@ -227,7 +228,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
 
     /// Sends the server a PING.
     package func ping() {
-        let now = NIODeadline.now().uptimeNanoseconds
+        let now = shared.now
         pingedAt = now
         session.ping(now)
         changed()

@@ -18,6 +18,9 @@ package final class ConnectionLoop: @unchecked Sendable {
     /// The state for a loop.
     package init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
+    /// Nanoseconds of the loop's clock.
+    package var now: UInt64 { eventLoop.now.uptimeNanoseconds }
+
     /// Sends a connection's output at the end of this turn of the loop, in one write.
     func flushSoon(_ connection: HTTP2Connection) {
         dirty.append(connection)

@@ -121,7 +121,7 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         guard !isClosingSoon else { return }
         let buffer = unwrapInboundIn(data)
         isReading = true
-        readTime = NIODeadline.now().uptimeNanoseconds
+        readTime = shared.now
         defer { isReading = false }
         let bytes = buffer.readableBytesSpan
         do throws(HTTP2SessionError) {

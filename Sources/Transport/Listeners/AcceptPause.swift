@@ -18,7 +18,7 @@ package final class AcceptPause: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is IOError, !isPaused else { return }
         isPaused = true
-        report(error)
+        report(error, at: context.eventLoop.now)
         let channel = context.channel
         channel.setOption(.autoRead, value: false).whenComplete { _ in }
         context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
@@ -28,8 +28,7 @@ package final class AcceptPause: ChannelInboundHandler {
     }
 
     /// Logs the error at most once a minute, because the listener retries ten times a second.
-    private func report(_ error: any Error) {
-        let now = NIODeadline.now()
+    private func report(_ error: any Error, at now: NIODeadline) {
         guard now >= reportsFrom else { return }
         reportsFrom = now + Self.reportInterval
         log.error("connections cannot be accepted", metadata: ["reason": "\(systemReason(error))"])
