@@ -244,7 +244,7 @@ def test_one_member_loses_its_data(fleet, cluster):
     # The new member is needed for a majority.
     cluster.members[0].stop()
     revision = revision_of(fleet)
-    share = fleet.endpoint(fleet.admins[1]).weights[0].weight
+    share = fleet.endpoint(fleet.admins[2]).weights[0].weight
     settle(fleet, [(share, revision, "current")] * 3)
     changes_are(fleet, True, True, True)
 
