@@ -21,6 +21,7 @@ package final class DataPlane: Sendable {
     private let listeners = Listeners()
     private let clients: ConnectionGate
     private let operators: ConnectionGate
+    private let isShutDown = Atomic<Bool>(false)
 
     /// - Parameters:
     ///   - loops: the number of event loops; usually one per core.
@@ -151,20 +152,28 @@ package final class DataPlane: Sendable {
     /// Installs the snapshot on every loop. Returns when all loops use it.
     package func publish(_ snapshot: RoutingSnapshot) async throws {
         methodNames.removeEndpoints(unless: { snapshot.endpoint(named: $0) != nil })
-        let installed = loops.map { loop in loop.eventLoop.submit { loop.router.install(snapshot) }
-        }
-        for future in installed { try await future.get() }
+        _ = try await onEachLoop { $0.router.install(snapshot) }
     }
 
     /// The sum of the counts of all loops.
     package func figures() async throws -> ServingFigures {
         var sum = ServingFigures()
-        for future in loops.map({ loop in loop.eventLoop.submit { loop.figures } }) {
-            sum.add(try await future.get())
-        }
+        for figures in try await onEachLoop(\.figures) { sum.add(figures) }
         sum.refusedConnections = clients.refused
         sum.refusedOperators = operators.refused
         return sum
+    }
+
+    /// Runs a function on every loop. Throws after `shutDown`, when a loop accepts a task but never
+    /// runs it.
+    private func onEachLoop<Result: Sendable>(
+        _ body: @escaping @Sendable (ServingLoop) -> Result
+    ) async throws -> [Result] {
+        guard !isShutDown.load(ordering: .relaxed) else { throw EventLoopError.shutdown }
+        let futures = loops.map { loop in loop.eventLoop.submit { body(loop) } }
+        var results: [Result] = []
+        for future in futures { results.append(try await future.get()) }
+        return results
     }
 
     /// Stops listening, waits for running requests up to `Limits.drainTimeout`, and then closes
@@ -206,6 +215,7 @@ package final class DataPlane: Sendable {
         await closeConnections()
         try await threads.shutDown()
         try await comparer.shutDown()
+        isShutDown.store(true, ordering: .relaxed)
         try await group.shutdownGracefully()
     }
 }
