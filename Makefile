@@ -156,7 +156,6 @@ $(VENV)/bench-installed: Benchmarks/requirements.txt $(VENV)/installed
 	$(VENV)/bin/pip install -q -r Benchmarks/requirements.txt
 	touch $@
 
-# Generates all code from `protos/`; `git diff` shows the changes.
 # Protos whose Swift types are public.
 PUBLIC := $(addprefix google/protobuf/,any.proto duration.proto empty.proto field_mask.proto \
   struct.proto timestamp.proto wrappers.proto) weir/v1/serve.proto

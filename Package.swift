@@ -33,7 +33,7 @@ func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
-func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
@@ -77,74 +77,71 @@ let package = Package(
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
 
-        // Pure rooms: no sockets, no NIO.
+        // Pure modules: no sockets, no NIO.
         .target(name: "CWeirProtos", dependencies: ["CProtobufC"]),
-        room("HTTP2Session", ["CNGHTTP2"]),
-        room("GRPCWire", ["CZlib"]),
-        room("Messages", ["CProtobufC", "CWeirProtos"]),
-        room("MessageYAML", ["Messages", yams]),
+        module("HTTP2Session", ["CNGHTTP2"]),
+        module("GRPCWire", ["CZlib"]),
+        module("Messages", ["CProtobufC", "CWeirProtos"]),
+        module("MessageYAML", ["Messages", yams]),
         .target(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
 
-        room("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
+        module("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
-        room(
+        module(
             "Transport",
             ["HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, systemPackage, logging]),
-        room(
+        module(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
         // The data plane, the control plane, and what users import.
-        room(
+        module(
             "Upstream",
             [
                 "Transport", "Observability", "HTTP2Session", "GRPCWire", "Messages",
                 "TrafficPolicy", nioCore, nioPosix, deque, subprocess, systemPackage, logging,
             ]),
-        room(
+        module(
             "Serving",
             [
                 "Upstream", "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
                 "TrafficPolicy", nioCore, nioPosix, deque, logging,
             ]),
-        room(
+        module(
             "StateStores",
             [
                 "GRPCClient", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CSQLite",
                 systemPackage,
             ]),
-        room(
+        module(
             "ControlPlane",
             [
-                "Serving", "Upstream", "StateStores", "GRPCClient", "Transport", "Observability",
+                "Serving", "Upstream", "StateStores", "Transport", "Observability",
                 "Messages", "GRPCWire", "TrafficPolicy", crypto, systemPackage, logging,
             ]),
-        room(
+        module(
             "Weir",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Transport",
-                "Messages", "GRPCWire", "HTTP2Session", "TrafficPolicy", nioCore, nioPosix,
-                systemPackage,
-                logging,
+                "Messages", "GRPCWire", "TrafficPolicy", nioCore, systemPackage, logging,
             ]),
-        room("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
-        room("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
+        module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
+        module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),
 
         // The demo service, generated as a user would: see `make protos`.
         .target(name: "CHelloWorldProtos", dependencies: ["CProtobufC"]),
-        room("HelloWorld", ["Weir", "CHelloWorldProtos", "CProtobufC"]),
+        module("HelloWorld", ["Weir", "CHelloWorldProtos", "CProtobufC"]),
 
         // Executables.
         .executableTarget(
             name: "WeirCLI",
             dependencies: [
-                "Weir", "ControlPlane", "StateStores", "GRPCClient", "Transport", "HelloWorld",
-                "Messages", "MessageYAML",
-                "GRPCWire",
-                "Serving", "CExecInfo", systemPackage, arguments, logging,
+                "Weir", "ControlPlane", "StateStores", "Serving", "Upstream", "Transport",
+                "HelloWorld", "Messages", "MessageYAML", "GRPCWire", "CExecInfo", systemPackage,
+                arguments, logging,
             ],
             swiftSettings: settings),
         .executableTarget(

@@ -126,7 +126,9 @@ public final class WeirClient: Sendable {
     ) async throws -> (reply: Reply, call: ClientCall) {
         let end = options.timeout.map { ContinuousClock.now + $0 }
         var attempt = options
-        for number in 2... {
+        var number = 1
+        while true {
+            number += 1
             do {
                 return try await attemptExchange(path, request, attempt)
             } catch let error as RPCError {
@@ -142,7 +144,6 @@ public final class WeirClient: Sendable {
                 try await Task.sleep(for: pause)
             }
         }
-        preconditionFailure("the last attempt returns or throws")
     }
 
     private func attemptExchange<Request: WireMessage, Reply: WireMessage>(

@@ -43,7 +43,7 @@ internal import Upstream
                 .reset(.cancel), true,
                 Failure(
                     code: .cancelled, fault: "the stream was reset: CANCEL",
-                    next: .retry(RPCError(.cancelled, "backend 'b': the stream was reset: CANCEL")))
+                    next: .end(RPCError(.cancelled, "backend 'b': the stream was reset: CANCEL")))
             ),
             (
                 .reset(.protocolError), false,

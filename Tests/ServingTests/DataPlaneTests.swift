@@ -1,5 +1,6 @@
 internal import Logging
 internal import NIOCore
+internal import Observability
 internal import Testing
 
 @testable internal import Serving

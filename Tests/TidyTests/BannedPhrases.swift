@@ -24,7 +24,7 @@ struct BannedPhrase: Sendable {
         BannedPhrase("what [a-z]+ that", "name the object before its property"),
         BannedPhrase("lets? (in|out|through|pass)", "use 'admits', 'accepts' or 'forwards'"),
         BannedPhrase("as (it|they) (came|comes?)", "use 'unchanged'"),
-        BannedPhrase("given up|gave up", "use 'cancels', 'drops' or 'stops'"),
+        BannedPhrase("giv(es?|ing|en) up|gave up", "use 'cancels', 'drops' or 'stops'"),
         BannedPhrase("for people", "use 'for operators' or 'as text'"),
         BannedPhrase("in the place of", "use 'instead of'"),
     ]

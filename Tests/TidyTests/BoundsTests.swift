@@ -46,6 +46,9 @@ internal import Testing
         $0.language == .swift || $0.language == .python
     }
 
+    @Test("The files of the repository are read")
+    func readsFiles() { #expect(Self.files.count > 300) }
+
     @Test("A file has at most 400 lines")
     func limitsFiles() {
         for file in Self.files where file.path != "Package.swift" {

@@ -57,11 +57,10 @@ internal import Testing
         // HTTP2Session and Messages own the C libraries. Others call zlib, xxHash, SQLite, NIO's
         // file descriptors and POSIX functions.
         let allowed: Set<Substring> = [
-            "ControlPlane", "GRPCWire", "HTTP2Session", "HelloWorld", "Messages", "Observability",
-            "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Weir", "WeirCLI",
-            "WeirGenerate", "WeirSwiftProtobuf",
+            "ControlPlane", "GRPCWire", "HTTP2Session", "Messages", "StateStores", "TrafficPolicy",
+            "Transport", "Upstream", "Weir", "WeirCLI",
         ]
-        #expect(modules.subtracting(allowed).isEmpty)
+        #expect(modules == allowed)
     }
 
     @Test(

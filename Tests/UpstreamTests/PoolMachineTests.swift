@@ -107,6 +107,19 @@ internal import Testing
         #expect(none == nil)
     }
 
+    @Test("Another wait timeout applies to requests that wait already")
+    func newTimeout() {
+        var machine = machine()
+        _ = machine.notPlaced("a", .full, now: 7)
+        var options = machine.options
+        options.waitTimeout = .seconds(2)
+        machine.update(options, ring: nil, isResolving: false, now: 8)
+        let timer = machine.timer
+        #expect(timer == 7 + 2 * Self.second)
+        let refusal = machine.expire(now: 7 + 2 * Self.second)?.refusal
+        #expect(refusal == .waitedForSlot(.seconds(2)))
+    }
+
     @Test("A copy is refused at once, and does not open the circuit")
     func copies() {
         let machine = machine()

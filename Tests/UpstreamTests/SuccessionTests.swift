@@ -9,7 +9,7 @@ internal import Testing
         "The step for a new process depends on both processes and on newer updates",
         arguments: [
             ("------", Succession.Step.wait), ("---+--", .wait), ("+--+--", .replace),
-            ("+-++-+", .replace), ("-+-+--", .keepOld), ("--++--", .keepOld), ("---++-", .keepOld),
+            ("+-++-+", .replace), ("-+-+--", .keepOld), ("--++--", .keepOld), ("---++-", .giveWay),
             ("-+----", .replace), ("--+---", .replace), ("---+-+", .giveWay), ("-----+", .giveWay),
             ("-+++-+", .giveWay),
         ])

@@ -18,14 +18,16 @@ internal import Transport
     @Test("A request whose mark occurs as often as allowed is a loop", arguments: 0...6)
     func countsPasses(passes: Int) {
         let block = headers(Array(repeating: mark.value, count: passes))
-        #expect(mark.isLoop(block) == (passes >= ViaMark.maxPasses))
+        #expect(mark.isForwardingLoop(block) == (passes >= ViaMark.maxPasses))
     }
 
     @Test("Marks that a proxy has joined are counted individually")
     func readsJoinedFields() {
         #expect(
-            mark.isLoop(headers([Array(repeating: mark.value, count: 4).joined(separator: ", ")])))
-        #expect(mark.isLoop(headers(["\(mark.value),\(mark.value)", mark.value, mark.value])))
+            mark.isForwardingLoop(
+                headers([Array(repeating: mark.value, count: 4).joined(separator: ", ")])))
+        #expect(
+            mark.isForwardingLoop(headers(["\(mark.value),\(mark.value)", mark.value, mark.value])))
     }
 
     @Test("The marks of other servers, and other texts, do not count")
@@ -35,7 +37,7 @@ internal import Transport
             String(mark.value.dropLast()),
             String(repeating: "a", count: 65_536),
         ]
-        #expect(!mark.isLoop(headers(others.flatMap { Array(repeating: $0, count: 5) })))
+        #expect(!mark.isForwardingLoop(headers(others.flatMap { Array(repeating: $0, count: 5) })))
     }
 
     @Test("A mark has 16 hexadecimal digits", arguments: [UInt64.min, 1, 12_345, .max])

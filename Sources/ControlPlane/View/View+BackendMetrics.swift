@@ -48,7 +48,7 @@ extension ControlPlane.View {
         gauge("weir_backend_circuit_open", "1 if the latest request was refused, otherwise 0.") {
             $0.pool.isCircuitOpen ? 1 : 0
         }
-        counter("weir_backend_circuit_openings_total", "How often the circuit opened.") {
+        counter("weir_backend_circuit_openings_total", "Number of times that the circuit opened.") {
             [([], $0.pool.circuitOpenings)]
         }
         counter(
@@ -58,7 +58,10 @@ extension ControlPlane.View {
                 ([("grpc_status", "\($0.key)")], $0.value)
             }
         }
-        counter("weir_backend_retries_total", "Retries, after a status or transparent.") {
+        counter(
+            "weir_backend_retries_total",
+            "Retries by kind: after a status, or transparent (no replica processed the request)."
+        ) {
             [
                 ([("kind", "status")], $0.pool.retries),
                 ([("kind", "transparent")], $0.pool.transparentRetries),

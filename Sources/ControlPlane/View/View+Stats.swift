@@ -48,7 +48,7 @@ extension ControlPlane.View {
     func stats(
         _ figures: ServingFigures, over period: Duration, endpoint: String
     ) -> Weir_Admin_V1_Stats {
-        let seconds = ControlPlane.seconds(period)
+        let seconds = period / .seconds(1)
         var lines: [StatsKey: CallFigures] = [:]
         // Includes backends that have not received a request yet.
         for endpoint in state.endpoints.values {
@@ -98,14 +98,5 @@ extension ControlPlane.View {
             },
             latency: .init(figures.latency),
             sampled: figures.sampled)
-    }
-
-}
-
-extension ControlPlane {
-    /// A duration in seconds.
-    fileprivate static func seconds(_ duration: Duration) -> Double {
-        let (seconds, attoseconds) = duration.components
-        return Double(seconds) + Double(attoseconds) / 1e18
     }
 }

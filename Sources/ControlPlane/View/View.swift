@@ -13,7 +13,7 @@ extension ControlPlane {
     struct View: Sendable {
         /// The served state and the revisions that led to it.
         var history = StateHistory()
-        /// The data plane's view of the state.
+        /// The snapshot that the data plane serves.
         var routing = RoutingSnapshot.empty
         /// The services of the handlers that this program has, sorted, by name of the handler.
         var handlers: [String: [String]] = [:]

@@ -128,8 +128,7 @@ struct HTTP1Machine: ~Copyable {
         // Invariant: the shell ends each parsing that it has begun.
         precondition(isParsing, "parsing has not begun")
         isParsing = false
-        guard !isPaused else { return false }
-        guard phase == .receiving else { return false }
+        guard !isPaused, phase == .receiving else { return false }
         headSince = isHeadIncomplete ? headSince ?? now : nil
         guard isReadRequested else { return false }
         isReadRequested = false

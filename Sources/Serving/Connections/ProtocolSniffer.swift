@@ -57,8 +57,8 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
         let first = seen.readableBytesView.first ?? 0
         let isHTTP1 =
             !isPreface && (HTTPFields.isTokenByte(first) || first == UInt8(ascii: "\r"))
-        // The HTTP connection replaces this one.
-        connections.remove(self)
+        // The HTTP connection is added before this one is removed: while the server drains, it is
+        // not finished in between.
         do {
             let pipeline = context.pipeline.syncOperations
             if isHTTP1 {

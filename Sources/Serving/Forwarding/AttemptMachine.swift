@@ -83,7 +83,7 @@ struct AttemptMachine: ~Copyable {
         case .reset(let code) where isCommitted:
             let status = StatusCode(http2Error: code.rawValue)
             return Failure(
-                code: status, fault: failure.description, next: .retry(RPCError(status, text)))
+                code: status, fault: failure.description, next: .end(RPCError(status, text)))
         case .reset, .lost:
             return Failure(
                 code: .unavailable, fault: failure.description,

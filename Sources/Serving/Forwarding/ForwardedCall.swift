@@ -60,7 +60,7 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         failedReplica = nil
         // A shadow copy is not retried, so its request is not kept.
         if isShadow { self.request.drop() }
-        if request.hasPassedProxy, let error = pool.loopError(requestHeaders) {
+        if request.hasPassedProxy, let error = pool.forwardingLoopError(requestHeaders) {
             return refused(error)
         }
         replicaPoint = pool.options.replicaAffinity ? request.replicaPoint : nil
@@ -306,7 +306,7 @@ extension ForwardedCall: ClientStreamOwner {
     private func resend(or error: RPCError) {
         if isShadow { return refused(error) }
         guard attempt.resend(canReplay: request.isWhole), let pool else { return finish(error) }
-        pool.noteTransparentRetry()
+        pool.retriedTransparently()
         pool.submit(self)
     }
 

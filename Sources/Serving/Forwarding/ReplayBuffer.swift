@@ -9,7 +9,7 @@ struct ReplayBuffer {
     /// Appends bytes of the client.
     ///
     /// - Parameter limit: over it, all bytes are dropped, because the request cannot be repeated.
-    ///   Nil before the first attempt, when the window of the stream is the bound.
+    ///   Nil while no attempt runs; then the window of the stream is the bound.
     mutating func append(_ span: RawSpan, limit: Int?) {
         guard isWhole else { return }
         if let limit, bytes.count + span.byteCount > limit { return drop() }

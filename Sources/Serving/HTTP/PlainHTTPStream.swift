@@ -70,6 +70,7 @@ final class PlainHTTPStream {
     func refuse(_ refusal: HTTPRefusal) { refuse(HTTPReply(refusal)) }
 
     private func refuse(_ reply: HTTPReply) {
+        guard !isRefused else { return }
         isRefused = true
         body.drop()
         send(reply)

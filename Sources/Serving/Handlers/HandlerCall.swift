@@ -215,9 +215,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             switch error {
             case let error as RPCError: call.finish(error)
             case is CancellationError: call.finish(RPCError(.cancelled, "the call was cancelled"))
-            default: call.finish(RPCError(.unknown, "the handler failed"))
-            }
-            if !(error is RPCError), !(error is CancellationError) {
+            default:
+                call.finish(RPCError(.unknown, "the handler failed"))
                 call.loop.log.error(
                     "a handler failed",
                     metadata: [

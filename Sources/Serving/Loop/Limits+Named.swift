@@ -61,15 +61,18 @@ extension Limits {
         }
     }
 
-    /// The same limits, each reduced to the largest valid value.
+    /// The same limits, each clamped to its valid range.
     package var bounded: Limits {
         var limits = self
         for setting in Self.named {
-            let most = setting.range.upperBound
+            let (least, most) = (setting.range.lowerBound, setting.range.upperBound)
             switch setting.value {
             // At most 1e15.
-            case .count(let path): limits[keyPath: path] = min(limits[keyPath: path], Int(most))
-            case .time(let path): limits[keyPath: path] = min(limits[keyPath: path], .seconds(most))
+            case .count(let path):
+                limits[keyPath: path] = max(Int(least), min(limits[keyPath: path], Int(most)))
+            case .time(let path):
+                limits[keyPath: path] = max(
+                    .seconds(least), min(limits[keyPath: path], .seconds(most)))
             }
         }
         return limits

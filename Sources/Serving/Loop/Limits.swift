@@ -79,7 +79,7 @@ public struct Limits: Sendable {
     /// Requests in flight on one event loop (one core). Over it, a new one ends with
     /// RESOURCE_EXHAUSTED.
     public var maxRequestsInFlightPerLoop = 20_000
-    /// Calls of `blocking` handlers that run or wait. Over it, a new one ends with
+    /// Calls of `blocking` handlers of one event loop that run or wait. Over it, a new one ends with
     /// RESOURCE_EXHAUSTED.
     public var maxBlockingCalls = 512
     /// Delay of an event loop, or of the threads for `blocking` handlers. Over it, new requests end
@@ -118,17 +118,17 @@ public struct Limits: Sendable {
 
     // MARK: Shadows
 
-    /// Bytes of each of two answers that Weir compares field by field. It compares a hash of longer
-    /// ones.
+    /// Bytes of each of two responses that Weir compares field by field. It compares longer ones by
+    /// their hash.
     public var comparedBodyBytes = 256 << 10
-    /// Pairs of answers that wait to be compared. Weir does not compare further ones, and counts
+    /// Pairs of responses that wait for comparison. Weir does not compare further ones, and counts
     /// them.
     public var maxPendingComparisons = 256
     /// Bytes of responses to copies that one event loop reads per millisecond, on average; then
     /// they wait.
     public var shadowBytesPerMillisecond = 64 << 10
 
-    // MARK: Threads and the end
+    // MARK: Threads and shutdown
 
     /// Threads for `blocking` handlers.
     public var blockingThreads = 8

@@ -16,7 +16,7 @@ package import Transport
 ///                             waiting line --pump, when a slot or a connection is free--> place
 /// ```
 ///
-/// Invariant: every stored `var` is only touched on the loop.
+/// Invariant: every stored `var` is used only on the loop.
 package final class BackendPool: @unchecked Sendable {
     /// A request's slot on a connection; to be given back once.
     package struct Lease {
@@ -45,6 +45,7 @@ package final class BackendPool: @unchecked Sendable {
     private var machine: PoolMachine<any PoolRequest>
     private var lineTimer: Scheduled<Void>?
     private var isPumping = false
+    private var isRetired = false
     private var monitor: ReplicaMonitor?
 
     init(_ loop: LoopContext, _ set: ReplicaSet) {
@@ -68,6 +69,7 @@ package final class BackendPool: @unchecked Sendable {
 
     /// The backend was removed: the pool refuses requests that wait; running ones finish.
     func retire() {
+        isRetired = true
         set.unregister(self)
         monitor?.stop()
         for member in members { member.retire() }
@@ -85,6 +87,8 @@ package final class BackendPool: @unchecked Sendable {
 
     /// Takes what has changed in the set.
     func refresh() {
+        // The set may have scheduled this before the backend was removed.
+        guard !isRetired else { return }
         let membership = set.membership
         let optionsChanged = membership.options != options
         machine.update(
@@ -105,6 +109,10 @@ package final class BackendPool: @unchecked Sendable {
         for member in members { member.connectInTurn() }
         monitor?.refresh(optionsChanged: optionsChanged)
         readMembers()
+        // The wait timeout may have changed.
+        lineTimer?.cancel()
+        lineTimer = nil
+        scheduleTimer()
         pump()
     }
 
@@ -149,8 +157,8 @@ package final class BackendPool: @unchecked Sendable {
     }
 
     /// The error for a request in a forwarding loop; nil for any other request.
-    package func loopError(_ headers: HeaderBlock) -> RPCError? {
-        guard loop.viaMark.isLoop(headers) else { return nil }
+    package func forwardingLoopError(_ headers: HeaderBlock) -> RPCError? {
+        guard loop.viaMark.isForwardingLoop(headers) else { return nil }
         return RPCError(
             .failedPrecondition,
             "the request to backend '\(set.name)' has passed through this server "
@@ -191,7 +199,7 @@ package final class BackendPool: @unchecked Sendable {
     }
 
     /// A request is sent again because no replica has processed it.
-    package func noteTransparentRetry() { machine.retriedTransparently() }
+    package func retriedTransparently() { machine.retriedTransparently() }
 
     /// Takes a retry from the budget; false if there is none.
     package func takeRetry() -> Bool { machine.takeRetry(now: loop.now) }
@@ -205,7 +213,7 @@ package final class BackendPool: @unchecked Sendable {
     private func place(_ request: any PoolRequest) -> Placement {
         if let obstacle = machine.obstacle {
             for member in members { member.connectIfPossible() }
-            // A member may connect since.
+            // `connectIfPossible` may have started a connection.
             readMembers()
             return .obstacle(machine.obstacle ?? obstacle)
         }

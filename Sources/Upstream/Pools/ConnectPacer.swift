@@ -1,10 +1,11 @@
+internal import DequeModule
 internal import NIOCore
 
 /// Spreads the connection attempts of one loop over time. A loop that connects to thousands of
 /// backends at once, for example at a start with a large state, could answer no request meanwhile.
 /// A request does not wait for the pacer: the loop connects to its backend at once.
 ///
-/// Invariant: every stored `var` is only touched on the loop.
+/// Invariant: every stored `var` is used only on the loop.
 final class ConnectPacer: @unchecked Sendable {
     /// Work items that run without a pause after an idle time.
     private static let burst = 32
@@ -12,9 +13,7 @@ final class ConnectPacer: @unchecked Sendable {
     private static let perTick = 4
 
     private let eventLoop: any EventLoop
-    private var waiting: [() -> Void] = []
-    /// The number of items at the start of `waiting` that have run.
-    private var served = 0
+    private var waiting: Deque<() -> Void> = []
     private var allowance = ConnectPacer.burst
     private var isServing = false
     private var isTicking = false
@@ -30,17 +29,11 @@ final class ConnectPacer: @unchecked Sendable {
 
     private func serve() {
         isServing = true
-        while allowance > 0, served < waiting.count {
-            let work = waiting[served]
+        while allowance > 0, let work = waiting.popFirst() {
             allowance -= 1
-            served += 1
             work()
         }
         isServing = false
-        if served == waiting.count {
-            waiting.removeAll()
-            served = 0
-        }
         guard !isTicking, allowance < Self.burst else { return }
         isTicking = true
         eventLoop.scheduleTask(in: .milliseconds(1)) {

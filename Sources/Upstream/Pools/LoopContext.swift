@@ -5,7 +5,7 @@ package import Transport
 
 /// The state that the pools of one event loop share.
 ///
-/// Invariant: every stored `var` is only touched on `eventLoop`.
+/// Invariant: every stored `var` is used only on `eventLoop`.
 package final class LoopContext: @unchecked Sendable {
     package let connections: ConnectionLoop
     /// Marks the requests to backends; the same on all loops.

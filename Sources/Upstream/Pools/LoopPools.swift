@@ -3,7 +3,7 @@ package import Observability
 
 /// The pools of one event loop, one for each backend of replicas.
 ///
-/// Invariant: every stored `var` is only touched on the loop.
+/// Invariant: every stored `var` is used only on the loop.
 package final class LoopPools: @unchecked Sendable {
     private static let maintenanceInterval = TimeAmount.seconds(1)
 

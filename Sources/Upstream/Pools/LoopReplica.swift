@@ -15,7 +15,7 @@ internal import Transport
 ///    '--------------------- waiting <-------------------'
 /// ```
 ///
-/// Invariant: every stored `var` is only touched on the loop of its pool.
+/// Invariant: every stored `var` is used only on the loop of its pool.
 final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     private struct Entry {
         let connection: ClientConnection

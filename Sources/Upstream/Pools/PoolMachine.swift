@@ -74,7 +74,7 @@ struct PoolMachine<Request>: ~Copyable {
     private var members: [ReplicaChoice.MemberState] = []
     private var ring: HashRing?
     private var isResolving = true
-    private var line = WaitingLine<(request: Request, until: UInt64)>()
+    private var line = WaitingLine<(request: Request, since: UInt64)>()
     private var budget: RetryBudget
 
     init(_ options: BackendOptions, now: UInt64) {
@@ -153,8 +153,7 @@ struct PoolMachine<Request>: ~Copyable {
         guard line.count < options.maxWaitingRequests else {
             return .refuse(refused(.lineIsFull(line.count)))
         }
-        let until = now + options.waitTimeout.nanoseconds
-        return .wait(line.append((request, until)))
+        return .wait(line.append((request, now)))
     }
 
     /// A copy for a shadow has no replica: it does not wait, and does not count as refused.
@@ -177,9 +176,9 @@ struct PoolMachine<Request>: ~Copyable {
     /// The first request that waits.
     var firstWaiting: Request? { line.first?.request }
 
-    /// When `expire` must be called; nil while no request waits. All requests wait equally long, so
-    /// the first in the line is the first to expire.
-    var timer: UInt64? { line.first?.until }
+    /// When `expire` must be called; nil while no request waits. All requests have the same timeout,
+    /// so the first in the line is the first to expire.
+    var timer: UInt64? { line.first.map { $0.since + options.waitTimeout.nanoseconds } }
 
     /// The first request that waited was sent; it leaves the line.
     mutating func placedFirst() {
@@ -200,7 +199,7 @@ struct PoolMachine<Request>: ~Copyable {
 
     /// Takes the first request out of the line if it has waited too long.
     mutating func expire(now: UInt64) -> (request: Request, refusal: Refusal)? {
-        guard let first = line.first, first.until <= now else { return nil }
+        guard let first = line.first, let timer, timer <= now else { return nil }
         line.removeFirst()
         let timeout = options.waitTimeout
         let refusal: Refusal =

@@ -20,7 +20,7 @@ package struct ViaMark {
     }
 
     /// Whether a request with these headers has passed `maxPasses` times.
-    func isLoop(_ headers: HeaderBlock) -> Bool {
+    func isForwardingLoop(_ headers: HeaderBlock) -> Bool {
         let fields = headers.fields.filter { $0.known == KnownHeader.via.rawValue }
         // A proxy on the way may have joined several fields with commas (RFC 9110 section 5.3).
         let marks = fields.flatMap { field in headers.text(field).split { ", ".contains($0) } }

@@ -6,7 +6,7 @@ internal import Transport
 
 /// One `grpc.health.v1.Health/Check` on a connection.
 ///
-/// Invariant: every stored `var` is only touched on the loop of the connection.
+/// Invariant: every stored `var` is used only on the loop of the connection.
 final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
     private let done: @Sendable (String?) -> Void
     private var timer: Scheduled<Void>?

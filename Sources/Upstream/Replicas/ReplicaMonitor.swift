@@ -1,10 +1,10 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Monitors the replicas of a backend on one loop for all: checks their health, detects outliers
+/// Monitors the replicas of a backend on one loop, on behalf of all loops: checks their health, detects outliers
 /// and resolves names.
 ///
-/// Invariant: every stored `var` is only touched on the loop of its pool.
+/// Invariant: every stored `var` is used only on the loop of its pool.
 final class ReplicaMonitor: @unchecked Sendable {
     /// How often the monitor checks whether a name must be resolved again.
     private static let nameInterval = Duration.seconds(1)
@@ -25,6 +25,7 @@ final class ReplicaMonitor: @unchecked Sendable {
 
     /// Takes what has changed in the set.
     func refresh(optionsChanged: Bool) {
+        guard !isStopped else { return }
         if optionsChanged {
             for task in tasks { task.cancel() }
             schedule()

@@ -6,7 +6,7 @@ struct Succession {
         case replace
         /// The new one and the update are stopped.
         case keepOld
-        /// The new one is stopped, because a newer update starts another one.
+        /// The new one is stopped, because a newer update or the stop of the group replaces it.
         case giveWay
     }
 
@@ -21,8 +21,8 @@ struct Succession {
 
     var step: Step {
         if newIsHealthy { return .replace }
-        if isSuperseded { return .giveWay }
-        guard isLate || newHasEnded || isStopped else { return .wait }
+        if isSuperseded || isStopped { return .giveWay }
+        guard isLate || newHasEnded else { return .wait }
         // An old process that is not healthy is not better.
         return oldIsHealthy ? .keepOld : .replace
     }

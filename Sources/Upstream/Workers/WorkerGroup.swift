@@ -89,7 +89,7 @@ package final class WorkerGroup: Sendable {
         let spec = update.spec
         let slots = state.withLock { state in
             // A newer update is next.
-            state.wanted == update ? state.slots : nil
+            state.wanted == update && !state.isStopped ? state.slots : nil
         }
         guard let slots else { return }
         for slot in slots {

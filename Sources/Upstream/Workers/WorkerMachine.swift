@@ -3,14 +3,16 @@ internal import Transport
 /// The life of a slot of a worker backend: its processes, one after the other.
 ///
 /// ```
-///             started                check: is serving
-///   waiting ----------> starting ------------------------> healthy
-///     ^                    | check: late -> stop the process  |
-///     |                    v                                  |
-///     |                 leaving <--------- leaderEnded -------'
-///     |                    |
-///     '------ ended -------'   the next start is after the backoff
+///             started              check: is serving
+///   waiting ----------> starting ---------------------> healthy
+///     ^ ^                 |  | leaderEnded                 | leaderEnded
+///     | |  ended: it      |  v                             |
+///     | '-- did not start '  leaving <---------------------'
+///     |                      |
+///     '-------- ended -------'   the next start is after the backoff
 /// ```
+///
+/// A process that is late stays in `starting` until the shell has stopped it.
 ///
 /// Times are nanoseconds of any monotonic clock. `check` and `leaderEnded` may be called in any
 /// phase: the process can end at any time, also before `started` is known to the caller. `started`

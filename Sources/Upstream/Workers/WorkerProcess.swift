@@ -11,8 +11,8 @@ internal import SystemPackage
 /// One process of a worker backend, from its start to its end.
 ///
 /// The process is the leader of a session of its own, so that Ctrl-C in Weir's terminal does not
-/// reach it, and signals reach its children. When it ends, the children that are left are ended,
-/// too. If Weir is killed, the kernel kills it (`setpriv`'s `--pdeathsig`, see prctl(2)).
+/// reach it, and signals reach its children. When it ends, Weir ends its remaining
+/// children. If Weir is killed, the kernel kills it (`setpriv`'s `--pdeathsig`, see prctl(2)).
 final class WorkerProcess: Sendable {
     private struct State: ~Copyable {
         /// Nil before the start, and from before its exit code is read.

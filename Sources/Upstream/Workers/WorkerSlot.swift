@@ -141,6 +141,8 @@ final class WorkerSlot: Sendable {
         var isAdded = false
         while !Task.isCancelled {
             if !isAdded, await process.acceptsConnections() {
+                // The slot was stopped meanwhile, and has removed the replica.
+                guard !Task.isCancelled else { return nil }
                 set.add(process.replica)
                 isAdded = true
             }
@@ -154,7 +156,9 @@ final class WorkerSlot: Sendable {
                 log.notice("worker is healthy", metadata: ["worker": "\(name)"])
                 return nil
             case .late: return "was not healthy within \(timeout)"
-            case .done: return nil
+            case .done:
+                set.remove(process.replica)
+                return nil
             }
         }
         return nil

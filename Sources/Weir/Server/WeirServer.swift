@@ -130,6 +130,7 @@ public final class WeirServer: Sendable {
             return addresses
         } catch {
             await controlPlane.stop()
+            try? await dataPlane.shutDown()
             throw error
         }
     }
