@@ -227,16 +227,18 @@ struct LimitsTests {
         #expect(isLowered == ((data, admin) != (fittedData, fittedAdmin)))
     }
 
-    @Test("Limits set by a program have the same bounds as those of an operator")
+    @Test("Limits set by a program are at least zero, and at most those of an operator")
     func limitsAll() {
         var limits = Limits()
         limits.maxHeaderListBytes = .max
         limits.maxBlockingCalls = 0
         limits.idleTimeout = .seconds(Int64.max)
+        limits.maxResets = -1
         let bounded = limits.bounded
         #expect(bounded.maxHeaderListBytes == Int(Int32.max))
         #expect(bounded.maxBlockingCalls == 0)
         #expect(bounded.idleTimeout == .seconds(1_000_000_000))
-        #expect(bounded.maxResets == limits.maxResets)
+        #expect(bounded.maxResets == 0)
+        #expect(bounded.maxContinuations == limits.maxContinuations)
     }
 }

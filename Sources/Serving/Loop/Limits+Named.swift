@@ -61,18 +61,18 @@ extension Limits {
         }
     }
 
-    /// The same limits, each clamped to its valid range.
+    /// The same limits, each from zero to the largest valid value. A program may set a limit to
+    /// zero, for example in its tests.
     package var bounded: Limits {
         var limits = self
         for setting in Self.named {
-            let (least, most) = (setting.range.lowerBound, setting.range.upperBound)
+            let most = setting.range.upperBound
             switch setting.value {
             // At most 1e15.
             case .count(let path):
-                limits[keyPath: path] = max(Int(least), min(limits[keyPath: path], Int(most)))
+                limits[keyPath: path] = max(0, min(limits[keyPath: path], Int(most)))
             case .time(let path):
-                limits[keyPath: path] = max(
-                    .seconds(least), min(limits[keyPath: path], .seconds(most)))
+                limits[keyPath: path] = max(.zero, min(limits[keyPath: path], .seconds(most)))
             }
         }
         return limits

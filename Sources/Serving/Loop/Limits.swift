@@ -79,8 +79,8 @@ public struct Limits: Sendable {
     /// Requests in flight on one event loop (one core). Over it, a new one ends with
     /// RESOURCE_EXHAUSTED.
     public var maxRequestsInFlightPerLoop = 20_000
-    /// Calls of `blocking` handlers of one event loop that run or wait. Over it, a new one ends with
-    /// RESOURCE_EXHAUSTED.
+    /// Calls of `blocking` handlers of one event loop that run or wait. Over it, a new one ends
+    /// with RESOURCE_EXHAUSTED.
     public var maxBlockingCalls = 512
     /// Delay of an event loop, or of the threads for `blocking` handlers. Over it, new requests end
     /// with RESOURCE_EXHAUSTED until the delay is half of the limit.

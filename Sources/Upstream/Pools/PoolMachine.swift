@@ -176,8 +176,8 @@ struct PoolMachine<Request>: ~Copyable {
     /// The first request that waits.
     var firstWaiting: Request? { line.first?.request }
 
-    /// When `expire` must be called; nil while no request waits. All requests have the same timeout,
-    /// so the first in the line is the first to expire.
+    /// When `expire` must be called; nil while no request waits. All requests have the same
+    /// timeout, so the first in the line is the first to expire.
     var timer: UInt64? { line.first.map { $0.since + options.waitTimeout.nanoseconds } }
 
     /// The first request that waited was sent; it leaves the line.

@@ -1,8 +1,8 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Monitors the replicas of a backend on one loop, on behalf of all loops: checks their health, detects outliers
-/// and resolves names.
+/// Monitors the replicas of a backend on one loop, on behalf of all loops: checks their health,
+/// detects outliers and resolves names.
 ///
 /// Invariant: every stored `var` is used only on the loop of its pool.
 final class ReplicaMonitor: @unchecked Sendable {
