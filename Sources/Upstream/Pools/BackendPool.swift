@@ -46,6 +46,7 @@ package final class BackendPool: @unchecked Sendable {
     private var lineTimer: Scheduled<Void>?
     private var isPumping = false
     private var isRetired = false
+    private var isClosed = false
     private var monitor: ReplicaMonitor?
 
     init(_ loop: LoopContext, _ set: ReplicaSet) {
@@ -67,16 +68,21 @@ package final class BackendPool: @unchecked Sendable {
         for member in members { member.maintain(options) }
     }
 
-    /// The backend was removed: the pool refuses requests that wait; running ones finish.
+    /// The backend was removed. Requests that wait may still be sent; then the connections drain.
     func retire() {
         isRetired = true
+        closeIfUnused()
+    }
+
+    private func closeIfUnused() {
+        guard isRetired, !isClosed, !machine.hasWaiting else { return }
+        isClosed = true
         set.unregister(self)
         monitor?.stop()
         for member in members { member.retire() }
         members = []
         machine.update(options, ring: nil, isResolving: false, now: loop.now)
-        machine.membersChanged([])
-        pump()
+        readMembers()
         lineTimer?.cancel()
     }
 
@@ -87,8 +93,8 @@ package final class BackendPool: @unchecked Sendable {
 
     /// Takes what has changed in the set.
     func refresh() {
-        // The set may have scheduled this before the backend was removed.
-        guard !isRetired else { return }
+        // The set may have scheduled this before the pool was closed.
+        guard !isClosed else { return }
         let membership = set.membership
         let optionsChanged = membership.options != options
         machine.update(
@@ -170,7 +176,9 @@ package final class BackendPool: @unchecked Sendable {
 
     /// A request that waits is cancelled.
     package func leave(_ ticket: WaitingTicket) {
-        if machine.leave(ticket) { set.waiting.subtract(1, ordering: .relaxed) }
+        guard machine.leave(ticket) else { return }
+        set.waiting.subtract(1, ordering: .relaxed)
+        closeIfUnused()
     }
 
     /// Takes a slot back and counts how the request ended.
@@ -243,9 +251,9 @@ package final class BackendPool: @unchecked Sendable {
 
     private func lease(_ member: LoopReplica) -> Lease? {
         let time = loop.now
-        guard let connection = member.connectionWithRoom(), member.reserve(at: time) else {
-            return nil
-        }
+        guard let connection = member.connectionWithRoom(),
+            member.reserve(at: time, limit: machine.options.maxRequestsPerReplica)
+        else { return nil }
         return Lease(member: member, connection: connection, startedAt: time)
     }
 
@@ -255,7 +263,10 @@ package final class BackendPool: @unchecked Sendable {
     func pump() {
         guard machine.hasWaiting, !isPumping else { return }
         isPumping = true
-        defer { isPumping = false }
+        defer {
+            isPumping = false
+            closeIfUnused()
+        }
         while let request = machine.firstWaiting {
             switch place(request) {
             case .lease(let lease):
@@ -279,6 +290,7 @@ package final class BackendPool: @unchecked Sendable {
                 request.refused(self.error(refusal))
             }
             self.scheduleTimer()
+            self.closeIfUnused()
         }
     }
 

@@ -27,7 +27,9 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     var figures = CallFigures()
     /// When a request was last sent, in nanoseconds of the loop's clock.
     private var lastUsed: UInt64
-    private unowned let pool: BackendPool
+    private let loop: LoopContext
+    /// Nil after the end of the pool, which a connection can outlive.
+    private weak var pool: BackendPool?
     private var entries: [Entry] = []
     private var backoff = Backoff()
     /// Bounds immediate reconnects after connections that served no request. If one request makes
@@ -44,6 +46,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     init(_ replica: Replica, pool: BackendPool) {
         self.replica = replica
         self.pool = pool
+        loop = pool.loop
         lastUsed = pool.loop.now
         replacements = TokenBucket(capacity: 20, perSecond: 5, at: pool.loop.now)
     }
@@ -68,15 +71,18 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     /// A connection that accepts another stream. If all are full, the loop opens a further one.
     func connectionWithRoom() -> ClientConnection? {
         if let entry = entries.first(where: { $0.connection.hasRoom }) { return entry.connection }
-        if isReady, !isConnecting, entries.count < pool.options.maxConnectionsPerReplica {
+        if isReady, !isConnecting, let pool,
+            entries.count < pool.options.maxConnectionsPerReplica
+        {
             connect()
         }
         return nil
     }
 
     /// Takes a slot for a request; false if the replica has none.
-    func reserve(at now: UInt64) -> Bool {
-        let limit = pool.options.maxRequestsPerReplica
+    ///
+    /// - Parameter limit: the requests in flight that the replica may have; 0 for no limit.
+    func reserve(at now: UInt64, limit: Int) -> Bool {
         let count = replica.inFlight.add(1, ordering: .relaxed).newValue
         guard limit == 0 || count <= limit else {
             replica.inFlight.subtract(1, ordering: .relaxed)
@@ -104,7 +110,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         }
         guard !isPaced else { return }
         isPaced = true
-        pool.loop.pacer.enqueue { [self] in
+        loop.pacer.enqueue { [self] in
             isPaced = false
             // A request may have connected already.
             if isIdle { connect() }
@@ -116,7 +122,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     func connectIfPossible() {
         if isIdle { return connect() }
         guard retry != nil, replica.connections.load(ordering: .relaxed) > 0,
-            backoff.allowsEarlyAttempt(at: pool.loop.now)
+            backoff.allowsEarlyAttempt(at: loop.now)
         else { return }
         retry?.cancel()
         retry = nil
@@ -124,10 +130,10 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
     }
 
     private func connect() {
-        guard !isRetired else { return }
-        backoff.attemptStarted(at: pool.loop.now)
+        guard !isRetired, let pool else { return }
+        backoff.attemptStarted(at: loop.now)
         let connection = ClientConnection.connect(
-            to: .address(replica.address), on: pool.loop.connections,
+            to: .address(replica.address), on: loop.connections,
             pool.connectionOptions(for: replica), owner: self)
         entries.append(Entry(connection: connection))
     }
@@ -142,17 +148,17 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
             entries[index].isReady = true
             replica.connected()
             let count = replica.connections.add(1, ordering: .relaxed).newValue
-            if count == 1 { pool.set.refreshPools() }
+            if count == 1 { pool?.set.refreshPools() }
         case .draining:
             notReady(index)
             if !isReady, !isConnecting { connect() }
         case .closed:
             ended(connection, at: index)
         }
-        pool.memberChanged(self)
+        pool?.memberChanged(self)
     }
 
-    func roomFreed(on connection: ClientConnection) { pool.pump() }
+    func roomFreed(on connection: ClientConnection) { pool?.pump() }
 
     private func notReady(_ index: Int) {
         guard entries[index].isReady else { return }
@@ -167,10 +173,10 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         if connection.wantsFewerPings { keepaliveFactor = min(keepaliveFactor * 2, 1_024) }
         // A connection that drains accepts no new requests.
         guard !isRetired, !isReady, !isConnecting, retry == nil else { return }
-        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: pool.loop.now) {
+        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: loop.now) {
             backoff = Backoff()
         } else {
-            backoff.failed(at: pool.loop.now, random: pool.loop.randomShare())
+            backoff.failed(at: loop.now, random: loop.randomShare())
         }
         if !wasReady || connection.servedStreams == 0 { replica.connectFailed(connection.failure) }
         connectLater()
@@ -178,10 +184,10 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
 
     private func connectLater() {
         let time = NIODeadline.uptimeNanoseconds(backoff.retryAt)
-        retry = pool.loop.eventLoop.scheduleTask(deadline: time) {
+        retry = loop.eventLoop.scheduleTask(deadline: time) {
             self.retry = nil
             self.connect()
-            self.pool.memberChanged(self)
+            self.pool?.memberChanged(self)
         }
     }
 
@@ -189,7 +195,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
 
     /// Closes unused connections, and sends a PING on connections that have received nothing.
     func maintain(_ options: BackendOptions) {
-        let now = pool.loop.now
+        let now = loop.now
         if options.idleTimeout > .zero, replica.requestsInFlight == 0,
             now - min(now, lastUsed) > options.idleTimeout.nanoseconds
         {
@@ -199,7 +205,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
             let connections = unused.map { entries[$0].connection }
             entries.removeAll { entry in connections.contains { $0 === entry.connection } }
             for connection in connections { connection.drain() }
-            if !connections.isEmpty { pool.memberChanged(self) }
+            if !connections.isEmpty { pool?.memberChanged(self) }
         }
         guard options.keepaliveInterval > .zero else { return }
         let interval = (options.keepaliveInterval * keepaliveFactor).nanoseconds

@@ -81,10 +81,12 @@ final class ReplicaMonitor: @unchecked Sendable {
             return
         }
         probed.insert(id)
-        HealthProbe.run(on: connection, pool.options) { [weak self] failure in
+        // Not the member: the connection, which holds this closure, can outlive it.
+        HealthProbe.run(on: connection, pool.options) {
+            [weak self, replica = member.replica] failure in
             guard let self, !self.isStopped else { return }
             self.probed.remove(id)
-            guard member.replica.checked(failure, self.pool.options.health) else { return }
+            guard replica.checked(failure, self.pool.options.health) else { return }
             self.set.updateUsability()
             self.set.refreshPools()
         }
