@@ -117,7 +117,7 @@ package enum HTTP2SessionError: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .notHTTP2: "the peer does not speak HTTP/2: its first bytes are not the client preface"
+        case .notHTTP2: "the first bytes of the peer are not an HTTP/2 client preface"
         case .fatal(_, let reason): "HTTP/2 connection error: \(reason)"
         }
     }

@@ -21,7 +21,7 @@ enum Bounded {
     /// A decimal number. Ranges do not contain NaN.
     static func decimal(_ range: ClosedRange<Double>) -> @Sendable (String) throws -> Double {
         { text in
-            guard let number = Double(text), range.contains(number) else {
+            guard let number = number(text), range.contains(number) else {
                 throw ValidationError(
                     String(
                         format: "use a number from %g to %g", range.lowerBound, range.upperBound))
@@ -30,9 +30,14 @@ enum Bounded {
         }
     }
 
+    /// A decimal number; nil for other texts, including the hexadecimal numbers that `Double` reads.
+    private static func number(_ text: some StringProtocol) -> Double? {
+        text.utf8.contains { $0 | 0x20 == UInt8(ascii: "x") } ? nil : Double(text)
+    }
+
     /// Parses a number that is part of an option's value.
     static func finite(_ text: Substring, _ range: String) throws -> Double {
-        guard let number = Double(text), number.isFinite else {
+        guard let number = number(text), number.isFinite else {
             throw ValidationError("invalid number '\(text)': use \(range)")
         }
         return number

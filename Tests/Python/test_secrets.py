@@ -71,7 +71,7 @@ def test_each_method_masks_secrets_unless_an_admin_asks(server, stubs):
             with pytest.raises(grpc.RpcError) as denied:
                 answer(admin, method, revealing, metadata=metadata(who))
             assert denied.value.code() == grpc.StatusCode.PERMISSION_DENIED
-            assert "'reveal secrets' requires the role admin" in denied.value.details()
+            assert "needs the role admin to reveal secrets" in denied.value.details()
 
 
 def test_no_other_answer_metric_or_log_line_has_them(server, stubs, tmp_path):

@@ -457,7 +457,7 @@ def test_the_tool_shows_tokens_and_certificates(guarded, authority, tmp_path):
     assert "greeter" in tool("endpoint", "list", *options, environment=token).stdout
     run = tool("endpoint", "delete", "greeter", *options, environment=token, check=False)
     assert run.returncode == 1
-    assert "'watcher' has the role viewer; 'call DeleteEndpoint' requires the role admin" in run.stderr
+    assert "'watcher' has the role viewer and needs the role admin to call DeleteEndpoint" in run.stderr
     for wrong in ["hunter2\nhunter2", "hunter2 x", "hunter2\x01", "hunter2\u00e9"]:
         run = tool("endpoint", "list", *options, environment={"WEIR_TOKEN": wrong}, check=False)
         assert run.returncode == 1 and "WEIR_TOKEN: invalid token" in run.stderr

@@ -39,7 +39,7 @@ internal import Testing
         #expect(try parse("1e3") == 1_000)
         for text in Self.notNumbers + [
             "0", "-0", "-1", "604800.1", "1e300", "1e-300", "1e999", "-1e999", "nan", "NaN", "inf",
-            "-inf", "infinity", "1e-999", String(repeating: "9", count: 65_536),
+            "-inf", "infinity", "1e-999", "0x10", "0X1p3", String(repeating: "9", count: 65_536),
         ] {
             #expect(throws: ValidationError.self, "\(text.prefix(30))") { try parse(text) }
         }
@@ -66,7 +66,9 @@ internal import Testing
         let assignment = try Assignment.parse("a=b=0.5")
         #expect(assignment.backend == "a=b")
         #expect(assignment.value == 0.5)
-        for text in ["", "a", "=1", "a=", "a=nan", "a=inf", "a=-inf", "a=1e999", "a=0,5", "a= 1"] {
+        for text in [
+            "", "a", "=1", "a=", "a=nan", "a=inf", "a=-inf", "a=1e999", "a=0,5", "a= 1", "a=0x1",
+        ] {
             #expect(throws: ValidationError.self, "\(text)") { try Assignment.parse(text) }
         }
     }

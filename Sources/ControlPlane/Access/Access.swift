@@ -119,8 +119,8 @@ package final class Access: Sendable {
         guard principal.role >= requirement.role else {
             throw RPCError(
                 .permissionDenied,
-                "'\(principal.name)' has the role \(principal.role.rawValue); "
-                    + "'\(requirement.action)' requires the role \(requirement.role.rawValue)")
+                "'\(principal.name)' has the role \(principal.role.rawValue) and needs the role "
+                    + "\(requirement.role.rawValue) to \(requirement.action)")
         }
         guard let endpoint = requirement.endpoint, principal.role == .operator else {
             return principal

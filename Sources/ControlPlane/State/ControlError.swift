@@ -119,7 +119,7 @@ package struct ControlError: Error {
 
     static func noRoute(_ path: String) -> ControlError {
         ControlError(
-            .notFound, "no endpoint matches \(path.printable(limit: 200))", reason: "NO_ROUTE",
+            .notFound, "no endpoint matches '\(path.printable(limit: 200))'", reason: "NO_ROUTE",
             ["path": path])
     }
 

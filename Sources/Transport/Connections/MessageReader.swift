@@ -167,7 +167,7 @@ extension RPCError {
             case .unexpectedCompression:
                 RPCError(
                     .internalError,
-                    "a message is compressed, but the headers have no grpc-encoding")
+                    "a message is compressed, but grpc-encoding names no compression")
             case .tooManyMessages:
                 RPCError(
                     .internalError,
