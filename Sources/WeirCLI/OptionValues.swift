@@ -30,7 +30,8 @@ enum Bounded {
         }
     }
 
-    /// A decimal number; nil for other texts, including the hexadecimal numbers that `Double` reads.
+    /// A decimal number; nil for other texts, including the hexadecimal numbers that `Double`
+    /// reads.
     private static func number(_ text: some StringProtocol) -> Double? {
         text.utf8.contains { $0 | 0x20 == UInt8(ascii: "x") } ? nil : Double(text)
     }
