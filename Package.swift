@@ -179,8 +179,8 @@ let package = Package(
         tests(
             "UpstreamTests",
             [
-                "Upstream", "Transport", "TestSupport", "HTTP2Session", "GRPCWire", "Messages",
-                nioCore, nioEmbedded, nioPosix, logging,
+                "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
+                "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
         tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
         tests(
