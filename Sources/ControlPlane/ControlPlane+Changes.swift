@@ -82,7 +82,7 @@ extension ControlPlane {
         return TrafficChange(
             endpoint: change.endpoint, movedShare: change.movedShare, packed: change.packed,
             revision: revision,
-            warnings: await views.readSampled {
+            warnings: await views.readSampled(includesBackends: false) {
                 $0.shadowWarnings(change.endpoint, before: result.before)
             })
     }

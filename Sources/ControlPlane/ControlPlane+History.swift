@@ -45,7 +45,9 @@ extension ControlPlane {
     }
 
     private func shadowWarnings(_ change: StateChange) async -> [String] {
-        await views.readSampled { $0.shadowWarnings(from: change.before, to: change.after) }
+        await views.readSampled(includesBackends: false) {
+            $0.shadowWarnings(from: change.before, to: change.after)
+        }
     }
 }
 

@@ -55,11 +55,14 @@ final class ViewPublisher: Sendable {
     var current: ControlPlane.View { published.withLock { $0.view } }
 
     /// The view with samples.
-    func sample() async -> ControlPlane.View {
+    ///
+    /// - Parameter includesBackends: whether the statuses of backends are sampled. With thousands of
+    ///   backends, that takes longer than a change.
+    func sample(includesBackends: Bool = true) async -> ControlPlane.View {
         let figures = try? await dataPlane.figures()
         var (view, backends, shadows) = published.withLock { ($0.view, $0.backends, $0.shadows) }
         view.figures = figures
-        view.backends = backends.mapValues { .init($0) }
+        if includesBackends { view.backends = backends.mapValues { .init($0) } }
         for account in shadows { view.shadows[account.key] = .init(account) }
         view.lostLogLines = lostLogLines?()
         view.time = Date()
@@ -76,10 +79,10 @@ final class ViewPublisher: Sendable {
 
     /// Runs a read of the view with samples, off the event loops.
     func readSampled<Result: Sendable>(
-        _ body: @Sendable (ControlPlane.View) throws -> Result
+        includesBackends: Bool = true, _ body: @Sendable (ControlPlane.View) throws -> Result
     ) async rethrows -> Result {
         try await withTaskExecutorPreference(globalConcurrentExecutor) {
-            try body(await sample())
+            try body(await sample(includesBackends: includesBackends))
         }
     }
 }
