@@ -45,7 +45,11 @@ extension ControlPlane {
     }
 
     private func shadowWarnings(_ change: StateChange) async -> [String] {
-        await views.readSampled(includesBackends: false) {
+        // Reading the counts of all loops takes longer than a change.
+        guard change.after.endpoints.values.contains(where: { !$0.shadows.isEmpty }) else {
+            return []
+        }
+        return await views.readSampled(includesBackends: false) {
             $0.shadowWarnings(from: change.before, to: change.after)
         }
     }
