@@ -56,8 +56,8 @@ final class ViewPublisher: Sendable {
 
     /// The view with samples.
     ///
-    /// - Parameter includesBackends: whether the statuses of backends are sampled. With thousands of
-    ///   backends, that takes longer than a change.
+    /// - Parameter includesBackends: whether the statuses of backends are sampled. With thousands
+    ///   of backends, that takes longer than a change.
     func sample(includesBackends: Bool = true) async -> ControlPlane.View {
         let figures = try? await dataPlane.figures()
         var (view, backends, shadows) = published.withLock { ($0.view, $0.backends, $0.shadows) }
