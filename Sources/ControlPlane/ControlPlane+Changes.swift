@@ -79,16 +79,12 @@ extension ControlPlane {
             return (change: try state.setTraffic(name, weights), before: before)
         }
         let change = result.change
-        // Reading the counts of all loops takes longer than a change.
-        let hasShadows = !change.endpoint.shadows.isEmpty
         return TrafficChange(
             endpoint: change.endpoint, movedShare: change.movedShare, packed: change.packed,
             revision: revision,
-            warnings: !hasShadows
-                ? []
-                : await views.readSampled(includesBackends: false) {
-                    $0.shadowWarnings(change.endpoint, before: result.before)
-                })
+            warnings: await shadowWarnings(of: [change.endpoint]) {
+                $0.shadowWarnings(change.endpoint, before: result.before)
+            })
     }
 
     @discardableResult

@@ -19,7 +19,7 @@ extension ControlPlane {
         }
         return Weir_Admin_V1_ApplyResponse(
             changes: change.objects, revision: revision,
-            warnings: await shadowWarnings(change))
+            warnings: await shadowWarnings(of: change))
     }
 
     /// Restores endpoints as they were at a revision, as one change.
@@ -41,17 +41,23 @@ extension ControlPlane {
         }
         return Weir_Admin_V1_RollbackResponse(
             changes: result.change.objects, revision: current,
-            warnings: result.warnings + (await shadowWarnings(result.change)))
+            warnings: result.warnings + (await shadowWarnings(of: result.change)))
     }
 
-    private func shadowWarnings(_ change: StateChange) async -> [String] {
-        // Reading the counts of all loops takes longer than a change.
-        guard change.after.endpoints.values.contains(where: { !$0.shadows.isEmpty }) else {
-            return []
-        }
-        return await views.readSampled(includesBackends: false) {
+    private func shadowWarnings(of change: StateChange) async -> [String] {
+        await shadowWarnings(of: change.after.endpoints.values) {
             $0.shadowWarnings(from: change.before, to: change.after)
         }
+    }
+
+    /// The warnings of a change of endpoints. Reads no counts if none has a shadow: to read those
+    /// of all loops takes longer than a change.
+    func shadowWarnings(
+        of endpoints: some Collection<ControlState.Endpoint>,
+        _ warnings: @Sendable (View) -> [String]
+    ) async -> [String] {
+        guard endpoints.contains(where: { !$0.shadows.isEmpty }) else { return [] }
+        return await views.readSampled(includesBackends: false, warnings)
     }
 }
 

@@ -12,6 +12,13 @@ internal import Transport
             name: name, options: BackendOptions(), log: Logger(label: "test"), onChange: {})
     }
 
+    private func pools(_ loop: borrowing EmbeddedLoop) -> LoopPools {
+        LoopPools(
+            LoopContext(
+                ConnectionLoop(loop.eventLoop), viaMark: ViaMark(server: 1),
+                http2Limits: HTTP2Limits()))
+    }
+
     private func byID(_ sets: [ReplicaSet]) -> [ObjectIdentifier: ReplicaSet] {
         Dictionary(uniqueKeysWithValues: sets.map { (ObjectIdentifier($0), $0) })
     }
@@ -19,10 +26,7 @@ internal import Transport
     @Test("A loop has a pool for each backend from its installation to its removal")
     func installs() {
         let loop = EmbeddedLoop()
-        let pools = LoopPools(
-            LoopContext(
-                ConnectionLoop(loop.eventLoop), viaMark: ViaMark(server: 1),
-                http2Limits: HTTP2Limits()))
+        let pools = pools(loop)
         let sets = (0..<40).map { set("b\($0)") }
         pools.install(byID(sets))
         // The pacer opens 32 at once, and four more each millisecond.
@@ -41,10 +45,7 @@ internal import Transport
     @Test("A backend that is removed before its turn is not opened")
     func removesBeforeTurn() {
         let loop = EmbeddedLoop()
-        let pools = LoopPools(
-            LoopContext(
-                ConnectionLoop(loop.eventLoop), viaMark: ViaMark(server: 1),
-                http2Limits: HTTP2Limits()))
+        let pools = pools(loop)
         let sets = (0..<33).map { set("b\($0)") }
         pools.install(byID(sets))
         pools.install([:])
