@@ -5,7 +5,7 @@ SWIFT ?= swift
 # Without dynamic exclusivity checks, which cost a fifth of a request's time. Debug builds, which
 # the tests use, keep them.
 RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
-BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev pkg-config
+BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev libssl-dev pkg-config
 TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl curl etcd-server \
   etcd-client protobuf-compiler-grpc protoc-gen-go-1-5 protoc-gen-go-grpc \
   g++ libgrpc++-dev \
