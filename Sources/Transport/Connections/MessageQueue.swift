@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import GRPCWire
 
 /// The queue of a `MessageReader`: messages that wait for the reader, or a reader that waits for a
@@ -5,8 +6,7 @@ internal import GRPCWire
 struct MessageQueue {
     private enum Ending { case open, ended, failed(RPCError) }
 
-    private var queue: [MessageReader.Message] = []
-    private var head = 0
+    private var queue: Deque<MessageReader.Message> = []
     private var ending = Ending.open
     private var waiter: CheckedContinuation<MessageReader.Message?, any Error>?
 
@@ -57,7 +57,11 @@ struct MessageQueue {
 
     /// The call has ended. Drops the queue; readers get CANCELLED.
     mutating func cancel() {
-        clear()
+        // Most calls queue nothing. The others free their storage: the call may be kept for reuse.
+        if received > 0 {
+            queue = []
+            byteCount = 0
+        }
         ending = .failed(Self.endedError)
         waiter?.resume(throwing: Self.endedError)
         waiter = nil
@@ -65,16 +69,8 @@ struct MessageQueue {
 
     /// Takes a message from the queue; nil if it is empty.
     mutating func take() -> MessageReader.Message? {
-        guard head < queue.count else { return nil }
-        let message = queue[head]
-        head += 1
+        guard let message = queue.popFirst() else { return nil }
         byteCount -= message.byteCount
-        if head == queue.count {
-            clear()
-        } else if head > 256 {
-            queue.removeFirst(head)
-            head = 0
-        }
         return message
     }
 
@@ -89,13 +85,6 @@ struct MessageQueue {
                 throwing: RPCError(.internalError, "two readers wait for the same messages"))
         case .open: waiter = continuation
         }
-    }
-
-    private mutating func clear() {
-        guard !queue.isEmpty else { return }
-        queue.removeAll(keepingCapacity: queue.capacity <= 256)
-        head = 0
-        byteCount = 0
     }
 
     private static var endedError: RPCError { RPCError(.cancelled, "the call has ended") }
