@@ -10,7 +10,7 @@ struct MessageQueue {
     private var ending = Ending.open
     private var waiter: CheckedContinuation<MessageReader.Message?, any Error>?
 
-    /// Bytes in the queue.
+    /// The memory of the messages in the queue.
     private(set) var byteCount = 0
     /// Body bytes for which the peer has no credit yet.
     private var uncredited = 0
@@ -27,8 +27,8 @@ struct MessageQueue {
     /// Body bytes have arrived, whether or not they complete a message.
     mutating func arrived(_ bytes: Int) { uncredited += bytes }
 
-    /// The credit to return to the peer: for all bytes that have arrived, but 0 while more than
-    /// `limit` bytes are queued.
+    /// The credit to return to the peer: for all bytes that have arrived, but 0 while the queue
+    /// takes more than `limit` bytes of memory.
     mutating func takeCredit(limit: Int) -> Int {
         guard byteCount <= limit else { return 0 }
         defer { uncredited = 0 }
