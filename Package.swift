@@ -91,7 +91,10 @@ let package = Package(
         // Sockets, and what is built on them.
         module(
             "Transport",
-            ["HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, systemPackage, logging]),
+            [
+                "HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, deque, systemPackage,
+                logging,
+            ]),
         module(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),

@@ -94,8 +94,8 @@ extension ControlPlane.View {
         text.sample("weir_buffered_bytes", [], figures.bufferedBytes)
         text.family(
             "weir_loop_lag_seconds", "gauge",
-            "The lag of the slowest event loop.")
-        text.sample("weir_loop_lag_seconds", [], Double(figures.lag) / 1e9)
+            "The delay of the slowest event loop.")
+        text.sample("weir_loop_lag_seconds", [], Double(figures.loopDelay) / 1e9)
     }
 
     /// The log, the store and the revision.
