@@ -18,6 +18,8 @@ struct OutboundBody {
     private(set) var hasEnded = false
     /// The trailers at the end of the body; the storage is reused.
     var trailers = HeaderBlock()
+    /// The trailers at the end of the body instead of `trailers`.
+    var preparedTrailers: PreparedHeaders?
     /// Whether nghttp2 has deferred the stream for lack of bytes, and must be resumed.
     var isDeferred = false
     /// The session reports an event when fewer than this many bytes remain; nil if not requested.
@@ -106,6 +108,7 @@ struct OutboundBody {
         partBytes = 0
         hasEnded = false
         trailers.removeAll()
+        preparedTrailers = nil
         isDeferred = false
         drainMark = nil
     }

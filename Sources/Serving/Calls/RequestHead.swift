@@ -9,7 +9,7 @@ struct RequestHead {
     private static let post = Array("POST".utf8)
     private static let grpc = Array(ContentType.grpc.utf8)
 
-    private let headers: HeaderBlock
+    private(set) var headers: HeaderBlock
     private(set) var isPost = false
     private(set) var path: HeaderBlock.Field?
     private(set) var isGRPC = false
@@ -22,7 +22,8 @@ struct RequestHead {
     private(set) var endpoint: HeaderBlock.Field?
     private var shardKey: HeaderBlock.Field?
     private var encodingField: HeaderBlock.Field?
-    private var acceptEncoding: HeaderBlock.Field?
+    /// Whether `grpc-accept-encoding` names gzip.
+    private(set) var acceptsGzip = false
 
     init(_ headers: HeaderBlock) {
         self.headers = headers
@@ -42,26 +43,30 @@ struct RequestHead {
             case .via: hasPassedProxy = true
             case .endpoint: endpoint = field
             case .encoding: encodingField = field
-            case .acceptEncoding: acceptEncoding = field
+            case .acceptEncoding:
+                acceptsGzip = MessageEncoding.acceptsGzip(headers.bytes[field.value])
             default: break
             }
         }
     }
 
-    /// The bytes of the shard key; empty without one.
-    var shardKeyBytes: RawSpan {
-        @_lifetime(borrow self)
-        get { headers.bytes.rawSpan.extracting(shardKey?.value ?? 0..<0) }
+    /// Calls the body with the bytes of the shard key; empty without one.
+    func withShardKey<Result>(_ body: (RawSpan) -> Result) -> Result {
+        guard let shardKey else { return body(RawSpan()) }
+        let bytes = headers.bytes
+        return body(bytes.rawSpan.extracting(shardKey.value))
     }
 
     /// The point of the shard key on a ring of replicas.
-    var replicaPoint: UInt64? { shardKey == nil ? nil : HashRing.point(of: shardKeyBytes) }
+    var replicaPoint: UInt64? { shardKey == nil ? nil : withShardKey { HashRing.point(of: $0) } }
 
     /// `grpc-encoding`.
     var encoding: String? { encodingField.map { headers.text($0) } }
 
-    /// Whether `grpc-accept-encoding` names gzip.
-    var acceptsGzip: Bool {
-        acceptEncoding.map { MessageEncoding.acceptsGzip(headers.text($0)) } ?? false
+    /// The head of a request with equal headers.
+    func with(_ headers: HeaderBlock) -> RequestHead {
+        var head = self
+        head.headers = headers
+        return head
     }
 }

@@ -84,10 +84,20 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: Beginning
 
-    /// Prepares an ended call for reuse. `ended` has cleared its parts.
+    /// Prepares a new or ended call. `ended` has cleared its parts.
     final func begin(_ origin: Origin, _ target: Target, at now: UInt64) {
         if case .stream(_, let stream) = origin { self.stream = stream }
         self.target = target
+        begin(at: now)
+    }
+
+    /// Prepares an ended call for another stream of its connection, with the same target.
+    final func begin(_ stream: HTTP2Stream, at now: UInt64) {
+        self.stream = stream
+        begin(at: now)
+    }
+
+    private func begin(at now: UInt64) {
         state = ServerCallState()
         startedAt = now
         isCounted = true
@@ -173,6 +183,16 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: The response
 
+    /// Sends prepared response headers.
+    final func sendHeaders(_ headers: PreparedHeaders) {
+        guard let connection, tap == nil else {
+            return sendHeaders(
+                HeaderParts(headers.block), encoding: MessageEncoding.identity.rawValue)
+        }
+        connection.session.respond(to: stream, headers: headers)
+        connection.changed()
+    }
+
     /// Sends the response headers.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         tap?.responded(encoding: encoding())
@@ -210,10 +230,20 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: Ending
 
+    /// Ends the call with OK and prepared trailers, after headers if none were sent.
+    final func endOK(_ trailers: PreparedHeaders) {
+        guard let connection, state.hasResponded else {
+            return end(.ok, trailers: HeaderParts(trailers.block))
+        }
+        _ = state.finish()
+        connection.session.finish(stream, trailers: trailers)
+        ended(.ok, "")
+    }
+
     /// Ends the call with trailers that contain the status, after headers if none were sent.
     ///
     /// - Parameter message: the message of the status.
-    func end(
+    final func end(
         _ code: StatusCode, message: @autoclosure () -> String = "", trailers: HeaderParts
     ) {
         let action = state.finish()
@@ -230,12 +260,12 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     }
 
     /// Ends the call with a status other than OK.
-    func finish(_ error: RPCError) {
+    final func finish(_ error: RPCError) {
         var trailers = HeaderBlock(["grpc-status": "\(error.code.rawValue)"])
         if !error.message.isEmpty {
             trailers.append("grpc-message", StatusMessage.encode(error.message))
         }
-        target.appendName(to: &trailers)
+        trailers.append(target.nameTrailers)
         trailers.append(addedTrailers)
         trailers.append(error.metadata)
         end(error.code, message: error.message, trailers: HeaderParts(trailers))

@@ -25,6 +25,10 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     private var plainHTTPStreams: [Int32: PlainHTTPStream] = [:]
     private var lastPath: ResolvedPath?
     private var lastSnapshot: RoutingSnapshot?
+    /// The last request, without its headers, and the number of its headers: many clients repeat
+    /// them.
+    private var lastHead = RequestHead(HeaderBlock())
+    private var lastNumber: UInt64 = 0
     /// Streams that were reset in the current read.
     var resetsOfRead = 0
     /// Whether the connection is closing because of the client's conduct.
@@ -147,7 +151,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     /// Checks and routes a request, and begins its call.
     private func begin(_ stream: HTTP2Stream, endStream: Bool) {
         let headers = session.headers(of: stream)
-        let request = RequestHead(headers)
+        let request = head(of: stream, headers)
         guard request.isPost, request.isGRPC else {
             return beginPlainHTTP(stream, request, headers, endStream: endStream)
         }
@@ -159,7 +163,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             return refuse(stream, unrouted(request, path, headers))
         }
         if let error = resolved.refusal(on: loop, at: readTime) { return refuse(stream, error) }
-        let choice = resolved.choose(shardKey: request.shardKeyBytes, &loop.context.random)
+        let choice = request.withShardKey { resolved.choose(shardKey: $0, &loop.context.random) }
         let call = begin(stream, choice.destination)
         if let timeout = request.timeout {
             guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
@@ -174,6 +178,15 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         let mirror = resolved.mirror(call, choice, in: router.shadows)
         guard call.start(request, tap: mirror) else { return }
         if endStream { call.requestArrived(RawSpan(), endStream: true) }
+    }
+
+    private func head(of stream: HTTP2Stream, _ headers: HeaderBlock) -> RequestHead {
+        let number = session.headersNumber(of: stream)
+        if number == lastNumber { return lastHead.with(headers) }
+        let head = RequestHead(headers)
+        lastHead = head.with(HeaderBlock())
+        lastNumber = number
+        return head
     }
 
     /// - Parameter endpoint: the name of the endpoint in the metadata.

@@ -181,6 +181,11 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         }
     }
 
+    /// Whether the handler runs on the loop.
+    var runsOnLoop: Bool {
+        if case .loop = place { true } else { false }
+    }
+
     /// The handler has returned the only reply.
     func complete(with reply: some WireMessage) {
         // Not `onLoop`, whose closure would cost an allocation on the loop.
@@ -192,6 +197,11 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     private func completeOnLoop(with reply: some WireMessage) {
         handlerEnded()
+        self.reply(with: reply)
+    }
+
+    /// Sends the only reply and ends the call. Called on the loop.
+    func reply(with reply: some WireMessage) {
         do throws(RPCError) {
             try sendReply(reply)
             finishOK()
@@ -273,13 +283,22 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         prefix.write(to: &frame)
         switch state.send() {
         case .sendHeadersAndMessage:
-            let encoding = compressesReplies ? MessageEncoding.gzip : .identity
-            sendHeaders(HeaderParts(responseHeaders), encoding: encoding.rawValue)
+            sendResponseHeaders()
             sendBody(frame.rawSpan)
         case .sendMessage: sendBody(frame.rawSpan)
         case .drop: break
         }
     }
+
+    private func sendResponseHeaders() {
+        if json == nil, !compressesReplies, initialMetadata.isEmpty {
+            return sendHeaders(Self.preparedHeaders)
+        }
+        let encoding = compressesReplies ? MessageEncoding.gzip : .identity
+        sendHeaders(HeaderParts(responseHeaders), encoding: encoding.rawValue)
+    }
+
+    private static let preparedHeaders = PreparedHeaders(plainHeaders)
 
     /// Whether the client compresses its requests and accepts compressed replies.
     private var compressesReplies: Bool { requestEncoding == .gzip && acceptsGzip }
@@ -301,9 +320,9 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     private func finishOK() {
         guard !trailingMetadata.isEmpty else {
-            return end(.ok, trailers: HeaderParts(target.okTrailers))
+            return endOK(target.okTrailers)
         }
-        var trailers = target.okTrailers
+        var trailers = target.okTrailers.block
         trailers.append(trailingMetadata)
         end(.ok, trailers: HeaderParts(trailers))
     }
