@@ -29,6 +29,16 @@ extension HTTP2Session {
         if status < 0 { failToSend(stream, status) }
     }
 
+    /// Sends a whole response: prepared headers, a body, and prepared trailers.
+    package func respond(
+        to stream: HTTP2Stream, headers: PreparedHeaders, body: RawSpan, trailers: PreparedHeaders
+    ) {
+        guard isCurrent(stream) else { return }
+        countUnsent(body.byteCount, at: stream.slot)
+        slots[stream.slot].outbound.end(with: body, trailers)
+        respond(to: stream, headers: headers)
+    }
+
     private func submitResponse(
         to stream: HTTP2Stream, _ fields: UnsafeBufferPointer<nghttp2_nv>, endStream: Bool
     ) -> Int32 {

@@ -1,10 +1,15 @@
 internal import CNGHTTP2
 
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
 /// The last header block of a connection, with the identity of its fields.
 ///
 /// nghttp2 keeps the names and values of HPACK's tables in reference-counted buffers, so a peer that
-/// repeats a field refers to the same buffer. Such a field is recognised by its address: its bytes
-/// are neither copied nor compared, and a block of only such fields is a copy of the last one.
+/// repeats a field usually refers to the same buffer. Such a field is recognised by its address: its
+/// bytes are neither copied nor compared. If all fields are equal, the block is a copy of the last
+/// one, and the layer above need not read it again.
 ///
 /// ```
 ///   last block   | f0 f1 f2 f3 |
@@ -35,13 +40,22 @@ internal import CNGHTTP2
         matched = 0
     }
 
-    /// Whether the next field is the one of the last block at its position.
+    /// Whether the next field equals the one of the last block at its position.
     mutating func matches(_ name: OpaquePointer?, _ value: OpaquePointer?) -> Bool {
         guard let position = matched, position < entries.count,
-            unsafe entries[position].name == name, unsafe entries[position].value == value
+            unsafe Self.areEqual(entries[position].name, name),
+            unsafe Self.areEqual(entries[position].value, value)
         else { return false }
         matched = position + 1
         return true
+    }
+
+    /// Fields outside HPACK's tables have new buffers in each block.
+    private static func areEqual(_ first: OpaquePointer?, _ second: OpaquePointer?) -> Bool {
+        if unsafe first == second { return true }
+        let (left, right) = unsafe (nghttp2_rcbuf_get_buf(first), nghttp2_rcbuf_get_buf(second))
+        // Invariant: both buffers have `left.len` bytes.
+        return unsafe left.len == right.len && memcmp(left.base, right.base, left.len) == 0
     }
 
     /// The new block, if it equals the last one.

@@ -53,6 +53,12 @@ struct OutboundBody {
 
     mutating func end() { hasEnded = true }
 
+    mutating func end(with span: RawSpan, _ trailers: PreparedHeaders) {
+        append(span)
+        preparedTrailers = trailers
+        hasEnded = true
+    }
+
     /// Moves up to `room` bytes to the destination.
     mutating func take(into destination: UnsafeMutablePointer<UInt8>, room: Int) -> Int {
         var taken = unsafe takeOwn(into: destination, room: room)

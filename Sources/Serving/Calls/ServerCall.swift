@@ -183,14 +183,20 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: The response
 
-    /// Sends prepared response headers.
-    final func sendHeaders(_ headers: PreparedHeaders) {
-        guard let connection, tap == nil else {
-            return sendHeaders(
-                HeaderParts(headers.block), encoding: MessageEncoding.identity.rawValue)
-        }
-        connection.session.respond(to: stream, headers: headers)
-        connection.changed()
+    /// Sends a whole response with one message, and ends the call with OK.
+    ///
+    /// - Parameters:
+    ///   - message: the message with its prefix.
+    ///   - headers: without compression.
+    /// - Returns: false if the call has sent headers, has ended or is observed. Then nothing
+    ///   happens.
+    final func respondOK(_ headers: PreparedHeaders, _ message: RawSpan) -> Bool {
+        guard let connection, tap == nil, state.isIdle else { return false }
+        _ = state.finish()
+        connection.session.respond(
+            to: stream, headers: headers, body: message, trailers: target.okTrailers)
+        ended(.ok, "")
+        return true
     }
 
     /// Sends the response headers.
@@ -229,16 +235,6 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     }
 
     // MARK: Ending
-
-    /// Ends the call with OK and prepared trailers, after headers if none were sent.
-    final func endOK(_ trailers: PreparedHeaders) {
-        guard let connection, state.hasResponded else {
-            return end(.ok, trailers: HeaderParts(trailers.block))
-        }
-        _ = state.finish()
-        connection.session.finish(stream, trailers: trailers)
-        ended(.ok, "")
-    }
 
     /// Ends the call with trailers that contain the status, after headers if none were sent.
     ///

@@ -3,7 +3,7 @@ internal import GRPCWire
 
 /// The queue of a `MessageReader`: messages that wait for the reader, or a reader that waits for a
 /// message.
-struct MessageQueue {
+struct MessageQueue: ~Copyable {
     private enum Ending { case open, ended, failed(RPCError), cancelled }
 
     private var queue: Deque<MessageReader.Message> = []
