@@ -61,6 +61,13 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         connections.remove(self)
     }
 
+    /// Releases what the connection keeps for its next request. An idle connection would otherwise
+    /// retain deleted backends and an old snapshot as long as the client stays.
+    func releaseUnused() {
+        if lastSnapshot !== router.snapshot { (lastPath, lastSnapshot) = (nil, nil) }
+        if session.openStreams == 0 { calls.removeAll() }
+    }
+
     func broken(_ error: HTTP2SessionError) {
         connections.logClosing(peer, "\(error)")
     }
