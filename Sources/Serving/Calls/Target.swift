@@ -44,7 +44,7 @@ final class Target {
                 self.metrics.figures.inFlight += 1
                 return ProvisionalCount(method: method, metrics: self.metrics)
             }
-            self.metrics = metrics.series(of: key)
+            self.metrics = metrics.seriesIfCurrent(of: key)
             unknownMethod = nil
         }
         self.metrics.figures.started += 1
