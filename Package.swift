@@ -23,7 +23,6 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -63,7 +62,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -82,6 +80,7 @@ let package = Package(
             cSettings: [.define("WEIR_COMMIT", to: "\"\(commit)\"")]),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+        system("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         system("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
@@ -101,7 +100,10 @@ let package = Package(
         // Sockets, and what is built on them.
         module(
             "Transport",
-            ["HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, systemPackage, logging]),
+            [
+                "HTTP2Session", "GRPCWire", nioCore, nioPosix, nioSSL, deque, systemPackage,
+                logging,
+            ]),
         module(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
@@ -129,7 +131,7 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Transport", "Observability",
-                "Messages", "GRPCWire", "TrafficPolicy", crypto, systemPackage, logging,
+                "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage, logging,
             ]),
         module(
             "Weir",

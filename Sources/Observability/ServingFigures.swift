@@ -13,8 +13,8 @@ package struct ServingFigures: Sendable {
     package var refused: [Overload: UInt64] = [:]
     /// Bytes of requests and responses that wait in memory.
     package var bufferedBytes = 0
-    /// The lag of the slowest loop, in nanoseconds.
-    package var lag: Int64 = 0
+    /// The delay of the slowest loop, in nanoseconds.
+    package var loopDelay: Int64 = 0
     /// Requests whose path matched no endpoint.
     package var unrouted: UInt64 = 0
 
@@ -27,7 +27,7 @@ package struct ServingFigures: Sendable {
         connections += other.connections
         refused.merge(other.refused) { $0 + $1 }
         bufferedBytes += other.bufferedBytes
-        lag = max(lag, other.lag)
+        loopDelay = max(loopDelay, other.loopDelay)
         unrouted += other.unrouted
     }
 

@@ -32,7 +32,7 @@ final class ServingLoop: @unchecked Sendable {
         figures.unrouted = router.unrouted
         figures.refused = loop.admission.refused
         figures.bufferedBytes = loop.bufferedBytes
-        figures.lag = loop.lag.nanoseconds
+        figures.loopDelay = loop.delay.nanoseconds
         figures.shadows = router.shadows.figures
         figures.pools = router.pools.figures
         return figures

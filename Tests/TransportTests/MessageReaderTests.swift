@@ -147,13 +147,28 @@ internal import Transport
         #expect(reader.takeCredit(limit: 10) == 0)
         try reader.receive([0, 0, 10])
         try reader.receive([UInt8](repeating: 1, count: 10))
-        #expect(reader.bufferedBytes == 10)
-        #expect(reader.takeCredit(limit: 9) == 0)
-        #expect(reader.takeCredit(limit: 10) == 13)
+        #expect(reader.bufferedBytes == 58)
+        #expect(reader.takeCredit(limit: 57) == 0)
+        #expect(reader.takeCredit(limit: 58) == 13)
         try reader.receive(Self.frame([2]))
-        #expect(reader.takeCredit(limit: 10) == 0)
+        #expect(reader.takeCredit(limit: 58) == 0)
         _ = reader.take()
-        #expect(reader.takeCredit(limit: 10) == 6)
+        #expect(reader.takeCredit(limit: 58) == 6)
+    }
+
+    @Test("Empty messages that are not read end the credit, like others of the same memory")
+    func boundsEmptyMessages() throws {
+        var reader = MessageReader(limit: 1_000)
+        let message = Self.frame([])
+        var credit = 0
+        for _ in 0..<1_000 {
+            try reader.receive(message)
+            credit += reader.takeCredit(limit: 4_800)
+        }
+        #expect(credit == 100 * message.count)
+        #expect(reader.bufferedBytes == 48_000)
+        for _ in 0..<900 { _ = reader.take() }
+        #expect(reader.takeCredit(limit: 4_800) == 900 * message.count)
     }
 
     private func next(_ reader: inout MessageReader) async throws -> [UInt8]? {

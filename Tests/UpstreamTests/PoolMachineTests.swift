@@ -143,7 +143,7 @@ internal import Testing
         }
         #expect(machine.figures.isCircuitOpen && machine.figures.circuitOpenings == 1)
         #expect(machine.figures.refused == [.unavailable: 3])
-        machine.placed(isCopy: false)
+        machine.placed(isShadow: false)
         #expect(!machine.figures.isCircuitOpen)
         _ = machine.notPlaced("a", .unreachable, now: 0)
         #expect(machine.figures.circuitOpenings == 2)
@@ -168,12 +168,12 @@ internal import Testing
             $0.retry.budgetShare = 0.5
             $0.retry.budgetPerSecond = 0
         }
-        machine.placed(isCopy: true)
-        machine.placed(isCopy: true)
+        machine.placed(isShadow: true)
+        machine.placed(isShadow: true)
         let beforeRequests = machine.takeRetry(now: 0)
         #expect(!beforeRequests)
-        machine.placed(isCopy: false)
-        machine.placed(isCopy: false)
+        machine.placed(isShadow: false)
+        machine.placed(isShadow: false)
         let afterRequests = machine.takeRetry(now: 0)
         #expect(afterRequests)
         let exhausted = machine.takeRetry(now: 0)

@@ -107,9 +107,9 @@ extension ControlPlane.View {
             figures.bufferedBytes)
         text.metric(
             "weir_loop_lag_seconds", .gauge,
-            "How far the slowest event loop is behind with its work, in seconds. Above 0.01, the "
-                + "server needs more cores or fewer requests.",
-            Double(figures.lag) / 1e9)
+            "The delay of the slowest event loop, in seconds. Above 0.01, the server needs more "
+                + "cores or fewer requests.",
+            Double(figures.loopDelay) / 1e9)
     }
 
     /// The log, the store and the revision.

@@ -40,7 +40,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         self.servedPort = servedPort
         conduct = ClientConduct(loop.limits, at: openedAt)
         timeouts = ConnectionTimeouts(at: openedAt)
-        http2 = HTTP2Connection(loop.connections, role: .server, limits: loop.limits.http2)
+        http2 = HTTP2Connection(loop.connectionLoop, role: .server, limits: loop.limits.http2)
         session = http2.session
         session.clock = Self.clock(at: openedAt)
     }

@@ -18,7 +18,7 @@ final class LoopState: @unchecked Sendable {
     let log: Logger
     let metrics: LoopMetrics
     let deadlines: Deadlines
-    let lag: LoopLag
+    let delay: LoopDelay
     var admission: Admission
     /// For the header `Date`.
     var clock = HTTPClock()
@@ -37,7 +37,7 @@ final class LoopState: @unchecked Sendable {
         self.log = log
         metrics = LoopMetrics(methodNames)
         deadlines = Deadlines(eventLoop)
-        lag = LoopLag(eventLoop, limit: limits.maxQueueingDelay)
+        delay = LoopDelay(eventLoop, limit: limits.maxQueueingDelay)
         admission = Admission(
             .init(
                 requestsInFlight: limits.maxRequestsInFlightPerLoop,
@@ -48,13 +48,13 @@ final class LoopState: @unchecked Sendable {
     /// Nanoseconds of the loop's clock.
     var now: UInt64 { eventLoop.now.uptimeNanoseconds }
 
-    var connections: ConnectionLoop { context.connections }
+    var connectionLoop: ConnectionLoop { context.connectionLoop }
 
     /// The error for a request that is refused; nil if it is admitted.
     func refusal() -> RPCError? {
-        lag.noteRequest()
+        delay.noteRequest()
         return admission.refusal(
-            delay: lag.isOverLimit ? lag.nanoseconds : nil, otherBytes: sessionBytes)
+            delay: delay.isOverLimit ? delay.nanoseconds : nil, otherBytes: sessionBytes)
     }
 
     /// Adds a change to the bytes that are buffered for requests.
@@ -65,7 +65,7 @@ final class LoopState: @unchecked Sendable {
     }
 
     /// Bytes of bodies in the HTTP/2 sessions of the loop.
-    private var sessionBytes: Int { connections.allocator.bodyBytes }
+    private var sessionBytes: Int { connectionLoop.allocator.bodyBytes }
 
     var bufferedBytes: Int { admission.heldBytes + sessionBytes }
 }

@@ -54,7 +54,7 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
     private var context: ChannelHandlerContext?
     private var isReading = false
     private var isDirty = false
-    private var isDraining = false
+    private var isHandlingEvents = false
     private var isPaused = false
     /// Whether reads are ignored.
     private var isClosingSoon = false
@@ -127,12 +127,12 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         do throws(HTTP2SessionError) {
             try session.receive(bytes)
         } catch {
-            drainEvents(bytes)
+            handleEvents(bytes)
             guard case .fatal = error, session.role == .server else { return end(error) }
             owner?.broken(error)
             return closeSoon()
         }
-        drainEvents(bytes)
+        handleEvents(bytes)
         session.consumeConnection(receivedBytes)
         receivedBytes = 0
         owner?.readEnded()
@@ -156,12 +156,12 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         context.close(promise: nil)
     }
 
-    private func drainEvents(_ input: RawSpan) {
+    private func handleEvents(_ input: RawSpan) {
         // An event can cause a flush, which calls this again. The outer call handles the further
         // events, with the input that they refer to.
-        guard !isDraining, let owner else { return }
-        isDraining = true
-        defer { isDraining = false }
+        guard !isHandlingEvents, let owner else { return }
+        isHandlingEvents = true
+        defer { isHandlingEvents = false }
         while let event = session.nextEvent() {
             if case .data(_, let range, _) = event { receivedBytes += range.count }
             owner.handle(event, input)
@@ -195,7 +195,7 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
                 if shared.output.readableBytes > 0 {
                     context.writeAndFlush(wrapOutboundOut(shared.output), promise: nil)
                 }
-                drainEvents(RawSpan())
+                handleEvents(RawSpan())
             }
         } catch {
             return end(error)

@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import GRPCWire
 
 /// The queue of a `MessageReader`: messages that wait for the reader, or a reader that waits for a
@@ -5,12 +6,11 @@ internal import GRPCWire
 struct MessageQueue {
     private enum Ending { case open, ended, failed(RPCError) }
 
-    private var queue: [MessageReader.Message] = []
-    private var head = 0
+    private var queue: Deque<MessageReader.Message> = []
     private var ending = Ending.open
     private var waiter: CheckedContinuation<MessageReader.Message?, any Error>?
 
-    /// Bytes in the queue.
+    /// The memory of the messages in the queue.
     private(set) var byteCount = 0
     /// Body bytes for which the peer has no credit yet.
     private var uncredited = 0
@@ -27,8 +27,8 @@ struct MessageQueue {
     /// Body bytes have arrived, whether or not they complete a message.
     mutating func arrived(_ bytes: Int) { uncredited += bytes }
 
-    /// The credit to return to the peer: for all bytes that have arrived, but 0 while more than
-    /// `limit` bytes are queued.
+    /// The credit to return to the peer: for all bytes that have arrived, but 0 while the queue
+    /// takes more than `limit` bytes of memory.
     mutating func takeCredit(limit: Int) -> Int {
         guard byteCount <= limit else { return 0 }
         defer { uncredited = 0 }
@@ -57,7 +57,11 @@ struct MessageQueue {
 
     /// The call has ended. Drops the queue; readers get CANCELLED.
     mutating func cancel() {
-        clear()
+        // Most calls queue nothing. The others free their storage: the call may be kept for reuse.
+        if received > 0 {
+            queue = []
+            byteCount = 0
+        }
         ending = .failed(Self.endedError)
         waiter?.resume(throwing: Self.endedError)
         waiter = nil
@@ -65,16 +69,8 @@ struct MessageQueue {
 
     /// Takes a message from the queue; nil if it is empty.
     mutating func take() -> MessageReader.Message? {
-        guard head < queue.count else { return nil }
-        let message = queue[head]
-        head += 1
+        guard let message = queue.popFirst() else { return nil }
         byteCount -= message.byteCount
-        if head == queue.count {
-            clear()
-        } else if head > 256 {
-            queue.removeFirst(head)
-            head = 0
-        }
         return message
     }
 
@@ -89,13 +85,6 @@ struct MessageQueue {
                 throwing: RPCError(.internalError, "two readers wait for the same messages"))
         case .open: waiter = continuation
         }
-    }
-
-    private mutating func clear() {
-        guard !queue.isEmpty else { return }
-        queue.removeAll(keepingCapacity: queue.capacity <= 256)
-        head = 0
-        byteCount = 0
     }
 
     private static var endedError: RPCError { RPCError(.cancelled, "the call has ended") }

@@ -10,8 +10,8 @@ package import GRPCWire
 ///       cancel ----------> at once: CANCELLED
 /// ```
 ///
-/// While more than a limit is queued, the peer gets no credit. This and the stream's window bound
-/// the queue. Compressed messages are queued without decompression.
+/// While the queue takes more memory than a limit, the peer gets no credit. This and the stream's
+/// window bound the queue. Compressed messages are queued without decompression.
 package struct MessageReader {
     /// A message as received.
     package struct Message: Sendable {
@@ -33,8 +33,11 @@ package struct MessageReader {
             }
         }
 
-        /// The size as received.
-        var byteCount: Int { bytes.count }
+        /// The memory of a message in the queue: its bytes, the header of their array, and the
+        /// place in the queue. Without the overhead, empty messages would have no bound.
+        var byteCount: Int { Self.overhead + bytes.count }
+
+        private static let overhead = 32 + MemoryLayout<Message>.stride
     }
 
     /// Why a body is invalid.
@@ -133,11 +136,11 @@ package struct MessageReader {
         deframer.reset()
     }
 
-    /// Bytes that are buffered: queued messages, and an incomplete one.
+    /// The memory of queued messages, and of an incomplete one.
     package var bufferedBytes: Int { deframer.pendingBytes + queue.byteCount }
 
-    /// The credit to return to the peer: for all bytes that have arrived, but 0 while more than
-    /// `limit` bytes are queued.
+    /// The credit to return to the peer: for all bytes that have arrived, but 0 while the queue
+    /// takes more than `limit` bytes of memory.
     package mutating func takeCredit(limit: Int) -> Int { queue.takeCredit(limit: limit) }
 
     // MARK: The reader

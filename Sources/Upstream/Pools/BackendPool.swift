@@ -147,7 +147,7 @@ package final class BackendPool: @unchecked Sendable {
     package func submit(_ request: any PoolRequest) {
         switch machine.hasWaiting ? .obstacle(.full) : place(request) {
         case .lease(let lease):
-            machine.placed(isCopy: request.isShadow)
+            machine.placed(isShadow: request.isShadow)
             request.begin(on: lease)
         case .obstacle(let obstacle) where request.isShadow:
             request.refused(error(machine.copyNotPlaced(obstacle)))

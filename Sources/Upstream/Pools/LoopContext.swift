@@ -7,7 +7,7 @@ package import Transport
 ///
 /// Invariant: every stored `var` is used only on `eventLoop`.
 package final class LoopContext: @unchecked Sendable {
-    package let connections: ConnectionLoop
+    package let connectionLoop: ConnectionLoop
     /// Marks the requests to backends; the same on all loops.
     package let viaMark: ViaMark
     package var random = LoopRandom()
@@ -15,14 +15,14 @@ package final class LoopContext: @unchecked Sendable {
     let http2Limits: HTTP2Limits
     let pacer: ConnectPacer
 
-    package init(_ connections: ConnectionLoop, viaMark: ViaMark, http2Limits: HTTP2Limits) {
-        self.connections = connections
+    package init(_ connectionLoop: ConnectionLoop, viaMark: ViaMark, http2Limits: HTTP2Limits) {
+        self.connectionLoop = connectionLoop
         self.viaMark = viaMark
         self.http2Limits = http2Limits
-        pacer = ConnectPacer(connections.eventLoop)
+        pacer = ConnectPacer(connectionLoop.eventLoop)
     }
 
-    package var eventLoop: any EventLoop { connections.eventLoop }
+    package var eventLoop: any EventLoop { connectionLoop.eventLoop }
 
     /// Nanoseconds of the loop's clock.
     package var now: UInt64 { eventLoop.now.uptimeNanoseconds }

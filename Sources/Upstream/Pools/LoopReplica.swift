@@ -133,7 +133,7 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         guard !isRetired, let pool else { return }
         backoff.attemptStarted(at: loop.now)
         let connection = ClientConnection.connect(
-            to: .address(replica.address), on: loop.connections,
+            to: .address(replica.address), on: loop.connectionLoop,
             pool.connectionOptions(for: replica), owner: self)
         entries.append(Entry(connection: connection))
     }

@@ -140,10 +140,10 @@ struct PoolMachine<Request>: ~Copyable {
 
     /// A request was sent.
     ///
-    /// - Parameter isCopy: whether it is for a shadow. A copy is never retried, so it earns no
+    /// - Parameter isShadow: whether it is for a shadow. A copy is never retried, so it earns no
     ///   retries.
-    mutating func placed(isCopy: Bool) {
-        if !isCopy { budget.requestBegan() }
+    mutating func placed(isShadow: Bool) {
+        if !isShadow { budget.requestBegan() }
         figures.isCircuitOpen = false
     }
 
@@ -185,7 +185,7 @@ struct PoolMachine<Request>: ~Copyable {
         // Invariant: the shell calls it for `firstWaiting`.
         precondition(!line.isEmpty)
         line.removeFirst()
-        placed(isCopy: false)
+        placed(isShadow: false)
     }
 
     /// The first request that waits has no replica.

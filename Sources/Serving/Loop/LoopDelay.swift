@@ -5,7 +5,7 @@ internal import Transport
 /// arrive.
 ///
 /// Invariant of `@unchecked Sendable`: confined to its loop.
-final class LoopLag: @unchecked Sendable {
+final class LoopDelay: @unchecked Sendable {
     private static let interval = TimeAmount.milliseconds(20)
 
     private let eventLoop: any EventLoop
