@@ -211,7 +211,11 @@ let package = Package(
             ]),
         // What several test targets share.
         .target(
-            name: "TestSupport", dependencies: ["StateStores", nioCore, nioEmbedded],
+            name: "TestSupport",
+            dependencies: [
+                "StateStores", "Upstream", "Transport", "HTTP2Session", nioCore, nioEmbedded,
+                logging,
+            ],
             path: "Tests/TestSupport",
             swiftSettings: settings),
         // What is fuzzed. The fuzzer itself is built by `make fuzz` only.

@@ -200,7 +200,7 @@ package final class DataPlane: Sendable {
     package func drain() async throws -> Bool {
         await listeners.close()
         let timeout = limits.drainTimeout
-        let finished = await withTaskGroup(of: Bool.self) { group in
+        return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 let ends = self.loops.map { loop in
                     loop.eventLoop.flatSubmit { loop.connections.drain() }
@@ -208,17 +208,13 @@ package final class DataPlane: Sendable {
                 for end in ends { try? await end.get() }
                 return true
             }
-            group.addTask {
-                try? await Task.sleep(for: timeout)
-                if Task.isCancelled { return true }
-                await self.closeConnections()
-                return false
-            }
-            let first = await group.next() ?? true
+            group.addTask { (try? await Task.sleep(for: timeout)) == nil }
+            let finished = await group.next() ?? true
+            // Not in the second task: the closing also ends the first one.
+            if !finished { await self.closeConnections() }
             group.cancelAll()
-            return first
+            return finished
         }
-        return finished
     }
 
     /// Closes all connections at once.

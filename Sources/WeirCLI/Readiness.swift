@@ -62,7 +62,7 @@ struct Readiness {
         if let problem = backend.status?.problem, !problem.isEmpty {
             parts.append(problem)
         } else if let failed {
-            parts.append("\(failed.name) \(failed.lastFailure)")
+            parts.append("\(failed.name): \(failed.lastFailure)")
         }
         let old = Set(
             replicas.filter { $0.state == .ready && $0.revision < revision }.map(\.revision))

@@ -132,3 +132,15 @@ def test_an_older_backup_over_a_state_is_noticed(servers, tmp_path):
     refused = serve(tmp_path)
     assert refused.returncode == 1 and "revision 4 is missing" in refused.stderr
     servers("--demo", "--state-dir", tmp_path, "--accept-lost-revisions")
+
+
+def test_a_second_server_is_refused_after_the_lock_file_was_deleted(servers, tmp_path):
+    first = servers("--demo", "--state-dir", tmp_path)
+    (tmp_path / "weir.db.lock").unlink()
+    for _ in range(2):
+        refused = serve(tmp_path)
+        assert refused.returncode == 1 and "is in use by another process" in refused.stderr
+    tool(first, *HALF)
+    first.stop()
+    second = servers("--state-dir", tmp_path)
+    assert "0.5" in tool(second, "endpoint", "list").stdout

@@ -1,4 +1,4 @@
-internal import HTTP2Session
+internal import Messages
 internal import NIOCore
 internal import NIOEmbedded
 internal import TestSupport
@@ -127,44 +127,6 @@ internal import Transport
 
     // MARK: ServerConnection
 
-    /// The responses and GOAWAY frames that a client receives.
-    private struct Received {
-        var statuses: [String?] = []
-        var grpcStatuses: [String?] = []
-        var goAways = 0
-    }
-
-    private func transfer(_ client: HTTP2Session, _ channel: EmbeddedChannel) throws -> Received {
-        var result = Received()
-        for _ in 0..<4 {
-            var bytes = ByteBuffer()
-            _ = try client.send(into: &bytes, room: 64 << 10)
-            if bytes.readableBytes > 0, channel.isActive { try channel.writeInbound(bytes) }
-            channel.embeddedEventLoop.run()
-            while let received = try channel.readOutbound(as: ByteBuffer.self) {
-                try client.receive(received.readableBytesSpan)
-                while let event = client.nextEvent() {
-                    switch event {
-                    case .headers(let stream, _):
-                        let headers = client.headers(of: stream)
-                        result.statuses.append(headers.first(.status).map { headers.text($0) })
-                        result.grpcStatuses.append(
-                            headers.first(.grpcStatus).map { headers.text($0) })
-                    case .goAway: result.goAways += 1
-                    default: break
-                    }
-                }
-            }
-        }
-        return result
-    }
-
-    private func client() -> HTTP2Session {
-        HTTP2Session(
-            role: .client, limits: HTTP2Limits(), allocator: FreeListAllocator(),
-            knownNames: KnownHeader.names)
-    }
-
     @Test(
         "Requests over HTTP/2 without an endpoint are refused as their protocol requires",
         arguments: [
@@ -176,18 +138,14 @@ internal import Transport
         method: String, contentType: String, path: String, status: String, grpcStatus: String?
     ) throws {
         let loop = TestLoop()
-        let channel = try connect(loop)
-        let client = client()
-        let headers = HeaderBlock([
+        let client = try TestClient(loop)
+        let response = try client.request([
             ":method": method, ":scheme": "http", ":path": path, ":authority": "x",
             "content-type": contentType,
         ])
-        _ = try #require(client.request(headers: HeaderParts(headers), endStream: true))
-        let received = try transfer(client, channel)
-        #expect(received.statuses == [status])
-        #expect(received.grpcStatuses == [grpcStatus])
+        #expect(response[.status] == status)
+        #expect(response[.grpcStatus] == grpcStatus)
         #expect(loop.state.bufferedBytes == 0)
-        _ = try? channel.finish()
     }
 
     @Test("An idle HTTP/2 client gets GOAWAY, and is disconnected if it stays")
@@ -196,22 +154,46 @@ internal import Transport
         limits.idleTimeout = .seconds(60)
         limits.keepaliveTimeout = .seconds(20)
         let loop = TestLoop(limits)
-        let channels = [try connect(loop), try connect(loop)]
-        let clients = [client(), client()]
-        let headers = HeaderBlock([
-            ":method": "GET", ":scheme": "http", ":path": "/", ":authority": "x",
-        ])
-        for (client, channel) in zip(clients, channels) {
-            _ = client.request(headers: HeaderParts(headers), endStream: true)
-            _ = try transfer(client, channel)
+        let clients = [try TestClient(loop), try TestClient(loop)]
+        for client in clients {
+            _ = try client.request([
+                ":method": "GET", ":scheme": "http", ":path": "/", ":authority": "x",
+            ])
         }
         loop.embedded.advance(by: .seconds(61))
         // The first client acknowledges the PING after GOAWAY, the second one receives nothing.
-        #expect(try transfer(clients[0], channels[0]).goAways > 0)
-        #expect(!channels[0].isActive && channels[1].isActive)
+        try clients[0].exchange()
+        #expect(clients[0].goAways > 0)
+        #expect(!clients[0].isConnected && clients[1].isConnected)
         loop.embedded.advance(by: .seconds(19))
-        #expect(channels[1].isActive)
+        #expect(clients[1].isConnected)
         loop.embedded.advance(by: .seconds(4))
-        #expect(!channels[1].isActive)
+        #expect(!clients[1].isConnected)
+    }
+
+    private final class Marker: Sendable {}
+
+    @Test("An idle HTTP/2 connection retains neither an old snapshot nor a deleted backend")
+    func releasesSnapshot() throws {
+        let loop = TestLoop()
+        let client = try TestClient(loop)
+        weak var snapshot: RoutingSnapshot?
+        weak var marker: Marker?
+        do {
+            let retained = Marker()
+            marker = retained
+            let service = Service("a.S").unary("M") { (request: RawMessage, _) in
+                withExtendedLifetime(retained) { request }
+            }
+            loop.install(routes: ["/a.S/"], HandlerBackend("b", services: [service]))
+            snapshot = loop.router.snapshot
+        }
+        let response = try client.call("/a.S/M", [1])
+        #expect(response[.grpcStatus] == "0" && response.body == [0, 0, 0, 0, 1, 1])
+        #expect(snapshot != nil && marker != nil)
+        loop.router.install(.empty)
+        loop.embedded.advance(by: .milliseconds(250))
+        #expect(snapshot == nil && marker == nil)
+        #expect(client.isConnected)
     }
 }

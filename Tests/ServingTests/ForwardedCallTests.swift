@@ -1,6 +1,5 @@
 internal import GRPCWire
 internal import HTTP2Session
-internal import Logging
 internal import Synchronization
 internal import TestSupport
 internal import Testing
@@ -14,9 +13,7 @@ internal import Transport
     private func pool(
         _ loop: borrowing TestLoop, addresses: [String]
     ) throws -> (pool: BackendPool, set: ReplicaSet) {
-        let set = ReplicaSet(
-            name: "b", options: BackendOptions(), log: Logger(label: "test"), onChange: {})
-        set.update(BackendOptions(), tls: nil, addresses: try addresses.map { try .init($0) })
+        let set = try ReplicaSet(test: "b", addresses: addresses)
         let pool = BackendPool(loop.state.context, set)
         pool.refresh()
         return (pool, set)
@@ -26,7 +23,7 @@ internal import Transport
     func refuses() throws {
         let loop = TestLoop()
         let (pool, set) = try pool(loop, addresses: [])
-        set.setObstacle("no process is healthy yet")
+        set.setObstacle { "no process is healthy yet" }
         let source = TestSource([":path": "/p.S/M"])
         let call = loop.begin(source, .replicas(pool))
         #expect(call is ForwardedCall)

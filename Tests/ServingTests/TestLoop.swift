@@ -14,24 +14,23 @@ internal import Upstream
 struct TestLoop: ~Copyable {
     let embedded = EmbeddedLoop()
     let state: LoopState
-    let router: Router
-    let connections: ConnectionSet
+    let servingLoop: ServingLoop
     private let threads: CallThreads
     private let comparer: Comparer
 
     init(_ limits: Limits = Limits()) {
-        let context = LoopContext(
-            ConnectionLoop(embedded.eventLoop), viaMark: ViaMark(server: 1),
-            http2Limits: limits.upstreamHTTP2)
+        let context = LoopContext(test: embedded, http2: limits.upstreamHTTP2)
         threads = CallThreads(
             blocking: ThreadExecutor(threads: 1), shadows: ThreadExecutor(threads: 1))
         comparer = Comparer(limit: 10, maxMessageBytes: 1_000)
         state = LoopState(
             context, threads, limits, maxBufferedBytes: limits.maxBufferedBytes,
-            MethodNames(maxPerEndpoint: 10, maxInAll: 10), Logger(label: "test") { _ in Silent() })
-        router = Router(state, ShadowLoop(state, comparer), namesBackends: true)
-        connections = ConnectionSet(router)
+            MethodNames(maxPerEndpoint: 10, maxInAll: 10), .silent)
+        servingLoop = ServingLoop(state, comparer, namesBackends: true)
     }
+
+    var router: Router { servingLoop.router }
+    var connections: ConnectionSet { servingLoop.connections }
 
     deinit {
         Task { [threads, comparer] in
@@ -47,33 +46,27 @@ struct TestLoop: ~Copyable {
         return destination.begin(state, .source(source), at: embedded.now)
     }
 
-    /// Installs endpoints with routes. Their backend has the name of the route and does not exist.
-    func install(routes: [String]) {
+    /// Installs endpoints with routes.
+    ///
+    /// - Parameter backend: answers all of them; nil for a backend that does not exist.
+    func install(routes: [String], _ backend: HandlerBackend? = nil) {
+        let owner = backend?.name ?? "missing"
         let endpoints = routes.compactMap { text in
             Route(text).map {
                 RoutingSnapshot.Endpoint(
                     name: text, route: $0, revision: 1,
                     policy: EndpointPolicy(
-                        endpoint: text, map: AffinityMap(owner: text), shadows: []),
+                        endpoint: text, map: AffinityMap(owner: owner), shadows: []),
                     shadows: .none)
             }
         }
-        router.install(RoutingSnapshot(revision: 1, endpoints: endpoints, backends: .init([:])))
+        let backends = RoutingSnapshot.Backends(backend.map { [owner: .handler($0)] } ?? [:])
+        router.install(RoutingSnapshot(revision: 1, endpoints: endpoints, backends: backends))
     }
 
     /// A port for endpoints, with a service of Weir's own.
     static let port = ServedPort(
         services: HandlerBackend("weir", services: [Service("own.S")]), plainHTTP: .endpoints)
-}
-
-private struct Silent: LogHandler {
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.critical
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-    func log(event: LogEvent) {}
 }
 
 /// A source that records the response.

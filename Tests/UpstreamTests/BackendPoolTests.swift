@@ -1,6 +1,4 @@
 internal import GRPCWire
-internal import HTTP2Session
-internal import Logging
 internal import NIOCore
 internal import TestSupport
 internal import Testing
@@ -29,13 +27,8 @@ internal import Transport
         _ body: (borrowing EmbeddedLoop, ReplicaSet, BackendPool) throws -> Void
     ) throws {
         let loop = EmbeddedLoop()
-        let context = LoopContext(
-            ConnectionLoop(loop.eventLoop), viaMark: ViaMark(server: 1),
-            http2Limits: HTTP2Limits())
-        let set = ReplicaSet(
-            name: "b", options: BackendOptions(), log: Logger(label: "test"), onChange: {})
-        set.update(BackendOptions(), tls: nil, addresses: [try ReplicaAddress("replica.test:1")])
-        let pool = BackendPool(context, set)
+        let set = try ReplicaSet(test: "b", addresses: ["replica.test:1"])
+        let pool = BackendPool(LoopContext(test: loop), set)
         pool.refresh()
         try body(loop, set, pool)
     }

@@ -41,9 +41,7 @@ internal import Weir
         var options = BackendOptions()
         options.health.interval = .milliseconds(20)
         options.maxRequestsPerReplica = 1
-        let set = ReplicaSet(
-            name: "b", options: options, log: Logger(label: "test"), onChange: {})
-        set.update(options, tls: nil, addresses: [try ReplicaAddress(address.description)])
+        let set = try ReplicaSet(test: "b", addresses: [address.description], options: options)
         let pools = LoopPools(
             LoopContext(
                 ConnectionLoop(loop), viaMark: ViaMark(server: 1), http2Limits: HTTP2Limits()))

@@ -58,7 +58,7 @@ internal import Testing
             now += wait
         }
         machine.started(at: now, timeout: .seconds(10))
-        let check = machine.check(at: now, isServing: true)
+        let check = machine.check(at: now, .serving)
         #expect(check == .healthy)
         machine.leaderEnded()
         let wait = machine.ended("ended by signal 9", at: now + 1, random: 0.5)
@@ -66,11 +66,45 @@ internal import Testing
         #expect(wait == Self.second)
     }
 
+    @Test("The problem is that of the current process, and names the end of the one before it")
+    func explains() {
+        var machine = WorkerMachine()
+        func expect(_ problem: String?, _ obstacle: String? = nil, line: Int = #line) {
+            let (found, foundObstacle) = (machine.problem, machine.obstacle)
+            #expect(found == problem, "line \(line)")
+            #expect(foundObstacle == obstacle, "line \(line)")
+        }
+        expect("has not been started")
+        machine.started(at: 0, timeout: .seconds(10))
+        expect("is starting")
+        _ = machine.check(at: 1, .failing("no SETTINGS"))
+        expect("is not ready: no SETTINGS", "no SETTINGS")
+        // It does not listen any more.
+        _ = machine.check(at: 2, .starting)
+        expect("is starting")
+        _ = machine.check(at: 3, .failing("no SETTINGS"))
+        machine.leaderEnded()
+        _ = machine.ended("exited with code 3", at: 4, random: 0.5)
+        expect("exited with code 3")
+        machine.started(at: 5, timeout: .seconds(10))
+        expect("exited with code 3; it is starting again")
+        _ = machine.check(at: 6, .failing("health check: NOT_SERVING"))
+        expect("is not ready: health check: NOT_SERVING", "health check: NOT_SERVING")
+        _ = machine.check(at: 7, .serving)
+        expect(nil)
+        // The reason of the first end is not that of the second one.
+        machine.leaderEnded()
+        expect("has ended")
+        _ = machine.ended("ended by signal 9", at: 8, random: 0.5)
+        expect("ended by signal 9")
+    }
+
     private func step(_ machine: inout WorkerMachine, _ event: Event, at start: UInt64) {
         switch event {
         case .start: machine.started(at: start, timeout: .seconds(10))
         case .check(let second, let isServing, let expected):
-            let check = machine.check(at: start + second * Self.second, isServing: isServing)
+            let check = machine.check(
+                at: start + second * Self.second, isServing ? .serving : .starting)
             #expect(check == expected)
         case .leaderEnd: machine.leaderEnded()
         case .end(let second, let pause):

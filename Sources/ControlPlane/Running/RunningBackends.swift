@@ -62,7 +62,7 @@ struct RunningBackends {
                 // The files were readable on the server that accepted the backend. Plaintext is not
                 // a substitute.
                 set.update(backend.options, tls: nil, addresses: [])
-                set.setObstacle("invalid TLS settings: \(error.description)")
+                set.setObstacle { "invalid TLS settings: \(error.description)" }
             }
         case .worker(let spec):
             set.update(backend.options)

@@ -54,6 +54,7 @@ extension ServerConnection {
             return http2.closeSoon()
         }
         resetStalledStreams(now)
+        releaseUnused()
     }
 
     static func clock(at now: UInt64) -> UInt32 {

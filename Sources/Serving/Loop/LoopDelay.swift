@@ -1,52 +1,49 @@
-internal import NIOCore
 internal import Transport
 
-/// Measures the delay of a loop, by how late a timer fires. The timer runs only while requests
-/// arrive.
+/// The delay of a loop: how late a timer fires. The timer runs only while requests arrive.
 ///
-/// Invariant of `@unchecked Sendable`: confined to its loop.
-final class LoopDelay: @unchecked Sendable {
-    private static let interval = TimeAmount.milliseconds(20)
+/// ```
+///            requestArrived                 timerFired
+///   stopped ----------------> timer runs --------------> restarted, if a request has arrived
+///      ^                                        |        since, or the delay is over the limit
+///      '----------------------------------------'
+/// ```
+struct LoopDelay {
+    /// The time from the start of the timer until it is due.
+    static let interval = Duration.milliseconds(20)
 
-    private let eventLoop: any EventLoop
     private let limit: Int64
-    private var isWatching = false
+    private var isTimerRunning = false
     private var hadRequests = false
+    /// Consecutive measurements over the limit. A single one may be one long piece of work.
+    private var timesOver = 0
 
     /// How late the timer last fired, in nanoseconds.
     private(set) var nanoseconds: Int64 = 0
     /// The loop refuses requests until its delay is at most half of the limit.
-    private(set) var isOverLimit = false
-    /// Consecutive measurements over the limit. A single one may be one long piece of work.
-    private var timesOver = 0
+    var isOverLimit: Bool { timesOver > 1 }
 
-    init(_ eventLoop: any EventLoop, limit: Duration) {
-        self.eventLoop = eventLoop
-        self.limit = Int64(clamping: limit.nanoseconds)
-    }
+    init(limit: Duration) { self.limit = Int64(clamping: limit.nanoseconds) }
 
     /// A request has arrived.
+    ///
+    /// - Returns: whether the timer must be started.
     @inline(__always)
-    func noteRequest() {
+    mutating func requestArrived() -> Bool {
         hadRequests = true
-        if !isWatching { watch() }
+        defer { isTimerRunning = true }
+        return !isTimerRunning
     }
 
-    private func watch() {
-        isWatching = true
-        let due = eventLoop.now + Self.interval
-        eventLoop.scheduleTask(deadline: due) { self.fired(due: due) }
-    }
-
-    private func fired(due: NIODeadline) {
-        nanoseconds = (eventLoop.now - due).nanoseconds
-        timesOver = nanoseconds > (isOverLimit ? limit / 2 : limit) ? timesOver + 1 : 0
-        isOverLimit = timesOver > 1
-        guard hadRequests || isOverLimit else {
-            isWatching = false
-            return
-        }
+    /// The timer has fired.
+    ///
+    /// - Parameter late: nanoseconds since it was due.
+    /// - Returns: whether the timer must be started again.
+    mutating func timerFired(late: Int64) -> Bool {
+        nanoseconds = late
+        timesOver = late > (isOverLimit ? limit / 2 : limit) ? timesOver + 1 : 0
+        isTimerRunning = hadRequests || isOverLimit
         hadRequests = false
-        watch()
+        return isTimerRunning
     }
 }

@@ -18,7 +18,7 @@ final class LoopState: @unchecked Sendable {
     let log: Logger
     let metrics: LoopMetrics
     let deadlines: Deadlines
-    let delay: LoopDelay
+    private(set) var delay: LoopDelay
     var admission: Admission
     /// For the header `Date`.
     var clock = HTTPClock()
@@ -37,7 +37,7 @@ final class LoopState: @unchecked Sendable {
         self.log = log
         metrics = LoopMetrics(methodNames)
         deadlines = Deadlines(eventLoop)
-        delay = LoopDelay(eventLoop, limit: limits.maxQueueingDelay)
+        delay = LoopDelay(limit: limits.maxQueueingDelay)
         admission = Admission(
             .init(
                 requestsInFlight: limits.maxRequestsInFlightPerLoop,
@@ -52,9 +52,17 @@ final class LoopState: @unchecked Sendable {
 
     /// The error for a request that is refused; nil if it is admitted.
     func refusal() -> RPCError? {
-        delay.noteRequest()
+        if delay.requestArrived() { measureDelay() }
         return admission.refusal(
             delay: delay.isOverLimit ? delay.nanoseconds : nil, otherBytes: sessionBytes)
+    }
+
+    private func measureDelay() {
+        let due = eventLoop.now + TimeAmount(LoopDelay.interval)
+        eventLoop.scheduleTask(deadline: due) {
+            let late = (self.eventLoop.now - due).nanoseconds
+            if self.delay.timerFired(late: late) { self.measureDelay() }
+        }
     }
 
     /// Adds a change to the bytes that are buffered for requests.

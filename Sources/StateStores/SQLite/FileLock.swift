@@ -8,8 +8,12 @@ internal import Transport
     internal import Darwin
 #endif
 
-/// A lock file that one process holds at a time. The system releases it when that process ends or
-/// crashes.
+/// The lock of a database, which one process holds at a time. The system releases it when that
+/// process ends or crashes.
+///
+/// There are two locks: one on a file beside the database, which names the process, and one on the
+/// database itself, which holds after the deletion of that file. Both are locks of flock(2),
+/// which are independent of those of SQLite.
 final class FileLock: Sendable {
     /// Why the lock cannot be taken.
     enum Failure: Error {
@@ -20,28 +24,42 @@ final class FileLock: Sendable {
 
     let file: FileDescriptor
 
-    /// Takes the lock of a database, or throws; never waits.
-    init(database: String) throws(Failure) {
+    /// Takes the lock on the file beside a database, or throws; never waits.
+    init(beside database: String) throws(Failure) {
         let path = database + ".lock"
         do {
             file = try Self.open(FilePath(path), for: database)
         } catch {
             throw .system("cannot open \(path.quotedPath): \(systemReason(error))")
         }
-        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
-            let reason = Errno(rawValue: errno)
-            // `deinit` closes the file: it runs if an initializer throws after it set all
-            // properties.
-            let pid = Self.pid(in: file)
-            if reason == .wouldBlock { throw .held(pid: pid) }
-            throw .system("cannot lock \(path.quotedPath): \(reason)")
-        }
+        // `deinit` closes the file: it runs if an initializer throws after it set all properties.
+        guard try take(path) else { throw .held(pid: Self.pid(in: file)) }
         do {
             try file.resize(to: 0)
             try file.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
         } catch {
             // The disk is full: the lock holds, and only the pid is missing.
         }
+    }
+
+    /// Takes the lock on an existing database, or throws; never waits. Release it after SQLite has
+    /// closed the database: when a process closes a file, it loses its own locks of fcntl(2) on it.
+    init(on database: String) throws(Failure) {
+        do {
+            file = try FileDescriptor.open(
+                FilePath(database), .readOnly, options: [.closeOnExec])
+        } catch {
+            throw .system("cannot open \(database.quotedPath): \(systemReason(error))")
+        }
+        guard try take(database) else { throw .held(pid: nil) }
+    }
+
+    /// - Returns: false if another process holds the lock.
+    private func take(_ path: String) throws(Failure) -> Bool {
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) != 0 else { return true }
+        let reason = Errno(rawValue: errno)
+        if reason == .wouldBlock { return false }
+        throw .system("cannot lock \(path.quotedPath): \(reason)")
     }
 
     deinit {

@@ -16,9 +16,9 @@ package actor SQLiteStore: StateStore {
 
     let path: String
     private let thread: ActorThread
-    /// Held while the store is open.
-    private var lock: FileLock?
     private(set) var database: SQLiteDatabase?
+    /// Held while the store is open, also without `close`: a later property is released later.
+    private var locks: [FileLock] = []
     /// The damage that the check of the file's structure found.
     var damage: String?
     /// The missing revisions that the second file records; if set, the store rejects writes.
@@ -67,21 +67,24 @@ package actor SQLiteStore: StateStore {
             throw .refused("\(link.quotedPath) cannot be used: it is not a regular file")
         }
         do throws(FileLock.Failure) {
-            lock = try FileLock(database: path)
+            locks.append(try FileLock(beside: path))
         } catch {
             thread.shutDown()
-            switch error {
-            case .held(let pid):
-                let holder = pid.map { "process \($0)" } ?? "another process"
-                throw .held(
-                    "\(name) is in use by \(holder): stop it, or choose another --state-dir")
-            case .system(let reason): throw .refused("\(name) cannot be used: \(reason)")
-            }
+            throw refusal(error)
         }
         try open()
     }
 
     deinit { thread.shutDown() }
+
+    private nonisolated func refusal(_ failure: FileLock.Failure) -> StoreError {
+        switch failure {
+        case .held(let pid):
+            let holder = pid.map { "process \($0)" } ?? "another process"
+            return .held("\(name) is in use by \(holder): stop it, or choose another --state-dir")
+        case .system(let reason): return .refused("\(name) cannot be used: \(reason)")
+        }
+    }
 
     /// The file that a symbolic link leads to; the path itself if it is not a link. The lock, the
     /// log and the record are next to that file, whichever path a server is started with.
@@ -105,7 +108,7 @@ package actor SQLiteStore: StateStore {
 
     package func close() {
         database = nil
-        lock = nil
+        locks = []
     }
 
     // MARK: Opening
@@ -144,6 +147,11 @@ package actor SQLiteStore: StateStore {
         let record = try readRecord()
         try checkPresence(record)
         warnings = FilePrivacy.protect(database: path)
+        do throws(FileLock.Failure) {
+            locks.append(try FileLock(on: path))
+        } catch {
+            throw refusal(error)
+        }
         do throws(SQLiteDatabase.Failure) {
             let database = try SQLiteDatabase(path: path)
             guard !database.isReadOnly else {

@@ -118,6 +118,8 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     private var timer: Scheduled<Void>?
     /// When bytes last arrived, in nanoseconds of the loop's clock.
     package private(set) var lastReceived: UInt64
+    /// Whether the socket was connected.
+    package private(set) var hasConnected = false
     /// The number of complete responses.
     package private(set) var servedStreams = 0
     /// When the PING that is not acknowledged was sent.
@@ -285,6 +287,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
 
     /// The socket is connected.
     package func opened() {
+        hasConnected = true
         // Closed while it was connecting.
         if state == .closed { http2.close() }
     }

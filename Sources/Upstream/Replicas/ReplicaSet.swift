@@ -32,8 +32,8 @@ package final class ReplicaSet: Sendable {
         var resolved: [ReplicaAddress: [SocketAddress]] = [:]
         var pools: [BackendPool] = []
         var isUsable = true
-        /// Why the set has no replicas; nil if unknown.
-        var obstacle: String?
+        /// Returns why the set has no replicas; nil if unknown.
+        var obstacle: @Sendable () -> String? = { nil }
     }
 
     package let name: String
@@ -68,14 +68,17 @@ package final class ReplicaSet: Sendable {
             state.membership.options = options
             state.membership.tls = tls
             state.addresses = addresses
-            state.obstacle = nil
+            state.obstacle = { nil }
             state.resolved = state.resolved.filter { addresses.contains($0.key) }
             Self.arrange(&state)
         }
     }
 
-    /// Sets the reason why the set has no replicas.
-    package func setObstacle(_ reason: String) { change { $0.obstacle = reason } }
+    /// Sets the function that returns why the set has no replicas. It is called on any thread, for
+    /// each status and each request that fails.
+    package func setObstacle(_ reason: @escaping @Sendable () -> String?) {
+        state.withLock { $0.obstacle = reason }
+    }
 
     /// Takes new options. The members stay.
     package func update(_ options: BackendOptions) {
@@ -113,10 +116,11 @@ package final class ReplicaSet: Sendable {
             switch result {
             case .success(let addresses):
                 state.resolved[name] = addresses
-                state.obstacle = nil
+                state.obstacle = { nil }
             case .failure(let error):
                 state.resolved[name] = state.resolved[name] ?? []
-                state.obstacle = "\(error)"
+                let reason = "\(error)"
+                state.obstacle = { reason }
             }
             Self.arrange(&state)
         }
@@ -304,7 +308,7 @@ package final class ReplicaSet: Sendable {
         let (replicas, obstacle) = state.withLock {
             ($0.membership.replicas, $0.obstacle)
         }
-        if replicas.isEmpty { return obstacle ?? "it has no replicas" }
+        if replicas.isEmpty { return obstacle() ?? "it has no replicas" }
         let latest = replicas.compactMap { replica in
             replica.withDetail { $0.lastFailure }.map { (replica.name, $0.reason, $0.time) }
         }.max { $0.2 < $1.2 }

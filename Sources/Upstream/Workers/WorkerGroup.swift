@@ -35,7 +35,14 @@ package final class WorkerGroup: Sendable {
         var log = log
         log[metadataKey: "backend"] = "\(set.name)"
         self.log = log
-        set.setObstacle("no process is healthy yet")
+        set.setObstacle { [weak self] in self?.problem }
+    }
+
+    /// Why the first slot that is not healthy serves no requests.
+    private var problem: String? {
+        let slots = state.withLock { $0.slots }
+        return slots.isEmpty
+            ? "no process has been started" : slots.lazy.compactMap(\.problem).first
     }
 
     /// The statuses of the slots, in their order.

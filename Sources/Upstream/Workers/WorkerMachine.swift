@@ -26,6 +26,16 @@ struct WorkerMachine: ~Copyable {
         case leaving
     }
 
+    /// What the shell has seen of a process.
+    enum Sight: Equatable {
+        /// It does not accept connections yet, or its first health check runs.
+        case starting
+        /// It accepts connections, but does not serve.
+        case failing(String)
+        /// It has answered with HTTP/2 and passes its health checks.
+        case serving
+    }
+
     /// What the shell does after a check.
     enum Check: Equatable {
         /// Check again soon.
@@ -44,12 +54,31 @@ struct WorkerMachine: ~Copyable {
     private(set) var restarts: UInt64 = 0
     /// How the last process ended; nil before the first end.
     private(set) var lastFailure: String?
+    /// Why the process that starts does not serve; nil while it only starts.
+    private(set) var obstacle: String?
 
     /// Whether a process runs that is not yet healthy.
     var isStarting: Bool { if case .starting = phase { true } else { false } }
 
     /// Whether a process runs that has been healthy.
     var isHealthy: Bool { phase == .healthy }
+
+    /// Why the slot serves no requests now; nil if it is healthy.
+    var problem: String? {
+        switch phase {
+        case .healthy: nil
+        case .leaving: "has ended"
+        case .waiting: lastFailure ?? "has not been started"
+        case .starting:
+            if let obstacle {
+                "is not ready: \(obstacle)"
+            } else if let lastFailure {
+                "\(lastFailure); it is starting again"
+            } else {
+                "is starting"
+            }
+        }
+    }
 
     /// A process starts.
     ///
@@ -59,15 +88,18 @@ struct WorkerMachine: ~Copyable {
         precondition(phase == .waiting)
         backoff.attemptStarted(at: now)
         phase = .starting(until: now + timeout.nanoseconds)
+        obstacle = nil
     }
 
     /// The shell looked at the process.
-    ///
-    /// - Parameter isServing: whether it accepts connections and passes its health checks.
-    mutating func check(at now: UInt64, isServing: Bool) -> Check {
+    mutating func check(at now: UInt64, _ sight: Sight) -> Check {
         guard case .starting(let until) = phase else { return .done }
-        if isServing {
+        switch sight {
+        case .starting: obstacle = nil
+        case .failing(let reason): obstacle = reason
+        case .serving:
             phase = .healthy
+            obstacle = nil
             backoff = Backoff()
             return .healthy
         }
@@ -83,6 +115,7 @@ struct WorkerMachine: ~Copyable {
     /// - Returns: nanoseconds until the next start.
     mutating func ended(_ failure: String, at now: UInt64, random: Double) -> UInt64 {
         phase = .waiting
+        obstacle = nil
         lastFailure = failure
         restarts += 1
         backoff.failed(at: now, random: random)

@@ -3,7 +3,6 @@ internal import GRPCWire
 internal import Logging
 internal import Messages
 internal import NIOCore
-internal import NIOPosix
 internal import Subprocess
 internal import Synchronization
 internal import SystemPackage
@@ -180,13 +179,5 @@ final class WorkerProcess: Sendable {
     private var lastOutput: String {
         let line = output.lastLine
         return line.isEmpty ? "" : ": \(line.printable(limit: Self.maxLastLineBytes))"
-    }
-
-    /// Whether the process accepts connections on its socket.
-    func acceptsConnections() async -> Bool {
-        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-        let channel = try? await bootstrap.connect(unixDomainSocketPath: socket).get()
-        try? await channel?.close().get()
-        return channel != nil
     }
 }

@@ -41,7 +41,9 @@ final class WorkerSlot: Sendable {
                 replica: replica
                     ?? .init(name: name, state: state.machine.isStarting ? .starting : .down),
                 revision: state.revision, pid: state.process?.pid.map(Int64.init),
-                restarts: state.machine.restarts, lastFailure: state.machine.lastFailure)
+                restarts: state.machine.restarts,
+                lastFailure: state.machine.obstacle ?? replica?.lastFailure?.reason
+                    ?? state.machine.lastFailure)
         }
     }
 
@@ -61,6 +63,9 @@ final class WorkerSlot: Sendable {
     func follows(_ revision: UInt64) { state.withLock { $0.revision = revision } }
 
     var isHealthy: Bool { state.withLock { $0.machine.isHealthy } }
+
+    /// Why the slot serves no requests now; nil if it is healthy.
+    var problem: String? { state.withLock { $0.machine.problem }.map { "\(name) \($0)" } }
 
     func start() {
         task.withLock { $0 = Task { await self.runProcesses() } }
@@ -87,7 +92,6 @@ final class WorkerSlot: Sendable {
             state.withLock { $0.machine.started(at: Self.now, timeout: $0.spec.startTimeout) }
             let ending = await runProcess()
             guard !Task.isCancelled else { return }
-            set.setObstacle("\(name) \(ending)")
             log.warning("worker ended", metadata: ["worker": "\(name)", "how": "\(ending)"])
             let pause = state.withLock {
                 $0.machine.ended(ending, at: Self.now, random: .random(in: 0...1))
@@ -134,34 +138,51 @@ final class WorkerSlot: Sendable {
         }
     }
 
-    /// Adds the process to the backend when it accepts connections, and reports when it is healthy.
+    /// Adds the process to the backend when it answers with HTTP/2, and reports when it is healthy.
     ///
     /// - Returns: why it must be stopped; nil when it need not.
     private func introduce(_ process: WorkerProcess) async -> String? {
         var isAdded = false
         while !Task.isCancelled {
-            if !isAdded, await process.acceptsConnections() {
-                // The slot was stopped meanwhile, and has removed the replica.
-                guard !Task.isCancelled else { return nil }
-                set.add(process.replica)
-                isAdded = true
+            let sight: WorkerMachine.Sight
+            if isAdded {
+                sight = set.sight(of: process.replica)
+            } else {
+                switch await WorkerProbe.run(process.replica.address) {
+                case .ready:
+                    // The slot was stopped meanwhile, and has removed the replica.
+                    guard !Task.isCancelled else { return nil }
+                    set.add(process.replica)
+                    isAdded = true
+                    sight = .starting
+                case .notListening: sight = .starting
+                case .failed(let reason): sight = .failing(reason)
+                }
             }
-            let isServing = isAdded && set.isServing(process.replica)
-            let (check, timeout) = state.withLock {
-                ($0.machine.check(at: Self.now, isServing: isServing), $0.spec.startTimeout)
+            let (check, timeout, obstacle) = state.withLock {
+                ($0.machine.check(at: Self.now, sight), $0.spec.startTimeout, $0.machine.obstacle)
             }
             switch check {
             case .again: try? await Task.sleep(for: .milliseconds(isAdded ? 10 : 25))
             case .healthy:
                 log.notice("worker is healthy", metadata: ["worker": "\(name)"])
                 return nil
-            case .late: return "was not healthy within \(timeout)"
+            case .late:
+                return "was not healthy within \(timeout)" + (obstacle.map { ": \($0)" } ?? "")
             case .done:
                 set.remove(process.replica)
                 return nil
             }
         }
         return nil
+    }
+}
+
+extension ReplicaSet {
+    /// What the connections and health checks of a new worker show.
+    fileprivate func sight(of replica: Replica) -> WorkerMachine.Sight {
+        if isServing(replica) { return .serving }
+        return replica.withDetail { $0.lastFailure }.map { .failing($0.reason) } ?? .starting
     }
 }
 
@@ -172,5 +193,6 @@ package struct WorkerStatus: Sendable {
     package let revision: UInt64
     package let pid: Int64?
     package let restarts: UInt64
+    /// Why the process does not serve, or its last failure, or how the process before it ended.
     package let lastFailure: String?
 }
