@@ -12,7 +12,7 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
   golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev golang-github-oneofone-xxhash-dev \
   default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java liblz4-java \
   libgoogle-gson-java protobuf-compiler-grpc-java-plugin \
-  nodejs ruby ruby-grpc systemd
+  nodejs ruby ruby-grpc systemd prometheus
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 # Runs the tests as an ordinary user without capabilities if the user is root.
@@ -22,7 +22,7 @@ PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 # may belong to root.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
-.PHONY: help deps deps-test deps-bench build run test test-embedding docs manual hooks asan tsan fuzz soak torture \
+.PHONY: help deps deps-test deps-bench build run install package package-test test test-embedding docs manual hooks asan tsan fuzz soak torture \
   store-faults churn abuse bench protos check-protos check-contract release-protos vectors lists format lint
 
 help: ## Lists the targets.
@@ -51,11 +51,34 @@ deps-test: deps ## Installs the Debian packages that the tests need.
 deps-bench: deps ## Installs the Debian packages that the benchmarks need.
 	$(call install,$(BENCH_PACKAGES))
 
+# Shown by `weir --version`. Unknown without git.
+COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+build package: export WEIR_COMMIT = $(COMMIT)
+
 build: deps ## Builds the tool in release mode.
 	$(SWIFT) build $(RELEASE) --product weir
 
 run: build ## Builds Weir and serves the demo (13 minutes from a new clone).
 	.build/release/weir serve --demo
+
+# Builds nothing, so that root need not build. The program needs the Swift libraries of this machine;
+# that of `make package` does not.
+PREFIX ?= /usr/local
+PROGRAM ?= .build/release/weir
+install: ## Installs what `make build` has built; PREFIX=/usr/local DESTDIR=.
+	@test -x $(PROGRAM) || { echo "run 'make build' first"; exit 1; }
+	deploy/install $(PROGRAM) "$(DESTDIR)" "$(PREFIX)"
+
+# Statically linked with Swift's libraries, in a build folder of its own.
+PACKAGES ?= .build-package/packages
+package: deps ## Builds a .deb and a tarball that need no Swift, in .build-package/packages (12 minutes).
+	$(SWIFT) build $(RELEASE) --static-swift-stdlib --scratch-path .build-package --product weir
+	deploy/package .build-package/release/weir $(PACKAGES)
+
+# Installs, runs, upgrades and purges the packages in a new Debian root. Needs root.
+package-test: $(VENV)/installed ## Tries the packages of `make package` in a new Debian root.
+	$(call install,debootstrap prometheus)
+	WEIR_PACKAGES=$(PACKAGES) $(VENV)/bin/python -m pytest -q -p no:cacheprovider Tests/Python/package.py
 
 test: deps-test $(VENV)/installed ## Runs all tests (28 minutes from a new clone).
 	$(SWIFT) build --build-tests

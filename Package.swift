@@ -13,6 +13,11 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// The commit that is built, as `make` sets it; empty if unknown.
+let commit = (Context.environment["WEIR_COMMIT"] ?? "").filter {
+    $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-")
+}
+
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -69,6 +74,10 @@ let package = Package(
         // System libraries.
         // glibc's backtrace(3), for CrashTrace.
         .systemLibrary(name: "CExecInfo"),
+        // Which commit was built.
+        .target(
+            name: "CBuildInfo",
+            cSettings: [.define("WEIR_COMMIT", to: "\"\(commit)\"")]),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         system("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
@@ -128,7 +137,8 @@ let package = Package(
             "Weir",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Transport",
-                "Messages", "GRPCWire", "TrafficPolicy", nioCore, systemPackage, logging,
+                "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore, systemPackage,
+                logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
         module("WeirServiceLifecycle", ["Weir", serviceLifecycle]),

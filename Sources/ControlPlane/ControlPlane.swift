@@ -60,7 +60,7 @@ package actor ControlPlane {
     package init(
         dataPlane: DataPlane, handlers: [HandlerBackend], access: Access = Access(),
         adminHosts: AdminHosts = AdminHosts(), bounds: HistoryBounds = .init(), log: Logger,
-        lostLogLines: (@Sendable () -> UInt64)? = nil
+        facts: ServerFacts = ServerFacts()
     ) {
         self.access = access
         self.adminHosts = adminHosts
@@ -70,7 +70,7 @@ package actor ControlPlane {
         health = HealthBoard()
         reflection = ReflectionBoard()
         registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })
-        views = ViewPublisher(dataPlane, handlers: handlers, lostLogLines: lostLogLines)
+        views = ViewPublisher(dataPlane, handlers: handlers, facts: facts)
         let availability = background.availability.continuation
         deployment = Deployment(backends: RunningBackends(log: log) { availability.yield() })
     }

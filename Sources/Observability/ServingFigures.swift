@@ -5,9 +5,10 @@ package struct ServingFigures: Sendable {
     package var pools: [String: PoolFigures] = [:]
     package var shadows: [ShadowAccount.Key: ShadowFigures] = [:]
     package var connections = 0
-    /// Connections over the limits of the data port and of the admin port.
+    /// Connections over the limits of the data port, of the admin port and of the metrics port.
     package var refusedConnections: UInt64 = 0
     package var refusedOperators: UInt64 = 0
+    package var refusedScrapers: UInt64 = 0
     /// Requests that overload protection refused, by reason.
     package var refused: [Overload: UInt64] = [:]
     /// Bytes of requests and responses that wait in memory.

@@ -21,6 +21,7 @@ package final class DataPlane: Sendable {
     private let listeners = Listeners()
     private let clients: ConnectionGate
     private let operators: ConnectionGate
+    private let scrapers: ConnectionGate
     private let isShutDown = Atomic<Bool>(false)
 
     /// - Parameters:
@@ -43,6 +44,8 @@ package final class DataPlane: Sendable {
             limit: limits.maxConnections, limitPerAddress: limits.maxConnectionsPerAddress)
         operators = ConnectionGate(
             limit: limits.maxAdminConnections, limitPerAddress: limits.maxAdminConnections)
+        scrapers = ConnectionGate(
+            limit: limits.maxMetricsConnections, limitPerAddress: limits.maxMetricsConnections)
         let methodNames = MethodNames(
             maxPerEndpoint: limits.maxMethodsPerEndpoint, maxInAll: limits.maxMethods)
         self.methodNames = methodNames
@@ -86,8 +89,21 @@ package final class DataPlane: Sendable {
     package func listenForOperators(
         _ port: ListeningPort, tls: ServedTLS? = nil, serving served: ServedPort
     ) async throws -> SocketAddress {
+        try await listenOnce(port, operators, tls, served)
+    }
+
+    /// Listens for scrapers of metrics, on one socket.
+    package func listenForScrapers(
+        _ port: ListeningPort, serving served: ServedPort
+    ) async throws -> SocketAddress {
+        try await listenOnce(port, scrapers, nil, served)
+    }
+
+    private func listenOnce(
+        _ port: ListeningPort, _ gate: ConnectionGate, _ tls: ServedTLS?, _ served: ServedPort
+    ) async throws -> SocketAddress {
         let channel = try await port.open(
-            bootstrap(loops[0], children: loops[0].eventLoop, operators, tls, served))
+            bootstrap(loops[0], children: loops[0].eventLoop, gate, tls, served))
         listeners.add(channel, isInherited: port.isInherited)
         guard let address = channel.localAddress else {
             throw ChannelError.unknownLocalAddress
@@ -161,6 +177,7 @@ package final class DataPlane: Sendable {
         for figures in try await onEachLoop(\.figures) { sum.add(figures) }
         sum.refusedConnections = clients.refused
         sum.refusedOperators = operators.refused
+        sum.refusedScrapers = scrapers.refused
         return sum
     }
 

@@ -53,7 +53,7 @@ struct SecurityOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Serve /metrics and /healthz also for this host name; may be repeated.",
+            "Serve /metrics, /healthz and /readyz also for this host name; may be repeated.",
             valueName: "name"))
     var adminHost: [String] = []
 

@@ -13,13 +13,17 @@ struct WeirCommand: AsyncParsableCommand {
             Exit codes: 0 success, 1 failure, 64 usage error, 69 server or store not reachable, 74 \
             output failed.
             """,
-        version: WeirServer.version,
+        version: "\(WeirServer.version) (\(commit))",
         subcommands: [
             ServeCommand.self, BackendCommand.self, EndpointCommand.self, TrafficCommand.self,
             ShadowCommand.self, ExplainCommand.self, StatsCommand.self, CallCommand.self,
             ApplyCommand.self, ExportCommand.self, HistoryCommand.self, DiffCommand.self,
             RollbackCommand.self, FleetCommand.self, StateCommand.self, AccessCommand.self,
         ])
+
+    private static var commit: String {
+        WeirServer.commit.map { "commit \($0)" } ?? "unknown commit"
+    }
 
     static func main() async {
         ProcessSetup.fillStandardDescriptors()

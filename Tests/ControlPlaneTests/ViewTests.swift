@@ -5,6 +5,7 @@ internal import Serving
 internal import StateStores
 internal import Testing
 internal import TrafficPolicy
+internal import Transport
 internal import Upstream
 
 @testable internal import ControlPlane
@@ -63,6 +64,8 @@ internal import Upstream
 
     private static let labels = #"grpc_method="p.S/M",endpoint="e",backend="v1",shadow="false""#
 
+    private static let swift = "\(_SwiftStdlibVersion.current)"
+
     static let metrics = [
         Metric("grpc_server_call_started_total{\(labels)} 8"),
         Metric(#"grpc_server_call_duration_seconds_count{\#(labels),grpc_status="OK"} 7"#),
@@ -89,7 +92,22 @@ internal import Upstream
         Metric(#"weir_requests_refused_total{reason="memory"} 6"#) {
             $0.figures?.refused[.memory] = 6
         },
-        Metric("weir_log_lines_lost_total 4") { $0.lostLogLines = 4 },
+        Metric("weir_log_lines_lost_total 4") { $0.facts.lostLogLines = { 4 } },
+        Metric(
+            #"weir_build_info{version="1.2",commit="unknown",swift_version="\#(swift)"} 1"#
+        ) { $0.facts.version = "1.2" },
+        Metric(
+            #"weir_build_info{version="1.2",commit="abc-dirty",swift_version="\#(swift)"} 1"#
+        ) { ($0.facts.version, $0.facts.commit) = ("1.2", "abc-dirty") },
+        Metric(
+            #"weir_certificate_expiry_timestamp_seconds{port="data",chain="1",serial="0a"} 7"#
+        ) { view in
+            let chain = [("ff", Int64(9)), ("0a", 7)].map {
+                ServedCertificate(serialNumber: $0, expirySeconds: $1)
+            }
+            view.facts.certificates = { [.init(port: "data", chain: chain)] }
+        },
+        Metric("process_threads 3") { $0.process = ProcessSample(stat: ProcessSampleTests.stat) },
         Metric("weir_store_up 1"),
         Metric("weir_store_up 0") { $0.storeProblem = .ending },
         Metric("weir_store_diverged 1") { $0.storeProblem = StoreProblem(.foreign("x")) },
@@ -101,16 +119,48 @@ internal import Upstream
     func writesMetrics(_ metric: Metric) throws {
         var view = try Self.view()
         metric.change(&view)
-        let lines = view.metrics(try view.requireFigures()).split(separator: "\n")
-        #expect(lines.contains { $0 == metric.line })
+        for format in MetricsText.Format.allCases {
+            let text = view.metrics(try view.requireFigures(), format)
+            #expect(text.split(separator: "\n").contains { $0 == metric.line })
+        }
     }
 
     @Test("Metrics of what a server does not have are absent")
     func omitsMetrics() throws {
         let view = try Self.view()
-        let text = view.metrics(try view.requireFigures())
+        let text = view.metrics(try view.requireFigures(), .prometheus)
         #expect(!text.contains("weir_state_copy_up"))
         #expect(!text.contains("weir_log_lines_lost_total"))
+        #expect(!text.contains("process_"))
+    }
+
+    @Test("The formats differ in the metadata of counters, units and infos, and in the end")
+    func writesFormats() throws {
+        let view = try Self.view()
+        let figures = try view.requireFigures()
+        let texts = MetricsText.Format.allCases.map { view.metrics(figures, $0) }
+        let (samples, metadata) = (
+            texts.map { text in text.split(separator: "\n").filter { !$0.hasPrefix("#") } },
+            texts.map { text in text.split(separator: "\n").filter { $0.hasPrefix("#") } }
+        )
+        #expect(samples[0] == samples[1])
+        for (prometheus, openMetrics) in [
+            (
+                "# TYPE grpc_server_call_started_total counter",
+                "# TYPE grpc_server_call_started counter"
+            ),
+            ("# TYPE weir_build_info gauge", "# TYPE weir_build info"),
+            ("# TYPE weir_revision gauge", "# TYPE weir_revision gauge"),
+            (
+                "# TYPE grpc_server_call_duration_seconds histogram",
+                "# UNIT grpc_server_call_duration_seconds seconds"
+            ),
+        ] {
+            #expect(metadata[0].contains { $0 == prometheus })
+            #expect(metadata[1].contains { $0 == openMetrics })
+        }
+        #expect(!texts[0].contains("# EOF") && !texts[0].contains("# UNIT"))
+        #expect(texts[1].hasSuffix("\n# EOF\n"))
     }
 
     // MARK: Statistics

@@ -1,4 +1,4 @@
-"""Writes the generated parts of the manual: the commands of `weir`, and its limits.
+"""Writes the generated parts of the manual: the commands of `weir`, its limits, and weir(1).
 
 usage: python Tests/Python/manual.py       as `make manual` does, after a debug build
 
@@ -192,8 +192,69 @@ def limit_table():
     return text + "\n"
 
 
+def roff(text):
+    """A text for a man page, on one line."""
+    text = " ".join(text.split()).replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + text if text.startswith((".", "'")) else text
+
+
+def man_options(arguments):
+    rows = []
+    for argument in arguments:
+        text = argument.get("abstract", "")
+        if "defaultValue" in argument and argument["kind"] != "flag":
+            text += f" Default: {argument['defaultValue']}."
+        rows.append(f".TP\n.B {roff(spelled(argument))}\n{roff(text)}\n")
+    return "".join(rows)
+
+
+def man_page():
+    """weir(1)."""
+    found = commands()
+    version = run("--version").stdout.split()[0]
+    text = f""".\\" Written by 'make manual'.
+.TH WEIR 1 "" "Weir {version}" "User Commands"
+.SH NAME
+weir \\- serves gRPC, and splits traffic between backends at run time
+.SH SYNOPSIS
+.B weir
+.I command
+.RI [ option ...]
+.SH DESCRIPTION
+Clients in any language call one address. For each request, Weir decides which backend answers, by
+weights that an operator changes while it runs, and copies a share of the requests to backends under
+test.
+.B weir serve
+runs the server; the other commands connect to its admin port.
+.SH COMMANDS
+"""
+    for name, command in found.items():
+        text += f".SS {roff(usage(name, command))}\n{roff(command['abstract'])}\n"
+        for line in command.get("discussion", "").splitlines():
+            text += f".RS\n{roff(line)}\n.RE\n" if line.startswith("  ") else f"{roff(line)}\n"
+        text += man_options(shown(command))
+    page = (REFERENCE / "CLI.md").read_text()
+    statuses = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
+    text += ".SH EXIT STATUS\n"
+    text += "".join(f".TP\n.B {code}\n{roff(meaning)}\n" for code, meaning in statuses)
+    return text + """.SH FILES
+.TP
+.I /etc/weir/weir.yaml
+The state with which weir.service begins.
+.TP
+.I /etc/default/weir
+More options of weir.service, in WEIR_OPTIONS.
+.TP
+.I /var/lib/weir/weir.db
+The state and the history of weir.service.
+.SH SEE ALSO
+.BR systemd.service (5)
+"""
+
+
 def pages():
     """What the pages with generated parts must contain, by path."""
+    yield ROOT / "deploy/weir.1", man_page()
     for name, part in [("CLI.md", command_pages()), ("Limits.md", limit_table())]:
         path = REFERENCE / name
         before, rest = path.read_text().split(BEGIN)

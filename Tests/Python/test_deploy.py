@@ -1,151 +1,19 @@
 """The deployments in `deploy/`: their options, and a server with the settings of each one."""
 
-import dataclasses
 import json
-import os
-import pathlib
 import re
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 
 import pytest
 import yaml
 
-from conftest import BUILD, ROOT, SECONDS, started
-from sandbox import Restrictions, Settings
-
-DEPLOY = ROOT / "deploy"
-HERE = pathlib.Path(__file__).parent
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-def shown():
-    """The paths that Weir, the client and the worker read: the checkout, Python and libraries."""
-    build = BUILD.resolve()
-    libraries = subprocess.run(["ldd", build / "weir"], capture_output=True, text=True, check=True)
-    swift = re.findall(r"=> (/.*)/libswiftCore\.so ", libraries.stdout)
-    paths = {str(ROOT), sys.base_prefix, *swift}
-    return sorted(path for path in paths if not path.startswith("/usr/") and path != "/usr")
-
-
-class Sandbox:
-    """The namespaces of a deployment, in which its server, its clients and its store run."""
-
-    def __init__(self, folder, **settings):
-        settings = Settings(weir=str(BUILD.resolve() / "weir"), shown=shown(), **settings)
-        ours, theirs = socket.socketpair()
-        settings.channel = theirs.fileno()
-        with ours, theirs:
-            self.holder = started(subprocess.Popen(
-                [sys.executable, HERE / "sandbox.py", "hold",
-                 json.dumps(dataclasses.asdict(settings))],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                env={"TMPDIR": str(folder)}, pass_fds=[theirs.fileno()]))
-            if self.holder.stdout.readline() != "ready\n":
-                reason = self.holder.communicate()[1].strip().splitlines()[-1]
-                if "unshare" in reason or "uid_map" in reason:
-                    pytest.skip(f"user namespaces are not allowed here: {reason}")
-                pytest.fail(f"cannot create the sandbox: {reason}")
-            self.sockets = []
-            if settings.listen:
-                self.sockets = socket.recv_fds(ours, 16, len(settings.listen))[1]
-
-    def start(self, command, restrictions=Restrictions(), **environment):
-        return started(subprocess.Popen(
-            [sys.executable, HERE / "sandbox.py", "enter", str(self.holder.pid),
-             json.dumps(dataclasses.asdict(restrictions)), *map(str, command)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={"PATH": PATH, **environment}, pass_fds=restrictions.sockets))
-
-    def run(self, command, restrictions=Restrictions(), **environment):
-        process = self.start(command, restrictions, **environment)
-        output, complaint = process.communicate(timeout=10 * SECONDS)
-        assert process.returncode == 0, output + complaint
-        return output
-
-    def close(self):
-        for one in self.sockets:
-            os.close(one)
-        self.holder.communicate(timeout=SECONDS)
-
-
-@pytest.fixture
-def sandbox(tmp_path):
-    made = []
-
-    def make(**settings):
-        made.append(Sandbox(tmp_path, **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-class Deployed:
-    """A server with a deployment's command, environment and restrictions."""
-
-    def __init__(self, sandbox, command, restrictions, **environment):
-        self.sandbox, self.restrictions, self.environment = sandbox, restrictions, environment
-        self.command = command
-        self.process = None
-
-    def start(self):
-        self.process = self.sandbox.start(self.command, self.restrictions, **self.environment)
-        self.wait_until_ready()
-        fields = status(self.process)
-        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-            assert int(fields[name], 16) == 0, name
-        assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
-
-    def wait_until_ready(self):
-        assert self.process.stdout.readline().startswith("weir serves")
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(3 * SECONDS) == 0
-
-    def output(self):
-        self.process.kill()
-        return "".join(self.process.communicate(timeout=SECONDS))
-
-    def client(self, kind):
-        """Runs the client in the sandbox of the server; returns its output."""
-        output = self.sandbox.run(
-            [sys.executable, HERE / "deployed_client.py", kind],
-            dataclasses.replace(self.restrictions, sockets=[]), **self.environment)
-        return json.loads(output)
-
-
-def status(process):
-    """The fields of /proc/PID/status."""
-    text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-
-
-def check_service(server):
-    """Checks that the server serves, accepts changes, ends on SIGTERM, and keeps its state."""
-    try:
-        server.start()
-        first = server.client("prepare")
-        server.stop()
-        server.start()
-        second = server.client("check")
-        server.stop()
-    except Exception:
-        print(server.output())
-        raise
-    for seen in (first, second):
-        assert seen["health"] == "SERVING"
-        assert seen["answers"] == ["upstream", "worker"]
-        assert seen["series"], seen
-        assert "ok" in seen["healthz"].lower()
-    assert first["endpoints"] == second["endpoints"]
-    assert "upstream=0.5 worker=0.5" in first["endpoints"]
+from conftest import BUILD, ROOT, SECONDS
+from deployment import DEPLOY, Deployed, check_service, sandbox  # noqa: F401
+from sandbox import Restrictions
 
 
 # Kubernetes.
@@ -178,19 +46,42 @@ def test_a_pod_of_the_manifest_serves(sandbox):
     box.run(["/usr/bin/curl", "-sf", "--retry", "100", "--retry-connrefused", "--retry-max-time",
              str(SECONDS), "http://127.0.0.1:2379/health"])
     entry = json.loads(container_file("ENTRYPOINT"))
+    environment = {one["name"]: one.get("value") for one in container["env"]}
     arguments = [one.replace("$(POD_NAME)", "weir-0") for one in container["args"]]
     server = Deployed(
         box, entry + arguments, Restrictions(filters=["runtime_default"]), POD_NAME="weir-0",
-        HOME="/var/lib/weir")
-    check_service(server)
+        RUNTIME_DIRECTORY=environment["RUNTIME_DIRECTORY"], HOME="/var/lib/weir",
+        SWIFT_BACKTRACE=backtrace())
+    check_service(server, lambda: probe(box, pod, container))
     etcd.terminate()
     etcd.wait(SECONDS)
+
+
+def probe(box, pod, container):
+    """Sends the probes and the scrape of the manifest."""
+    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        request = container[name]["httpGet"]
+        port, path = ports[request["port"]], request["path"]
+        box.run(["/usr/bin/curl", "-sf", f"http://127.0.0.1:{port}{path}"])
+    annotations = pod["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "true"
+    url = f"http://127.0.0.1:{annotations['prometheus.io/port']}/metrics"
+    assert "weir_build_info" in box.run(["/usr/bin/curl", "-sf", "--compressed", url])
 
 
 def test_the_manifest_starts_with_valid_options():
     kinds, pod, container = deployment()
     assert set(kinds) == {
-        "Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
+        "Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    (metric,) = kinds["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    assert metric["resource"]["name"] in container["resources"]["requests"]
+    policy = kinds["NetworkPolicy"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == pod["metadata"]["labels"]
+    open_ports = {port["port"]: "from" in rule for rule in policy["ingress"]
+                  for port in rule["ports"]}
+    assert open_ports == {"grpc": False, "metrics": True}
     run = checked(container["args"])
     assert run.returncode == 0, run.stderr
     limits = dict(line.split()[:2] for line in run.stdout.splitlines()[1:])
@@ -225,8 +116,44 @@ def test_a_container_with_a_read_only_root_serves(sandbox):
     state = container_file("VOLUME")
     box = sandbox(uid=int(container_file("USER")), volumes=[state, "/tmp"])
     command = json.loads(container_file("ENTRYPOINT")) + json.loads(container_file("CMD"))
-    server = Deployed(box, command, Restrictions(filters=["runtime_default"]), HOME=state)
-    check_service(server)
+    server = Deployed(
+        box, command, Restrictions(filters=["runtime_default"]), HOME=state,
+        SWIFT_BACKTRACE=backtrace())
+    check = health_check()
+    with pytest.raises(AssertionError):
+        box.run(check)
+    check_service(server, lambda: box.run(check))
+
+
+def backtrace():
+    """What the image sets; see CrashTrace.swift."""
+    value = container_file("ENV").removeprefix("SWIFT_BACKTRACE=")
+    assert value == "enable=no"
+    return value
+
+
+def health_check():
+    text = (DEPLOY / "Containerfile").read_text()
+    (command,) = re.findall(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", text, re.MULTILINE)
+    return json.loads(command)
+
+
+def test_the_builder_of_the_image_receives_each_target():
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines()
+               if line and not line.startswith("#")]
+    assert ignored[0] == "*"
+    sent = {line[1:] for line in ignored if line.startswith("!")}
+    left = [line for line in ignored[1:] if not line.startswith("!")]
+    package = json.loads(subprocess.run(
+        ["swift", "package", "dump-package"], cwd=ROOT, timeout=60, capture_output=True,
+        text=True, check=True).stdout)
+    for target in package["targets"]:
+        folder = "Tests" if target["type"] == "test" else "Sources"
+        path = target.get("path") or f"{folder}/{target['name']}"
+        assert path.split("/")[0] in sent, path
+        assert not any(f"{path}/".startswith(f"{one}/") for one in left), path
+    for secret in (".git", ".venv", ".build", "weir.db", "clients"):
+        assert secret not in sent
 
 
 def test_the_container_starts_with_valid_options():
@@ -247,7 +174,8 @@ def unit(name="weir.service"):
     """The settings of a unit's second section; a list for each name."""
     settings = {}
     section = None
-    for line in (DEPLOY / "systemd" / name).read_text().splitlines():
+    text = (DEPLOY / "systemd" / name).read_text().replace("\\\n", " ")
+    for line in text.splitlines():
         if line.startswith("["):
             section = line
         elif "=" in line and not line.startswith("#") and section in ("[Service]", "[Socket]"):
@@ -259,10 +187,14 @@ def unit(name="weir.service"):
 # How the sandbox applies each setting of the unit.
 SETTINGS = {
     "Type": "the test waits for READY=1", "ExecStart": "is run", "ExecReload": "the test sends it",
-    "Restart": "not relevant here", "TimeoutStopSec": "the test waits as long",
+    "Restart": "not relevant here", "RestartSec": "not relevant here",
+    "KillMode": "not relevant here", "LimitCORE": "not relevant here",
+    "Environment": "is set", "EnvironmentFile": "has no options",
+    "TimeoutStopSec": "the test waits as long",
     "LimitNOFILE": "RLIMIT_NOFILE", "StateDirectory": "a volume", "StateDirectoryMode": "a volume",
     "RuntimeDirectory": "a volume", "RuntimeDirectoryMode": "a volume",
-    "UMask": "umask", "DynamicUser": "a user without an entry in /etc/passwd",
+    "UMask": "umask", "User": "another user", "Group": "its group",
+    "RemoveIPC": "not relevant here",
     "NoNewPrivileges": "prctl", "CapabilityBoundingSet": "prctl",
     "PrivateDevices": "/dev has the devices of `DEVICES`", "PrivateTmp": "volumes",
     "ProtectSystem": "a read-only root", "ProtectHome": "/home and /root do not exist",
@@ -336,14 +268,23 @@ def test_the_service_runs_within_the_restrictions_of_its_unit(sandbox, tmp_path)
         open_files=int(settings["LimitNOFILE"][0]), umask=int(settings["UMask"][0], 8),
         sockets=box.sockets)
     check_service(Service(
-        box, shlex.split(settings["ExecStart"][0]), restrictions, path=tmp_path / "run/notify",
+        box, service_command(settings), restrictions, path=tmp_path / "run/notify",
         HOME="/", USER="weir", LOGNAME="weir", SHELL="/usr/sbin/nologin", LANG="C.UTF-8",
         NOTIFY_SOCKET="/run/systemd/notify", STATE_DIRECTORY=state,
-        RUNTIME_DIRECTORY=runtime, LISTEN_FDS="2", LISTEN_FDNAMES="data:admin"))
+        RUNTIME_DIRECTORY=runtime, LISTEN_FDS="2", LISTEN_FDNAMES="data:admin",
+        **dict(one.split("=", 1) for one in settings["Environment"])))
+
+
+def service_command(settings):
+    """The command of the unit, with the files of this repository."""
+    assert settings["EnvironmentFile"] == ["-/etc/default/weir"]
+    assert 'WEIR_OPTIONS=""\n' in (DEPLOY / "etc/default/weir").read_text()
+    words = shlex.split(settings["ExecStart"][0].replace("$WEIR_OPTIONS", ""))
+    return [word.replace("/etc/weir/", f"{DEPLOY}/etc/weir/") for word in words]
 
 
 def test_the_unit_starts_with_valid_options():
-    words = shlex.split(unit()["ExecStart"][0])
+    words = service_command(unit())
     assert words[0] == "/usr/local/bin/weir"
     run = checked(words[1:])
     assert run.returncode == 0, run.stderr
@@ -352,9 +293,11 @@ def test_the_unit_starts_with_valid_options():
 def test_systemd_accepts_the_units():
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed (Debian: systemd)")
-    units = sorted(map(str, (DEPLOY / "systemd").iterdir()))
+    units = sorted(str(path) for path in (DEPLOY / "systemd").iterdir()
+                   if path.suffix in (".service", ".socket"))
     run = subprocess.run(
-        ["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=60)
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True,
+        timeout=60)
     # This machine has no /usr/local/bin/weir, and systemd may not be running.
     complaints = [line for line in run.stderr.splitlines()
                   if "weir" in line and "not executable" not in line and "Failed to" not in line]

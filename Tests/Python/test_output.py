@@ -203,9 +203,10 @@ def test_workers_do_not_inherit_that_signals_are_ignored(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV"])
-def test_a_crash_is_short_and_leaves_a_trace(name, tmp_path):
+@pytest.mark.parametrize("environment", [{}, {"SWIFT_BACKTRACE": "enable=no"}])
+def test_a_crash_is_short_and_leaves_a_trace(name, environment, tmp_path):
     log = open(tmp_path / "log", "w+b")
-    server = Logged(stderr=log)
+    server = Logged(stderr=log, environment=environment)
     number = getattr(signal, name)
     server.log_lines(100)
     begin = time.monotonic()
@@ -219,8 +220,7 @@ def test_a_crash_is_short_and_leaves_a_trace(name, tmp_path):
     assert f"process {server.process.pid}" in lines[crash]
     # All earlier lines were written.
     assert sum(" info weir: " in line for line in lines[:crash]) == 100
-    frames = lines[crash + 1:]
-    assert len(frames) > 3
+    assert len(frames := lines[crash + 1:]) > 3
     assert all(line.endswith("]") and "[0x" in line for line in frames)
     assert any("/weir(+0x" in line for line in frames)
 
@@ -240,7 +240,7 @@ def test_a_crash_with_a_log_that_is_not_read_is_short_too():
 
 def test_the_environment_may_choose_swifts_backtracer(tmp_path):
     log = open(tmp_path / "log", "w+b")
-    server = Logged(stderr=log, environment={"SWIFT_BACKTRACE": "enable=no"})
+    server = Logged(stderr=log, environment={"SWIFT_BACKTRACE": "enable=tty"})
     server.process.send_signal(signal.SIGSEGV)
     assert server.process.wait(SECONDS) == -signal.SIGSEGV
     log.seek(0)

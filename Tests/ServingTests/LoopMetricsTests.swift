@@ -117,6 +117,20 @@ internal import TrafficPolicy
         #expect(!metrics.isNamed("/e.E/M", of: "gone"))
     }
 
+    @Test("A call that begins after its endpoint or backend has ended does not create a series")
+    func createsNoSeriesAfterTheEnd() {
+        let metrics = LoopMetrics(names)
+        let unknown = UnknownMethod("/e.E/M", of: "e", metrics)
+        let target = Target(
+            key("e", "gone", "/e.E/M"), isNamed: false, unknownMethod: unknown, metrics)
+        unknown.answered()
+        metrics.removeSeries(missingFrom: snapshot(backends: ["kept"]), backendsChanged: true)
+        // A copy for a shadow can begin after the call.
+        let count = target.began(metrics)
+        target.ended(count, .ok, nanoseconds: 1, metrics)
+        #expect(count == nil && metrics.figures.isEmpty)
+    }
+
     private func snapshot(backends: [String]) -> RoutingSnapshot {
         RoutingSnapshot(
             revision: 1,

@@ -37,8 +37,8 @@ internal import Testing
         (
             "Weir",
             [
-                "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving", "StateStores",
-                "TrafficPolicy", "Transport", "Upstream",
+                "CBuildInfo", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
+                "StateStores", "TrafficPolicy", "Transport", "Upstream",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),

@@ -1,11 +1,30 @@
 internal import GRPCWire
+internal import Messages
 internal import Serving
 package import Transport
 
-/// `/metrics` and `/healthz`, over HTTP/1.1 and HTTP/2.
+/// `/metrics`, `/healthz` and `/readyz`, over HTTP/1.1 and HTTP/2.
 extension ControlPlane {
     /// Answers a request to the admin port that is not gRPC. Does not wait for the control plane.
     package nonisolated func answer(_ request: HTTPRequest) async -> HTTPReply {
+        await answer(request) { () throws(RPCError) in
+            try access.check(
+                Access.Credentials(
+                    identities: request.peer.identities,
+                    authorization: request.first("authorization")),
+                Access.Requirement(role: .viewer, action: "read metrics"))
+        }
+    }
+
+    /// Answers a request to the metrics port, which needs no credentials. Does not wait for the
+    /// control plane.
+    package nonisolated func answerScraper(_ request: HTTPRequest) async -> HTTPReply {
+        await answer(request, authorize: { () throws(RPCError) in })
+    }
+
+    private nonisolated func answer(
+        _ request: HTTPRequest, authorize: () throws(RPCError) -> Void
+    ) async -> HTTPReply {
         guard adminHosts.allow(request.head.host) else {
             return HTTPReply(
                 status: 421,
@@ -20,30 +39,37 @@ extension ControlPlane {
         switch request.path {
         case "/metrics":
             do throws(RPCError) {
-                try access.check(
-                    Access.Credentials(
-                        identities: request.peer.identities,
-                        authorization: request.first("authorization")),
-                    Access.Requirement(role: .viewer, action: "read metrics"))
+                try authorize()
             } catch {
                 return HTTPReply(error)
             }
-            return await metrics()
+            return await metrics(MetricsEncoding(request.head.fields))
         case "/healthz":
+            // A draining server is healthy, so that supervisors let it finish its requests.
+            return HTTPReply(status: 200, body: health.isDraining ? "draining\n" : "ok\n")
+        case "/readyz":
             return health.isDraining
                 ? HTTPReply(status: 503, body: "draining\n")
                 : HTTPReply(status: 200, body: "ok\n")
         default:
-            return HTTPReply(status: 404, body: "use /metrics or /healthz\n")
+            return HTTPReply(status: 404, body: "use /metrics, /healthz or /readyz\n")
         }
     }
 
-    private nonisolated func metrics() async -> HTTPReply {
-        let text = await views.readSampled { view in view.figures.map { view.metrics($0) } }
-        guard let text else {
+    private nonisolated func metrics(_ encoding: MetricsEncoding) async -> HTTPReply {
+        let body = await views.readSampled { view -> [UInt8]? in
+            guard let figures = view.figures else { return nil }
+            var view = view
+            view.process = ProcessSample.read()
+            let text = Array(view.metrics(figures, encoding.format).utf8)
+            return encoding.isGzip ? Gzip.compress(text.rawSpan) : text
+        }
+        guard let body else {
             return HTTPReply(status: 503, body: "the server is shutting down\n")
         }
+        var headers = [(name: "vary", value: "accept, accept-encoding")]
+        if encoding.isGzip { headers.append((name: "content-encoding", value: "gzip")) }
         return HTTPReply(
-            status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: text)
+            status: 200, contentType: encoding.format.contentType, headers: headers, body: body)
     }
 }

@@ -3,7 +3,7 @@ internal import Observability
 internal import Serving
 internal import TrafficPolicy
 
-/// The metrics in Prometheus' text format.
+/// The metrics.
 extension ControlPlane.View {
     /// Upper bounds in seconds. Source: gRFC A66, "Latency".
     static let latencyBounds: [Double] = [
@@ -13,29 +13,34 @@ extension ControlPlane.View {
     ]
 
     /// All metrics.
-    func metrics(_ figures: ServingFigures) -> String {
-        var text = PrometheusText()
+    func metrics(_ figures: ServingFigures, _ format: MetricsText.Format) -> String {
+        var text = MetricsText(format)
         addCalls(to: &text, figures)
         addShadows(to: &text, figures)
         addWeights(to: &text)
         addBackends(to: &text, figures)
         addTraffic(to: &text, figures)
         addServer(to: &text)
-        return text.text
+        addProgram(to: &text)
+        return text.finished()
     }
 
-    private func addCalls(to text: inout PrometheusText, _ figures: ServingFigures) {
+    private func addCalls(to text: inout MetricsText, _ figures: ServingFigures) {
         let calls = figures.calls.filter { !$0.key.endpoint.isEmpty }.sorted {
             ($0.key.endpoint, $0.key.backend, $0.key.method, $0.key.isShadow ? 1 : 0)
                 < ($1.key.endpoint, $1.key.backend, $1.key.method, $1.key.isShadow ? 1 : 0)
         }
-        text.family("grpc_server_call_started_total", "counter", "Calls routed to a backend.")
+        text.family(
+            "grpc_server_call_started_total", .counter,
+            "Calls that began, by method, endpoint and backend; copies have shadow=true."
+        )
         for (key, call) in calls {
             text.sample("grpc_server_call_started_total", Self.labels(key), call.started)
         }
         text.family(
-            "grpc_server_call_duration_seconds", "histogram",
-            "Time from the request's headers to the end of the response.")
+            "grpc_server_call_duration_seconds", .histogram,
+            "Time from the headers of a request to the end of its response, in seconds, by status. "
+                + "Its count is the number of ended calls.")
         for (key, call) in calls {
             for (code, latency) in call.finished.sorted(by: { $0.code.rawValue < $1.code.rawValue })
             {
@@ -45,19 +50,22 @@ extension ControlPlane.View {
                 )
             }
         }
-        text.family("weir_requests_in_flight", "gauge", "Calls that have not ended.")
+        text.family("weir_requests_in_flight", .gauge, "Calls that have begun and not ended.")
         for (key, call) in calls {
             text.sample("weir_requests_in_flight", Self.labels(key), max(0, call.inFlight))
         }
         text.family(
-            "weir_shadow_sampled_total", "counter", "Requests that a shadow's proportion selected.")
+            "weir_shadow_sampled_total", .counter,
+            "Requests that a shadow's proportion selected, including those whose copy was dropped.")
         for (key, call) in calls where key.isShadow {
             text.sample("weir_shadow_sampled_total", Self.labels(key), call.sampled)
         }
     }
 
-    private func addWeights(to text: inout PrometheusText) {
-        text.family("weir_traffic_weight", "gauge", "Share of requests routed to a backend.")
+    private func addWeights(to text: inout MetricsText) {
+        text.family(
+            "weir_traffic_weight", .gauge,
+            "Share of an endpoint's requests that the policy assigns to a backend, 0 to 1.")
         for endpoint in state.endpoints.values.sorted(by: { $0.name < $1.name }) {
             for (backend, weight) in endpoint.weights.weights {
                 text.sample(
@@ -68,59 +76,70 @@ extension ControlPlane.View {
     }
 
     /// Connections, overload and requests without an endpoint.
-    private func addTraffic(to text: inout PrometheusText, _ figures: ServingFigures) {
-        text.family("weir_unrouted_requests_total", "counter", "Requests that match no endpoint.")
-        text.sample("weir_unrouted_requests_total", [], figures.unrouted)
-        text.family("weir_connections", "gauge", "Open connections on the data port.")
-        text.sample("weir_connections", [], figures.connections)
+    private func addTraffic(to text: inout MetricsText, _ figures: ServingFigures) {
+        text.metric(
+            "weir_unrouted_requests_total", .counter,
+            "Requests whose path matches no endpoint; they are answered with UNIMPLEMENTED.",
+            figures.unrouted)
+        text.metric(
+            "weir_connections", .gauge, "Open connections of clients on the data port.",
+            figures.connections)
         text.family(
-            "weir_connections_refused_total", "counter",
-            "Connections refused because of a connection limit, by port.")
+            "weir_connections_refused_total", .counter,
+            "Connections closed at once because a limit of connections was reached, by port.")
         for (port, count) in [
             ("data", figures.refusedConnections), ("admin", figures.refusedOperators),
+            ("metrics", figures.refusedScrapers),
         ] {
             text.sample("weir_connections_refused_total", [("port", port)], count)
         }
         text.family(
-            "weir_requests_refused_total", "counter",
-            "Requests refused by overload protection, by reason.")
+            "weir_requests_refused_total", .counter,
+            "Requests refused with RESOURCE_EXHAUSTED because a limit was reached, by reason.")
         for reason in Overload.allCases {
             text.sample(
                 "weir_requests_refused_total", [("reason", reason.rawValue)],
                 figures.refused[reason] ?? 0)
         }
-        text.family(
-            "weir_buffered_bytes", "gauge", "Bytes of requests and responses buffered in memory.")
-        text.sample("weir_buffered_bytes", [], figures.bufferedBytes)
-        text.family(
-            "weir_loop_lag_seconds", "gauge",
-            "The delay of the slowest event loop.")
-        text.sample("weir_loop_lag_seconds", [], Double(figures.loopDelay) / 1e9)
+        text.metric(
+            "weir_buffered_bytes", .gauge,
+            "Bytes of requests and responses buffered in memory, which max-buffered-bytes limits.",
+            figures.bufferedBytes)
+        text.metric(
+            "weir_loop_lag_seconds", .gauge,
+            "The delay of the slowest event loop, in seconds. Above 0.01, the server needs more "
+                + "cores or fewer requests.",
+            Double(figures.loopDelay) / 1e9)
     }
 
     /// The log, the store and the revision.
-    private func addServer(to text: inout PrometheusText) {
-        if let lostLogLines {
-            text.family(
-                "weir_log_lines_lost_total", "counter",
-                "Log lines lost because a write failed or the queue was full.")
-            text.sample("weir_log_lines_lost_total", [], lostLogLines)
+    private func addServer(to text: inout MetricsText) {
+        if let lostLogLines = facts.lostLogLines?() {
+            text.metric(
+                "weir_log_lines_lost_total", .counter,
+                "Log lines lost because the reader of the log was too slow or has ended.",
+                lostLogLines)
         }
-        text.family("weir_store_up", "gauge", "1 while the state can be changed, otherwise 0.")
-        text.sample("weir_store_up", [], storeProblem == nil ? 1 : 0)
-        text.family(
-            "weir_store_diverged", "gauge",
-            "1 while the store is damaged or contains another history, otherwise 0.")
-        text.sample(
-            "weir_store_diverged", [], storeProblem?.kind.needsDecision ?? false ? 1 : 0)
+        text.metric(
+            "weir_store_up", .gauge,
+            "1 while the state can be stored and changed, otherwise 0. Requests are served in both "
+                + "cases.",
+            storeProblem == nil ? 1 : 0)
+        text.metric(
+            "weir_store_diverged", .gauge,
+            "1 while the store is damaged or contains another history, otherwise 0. An operator "
+                + "must decide: weir state adopt or weir state restore.",
+            storeProblem?.kind.needsDecision ?? false ? 1 : 0)
         if let isCopyUp {
-            text.family(
-                "weir_state_copy_up", "gauge",
-                "1 while the copy of the state on this machine is up to date, otherwise 0.")
-            text.sample("weir_state_copy_up", [], isCopyUp ? 1 : 0)
+            text.metric(
+                "weir_state_copy_up", .gauge,
+                "1 while the copy of the state on this machine is up to date, otherwise 0.",
+                isCopyUp ? 1 : 0)
         }
-        text.family("weir_revision", "gauge", "The revision of the control state that is served.")
-        text.sample("weir_revision", [], state.revision)
+        text.metric(
+            "weir_revision", .gauge,
+            "The revision of the state that is served; the same on all servers of a fleet.",
+            state.revision)
     }
 
     private static func labels(_ key: CallKey) -> [(String, String)] {

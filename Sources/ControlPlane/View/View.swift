@@ -22,6 +22,8 @@ extension ControlPlane {
         /// Whether the copy of the state on this machine is up to date; nil if this server keeps
         /// none.
         var isCopyUp: Bool?
+        /// The version, the certificates and the log of this server.
+        var facts = ServerFacts()
         /// This server in the list of servers that share the store; nil until it listens.
         var instance: Weir_Admin_V1_Instance?
 
@@ -33,8 +35,8 @@ extension ControlPlane {
         var backends: [String: BackendSample] = [:]
         /// The use and the ledgers of the shadows.
         var shadows: [ShadowAccount.Key: ShadowSample] = [:]
-        /// The number of log lines that were lost; nil if they are not counted.
-        var lostLogLines: UInt64?
+        /// This process; nil in a view that is not for metrics.
+        var process: ProcessSample?
         var time = Date()
         /// The time since the start of the server.
         var uptime = Duration.zero

@@ -16,18 +16,13 @@ final class ViewPublisher: Sendable {
 
     private let published: Mutex<Published>
     private let dataPlane: DataPlane
-    private let lostLogLines: (@Sendable () -> UInt64)?
     private let startedAt = ContinuousClock.now
 
-    /// - Parameters:
-    ///   - handlers: the handlers that this program has.
-    ///   - lostLogLines: returns the number of lost log lines; nil if they are not counted.
-    init(
-        _ dataPlane: DataPlane, handlers: [HandlerBackend], lostLogLines: (@Sendable () -> UInt64)?
-    ) {
+    /// - Parameter handlers: the handlers that this program has.
+    init(_ dataPlane: DataPlane, handlers: [HandlerBackend], facts: ServerFacts) {
         self.dataPlane = dataPlane
-        self.lostLogLines = lostLogLines
         var view = ControlPlane.View()
+        view.facts = facts
         for handler in handlers { view.handlers[handler.name] = handler.services.keys.sorted() }
         published = Mutex(Published(view: view))
     }
@@ -64,7 +59,6 @@ final class ViewPublisher: Sendable {
         view.figures = figures
         if includesBackends { view.backends = backends.mapValues { .init($0) } }
         for account in shadows { view.shadows[account.key] = .init(account) }
-        view.lostLogLines = lostLogLines?()
         view.time = Date()
         view.uptime = ContinuousClock.now - startedAt
         return view

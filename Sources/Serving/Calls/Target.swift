@@ -49,7 +49,7 @@ final class Target {
                 metrics.figures.inFlight += 1
                 return ProvisionalCount(method: method, metrics: metrics)
             }
-            metrics = loopMetrics.series(of: key)
+            metrics = loopMetrics.seriesIfCurrent(of: key)
             unknownMethod = nil
         }
         metrics.figures.started += 1

@@ -97,6 +97,7 @@ extension Limits {
         count("max-connections", \.maxConnections),
         count("max-connections-per-address", \.maxConnectionsPerAddress),
         count("max-admin-connections", \.maxAdminConnections),
+        count("max-metrics-connections", \.maxMetricsConnections),
         time("first-request-timeout", \.firstRequestTimeout),
         time("headers-timeout", \.headersTimeout),
         time("idle-timeout", \.idleTimeout),

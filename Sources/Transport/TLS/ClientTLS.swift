@@ -28,7 +28,7 @@ public struct ClientTLS: Sendable, Equatable {
         if !certificateFile.isEmpty || !keyFile.isEmpty {
             let identity = try files.identity(
                 certificateFile: certificateFile, keyFile: keyFile)
-            configuration.certificateChain = identity.chain
+            configuration.certificateChain = identity.chain.map { .certificate($0) }
             configuration.privateKey = identity.key
         }
         return LoadedTLS(

@@ -42,11 +42,11 @@ public struct ServerTLS: Sendable, Equatable {
         }
     }
 
-    fileprivate func load() throws(TLSFailure) -> (context: NIOSSLContext, warnings: [String]) {
+    fileprivate func load() throws(TLSFailure) -> LoadedServerTLS {
         var files = TLSFiles()
         let identity = try files.identity(certificateFile: certificateFile, keyFile: keyFile)
         var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: identity.chain, privateKey: identity.key)
+            certificateChain: identity.chain.map { .certificate($0) }, privateKey: identity.key)
         configuration.minimumTLSVersion = minimumVersion == .tls12 ? .tlsv12 : .tlsv13
         configuration.applicationProtocols = ["h2", "http/1.1"]
         switch clientCertificates {
@@ -58,8 +58,17 @@ public struct ServerTLS: Sendable, Equatable {
             configuration.certificateVerification = .noHostnameVerification
             configuration.trustRoots = .certificates(try files.certificates("ca_file", caFile))
         }
-        return (try TLSFiles.context(configuration), files.warnings)
+        return LoadedServerTLS(
+            context: try TLSFiles.context(configuration),
+            certificates: identity.chain.map { ServedCertificate($0) }, warnings: files.warnings)
     }
+}
+
+/// The loaded files of a port.
+private struct LoadedServerTLS {
+    let context: NIOSSLContext
+    let certificates: [ServedCertificate]
+    let warnings: [String]
 }
 
 /// The TLS of a port. New connections use the files as they were last loaded; open connections are
@@ -67,7 +76,7 @@ public struct ServerTLS: Sendable, Equatable {
 package final class ServedTLS: Sendable {
     private let settings: ServerTLS
     private let files: WatchedFiles
-    private let current: Mutex<(context: NIOSSLContext, warnings: [String])>
+    private let current: Mutex<LoadedServerTLS>
 
     /// Loads the files.
     package init(_ settings: ServerTLS) throws(TLSFailure) {
@@ -88,6 +97,9 @@ package final class ServedTLS: Sendable {
 
     /// Warnings about the files, as sentences for the log.
     package var warnings: [String] { current.withLock { $0.warnings } }
+
+    /// The certificates that new connections receive: the server's, then those of its issuers.
+    package var certificates: [ServedCertificate] { current.withLock { $0.certificates } }
 
     /// The channel handler for a new connection.
     package func handler() -> NIOSSLServerHandler {

@@ -30,9 +30,15 @@ struct TLSFiles {
     }
 
     /// A certificate chain with its key.
+    struct Identity {
+        let chain: [NIOSSLCertificate]
+        let key: NIOSSLPrivateKeySource
+    }
+
+    /// Reads a certificate chain with its key.
     mutating func identity(
         certificateFile: String, keyFile: String
-    ) throws(TLSFailure) -> (chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKeySource) {
+    ) throws(TLSFailure) -> Identity {
         if certificateFile.isEmpty || keyFile.isEmpty {
             throw TLSFailure(
                 field: keyFile.isEmpty ? "key_file" : "certificate_file",
@@ -42,7 +48,7 @@ struct TLSFiles {
         let bytes = try read("key_file", keyFile, isSecret: true)
         do {
             let key = try NIOSSLPrivateKey(bytes: bytes, format: .pem)
-            return (chain.map { .certificate($0) }, .privateKey(key))
+            return Identity(chain: chain, key: .privateKey(key))
         } catch {
             throw TLSFailure(
                 field: "key_file", description: "invalid PEM key in '\(keyFile)': \(error)")

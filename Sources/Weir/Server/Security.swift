@@ -80,6 +80,13 @@ final class Security: Sendable {
     private static let dataPort = "the data port"
     private static let adminPort = "the admin port"
 
+    /// The certificates that new connections receive.
+    var certificates: [ServerFacts.PortCertificates] {
+        [("data", dataTLS), ("admin", adminTLS)].compactMap { name, tls in
+            tls.map { ServerFacts.PortCertificates(port: name, chain: $0.certificates) }
+        }
+    }
+
     /// Reads the files for the first time.
     func start(admin: Address, _ log: Logger) throws(SecuritySettings.Failure) {
         try settings.check(admin: admin)

@@ -1,7 +1,5 @@
 internal import ControlPlane
-public import GRPCWire
 public import Logging
-package import Messages
 internal import NIOCore
 public import Serving
 internal import StateStores
@@ -21,17 +19,19 @@ internal import class Foundation.ProcessInfo
 /// try await server.run()
 /// ```
 public final class WeirServer: Sendable {
-    /// The version of Weir.
-    public static let version = "0.1.0"
-
     /// The configuration of a server.
     public struct Configuration: Sendable {
         /// The data address, for clients. Port 0 selects a free port.
         public var data = Address(host: "127.0.0.1", port: 8_000)
         /// The admin address, for operators. Port 0 selects a free port.
         public var admin = Address(host: "127.0.0.1", port: 8_001)
-        /// The number of event loops, each on its own thread; by default one per core.
-        public var loops = System.coreCount
+        /// The address for scrapers of metrics and for probes: a port without TLS and
+        /// authentication, which serves only `/metrics`, `/healthz` and `/readyz`. Nil for none.
+        public var metrics: Address?
+        /// The number of event loops, each on its own thread. By default one per core that the
+        /// process may use: the cores of its CPU affinity, or fewer if its control group has a CPU
+        /// quota.
+        public var loops = UsableCores.count
         /// Whether responses name the backend in the trailing metadata `x-serve-backend`.
         public var namesBackends = true
         /// The store of the state: backends, endpoints, weights and their history.
@@ -74,11 +74,13 @@ public final class WeirServer: Sendable {
         public let data: Address
         /// The admin address.
         public let admin: Address
+        /// The address of the metrics; nil without one.
+        public let metrics: Address?
     }
 
     private let configuration: Configuration
     private let dataPlane: DataPlane
-    private let controlPlane: ControlPlane
+    let controlPlane: ControlPlane
     private let security: Security
     private let notifier: ServiceNotifier
     private let following = Mutex<Task<Void, Never>?>(nil)
@@ -95,13 +97,17 @@ public final class WeirServer: Sendable {
         var bounds = HistoryBounds()
         bounds.revisions = max(1, configuration.keptRevisions)
         bounds.age = configuration.keptRevisionAge
+        var facts = ServerFacts()
+        (facts.version, facts.commit) = (Self.version, Self.commit)
+        facts.lostLogLines = configuration.lostLogLines
+        facts.certificates = { [security] in security.certificates }
         controlPlane = ControlPlane(
             dataPlane: dataPlane, handlers: backends, access: security.access,
             adminHosts: AdminHosts(
                 configuration.security.adminHosts + [
                     configuration.admin.host, configuration.name, ProcessInfo.processInfo.hostName,
                 ]),
-            bounds: bounds, log: configuration.log, lostLogLines: configuration.lostLogLines)
+            bounds: bounds, log: configuration.log, facts: facts)
     }
 
     /// Reads the stored state and starts to listen, first on the admin port. Throws
@@ -199,6 +205,7 @@ public final class WeirServer: Sendable {
         let dataPort = try await port(configuration.data, inherited: sockets.data)
         let adminPort = try await port(configuration.admin, inherited: sockets.admin)
         try adminPort.checkDistinct(from: dataPort)
+        let metrics = try await listenForScrapers(besides: [dataPort, adminPort])
         let admin = try await dataPlane.listenForOperators(
             adminPort, tls: security.adminTLS,
             serving: ServedPort(
@@ -214,7 +221,20 @@ public final class WeirServer: Sendable {
         }
         return Addresses(
             data: address(configuration.data, sockets.data, data),
-            admin: address(configuration.admin, sockets.admin, admin))
+            admin: address(configuration.admin, sockets.admin, admin), metrics: metrics)
+    }
+
+    private func listenForScrapers(besides others: [ListeningPort]) async throws -> Address? {
+        guard let asked = configuration.metrics else { return nil }
+        let port = try await port(asked, inherited: nil)
+        for other in others { try port.checkDistinct(from: other) }
+        let controlPlane = controlPlane
+        let bound = try await dataPlane.listenForScrapers(
+            port,
+            serving: ServedPort(
+                services: HandlerBackend("metrics", services: []),
+                plainHTTP: .function { await controlPlane.answerScraper($0) }))
+        return Address(host: asked.host, port: bound.port ?? 0)
     }
 
     /// Checks every second whether certificates or the access file have changed.
@@ -312,81 +332,5 @@ public final class WeirServer: Sendable {
         await dataPlane.closeConnections()
         await controlPlane.stop()
         try await dataPlane.shutDown()
-    }
-
-    // MARK: Control
-
-    /// Adds an endpoint that routes all requests to one backend. A route is a method
-    /// `/pkg.Service/Method` or a service `/pkg.Service/`.
-    public func createEndpoint(
-        _ name: String, route: String, backend: String
-    ) async throws(RPCError) {
-        try await refusals {
-            _ = try await controlPlane.createEndpoint(name, route: route, backend: backend)
-        }
-    }
-
-    /// Adds an upstream backend: gRPC servers that Weir does not start, without TLS. An address is
-    /// `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`.
-    public func createBackend(_ name: String, upstream addresses: [String]) async throws(RPCError) {
-        try await refusals {
-            try await controlPlane.createUpstream(name, addresses: addresses)
-        }
-    }
-
-    /// Adds a worker backend: processes that this program starts, monitors and restarts. A command
-    /// is a program and its arguments; it serves gRPC on the Unix socket that its environment
-    /// variable `WEIR_WORKER_SOCKET` names.
-    public func createBackend(
-        _ name: String, worker command: [String], replicas: Int = 1
-    ) async throws(RPCError) {
-        try await refusals {
-            try await controlPlane.createWorkers(name, command: command, replicas: replicas)
-        }
-    }
-
-    /// Replaces an endpoint's weights, which must sum to 1.
-    ///
-    /// - Returns: the share of all shard keys, 0 to 1, whose backend changed.
-    @discardableResult
-    public func setTraffic(
-        _ endpoint: String, _ weights: [String: Double]
-    ) async throws(RPCError) -> Double {
-        try await refusals {
-            try await controlPlane.setTraffic(endpoint, weights.map { ($0.key, $0.value) })
-                .movedShare
-        }
-    }
-
-    /// Adds, changes or, with proportion 0, removes a shadow.
-    public func shadowTraffic(
-        _ endpoint: String, backend: String, proportion: Double
-    ) async throws(RPCError) {
-        try await refusals {
-            _ = try await controlPlane.setShadow(endpoint, backend: backend, proportion: proportion)
-        }
-    }
-
-    /// Applies a configuration to an empty state. Throws FAILED_PRECONDITION if the state is not
-    /// empty.
-    package func begin(
-        with configuration: Weir_Admin_V1_Configuration, comment: String
-    ) async throws(RPCError) {
-        try await refusals {
-            _ = try await controlPlane.apply(
-                configuration, onlyIfEmpty: true, options: .init(comment: comment))
-        }
-    }
-
-    private func refusals<Answer>(
-        _ body: () async throws -> Answer
-    ) async throws(RPCError) -> Answer {
-        do {
-            return try await body()
-        } catch let error as ControlError {
-            throw error.rpcError
-        } catch {
-            throw RPCError(.internalError, "\(error)")
-        }
     }
 }

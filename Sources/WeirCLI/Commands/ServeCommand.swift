@@ -23,6 +23,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The address for operators.")
     var admin = "127.0.0.1:8001"
 
+    @Option(
+        help: ArgumentHelp(
+            "Serve /metrics, /healthz and /readyz also on this address, without TLS and "
+                + "authentication, and nothing else.", valueName: "host:port"))
+    var metrics: String?
+
     @Flag(help: "Serve the demo: helloworld.Greeter in two versions, with the state in memory.")
     var demo = false
 
@@ -64,7 +70,9 @@ struct ServeCommand: AsyncParsableCommand {
     var takeOver: Double?
 
     @Option(
-        help: "Event loops, 1 to 1024 (default: one per core).",
+        help: ArgumentHelp(
+            "Event loops, 1 to 1024 (default: one per core that the CPU affinity and the CPU quota "
+                + "of the process allow)."),
         transform: Bounded.whole(1...1_024))
     var loops: Int?
 
@@ -132,6 +140,7 @@ struct ServeCommand: AsyncParsableCommand {
         var configuration = WeirServer.Configuration()
         configuration.data = try Address(argument: data)
         configuration.admin = try Address(argument: admin)
+        configuration.metrics = try metrics.map { try Address(argument: $0) }
         configuration.security = security.settings
         configuration.namesBackends = !hideBackends
         let isNamed = state.store != nil || state.stateDir != nil
@@ -151,7 +160,8 @@ struct ServeCommand: AsyncParsableCommand {
         if let name { configuration.name = name }
         if let loops { configuration.loops = loops }
         configuration.limits = try limits
-        let lowered = try fileLimit?.apply(to: &configuration.limits, loops: configuration.loops)
+        let lowered = try fileLimit?.apply(
+            to: &configuration.limits, loops: configuration.loops, servesMetrics: metrics != nil)
         if let lowered { configuration.log.warning("\(lowered)") }
         configuration.lostLogLines = { LogWriter.standardError.lost }
 
@@ -231,14 +241,20 @@ struct ServeCommand: AsyncParsableCommand {
     private func announce(_ addresses: WeirServer.Addresses) {
         do throws(Output.Failure) {
             guard !json else {
-                let line = JSONValue.object([
+                var members: [(String, JSONValue)] = [
                     ("data", .string("\(addresses.data)")),
                     ("admin", .string("\(addresses.admin)")),
-                ])
+                ]
+                if let metrics = addresses.metrics {
+                    members.append(("metrics", .string("\(metrics)")))
+                }
+                let line = JSONValue.object(members)
                 return try Output.print(json: line.text(indent: 0))
             }
+            let scraped: TerminalText =
+                if let metrics = addresses.metrics { ", metrics on \(metrics)" } else { "" }
             let line: TerminalText =
-                "weir serves on \(addresses.data), admin on \(addresses.admin)"
+                "weir serves on \(addresses.data), admin on \(addresses.admin)\(scraped)"
             try Output.print(demo ? line + "\n" + Self.suggestions(addresses) : line)
         } catch {
             printError("warning: cannot write standard output: \(error.cause)")

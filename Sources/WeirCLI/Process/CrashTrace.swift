@@ -29,9 +29,10 @@ enum CrashTrace {
         UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Int(maxFrames))
     private static let isCrashing = Atomic<Bool>(false)
 
-    /// Installs the handler, unless the environment configures Swift's backtracer.
+    /// Installs the handler, unless the environment enables or configures Swift's backtracer.
     static func install() {
-        guard ProcessInfo.processInfo.environment["SWIFT_BACKTRACE"] == nil else { return }
+        let setting = ProcessInfo.processInfo.environment["SWIFT_BACKTRACE"] ?? "enable=no"
+        guard setting.split(separator: ",").contains("enable=no") else { return }
         // Initialises lazy values now, because the handler must not allocate memory.
         _ = unsafe backtrace(frames, 1)
         _ = (LogWriter.standardError.waitingLines, isCrashing.load(ordering: .relaxed))

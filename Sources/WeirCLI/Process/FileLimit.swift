@@ -29,8 +29,9 @@ struct FileLimit {
     ///
     /// - Returns: a warning for the operator; nil when nothing was lowered.
     /// - Throws: when there are too few descriptors to serve.
-    func apply(to limits: inout Limits, loops: Int) throws -> String? {
-        let free = descriptors - Self.reserved - loops * Self.perLoop
+    func apply(to limits: inout Limits, loops: Int, servesMetrics: Bool) throws -> String? {
+        let scrapers = servesMetrics ? min(limits.maxMetricsConnections, descriptors) + 1 : 0
+        let free = descriptors - Self.reserved - loops * Self.perLoop - scrapers
         guard free >= Self.least else {
             let needed = descriptors - free + Self.least
             throw LocatedError(
