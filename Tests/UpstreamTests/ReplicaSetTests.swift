@@ -64,7 +64,7 @@ internal import Testing
 
     // MARK: Problems
 
-    @Test("The problem is the reason why there are no replicas, or the latest failure of one")
+    @Test("The problem is the reason for having no replicas, or the latest failure of one")
     func explains() throws {
         let set = try ReplicaSet(test: "b", addresses: [Self.name])
         #expect(set.problem == "it has no replicas")
@@ -84,7 +84,7 @@ internal import Testing
     }
 
     @Test(
-        "A set is usable while a replica may be reachable and is not unhealthy; changes are reported"
+        "A set is usable while a replica may be reachable and healthy; it reports changes"
     )
     func isUsable() throws {
         let reports = Mutex(0)
