@@ -5,7 +5,7 @@ SWIFT ?= swift
 # Without dynamic exclusivity checks, which cost a fifth of a request's time. Debug builds, which
 # the tests use, keep them.
 RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
-BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev pkg-config
+BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev libssl-dev pkg-config
 TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl curl etcd-server \
   etcd-client protobuf-compiler-grpc protoc-gen-go-1-5 protoc-gen-go-grpc \
   g++ libgrpc++-dev \
@@ -91,7 +91,7 @@ manual: $(VENV)/installed ## Writes the manual's tables of commands and limits.
 # in the Python tests. Excludes the clients in other languages, which the sanitizer does not check,
 # and tests that measure memory, which the sanitizer changes.
 SANITIZED_PYTHON = $(PYTEST) --timeout 1500 Tests/Python --ignore Tests/Python/test_clients.py \
-  --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_allocations.py -k "not memory_stays_flat"
+  --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_runtime_calls.py -k "not memory_stays_flat"
 asan: deps-test $(VENV)/installed ## Runs the tests under AddressSanitizer.
 	$(SWIFT) build --build-tests --scratch-path .build-asan --sanitize=address
 	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp \

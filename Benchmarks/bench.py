@@ -9,14 +9,16 @@ import subprocess
 import sys
 import tempfile
 
-import count_allocations
+import runtime_calls
 import passthrough
 import shadows
 import state
 from contender import (
     PAYLOAD, RELEASE, ROOT, SHAPES, Contender, free_port, grpc_load, measure, table)
 
-MAX_ALLOCATIONS = 6
+# Runtime calls per unary request, by the number of requests that arrive at once: allocations, and
+# retains with releases.
+MAX_RUNTIME_CALLS = {1: (6, 290), 100: (6, 160)}
 
 
 def build_peer(folder):
@@ -91,10 +93,18 @@ def policy():
     table(rows)
 
 
-def allocations():
-    per_request = count_allocations.measure(RELEASE / "FixtureServer")
-    print(f"\nHeap allocations per unary request: {per_request:.2f} (at most {MAX_ALLOCATIONS})")
-    return per_request <= MAX_ALLOCATIONS
+def runtime():
+    """Prints the runtime calls per request. Returns whether they are within the thresholds."""
+    print("\nRuntime calls of the server per unary request")
+    rows = [["requests at once", "allocations", "limit", "retains and releases", "limit"]]
+    is_within = True
+    for depth, limits in MAX_RUNTIME_CALLS.items():
+        counts = runtime_calls.measure(RELEASE / "FixtureServer", depth)
+        is_within &= all(count <= limit for count, limit in zip(counts, limits))
+        rows.append([str(depth)] + [
+            cell for count, limit in zip(counts, limits) for cell in (f"{count:.1f}", str(limit))])
+    table(rows)
+    return is_within
 
 
 def main():
@@ -105,8 +115,8 @@ def main():
         shadows.report(*shadows.compare(folder))
         policy()
         state.run()
-        if not allocations():
-            sys.exit("too many allocations")
+        if not runtime():
+            sys.exit("more runtime calls than the limit")
 
 
 if __name__ == "__main__":

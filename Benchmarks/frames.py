@@ -15,6 +15,14 @@ def header_block(fields):
     return b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields)
 
 
+def first_and_later_block(fields):
+    """Encodes fields that every request of a connection repeats: the block of the first request adds
+    them to the dynamic table, and later blocks refer to it (RFC 7541 sections 6.2.1 and 6.1).
+    """
+    first = b"".join(b"\x40" + _text(name) + _text(value) for name, value in fields)
+    return first, bytes(0x80 | 61 + index for index in range(len(fields), 0, -1))
+
+
 def _text(text):
     """A string literal (RFC 7541 sections 5.1 and 5.2)."""
     data = text if isinstance(text, bytes) else text.encode()

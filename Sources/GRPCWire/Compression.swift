@@ -9,10 +9,19 @@ package enum MessageEncoding: String, Sendable, CaseIterable {
     package static let accepted = "identity,gzip"
 
     /// Whether a `grpc-accept-encoding` value lists gzip.
-    package static func acceptsGzip(_ value: String) -> Bool {
-        value.split(separator: ",").contains {
-            $0.drop { $0 == " " }.prefix { $0 != " " } == "gzip"
+    package static func acceptsGzip(_ value: some Collection<UInt8>) -> Bool {
+        let (comma, space) = (UInt8(ascii: ","), UInt8(ascii: " "))
+        var rest = value[...]
+        while !rest.isEmpty {
+            let name = rest.prefix { $0 != comma }
+            if name.drop(while: { $0 == space }).prefix(while: { $0 != space })
+                .elementsEqual("gzip".utf8)
+            {
+                return true
+            }
+            rest = rest.dropFirst(name.count + 1)
         }
+        return false
     }
 }
 

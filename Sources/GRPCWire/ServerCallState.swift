@@ -28,6 +28,9 @@ package struct ServerCallState: ~Copyable {
     /// Whether the call can still be answered.
     package var isOpen: Bool { response == .idle || response == .responding }
 
+    /// Whether no response headers were sent, and the call can still be answered.
+    package var isIdle: Bool { response == .idle }
+
     /// Whether response headers were sent.
     package var hasResponded: Bool { response == .responding }
 

@@ -27,13 +27,9 @@ extension HTTP2Session {
             }
             return 0
         }
-        unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
-            _, _, name, nameCount, value, valueCount, _, user in
-            unsafe HTTP2Session.with(user) {
-                unsafe $0.header(
-                    UnsafeBufferPointer(start: name, count: nameCount),
-                    UnsafeBufferPointer(start: value, count: valueCount))
-            }
+        unsafe nghttp2_session_callbacks_set_on_header_callback2(callbacks) {
+            _, _, name, value, _, user in
+            unsafe HTTP2Session.with(user) { unsafe $0.header(name, value) }
         }
         unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
             guard let frame = unsafe frame else { return 0 }

@@ -15,16 +15,40 @@ extension HTTP2Session {
     /// Starts the response of a stream with headers in parts.
     package func respond(to stream: HTTP2Stream, headers: HeaderParts, endStream: Bool = false) {
         guard isCurrent(stream) else { return }
-        let status = unsafe withNameValues(headers) { fields in
-            guard !endStream else {
-                return unsafe nghttp2_submit_response(
-                    session, stream.id, fields.baseAddress, fields.count, nil)
-            }
-            var provider = unsafe Self.bodyProvider
-            return unsafe nghttp2_submit_response(
-                session, stream.id, fields.baseAddress, fields.count, &provider)
+        let status = unsafe withNameValues(headers) {
+            unsafe submitResponse(to: stream, $0, endStream: endStream)
         }
         if status < 0 { failToSend(stream, status) }
+    }
+
+    /// Starts the response of a stream with prepared headers.
+    package func respond(to stream: HTTP2Stream, headers: PreparedHeaders) {
+        guard isCurrent(stream) else { return }
+        let status = unsafe submitResponse(
+            to: stream, UnsafeBufferPointer(headers.nameValues), endStream: false)
+        if status < 0 { failToSend(stream, status) }
+    }
+
+    /// Sends a whole response: prepared headers, a body, and prepared trailers.
+    package func respond(
+        to stream: HTTP2Stream, headers: PreparedHeaders, body: RawSpan, trailers: PreparedHeaders
+    ) {
+        guard isCurrent(stream) else { return }
+        countUnsent(body.byteCount, at: stream.slot)
+        slots[stream.slot].outbound.end(with: body, trailers)
+        respond(to: stream, headers: headers)
+    }
+
+    private func submitResponse(
+        to stream: HTTP2Stream, _ fields: UnsafeBufferPointer<nghttp2_nv>, endStream: Bool
+    ) -> Int32 {
+        guard !endStream else {
+            return unsafe nghttp2_submit_response(
+                session, stream.id, fields.baseAddress, fields.count, nil)
+        }
+        var provider = unsafe Self.bodyProvider
+        return unsafe nghttp2_submit_response(
+            session, stream.id, fields.baseAddress, fields.count, &provider)
     }
 
     /// Opens a stream to a server; nil if the connection cannot open more streams. If the headers
@@ -124,6 +148,13 @@ extension HTTP2Session {
         slots[stream.slot].outbound.trailers.append(trailers.first)
         slots[stream.slot].outbound.trailers.append(trailers.passed, except: trailers.excluded)
         slots[stream.slot].outbound.trailers.append(trailers.last)
+        finish(stream)
+    }
+
+    /// Ends this side of the stream with prepared trailers.
+    package func finish(_ stream: HTTP2Stream, trailers: PreparedHeaders) {
+        guard isCurrent(stream) else { return }
+        slots[stream.slot].outbound.preparedTrailers = trailers
         finish(stream)
     }
 
@@ -258,17 +289,32 @@ extension HTTP2Session {
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         }
         unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-        if !slots[slot].outbound.trailers.fields.isEmpty {
+        let status = submitTrailers(of: id, at: slot)
+        if status > 0 {
             unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-            let status = unsafe withNameValues(HeaderParts(slots[slot].outbound.trailers)) {
-                unsafe nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count)
-            }
-            if status < 0 {
-                failToSend(slots[slot].stream, status)
-                return failure
-            }
+        } else if status < 0 {
+            failToSend(slots[slot].stream, status)
+            return failure
         }
         return taken
+    }
+
+    /// Submits the trailers of a stream.
+    ///
+    /// - Returns: 1 if it has trailers, 0 if not, or an error.
+    private func submitTrailers(of id: Int32, at slot: Int) -> Int32 {
+        let status: Int32
+        if let prepared = slots[slot].outbound.preparedTrailers {
+            let fields = unsafe prepared.nameValues
+            status = unsafe nghttp2_submit_trailer(session, id, fields.baseAddress, fields.count)
+        } else if slots[slot].outbound.trailers.count > 0 {
+            status = unsafe withNameValues(HeaderParts(slots[slot].outbound.trailers)) {
+                unsafe nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count)
+            }
+        } else {
+            return 0
+        }
+        return status < 0 ? status : 1
     }
 
     private func wake(_ stream: HTTP2Stream) {

@@ -39,22 +39,46 @@ extension HTTP2Session {
         incomingBytes = 0
         incomingExcess = nil
         incomingSlot = slot(of: id) ?? -1
+        isIncomingTrailers = incomingSlot >= 0 && slots[incomingSlot].hasHeaders
+        withCache { $0.begin() }
+    }
+
+    /// Calls the body with the last block of the same kind as `incoming`.
+    @inline(__always)
+    private func withCache<Result>(_ body: (inout HeaderCache) -> Result) -> Result {
+        isIncomingTrailers ? body(&lastTrailers) : body(&lastHeaders)
     }
 
     /// - Returns: an error for nghttp2 if the rest of the block is not needed; nghttp2 then resets
     ///   the stream, unless this method did.
-    func header(
-        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
-    ) -> Int32 {
+    func header(_ name: OpaquePointer?, _ value: OpaquePointer?) -> Int32 {
         guard incomingSlot >= 0 else { return 0 }
-        incomingBytes += name.count + value.count + HeaderBlock.fieldOverheadBytes
+        if !frameGuard.hasReplaced, withCache({ unsafe $0.matches(name, value) }) {
+            return 0
+        }
+        readMatched()
+        // Invariant: the buffers live as long as the callback.
+        let (nameBytes, valueBytes) = unsafe (Self.bytes(of: name), Self.bytes(of: value))
+        incomingBytes += nameBytes.count + valueBytes.count + HeaderBlock.fieldOverheadBytes
         let fits =
             incomingBytes <= limits.maxHeaderListBytes
-            && incoming.fields.count < limits.maxHeaderFields && !frameGuard.hasReplaced
+            && incoming.count < limits.maxHeaderFields && !frameGuard.hasReplaced
         guard fits, incomingExcess == nil else { return headerOverLimit() }
         unsafe incoming.append(
-            name: name, value: Self.trimmed(value), known: knownNames.index(of: name))
+            name: nameBytes, value: Self.trimmed(valueBytes), known: knownNames.index(of: nameBytes)
+        )
+        withCache { unsafe $0.add(name, value, listBytes: incomingBytes) }
         return 0
+    }
+
+    /// Copies the fields that the cache has matched.
+    private func readMatched() {
+        if let bytes = withCache({ $0.diverge(to: &incoming) }) { incomingBytes = bytes }
+    }
+
+    private static func bytes(of buffer: OpaquePointer?) -> UnsafeBufferPointer<UInt8> {
+        let bytes = unsafe nghttp2_rcbuf_get_buf(buffer)
+        return unsafe UnsafeBufferPointer(start: bytes.base, count: bytes.len)
     }
 
     private func headerOverLimit() -> Int32 {
@@ -93,16 +117,26 @@ extension HTTP2Session {
         let stream = slots[incomingSlot].stream
         slots[incomingSlot].remoteEnded = endStream
         guard !slots[incomingSlot].hasFailed else { return }
-        if let incomingExcess {
-            recordExcess(incomingExcess)
-        } else if slots[incomingSlot].hasHeaders {
+        if let incomingExcess { return recordExcess(incomingExcess) }
+        completeIncoming()
+        if isIncomingTrailers {
             swap(&slots[incomingSlot].trailers, &incoming)
             record(.trailers(stream))
         } else if role == .server || !incoming.isInformational {
             // The final response follows an informational one (1xx), which is ignored.
             slots[incomingSlot].hasHeaders = true
             swap(&slots[incomingSlot].headers, &incoming)
+            slots[incomingSlot].headersNumber = lastHeaders.number
             record(.headers(stream, endStream: endStream))
+        }
+    }
+
+    private func completeIncoming() {
+        if let block = withCache({ $0.repeated }) {
+            incoming = block
+        } else {
+            readMatched()
+            withCache { $0.finish(incoming) }
         }
     }
 

@@ -23,6 +23,8 @@ internal import CNGHTTP2
         var stream: HTTP2Stream
         var isOpen = false
         var headers = HeaderBlock()
+        /// See `headersNumber`.
+        var headersNumber: UInt64 = 0
         var trailers = HeaderBlock()
         var hasHeaders = false
         var outbound = OutboundBody()
@@ -51,6 +53,11 @@ internal import CNGHTTP2
     /// The header block being received; there is never more than one (RFC 9113 section 6.10).
     var incoming = HeaderBlock()
     var incomingBytes = 0
+    /// Whether `incoming` follows the headers of its stream.
+    var isIncomingTrailers = false
+    /// The last headers, and the last trailers.
+    var lastHeaders = HeaderCache()
+    var lastTrailers = HeaderCache()
     /// The limit that `incoming` exceeds.
     var incomingExcess: HeaderLimit?
     /// The number of received frames other than HEADERS, CONTINUATION and DATA with content, minus
@@ -95,6 +102,8 @@ internal import CNGHTTP2
 
     deinit {
         allocator.bodyBytes -= unsentBytes
+        lastHeaders.removeAll()
+        lastTrailers.removeAll()
         // nghttp2 1.52 frees a body's item twice if it had no memory to queue it, so the session's
         // memory is leaked instead.
         guard !isOutOfMemory else { return }
@@ -259,6 +268,11 @@ internal import CNGHTTP2
     /// The headers of a stream.
     package func headers(of stream: HTTP2Stream) -> HeaderBlock {
         owns(stream) ? slots[stream.slot].headers : HeaderBlock()
+    }
+
+    /// A number of the headers of a stream, from 1. Streams with the same number have equal headers.
+    package func headersNumber(of stream: HTTP2Stream) -> UInt64 {
+        owns(stream) ? slots[stream.slot].headersNumber : 0
     }
 
     /// The trailers of a stream.

@@ -4,26 +4,66 @@
 
 /// A list of header fields in two flat arrays: no allocation per field.
 ///
-/// Received blocks are reused by later streams. Keeping a copy is safe (the arrays are
-/// copy-on-write) but prevents the reuse.
+/// A copy shares the arrays (copy-on-write) and retains one object. Received blocks are reused by
+/// later streams. Keeping a copy is safe but prevents the reuse.
 package struct HeaderBlock: Sendable {
     /// The position of a field in `bytes`.
     package struct Field: Sendable {
-        package let nameStart: Int
-        package let valueStart: Int
-        package let valueEnd: Int
+        private let start: UInt32
+        private let middle: UInt32
+        private let end: UInt32
+        private let number: Int16
+
+        /// Invariant: a block has less than 4 GiB, because the limits of headers are lower.
+        fileprivate init(_ start: Int, _ middle: Int, _ end: Int, known: Int) {
+            self.start = UInt32(start)
+            self.middle = UInt32(middle)
+            self.end = UInt32(end)
+            number = Int16(known)
+        }
+
+        package var nameStart: Int { Int(start) }
+        package var valueStart: Int { Int(middle) }
+        package var valueEnd: Int { Int(end) }
         /// The index of the name among the session's known names, or -1.
-        package let known: Int
+        package var known: Int { Int(number) }
 
         package var name: Range<Int> { nameStart..<valueStart }
         package var value: Range<Int> { valueStart..<valueEnd }
     }
 
+    /// Invariant of `@unchecked Sendable`: only a block that has the only reference changes it.
+    private final class Storage: @unchecked Sendable {
+        var bytes: [UInt8]
+        var fields: [Field]
+
+        init(_ bytes: [UInt8], _ fields: [Field]) {
+            self.bytes = bytes
+            self.fields = fields
+        }
+    }
+
     /// The overhead of each field in the size of a header list (RFC 9113 section 6.5.2).
     package static let fieldOverheadBytes = 32
 
-    package private(set) var bytes: [UInt8] = []
-    package private(set) var fields: [Field] = []
+    /// Nil for an empty block that has never had a field.
+    private var storage: Storage?
+
+    package var bytes: [UInt8] { storage?.bytes ?? [] }
+    package var fields: [Field] { storage?.fields ?? [] }
+    /// The number of fields.
+    package var count: Int { storage?.fields.count ?? 0 }
+
+    /// Whether both blocks are copies of one block, and have not changed since.
+    package func isCopy(of other: HeaderBlock) -> Bool { storage === other.storage }
+
+    /// The storage for a change; not shared with another block.
+    private mutating func owned() -> Storage {
+        if isKnownUniquelyReferenced(&storage), let storage { return storage }
+        let copy = Storage(bytes, fields)
+        storage = copy
+        return copy
+    }
 
     package init() {}
 
@@ -36,32 +76,52 @@ package struct HeaderBlock: Sendable {
     /// - Parameter known: the index of the name among the known names; -1 if no code looks it up by
     ///   index.
     package mutating func append(_ name: String, _ value: String, known: Int = -1) {
-        let start = bytes.count
-        bytes.append(contentsOf: name.utf8)
-        let middle = bytes.count
-        bytes.append(contentsOf: value.utf8)
-        note(start, middle, known: known)
+        append(name, bytes: value.utf8, known: known)
     }
 
     /// Appends a field whose value is raw bytes.
-    package mutating func append(_ name: String, bytes value: some Collection<UInt8>) {
-        let start = bytes.count
-        bytes.append(contentsOf: name.utf8)
-        let middle = bytes.count
-        bytes.append(contentsOf: value)
-        note(start, middle, known: -1)
+    package mutating func append(
+        _ name: String, bytes value: some Collection<UInt8>, known: Int = -1
+    ) {
+        let storage = owned()
+        let start = storage.bytes.count
+        storage.bytes.append(contentsOf: name.utf8)
+        let middle = storage.bytes.count
+        storage.bytes.append(contentsOf: value)
+        storage.fields.append(Field(start, middle, storage.bytes.count, known: known))
+    }
+
+    mutating func append(
+        name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>, known: Int
+    ) {
+        let storage = owned()
+        let start = storage.bytes.count
+        unsafe storage.bytes.append(contentsOf: name)
+        let middle = storage.bytes.count
+        unsafe storage.bytes.append(contentsOf: value)
+        storage.fields.append(Field(start, middle, storage.bytes.count, known: known))
     }
 
     /// Appends the fields of another block.
     package mutating func append(_ other: HeaderBlock) {
-        guard !other.fields.isEmpty else { return }
-        let offset = bytes.count
-        bytes.append(contentsOf: other.bytes)
-        for field in other.fields {
-            fields.append(
+        append(other, first: other.count)
+    }
+
+    /// Appends the first fields of another block.
+    mutating func append(_ other: HeaderBlock, first count: Int) {
+        guard let source = other.storage, count > 0 else { return }
+        guard self.count > 0 || count < source.fields.count else {
+            self = other
+            return
+        }
+        let storage = owned()
+        let offset = storage.bytes.count
+        storage.bytes.append(contentsOf: source.bytes[..<source.fields[count - 1].valueEnd])
+        for field in source.fields[..<count] {
+            storage.fields.append(
                 Field(
-                    nameStart: offset + field.nameStart, valueStart: offset + field.valueStart,
-                    valueEnd: offset + field.valueEnd, known: field.known))
+                    offset + field.nameStart, offset + field.valueStart, offset + field.valueEnd,
+                    known: field.known))
         }
     }
 
@@ -80,25 +140,40 @@ package struct HeaderBlock: Sendable {
 
     /// Appends the fields of another block, except those with certain known names.
     package mutating func append(_ other: HeaderBlock, except excluded: KnownSet) {
-        guard !other.fields.isEmpty else { return }
-        // Invariant: every field is within the bytes of its block.
-        unsafe other.bytes.withUnsafeBufferPointer { source in
-            for field in other.fields where !excluded.contains(field.known) {
-                let start = bytes.count
-                unsafe bytes.append(
-                    contentsOf: UnsafeBufferPointer(
-                        rebasing: source[field.nameStart..<field.valueEnd]))
-                let middle = start + field.valueStart - field.nameStart
-                note(start, middle, known: field.known)
-            }
+        guard let source = other.storage, !source.fields.isEmpty else { return }
+        let storage = owned()
+        for field in source.fields where !excluded.contains(field.known) {
+            let start = storage.bytes.count
+            storage.bytes.append(contentsOf: source.bytes[field.nameStart..<field.valueEnd])
+            storage.fields.append(
+                Field(
+                    start, start + field.name.count, storage.bytes.count, known: field.known))
         }
     }
 
+    /// Removes all fields; keeps the memory unless a copy shares it.
     package mutating func removeAll() {
-        // `removeAll` costs time even for an empty array.
-        guard !fields.isEmpty else { return }
-        bytes.removeAll(keepingCapacity: true)
-        fields.removeAll(keepingCapacity: true)
+        guard count > 0 else { return }
+        guard isKnownUniquelyReferenced(&storage), let storage else {
+            storage = nil
+            return
+        }
+        storage.bytes.removeAll(keepingCapacity: true)
+        storage.fields.removeAll(keepingCapacity: true)
+    }
+
+    /// Removes all fields after the first ones.
+    mutating func removeAll(after count: Int) {
+        guard count < self.count else { return }
+        let storage = owned()
+        let end = count > 0 ? storage.fields[count - 1].valueEnd : 0
+        storage.bytes.removeSubrange(end...)
+        storage.fields.removeSubrange(count...)
+    }
+
+    /// Whether another block shares the memory of this one.
+    var isShared: Bool {
+        mutating get { storage != nil && !isKnownUniquelyReferenced(&storage) }
     }
 
     /// The value of a field as text; bytes that are not UTF-8 are replaced.
@@ -135,21 +210,6 @@ package struct HeaderBlock: Sendable {
             return false
         }
         return bytes[field.value].first == UInt8(ascii: "1")
-    }
-
-    mutating func append(
-        name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>, known: Int
-    ) {
-        let start = bytes.count
-        unsafe bytes.append(contentsOf: name)
-        let middle = bytes.count
-        unsafe bytes.append(contentsOf: value)
-        note(start, middle, known: known)
-    }
-
-    private mutating func note(_ start: Int, _ middle: Int, known: Int) {
-        fields.append(
-            Field(nameStart: start, valueStart: middle, valueEnd: bytes.count, known: known))
     }
 }
 

@@ -18,6 +18,8 @@ struct OutboundBody {
     private(set) var hasEnded = false
     /// The trailers at the end of the body; the storage is reused.
     var trailers = HeaderBlock()
+    /// The trailers at the end of the body instead of `trailers`.
+    var preparedTrailers: PreparedHeaders?
     /// Whether nghttp2 has deferred the stream for lack of bytes, and must be resumed.
     var isDeferred = false
     /// The session reports an event when fewer than this many bytes remain; nil if not requested.
@@ -50,6 +52,12 @@ struct OutboundBody {
     }
 
     mutating func end() { hasEnded = true }
+
+    mutating func end(with span: RawSpan, _ trailers: PreparedHeaders) {
+        append(span)
+        preparedTrailers = trailers
+        hasEnded = true
+    }
 
     /// Moves up to `room` bytes to the destination.
     mutating func take(into destination: UnsafeMutablePointer<UInt8>, room: Int) -> Int {
@@ -106,6 +114,7 @@ struct OutboundBody {
         partBytes = 0
         hasEnded = false
         trailers.removeAll()
+        preparedTrailers = nil
         isDeferred = false
         drainMark = nil
     }

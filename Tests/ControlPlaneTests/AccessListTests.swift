@@ -67,6 +67,20 @@ internal import Transport
         }
     }
 
+    @Test(
+        "The hash of a token is its SHA-256 (vectors of NIST)",
+        arguments: [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+            ),
+        ])
+    func hashesTokens(token: String, hash: String) {
+        #expect(AccessToken.hash(of: token) == hash)
+    }
+
     @Test("A duplicate credential is rejected, independently of its spelling")
     func rejectsTwice() {
         #expect(throws: AccessList.Invalid.self) {

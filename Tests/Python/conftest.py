@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / ".build" / "debug"))
 # Weir rejects keys and access files that the group can write, which some umasks allow.
 os.umask(0o022)
-# The tests share `frames` and `count_allocations` with the benchmarks.
+# The tests share `frames` and `runtime_calls` with the benchmarks.
 sys.path.insert(0, str(ROOT / "Benchmarks"))
 
 

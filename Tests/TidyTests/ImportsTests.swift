@@ -30,8 +30,8 @@ internal import Testing
         (
             "ControlPlane",
             [
-                "GRPCWire", "Messages", "Observability", "Serving", "StateStores", "TrafficPolicy",
-                "Transport", "Upstream",
+                "CLibCrypto", "GRPCWire", "Messages", "Observability", "Serving", "StateStores",
+                "TrafficPolicy", "Transport", "Upstream",
             ]
         ),
         (

@@ -1,4 +1,4 @@
-internal import Crypto
+internal import CLibCrypto
 internal import GRPCWire
 internal import Messages
 internal import Serving
@@ -180,10 +180,9 @@ package struct AccessToken: Sendable {
 
     /// SHA-256 (FIPS 180-4), in hexadecimal.
     package static func hash(of text: String) -> String {
-        let digits = Array("0123456789abcdef")
-        return String(
-            SHA256.hash(data: Array(text.utf8)).flatMap { byte in
-                [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            })
+        let bytes = Array(text.utf8)
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        _ = unsafe SHA256(bytes, bytes.count, &digest)
+        return digest.map { $0.padded(2, radix: 16) }.joined()
     }
 }

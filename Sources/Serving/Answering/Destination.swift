@@ -29,6 +29,11 @@ final class Destination {
         _ loop: LoopState, _ origin: ServerCall.Origin, at now: UInt64,
         reusing used: ServerCall? = nil
     ) -> ServerCall {
+        // A target has one answerer.
+        if let used, used.target === target, case .stream(_, let stream) = origin {
+            used.begin(stream, at: now)
+            return used
+        }
         let call: ServerCall
         switch answerer {
         case .handler(let handler):

@@ -4,12 +4,12 @@ internal import Messages
 internal import TrafficPolicy
 internal import Transport
 
-/// The request headers that determine how a call is handled.
+/// The request headers that determine how a call is handled. Refers to fields of the header block,
+/// which it does not contain, so that copies retain nothing.
 struct RequestHead {
     private static let post = Array("POST".utf8)
     private static let grpc = Array(ContentType.grpc.utf8)
 
-    private let headers: HeaderBlock
     private(set) var isPost = false
     private(set) var path: HeaderBlock.Field?
     private(set) var isGRPC = false
@@ -21,11 +21,12 @@ struct RequestHead {
     /// The name of the endpoint, for calls of `weir.v1.Serve`.
     private(set) var endpoint: HeaderBlock.Field?
     private var shardKey: HeaderBlock.Field?
-    private var encodingField: HeaderBlock.Field?
-    private var acceptEncoding: HeaderBlock.Field?
+    /// `grpc-encoding`; nil if Weir does not support it.
+    private(set) var encoding: MessageEncoding? = .identity
+    /// Whether `grpc-accept-encoding` names gzip.
+    private(set) var acceptsGzip = false
 
     init(_ headers: HeaderBlock) {
-        self.headers = headers
         for field in headers.fields {
             switch KnownHeader(rawValue: field.known) {
             case .method: isPost = headers.value(of: field, equals: Self.post)
@@ -41,27 +42,23 @@ struct RequestHead {
             case .timeout: timeout = field
             case .via: hasPassedProxy = true
             case .endpoint: endpoint = field
-            case .encoding: encodingField = field
-            case .acceptEncoding: acceptEncoding = field
+            case .encoding: encoding = MessageEncoding(rawValue: headers.text(field))
+            case .acceptEncoding:
+                acceptsGzip = MessageEncoding.acceptsGzip(headers.bytes[field.value])
             default: break
             }
         }
     }
 
-    /// The bytes of the shard key; empty without one.
-    var shardKeyBytes: RawSpan {
-        @_lifetime(borrow self)
-        get { headers.bytes.rawSpan.extracting(shardKey?.value ?? 0..<0) }
+    /// Calls the body with the bytes of the shard key; empty without one.
+    func withShardKey<Result>(in headers: HeaderBlock, _ body: (RawSpan) -> Result) -> Result {
+        guard let shardKey else { return body(RawSpan()) }
+        let bytes = headers.bytes
+        return body(bytes.rawSpan.extracting(shardKey.value))
     }
 
-    /// The point of the shard key on a ring of replicas.
-    var replicaPoint: UInt64? { shardKey == nil ? nil : HashRing.point(of: shardKeyBytes) }
-
-    /// `grpc-encoding`.
-    var encoding: String? { encodingField.map { headers.text($0) } }
-
-    /// Whether `grpc-accept-encoding` names gzip.
-    var acceptsGzip: Bool {
-        acceptEncoding.map { MessageEncoding.acceptsGzip(headers.text($0)) } ?? false
+    /// The point of the shard key on a ring of replicas; nil without one.
+    func replicaPoint(in headers: HeaderBlock) -> UInt64? {
+        shardKey == nil ? nil : withShardKey(in: headers) { HashRing.point(of: $0) }
     }
 }

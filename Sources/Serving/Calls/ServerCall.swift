@@ -84,10 +84,20 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: Beginning
 
-    /// Prepares an ended call for reuse. `ended` has cleared its parts.
+    /// Prepares a new or ended call. `ended` has cleared its parts.
     final func begin(_ origin: Origin, _ target: Target, at now: UInt64) {
         if case .stream(_, let stream) = origin { self.stream = stream }
         self.target = target
+        begin(at: now)
+    }
+
+    /// Prepares an ended call for another stream of its connection, with the same target.
+    final func begin(_ stream: HTTP2Stream, at now: UInt64) {
+        self.stream = stream
+        begin(at: now)
+    }
+
+    private func begin(at now: UInt64) {
         state = ServerCallState()
         startedAt = now
         isCounted = true
@@ -173,6 +183,22 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: The response
 
+    /// Sends a whole response with one message, and ends the call with OK.
+    ///
+    /// - Parameters:
+    ///   - message: the message with its prefix.
+    ///   - headers: without compression.
+    /// - Returns: false if the call has sent headers, has ended or is observed. Then nothing
+    ///   happens.
+    final func respondOK(_ headers: PreparedHeaders, _ message: RawSpan) -> Bool {
+        guard let connection, tap == nil, state.isIdle else { return false }
+        _ = state.finish()
+        connection.session.respond(
+            to: stream, headers: headers, body: message, trailers: target.okTrailers)
+        ended(.ok, "")
+        return true
+    }
+
     /// Sends the response headers.
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         tap?.responded(encoding: encoding())
@@ -213,7 +239,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// Ends the call with trailers that contain the status, after headers if none were sent.
     ///
     /// - Parameter message: the message of the status.
-    func end(
+    final func end(
         _ code: StatusCode, message: @autoclosure () -> String = "", trailers: HeaderParts
     ) {
         let action = state.finish()
@@ -230,12 +256,12 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     }
 
     /// Ends the call with a status other than OK.
-    func finish(_ error: RPCError) {
+    final func finish(_ error: RPCError) {
         var trailers = HeaderBlock(["grpc-status": "\(error.code.rawValue)"])
         if !error.message.isEmpty {
             trailers.append("grpc-message", StatusMessage.encode(error.message))
         }
-        target.appendName(to: &trailers)
+        trailers.append(target.nameTrailers)
         trailers.append(addedTrailers)
         trailers.append(error.metadata)
         end(error.code, message: error.message, trailers: HeaderParts(trailers))

@@ -10,25 +10,27 @@ final class Target {
     private var metrics: CallMetrics
     /// Set until a backend has answered the method; then calls are counted by method.
     private var unknownMethod: UnknownMethod?
-    /// Whether responses name the backend, in `x-serve-backend`.
-    private let isNamed: Bool
     /// The trailers of a successful call without trailing metadata.
-    private(set) var okTrailers = HeaderBlock(["grpc-status": "0"])
+    let okTrailers: PreparedHeaders
     /// The trailer that names the backend, if responses do.
-    private(set) var nameTrailers = HeaderBlock()
+    let nameTrailers: HeaderBlock
 
-    /// - Parameter unknownMethod: nil for a method that exists.
+    /// - Parameters:
+    ///   - isNamed: whether responses name the backend, in `x-serve-backend`.
+    ///   - unknownMethod: nil for a method that exists.
     init(
         _ key: CallKey, isNamed: Bool, unknownMethod: UnknownMethod? = nil,
         _ metrics: LoopMetrics
     ) {
         self.key = key
-        self.isNamed = isNamed
         self.unknownMethod = unknownMethod
         self.metrics = metrics.series(
             of: unknownMethod == nil ? key : key.counted(as: LoopMetrics.otherMethods))
-        appendName(to: &okTrailers)
-        appendName(to: &nameTrailers)
+        nameTrailers =
+            isNamed ? HeaderBlock(["x-serve-backend": key.backend]) : HeaderBlock()
+        var trailers = HeaderBlock(["grpc-status": "0"])
+        trailers.append(nameTrailers)
+        okTrailers = PreparedHeaders(trailers)
     }
 
     /// Counts a request that a shadow's proportion selected.
@@ -67,9 +69,5 @@ final class Target {
             ? metrics.seriesIfCurrent(of: key) : provisional.metrics
         series.figures.started += 1
         series.figures.record(code, nanoseconds: nanoseconds)
-    }
-
-    func appendName(to trailers: inout HeaderBlock) {
-        if isNamed { trailers.append("x-serve-backend", key.backend) }
     }
 }

@@ -25,6 +25,9 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     private var plainHTTPStreams: [Int32: PlainHTTPStream] = [:]
     private var lastPath: ResolvedPath?
     private var lastSnapshot: RoutingSnapshot?
+    /// The last request, and the number of its headers: many clients repeat them.
+    private var lastHead = RequestHead(HeaderBlock())
+    private var lastNumber: UInt64 = 0
     /// Streams that were reset in the current read.
     var resetsOfRead = 0
     /// Whether the connection is closing because of the client's conduct.
@@ -146,7 +149,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     }
 
     private func call(of stream: HTTP2Stream) -> ServerCall? {
-        guard stream.slot < calls.count, let call = calls[stream.slot], call.stream == stream
+        guard stream.slot < calls.count, let call = calls[stream.slot], call.stream.id == stream.id
         else { return nil }
         return call
     }
@@ -154,7 +157,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     /// Checks and routes a request, and begins its call.
     private func begin(_ stream: HTTP2Stream, endStream: Bool) {
         let headers = session.headers(of: stream)
-        let request = RequestHead(headers)
+        let request = requestHead(of: stream, headers)
         guard request.isPost, request.isGRPC else {
             return beginPlainHTTP(stream, request, headers, endStream: endStream)
         }
@@ -166,7 +169,9 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             return refuse(stream, unrouted(request, path, headers))
         }
         if let error = resolved.refusal(on: loop, at: readTime) { return refuse(stream, error) }
-        let choice = resolved.choose(shardKey: request.shardKeyBytes, &loop.context.random)
+        let choice = request.withShardKey(in: headers) {
+            resolved.choose(shardKey: $0, &loop.context.random)
+        }
         let call = begin(stream, choice.destination)
         if let timeout = request.timeout {
             guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
@@ -181,6 +186,15 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         let mirror = resolved.mirror(call, choice, in: router.shadows)
         guard call.start(request, tap: mirror) else { return }
         if endStream { call.requestArrived(RawSpan(), endStream: true) }
+    }
+
+    private func requestHead(of stream: HTTP2Stream, _ headers: HeaderBlock) -> RequestHead {
+        let number = session.headersNumber(of: stream)
+        if number != lastNumber {
+            lastHead = RequestHead(headers)
+            lastNumber = number
+        }
+        return lastHead
     }
 
     /// - Parameter endpoint: the name of the endpoint in the metadata.

@@ -63,7 +63,8 @@ final class ForwardedCall: ServerCall, PoolRequest, @unchecked Sendable {
         if request.hasPassedProxy, let error = pool.forwardingLoopError(requestHeaders) {
             return refused(error)
         }
-        replicaPoint = pool.options.replicaAffinity ? request.replicaPoint : nil
+        replicaPoint =
+            pool.options.replicaAffinity ? request.replicaPoint(in: requestHeaders) : nil
         pool.submit(self)
     }
 

@@ -107,7 +107,9 @@ final class PlainHTTPCall: CallSource {
 
     private func start(_ path: ResolvedPath, _ request: HTTPRequest, at now: UInt64) {
         let head = RequestHead(headers)
-        let choice = path.choose(shardKey: head.shardKeyBytes, &router.loop.context.random)
+        let choice = head.withShardKey(in: headers) {
+            path.choose(shardKey: $0, &router.loop.context.random)
+        }
         let call = choice.destination.begin(router.loop, .source(self), at: now)
         self.call = call
         guard call.start(head, tap: path.mirror(call, choice, in: router.shadows)) else { return }

@@ -22,7 +22,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     /// The compression of the request, and whether the response may be compressed.
     private var requestEncoding = MessageEncoding.identity
-    private var acceptsGzip = false
+    /// Whether the client compresses its requests and accepts compressed replies.
+    private var compressesReplies = false
     /// Converts the messages, for a client that sends and accepts JSON.
     private var json: MessageJSON?
     private var reader: MessageReader
@@ -35,23 +36,27 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     override func answer(_ request: RequestHead) {
         guard let handler else { return }
-        acceptsGzip = request.acceptsGzip
         json = request.isJSON ? handler.method.json : nil
-        requestEncoding = .identity
-        if let name = request.encoding {
-            guard let known = MessageEncoding(rawValue: name) else {
-                return finish(
-                    RPCError(
-                        .unimplemented, "grpc-encoding \(name.quoted) is not supported",
-                        metadata: ["grpc-accept-encoding": MessageEncoding.accepted]))
-            }
-            requestEncoding = known
+        guard let encoding = request.encoding else {
+            requestEncoding = .identity
+            compressesReplies = false
+            return finish(unsupportedEncoding)
         }
+        requestEncoding = encoding
+        compressesReplies = request.acceptsGzip && encoding == .gzip
         let isSingle = if case .single = handler.method.entry { true } else { false }
         reader.reset(
             limit: handler.maxMessageBytes, encoding: requestEncoding,
             maxMessages: isSingle ? 1 : .max)
         if case .stream(let start) = handler.method.entry { start(self) }
+    }
+
+    private var unsupportedEncoding: RPCError {
+        let headers = requestHeaders
+        let name = headers.first(.encoding).map { headers.quoted($0) } ?? ""
+        return RPCError(
+            .unimplemented, "grpc-encoding \(name) is not supported",
+            metadata: ["grpc-accept-encoding": MessageEncoding.accepted])
     }
 
     func makeContext() -> CallContext {
@@ -181,6 +186,11 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         }
     }
 
+    /// Whether the handler runs on the loop.
+    var runsOnLoop: Bool {
+        if case .loop = place { true } else { false }
+    }
+
     /// The handler has returned the only reply.
     func complete(with reply: some WireMessage) {
         // Not `onLoop`, whose closure would cost an allocation on the loop.
@@ -192,8 +202,22 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     private func completeOnLoop(with reply: some WireMessage) {
         handlerEnded()
+        self.reply(with: reply)
+    }
+
+    /// Sends the only reply and ends the call. Called on the loop.
+    func reply(with reply: some WireMessage) {
+        guard state.isOpen else { return }
+        var frame = loop.scratch
+        loop.scratch = []
+        defer {
+            frame.removeAll(keepingCapacity: frame.capacity <= 64 << 10)
+            loop.scratch = frame
+        }
         do throws(RPCError) {
-            try sendReply(reply)
+            try serialize(reply, to: &frame)
+            if isPlain, respondOK(Self.preparedHeaders, frame.rawSpan) { return }
+            send(frame: frame)
             finishOK()
         } catch {
             finish(error)
@@ -239,14 +263,10 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     // MARK: The response
 
-    private func sendReply(_ reply: some WireMessage) throws(RPCError) {
-        guard state.isOpen else { return }
-        var frame = loop.scratch
-        loop.scratch = []
-        defer {
-            frame.removeAll(keepingCapacity: frame.capacity <= 64 << 10)
-            loop.scratch = frame
-        }
+    /// Writes a reply with its prefix.
+    private func serialize(
+        _ reply: some WireMessage, to frame: inout [UInt8]
+    ) throws(RPCError) {
         frame += MessagePrefix.room
         do throws(MessageError) {
             try reply.serialize(appendingTo: &frame)
@@ -261,16 +281,20 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             let payload = Gzip.compress(frame.rawSpan.extracting(MessagePrefix.byteCount...))
             frame = MessagePrefix.room + payload
         }
-        try put(frame: &frame)
+        try writePrefix(of: &frame)
     }
 
-    /// Sends a serialized reply. Its first five bytes are reserved for the prefix.
-    private func put(frame: inout [UInt8]) throws(RPCError) {
+    /// Writes the prefix of a message into its first five bytes, which are reserved.
+    private func writePrefix(of frame: inout [UInt8]) throws(RPCError) {
         let length = frame.count - MessagePrefix.byteCount
         guard let prefix = MessagePrefix(isCompressed: compressesReplies, length: length) else {
             throw RPCError(.internalError, "the reply has \(length) bytes; gRPC allows 4 GiB")
         }
         prefix.write(to: &frame)
+    }
+
+    /// Sends a message with its prefix, after the headers if none were sent.
+    private func send(frame: [UInt8]) {
         switch state.send() {
         case .sendHeadersAndMessage:
             let encoding = compressesReplies ? MessageEncoding.gzip : .identity
@@ -281,8 +305,12 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         }
     }
 
-    /// Whether the client compresses its requests and accepts compressed replies.
-    private var compressesReplies: Bool { requestEncoding == .gzip && acceptsGzip }
+    /// Whether the response has the usual headers and trailers.
+    private var isPlain: Bool {
+        json == nil && !compressesReplies && initialMetadata.isEmpty && trailingMetadata.isEmpty
+    }
+
+    private static let preparedHeaders = PreparedHeaders(plainHeaders)
 
     override var responseHeaders: HeaderBlock {
         let first = json == nil ? Self.plainHeaders : Self.jsonHeaders
@@ -301,9 +329,9 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     private func finishOK() {
         guard !trailingMetadata.isEmpty else {
-            return end(.ok, trailers: HeaderParts(target.okTrailers))
+            return end(.ok, trailers: HeaderParts(target.okTrailers.block))
         }
-        var trailers = target.okTrailers
+        var trailers = target.okTrailers.block
         trailers.append(trailingMetadata)
         end(.ok, trailers: HeaderParts(trailers))
     }
@@ -356,7 +384,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             let payload = try json?.json(of: message) ?? message
             var frame = MessagePrefix.room
             frame += compressesReplies ? Gzip.compress(payload.rawSpan) : payload
-            try put(frame: &frame)
+            try writePrefix(of: &frame)
+            send(frame: frame)
         } catch {
             return continuation.resume(throwing: error)
         }

@@ -3,8 +3,8 @@ internal import GRPCWire
 
 /// The queue of a `MessageReader`: messages that wait for the reader, or a reader that waits for a
 /// message.
-struct MessageQueue {
-    private enum Ending { case open, ended, failed(RPCError) }
+struct MessageQueue: ~Copyable {
+    private enum Ending { case open, ended, failed(RPCError), cancelled }
 
     private var queue: Deque<MessageReader.Message> = []
     private var ending = Ending.open
@@ -62,9 +62,10 @@ struct MessageQueue {
             queue = []
             byteCount = 0
         }
-        ending = .failed(Self.endedError)
-        waiter?.resume(throwing: Self.endedError)
-        waiter = nil
+        ending = .cancelled
+        guard let waiter else { return }
+        self.waiter = nil
+        waiter.resume(throwing: Self.endedError)
     }
 
     /// Takes a message from the queue; nil if it is empty.
@@ -80,6 +81,7 @@ struct MessageQueue {
         switch ending {
         case .ended: continuation.resume(returning: nil)
         case .failed(let error): continuation.resume(throwing: error)
+        case .cancelled: continuation.resume(throwing: Self.endedError)
         case .open where waiter != nil:
             continuation.resume(
                 throwing: RPCError(.internalError, "two readers wait for the same messages"))

@@ -12,7 +12,7 @@ package import GRPCWire
 ///
 /// While the queue takes more memory than a limit, the peer gets no credit. This and the stream's
 /// window bound the queue. Compressed messages are queued without decompression.
-package struct MessageReader {
+package struct MessageReader: ~Copyable {
     /// A message as received.
     package struct Message: Sendable {
         /// Whether the bytes are compressed with gzip.
