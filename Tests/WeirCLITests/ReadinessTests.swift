@@ -64,7 +64,7 @@ internal import Testing
         #expect(!crashed.isSettled)
         #expect(
             crashed.problem
-                == "0 of 1 workers of revision 6 are ready; b#0 exited with code 1")
+                == "0 of 1 workers of revision 6 are ready; b#0: exited with code 1")
     }
 
     @Test("A newer revision ends the wait, and the error names it")
