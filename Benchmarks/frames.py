@@ -16,8 +16,8 @@ def header_block(fields):
 
 
 def first_and_later_block(fields):
-    """Encodes fields that every request of a connection repeats: the block of the first request adds
-    them to the dynamic table, and later blocks refer to it (RFC 7541 sections 6.2.1 and 6.1).
+    """Encodes fields that every request of a connection repeats: the first block adds them to the
+    dynamic table, and later blocks refer to it (RFC 7541 sections 6.2.1 and 6.1).
     """
     first = b"".join(b"\x40" + _text(name) + _text(value) for name, value in fields)
     return first, bytes(0x80 | 61 + index for index in range(len(fields), 0, -1))

@@ -270,7 +270,8 @@ internal import CNGHTTP2
         owns(stream) ? slots[stream.slot].headers : HeaderBlock()
     }
 
-    /// A number of the headers of a stream, from 1. Streams with the same number have equal headers.
+    /// A number of the headers of a stream, from 1. Streams with the same number have equal
+    /// headers.
     package func headersNumber(of stream: HTTP2Stream) -> UInt64 {
         owns(stream) ? slots[stream.slot].headersNumber : 0
     }

@@ -6,10 +6,10 @@ internal import CNGHTTP2
 
 /// The last header block of a connection, with the identity of its fields.
 ///
-/// nghttp2 keeps the names and values of HPACK's tables in reference-counted buffers, so a peer that
-/// repeats a field usually refers to the same buffer. Such a field is recognised by its address: its
-/// bytes are neither copied nor compared. If all fields are equal, the block is a copy of the last
-/// one, and the layer above need not read it again.
+/// nghttp2 keeps the names and values of HPACK's tables in reference-counted buffers, so a peer
+/// that repeats a field usually refers to the same buffer. Such a field is recognised by its
+/// address: its bytes are neither copied nor compared. If all fields are equal, the block is a copy
+/// of the last one, and the layer above need not read it again.
 ///
 /// ```
 ///   last block   | f0 f1 f2 f3 |

@@ -29,11 +29,6 @@ final class Destination {
         _ loop: LoopState, _ origin: ServerCall.Origin, at now: UInt64,
         reusing used: ServerCall? = nil
     ) -> ServerCall {
-        // A target has one answerer.
-        if let used, used.target === target, case .stream(_, let stream) = origin {
-            used.begin(stream, at: now)
-            return used
-        }
         let call: ServerCall
         switch answerer {
         case .handler(let handler):
@@ -49,6 +44,13 @@ final class Destination {
         }
         call.begin(origin, target, at: now)
         return call
+    }
+
+    /// Begins and counts an ended call of this target again, for another stream of its connection.
+    func begin(_ used: ServerCall, _ stream: HTTP2Stream, at now: UInt64) {
+        // The call has the class of the answerer, because a target has one answerer.
+        if case .replicas(let pool) = answerer { (used as? ForwardedCall)?.pool = pool }
+        used.begin(stream, at: now)
     }
 }
 

@@ -22,6 +22,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     let loop: LoopState
     /// The connection of the client; nil for a call of a source.
     private let connection: HTTP2Connection?
+    private let session: HTTP2Session?
     let source: (any CallSource)?
     /// Whether the call is a shadow copy.
     let isShadow: Bool
@@ -46,10 +47,12 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         switch origin {
         case .stream(let connection, _):
             self.connection = connection
+            session = connection.session
             source = nil
             isShadow = false
         case .source(let source):
             connection = nil
+            session = nil
             self.source = source
             isShadow = source.isShadow
         }
@@ -84,7 +87,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     // MARK: Beginning
 
-    /// Prepares a new or ended call. `ended` has cleared its parts.
+    /// Prepares an ended call for reuse. `ended` has cleared its parts.
     final func begin(_ origin: Origin, _ target: Target, at now: UInt64) {
         if case .stream(_, let stream) = origin { self.stream = stream }
         self.target = target
@@ -102,7 +105,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
         startedAt = now
         isCounted = true
         if !isShadow { loop.admission.requestBegan() }
-        provisional = target.began(loop.metrics)
+        provisional = target.began()
     }
 
     func setDeadline(timeout nanoseconds: Int64) {
@@ -138,7 +141,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// The request's headers.
     final var requestHeaders: HeaderBlock {
-        connection?.session.headers(of: stream) ?? source?.headers ?? HeaderBlock()
+        session?.headers(of: stream) ?? source?.headers ?? HeaderBlock()
     }
 
     /// The client.
@@ -191,9 +194,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     /// - Returns: false if the call has sent headers, has ended or is observed. Then nothing
     ///   happens.
     final func respondOK(_ headers: PreparedHeaders, _ message: RawSpan) -> Bool {
-        guard let connection, tap == nil, state.isIdle else { return false }
+        guard let session, tap == nil, state.isIdle else { return false }
         _ = state.finish()
-        connection.session.respond(
+        session.respond(
             to: stream, headers: headers, body: message, trailers: target.okTrailers)
         ended(.ok, "")
         return true
@@ -288,7 +291,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             isCounted = false
             if !isShadow { loop.admission.requestEnded() }
             let nanoseconds = loop.now &- startedAt
-            target.ended(provisional, code, nanoseconds: nanoseconds, loop.metrics)
+            target.ended(provisional, code, nanoseconds: nanoseconds)
             provisional = nil
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil

@@ -6,6 +6,8 @@ internal import Observability
 final class Target {
     /// Endpoint, backend and method of its calls.
     let key: CallKey
+    /// The counters of the loop.
+    private let loopMetrics: LoopMetrics
     /// The counters of its calls.
     private var metrics: CallMetrics
     /// Set until a backend has answered the method; then calls are counted by method.
@@ -24,6 +26,7 @@ final class Target {
     ) {
         self.key = key
         self.unknownMethod = unknownMethod
+        loopMetrics = metrics
         self.metrics = metrics.series(
             of: unknownMethod == nil ? key : key.counted(as: LoopMetrics.otherMethods))
         nameTrailers =
@@ -40,33 +43,32 @@ final class Target {
     ///
     /// - Returns: nil, or the value to pass to `ended` for a call whose method may not exist. The
     ///   start of such a call is counted when it ends, by the name that is known then.
-    func began(_ metrics: LoopMetrics) -> ProvisionalCount? {
+    func began() -> ProvisionalCount? {
         if let method = unknownMethod {
             guard method.isAnswered else {
-                self.metrics.figures.inFlight += 1
-                return ProvisionalCount(method: method, metrics: self.metrics)
+                metrics.figures.inFlight += 1
+                return ProvisionalCount(method: method, metrics: metrics)
             }
-            self.metrics = metrics.series(of: key)
+            metrics = loopMetrics.series(of: key)
             unknownMethod = nil
         }
-        self.metrics.figures.started += 1
-        self.metrics.figures.inFlight += 1
+        metrics.figures.started += 1
+        metrics.figures.inFlight += 1
         return nil
     }
 
     /// Counts a call that has ended.
     func ended(
-        _ provisional: ProvisionalCount?, _ code: StatusCode, nanoseconds: UInt64,
-        _ metrics: LoopMetrics
+        _ provisional: ProvisionalCount?, _ code: StatusCode, nanoseconds: UInt64
     ) {
         guard let provisional else {
-            self.metrics.figures.inFlight -= 1
-            return self.metrics.figures.record(code, nanoseconds: nanoseconds)
+            metrics.figures.inFlight -= 1
+            return metrics.figures.record(code, nanoseconds: nanoseconds)
         }
         provisional.metrics.figures.inFlight -= 1
         let series =
             provisional.method.isAnswered
-            ? metrics.seriesIfCurrent(of: key) : provisional.metrics
+            ? loopMetrics.seriesIfCurrent(of: key) : provisional.metrics
         series.figures.started += 1
         series.figures.record(code, nanoseconds: nanoseconds)
     }

@@ -24,7 +24,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     /// Plain HTTP requests, by their streams.
     private var plainHTTPStreams: [Int32: PlainHTTPStream] = [:]
     private var lastPath: ResolvedPath?
-    private var lastSnapshot: RoutingSnapshot?
+    private var lastGeneration: UInt64 = 0
     /// The last request, and the number of its headers: many clients repeat them.
     private var lastHead = RequestHead(HeaderBlock())
     private var lastNumber: UInt64 = 0
@@ -64,7 +64,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     /// Releases what the connection keeps for its next request. An idle connection would otherwise
     /// retain deleted backends and an old snapshot as long as the client stays.
     func releaseUnused() {
-        if lastSnapshot !== router.snapshot { (lastPath, lastSnapshot) = (nil, nil) }
+        if lastGeneration != router.generation { lastPath = nil }
         if session.openStreams == 0 { calls.removeAll() }
     }
 
@@ -206,7 +206,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
                 router.resolveServe($0)
             }
         }
-        if lastSnapshot === router.snapshot, let lastPath,
+        if lastGeneration == router.generation, let lastPath,
             headers.value(of: path, equals: lastPath.path)
         {
             return lastPath
@@ -215,7 +215,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             return nil
         }
         lastPath = resolved
-        lastSnapshot = router.snapshot
+        lastGeneration = router.generation
         return resolved
     }
 
@@ -297,6 +297,10 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     private func begin(_ stream: HTTP2Stream, _ destination: Destination) -> ServerCall {
         while calls.count <= stream.slot { calls.append(nil) }
         let isFree = isKnownUniquelyReferenced(&calls[stream.slot])
+        if isFree, let used = calls[stream.slot], used.target === destination.target {
+            destination.begin(used, stream, at: readTime)
+            return used
+        }
         let call = destination.begin(
             loop, .stream(http2, stream), at: readTime,
             reusing: isFree ? calls[stream.slot] : nil)

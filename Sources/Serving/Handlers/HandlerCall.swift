@@ -20,12 +20,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     var initialMetadata = Metadata()
     var trailingMetadata = Metadata()
 
-    /// The compression of the request, and whether the response may be compressed.
-    private var requestEncoding = MessageEncoding.identity
-    /// Whether the client compresses its requests and accepts compressed replies.
-    private var compressesReplies = false
-    /// Converts the messages, for a client that sends and accepts JSON.
-    private var json: MessageJSON?
+    private var format = ReplyFormat()
     private var reader: MessageReader
     private var drainWaiter: CheckedContinuation<Void, any Error>?
 
@@ -36,19 +31,13 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     override func answer(_ request: RequestHead) {
         guard let handler else { return }
-        json = request.isJSON ? handler.method.json : nil
-        guard let encoding = request.encoding else {
-            requestEncoding = .identity
-            compressesReplies = false
-            return finish(unsupportedEncoding)
-        }
-        requestEncoding = encoding
-        compressesReplies = request.acceptsGzip && encoding == .gzip
-        let isSingle = if case .single = handler.method.entry { true } else { false }
+        format.json = request.isJSON ? handler.method.json : nil
+        format.isCompressed = request.acceptsGzip && request.encoding == .gzip
+        guard let encoding = request.encoding else { return finish(unsupportedEncoding) }
         reader.reset(
-            limit: handler.maxMessageBytes, encoding: requestEncoding,
-            maxMessages: isSingle ? 1 : .max)
-        if case .stream(let start) = handler.method.entry { start(self) }
+            limit: handler.maxMessageBytes, encoding: encoding,
+            maxMessages: handler.method.isSingle ? 1 : .max)
+        if !handler.method.isSingle, case .stream(let start) = handler.method.entry { start(self) }
     }
 
     private var unsupportedEncoding: RPCError {
@@ -71,7 +60,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         guard state.isOpen, let method = handler?.method else {
             return creditRequest(bytes.byteCount)
         }
-        if endStream, json == nil, case .single(let start) = method.entry,
+        if endStream, format.json == nil, case .single(let start) = method.entry,
             let payload = reader.onlyPayload(in: bytes)
         {
             return enter(start, payload)
@@ -120,7 +109,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
         } catch {
             throw RPCError(error, limitName: limitName)
         }
-        return try json?.request(from: bytes) ?? bytes
+        return try format.json?.request(from: bytes) ?? bytes
     }
 
     /// Returns flow-control credit to the client, unless many bytes wait for the handler.
@@ -215,7 +204,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             loop.scratch = frame
         }
         do throws(RPCError) {
-            try serialize(reply, to: &frame)
+            try format.write(reply, to: &frame)
             if isPlain, respondOK(Self.preparedHeaders, frame.rawSpan) { return }
             send(frame: frame)
             finishOK()
@@ -263,42 +252,11 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     // MARK: The response
 
-    /// Writes a reply with its prefix.
-    private func serialize(
-        _ reply: some WireMessage, to frame: inout [UInt8]
-    ) throws(RPCError) {
-        frame += MessagePrefix.room
-        do throws(MessageError) {
-            try reply.serialize(appendingTo: &frame)
-        } catch {
-            throw RPCError(.internalError, "the reply cannot be encoded: \(error)")
-        }
-        if let json {
-            let payload = try json.json(of: Array(frame[MessagePrefix.byteCount...]))
-            frame = MessagePrefix.room + payload
-        }
-        if compressesReplies {
-            let payload = Gzip.compress(frame.rawSpan.extracting(MessagePrefix.byteCount...))
-            frame = MessagePrefix.room + payload
-        }
-        try writePrefix(of: &frame)
-    }
-
-    /// Writes the prefix of a message into its first five bytes, which are reserved.
-    private func writePrefix(of frame: inout [UInt8]) throws(RPCError) {
-        let length = frame.count - MessagePrefix.byteCount
-        guard let prefix = MessagePrefix(isCompressed: compressesReplies, length: length) else {
-            throw RPCError(.internalError, "the reply has \(length) bytes; gRPC allows 4 GiB")
-        }
-        prefix.write(to: &frame)
-    }
-
     /// Sends a message with its prefix, after the headers if none were sent.
     private func send(frame: [UInt8]) {
         switch state.send() {
         case .sendHeadersAndMessage:
-            let encoding = compressesReplies ? MessageEncoding.gzip : .identity
-            sendHeaders(HeaderParts(responseHeaders), encoding: encoding.rawValue)
+            sendHeaders(HeaderParts(responseHeaders), encoding: format.encoding.rawValue)
             sendBody(frame.rawSpan)
         case .sendMessage: sendBody(frame.rawSpan)
         case .drop: break
@@ -307,23 +265,17 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     /// Whether the response has the usual headers and trailers.
     private var isPlain: Bool {
-        json == nil && !compressesReplies && initialMetadata.isEmpty && trailingMetadata.isEmpty
+        format.isPlain && initialMetadata.isEmpty && trailingMetadata.isEmpty
     }
 
     private static let preparedHeaders = PreparedHeaders(plainHeaders)
 
     override var responseHeaders: HeaderBlock {
-        let first = json == nil ? Self.plainHeaders : Self.jsonHeaders
-        guard compressesReplies || !initialMetadata.isEmpty else { return first }
-        var headers = first
-        if compressesReplies { headers.append("grpc-encoding", MessageEncoding.gzip.rawValue) }
+        guard !format.isPlain || !initialMetadata.isEmpty else { return Self.plainHeaders }
+        var headers = format.headers
         headers.append(initialMetadata)
         return headers
     }
-
-    private static let jsonHeaders = HeaderBlock([
-        ":status": "200", "content-type": ContentType.json,
-    ])
 
     override var addedTrailers: Metadata { trailingMetadata }
 
@@ -381,11 +333,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
                 throwing: RPCError(.internalError, "the handler sent two replies at the same time"))
         }
         do throws(RPCError) {
-            let payload = try json?.json(of: message) ?? message
-            var frame = MessagePrefix.room
-            frame += compressesReplies ? Gzip.compress(payload.rawSpan) : payload
-            try writePrefix(of: &frame)
-            send(frame: frame)
+            send(frame: try format.frame(of: message))
         } catch {
             return continuation.resume(throwing: error)
         }

@@ -32,9 +32,9 @@ public struct Service: Sendable {
         self.descriptorSet = descriptorSet
     }
 
-    /// Adds a method with one request and one reply, whose handler does not suspend. It runs without
-    /// a task, which costs less than the other form of this method. A closure without `await` has
-    /// this form.
+    /// Adds a method with one request and one reply, whose handler does not suspend. It runs
+    /// without a task, which costs less than the other form of this method. A closure without
+    /// `await` has this form.
     public func unary<Request: WireMessage, Reply: WireMessage>(
         _ method: String, _ handler: @escaping @Sendable (Request, CallContext) throws -> Reply
     ) -> Service {
@@ -201,6 +201,8 @@ final class MethodHandler: Sendable {
     let request: any WireMessage.Type
     let reply: any WireMessage.Type
     let entry: Entry
+    /// Whether the method has one request.
+    let isSingle: Bool
     /// For clients that send and accept JSON.
     let json: MessageJSON
 
@@ -210,6 +212,7 @@ final class MethodHandler: Sendable {
         self.request = request
         self.reply = reply
         self.entry = entry
+        isSingle = if case .single = entry { true } else { false }
         self.json = json
     }
 

@@ -21,6 +21,8 @@ final class Router: @unchecked Sendable {
     let pools: LoopPools
     private let namesBackends: Bool
     private(set) var snapshot = RoutingSnapshot.empty
+    /// The number of snapshots that were installed. A path is valid until it changes.
+    private(set) var generation: UInt64 = 0
     /// Paths resolved with this snapshot, by port.
     private var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
     private var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
@@ -41,6 +43,7 @@ final class Router: @unchecked Sendable {
     func install(_ snapshot: RoutingSnapshot) {
         let backendsChanged = snapshot.backends !== self.snapshot.backends
         self.snapshot = snapshot
+        generation += 1
         if backendsChanged { pools.install(snapshot.backends.sets) }
         loop.metrics.removeSeries(missingFrom: snapshot, backendsChanged: backendsChanged)
         shadows.retainTallies(of: snapshot.shadowAccounts)
