@@ -126,8 +126,8 @@ internal import TrafficPolicy
         unknown.answered()
         metrics.removeSeries(missingFrom: snapshot(backends: ["kept"]), backendsChanged: true)
         // A copy for a shadow can begin after the call.
-        let count = target.began(metrics)
-        target.ended(count, .ok, nanoseconds: 1, metrics)
+        let count = target.began()
+        target.ended(count, .ok, nanoseconds: 1)
         #expect(count == nil && metrics.figures.isEmpty)
     }
 
