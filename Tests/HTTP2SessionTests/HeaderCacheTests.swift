@@ -86,8 +86,8 @@ struct RepeatingEncoder {
             if let age = table.reversed().firstIndex(of: text).map({ table.endIndex - $0.base }) {
                 return HPACK.integer(62 + age, bits: 7, pattern: 0x80)
             }
-            // Larger fields would displace the others.
-            guard indexing == .incremental, value.utf8.count < 100 else {
+            // More fields would displace the others.
+            guard indexing == .incremental, table.count < 20 else {
                 return HPACK.field(name, value, .none)
             }
             table.append(text)
