@@ -59,7 +59,10 @@ internal import Testing
         let process = try process("trap '' TERM; touch \(mark); sleep 600 & sleep 600; sleep 600")
         process.setGracePeriod(.milliseconds(50))
         let run = Task { await process.run {} }
-        #expect(await eventually { FileManager.default.fileExists(atPath: mark) })
+        #expect(
+            await eventually {
+                process.pid != nil && FileManager.default.fileExists(atPath: mark)
+            })
         let group = ProcessGroup(leader: try #require(process.pid))
         run.cancel()
         #expect(await run.value == "ended by signal 9")
