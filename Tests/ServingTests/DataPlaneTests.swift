@@ -114,7 +114,9 @@ internal import Transport
         }
         #expect(try await dataPlane.drain() == !hasRequest)
         _ = await client.closed()
-        await #expect(throws: (any Error).self) { try await SocketClient(address) }
+        // The port may be that of another test by now.
+        _ = try? await SocketClient(address)
+        #expect(try await dataPlane.figures().connections == 0, "it no longer listens")
         try await dataPlane.shutDown()
     }
 
