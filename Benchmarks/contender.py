@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import socket
+import statistics
 import struct
 import subprocess
 import sys
@@ -16,8 +17,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELEASE = ROOT / ".build" / "release"
 # connections, streams each, requests
-SHAPES = [(1, 1, 20_000), (10, 1, 100_000), (10, 100, 400_000)]
-ROUNDS = 3
+SHAPES = [(1, 1, 5_000), (10, 1, 20_000), (10, 100, 60_000)]
+ROUNDS = 20
 PAYLOAD = 64
 
 
@@ -28,8 +29,9 @@ def free_port():
 
 
 def cpu_seconds(process):
-    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    """The CPU time of the threads of a process, with the precision of the scheduler."""
+    threads = pathlib.Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 class Contender:
@@ -41,6 +43,7 @@ class Contender:
         if address_from_output:
             url = url.format(self.process.stdout.readline().split()[0])
         self.url = url
+        # By shape: the rate and the CPU time per request of each round.
         self.results = {}
         # Whether to stop the server while others are measured, because it has background work.
         self.pauses = False
@@ -66,6 +69,16 @@ class Contender:
         rate = float(re.search(r"([\d.]+) req/s", output).group(1))
         return rate, spent / requests * 1e6
 
+    def rate(self, shape):
+        return statistics.median(rate for rate, _ in self.results[shape])
+
+    def cpu(self, shape):
+        return statistics.median(cpu for _, cpu in self.results[shape])
+
+    def text(self, shape):
+        low, middle, high = quartiles(cpu for _, cpu in self.results[shape])
+        return f"{middle:.2f} us [{low:.2f}-{high:.2f}] ({self.rate(shape) / 1000:.1f} k/s)"
+
     def latencies(self, folder, connections, streams, requests, rate=None):
         """The median, 99 % and 99.9 % latencies in microseconds."""
         log = folder / "latencies"
@@ -90,20 +103,32 @@ def grpc_load(folder):
     return ["-d", folder / "body", "-H", "content-type: application/grpc", "-H", "te: trailers"]
 
 
-def measure(contenders, shapes=SHAPES):
-    """Loads each in turn for several rounds, and keeps the best result of each."""
+def measure(contenders, shapes=SHAPES, rounds=ROUNDS):
+    """Loads each in turn for several rounds. Neighbours in time form the pairs of `ratio`."""
     for contender in contenders:
         wait_for(contender.url)
         contender.load(10, 10, 5_000)
-    for number in range(ROUNDS):
+    for number in range(rounds):
         for shape in shapes:
-            for contender in contenders:
-                print(f"round {number + 1} of {ROUNDS}: {contender.name} c={shape[0]} "
+            for contender in contenders if number % 2 == 0 else contenders[::-1]:
+                print(f"round {number + 1} of {rounds}: {contender.name} c={shape[0]} "
                       f"m={shape[1]}", end="\033[K\r", file=sys.stderr)
-                result = contender.load(*shape)
-                best = contender.results.get(shape, (0, float("inf")))
-                contender.results[shape] = (max(best[0], result[0]), min(best[1], result[1]))
+                contender.results.setdefault(shape, []).append(contender.load(*shape))
     print(end="\033[K", file=sys.stderr)
+
+
+def quartiles(values):
+    return statistics.quantiles(values, n=4)
+
+
+def ratio(over, under, shape, figure=1):
+    """The median and the quartiles of the ratios of all rounds: of CPU times, or of rates
+    (`figure=0`).
+    """
+    low, middle, high = quartiles(
+        first[figure] / second[figure]
+        for first, second in zip(over.results[shape], under.results[shape]))
+    return f"{middle:.2f} [{low:.2f}-{high:.2f}]"
 
 
 def wait_for(url):

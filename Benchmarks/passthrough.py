@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 
 from contender import (
-    RELEASE, SHAPES, Contender, free_port, grpc_load, measure, table)
+    RELEASE, SHAPES, Contender, free_port, grpc_load, measure, ratio, table)
 
 PATH = "/helloworld.Greeter/SayHello"
 WEIGHTS = {"v1": 90, "v2": 10}
@@ -125,14 +125,12 @@ def report(contenders, figures):
         latencies, resident = figures[contender.name]
         rows.append(
             [contender.name]
-            + [f"{cpu:.2f} us ({rate / 1000:.1f} k/s)"
-               for rate, cpu in (contender.results[shape] for shape in SHAPES)]
+            + [contender.text(shape) for shape in SHAPES]
             + [f"{time} us" for time in latencies] + [f"{resident / 2**20:.0f} MiB"])
     table(rows)
     print(f"(latencies at c={LATENCY_SHAPE[0]} m={LATENCY_SHAPE[1]})\n\nEnvoy's CPU / Weir's")
     weir, envoy = contenders
-    targets = {SHAPES[1]: "target: at least 2.5", SHAPES[2]: "target: at least 8"}
+    targets = {SHAPES[1]: "target: at least 4", SHAPES[2]: "target: at least 12"}
     table([
-        [f"c={shape[0]} m={shape[1]}",
-         f"{envoy.results[shape][1] / weir.results[shape][1]:.2f}", targets.get(shape, "")]
+        [f"c={shape[0]} m={shape[1]}", ratio(envoy, weir, shape), targets.get(shape, "")]
         for shape in SHAPES])

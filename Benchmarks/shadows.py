@@ -30,7 +30,7 @@ def compare(folder):
         for contender in contenders:
             contender.arguments = list(map(str, grpc_load(folder)))
             contender.pauses = True
-        measure(contenders)
+        measure(contenders, rounds=ROUNDS)
         for number in range(ROUNDS):
             for contender in contenders:
                 print(f"latencies {number + 1} of {ROUNDS}: {contender.name}", end="\033[K\r",
@@ -63,7 +63,7 @@ def report(contenders, full, calm, memory):
         p50, p99, _ = middle(full[contender.name])
         calm50, calm99, _ = middle(calm[contender.name])
         rows.append(
-            [contender.name] + [f"{contender.results[shape][1]:.2f} us" for shape in SHAPES]
+            [contender.name] + [f"{contender.cpu(shape):.2f} us" for shape in SHAPES]
             + [f"{p50:.0f} us", f"{p99:.0f} us", f"{p99 / base[1]:.2f}", f"{calm50:.0f} us",
                f"{calm99:.0f} us", f"{calm99 / calm_base[1]:.2f}",
                f"{memory[contender.name] / 2**20:.0f} MiB"])

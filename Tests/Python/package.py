@@ -38,8 +38,10 @@ class Root:
         return done.stdout
 
     def files(self):
-        """All files, apart from caches and logs of the package manager."""
-        skipped = ("proc", "sys", "dev", "tmp", "var/cache", "var/log", "var/lib/apt",
+        """All files, apart from those of a running system, and caches and logs of the package
+        manager.
+        """
+        skipped = ("proc", "sys", "dev", "run", "tmp", "var/cache", "var/log", "var/lib/apt",
                    "var/lib/dpkg", "packages")
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")
                 if not str(path.relative_to(self.folder)).startswith(skipped)}
