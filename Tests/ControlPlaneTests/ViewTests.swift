@@ -38,7 +38,9 @@ internal import Upstream
         var calls = CallFigures()
         calls.started = 8
         calls.inFlight = 1
-        for _ in 0..<7 { calls.record(.ok, nanoseconds: 2_000_000) }
+        for _ in 0..<7 {
+            calls.record(.ok, nanoseconds: 2_000_000, sent: 2_000, received: 9)
+        }
         figures.calls[key("v1")] = calls
         view.figures = figures
         view.uptime = .seconds(4)
@@ -64,11 +66,19 @@ internal import Upstream
 
     private static let labels = #"grpc_method="p.S/M",endpoint="e",backend="v1",shadow="false""#
 
+    private static func sizes(_ direction: String) -> String {
+        "grpc_server_call_\(direction)_total_compressed_message_size_bytes"
+    }
+
     private static let swift = "\(_SwiftStdlibVersion.current)"
 
     static let metrics = [
         Metric("grpc_server_call_started_total{\(labels)} 8"),
         Metric(#"grpc_server_call_duration_seconds_count{\#(labels),grpc_status="OK"} 7"#),
+        Metric(#"\#(sizes("sent"))_sum{\#(labels),grpc_status="OK"} 14000"#),
+        Metric(#"\#(sizes("sent"))_bucket{\#(labels),grpc_status="OK",le="1024.0"} 0"#),
+        Metric(#"\#(sizes("sent"))_bucket{\#(labels),grpc_status="OK",le="2048.0"} 7"#),
+        Metric(#"\#(sizes("rcvd"))_bucket{\#(labels),grpc_status="OK",le="1024.0"} 7"#),
         Metric("weir_requests_in_flight{\(labels)} 1"),
         Metric(#"weir_traffic_weight{endpoint="e",backend="up"} 0.25"#),
         Metric(#"weir_shadow_buffered_bytes{endpoint="e",backend="v2"} 9"#) {

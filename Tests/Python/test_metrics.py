@@ -98,6 +98,30 @@ def test_a_compressed_response_has_the_same_series(busy, accept):
     assert names(gzip.decompress(body).decode()) == names(plain.text)
 
 
+def test_message_sizes(mesh):
+    address = mesh.upstream().address
+    mesh.raw(address)
+    mesh.backend("other", "--upstream", address)
+    mesh.tool("shadow", "set", "raw", "other=1")
+    stub = mesh.channel.unary_unary("/test.Raw/Cancelled")
+    replies = [stub(b"x" * size, timeout=SECONDS) for size in (0, 1_019, 1_020, 50_000)]
+    name = "grpc_server_call_{}_total_compressed_message_size_bytes"
+
+    def series(direction, part, **labels):
+        return [value for found, value in samples(
+            get(mesh.weir.admin).text, name.format(direction) + part)
+            if found["grpc_status"] == "OK" and labels.items() <= found.items()]
+
+    wait_for(lambda: series("rcvd", "_count", shadow="true") == [4])
+    # Each message has a prefix of 5 bytes.
+    sent, received = sum(map(len, replies)) + 20, 52_039 + 20
+    for shadow in ("false", "true"):
+        assert series("rcvd", "_sum", shadow=shadow) == [received]
+        assert series("sent", "_sum", shadow=shadow) == [sent]
+        for bound, count in (("0.0", 0), ("1024.0", 2), ("2048.0", 3), ("65536.0", 4), ("+Inf", 4)):
+            assert series("rcvd", "_bucket", shadow=shadow, le=bound) == [count], bound
+
+
 def test_the_process_and_its_build(busy):
     text = get(busy.admin).text
 

@@ -93,6 +93,18 @@ struct MetricsText {
         sample("\(name)_count", labels, latency.count)
     }
 
+    mutating func histogram(
+        _ name: String, _ labels: [(String, String)], _ sizes: SizeHistogram
+    ) {
+        for (index, bound) in SizeHistogram.bounds.enumerated() {
+            let count = sizes.count(upTo: index)
+            sample("\(name)_bucket", labels + [("le", "\(Double(bound))")], count)
+        }
+        sample("\(name)_bucket", labels + [("le", "+Inf")], sizes.count)
+        sample("\(name)_sum", labels, sizes.sum)
+        sample("\(name)_count", labels, sizes.count)
+    }
+
     /// The whole text.
     consuming func finished() -> String {
         format == .openMetrics ? text + "# EOF\n" : text

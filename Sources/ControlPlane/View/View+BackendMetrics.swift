@@ -129,11 +129,11 @@ extension ControlPlane.View {
             "Time from sending a request to a replica to its status, in seconds, by status.")
         for backend in backends {
             for (replica, calls) in backend.pool.replicas.sorted(by: { $0.key < $1.key }) {
-                for (code, latency) in calls.finished {
+                for ended in calls.finished {
                     text.histogram(
                         name,
-                        [backend.label, ("replica", replica), ("grpc_status", "\(code)")],
-                        latency, bounds: Self.latencyBounds)
+                        [backend.label, ("replica", replica), ("grpc_status", "\(ended.code)")],
+                        ended.latency, bounds: Self.latencyBounds)
                 }
             }
         }

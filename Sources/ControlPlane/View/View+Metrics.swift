@@ -41,13 +41,21 @@ extension ControlPlane.View {
             "grpc_server_call_duration_seconds", .histogram,
             "Time from the headers of a request to the end of its response, in seconds, by status. "
                 + "Its count is the number of ended calls.")
-        for (key, call) in calls {
-            for (code, latency) in call.finished.sorted(by: { $0.code.rawValue < $1.code.rawValue })
-            {
-                let labels = Self.labels(key) + [("grpc_status", "\(code)")]
-                text.histogram(
-                    "grpc_server_call_duration_seconds", labels, latency, bounds: Self.latencyBounds
-                )
+        for (labels, ended) in Self.ended(calls) {
+            text.histogram(
+                "grpc_server_call_duration_seconds", labels, ended.latency,
+                bounds: Self.latencyBounds)
+        }
+        for (direction, help, sizes) in [
+            ("sent", "response messages sent to the client", \EndedCalls.sent),
+            ("rcvd", "request messages received from the client", \.received),
+        ] {
+            let name = "grpc_server_call_\(direction)_total_compressed_message_size_bytes"
+            text.family(
+                name, .histogram,
+                "Bytes of all \(help) in a call, as compressed, with 5 bytes of framing each.")
+            for (labels, ended) in Self.ended(calls) {
+                text.histogram(name, labels, ended[keyPath: sizes])
             }
         }
         text.family("weir_requests_in_flight", .gauge, "Calls that have begun and not ended.")
@@ -59,6 +67,17 @@ extension ControlPlane.View {
             "Requests that a shadow's proportion selected, including those whose copy was dropped.")
         for (key, call) in calls where key.isShadow {
             text.sample("weir_shadow_sampled_total", Self.labels(key), call.sampled)
+        }
+    }
+
+    /// The ended calls by status, with their labels, in order.
+    private static func ended(
+        _ calls: [(key: CallKey, value: CallFigures)]
+    ) -> [(labels: [(String, String)], calls: EndedCalls)] {
+        calls.flatMap { key, call in
+            call.finished.sorted { $0.code.rawValue < $1.code.rawValue }.map {
+                (labels(key) + [("grpc_status", "\($0.code)")], $0)
+            }
         }
     }
 

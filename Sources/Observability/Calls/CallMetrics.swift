@@ -21,7 +21,22 @@ package struct CallKey: Hashable, Sendable {
     }
 }
 
-/// Counts and latencies of one `CallKey`.
+/// The ended calls of one `CallKey` with one status.
+package struct EndedCalls: Sendable {
+    package let code: StatusCode
+    package var latency = LatencyHistogram()
+    /// Bytes of all response messages, and of all request messages, of a call.
+    package var sent = SizeHistogram()
+    package var received = SizeHistogram()
+
+    fileprivate mutating func record(nanoseconds: UInt64, sent: UInt64, received: UInt64) {
+        latency.record(nanoseconds: nanoseconds)
+        self.sent.record(bytes: sent)
+        self.received.record(bytes: received)
+    }
+}
+
+/// Counts, latencies and sizes of one `CallKey`.
 package struct CallFigures: Sendable {
     /// Requests routed here.
     package var started: UInt64 = 0
@@ -29,18 +44,23 @@ package struct CallFigures: Sendable {
     /// Requests that a shadow's proportion selected.
     package var sampled: UInt64 = 0
     /// Finished requests by status code.
-    package private(set) var finished: [(code: StatusCode, latency: LatencyHistogram)] = []
+    package private(set) var finished: [EndedCalls] = []
 
     package init() {}
 
-    package mutating func record(_ answered: StatusCode, nanoseconds: UInt64) {
+    /// - Parameters:
+    ///   - sent: the bytes of the response messages.
+    ///   - received: the bytes of the request messages.
+    package mutating func record(
+        _ answered: StatusCode, nanoseconds: UInt64, sent: UInt64 = 0, received: UInt64 = 0
+    ) {
         let code = answered.counted
         if let index = finished.firstIndex(where: { $0.code == code }) {
-            finished[index].latency.record(nanoseconds: nanoseconds)
+            finished[index].record(nanoseconds: nanoseconds, sent: sent, received: received)
         } else {
-            var latency = LatencyHistogram()
-            latency.record(nanoseconds: nanoseconds)
-            finished.append((code, latency))
+            var ended = EndedCalls(code: code)
+            ended.record(nanoseconds: nanoseconds, sent: sent, received: received)
+            finished.append(ended)
         }
     }
 
@@ -48,28 +68,31 @@ package struct CallFigures: Sendable {
         started += other.started
         inFlight += other.inFlight
         sampled += other.sampled
-        for (code, latency) in other.finished { add(code, latency) }
+        for ended in other.finished { add(ended) }
     }
 
-    private mutating func add(_ code: StatusCode, _ latency: LatencyHistogram) {
-        if let index = finished.firstIndex(where: { $0.code == code }) {
-            finished[index].latency.add(latency)
+    private mutating func add(_ ended: EndedCalls) {
+        if let index = finished.firstIndex(where: { $0.code == ended.code }) {
+            finished[index].latency.add(ended.latency)
+            finished[index].sent.add(ended.sent)
+            finished[index].received.add(ended.received)
         } else {
-            finished.append((code, latency))
+            finished.append(ended)
         }
     }
 
-    /// The difference to an earlier copy, except `inFlight`, which keeps its value. If the counts
+    /// The difference to an earlier copy, without sizes, and except `inFlight`, which keeps its
+    /// value. If the counts
     /// restarted at zero since then, with a new endpoint of the same name, all of them.
     package func since(_ earlier: CallFigures) -> CallFigures {
         guard started >= earlier.started, sampled >= earlier.sampled else { return self }
         var difference = self
         difference.started -= earlier.started
         difference.sampled -= earlier.sampled
-        difference.finished = finished.compactMap { code, latency in
-            let before = earlier.finished.first { $0.code == code }?.latency ?? LatencyHistogram()
-            let new = latency.since(before)
-            return new.count > 0 ? (code, new) : nil
+        difference.finished = finished.compactMap { ended in
+            let before = earlier.finished.first { $0.code == ended.code }?.latency
+            let new = ended.latency.since(before ?? LatencyHistogram())
+            return new.count > 0 ? EndedCalls(code: ended.code, latency: new) : nil
         }
         return difference
     }

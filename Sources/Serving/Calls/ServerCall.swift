@@ -40,6 +40,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private var provisional: ProvisionalCount?
     /// Request bytes that are buffered.
     private var heldBytes = 0
+    /// Bytes of all messages of the response and of the request, each with its prefix of 5 bytes.
+    private var sentBytes: UInt64 = 0
+    private var receivedBytes: UInt64 = 0
 
     init(_ loop: LoopState, _ origin: Origin, _ target: Target) {
         self.loop = loop
@@ -103,6 +106,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private func begin(at now: UInt64) {
         state = ServerCallState()
         startedAt = now
+        (sentBytes, receivedBytes) = (0, 0)
         isCounted = true
         if !isShadow { loop.admission.requestBegan() }
         provisional = target.began()
@@ -151,8 +155,15 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// The client has sent request bytes.
     final func requestArrived(_ bytes: RawSpan, endStream: Bool) {
+        receivedBytes &+= UInt64(bytes.byteCount)
         tap?.received(bytes, endStream: endStream)
         receive(bytes, endStream: endStream)
+    }
+
+    /// The same for bytes that a shadow copy shares with other copies.
+    final func requestArrived(shared bytes: [UInt8], endStream: Bool) {
+        receivedBytes &+= UInt64(bytes.count)
+        receive(shared: bytes, endStream: endStream)
     }
 
     /// Sets the number of request bytes that are buffered.
@@ -196,6 +207,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     final func respondOK(_ headers: PreparedHeaders, _ message: RawSpan) -> Bool {
         guard let session, tap == nil, state.isIdle else { return false }
         _ = state.finish()
+        sentBytes = UInt64(message.byteCount)
         session.respond(
             to: stream, headers: headers, body: message, trailers: target.okTrailers)
         ended(.ok, "")
@@ -215,6 +227,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     /// Appends bytes to the response.
     final func sendBody(_ bytes: RawSpan) {
+        sentBytes &+= UInt64(bytes.byteCount)
         tap?.wrote(bytes)
         guard let connection else {
             source?.wrote(bytes)
@@ -291,7 +304,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
             isCounted = false
             if !isShadow { loop.admission.requestEnded() }
             let nanoseconds = loop.now &- startedAt
-            target.ended(provisional, code, nanoseconds: nanoseconds)
+            target.ended(
+                provisional, code, nanoseconds: nanoseconds, sent: sentBytes,
+                received: receivedBytes)
             provisional = nil
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil

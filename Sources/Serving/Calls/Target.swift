@@ -59,17 +59,19 @@ final class Target {
 
     /// Counts a call that has ended.
     func ended(
-        _ provisional: ProvisionalCount?, _ code: StatusCode, nanoseconds: UInt64
+        _ provisional: ProvisionalCount?, _ code: StatusCode, nanoseconds: UInt64,
+        sent: UInt64 = 0, received: UInt64 = 0
     ) {
         guard let provisional else {
             metrics.figures.inFlight -= 1
-            return metrics.figures.record(code, nanoseconds: nanoseconds)
+            return metrics.figures.record(
+                code, nanoseconds: nanoseconds, sent: sent, received: received)
         }
         provisional.metrics.figures.inFlight -= 1
         let series =
             provisional.method.isAnswered
             ? loopMetrics.seriesIfCurrent(of: key) : provisional.metrics
         series.figures.started += 1
-        series.figures.record(code, nanoseconds: nanoseconds)
+        series.figures.record(code, nanoseconds: nanoseconds, sent: sent, received: received)
     }
 }

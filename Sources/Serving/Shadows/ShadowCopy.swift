@@ -67,9 +67,9 @@ final class ShadowCopy: CallSource {
         guard let call else { return }
         for (index, piece) in pieces.enumerated() {
             let isLast = index == pieces.count - 1
-            call.receive(shared: piece, endStream: isComplete && isLast)
+            call.requestArrived(shared: piece, endStream: isComplete && isLast)
         }
-        if isComplete, pieces.isEmpty { call.receive(shared: [], endStream: true) }
+        if isComplete, pieces.isEmpty { call.requestArrived(shared: [], endStream: true) }
     }
 
     private func start() {
