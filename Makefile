@@ -84,7 +84,7 @@ test: deps-test $(VENV)/installed ## Runs all tests (28 minutes from a new clone
 	$(SWIFT) build --build-tests
 	$(UNPRIVILEGED) .build/$(SWIFT_TESTS)
 	$(MAKE) --no-print-directory docs check-protos check-contract
-	$(PYTEST) Tests/Python
+	$(PYTEST) -n 2 --dist loadfile Tests/Python
 
 $(VENV)/installed: Tests/Python/requirements.txt clients/python/pyproject.toml
 	python3 -m venv $(VENV)
