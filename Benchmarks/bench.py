@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 import runtime_calls
+import conditions
 import passthrough
 import shadows
 import state
@@ -117,6 +118,7 @@ def main():
         shadows.report(*shadows.compare(folder))
         policy()
         state.run()
+        conditions.run()
         if not runtime():
             sys.exit("more runtime calls than the limit")
 

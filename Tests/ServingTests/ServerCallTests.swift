@@ -123,4 +123,47 @@ internal import Testing
             #expect(source.status?.code == .ok && source.body == body)
         }
     }
+
+    @Test("A handler without await runs without a task of its own, another one with a task")
+    func selectsForm() throws {
+        let caller = Self.task
+        let plain = Service("p.S").unary("M") { (_: RawMessage, _) in
+            try RawMessage(serializedBytes: [Self.task == caller ? 1 : 0])
+        }
+        let suspending = Service("p.S").unary("M") { (_: RawMessage, _) in
+            await Self.nothing()
+            return try RawMessage(serializedBytes: [Self.task == caller ? 1 : 0])
+        }
+        for (service, expected) in [(plain, UInt8(1)), (suspending, 0)] {
+            let loop = TestLoop()
+            let source = TestSource()
+            let call = loop.begin(source, try Self.handler(service))
+            call.start(RequestHead(source.headers))
+            let body = Self.frame([])
+            call.requestArrived(body.span.asBytes, endStream: true)
+            loop.embedded.run()
+            #expect(source.status?.code == .ok && source.body == Self.frame([expected]))
+        }
+    }
+
+    /// Identifies the current task.
+    private static var task: Int? { unsafe withUnsafeCurrentTask { unsafe $0?.hashValue } }
+
+    nonisolated(nonsending) private static func nothing() async {}
+
+    @Test("What a handler without await throws is the status", arguments: [true, false])
+    func throwsStatus(isStatus: Bool) throws {
+        struct Failure: Error {}
+        let failing = Service("p.S").unary("M") { (request: RawMessage, _) -> RawMessage in
+            if isStatus { throw RPCError(.notFound, "no such price") }
+            throw Failure()
+        }
+        let loop = TestLoop()
+        let source = TestSource()
+        let call = loop.begin(source, try Self.handler(failing))
+        call.start(RequestHead(source.headers))
+        let body = Self.frame([])
+        call.requestArrived(body.span.asBytes, endStream: true)
+        #expect(source.status?.code == (isStatus ? .notFound : .unknown))
+    }
 }

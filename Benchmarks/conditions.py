@@ -1,0 +1,157 @@
+"""Measures Weir with idle connections, with TLS, and while its policy changes."""
+
+import json
+import os
+import pathlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from contender import RELEASE, ROOT, SHAPES, Contender, grpc_load, measure, ratio, table
+from frames import PREFACE, first_and_later_block, frame, read_frame
+
+os.environ["WEIR_BUILD"] = str(RELEASE)
+sys.path.insert(0, str(ROOT / "Tests/Python"))
+import conftest  # noqa: E402
+import grpc  # noqa: E402
+
+PATH = "/helloworld.Greeter/SayHello"
+CONNECTIONS = 2_000
+IDLE_TARGET_KIB = 16
+# Requests per second of the load on each of 10 connections, and changes per second.
+RATE, REQUESTS = 200, 6_000
+CHANGE_RATES = [0, 200, 1_000]
+ROUNDS = 5
+
+
+def start(name, *options):
+    """The demo's server with one loop, and its admin address."""
+    server = Contender(
+        name, [RELEASE / "weir", "serve", "--json", "--demo", "--store", "memory:", "--loops", "1",
+               "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0", *options], "")
+    addresses = json.loads(server.process.stdout.readline())
+    scheme = "https" if "--tls-cert" in options else "http"
+    server.url = f"{scheme}://{addresses['data']}{PATH}"
+    return server, addresses
+
+
+def idle_memory():
+    """Bytes per idle connection that has made one request."""
+    server, addresses = start("idle")
+    host, port = addresses["data"].split(":")
+    headers, _ = first_and_later_block([
+        (":method", "POST"), (":scheme", "http"), (":path", PATH), (":authority", "a"),
+        ("content-type", "application/grpc"), ("te", "trailers")])
+    request = frame(1, 4, 1, headers) + frame(0, 1, 1, b"\0\0\0\0\5\x0a\3Ada")
+    sockets = []
+    try:
+        for number in range(CONNECTIONS + 200):
+            if number == 200:
+                before = server.resident_bytes()
+            connection = socket.create_connection((host, int(port)))
+            connection.sendall(PREFACE + frame(4, 0, 0) + request)
+            with connection.makefile("rb") as stream:
+                while True:
+                    kind, flags, number, _ = read_frame(stream)
+                    if kind == 4 and not flags & 1:
+                        connection.sendall(frame(4, 1, 0))
+                    if number == 1 and flags & 1:
+                        break
+            sockets.append(connection)
+        return (server.resident_bytes() - before) / CONNECTIONS
+    finally:
+        for connection in sockets:
+            connection.close()
+        server.stop()
+
+
+def tls(folder):
+    """CPU time with TLS as a ratio to that without it, by shape."""
+    certificates = conftest.Authority(folder / "tls")
+    certificates.issue("weir", "IP:127.0.0.1")
+    cert, key = certificates.cert("weir"), certificates.key("weir")
+    servers = [start("plaintext")[0], start("TLS", "--tls-cert", cert, "--tls-key", key)[0]]
+    try:
+        for server in servers:
+            server.arguments = list(map(str, grpc_load(folder)))
+        measure(servers, SHAPES[1:], rounds=8)
+    finally:
+        for server in servers:
+            server.stop()
+    return [ratio(servers[1], servers[0], shape) for shape in SHAPES[1:]]
+
+
+class Changes:
+    """Changes the weights of the demo's endpoint at a rate, on a separate thread."""
+
+    def __init__(self, stubs, address, rate):
+        self.channel = grpc.insecure_channel(address)
+        self.admin = stubs.admin_grpc.AdminStub(self.channel)
+        self.stubs, self.rate, self.made, self.ends = stubs, rate, 0, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.start = time.perf_counter()
+        self.thread.start()
+
+    def run(self):
+        weight = self.stubs.admin.BackendWeight
+        while self.rate and not self.ends.is_set():
+            share = 0.2 + self.made % 60 / 100
+            self.admin.SetTraffic(self.stubs.admin.SetTrafficRequest(endpoint="greeter", weights=[
+                weight(backend="greeter-v1", weight=share),
+                weight(backend="greeter-v2", weight=1 - share)]))
+            self.made += 1
+            self.ends.wait(max(0, self.made / self.rate - (time.perf_counter() - self.start)))
+
+    def stop(self):
+        """Changes per second."""
+        self.ends.set()
+        self.thread.join()
+        self.channel.close()
+        return self.made / (time.perf_counter() - self.start)
+
+
+def changes(folder, stubs):
+    """The changes per second that were made, and the median p50 and p99 of callers, by rate."""
+    server, addresses = start("changes")
+    server.arguments = list(map(str, grpc_load(folder)))
+    results = {rate: [] for rate in CHANGE_RATES}
+    try:
+        for _ in range(ROUNDS):
+            for rate, rounds in results.items():
+                changing = Changes(stubs, addresses["admin"], rate)
+                p50, p99, _ = server.latencies(folder, 10, 1, REQUESTS, rate=RATE)
+                rounds.append((changing.stop(), p50, p99))
+    finally:
+        server.stop()
+    return {rate: [statistics.median(column) for column in zip(*rounds)]
+            for rate, rounds in results.items()}
+
+
+def run():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        per_connection = idle_memory()
+        shallow, deep = tls(folder)
+        latencies = changes(folder, conftest.load_stubs(folder))
+    print("\nOther conditions\n")
+    table([
+        ["memory of an idle connection", f"{per_connection / 1024:.1f} KiB",
+         f"target: below {IDLE_TARGET_KIB} KiB"],
+        ["CPU with TLS / without, c=10 m=1", shallow, ""],
+        ["CPU with TLS / without, c=10 m=100", deep, ""],
+    ])
+    print(f"\nLatency of callers at {10 * RATE} req/s while the traffic policy changes (medians of "
+          f"{ROUNDS} rounds)\n")
+    base = latencies[0][2]
+    table([["changes per second", "made", "p50", "p99", "to none"]] + [
+        [str(rate), f"{made:.0f}", f"{p50:.0f} us", f"{p99:.0f} us", f"{p99 / base:.2f}"]
+        for rate, (made, p50, p99) in latencies.items()])
+    print("(target: p99 within 1.1 of that without changes)")
+
+
+if __name__ == "__main__":
+    run()
