@@ -56,6 +56,7 @@ COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/
 build package: export WEIR_COMMIT = $(COMMIT)
 
 build: deps ## Builds the tool in release mode.
+	@[ -e .build/release/weir ] || echo "The first build takes about 10 minutes on 2 cores."
 	$(SWIFT) build $(RELEASE) --product weir
 
 run: build ## Builds Weir and serves the demo (13 minutes from a new clone).

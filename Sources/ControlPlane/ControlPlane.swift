@@ -30,7 +30,7 @@ package actor ControlPlane {
     package let dataPlane: DataPlane
     let access: Access
     let adminHosts: AdminHosts
-    package let health: HealthBoard
+    package nonisolated let health: HealthBoard
     package let reflection: ReflectionBoard
     /// The store of the state; `start` reads it.
     private(set) var store: any StateStore = MemoryStore()

@@ -7,6 +7,37 @@ internal import CNGHTTP2
 /// Commands of the layer above. Commands for a closed stream have no effect; a `closed` event
 /// reports the end.
 extension HTTP2Session {
+    /// Queues our SETTINGS, and the larger window of the connection.
+    func submitPreface() {
+        guard !isUnusable else { return }
+        var settings = [
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
+                value: UInt32(clamping: limits.streamWindowBytes)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+                value: UInt32(clamping: limits.maxHeaderListBytes)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+                value: limits.maxConcurrentStreams),
+        ]
+        if role == .server {
+            // The session ignores priorities, so clients need not send them (RFC 9218 section 2.1).
+            settings.append(
+                nghttp2_settings_entry(
+                    settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
+        } else {
+            settings.append(
+                nghttp2_settings_entry(
+                    settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
+        }
+        let none = UInt8(NGHTTP2_FLAG_NONE.rawValue)
+        note(unsafe nghttp2_submit_settings(session, none, settings, settings.count))
+        note(
+            unsafe nghttp2_session_set_local_window_size(
+                session, none, 0, limits.connectionWindowBytes))
+    }
+
     /// Starts the response of a stream; with `endStream`, it has only headers.
     package func respond(to stream: HTTP2Stream, headers: HeaderBlock, endStream: Bool = false) {
         respond(to: stream, headers: HeaderParts(headers), endStream: endStream)
@@ -21,14 +52,6 @@ extension HTTP2Session {
         if status < 0 { failToSend(stream, status) }
     }
 
-    /// Starts the response of a stream with prepared headers.
-    package func respond(to stream: HTTP2Stream, headers: PreparedHeaders) {
-        guard isCurrent(stream) else { return }
-        let status = unsafe submitResponse(
-            to: stream, UnsafeBufferPointer(headers.nameValues), endStream: false)
-        if status < 0 { failToSend(stream, status) }
-    }
-
     /// Sends a whole response: prepared headers, a body, and prepared trailers.
     package func respond(
         to stream: HTTP2Stream, headers: PreparedHeaders, body: RawSpan, trailers: PreparedHeaders
@@ -36,7 +59,9 @@ extension HTTP2Session {
         guard isCurrent(stream) else { return }
         countUnsent(body.byteCount, at: stream.slot)
         slots[stream.slot].outbound.end(with: body, trailers)
-        respond(to: stream, headers: headers)
+        let status = unsafe submitResponse(
+            to: stream, UnsafeBufferPointer(headers.nameValues), endStream: false)
+        if status < 0 { failToSend(stream, status) }
     }
 
     private func submitResponse(
@@ -54,7 +79,7 @@ extension HTTP2Session {
     /// Opens a stream to a server; nil if the connection cannot open more streams. If the headers
     /// cannot be sent, an `unsendable` event of the stream follows.
     package func request(headers: HeaderParts, endStream: Bool = false) -> HTTP2Stream? {
-        guard !isOutOfMemory else { return nil }
+        guard !isUnusable else { return nil }
         let slot = openSlot(for: 0).slot
         let tag = unsafe UnsafeMutableRawPointer(bitPattern: slot + 1)
         var id = unsafe withNameValues(headers) { fields in
@@ -86,7 +111,7 @@ extension HTTP2Session {
     /// wait for them.
     private func failToSend(_ stream: HTTP2Stream, _ code: Int32) {
         note(code)
-        guard !isOutOfMemory else { return }
+        guard !isUnusable else { return }
         recordUnsendable(
             stream, hasLongField ? .fieldBytes(Self.maxFieldBytes) : .refused(code: code))
         reset(stream, .internalError)
@@ -151,13 +176,6 @@ extension HTTP2Session {
         finish(stream)
     }
 
-    /// Ends this side of the stream with prepared trailers.
-    package func finish(_ stream: HTTP2Stream, trailers: PreparedHeaders) {
-        guard isCurrent(stream) else { return }
-        slots[stream.slot].outbound.preparedTrailers = trailers
-        finish(stream)
-    }
-
     /// Resets the stream.
     package func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         guard isCurrent(stream) else { return }
@@ -180,7 +198,7 @@ extension HTTP2Session {
     /// Sends a PING; `pingAcknowledged` reports the acknowledgement.
     package func ping(_ value: UInt64) {
         // Invariant: nghttp2 copies the eight bytes during the call.
-        guard !isOutOfMemory else { return }
+        guard !isUnusable else { return }
         unsafe withUnsafeBytes(of: value.bigEndian) { bytes in
             note(
                 unsafe nghttp2_submit_ping(
@@ -192,7 +210,7 @@ extension HTTP2Session {
     /// First step of a graceful shutdown: asks the peer to open no more streams. Streams that it is
     /// already opening are still served (RFC 9113 section 6.8).
     package func announceShutdown() {
-        guard !isOutOfMemory else { return }
+        guard !isUnusable else { return }
         note(unsafe nghttp2_submit_shutdown_notice(session))
     }
 
@@ -204,7 +222,7 @@ extension HTTP2Session {
     /// Sends GOAWAY with a reason, and ignores later streams. The reason is cut to
     /// `maxReasonBytes`, because it must fit in a frame.
     package func goAway(_ code: HTTP2ErrorCode, reason: String) {
-        guard !isOutOfMemory else { return }
+        guard !isUnusable else { return }
         let last = unsafe nghttp2_session_get_last_proc_stream_id(session)
         var debugData = reason
         // Invariant: nghttp2 copies the bytes during the call.
@@ -218,7 +236,7 @@ extension HTTP2Session {
 
     /// Ends the connection; GOAWAY is the last frame.
     package func terminate(_ code: HTTP2ErrorCode) {
-        guard !isOutOfMemory else { return }
+        guard !isUnusable else { return }
         note(unsafe nghttp2_session_terminate_session(session, code.rawValue))
     }
 

@@ -6,7 +6,7 @@ extension HTTP2Session {
     /// answer that they are too large.
     private static let excessFactor = 4
 
-    /// A header block begins.
+    /// Whether a header block has begun and not ended.
     package var isReceivingHeaders: Bool { frameGuard.isReceivingHeaders }
 
     /// Passes the input to nghttp2, except the bytes that the guard holds or replaces.
@@ -129,6 +129,12 @@ extension HTTP2Session {
             slots[incomingSlot].headersNumber = lastHeaders.number
             record(.headers(stream, endStream: endStream))
         }
+    }
+
+    /// Forgets the headers that the peer may repeat, which an idle connection need not keep.
+    package func forgetHeaders() {
+        lastHeaders.removeAll()
+        lastTrailers.removeAll()
     }
 
     private func completeIncoming() {

@@ -23,7 +23,7 @@ internal import CNGHTTP2
         var stream: HTTP2Stream
         var isOpen = false
         var headers = HeaderBlock()
-        /// See `headersNumber`.
+        /// See `headersNumber(of:)`.
         var headersNumber: UInt64 = 0
         var trailers = HeaderBlock()
         var hasHeaders = false
@@ -100,15 +100,26 @@ internal import CNGHTTP2
         submitPreface()
     }
 
-    deinit {
+    deinit { close() }
+
+    /// Releases the memory of the connection, after its end and on its loop. Calls and handlers may
+    /// keep the session, and release it on another thread.
+    package func close() {
+        guard unsafe session != nil else { return }
         allocator.bodyBytes -= unsentBytes
-        lastHeaders.removeAll()
-        lastTrailers.removeAll()
+        unsentBytes = 0
+        (slots, freeSlots, closedSlots) = ([], [], [])
+        (events, cursor) = ([], 0)
+        openStreams = 0
+        forgetHeaders()
         // nghttp2 1.52 frees a body's item twice if it had no memory to queue it, so the session's
         // memory is leaked instead.
-        guard !isOutOfMemory else { return }
-        unsafe nghttp2_session_del(session)
+        if !isOutOfMemory { unsafe nghttp2_session_del(session) }
+        unsafe session = nil
     }
+
+    /// The session is closed or an allocation has failed.
+    var isUnusable: Bool { unsafe isOutOfMemory || session == nil }
 
     private func open() {
         var callbacks: OpaquePointer?
@@ -157,41 +168,10 @@ internal import CNGHTTP2
         code: NGHTTP2_ERR_NOMEM.rawValue, reason: "out of memory")
 
     func checkMemory() throws(HTTP2SessionError) {
-        if isOutOfMemory { throw Self.outOfMemory }
+        if isUnusable { throw Self.outOfMemory }
     }
 
     private static let unknownFrameTypes: ClosedRange<UInt8> = 0x0a...0xff
-
-    /// Queues our SETTINGS, and the larger window of the connection.
-    private func submitPreface() {
-        guard !isOutOfMemory else { return }
-        var settings = [
-            nghttp2_settings_entry(
-                settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
-                value: UInt32(clamping: limits.streamWindowBytes)),
-            nghttp2_settings_entry(
-                settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
-                value: UInt32(clamping: limits.maxHeaderListBytes)),
-            nghttp2_settings_entry(
-                settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-                value: limits.maxConcurrentStreams),
-        ]
-        if role == .server {
-            // The session ignores priorities, so clients need not send them (RFC 9218 section 2.1).
-            settings.append(
-                nghttp2_settings_entry(
-                    settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
-        } else {
-            settings.append(
-                nghttp2_settings_entry(
-                    settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
-        }
-        let none = UInt8(NGHTTP2_FLAG_NONE.rawValue)
-        note(unsafe nghttp2_submit_settings(session, none, settings, settings.count))
-        note(
-            unsafe nghttp2_session_set_local_window_size(
-                session, none, 0, limits.connectionWindowBytes))
-    }
 
     // MARK: Receiving
 
@@ -289,25 +269,25 @@ internal import CNGHTTP2
 
     /// Credits bytes back to the window of the connection, which all streams share.
     package func consumeConnection(_ bytes: Int) {
-        guard bytes > 0, !isOutOfMemory else { return }
+        guard bytes > 0, !isUnusable else { return }
         note(unsafe nghttp2_session_consume_connection(session, bytes))
     }
 
     /// False when neither side has more to send, so that the socket can be closed.
     package var isActive: Bool {
-        guard !isOutOfMemory else { return false }
+        guard !isUnusable else { return false }
         return unsafe nghttp2_session_want_read(session) != 0
             || nghttp2_session_want_write(session) != 0
     }
 
     /// Whether `send` would return bytes.
     package var wantsToSend: Bool {
-        !isOutOfMemory && (unsafe nghttp2_session_want_write(session)) != 0
+        !isUnusable && (unsafe nghttp2_session_want_write(session)) != 0
     }
 
     /// The peer's limit of concurrent streams.
     package var peerMaxConcurrentStreams: UInt32 {
-        guard !isOutOfMemory else { return 0 }
+        guard !isUnusable else { return 0 }
         return unsafe nghttp2_session_get_remote_settings(
             session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
     }
@@ -355,6 +335,7 @@ internal import CNGHTTP2
             slots[index].remoteEnded = false
             slots[index].hasFailed = false
             slots[index].hasHeaders = false
+            slots[index].headersNumber = 0
             return stream
         }
         let stream = HTTP2Stream(id: id, slot: slots.count)

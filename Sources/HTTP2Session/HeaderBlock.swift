@@ -49,13 +49,12 @@ package struct HeaderBlock: Sendable {
     /// Nil for an empty block that has never had a field.
     private var storage: Storage?
 
+    /// The names and values of all fields.
     package var bytes: [UInt8] { storage?.bytes ?? [] }
+    /// The positions of the fields, in order.
     package var fields: [Field] { storage?.fields ?? [] }
     /// The number of fields.
     package var count: Int { storage?.fields.count ?? 0 }
-
-    /// Whether both blocks are copies of one block, and have not changed since.
-    package func isCopy(of other: HeaderBlock) -> Bool { storage === other.storage }
 
     /// The storage for a change; not shared with another block.
     private mutating func owned() -> Storage {

@@ -45,7 +45,9 @@ package final class DataPlane: Sendable {
         operators = ConnectionGate(
             limit: limits.maxAdminConnections, limitPerAddress: limits.maxAdminConnections)
         scrapers = ConnectionGate(
-            limit: limits.maxMetricsConnections, limitPerAddress: limits.maxMetricsConnections)
+            limit: limits.maxMetricsConnections,
+            // One host cannot take the connections of probes and scrapes from others.
+            limitPerAddress: max(1, limits.maxMetricsConnections / 2))
         let methodNames = MethodNames(
             maxPerEndpoint: limits.maxMethodsPerEndpoint, maxInAll: limits.maxMethods)
         self.methodNames = methodNames
@@ -104,7 +106,8 @@ package final class DataPlane: Sendable {
     ) async throws -> SocketAddress {
         let channel = try await port.open(
             bootstrap(loops[0], children: loops[0].eventLoop, gate, tls, served))
-        listeners.add(channel, isInherited: port.isInherited)
+        listeners.add(
+            channel, isInherited: port.isInherited, closesAtDrain: served.holdsDrain)
         guard let address = channel.localAddress else {
             throw ChannelError.unknownLocalAddress
         }
@@ -198,7 +201,7 @@ package final class DataPlane: Sendable {
     ///
     /// - Returns: whether all requests ended before the timeout.
     package func drain() async throws -> Bool {
-        await listeners.close()
+        await listeners.close(all: false)
         let timeout = limits.drainTimeout
         return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -224,7 +227,7 @@ package final class DataPlane: Sendable {
 
     /// Ends the threads. The data plane cannot be used afterwards.
     package func shutDown() async throws {
-        await listeners.close()
+        await listeners.close(all: true)
         await closeConnections()
         try await threads.shutDown()
         try await comparer.shutDown()
@@ -233,21 +236,30 @@ package final class DataPlane: Sendable {
     }
 }
 
-/// The listening sockets, closed when a drain begins.
+/// The listening sockets. Those of ports that hold a drain are closed when it begins.
 private final class Listeners: Sendable {
     /// The longest time from the acceptance of a connection to its assignment to a loop.
     private static let handOver = Duration.milliseconds(50)
 
-    private let channels = Mutex<[(channel: any Channel, isInherited: Bool)]>([])
-
-    func add(_ channel: any Channel, isInherited: Bool) {
-        channels.withLock { $0.append((channel, isInherited)) }
+    private struct Listener {
+        let channel: any Channel
+        let isInherited: Bool
+        let closesAtDrain: Bool
     }
 
-    func close() async {
-        let open = channels.withLock { channels in
-            defer { channels = [] }
-            return channels
+    private let listeners = Mutex<[Listener]>([])
+
+    func add(_ channel: any Channel, isInherited: Bool, closesAtDrain: Bool = true) {
+        let listener = Listener(
+            channel: channel, isInherited: isInherited, closesAtDrain: closesAtDrain)
+        listeners.withLock { $0.append(listener) }
+    }
+
+    func close(all: Bool) async {
+        let open = listeners.withLock { listeners in
+            let open = listeners.filter { all || $0.closesAtDrain }
+            listeners.removeAll { all || $0.closesAtDrain }
+            return open
         }
         let inherited = open.filter(\.isInherited)
         if !inherited.isEmpty {

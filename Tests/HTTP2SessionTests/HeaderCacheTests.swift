@@ -62,6 +62,36 @@ internal import Testing
         }
     }
 
+    @Test("A closed session accepts commands without effect")
+    func closes() throws {
+        var scripted = try Scripted(server: { _ in })
+        var encoder = RepeatingEncoder(.incremental)
+        let frame = Frame(
+            kind: Frame.Kind.headers, flags: Frame.Flag.endHeaders, stream: 1,
+            payload: encoder.block(Self.base))
+        try scripted.receive([frame])
+        let session = scripted.session
+        let stream = try #require(session.slots.first?.stream)
+        session.respond(to: stream, headers: HeaderBlock([":status": "200"]))
+        session.write([1, 2, 3].span.bytesForTest, to: stream)
+        session.close()
+        #expect(session.unsentBytes == 0 && session.openStreams == 0)
+        session.write([1].span.bytesForTest, to: stream)
+        session.finish(stream)
+        session.reset(stream, .cancel)
+        session.consume(1, of: stream)
+        session.consumeConnection(1)
+        session.ping(1)
+        session.goAway(.noError, reason: "")
+        session.announceShutdown()
+        session.terminate(.noError)
+        session.forgetHeaders()
+        session.close()
+        #expect(session.headers(of: stream).count == 0 && session.nextEvent() == nil)
+        #expect(!session.isActive && !session.wantsToSend && !session.isSending(stream))
+        #expect(session.request(headers: HeaderParts(HeaderBlock())) == nil)
+    }
+
     private static func text(_ block: HeaderBlock) -> String {
         text(block.fields.map { (block.name($0), block.text($0)) })
     }

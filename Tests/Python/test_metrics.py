@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -16,7 +17,8 @@ import requests
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client import parser as prometheus
 
-from conftest import BUILD, ROOT, SECONDS, Authority, start_demo, start_weir, wait_for
+from conftest import (
+    BUILD, ROOT, SECONDS, Authority, free_port, start_demo, start_weir, wait_for)
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -206,6 +208,49 @@ def test_the_metrics_port_serves_metrics_and_probes_only(tmp_path):
     assert server.stop() == 0
 
 
+def test_the_metrics_port_does_not_serve_what_the_admin_port_has_served(stubs):
+    server = start_demo("--metrics", "127.0.0.1:0")
+    metrics = json.loads(server.first_line)["metrics"]
+    path = "/weir.admin.v1.Admin/ListEndpoints"
+    for address, code in ((server.admin, None), (metrics, grpc.StatusCode.UNIMPLEMENTED),
+                          (server.admin, None), (metrics, grpc.StatusCode.UNIMPLEMENTED)):
+        with grpc.insecure_channel(address) as channel:
+            try:
+                channel.unary_unary(path)(b"", timeout=SECONDS)
+                assert code is None, address
+            except grpc.RpcError as error:
+                assert error.code() is code, address
+    assert server.stop() == 0
+
+
+def test_the_metrics_port_answers_while_the_server_waits_for_calls(stubs):
+    server = start_demo("--metrics", "127.0.0.1:0")
+    metrics = json.loads(server.first_line)["metrics"]
+    ends = threading.Event()
+
+    def requests_of_call():
+        yield stubs.hello.HelloRequest(name="Ada")
+        ends.wait(SECONDS)
+
+    with grpc.insecure_channel(server.data) as channel:
+        replies = stubs.hello_grpc.GreeterStub(channel).SayHelloBidiStream(requests_of_call())
+        next(replies)
+        server.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: get(metrics, "/readyz").text == "draining\n")
+        wait_for(lambda: not accepts(server.data))
+        assert get(metrics, "/healthz").text == "draining\n" and get(metrics).status_code == 200
+        ends.set()
+        assert list(replies) == []
+    # An idle connection of a scraper does not hold the drain.
+    assert server.process.wait(SECONDS) == 0
+
+
+def accepts(address):
+    host, port = address.rsplit(":", 1)
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
 def test_a_draining_server_is_healthy_but_not_ready():
     server = start_demo("--metrics", "127.0.0.1:0", "--limit", "drain-delay=60")
     addresses = [server.admin, json.loads(server.first_line)["metrics"]]
@@ -221,15 +266,16 @@ def test_a_draining_server_is_healthy_but_not_ready():
 
 @pytest.mark.parametrize("option", ["--data", "--admin"])
 def test_the_metrics_port_is_a_port_of_its_own(option):
+    address = f"127.0.0.1:{free_port()}"
     run = subprocess.run(
-        [BUILD / "weir", "serve", "--store", "memory:", "--data", "127.0.0.1:18080", "--admin",
-         "127.0.0.1:18081", option, "127.0.0.1:18082", "--metrics", "127.0.0.1:18082"],
+        [BUILD / "weir", "serve", "--store", "memory:", "--data", "127.0.0.1:0", "--admin",
+         "127.0.0.1:0", option, address, "--metrics", address],
         capture_output=True, text=True, timeout=SECONDS)
-    assert run.returncode == 1 and "127.0.0.1:18082" in run.stderr
+    assert run.returncode == 1 and address in run.stderr
 
 
 def test_connections_to_the_metrics_port_are_bounded():
-    server = start_weir("--metrics", "127.0.0.1:0", "--limit", "max-metrics-connections=2")
+    server = start_weir("--metrics", "127.0.0.1:0", "--limit", "max-metrics-connections=4")
     address = json.loads(server.first_line)["metrics"]
     sessions = [requests.Session() for _ in range(2)]
     for session in sessions:

@@ -129,4 +129,55 @@ internal import Transport
             #expect(source.status?.code == code)
         }
     }
+
+    @Test("Metadata that a handler adds after the end of its call reaches no later call")
+    func ignoresLateMetadata() throws {
+        let kept = Mutex<CallContext?>(nil)
+        let service = Service("p.S").unary("M") { (request: RawMessage, context) in
+            kept.withLock { $0 = context }
+            return request
+        }
+        let loop = TestLoop()
+        loop.install(routes: ["/p.S/"], HandlerBackend("b", services: [service]))
+        let client = try TestClient(loop)
+        _ = try client.call("/p.S/M", [1])
+        kept.withLock { context in
+            context?.addInitialMetadata(["x-secret": "of the first caller"])
+            context?.addTrailingMetadata(["x-secret": "of the first caller"])
+            context = nil
+        }
+        for _ in 0..<2 {
+            let response = try client.call("/p.S/M", [1])
+            #expect(response[.grpcStatus] == "0" && response["x-secret"] == nil)
+        }
+    }
+
+    @Test("A call with an invalid timeout does not have the format of the call before it")
+    func resetsFormat() throws {
+        let service = Service("p.S").unary("M") { (request: RawMessage, _) in request }
+        let loop = TestLoop()
+        loop.install(routes: ["/p.S/"], HandlerBackend("b", services: [service]))
+        let client = try TestClient(loop)
+        let compressed = try client.call(
+            "/p.S/M", [1], [("grpc-encoding", "gzip"), ("grpc-accept-encoding", "gzip")])
+        #expect(compressed["grpc-encoding"] == "gzip")
+        let invalid = try client.call("/p.S/M", [1], [("grpc-timeout", "soon")])
+        #expect(invalid[.grpcStatus] == "13" && invalid["grpc-encoding"] == nil)
+    }
+
+    @Test("A handler does not run after the deadline")
+    func enforcesDeadline() throws {
+        let calls = Mutex(0)
+        let loop = TestLoop()
+        let service = Service("p.S").unary("M") { (request: RawMessage, _) in
+            calls.withLock { $0 += 1 }
+            return request
+        }
+        loop.install(routes: ["/p.S/"], HandlerBackend("b", services: [service]))
+        let client = try TestClient(loop)
+        let expired = try client.call("/p.S/M", [1], [("grpc-timeout", "0n")])
+        #expect(expired[.grpcStatus] == "4" && calls.withLock { $0 } == 0)
+        let inTime = try client.call("/p.S/M", [1], [("grpc-timeout", "1S")])
+        #expect(inTime[.grpcStatus] == "0" && calls.withLock { $0 } == 1)
+    }
 }

@@ -67,6 +67,26 @@ internal import Transport
         #expect(first.closings == 1 && second.closings == 1)
     }
 
+    @Test("A drain does not wait for a port whose clients have no calls")
+    func drainsWithoutScrapers() throws {
+        let loop = TestLoop()
+        let metrics = ServedPort(
+            services: HandlerBackend("m", services: []),
+            plainHTTP: .function { _ in .init(emptyWithStatus: 204) }, holdsDrain: false)
+        let (scraper, client) = (Connection(metrics), Connection())
+        loop.connections.add(scraper)
+        loop.connections.add(client)
+        let end = Flag()
+        loop.connections.drain().assumeIsolated().whenSuccess { end.isSet = true }
+        #expect(!end.isSet)
+        loop.connections.remove(scraper)
+        loop.connections.remove(scraper)
+        #expect(!end.isSet)
+        loop.connections.add(Connection(metrics))
+        loop.connections.remove(client)
+        #expect(end.isSet)
+    }
+
     @Test("Only connections to the data port are counted")
     func counts() throws {
         let loop = TestLoop()

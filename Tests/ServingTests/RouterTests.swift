@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Messages
 internal import Testing
 internal import TrafficPolicy
 internal import Transport
@@ -30,6 +31,25 @@ internal import Upstream
         let loop = TestLoop()
         loop.install(routes: ["/a.S/M"])
         #expect(loop.router.resolve(Array(path.utf8)[...], on: TestLoop.port) == nil)
+    }
+
+    @Test("A port does not get a path that was resolved for another port")
+    func separatesPorts() throws {
+        let loop = TestLoop()
+        func port(_ name: String, _ services: [Service]) -> ServedPort {
+            ServedPort(
+                services: HandlerBackend(name, services: services),
+                plainHTTP: .function { _ in .init(emptyWithStatus: 204) })
+        }
+        let admin = port(
+            "admin",
+            [Service("weir.A").unary("Change") { (request: RawMessage, _) in request }])
+        let (metrics, path) = (port("metrics", []), Array("/weir.A/Change".utf8)[...])
+        #expect(loop.router.resolve(path, on: metrics) == nil)
+        let resolved = try #require(loop.router.resolve(path, on: admin))
+        #expect(loop.router.resolve(path, on: admin) === resolved)
+        #expect(loop.router.resolve(path, on: metrics) == nil)
+        #expect(loop.router.resolve(path, on: TestLoop.port) == nil)
     }
 
     @Test("The destination of a backend that does not exist refuses calls")

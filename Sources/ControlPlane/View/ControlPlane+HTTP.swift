@@ -48,9 +48,9 @@ extension ControlPlane {
             // A draining server is healthy, so that supervisors let it finish its requests.
             return HTTPReply(status: 200, body: health.isDraining ? "draining\n" : "ok\n")
         case "/readyz":
-            return health.isDraining
-                ? HTTPReply(status: 503, body: "draining\n")
-                : HTTPReply(status: 200, body: "ok\n")
+            return health.isReady
+                ? HTTPReply(status: 200, body: "ok\n")
+                : HTTPReply(status: 503, body: health.isDraining ? "draining\n" : "starting\n")
         default:
             return HTTPReply(status: 404, body: "use /metrics, /healthz or /readyz\n")
         }

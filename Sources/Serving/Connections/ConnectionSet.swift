@@ -23,6 +23,8 @@ final class ConnectionSet: @unchecked Sendable {
     let router: Router
     let loop: LoopState
     private var connections: [ObjectIdentifier: any ServedConnection] = [:]
+    /// The connections of ports that hold a drain.
+    private var holdingDrain = 0
     /// Nil without connections.
     private var checks: RepeatedTask?
     private var logged: TokenBucket
@@ -46,6 +48,7 @@ final class ConnectionSet: @unchecked Sendable {
     func add(_ connection: any ServedConnection) {
         if checks == nil { startChecks() }
         connections[ObjectIdentifier(connection)] = connection
+        if connection.servedPort.holdsDrain { holdingDrain += 1 }
         if isClosed {
             connection.close()
         } else if isDraining {
@@ -54,8 +57,9 @@ final class ConnectionSet: @unchecked Sendable {
     }
 
     func remove(_ connection: any ServedConnection) {
-        connections[ObjectIdentifier(connection)] = nil
-        if connections.isEmpty, let promise = whenEmpty {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        if connection.servedPort.holdsDrain { holdingDrain -= 1 }
+        if holdingDrain == 0, let promise = whenEmpty {
             whenEmpty = nil
             promise.succeed()
         }
@@ -89,13 +93,14 @@ final class ConnectionSet: @unchecked Sendable {
 
     // MARK: Closing
 
-    /// Asks all clients to disconnect; succeeds when the last connection has closed.
+    /// Asks all clients to disconnect; succeeds when the last connection that holds the drain has
+    /// closed.
     func drain() -> EventLoopFuture<Void> {
         isDraining = true
-        guard !connections.isEmpty else { return loop.eventLoop.makeSucceededVoidFuture() }
+        for connection in connections.values { connection.drain() }
+        guard holdingDrain > 0 else { return loop.eventLoop.makeSucceededVoidFuture() }
         let promise = whenEmpty ?? loop.eventLoop.makePromise(of: Void.self)
         whenEmpty = promise
-        for connection in connections.values { connection.drain() }
         return promise.futureResult
     }
 

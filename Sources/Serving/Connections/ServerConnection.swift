@@ -65,7 +65,9 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
     /// retain deleted backends and an old snapshot as long as the client stays.
     func releaseUnused() {
         if lastGeneration != router.generation { lastPath = nil }
-        if session.openStreams == 0 { calls.removeAll() }
+        guard session.openStreams == 0 else { return }
+        calls.removeAll()
+        session.forgetHeaders()
     }
 
     func broken(_ error: HTTP2SessionError) {

@@ -68,11 +68,11 @@ public struct CallContext: Sendable {
 
     /// Adds response headers. They are sent with the first reply, so later calls have no effect.
     public func addInitialMetadata(_ metadata: Metadata) {
-        call.onLoop { $0.initialMetadata.add(metadata) }
+        call.onLoop { if $0.state.isOpen { $0.initialMetadata.add(metadata) } }
     }
 
     /// Adds trailing metadata, sent with the status.
     public func addTrailingMetadata(_ metadata: Metadata) {
-        call.onLoop { $0.trailingMetadata.add(metadata) }
+        call.onLoop { if $0.state.isOpen { $0.trailingMetadata.add(metadata) } }
     }
 }

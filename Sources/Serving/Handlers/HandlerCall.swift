@@ -42,7 +42,9 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
 
     private var unsupportedEncoding: RPCError {
         let headers = requestHeaders
-        let name = headers.first(.encoding).map { headers.quoted($0) } ?? ""
+        let name =
+            headers.fields.last { $0.known == KnownHeader.encoding.rawValue }
+            .map { headers.quoted($0) } ?? ""
         return RPCError(
             .unimplemented, "grpc-encoding \(name) is not supported",
             metadata: ["grpc-accept-encoding": MessageEncoding.accepted])
@@ -121,6 +123,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     private func enter(
         _ start: (HandlerCall, RawSpan) throws(MessageError) -> Void, _ payload: RawSpan
     ) {
+        if let timeLeft, timeLeft <= 0 { return deadlinePassed() }
         do throws(MessageError) {
             try start(self, payload)
         } catch {
@@ -197,6 +200,8 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
     /// Sends the only reply and ends the call. Called on the loop.
     func reply(with reply: some WireMessage) {
         guard state.isOpen else { return }
+        // A handler without a task ends before the loop can look at deadlines.
+        if let timeLeft, timeLeft <= 0 { return deadlinePassed() }
         var frame = loop.scratch
         loop.scratch = []
         defer {
@@ -296,6 +301,7 @@ final class HandlerCall: ServerCall, @unchecked Sendable {
             whenEnded()
         }
         reader.cancel()
+        if !format.isPlain { format = ReplyFormat() }
         drainWaiter?.resume(throwing: Self.endedError)
         drainWaiter = nil
         if !initialMetadata.isEmpty { initialMetadata = Metadata() }

@@ -12,7 +12,8 @@ public struct Limits: Sendable {
     public var maxConnectionsPerAddress = 20_000
     /// Connections to the admin port. Over it, Weir closes new ones at once.
     public var maxAdminConnections = 512
-    /// Connections to the metrics port. Over it, Weir closes new ones at once.
+    /// Connections to the metrics port, half of them from one IP address. Over it, Weir closes new
+    /// ones at once.
     public var maxMetricsConnections = 32
     /// Time from the connection to the end of the headers of its first request, TLS included. Over
     /// it, Weir closes the connection.

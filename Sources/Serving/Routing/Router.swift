@@ -21,11 +21,12 @@ final class Router: @unchecked Sendable {
     let pools: LoopPools
     private let namesBackends: Bool
     private(set) var snapshot = RoutingSnapshot.empty
-    /// The number of snapshots that were installed. A path is valid until it changes.
+    /// The number of snapshots that were installed. A resolved path is valid for one of them.
     private(set) var generation: UInt64 = 0
-    /// Paths resolved with this snapshot, by port.
+    /// Paths resolved with this snapshot, of the data port.
     private var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
-    private var adminPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    /// The same of other ports, by the name of their services. A port never gets those of another.
+    private var ownPaths: [String: [ArraySlice<UInt8>: ResolvedPath]] = [:]
     /// The resolved paths of `weir.v1.Serve/Call`, by endpoint.
     private var servePaths: [String: ResolvedPath] = [:]
     /// Requests whose path matches no endpoint.
@@ -48,7 +49,7 @@ final class Router: @unchecked Sendable {
         loop.metrics.removeSeries(missingFrom: snapshot, backendsChanged: backendsChanged)
         shadows.retainTallies(of: snapshot.shadowAccounts)
         dataPaths.removeAll(keepingCapacity: true)
-        adminPaths.removeAll(keepingCapacity: true)
+        ownPaths.removeAll(keepingCapacity: true)
         servePaths.removeAll(keepingCapacity: true)
     }
 
@@ -57,7 +58,8 @@ final class Router: @unchecked Sendable {
     /// Resolves a path; nil if no endpoint or service matches it. Cached until the snapshot
     /// changes.
     func resolve(_ path: ArraySlice<UInt8>, on servedPort: ServedPort) -> ResolvedPath? {
-        let known = servedPort.servesEndpoints ? dataPaths[path] : adminPaths[path]
+        let services = servedPort.services.name
+        let known = servedPort.servesEndpoints ? dataPaths[path] : ownPaths[services]?[path]
         if let known { return known }
         guard let text = String(validating: path, as: UTF8.self),
             let method = MethodPath(text)
@@ -73,8 +75,8 @@ final class Router: @unchecked Sendable {
         let limit = loop.limits.maxRememberedPaths
         if servedPort.servesEndpoints {
             if dataPaths.count < limit { dataPaths[path] = resolved }
-        } else if adminPaths.count < limit {
-            adminPaths[path] = resolved
+        } else if ownPaths[services, default: [:]].count < limit {
+            ownPaths[services, default: [:]][path] = resolved
         }
         return resolved
     }

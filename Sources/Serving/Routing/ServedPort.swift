@@ -14,10 +14,13 @@ package struct ServedPort: Sendable {
     let plainHTTP: PlainHTTP
     /// Whether the port also serves the endpoints.
     let servesEndpoints: Bool
+    /// Whether a drain waits for the requests of the port.
+    let holdsDrain: Bool
 
-    package init(services: HandlerBackend, plainHTTP: PlainHTTP) {
+    package init(services: HandlerBackend, plainHTTP: PlainHTTP, holdsDrain: Bool = true) {
         self.services = services
         self.plainHTTP = plainHTTP
+        self.holdsDrain = holdsDrain
         servesEndpoints = if case .endpoints = plainHTTP { true } else { false }
     }
 }

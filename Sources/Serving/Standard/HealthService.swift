@@ -11,6 +11,7 @@ package final class HealthBoard: Sendable {
 
     private struct State {
         var statuses: [String: Status] = ["": .serving]
+        var isReady = false
         var isDraining = false
         var watchers: [UInt64: (name: String, stream: AsyncStream<Status>.Continuation)] = [:]
         var nextWatcher: UInt64 = 0
@@ -37,6 +38,11 @@ package final class HealthBoard: Sendable {
     package func drain() {
         change { $0.isDraining = true }
     }
+
+    /// The server serves its first state.
+    package func markReady() { state.withLock { $0.isReady = true } }
+
+    package var isReady: Bool { state.withLock { $0.isReady && !$0.isDraining } }
 
     package var isDraining: Bool { state.withLock { $0.isDraining } }
 

@@ -110,6 +110,8 @@ package final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable 
         let owner = owner
         self.owner = nil
         owner?.closed()
+        // Later, because this may be inside a call of the session.
+        context.eventLoop.assumeIsolated().execute { self.session.close() }
         context.fireChannelInactive()
     }
 

@@ -106,15 +106,23 @@ public final class WeirServer: Sendable {
             adminHosts: AdminHosts(
                 configuration.security.adminHosts + [
                     configuration.admin.host, configuration.name, ProcessInfo.processInfo.hostName,
-                ]),
+                ] + (configuration.metrics.map { [$0.host] } ?? [])),
             bounds: bounds, log: configuration.log, facts: facts)
     }
 
-    /// Reads the stored state and starts to listen, first on the admin port. Throws
+    /// Reads the stored state and starts to listen, on the data port last. Throws
     /// `StateStorage.Failure` if the state cannot be read, and `SecuritySettings.Failure` if the
     /// security settings are invalid.
     @discardableResult
     public func start() async throws -> Addresses {
+        let addresses = try await startUnready()
+        controlPlane.health.markReady()
+        return addresses
+    }
+
+    /// Starts without `/readyz`, for a program that then applies its first state. `run` makes the
+    /// server ready.
+    package func startUnready() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
         do {
             let store = try await openStore()
@@ -233,7 +241,7 @@ public final class WeirServer: Sendable {
             port,
             serving: ServedPort(
                 services: HandlerBackend("metrics", services: []),
-                plainHTTP: .function { await controlPlane.answerScraper($0) }))
+                plainHTTP: .function { await controlPlane.answerScraper($0) }, holdsDrain: false))
         return Address(host: asked.host, port: bound.port ?? 0)
     }
 
@@ -268,6 +276,7 @@ public final class WeirServer: Sendable {
         let log = configuration.log
         // One sequence for all signals, because the second may arrive before a task waits for it.
         let signals = try Signals([.terminate, .interrupt, .hangUp])
+        controlPlane.health.markReady()
         notifier.ready()
         ready()
         let first = await signals.first { signal in

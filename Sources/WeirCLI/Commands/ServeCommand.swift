@@ -194,7 +194,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     private func start(_ server: WeirServer) async throws -> WeirServer.Addresses {
         do {
-            return try await server.start()
+            return try await server.startUnready()
         } catch let failure as StateStorage.Failure {
             printError("\(failure.description)")
             if failure.isDamage {
