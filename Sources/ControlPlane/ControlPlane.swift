@@ -54,6 +54,7 @@ package actor ControlPlane {
     private(set) var deployment: Deployment
     /// The served revision and the problems of the store, for reads.
     nonisolated let views: ViewPublisher
+    nonisolated let metricsRendering = SharedRendering<MetricsEncoding>()
     private var changes = ChangeQueue()
     var background = BackgroundWork()
 

@@ -53,7 +53,7 @@ def test_make_runs_the_tests_without_privileges():
     recipe = text.split("\ntest:")[1].split("\n\n")[0]
     assert "\t$(UNPRIVILEGED) .build/$(SWIFT_TESTS)\n" in recipe
     # CI prints the total of this command last.
-    assert recipe.splitlines()[-1] == "\t$(PYTEST) Tests/Python"
+    assert recipe.splitlines()[-1] == "\t$(PYTEST) -n 2 --dist loadfile Tests/Python"
     assert "\nPYTEST := $(UNPRIVILEGED) " in text
 
 

@@ -182,8 +182,8 @@ package struct AccessToken: Sendable {
     package static func hash(of text: String) -> String {
         let bytes = Array(text.utf8)
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        // Invariant: the digest has the length that the function writes. Without a hash, no token may
-        // be accepted and none made.
+        // Invariant: the digest has the length that the function writes. Without a hash, no token
+        // may be accepted and none made.
         let isHashed = unsafe SHA256(bytes, bytes.count, &digest) != nil
         precondition(isHashed, "libcrypto cannot compute SHA-256")
         return digest.map { $0.padded(2, radix: 16) }.joined()

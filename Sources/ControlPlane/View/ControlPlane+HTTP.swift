@@ -57,14 +57,22 @@ extension ControlPlane {
     }
 
     private nonisolated func metrics(_ encoding: MetricsEncoding) async -> HTTPReply {
-        let body = await views.readSampled { view -> [UInt8]? in
-            guard let figures = view.figures else { return nil }
-            var view = view
-            view.process = ProcessSample.read()
-            let text = Array(view.metrics(figures, encoding.format).utf8)
-            return encoding.isGzip ? Gzip.compress(text.rawSpan) : text
+        let views = views
+        let shared = await metricsRendering.body(encoding) {
+            await views.readSampled { view -> [UInt8]? in
+                guard let figures = view.figures else { return nil }
+                var view = view
+                view.process = ProcessSample.read()
+                let text = Array(view.metrics(figures, encoding.format).utf8)
+                return encoding.isGzip ? Gzip.compress(text.rawSpan) : text
+            }
         }
-        guard let body else {
+        guard let shared else {
+            return HTTPReply(
+                status: 503, headers: [("retry-after", "1")],
+                body: Array("too many requests wait for the metrics\n".utf8))
+        }
+        guard let body = shared else {
             return HTTPReply(status: 503, body: "the server is shutting down\n")
         }
         var headers = [(name: "vary", value: "accept, accept-encoding")]

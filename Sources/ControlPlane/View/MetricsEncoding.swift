@@ -2,7 +2,7 @@ internal import GRPCWire
 internal import Transport
 
 /// The form of a response to `/metrics`, as the client's `Accept` and `Accept-Encoding` ask.
-struct MetricsEncoding: Equatable {
+struct MetricsEncoding: Hashable {
     /// More members than any scraper sends.
     private static let maxMembers = 32
 

@@ -43,7 +43,12 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         self.servedPort = servedPort
         conduct = ClientConduct(loop.limits, at: openedAt)
         timeouts = ConnectionTimeouts(at: openedAt)
-        http2 = HTTP2Connection(loop.connectionLoop, role: .server, limits: loop.limits.http2)
+        var limits = loop.limits.http2
+        // A port without calls has few requests at once, whose responses may wait in memory.
+        if !servedPort.holdsDrain {
+            limits.maxConcurrentStreams = min(4, limits.maxConcurrentStreams)
+        }
+        http2 = HTTP2Connection(loop.connectionLoop, role: .server, limits: limits)
         session = http2.session
         session.clock = Self.clock(at: openedAt)
     }

@@ -124,13 +124,21 @@ package struct ListeningPort: Sendable {
 
     /// Throws if another port of this server has the same address. With SO_REUSEPORT, each would
     /// receive some connections of the other.
-    package func checkDistinct(from other: ListeningPort) throws(ListenFailure) {
+    ///
+    /// - Parameters:
+    ///   - name: the name of this port, which is also the name of its option.
+    ///   - otherName: the name of the other port.
+    package func checkDistinct(
+        _ name: String, from other: ListeningPort, _ otherName: String
+    ) throws(ListenFailure) {
         guard case .address(let mine, _) = place, case .address(let others, _) = other.place,
             let port = mine.port, port != 0, port == others.port,
             Self.overlap(mine.ipAddress ?? "", others.ipAddress ?? "")
         else { return }
         throw ListenFailure(
-            text, "the data port and the admin port have this address; choose another --admin")
+            text,
+            "the \(otherName) port and the \(name) port have this address; choose another --\(name)"
+        )
     }
 
     private static func overlap(_ left: String, _ right: String) -> Bool {

@@ -150,8 +150,10 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
             let count = replica.connections.add(1, ordering: .relaxed).newValue
             if count == 1 { pool?.set.refreshPools() }
         case .draining:
+            let wasReady = entries[index].isReady
             notReady(index)
-            if !isReady, !isConnecting { connect() }
+            guard !isReady, !isConnecting, retry == nil else { break }
+            if mayReplace(connection, wasReady: wasReady) { connect() } else { connectLater() }
         case .closed:
             ended(connection, at: index)
         }
@@ -173,13 +175,20 @@ final class LoopReplica: ClientConnectionOwner, @unchecked Sendable {
         if connection.wantsFewerPings { keepaliveFactor = min(keepaliveFactor * 2, 1_024) }
         // A connection that drains accepts no new requests.
         guard !isRetired, !isReady, !isConnecting, retry == nil else { return }
-        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: loop.now) {
-            backoff = Backoff()
-        } else {
-            backoff.failed(at: loop.now, random: loop.randomShare())
-        }
+        _ = mayReplace(connection, wasReady: wasReady)
         if !wasReady || connection.servedStreams == 0 { replica.connectFailed(connection.failure) }
         connectLater()
+    }
+
+    /// Whether the next attempt need not wait: the connection has served, or few others have ended
+    /// without. A server can send GOAWAY or close at once, again and again.
+    private func mayReplace(_ connection: ClientConnection, wasReady: Bool) -> Bool {
+        if connection.servedStreams > 0 || wasReady && replacements.take(1, at: loop.now) {
+            backoff = Backoff()
+            return true
+        }
+        backoff.failed(at: loop.now, random: loop.randomShare())
+        return false
     }
 
     private func connectLater() {

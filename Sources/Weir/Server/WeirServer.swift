@@ -212,8 +212,9 @@ public final class WeirServer: Sendable {
         let sockets = configuration.inheritedSockets
         let dataPort = try await port(configuration.data, inherited: sockets.data)
         let adminPort = try await port(configuration.admin, inherited: sockets.admin)
-        try adminPort.checkDistinct(from: dataPort)
-        let metrics = try await listenForScrapers(besides: [dataPort, adminPort])
+        try adminPort.checkDistinct("admin", from: dataPort, "data")
+        let metrics = try await listenForScrapers(
+            besides: [("data", dataPort), ("admin", adminPort)])
         let admin = try await dataPlane.listenForOperators(
             adminPort, tls: security.adminTLS,
             serving: ServedPort(
@@ -232,10 +233,12 @@ public final class WeirServer: Sendable {
             admin: address(configuration.admin, sockets.admin, admin), metrics: metrics)
     }
 
-    private func listenForScrapers(besides others: [ListeningPort]) async throws -> Address? {
+    private func listenForScrapers(
+        besides others: [(name: String, port: ListeningPort)]
+    ) async throws -> Address? {
         guard let asked = configuration.metrics else { return nil }
         let port = try await port(asked, inherited: nil)
-        for other in others { try port.checkDistinct(from: other) }
+        for other in others { try port.checkDistinct("metrics", from: other.port, other.name) }
         let controlPlane = controlPlane
         let bound = try await dataPlane.listenForScrapers(
             port,
