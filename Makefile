@@ -66,7 +66,7 @@ run: build ## Builds Weir and serves the demo (13 minutes from a new clone).
 # that of `make package` does not.
 PREFIX ?= /usr/local
 PROGRAM ?= .build/release/weir
-install: ## Installs what `make build` has built; PREFIX=/usr/local DESTDIR=.
+install: ## Installs what `make build` has built, under DESTDIR and PREFIX (/usr/local).
 	@test -x $(PROGRAM) || { echo "run 'make build' first"; exit 1; }
 	deploy/install $(PROGRAM) "$(DESTDIR)" "$(PREFIX)"
 

@@ -104,7 +104,7 @@ def grpc_load(folder):
 
 
 def measure(contenders, shapes=SHAPES, rounds=ROUNDS):
-    """Loads each in turn for several rounds. Neighbours in time form the pairs of `ratio`."""
+    """Loads each in turn for several rounds. The loads of one round form the pairs of `ratio`."""
     for contender in contenders:
         wait_for(contender.url)
         contender.load(10, 10, 5_000)

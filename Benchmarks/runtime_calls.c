@@ -43,8 +43,8 @@ void *aligned_alloc(size_t alignment, size_t size) {
   return __libc_memalign(alignment, size);
 }
 
-// The entry points of libswiftCore that change a reference count. The process calls them through
-// its symbol table, so these definitions come first.
+// The entry points of libswiftCore with which compiled code usually changes a reference count. The
+// process calls them through its symbol table, so these definitions come first.
 #define COUNTED(name)                                                     \
   void *name(void *object) {                                              \
     static void *(*original)(void *);                                     \

@@ -81,9 +81,8 @@ package struct CallFigures: Sendable {
         }
     }
 
-    /// The difference to an earlier copy, without sizes, and except `inFlight`, which keeps its
-    /// value. If the counts
-    /// restarted at zero since then, with a new endpoint of the same name, all of them.
+    /// The difference to an earlier copy, without sizes. `inFlight` keeps its value. If the counts
+    /// restarted at zero since then, with a new endpoint of the same name, returns all of them.
     package func since(_ earlier: CallFigures) -> CallFigures {
         guard started >= earlier.started, sampled >= earlier.sampled else { return self }
         var difference = self

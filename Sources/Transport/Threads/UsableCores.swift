@@ -5,10 +5,10 @@ internal import SystemPackage
 #endif
 
 /// The number of cores that this process may use: those of its CPU affinity, or fewer if a CPU
-/// quota of its control groups (`cpu.max`, `cpu.cfs_quota_us`) allows less time. More event loops
-/// than that would use up the quota early in each period, and then all wait for the next one.
+/// quota of its control groups (`cpu.max`, `cpu.cfs_quota_us`) allows less time, rounded up. With
+/// many more event loops, the quota would be used up early in each period, and all would wait.
 package enum UsableCores {
-    /// The number at the start of the process, from 1 to `most`.
+    /// The number at the first use, from 1 to `most`.
     package static let count = count(
         affinity: affinity, quotas: quotas(cgroups: text("/proc/self/cgroup") ?? ""))
 

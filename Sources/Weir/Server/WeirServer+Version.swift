@@ -1,7 +1,7 @@
 internal import CBuildInfo
 
 extension WeirServer {
-    /// The version of Weir. The Makefile reads it from this line.
+    /// The version of Weir.
     public static let version = "0.1.0"
 
     /// The commit from which Weir was built, with `-dirty` if files were changed; nil if unknown.
