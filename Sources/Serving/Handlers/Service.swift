@@ -34,7 +34,7 @@ public struct Service: Sendable {
 
     /// Adds a method with one request and one reply, whose handler does not suspend. It runs
     /// without a task, which costs less than the other form of this method. A closure without
-    /// `await` has this form.
+    /// `await` has this form. If its deadline passes, the call ends when it returns.
     public func unary<Request: WireMessage, Reply: WireMessage>(
         _ method: String, _ handler: @escaping @Sendable (Request, CallContext) throws -> Reply
     ) -> Service {
