@@ -17,8 +17,10 @@ PROGRAM = BUILD.resolve() / "weir"
 
 
 def run(*command, **options):
+    # Programs such as readelf also print bytes that are not text.
     done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, timeout=300, **options)
+        list(map(str, command)), capture_output=True, encoding="utf-8", errors="replace",
+        timeout=300, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
