@@ -56,10 +56,10 @@ COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/
 build package: export WEIR_COMMIT = $(COMMIT)
 
 build: deps ## Builds the tool in release mode.
-	@[ -e .build/release/weir ] || echo "The first build takes about 10 minutes on 2 cores."
+	@[ -e .build/release/weir ] || echo "The first build takes about 7 minutes on 2 cores."
 	$(SWIFT) build $(RELEASE) --product weir
 
-run: build ## Builds Weir and serves the demo (13 minutes from a new clone).
+run: build ## Builds Weir and serves the demo (7 minutes from a new clone).
 	.build/release/weir serve --demo
 
 # Builds nothing, so that root need not build. The program needs the Swift libraries of this machine;
@@ -81,7 +81,7 @@ package-test: $(VENV)/installed ## Tries the packages of `make package` in a new
 	$(call install,debootstrap prometheus)
 	WEIR_PACKAGES=$(PACKAGES) $(VENV)/bin/python -m pytest -q -p no:cacheprovider Tests/Python/package.py
 
-test: deps-test $(VENV)/installed ## Runs all tests (28 minutes from a new clone).
+test: deps-test $(VENV)/installed ## Runs all tests (20 minutes from a new clone).
 	$(SWIFT) build --build-tests
 	$(UNPRIVILEGED) .build/$(SWIFT_TESTS)
 	$(MAKE) --no-print-directory docs check-protos check-contract
