@@ -54,7 +54,8 @@ extension ControlPlane {
             .change("CreateEndpoint", .admin) {
                 (request: Weir_Admin_V1_CreateEndpointRequest, options) in
                 let endpoint = try await self.createEndpoint(
-                    request.name, route: request.route, backend: request.backend, options: options)
+                    request.name, route: request.route, methods: try HTTPMethods(request.methods),
+                    backend: request.backend, options: options)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
             .change("DeleteEndpoint", .admin) {
@@ -143,6 +144,25 @@ extension ControlPlane {
                         try await replies.send($0)
                     }
                 }
+            }
+            .serverStreaming("HoldLeases", .admin) {
+                (
+                    request: Weir_Admin_V1_HoldLeasesRequest,
+                    replies: ReplyWriter<Weir_Admin_V1_HoldLeasesResponse>, context
+                ) in
+                try self.access.require(context)
+                try await withRPCErrors {
+                    let hold = try self.holdLeases(request)
+                    defer { self.leases.end(hold) }
+                    try await replies.send(.init())
+                    for await _ in hold.end {}
+                }
+            }
+            .unary("ReleaseLeases", .admin) {
+                (request: Weir_Admin_V1_ReleaseLeasesRequest, context) in
+                try self.access.require(context)
+                await self.releaseLeases(request.session)
+                return Weir_Admin_V1_ReleaseLeasesResponse()
             }
             .serverStreaming("Watch", .viewer) {
                 (

@@ -8,5 +8,7 @@ struct BackgroundWork {
     let availability: Signal = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     /// Yields when a change is accepted.
     let accepted: Signal = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    /// Yields the time after which to review the leases.
+    let leases = AsyncStream<Duration>.makeStream(bufferingPolicy: .bufferingNewest(1_024))
     var tasks: [Task<Void, Never>] = []
 }

@@ -12,6 +12,7 @@ extension ControlState {
             let shadows: [Shadow]
             let comparison: Comparison
             let rateLimit: RateLimit?
+            let methods: HTTPMethods
         }
 
         /// In the order of the request.
@@ -106,6 +107,7 @@ extension ControlState {
         endpoint.shadows = desired.shadows.sorted { $0.backend < $1.backend }
         endpoint.comparison = desired.comparison
         endpoint.rateLimit = desired.rateLimit
+        endpoint.methods = desired.methods
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }
@@ -137,6 +139,7 @@ extension ControlState.Backend {
     func isSame(as other: Self) -> Bool {
         name == other.name && kind == other.kind && description == other.description
             && options == other.options && descriptorSet == other.descriptorSet
+            && lease == other.lease
     }
 }
 
@@ -145,7 +148,7 @@ extension ControlState.Endpoint {
     func isSame(as other: Self) -> Bool {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
-            && rateLimit == other.rateLimit
+            && rateLimit == other.rateLimit && methods == other.methods
     }
 }
 

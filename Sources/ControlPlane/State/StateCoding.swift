@@ -172,6 +172,7 @@ extension ControlState.Endpoint {
             rateLimit = try message.rateLimit.map { (limit) throws(ControlError) in
                 try .init(limit)
             }
+            methods = try HTTPMethods(message.methods)
         } catch {
             throw unreadable(error.message)
         }
@@ -188,7 +189,7 @@ extension Weir_Store_V1_Endpoint {
             comparison: endpoint.comparison == .init() ? nil : .init(endpoint.comparison),
             revision: endpoint.revision,
             earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [],
-            rateLimit: endpoint.rateLimit.map { .init($0) })
+            rateLimit: endpoint.rateLimit.map { .init($0) }, methods: endpoint.methods.names)
     }
 }
 

@@ -89,8 +89,14 @@ extension ControlPlane.View {
             },
             retries: pool.retries, transparentRetries: pool.transparentRetries,
             retriesDenied: pool.retriesDenied)
+        if let lease = backend.lease, let leases {
+            let isConnected = sample.replicas.contains { $0.connections > 0 }
+            status.lease = leases.verdict(on: lease, isConnected: isConnected).state
+        }
         if let failure = sample.updateFailure {
             status.problem = failure
+        } else if status.lease == .gone, let lease = backend.lease {
+            status.problem = lease.problem
         } else if !sample.isUsable {
             status.problem = sample.problem
         }

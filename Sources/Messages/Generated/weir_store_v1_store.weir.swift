@@ -7,7 +7,7 @@ internal import CWeirProtos
 /// `weir/store/v1/store.proto`, as reflection serves it.
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
-        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvIusDCghSZXZpc2lvbhIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SLgoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSFgoGYXV0aG9yGAMgASgJUgZhdXRob3ISGAoHY29tbWVudBgEIAEoCVIHY29tbWVudBIYCgdzdW1tYXJ5GAUgASgJUgdzdW1tYXJ5EjIKCGJhY2tlbmRzGAYgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxIpChBkZWxldGVkX2JhY2tlbmRzGAcgAygJUg9kZWxldGVkQmFja2VuZHMSNQoJZW5kcG9pbnRzGAggAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEisKEWRlbGV0ZWRfZW5kcG9pbnRzGAkgAygJUhBkZWxldGVkRW5kcG9pbnRzEiMKDXByZXZpb3VzX2hhc2gYCiABKAZSDHByZXZpb3VzSGFzaBInCg9kZXNjcmlwdG9yX3NldHMYCyADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAwgAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiywIKCkNoZWNrcG9pbnQSGgoIcmV2aXNpb24YASABKARSCHJldmlzaW9uEjIKCGJhY2tlbmRzGAIgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxI1CgllbmRwb2ludHMYAyADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSEgoEaGFzaBgEIAEoBlIEaGFzaBIlCg5lYXJsaWVyX2hhc2hlcxgFIAMoBlINZWFybGllckhhc2hlcxIaCghpZGVudGl0eRgGIAEoBlIIaWRlbnRpdHkSJwoPZGVzY3JpcHRvcl9zZXRzGAcgAygMUg5kZXNjcmlwdG9yU2V0cxI2ChdiYWNrZW5kX2Rlc2NyaXB0b3Jfc2V0cxgIIAMoBlIVYmFja2VuZERlc2NyaXB0b3JTZXRzInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMioAMKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcxI3CgpyYXRlX2xpbWl0GAkgASgLMhgud2Vpci5hZG1pbi52MS5SYXRlTGltaXRSCXJhdGVMaW1pdCKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
+        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvIusDCghSZXZpc2lvbhIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SLgoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSFgoGYXV0aG9yGAMgASgJUgZhdXRob3ISGAoHY29tbWVudBgEIAEoCVIHY29tbWVudBIYCgdzdW1tYXJ5GAUgASgJUgdzdW1tYXJ5EjIKCGJhY2tlbmRzGAYgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxIpChBkZWxldGVkX2JhY2tlbmRzGAcgAygJUg9kZWxldGVkQmFja2VuZHMSNQoJZW5kcG9pbnRzGAggAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEisKEWRlbGV0ZWRfZW5kcG9pbnRzGAkgAygJUhBkZWxldGVkRW5kcG9pbnRzEiMKDXByZXZpb3VzX2hhc2gYCiABKAZSDHByZXZpb3VzSGFzaBInCg9kZXNjcmlwdG9yX3NldHMYCyADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAwgAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiywIKCkNoZWNrcG9pbnQSGgoIcmV2aXNpb24YASABKARSCHJldmlzaW9uEjIKCGJhY2tlbmRzGAIgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxI1CgllbmRwb2ludHMYAyADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSEgoEaGFzaBgEIAEoBlIEaGFzaBIlCg5lYXJsaWVyX2hhc2hlcxgFIAMoBlINZWFybGllckhhc2hlcxIaCghpZGVudGl0eRgGIAEoBlIIaWRlbnRpdHkSJwoPZGVzY3JpcHRvcl9zZXRzGAcgAygMUg5kZXNjcmlwdG9yU2V0cxI2ChdiYWNrZW5kX2Rlc2NyaXB0b3Jfc2V0cxgIIAMoBlIVYmFja2VuZERlc2NyaXB0b3JTZXRzInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMiugMKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcxI3CgpyYXRlX2xpbWl0GAkgASgLMhgud2Vpci5hZG1pbi52MS5SYXRlTGltaXRSCXJhdGVMaW1pdBIYCgdtZXRob2RzGAogAygJUgdtZXRob2RzIoQCCgtBZmZpbml0eU1hcBIeCgpnZW5lcmF0aW9uGAEgASgEUgpnZW5lcmF0aW9uEhYKBm93bmVycxgCIAMoCVIGb3duZXJzEhYKBnN0YXJ0cxgDIAMoBlIGc3RhcnRzEhgKB2hvbGRlcnMYBCADKA1SB2hvbGRlcnMSFAoFc2luY2UYBSADKARSBXNpbmNlEicKD2xpbmVhZ2VfbGVuZ3RocxgGIAMoDVIObGluZWFnZUxlbmd0aHMSJwoPbGluZWFnZV9ob2xkZXJzGAcgAygNUg5saW5lYWdlSG9sZGVycxIjCg1saW5lYWdlX3NpbmNlGAggAygEUgxsaW5lYWdlU2luY2UibQoEQmxvYhIUCgVieXRlcxgBIAEoDFIFYnl0ZXMSFAoFcGFydHMYAiABKAlSBXBhcnRzEh0KCnBhcnRfY291bnQYAyABKA1SCXBhcnRDb3VudBIaCghyZXZpc2lvbhgEIAEoBFIIcmV2aXNpb25iBnByb3RvMw==",
         imports: [Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
@@ -326,6 +326,8 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
     package var earlierMaps: [Weir_Store_V1_AffinityMap] = []
     /// Field 9, `rate_limit`.
     package var rateLimit: Weir_Admin_V1_RateLimit?
+    /// Field 10, `methods`.
+    package var methods: [String] = []
 
     package init() {}
 
@@ -338,7 +340,8 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         comparison: Weir_Admin_V1_ShadowComparison? = nil,
         revision: UInt64 = 0,
         earlierMaps: [Weir_Store_V1_AffinityMap] = [],
-        rateLimit: Weir_Admin_V1_RateLimit? = nil
+        rateLimit: Weir_Admin_V1_RateLimit? = nil,
+        methods: [String] = []
     ) {
         self.name = name
         self.route = route
@@ -349,6 +352,7 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         self.revision = revision
         self.earlierMaps = earlierMaps
         self.rateLimit = rateLimit
+        self.methods = methods
     }
 
     package static var messageName: String? { "weir.store.v1.Endpoint" }
@@ -381,6 +385,10 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
             self.earlierMaps.append(try unsafe Weir_Store_V1_AffinityMap(_cMessage: value))
         }
         if let value = unsafe c.pointee.rate_limit { self.rateLimit = try unsafe Weir_Admin_V1_RateLimit(_cMessage: value) }
+        for index in unsafe 0..<c.pointee.n_methods {
+            let value = unsafe c.pointee.methods[index]
+            self.methods.append(try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Endpoint.methods"))
+        }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -411,6 +419,11 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         }
         if let value = self.rateLimit {
             unsafe c.pointee.rate_limit = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__RateLimit.self)
+        }
+        unsafe c.pointee.n_methods = self.methods.count
+        unsafe c.pointee.methods = arena.zeroed((ProtobufCBinaryData).self, count: self.methods.count)
+        for (index, value) in self.methods.enumerated() {
+            unsafe c.pointee.methods[index] = unsafe ProtobufCBinaryData(arena.copy(value))
         }
     }
 }
