@@ -4,7 +4,7 @@ internal import Testing
 
 @testable internal import ControlPlane
 
-@Suite struct LeaseBoardTests {
+@Suite(.timeLimit(.minutes(1))) struct LeaseBoardTests {
     /// A board whose clock the test controls, and the times of the reviews that it requested.
     private final class Bench: Sendable {
         private let offset = Mutex(Duration.zero)

@@ -231,7 +231,7 @@ def test_a_task_that_code_leaves_behind_does_not_end_the_loop(client):
     handle = client.get_handle("leaves").options(timeout=20)
     for data in ("leave", "", "leave", ""):
         assert handle.remote(data).result() == "ok"
-    # asyncio would log exceptions that no one retrieves.
+    # asyncio logs exceptions that are not retrieved.
     assert [type(task.exception()) for task in left] == [SystemExit] * 2
 
 
@@ -286,11 +286,11 @@ def test_serve_forever_ends_with_a_signal(client):
          "import signal, sys, threading, time, weir\n"
          "client = weir.connect(sys.argv[1])\n"
          "client.create_backend('short', lambda request: 1)\n"
-         "def tell():\n"
+         "def report():\n"
          "    while signal.getsignal(signal.SIGINT) is signal.default_int_handler:\n"
          "        time.sleep(0.001)\n"
          "    print(flush=True)\n"
-         "threading.Thread(target=tell).start()\n"
+         "threading.Thread(target=report).start()\n"
          "client.serve_forever()\n"
          "print('closed', client)\n", client.address], stdout=subprocess.PIPE, text=True)
     program.stdout.readline()

@@ -44,9 +44,6 @@ class Model:
     def bytes(self, request):
         return request.body[::-1]
 
-    def no_json(self, request):
-        return object()
-
     _hidden = __call__
 
 
@@ -88,9 +85,6 @@ def test_other_methods_and_their_context(model):
 @pytest.mark.parametrize("method, kind, message", [
     ("fail", weir.BackendFailed, "the backend failed"),
     ("refuse", weir.ResourceExhausted, "no more today"),
-    ("no_json", weir.BackendFailed, "the backend failed: the value has no JSON form: an object of "
-     "type object is not JSON; convert it, or use serializer='pickle' for the backend and the "
-     "handle"),
     ("missing", weir.Unimplemented, "no method 'missing'"),
     ("_hidden", weir.Unimplemented, "no method '_hidden'"),
     ("__init__", weir.Unimplemented, "no method '__init__'"),

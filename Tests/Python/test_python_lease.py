@@ -186,7 +186,7 @@ def test_supervised_restarts(client, tmp_path):
                 statuses.add(error.code)
                 failures.append(now)
                 error.close()
-            time.sleep(0.002)
+            stopped.wait(0.002)
 
     thread = threading.Thread(target=load)
     thread.start()

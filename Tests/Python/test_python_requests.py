@@ -66,7 +66,8 @@ def test_the_arguments_of_a_handle_keep_their_types(serve):
 
     handle, _ = serve(backend)
     given = {"count": 3, "share": 0.5, "on": True, "none": None, "text": "ü&=\n",
-             "names": ["a", "b"], "nested": {"k": [1, None]}, "array": numpy.arange(3), "point": Point(x=1)}
+             "names": ["a", "b"], "nested": {"k": [1, None]},
+             "array": numpy.arange(3), "point": Point(x=1)}
     values, names, query, raw = handle.remote(raw=b"\xff", **given).result()
     assert values == {**given, "array": [0, 1, 2], "point": {"x": 1, "y": 0.5}, "raw": None}
     assert (names, raw) == (["a", "b"], "ÿ")

@@ -29,7 +29,7 @@ extension ControlPlane {
     }
 
     nonisolated var adminMethods: AdminMethods {
-        addingHistory(addingReads(addingChanges(AdminMethods(self))))
+        addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self)))))
     }
 
     private nonisolated func addingChanges(_ methods: AdminMethods) -> AdminMethods {
@@ -145,6 +145,23 @@ extension ControlPlane {
                     }
                 }
             }
+            .serverStreaming("Watch", .viewer) {
+                (
+                    request: Weir_Admin_V1_WatchRequest,
+                    replies: ReplyWriter<Weir_Admin_V1_WatchResponse>, context
+                ) in
+                try self.access.require(request, context)
+                try await withRPCErrors {
+                    for try await entry in try await self.watch(from: request.fromRevision) {
+                        try await replies.send(
+                            await self.views.read { $0.message(entry, secrets: request.secrets) })
+                    }
+                }
+            }
+    }
+
+    private nonisolated func addingLeases(_ methods: AdminMethods) -> AdminMethods {
+        methods
             .serverStreaming("HoldLeases", .admin) {
                 (
                     request: Weir_Admin_V1_HoldLeasesRequest,
@@ -163,19 +180,6 @@ extension ControlPlane {
                 try self.access.require(context)
                 await self.releaseLeases(request.session)
                 return Weir_Admin_V1_ReleaseLeasesResponse()
-            }
-            .serverStreaming("Watch", .viewer) {
-                (
-                    request: Weir_Admin_V1_WatchRequest,
-                    replies: ReplyWriter<Weir_Admin_V1_WatchResponse>, context
-                ) in
-                try self.access.require(request, context)
-                try await withRPCErrors {
-                    for try await entry in try await self.watch(from: request.fromRevision) {
-                        try await replies.send(
-                            await self.views.read { $0.message(entry, secrets: request.secrets) })
-                    }
-                }
             }
     }
 

@@ -20,7 +20,7 @@ extension ControlPlane {
         return leases.hold(request.session, gracePeriod: grace)
     }
 
-    /// Ends the leases of a session; returns when the loops send no further requests to its backends.
+    /// Ends the leases of a session; returns when its backends receive no further requests.
     func releaseLeases(_ session: String) async {
         leases.release(session)
         reviewLeases()

@@ -29,7 +29,7 @@ final class LeaseBoard: Sendable {
         let isCertain: Bool
     }
 
-    /// The grace time of a program that does not choose one, and of a session without a stream here.
+    /// The grace time of a program that does not choose one, and of an unknown session.
     static let defaultGracePeriod = Duration.seconds(5)
 
     private struct Session {

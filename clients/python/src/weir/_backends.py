@@ -216,7 +216,8 @@ class Backends:
     def _wait_usable(self, backend: types.Backend, seconds: float) -> types.Backend:
         end = time.monotonic() + seconds
         pause = 0.01
-        while not backend.usable or not any(part.state == "ready" for part in backend.replicas):
+        revision = backend.revision
+        while not _is_current(backend, revision):
             gave_up = any(part.restarts >= _TRIES for part in backend.replicas)
             if gave_up or time.monotonic() > end:
                 failures = [part.last_failure for part in backend.replicas if part.last_failure]
@@ -228,6 +229,12 @@ class Backends:
             pause = min(pause * 2, 0.5)
             backend = self._run(operations.get_backend(backend.name))
         return backend
+
+
+def _is_current(backend: types.Backend, revision: int) -> bool:
+    """Whether a backend is usable, and only replicas of a revision or a later one answer."""
+    ready = [part for part in backend.replicas if part.state == "ready"]
+    return backend.usable and bool(ready) and all(part.revision >= revision for part in ready)
 
 
 class _Creation:

@@ -2,7 +2,7 @@
 
     from weir import ray, serve
 
-Remote functions run in threads of this process. There are no actors.
+Remote functions run in threads of this process. Actors do not exist.
 """
 
 from __future__ import annotations

@@ -44,6 +44,8 @@ class Replica:
     pid: Optional[int]
     restarts: int
     """The number of restarts of a worker's process."""
+    revision: int
+    """The revision of the backend that it follows."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def _replica(message: admin_pb2.ReplicaStatus) -> Replica:
         last_failure=message.last_failure,
         pid=message.pid or None,
         restarts=message.restarts,
+        revision=message.revision,
     )
 
 
