@@ -132,7 +132,7 @@ def ratio(over, under, shape, figure=1):
 
 
 def wait_for(url):
-    host, port = re.match(r"http://([^:]+):(\d+)", url).groups()
+    host, port = re.match(r"https?://([^:]+):(\d+)", url).groups()
     for _ in range(200):
         with socket.socket() as probe:
             if probe.connect_ex((host, int(port))) == 0:
