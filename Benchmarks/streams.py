@@ -1,5 +1,5 @@
-"""Compares streams: messages per second of a server stream, and an upload of 1 GiB, for handlers and
-for proxies of the same upstream.
+"""Compares streams: messages per second of a server stream, and an upload of 1 GiB, for handlers
+and for proxies of the same upstream.
 """
 
 import json
