@@ -26,7 +26,7 @@ internal import Testing
         let (bench, lease) = (Bench(), Bench().lease)
         let board = bench.board()
         func state() -> Weir_Admin_V1_LeaseState {
-            board.verdict(on: lease, isConnected: true).state
+            board.verdict(on: lease, isUsable: true).state
         }
         let first = board.hold("s1", gracePeriod: .seconds(3))
         let second = board.hold("s1", gracePeriod: .seconds(3))
@@ -41,7 +41,7 @@ internal import Testing
         bench.wait(.milliseconds(2_999))
         #expect(state() == .lost)
         bench.wait(.milliseconds(1))
-        #expect(board.verdict(on: lease, isConnected: true) == .init(state: .gone, isCertain: true))
+        #expect(board.verdict(on: lease, isUsable: true) == .init(state: .gone, isCertain: true))
         let third = board.hold("s1", gracePeriod: .seconds(3))
         #expect(state() == .held)
         board.release("s1")
@@ -54,8 +54,8 @@ internal import Testing
     func waitsForUnknownSessions() {
         let (bench, lease) = (Bench(), Bench().lease)
         let board = bench.board()
-        func verdict(_ isConnected: Bool) -> LeaseBoard.Verdict {
-            board.verdict(on: lease, isConnected: isConnected)
+        func verdict(_ isUsable: Bool) -> LeaseBoard.Verdict {
+            board.verdict(on: lease, isUsable: isUsable)
         }
         #expect(verdict(false) == .init(state: .lost, isCertain: false))
         #expect(bench.reviews.withLock { $0 } == [LeaseBoard.defaultGracePeriod])
@@ -70,13 +70,13 @@ internal import Testing
         let board = bench.board()
         let hold = board.hold("s1", gracePeriod: .seconds(3))
         board.removeAll(except: [])
-        #expect(board.verdict(on: bench.lease, isConnected: false).state == .held)
+        #expect(board.verdict(on: bench.lease, isUsable: false).state == .held)
         board.end(hold)
         board.removeAll(except: [])
         bench.wait(.seconds(3))
-        #expect(board.verdict(on: bench.lease, isConnected: false).isCertain)
+        #expect(board.verdict(on: bench.lease, isUsable: false).isCertain)
         board.removeAll(except: [])
-        #expect(!board.verdict(on: bench.lease, isConnected: false).isCertain)
+        #expect(!board.verdict(on: bench.lease, isUsable: false).isCertain)
     }
 
     @Test("The end of the server ends all streams")

@@ -13,6 +13,7 @@ import urllib.request
 import pytest
 
 import weir
+from conftest import wait_for
 
 
 def first(request):
@@ -53,14 +54,12 @@ else:
             with client:
                 sys.exit(0)
         elif how == "call":
-            try:
-                handle.remote()
-            except weir.ClientClosed as error:
-                assert "connect here with weir.connect()" in str(error)
-            try:
-                client.list_backends()
-            except weir.ClientClosed as error:
-                assert "connect here with weir.connect()" in str(error)
+            for call in (handle.remote, client.list_backends, lambda: weir.connect(sys.argv[1])):
+                try:
+                    call()
+                    os._exit(1)
+                except weir.ClientClosed as error:
+                    assert "or fork before weir.connect()" in str(error)
         elif how == "error":
             raise SystemExit(0)
         sys.exit(0)
@@ -105,6 +104,7 @@ def test_the_port_of_a_killed_program_does_not_live_on_in_its_children(client):
         program.wait(20)
         with pytest.raises(weir.Unavailable):
             client.get_handle("greet").remote().result(timeout=20)
+        wait_for(lambda: client.get_backend("mine").lease == "gone", 15)
     finally:
         program.kill()
         program.wait()

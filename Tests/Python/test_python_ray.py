@@ -7,7 +7,7 @@ import pytest
 import requests
 
 import weir
-from conftest import wait_for
+from conftest import tool, wait_for
 
 
 class Counter:
@@ -216,3 +216,39 @@ def test_a_batch_leaves_out_callers_that_are_gone(client):
     first.result(timeout=20)
     last.result(timeout=20)
     assert sizes == [1, 1]
+
+
+def test_the_methods_of_an_endpoint(client, tmp_path):
+    client.create_backend("b", lambda request: request.method)
+    made = client.create_endpoint("e", backend="b", route="/e", methods=["get", "POST"])
+    assert made.methods == ("GET", "POST")
+    client.create_endpoint("named", backend="b")
+    url = f"http://{client.data_address}/e"
+    assert [requests.request(method, url, timeout=10).status_code
+            for method in ("GET", "HEAD", "POST", "PUT", "DELETE")] == [200, 200, 200, 405, 405]
+    refused = requests.put(url, timeout=10)
+    assert refused.headers["Allow"] == "GET, HEAD, POST"
+    assert refused.json()["message"] == (
+        "endpoint 'e' does not accept the method 'PUT': use GET, HEAD, POST")
+    # Calls by name are not HTTP.
+    assert client.get_handle("e").options(http_method="PUT").remote().result() == "PUT"
+    routes = requests.get(f"http://{client.data_address}/-/routes", timeout=10).json()
+    assert routes["/e"] == ["e", ["GET", "POST"]] and routes["named"][0] == "named"
+    assert requests.post(f"http://{client.data_address}/-/routes", timeout=10).status_code == 404
+    # A file has them, too.
+    exported = tmp_path / "state.yaml"
+    exported.write_text(tool(client.server, "export").stdout)
+    assert "- GET" in exported.read_text()
+    revision = client.history(1)[0].revision
+    tool(client.server, "apply", "-f", exported)
+    assert client.history(1)[0].revision == revision
+    assert client.get_endpoint("e").methods == ("GET", "POST")
+    moved = client.create_endpoint("e", backend="b", route="/e", methods=["PUT"], replace=True)
+    assert moved.methods == ("PUT",)
+    tool(client.server, "endpoint", "create", "f", "--route", "/f", "--backend", "b", "--methods",
+         "patch,GET")
+    assert client.get_endpoint("f").methods == ("GET", "PATCH")
+    for methods, kind in [("GET", TypeError), ([1], TypeError), ([], ValueError),
+                          (["A B"], weir.InvalidArgument), (["A"] * 17, weir.InvalidArgument)]:
+        with pytest.raises(kind):
+            client.create_endpoint("bad", backend="b", methods=methods)

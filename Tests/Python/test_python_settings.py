@@ -186,7 +186,7 @@ def test_arguments_for_a_function(server):
 
 def test_both_clients_have_the_same_calls_with_typed_arguments():
     for name, method in inspect.getmembers(weir.Client, inspect.isfunction):
-        if name.startswith("_") or name == "serve_forever":
+        if name.startswith("_"):
             continue
         own, other = inspect.signature(method), inspect.signature(getattr(weir.aio.Client, name))
         expected = set(own.parameters) - {"missing_ok"}

@@ -50,7 +50,7 @@ extension ControlPlane {
             set.suspend(because: nil)
             return nil
         }
-        let verdict = leases.verdict(on: lease, isConnected: set.isConnected)
+        let verdict = leases.verdict(on: lease, isUsable: set.isUsable)
         let isGone = verdict.state == .gone && verdict.isCertain
         set.suspend(because: isGone ? lease.problem : nil)
         return verdict.state

@@ -13,7 +13,7 @@ internal import Synchronization
 /// ```
 ///
 /// A session that never had a stream here is lost, and gone after the grace time unless its backend
-/// has a connected replica: another server of the fleet may have its lease.
+/// has a usable replica: another server of the fleet may have its lease.
 final class LeaseBoard: Sendable {
     /// One stream of a session.
     struct Hold: Sendable {
@@ -107,8 +107,8 @@ final class LeaseBoard: Sendable {
 
     /// The state of a lease. A session that is new here is lost from now on.
     ///
-    /// - Parameter isConnected: whether a replica of the backend is connected.
-    func verdict(on lease: Lease, isConnected: Bool) -> Verdict {
+    /// - Parameter isUsable: whether a replica of the backend probably serves.
+    func verdict(on lease: Lease, isUsable: Bool) -> Verdict {
         let now = now()
         let (verdict, isNew) = state.withLock { state -> (Verdict, Bool) in
             guard let session = state.sessions[lease.session] else {
@@ -118,7 +118,7 @@ final class LeaseBoard: Sendable {
             if session.isReleased { return (Verdict(state: .gone, isCertain: true), false) }
             if !session.streams.isEmpty { return (Verdict(state: .held, isCertain: true), false) }
             let isGone =
-                now >= session.lostAt + session.gracePeriod && (session.isKnown || !isConnected)
+                now >= session.lostAt + session.gracePeriod && (session.isKnown || !isUsable)
             return (Verdict(state: isGone ? .gone : .lost, isCertain: session.isKnown), false)
         }
         if isNew { onChange(Self.defaultGracePeriod) }

@@ -90,8 +90,7 @@ extension ControlPlane.View {
             retries: pool.retries, transparentRetries: pool.transparentRetries,
             retriesDenied: pool.retriesDenied)
         if let lease = backend.lease, let leases {
-            let isConnected = sample.replicas.contains { $0.connections > 0 }
-            status.lease = leases.verdict(on: lease, isConnected: isConnected).state
+            status.lease = leases.verdict(on: lease, isUsable: sample.isUsable).state
         }
         if let failure = sample.updateFailure {
             status.problem = failure

@@ -55,10 +55,5 @@ extension ReplicaSet {
         return ReplicaStatus(replica, checked: membership.options.health.isOn)
     }
 
-    /// Whether a replica is connected.
-    package var isConnected: Bool {
-        replicas.contains { $0.connections.load(ordering: .relaxed) > 0 }
-    }
-
     package var requestsInFlight: Int { max(0, inFlight.load(ordering: .relaxed)) }
 }

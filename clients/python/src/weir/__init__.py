@@ -24,7 +24,8 @@ from weir.payload import EncodingError, Response
 from weir.request import Headers, MultiDict, Request
 from weir.types import (
     Backend, BackendStats, Change, Endpoint, Explanation, FieldDifference, Instance, Latency,
-    ObjectChange, Replica, Revision, ShadowReport, StateChange, Stats, TrafficChange,
+    ObjectChange, Replica, Revision, ShadowComparison, ShadowReport, StateChange, Stats,
+    TrafficChange,
 )
 
 __version__ = "0.1.0"
@@ -36,8 +37,8 @@ __all__ = [
     "FieldDifference", "Handle", "Headers", "Instance", "InvalidArgument", "InvalidRoute",
     "InvalidTraffic", "Latency", "MultiDict", "NotFound", "ObjectChange", "Owner",
     "PermissionDenied", "Replica", "Request", "ResourceExhausted", "Response", "Result",
-    "Revision", "RevisionConflict", "RevisionNotKept", "ShadowReport", "ShardKeyInterceptor",
-    "StateChange", "Stats", "TrafficChange", "Unauthenticated", "Unavailable", "Unimplemented",
-    "WeirError", "accept_batch", "aio", "aio_interceptors", "connect", "intercept", "ray",
-    "serve", "shard_key",
+    "Revision", "RevisionConflict", "RevisionNotKept", "ShadowComparison", "ShadowReport",
+    "ShardKeyInterceptor", "StateChange", "Stats", "TrafficChange", "Unauthenticated",
+    "Unavailable", "Unimplemented", "WeirError", "accept_batch", "aio", "aio_interceptors",
+    "connect", "intercept", "ray", "serve", "shard_key",
 ]

@@ -167,6 +167,41 @@ class Endpoints:
         options = self._change_options(expected_revision, validate_only, comment)
         return self._run(operations.shadow_traffic(endpoint, backend, proportion, options))
 
+    def set_rate_limit(
+        self,
+        endpoint: str,
+        requests_per_second: Optional[float],
+        burst: int = 0,
+        *,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
+    ) -> types.Endpoint:
+        """Limits the requests per second of an endpoint; None removes the limit.
+
+        `burst` is the number of requests at once, by default those of one second.
+        """
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(
+            operations.set_rate_limit(endpoint, requests_per_second, burst, options))
+
+    def set_shadow_comparison(
+        self,
+        endpoint: str,
+        comparison: types.ShadowComparison,
+        *,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
+    ) -> types.Endpoint:
+        """Replaces the rules that compare the responses of an endpoint's shadows."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(operations.set_shadow_comparison(endpoint, comparison, options))
+
+    def reset_shadow_report(self, endpoint: str, backend: str = "") -> None:
+        """Resets the reports of an endpoint's shadows, or of one of them."""
+        self._run(operations.reset_shadow_report(endpoint, backend))
+
 
 def _methods(methods: Optional[Sequence[str]]) -> List[str]:
     """Methods of HTTP in upper case. Raises TypeError unless they are a list of text."""

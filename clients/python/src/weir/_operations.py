@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, Type, TypeVar
 
+from google.protobuf import json_format
+
 from weir import types
 from weir.admin.v1 import admin_pb2 as pb
 from weir.affinity import ShardKey
@@ -114,6 +116,46 @@ def shadow_traffic(
     request = pb.ShadowTrafficRequest(
         endpoint=endpoint, backend=backend, proportion=proportion, **options.fields())
     return Operation("ShadowTraffic", request, pb.Endpoint, types.Endpoint.of)
+
+
+def set_rate_limit(
+    endpoint: str, requests_per_second: Optional[float], burst: int, options: ChangeOptions
+) -> Operation[types.Endpoint]:
+    limit = None if requests_per_second is None else pb.RateLimit(
+        requests_per_second=requests_per_second, burst=burst)
+    request = pb.SetRateLimitRequest(endpoint=endpoint, rate_limit=limit, **options.fields())
+    return Operation("SetRateLimit", request, pb.Endpoint, types.Endpoint.of)
+
+
+def set_shadow_comparison(
+    endpoint: str, comparison: types.ShadowComparison, options: ChangeOptions
+) -> Operation[types.Endpoint]:
+    request = pb.SetShadowComparisonRequest(
+        endpoint=endpoint, comparison=comparison.message(), **options.fields())
+    return Operation("SetShadowComparison", request, pb.Endpoint, types.Endpoint.of)
+
+
+def reset_shadow_report(endpoint: str, backend: str) -> Operation[None]:
+    request = pb.ResetShadowReportRequest(endpoint=endpoint, backend=backend)
+    return Operation(
+        "ResetShadowReport", request, pb.ResetShadowReportResponse, lambda reply: None)
+
+
+def apply(
+    configuration: Mapping[str, Any], options: ChangeOptions
+) -> Operation[types.StateChange]:
+    try:
+        message = json_format.ParseDict(dict(configuration), pb.Configuration())
+    except json_format.ParseError as error:
+        raise ValueError(f"invalid configuration: {error}") from None
+    request = pb.ApplyRequest(configuration=message, **options.fields())
+    return Operation("Apply", request, pb.ApplyResponse, types.StateChange.of)
+
+
+def export(revision: int) -> Operation[Dict[str, Any]]:
+    return Operation(
+        "GetRevision", pb.GetRevisionRequest(revision=revision), pb.GetRevisionResponse,
+        lambda reply: json_format.MessageToDict(reply.configuration))
 
 
 def rollback(revision: int, endpoint: str, options: ChangeOptions) -> Operation[types.StateChange]:

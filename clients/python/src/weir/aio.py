@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 from typing import (
     Any, AsyncIterator, Callable, Dict, Generator, List, Mapping, Optional, Sequence, TypeVar,
     Union,
@@ -21,6 +22,7 @@ import grpc.aio
 
 from weir import _operations as operations
 from weir import errors, types
+from weir._backends import close_on_sigterm, was_terminated
 from weir._operations import ChangeOptions, Operation
 from weir.affinity import ShardKey
 from weir.client import Client as SyncClient
@@ -122,6 +124,8 @@ class Client:
         comment: str = "",
     ) -> types.Backend:
         """Adds a backend; see `weir.Client.create_backend`."""
+        # Only the main thread can set a handler of signals.
+        close_on_sigterm()
         # Constructors of classes may block, so a thread runs them.
         return await self._on_thread(
             self._client.create_backend, name, target, *init_args, config=config,
@@ -233,6 +237,39 @@ class Client:
         """Returns the reports of an endpoint's shadows, by backend."""
         return await self._run(operations.shadow_report(endpoint))
 
+    async def set_rate_limit(
+        self, endpoint: str, requests_per_second: Optional[float], burst: int = 0, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> types.Endpoint:
+        """Limits the requests per second of an endpoint; None removes the limit."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(
+            operations.set_rate_limit(endpoint, requests_per_second, burst, options))
+
+    async def set_shadow_comparison(
+        self, endpoint: str, comparison: types.ShadowComparison, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> types.Endpoint:
+        """Replaces the rules that compare the responses of an endpoint's shadows."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.set_shadow_comparison(endpoint, comparison, options))
+
+    async def reset_shadow_report(self, endpoint: str, backend: str = "") -> None:
+        """Resets the reports of an endpoint's shadows, or of one of them."""
+        await self._run(operations.reset_shadow_report(endpoint, backend))
+
+    async def export(self, revision: int = 0) -> Dict[str, Any]:
+        """Returns the whole state, or that of a revision, as a dictionary for `apply`."""
+        return await self._run(operations.export(revision))
+
+    async def apply(
+        self, configuration: Mapping[str, Any], *, expected_revision: Optional[int] = None,
+        validate_only: bool = False, comment: str = "",
+    ) -> types.StateChange:
+        """Replaces the whole state with a configuration, in one change."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.apply(configuration, options))
+
     async def history(self, limit: int = 100, *, before: int = 0) -> List[types.Revision]:
         """Returns the accepted changes, latest first."""
         return await self._run(operations.history(limit, before))
@@ -265,6 +302,26 @@ class Client:
     async def instances(self) -> List[types.Instance]:
         """Returns the servers that share this state."""
         return await self._run(operations.list_instances())
+
+    async def serve_forever(self) -> None:
+        """Serves the backends of this program until SIGTERM or SIGINT, then closes the client."""
+        self._client._check_open()
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def end(number: signal.Signals) -> None:
+            if number is signal.SIGTERM:
+                was_terminated.set()
+            ended.set()
+
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        for number in numbers:
+            loop.add_signal_handler(number, end, number)
+        try:
+            await ended.wait()
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+            await self.close()
 
     async def close(self) -> None:
         """Deletes the backends that this process serves; see `weir.Client.close`."""

@@ -9,10 +9,11 @@ import os
 import signal
 import threading
 import weakref
-from typing import Any, Callable, Dict, Iterator, List, Optional, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, TypeVar
 
 import grpc
 
+from weir import _forking as forking
 from weir import _operations as operations
 from weir import _settings as settings
 from weir import errors, types
@@ -23,7 +24,7 @@ from weir._names import also_named
 from weir._operations import ChangeOptions, Operation
 from weir.admin.v1 import admin_pb2 as pb
 from weir.affinity import ShardKey
-from weir.handle import CLOSED, FORKED, Handle
+from weir.handle import CLOSED, Handle
 from weir.serving import LocalBackends
 
 T = TypeVar("T")
@@ -89,6 +90,7 @@ class Client(Backends, Endpoints):
         data_credentials: Optional[grpc.ChannelCredentials] = None,
         program: Optional[str] = None,
     ) -> None:
+        forking.check()
         self.address = settings.checked_address(address)
         self.author = settings.author(author)
         self.timeout = timeout
@@ -108,6 +110,8 @@ class Client(Backends, Endpoints):
         except BaseException:
             self._channel.close()
             raise
+        forking.connects_to(self.address)
+        forking.connects_to(self.data_address)
         _open.add(self)
         atexit.register(self.close)
 
@@ -182,6 +186,29 @@ class Client(Backends, Endpoints):
         """
         options = self._change_options(expected_revision, validate_only, comment)
         return self._run(operations.rollback(revision, endpoint, options))
+
+    def export(self, revision: int = 0) -> Dict[str, Any]:
+        """Returns the whole state, or that of a revision, as a dictionary for `apply`.
+
+        Secrets in the environments of workers are masked; `apply` keeps the current ones.
+        """
+        return self._run(operations.export(revision))
+
+    def apply(
+        self,
+        configuration: Mapping[str, Any],
+        *,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
+    ) -> types.StateChange:
+        """Replaces the whole state with a configuration, in one change.
+
+        It has the form of the files of `weir apply`, for example as `yaml.safe_load` reads them.
+        Deletes backends and endpoints that it does not contain.
+        """
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(operations.apply(configuration, options))
 
     def watch(self, from_revision: int = 0) -> Iterator[types.Change]:
         """Streams changes as they happen, after the whole state or after a given revision.
@@ -315,7 +342,7 @@ class Client(Backends, Endpoints):
 
     def _check_open(self) -> None:
         if self._process != os.getpid():
-            raise errors.ClientClosed(FORKED.format(self._process))
+            forking.check()
         if self._is_closed:
             raise errors.ClientClosed(CLOSED)
 

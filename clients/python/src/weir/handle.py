@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Generator, Mapping, Optional, Tuple
 
 import grpc
 
+from weir import _forking as forking
 from weir import errors, payload
 from weir.affinity import ShardKey
 from weir.metadata import BACKEND, ENDPOINT, SHARD_KEY, checked, current_shard_key
@@ -157,7 +158,7 @@ class Handle:
         TypeError for a value without a JSON form.
         """
         if self._process != os.getpid():
-            raise errors.ClientClosed(FORKED.format(self._process))
+            forking.check()
         options = self._options
         body, content_type = payload.encode(request_data, options.serializer)
         request = serve_pb2.CallRequest(
@@ -193,8 +194,6 @@ class Handle:
 
 
 CLOSED = "the client is closed: connect again with weir.connect()"
-FORKED = (
-    "the client belongs to process {}, which forked this one: connect here with weir.connect()")
 
 
 def _argument(name: str, value: Any, serializer: Optional[str]) -> serve_pb2.Argument:

@@ -6,12 +6,11 @@ import builtins
 import concurrent.futures
 import importlib
 import inspect
-import os
-import socket
 import sys
 import threading
 from typing import Any, Dict, List, Optional, Tuple, Union
 
+from weir import _forking as forking
 from weir.config import BackendConfig
 from weir.process import ProcessReplica
 from weir.replica import Definition, Replica, Target
@@ -73,7 +72,7 @@ class LocalBackend:
         else:
             for _ in range(missing):
                 self._replicas.append(Replica(self.definition, address))
-                _sockets.add(self._replicas[-1].address)
+                forking.serves(self._replicas[-1].address)
         surplus = self._replicas[count:]
         del self._replicas[count:]
         return surplus
@@ -133,7 +132,7 @@ def stop(replicas: List[AnyReplica], grace: float = 5.0) -> None:
     for thread in threads:
         thread.join()
     for replica in replicas:
-        _sockets.discard(replica.address)
+        forking.stops(replica.address)
 
 
 def _is_interactive() -> bool:
@@ -174,44 +173,3 @@ class LocalBackends:
     def names(self) -> List[str]:
         with self._lock:
             return list(self._backends)
-
-
-# Forked children.
-
-# The addresses at which this process serves.
-_sockets: "set[str]" = set()
-
-
-def _close_inherited_sockets() -> None:
-    """Closes a forked child's copies of the sockets of this process's replicas.
-
-    Otherwise the port would accept connections that get no response as long as the child lives,
-    also after the end of the parent.
-    """
-    if not _sockets:
-        return
-    ports = {int(address.rpartition(":")[2]) for address in _sockets}
-    _sockets.clear()
-    try:
-        descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
-        null = os.open(os.devnull, os.O_RDWR)
-    except OSError:
-        return
-    for descriptor in descriptors:
-        if _local_port(descriptor) in ports:
-            # Keeps the number in use: grpcio's objects may still close it.
-            os.dup2(null, descriptor)
-    os.close(null)
-
-
-def _local_port(descriptor: int) -> Optional[int]:
-    try:
-        with socket.socket(fileno=os.dup(descriptor)) as copy:
-            name = copy.getsockname()
-            return name[1] if isinstance(name, tuple) and len(name) > 1 else None
-    except OSError:
-        return None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_inherited_sockets)
