@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 import weir
-from conftest import start_weir, tool, wait_for
+from conftest import Etcd, start_weir, tool, wait_for
 
 PROGRAM = """
 import os, sys, weir
@@ -38,6 +38,7 @@ class Program:
         self.process = subprocess.Popen(
             [sys.executable, self.path, self.admin], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
+        self.started = time.monotonic()
         return self.process.pid
 
     def end(self, number):
@@ -206,3 +207,34 @@ def test_supervised_restarts(client, tmp_path):
     assert statuses <= {503}
     program.end(signal.SIGINT)
     assert client.list_backends() == {}
+
+
+def test_a_fleet_uses_a_backend_whose_lease_another_server_has(tmp_path):
+    etcd = Etcd(tmp_path / "etcd")
+    servers = [
+        start_weir("--store", f"etcd:http://{etcd.address}?prefix=fleet&ttl=3", "--name", name,
+                   "--state-dir", str(tmp_path / name)) for name in ("first", "second")]
+    program = Program(tmp_path, servers[0].admin)
+    pid = program.start()
+    with weir.connect(servers[1].admin) as second, weir.connect(servers[0].admin) as first:
+        wait_for(lambda: "api" in second.list_endpoints())
+        assert called(second) == called(first) == pid
+        # Longer than the grace time.
+        wait_for(lambda: time.monotonic() - program.started > 6)
+        assert (lease(first), lease(second)) == ("held", "lost")
+        assert called(second) == pid
+        program.end(signal.SIGKILL)
+        wait_for(lambda: lease(first) == "gone" == lease(second), 20)
+        pid = program.start()
+        wait_for(lambda: called_or_failed(second) == called_or_failed(first) == pid)
+    program.end(signal.SIGINT)
+    for server in servers:
+        assert server.stop() == 0
+    etcd.stop()
+
+
+def called_or_failed(client):
+    try:
+        return called(client)
+    except weir.Unavailable:
+        return None

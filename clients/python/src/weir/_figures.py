@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
-from typing import Dict, Mapping, Tuple
+from dataclasses import dataclass, field
+from typing import Dict, Mapping, Sequence, Tuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -156,4 +156,47 @@ class ShadowReport:
                 for difference in message.fields),
             primary_latency=Latency.of(message.primary_latency),
             shadow_latency=Latency.of(message.shadow_latency),
+        )
+
+
+@dataclass(frozen=True)
+class ShadowComparison:
+    """How Weir compares the responses of an endpoint's shadows with those of its callers."""
+
+    ignored_fields: Sequence[str] = ()
+    absolute_tolerances: Mapping[str, float] = field(default_factory=dict)
+    """The largest difference of two numbers, by field."""
+    relative_tolerances: Mapping[str, float] = field(default_factory=dict)
+    """The same as a share of the larger number."""
+    redacted_fields: Sequence[str] = ()
+    redacted_metadata: Sequence[str] = ()
+    noise_proportion: float = 0.0
+    """The share of copied requests that Weir also sends to the primary a second time."""
+    allowed_share: float = 0.001
+    """The share of responses that may differ in a good report."""
+
+    def message(self) -> admin_pb2.ShadowComparison:
+        tolerances = [
+            admin_pb2.FieldTolerance(field=name, absolute=value)
+            for name, value in self.absolute_tolerances.items()]
+        tolerances += [
+            admin_pb2.FieldTolerance(field=name, relative=value)
+            for name, value in self.relative_tolerances.items()]
+        return admin_pb2.ShadowComparison(
+            ignored_fields=self.ignored_fields, tolerances=tolerances,
+            redacted_fields=self.redacted_fields, redacted_metadata=self.redacted_metadata,
+            noise_proportion=self.noise_proportion, allowed_share=self.allowed_share)
+
+    @classmethod
+    def of(cls, message: admin_pb2.ShadowComparison) -> "ShadowComparison":
+        return cls(
+            ignored_fields=tuple(message.ignored_fields),
+            absolute_tolerances={
+                part.field: part.absolute for part in message.tolerances if part.absolute},
+            relative_tolerances={
+                part.field: part.relative for part in message.tolerances if part.relative},
+            redacted_fields=tuple(message.redacted_fields),
+            redacted_metadata=tuple(message.redacted_metadata),
+            noise_proportion=message.noise_proportion,
+            allowed_share=message.allowed_share if message.HasField("allowed_share") else 0.001,
         )

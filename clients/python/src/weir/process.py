@@ -2,25 +2,21 @@
 
     create_backend("model", Model, replicas=3, processes=True)
 
-The program starts `python -m weir.process` with the pickled code on its standard input, which it
-keeps open: when the program ends in any way, so do its replicas.
+The program starts `python -m weir.replica_process` with the pickled code on its standard input,
+which it keeps open: when the program ends in any way, so do its replicas.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import pickle
-import signal
 import struct
 import subprocess
 import sys
 import threading
-from typing import IO, Any, List, Optional
-
 from weir.config import BackendConfig
-from weir.replica import Definition, Replica
+from weir.replica import Definition
 
 log = logging.getLogger("weir")
 
@@ -28,7 +24,8 @@ log = logging.getLogger("weir")
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 
-_LENGTH = struct.Struct("!Q")
+# The length before each part of the input of a process.
+LENGTH = struct.Struct("!Q")
 
 
 class StartError(RuntimeError):
@@ -75,13 +72,13 @@ class ProcessReplica:
     def _start(self) -> "subprocess.Popen[bytes]":
         """Starts a process; returns when it serves."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "weir.process", self.address], stdin=subprocess.PIPE,
+            [sys.executable, "-m", "weir.replica_process", self.address], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE)
         assert process.stdin is not None and process.stdout is not None
         try:
             paths = json.dumps(sys.path).encode()
             for part in (paths, self._content):
-                process.stdin.write(_LENGTH.pack(len(part)) + part)
+                process.stdin.write(LENGTH.pack(len(part)) + part)
             process.stdin.flush()
             line = process.stdout.readline()
         except OSError:
@@ -149,49 +146,3 @@ def _close(process: "subprocess.Popen[bytes]") -> None:
                 pipe.close()
             except OSError:
                 pass
-
-
-# The child.
-
-
-def _read(source: IO[bytes]) -> bytes:
-    (length,) = _LENGTH.unpack(source.read(_LENGTH.size))
-    return source.read(length)
-
-
-def main(arguments: List[str]) -> None:
-    source = sys.stdin.buffer
-    # What the code prints is for the operator, and not for the program that reads the address.
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    logging.basicConfig(format="%(levelname)s %(message)s")
-    replica: Optional[Replica] = None
-    try:
-        sys.path[:] = json.loads(_read(source))
-        target, init_args, config, serializer = pickle.loads(_read(source))
-        definition = Definition(target, init_args, BackendConfig.of(config), serializer)
-        replica = Replica(definition, arguments[0])
-    except BaseException as error:
-        print(json.dumps({"error": f"{type(error).__name__}: {error}"}), file=replies, flush=True)
-        log.exception("the replica could not be started")
-        sys.exit(1)
-    print(json.dumps({"address": replica.address}), file=replies, flush=True)
-    ended = threading.Event()
-
-    def wait_for_parent() -> None:
-        source.read(1)
-        ended.set()
-
-    def stop(*_: Any) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    # Ctrl-C reaches all processes of a terminal; the program decides when its replicas end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=wait_for_parent, daemon=True).start()
-    ended.wait()
-    replica.stop()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
