@@ -20,6 +20,7 @@ let commit = (Context.environment["WEIR_COMMIT"] ?? "").filter {
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -108,6 +109,10 @@ let package = Package(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
+        module(
+            "Webhooks",
+            ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
+
         // The data plane, the control plane, and what users import.
         module(
             "Upstream",
@@ -194,6 +199,7 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
+        tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",

@@ -12,6 +12,7 @@ internal import Testing
         ("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
+        ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
             "Upstream",
             ["GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy", "Transport"]
