@@ -95,6 +95,9 @@ let package = Package(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
 
+        .target(
+            name: "Evidence", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
+        module("Rollouts", ["Evidence", "TrafficPolicy"]),
         module("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
@@ -178,6 +181,8 @@ let package = Package(
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
+        tests("EvidenceTests", ["Evidence", "TestSupport"]),
+        tests("RolloutsTests", ["Rollouts", "Evidence", "TrafficPolicy"]),
         .target(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),

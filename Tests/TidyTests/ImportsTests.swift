@@ -5,6 +5,8 @@ internal import Testing
     /// only modules above it. The system libraries are `C` modules. Generated code is not read.
     static let modules: [(name: String, imports: [String])] = [
         ("TrafficPolicy", ["CXXHash"]),
+        ("Evidence", []),
+        ("Rollouts", ["Evidence", "TrafficPolicy"]),
         ("GRPCWire", ["CZlib"]),
         ("HTTP2Session", ["CNGHTTP2"]),
         ("Messages", ["CProtobufC"]),
@@ -55,7 +57,9 @@ internal import Testing
     ]
 
     /// Modules of pure values, which tests run without sockets, files and clocks.
-    static let pure = ["TrafficPolicy", "GRPCWire", "HTTP2Session", "Observability"]
+    static let pure = [
+        "TrafficPolicy", "Evidence", "Rollouts", "GRPCWire", "HTTP2Session", "Observability",
+    ]
     /// The modules of the system that a pure module may import.
     static let standard = ["Glibc", "Synchronization"]
 
