@@ -98,7 +98,8 @@ let package = Package(
         .target(
             name: "Evidence", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
         module("Rollouts", ["Evidence", "TrafficPolicy"]),
-        module("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
+        module(
+            "Observability", ["Evidence", "Rollouts", "GRPCWire", "Messages", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(
@@ -133,7 +134,7 @@ let package = Package(
         module(
             "ControlPlane",
             [
-                "Serving", "Upstream", "StateStores", "Transport", "Observability",
+                "Serving", "Upstream", "StateStores", "Transport", "Observability", "Rollouts",
                 "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage, logging,
             ]),
         module(
@@ -199,7 +200,9 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
-        tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
+        tests(
+            "ObservabilityTests",
+            ["Observability", "Evidence", "Rollouts", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
@@ -212,7 +215,7 @@ let package = Package(
             "ControlPlaneTests",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
-                "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
+                "Rollouts", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
             ]),
         // What several test targets share.
         .target(

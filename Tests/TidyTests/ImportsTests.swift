@@ -11,7 +11,7 @@ internal import Testing
         ("HTTP2Session", ["CNGHTTP2"]),
         ("Messages", ["CProtobufC"]),
         ("MessageYAML", ["Messages"]),
-        ("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
+        ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
         (
@@ -32,8 +32,8 @@ internal import Testing
         (
             "ControlPlane",
             [
-                "CLibCrypto", "GRPCWire", "Messages", "Observability", "Serving", "StateStores",
-                "TrafficPolicy", "Transport", "Upstream",
+                "CLibCrypto", "GRPCWire", "Messages", "Observability", "Rollouts", "Serving",
+                "StateStores", "TrafficPolicy", "Transport", "Upstream",
             ]
         ),
         (
