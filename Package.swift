@@ -96,7 +96,11 @@ let package = Package(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
 
-        module("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
+        .target(
+            name: "Evidence", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
+        module("Rollouts", ["Evidence", "TrafficPolicy"]),
+        module(
+            "Observability", ["Evidence", "Rollouts", "GRPCWire", "Messages", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(
@@ -135,7 +139,7 @@ let package = Package(
         module(
             "ControlPlane",
             [
-                "Serving", "Upstream", "StateStores", "Transport", "Observability",
+                "Serving", "Upstream", "StateStores", "Transport", "Observability", "Rollouts",
                 "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage, logging,
             ]),
         module(
@@ -183,6 +187,8 @@ let package = Package(
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
+        tests("EvidenceTests", ["Evidence", "TestSupport"]),
+        tests("RolloutsTests", ["Rollouts", "Evidence", "TrafficPolicy"]),
         .target(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),
@@ -200,7 +206,9 @@ let package = Package(
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
-        tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
+        tests(
+            "ObservabilityTests",
+            ["Observability", "Evidence", "Rollouts", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
@@ -213,7 +221,7 @@ let package = Package(
             "ControlPlaneTests",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
-                "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
+                "Rollouts", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
             ]),
         // What several test targets share.
         .target(

@@ -29,7 +29,7 @@ extension ControlPlane {
     }
 
     nonisolated var adminMethods: AdminMethods {
-        addingHistory(addingReads(addingChanges(AdminMethods(self))))
+        addingRollouts(addingHistory(addingReads(addingChanges(AdminMethods(self)))))
     }
 
     private nonisolated func addingChanges(_ methods: AdminMethods) -> AdminMethods {
@@ -66,7 +66,7 @@ extension ControlPlane {
                 (request: Weir_Admin_V1_SetTrafficRequest, options) in
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
-                    options: options)
+                    overridesRollout: request.overrideRollout, options: options)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
                     packed: change.packed, revision: change.revision, warnings: change.warnings)

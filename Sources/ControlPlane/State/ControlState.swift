@@ -109,6 +109,8 @@ package struct ControlState: Sendable {
         package var comparison = Comparison()
         /// Nil for no limit.
         package var rateLimit: RateLimit?
+        /// The latest rollout; nil if it never had one.
+        package internal(set) var rollout: Rollout?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 

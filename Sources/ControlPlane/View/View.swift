@@ -24,6 +24,8 @@ extension ControlPlane {
         var isCopyUp: Bool?
         /// The version, the certificates and the log of this server.
         var facts = ServerFacts()
+        /// The rollouts that this server drives, with their evidence.
+        var rollouts: [String: RunningRollout] = [:]
         /// This server in the list of servers that share the store; nil until it listens.
         var instance: Weir_Admin_V1_Instance?
 
