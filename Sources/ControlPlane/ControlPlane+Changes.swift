@@ -74,11 +74,14 @@ extension ControlPlane {
     @discardableResult
     package func setTraffic(
         _ name: String, _ weights: [(backend: String, weight: Double)],
-        options: ChangeOptions = .init()
+        overridesRollout: Bool = false, options: ChangeOptions = .init()
     ) async throws -> TrafficChange {
+        let actor = overridesRollout ? options.author : nil
         let (result, revision) = try await change(options) { (state) throws(ControlError) in
             let before = try state.existingEndpoint(name).weights
-            return (change: try state.setTraffic(name, weights), before: before)
+            return (
+                change: try state.setTraffic(name, weights, overriding: actor), before: before
+            )
         }
         let change = result.change
         return TrafficChange(

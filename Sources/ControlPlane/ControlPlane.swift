@@ -50,6 +50,8 @@ package actor ControlPlane {
     }
     /// Whether each registered handler has had a backend since the start.
     var hasRegisteredHandlers = false
+    /// The rollouts that this server drives.
+    var rollouts: [String: RunningRollout] = [:]
     let watchers = Watchers()
     nonisolated let leases: LeaseBoard
     private(set) var deployment: Deployment
@@ -138,6 +140,12 @@ package actor ControlPlane {
             Task { [weak self] in
                 for await time in reviews { await self?.scheduleLeaseReview(after: time) }
             },
+            Task { [weak self] in
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .seconds(1))
+                    await self?.tickRollouts()
+                }
+            },
         ]
     }
 
@@ -209,7 +217,8 @@ package actor ControlPlane {
             return RoutingSnapshot.Endpoint(
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
                 policy: endpoint.policy, shadows: deployment.shadows.run(endpoint),
-                methods: endpoint.methods, limiter: limiter(for: endpoint, served))
+                methods: endpoint.methods, limiter: limiter(for: endpoint, served),
+                counting: counting(for: endpoint))
         }
         deployment.shadows.removeAll(missingFrom: state)
         let routing = RoutingSnapshot(
@@ -234,6 +243,13 @@ package actor ControlPlane {
         return RateLimiter(requestsPerSecond: limit.requestsPerSecond, burst: limit.burst)
     }
 
+    /// The requests of a running rollout are counted.
+    private func counting(for endpoint: ControlState.Endpoint) -> RoutingSnapshot.Counting? {
+        endpoint.rollout.flatMap {
+            $0.isRunning ? .init(rollout: $0.id, candidate: $0.candidate) : nil
+        }
+    }
+
     /// The handlers and replicas of all backends on this server.
     private func runBackends() -> RoutingSnapshot.Backends {
         var backends: [String: RoutingSnapshot.Backend] = [:]
@@ -252,7 +268,7 @@ package actor ControlPlane {
     }
 
     /// Whether a backend has a handler or a usable replica.
-    private static func isUsable(_ backend: RoutingSnapshot.Backend?) -> Bool {
+    static func isUsable(_ backend: RoutingSnapshot.Backend?) -> Bool {
         switch backend {
         case .handler: true
         case .replicas(let set): set.isUsable

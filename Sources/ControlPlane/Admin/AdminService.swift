@@ -29,7 +29,8 @@ extension ControlPlane {
     }
 
     nonisolated var adminMethods: AdminMethods {
-        addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self)))))
+        addingRollouts(
+            addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self))))))
     }
 
     private nonisolated func addingChanges(_ methods: AdminMethods) -> AdminMethods {
@@ -67,7 +68,7 @@ extension ControlPlane {
                 (request: Weir_Admin_V1_SetTrafficRequest, options) in
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
-                    options: options)
+                    overridesRollout: request.overrideRollout, options: options)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
                     packed: change.packed, revision: change.revision, warnings: change.warnings)

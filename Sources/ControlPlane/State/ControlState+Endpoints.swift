@@ -43,18 +43,28 @@ extension ControlState {
 
     mutating func deleteEndpoint(_ name: String) throws(ControlError) {
         _ = try existingEndpoint(name)
+        try checkNoRollout(of: name, "abort it before you delete the endpoint")
         endpoints[name] = nil
     }
 
     /// Replaces the weights of an endpoint, and returns the share of keys that moves.
+    ///
+    /// - Parameter actor: who overrides a rollout of the endpoint, which pauses; nil to reject the
+    ///   change while a rollout runs.
     mutating func setTraffic(
-        _ name: String, _ pairs: [(backend: String, weight: Double)]
+        _ name: String, _ pairs: [(backend: String, weight: Double)],
+        overriding actor: String? = nil
     ) throws(ControlError) -> (endpoint: Endpoint, movedShare: Double, packed: Bool) {
         var endpoint = try existingEndpoint(name)
+        if actor == nil {
+            try checkNoRollout(
+                of: name, "abort or pause it, or set override_rollout to change the weights anyway")
+        }
         let weights = try policy(pairs)
         let change = endpoint.map.changed(to: weights, history: endpoint.history)
         endpoint.map = change.map
         endpoint.weights = weights
+        if let actor { endpoint.weightsChanged(by: actor) }
         return (put(endpoint), change.movedShare, change.packed)
     }
 
@@ -81,6 +91,11 @@ extension ControlState {
         guard proportion >= 0, proportion <= 1 else {
             let error = PolicyError.proportionOutOfRange(backend: backend, value: proportion)
             throw .invalid("proportion", error.description)
+        }
+        if let rollout = endpoint.rollout, rollout.isRunning, rollout.ownsShadow,
+            rollout.candidate == backend
+        {
+            try checkNoRollout(of: name, "it sets the shadow of its candidate; abort it first")
         }
         let known = endpoint.shadows.first { $0.backend == backend }
         endpoint.shadows.removeAll { $0.backend == backend }

@@ -113,6 +113,8 @@ package struct ControlState: Sendable {
         package var rateLimit: RateLimit?
         /// The methods of plain HTTP requests that it accepts.
         package var methods = HTTPMethods.all
+        /// The latest rollout; nil if it never had one.
+        package internal(set) var rollout: Rollout?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 

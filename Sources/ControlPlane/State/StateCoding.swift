@@ -176,6 +176,13 @@ extension ControlState.Endpoint {
         } catch {
             throw unreadable(error.message)
         }
+        rollout = try message.rollout.map { (rollout) throws(UnreadableState) in
+            do throws(UnreadableState) {
+                return try ControlState.Rollout(rollout)
+            } catch {
+                throw unreadable(error.description)
+            }
+        }
         revision = message.revision
     }
 }
@@ -189,7 +196,8 @@ extension Weir_Store_V1_Endpoint {
             comparison: endpoint.comparison == .init() ? nil : .init(endpoint.comparison),
             revision: endpoint.revision,
             earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [],
-            rateLimit: endpoint.rateLimit.map { .init($0) }, methods: endpoint.methods.names)
+            rateLimit: endpoint.rateLimit.map { .init($0) },
+            rollout: endpoint.rollout.map { .init($0) }, methods: endpoint.methods.names)
     }
 }
 

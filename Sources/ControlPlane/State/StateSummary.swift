@@ -56,6 +56,13 @@ extension ControlState.Endpoint {
         if rateLimit != before.rateLimit {
             parts.append(rateLimit.map { "at most \($0.requestsPerSecond)/s" } ?? "no rate limit")
         }
+        if let rollout,
+            rollout.decisions != before.rollout?.decisions
+                || rollout.id != before.rollout?.id
+        {
+            parts.append(
+                "rollout to \(rollout.candidate) \(rollout.phaseText)")
+        }
         return "\(name): " + (parts.isEmpty ? "unchanged" : parts.joined(separator: ", "))
     }
 }

@@ -26,6 +26,8 @@ extension ControlPlane {
         var facts = ServerFacts()
         /// The leases of programs; nil in a view of a test.
         var leases: LeaseBoard?
+        /// The rollouts that this server drives, with their evidence.
+        var rollouts: [String: RunningRollout] = [:]
         /// This server in the list of servers that share the store; nil until it listens.
         var instance: Weir_Admin_V1_Instance?
 

@@ -325,6 +325,7 @@ extension ForwardedCall: ClientStreamOwner {
             pool.takeRetry()
         else { return false }
         attempt.retried()
+        attemptFailed(code)
         phase = .pausing(
             loop.eventLoop.scheduleTask(in: .nanoseconds(delay)) {
                 self.phase = .idle

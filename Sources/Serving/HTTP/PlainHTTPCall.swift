@@ -131,7 +131,8 @@ final class PlainHTTPCall: CallSource {
         let choice = head.withShardKey(in: headers) {
             path.choose(shardKey: $0, &router.loop.context.random)
         }
-        let call = choice.destination.begin(router.loop, .source(self), at: now)
+        let call = choice.destination.begin(
+            router.loop, .source(self), at: now, shardPoint: choice.shardPoint)
         self.call = call
         guard call.start(head, tap: path.mirror(call, choice, in: router.shadows)) else { return }
         var frame = MessagePrefix.room

@@ -6,6 +6,19 @@ package import Upstream
 /// The routes, policies and backends of the data plane. Immutable; each loop has one reference. A
 /// change of the control state replaces it.
 package final class RoutingSnapshot: Sendable {
+    /// A rollout whose requests are counted.
+    package struct Counting: Sendable, Equatable {
+        /// The number of the rollout. Another one starts with empty counts.
+        package let rollout: UInt64
+        /// The backend whose requests are compared with those of the others.
+        package let candidate: String
+
+        package init(rollout: UInt64, candidate: String) {
+            self.rollout = rollout
+            self.candidate = candidate
+        }
+    }
+
     /// An endpoint.
     package struct Endpoint: Sendable {
         package let name: String
@@ -18,10 +31,13 @@ package final class RoutingSnapshot: Sendable {
         package let methods: HTTPMethods
         /// Nil without a limit of requests per second.
         package let limiter: RateLimiter?
+        /// Nil without a rollout.
+        package let counting: Counting?
 
         package init(
             name: String, route: Route, revision: UInt64, policy: EndpointPolicy,
-            shadows: EndpointShadows, methods: HTTPMethods = .all, limiter: RateLimiter? = nil
+            shadows: EndpointShadows, methods: HTTPMethods = .all, limiter: RateLimiter? = nil,
+            counting: Counting? = nil
         ) {
             self.name = name
             self.route = route
@@ -30,6 +46,7 @@ package final class RoutingSnapshot: Sendable {
             self.shadows = shadows
             self.methods = methods
             self.limiter = limiter
+            self.counting = counting
         }
     }
 
@@ -94,6 +111,9 @@ package final class RoutingSnapshot: Sendable {
 
     /// All endpoints, sorted by name.
     var allEndpoints: [Endpoint] { endpoints.values.sorted { $0.name < $1.name } }
+
+    /// The rollouts whose requests are counted, by endpoint.
+    var counted: [String: Counting] { endpoints.compactMapValues(\.counting) }
 
     /// The endpoint for a gRPC `:path`. A route for the method precedes one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {

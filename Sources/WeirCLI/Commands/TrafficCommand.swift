@@ -36,6 +36,9 @@ struct TrafficCommand: ParsableCommand {
             transform: Assignment.parse)
         var weights: [Assignment]
 
+        @Flag(help: "Change the weights although a rollout runs; the rollout pauses.")
+        var overrideRollout = false
+
         @OptionGroup var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
@@ -44,7 +47,7 @@ struct TrafficCommand: ParsableCommand {
                 endpoint: endpoint,
                 weights: weights.map { .init(backend: $0.backend, weight: $0.value) },
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
-                note: change.note)
+                note: change.note, overrideRollout: overrideRollout)
             let reply = try await options.call { try await $0.setTraffic(request, $1) }
             for warning in reply.warnings { printError("warning: \(warning)") }
             try options.show(reply) { reply in

@@ -51,6 +51,27 @@ type AdminClient interface {
 	GetShadowReport(ctx context.Context, in *GetShadowReportRequest, opts ...grpc.CallOption) (*GetShadowReportResponse, error)
 	// Resets the reports of an endpoint's shadows.
 	ResetShadowReport(ctx context.Context, in *ResetShadowReportRequest, opts ...grpc.CallOption) (*ResetShadowReportResponse, error)
+	// Starts to move the traffic of an endpoint to a backend step by step, while gates compare the
+	// results. FAILED_PRECONDITION if a rollout of the endpoint runs, or if the backend already
+	// receives its requests.
+	StartRollout(ctx context.Context, in *StartRolloutRequest, opts ...grpc.CallOption) (*StartRolloutResponse, error)
+	// Returns the latest rollout of an endpoint. NOT_FOUND if it never had one.
+	GetRollout(ctx context.Context, in *GetRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Lists the latest rollout of each endpoint.
+	ListRollouts(ctx context.Context, in *ListRolloutsRequest, opts ...grpc.CallOption) (*ListRolloutsResponse, error)
+	// Stops all automatic changes of a rollout; its weights stay.
+	PauseRollout(ctx context.Context, in *PauseRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Continues a paused rollout. After another actor's change of the weights, one of `adopt` and
+	// `restore` is required.
+	ResumeRollout(ctx context.Context, in *ResumeRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Approves a complete step, or skips one that is not. Ends the bake.
+	AdvanceRollout(ctx context.Context, in *AdvanceRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Routes all requests to the candidate at once.
+	PromoteRollout(ctx context.Context, in *PromoteRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Returns to the weights before the rollout.
+	AbortRollout(ctx context.Context, in *AbortRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Streams a rollout when it changes, at most once a second, until it ends.
+	WatchRollout(ctx context.Context, in *WatchRolloutRequest, opts ...grpc.CallOption) (Admin_WatchRolloutClient, error)
 	// Explains which endpoint and backend Weir selects for a request.
 	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
 	// Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
@@ -230,6 +251,110 @@ func (c *adminClient) ResetShadowReport(ctx context.Context, in *ResetShadowRepo
 	return out, nil
 }
 
+func (c *adminClient) StartRollout(ctx context.Context, in *StartRolloutRequest, opts ...grpc.CallOption) (*StartRolloutResponse, error) {
+	out := new(StartRolloutResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/StartRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) GetRollout(ctx context.Context, in *GetRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/GetRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ListRollouts(ctx context.Context, in *ListRolloutsRequest, opts ...grpc.CallOption) (*ListRolloutsResponse, error) {
+	out := new(ListRolloutsResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ListRollouts", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) PauseRollout(ctx context.Context, in *PauseRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/PauseRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ResumeRollout(ctx context.Context, in *ResumeRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ResumeRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) AdvanceRollout(ctx context.Context, in *AdvanceRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/AdvanceRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) PromoteRollout(ctx context.Context, in *PromoteRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/PromoteRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) AbortRollout(ctx context.Context, in *AbortRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/AbortRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) WatchRollout(ctx context.Context, in *WatchRolloutRequest, opts ...grpc.CallOption) (Admin_WatchRolloutClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[0], "/weir.admin.v1.Admin/WatchRollout", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &adminWatchRolloutClient{stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+type Admin_WatchRolloutClient interface {
+	Recv() (*Rollout, error)
+	grpc.ClientStream
+}
+
+type adminWatchRolloutClient struct {
+	grpc.ClientStream
+}
+
+func (x *adminWatchRolloutClient) Recv() (*Rollout, error) {
+	m := new(Rollout)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 func (c *adminClient) ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error) {
 	out := new(ExplainRouteResponse)
 	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ExplainRoute", in, out, opts...)
@@ -312,7 +437,7 @@ func (c *adminClient) RestoreState(ctx context.Context, in *RestoreStateRequest,
 }
 
 func (c *adminClient) HoldLeases(ctx context.Context, in *HoldLeasesRequest, opts ...grpc.CallOption) (Admin_HoldLeasesClient, error) {
-	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[0], "/weir.admin.v1.Admin/HoldLeases", opts...)
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[1], "/weir.admin.v1.Admin/HoldLeases", opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -353,7 +478,7 @@ func (c *adminClient) ReleaseLeases(ctx context.Context, in *ReleaseLeasesReques
 }
 
 func (c *adminClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (Admin_WatchClient, error) {
-	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[1], "/weir.admin.v1.Admin/Watch", opts...)
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[2], "/weir.admin.v1.Admin/Watch", opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -394,7 +519,7 @@ func (c *adminClient) GetStats(ctx context.Context, in *GetStatsRequest, opts ..
 }
 
 func (c *adminClient) WatchStats(ctx context.Context, in *WatchStatsRequest, opts ...grpc.CallOption) (Admin_WatchStatsClient, error) {
-	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[2], "/weir.admin.v1.Admin/WatchStats", opts...)
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[3], "/weir.admin.v1.Admin/WatchStats", opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -463,6 +588,27 @@ type AdminServer interface {
 	GetShadowReport(context.Context, *GetShadowReportRequest) (*GetShadowReportResponse, error)
 	// Resets the reports of an endpoint's shadows.
 	ResetShadowReport(context.Context, *ResetShadowReportRequest) (*ResetShadowReportResponse, error)
+	// Starts to move the traffic of an endpoint to a backend step by step, while gates compare the
+	// results. FAILED_PRECONDITION if a rollout of the endpoint runs, or if the backend already
+	// receives its requests.
+	StartRollout(context.Context, *StartRolloutRequest) (*StartRolloutResponse, error)
+	// Returns the latest rollout of an endpoint. NOT_FOUND if it never had one.
+	GetRollout(context.Context, *GetRolloutRequest) (*Rollout, error)
+	// Lists the latest rollout of each endpoint.
+	ListRollouts(context.Context, *ListRolloutsRequest) (*ListRolloutsResponse, error)
+	// Stops all automatic changes of a rollout; its weights stay.
+	PauseRollout(context.Context, *PauseRolloutRequest) (*Rollout, error)
+	// Continues a paused rollout. After another actor's change of the weights, one of `adopt` and
+	// `restore` is required.
+	ResumeRollout(context.Context, *ResumeRolloutRequest) (*Rollout, error)
+	// Approves a complete step, or skips one that is not. Ends the bake.
+	AdvanceRollout(context.Context, *AdvanceRolloutRequest) (*Rollout, error)
+	// Routes all requests to the candidate at once.
+	PromoteRollout(context.Context, *PromoteRolloutRequest) (*Rollout, error)
+	// Returns to the weights before the rollout.
+	AbortRollout(context.Context, *AbortRolloutRequest) (*Rollout, error)
+	// Streams a rollout when it changes, at most once a second, until it ends.
+	WatchRollout(*WatchRolloutRequest, Admin_WatchRolloutServer) error
 	// Explains which endpoint and backend Weir selects for a request.
 	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
 	// Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
@@ -548,6 +694,33 @@ func (UnimplementedAdminServer) GetShadowReport(context.Context, *GetShadowRepor
 }
 func (UnimplementedAdminServer) ResetShadowReport(context.Context, *ResetShadowReportRequest) (*ResetShadowReportResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ResetShadowReport not implemented")
+}
+func (UnimplementedAdminServer) StartRollout(context.Context, *StartRolloutRequest) (*StartRolloutResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method StartRollout not implemented")
+}
+func (UnimplementedAdminServer) GetRollout(context.Context, *GetRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetRollout not implemented")
+}
+func (UnimplementedAdminServer) ListRollouts(context.Context, *ListRolloutsRequest) (*ListRolloutsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListRollouts not implemented")
+}
+func (UnimplementedAdminServer) PauseRollout(context.Context, *PauseRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PauseRollout not implemented")
+}
+func (UnimplementedAdminServer) ResumeRollout(context.Context, *ResumeRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ResumeRollout not implemented")
+}
+func (UnimplementedAdminServer) AdvanceRollout(context.Context, *AdvanceRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AdvanceRollout not implemented")
+}
+func (UnimplementedAdminServer) PromoteRollout(context.Context, *PromoteRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PromoteRollout not implemented")
+}
+func (UnimplementedAdminServer) AbortRollout(context.Context, *AbortRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AbortRollout not implemented")
+}
+func (UnimplementedAdminServer) WatchRollout(*WatchRolloutRequest, Admin_WatchRolloutServer) error {
+	return status.Errorf(codes.Unimplemented, "method WatchRollout not implemented")
 }
 func (UnimplementedAdminServer) ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ExplainRoute not implemented")
@@ -872,6 +1045,171 @@ func _Admin_ResetShadowReport_Handler(srv interface{}, ctx context.Context, dec 
 		return srv.(AdminServer).ResetShadowReport(ctx, req.(*ResetShadowReportRequest))
 	}
 	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_StartRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).StartRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/StartRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).StartRollout(ctx, req.(*StartRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_GetRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/GetRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetRollout(ctx, req.(*GetRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ListRollouts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRolloutsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ListRollouts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/ListRollouts",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ListRollouts(ctx, req.(*ListRolloutsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_PauseRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PauseRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).PauseRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/PauseRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).PauseRollout(ctx, req.(*PauseRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ResumeRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ResumeRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/ResumeRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ResumeRollout(ctx, req.(*ResumeRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_AdvanceRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdvanceRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).AdvanceRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/AdvanceRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).AdvanceRollout(ctx, req.(*AdvanceRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_PromoteRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PromoteRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).PromoteRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/PromoteRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).PromoteRollout(ctx, req.(*PromoteRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_AbortRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AbortRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).AbortRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/AbortRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).AbortRollout(ctx, req.(*AbortRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_WatchRollout_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRolloutRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).WatchRollout(m, &adminWatchRolloutServer{stream})
+}
+
+type Admin_WatchRolloutServer interface {
+	Send(*Rollout) error
+	grpc.ServerStream
+}
+
+type adminWatchRolloutServer struct {
+	grpc.ServerStream
+}
+
+func (x *adminWatchRolloutServer) Send(m *Rollout) error {
+	return x.ServerStream.SendMsg(m)
 }
 
 func _Admin_ExplainRoute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -1200,6 +1538,38 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_ResetShadowReport_Handler,
 		},
 		{
+			MethodName: "StartRollout",
+			Handler:    _Admin_StartRollout_Handler,
+		},
+		{
+			MethodName: "GetRollout",
+			Handler:    _Admin_GetRollout_Handler,
+		},
+		{
+			MethodName: "ListRollouts",
+			Handler:    _Admin_ListRollouts_Handler,
+		},
+		{
+			MethodName: "PauseRollout",
+			Handler:    _Admin_PauseRollout_Handler,
+		},
+		{
+			MethodName: "ResumeRollout",
+			Handler:    _Admin_ResumeRollout_Handler,
+		},
+		{
+			MethodName: "AdvanceRollout",
+			Handler:    _Admin_AdvanceRollout_Handler,
+		},
+		{
+			MethodName: "PromoteRollout",
+			Handler:    _Admin_PromoteRollout_Handler,
+		},
+		{
+			MethodName: "AbortRollout",
+			Handler:    _Admin_AbortRollout_Handler,
+		},
+		{
 			MethodName: "ExplainRoute",
 			Handler:    _Admin_ExplainRoute_Handler,
 		},
@@ -1245,6 +1615,11 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchRollout",
+			Handler:       _Admin_WatchRollout_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "HoldLeases",
 			Handler:       _Admin_HoldLeases_Handler,

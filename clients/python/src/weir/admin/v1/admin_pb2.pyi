@@ -26,12 +26,42 @@ REPLICA_STATE_READY: ReplicaState
 REPLICA_STATE_STARTING: ReplicaState
 REPLICA_STATE_UNHEALTHY: ReplicaState
 REPLICA_STATE_UNSPECIFIED: ReplicaState
+ROLLOUT_INCONCLUSIVE_ABORT: RolloutInconclusive
+ROLLOUT_INCONCLUSIVE_ADVANCE: RolloutInconclusive
+ROLLOUT_INCONCLUSIVE_PAUSE: RolloutInconclusive
+ROLLOUT_INCONCLUSIVE_UNSPECIFIED: RolloutInconclusive
+ROLLOUT_PHASE_ABORTED: RolloutPhase
+ROLLOUT_PHASE_ABORTING: RolloutPhase
+ROLLOUT_PHASE_BAKING: RolloutPhase
+ROLLOUT_PHASE_OBSERVING: RolloutPhase
+ROLLOUT_PHASE_PAUSED: RolloutPhase
+ROLLOUT_PHASE_PENDING: RolloutPhase
+ROLLOUT_PHASE_SETTLING: RolloutPhase
+ROLLOUT_PHASE_SUCCEEDED: RolloutPhase
+ROLLOUT_PHASE_UNSPECIFIED: RolloutPhase
+ROLLOUT_REQUIREMENT_NO_OBJECTION: RolloutRequirement
+ROLLOUT_REQUIREMENT_PROOF: RolloutRequirement
+ROLLOUT_REQUIREMENT_UNSPECIFIED: RolloutRequirement
 SHADOW_VERDICT_DIFFERS: ShadowVerdict
 SHADOW_VERDICT_FIT: ShadowVerdict
 SHADOW_VERDICT_LATE: ShadowVerdict
 SHADOW_VERDICT_TOO_FEW: ShadowVerdict
 SHADOW_VERDICT_UNREACHABLE: ShadowVerdict
 SHADOW_VERDICT_UNSPECIFIED: ShadowVerdict
+
+class AbortRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "immediate", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    IMMEDIATE_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    immediate: bool
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., immediate: bool = ...) -> None: ...
 
 class AdoptStateRequest(_message.Message):
     __slots__ = ["validate_only"]
@@ -50,6 +80,18 @@ class AdoptStateResponse(_message.Message):
     previous_revision: int
     revision: int
     def __init__(self, previous_revision: _Optional[int] = ..., revision: _Optional[int] = ..., common_revision: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ...) -> None: ...
+
+class AdvanceRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class ApplyRequest(_message.Message):
     __slots__ = ["configuration", "expected_revision", "note", "only_if_empty", "validate_only"]
@@ -460,6 +502,12 @@ class GetRevisionResponse(_message.Message):
     revision: Revision
     def __init__(self, revision: _Optional[_Union[Revision, _Mapping]] = ..., configuration: _Optional[_Union[Configuration, _Mapping]] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ...) -> None: ...
 
+class GetRolloutRequest(_message.Message):
+    __slots__ = ["endpoint"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    def __init__(self, endpoint: _Optional[str] = ...) -> None: ...
+
 class GetShadowReportRequest(_message.Message):
     __slots__ = ["backend", "endpoint"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
@@ -628,6 +676,16 @@ class ListRevisionsResponse(_message.Message):
     revisions: _containers.RepeatedCompositeFieldContainer[Revision]
     def __init__(self, revisions: _Optional[_Iterable[_Union[Revision, _Mapping]]] = ..., current_revision: _Optional[int] = ..., oldest_revision: _Optional[int] = ...) -> None: ...
 
+class ListRolloutsRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class ListRolloutsResponse(_message.Message):
+    __slots__ = ["rollouts"]
+    ROLLOUTS_FIELD_NUMBER: _ClassVar[int]
+    rollouts: _containers.RepeatedCompositeFieldContainer[Rollout]
+    def __init__(self, rollouts: _Optional[_Iterable[_Union[Rollout, _Mapping]]] = ...) -> None: ...
+
 class MetadataEntry(_message.Message):
     __slots__ = ["name", "value"]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -669,6 +727,30 @@ class OutlierOptions(_message.Message):
     max_ejection: _duration_pb2.Duration
     minimum_requests: int
     def __init__(self, consecutive_failures: _Optional[int] = ..., failure_share: _Optional[float] = ..., minimum_requests: _Optional[int] = ..., interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., base_ejection: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_ejection: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_ejected_share: _Optional[float] = ...) -> None: ...
+
+class PauseRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class PromoteRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class RateLimit(_message.Message):
     __slots__ = ["burst", "requests_per_second"]
@@ -746,6 +828,22 @@ class RestoreStateResponse(_message.Message):
     revision: int
     def __init__(self, previous_revision: _Optional[int] = ..., revision: _Optional[int] = ..., common_revision: _Optional[int] = ...) -> None: ...
 
+class ResumeRolloutRequest(_message.Message):
+    __slots__ = ["adopt", "endpoint", "expected_revision", "note", "restore", "validate_only"]
+    ADOPT_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    RESTORE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    adopt: bool
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    restore: bool
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., adopt: bool = ..., restore: bool = ...) -> None: ...
+
 class RetryOptions(_message.Message):
     __slots__ = ["budget_per_second", "budget_share", "codes", "initial_delay", "max_attempts", "max_delay"]
     BUDGET_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
@@ -800,6 +898,114 @@ class RollbackResponse(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class Rollout(_message.Message):
+    __slots__ = ["author", "baseline", "endpoint", "gates", "in_phase", "log_failure", "log_threshold", "pause", "phase", "plan", "reason", "requests", "revision", "shadow", "started", "step", "weight"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
+    IN_PHASE_FIELD_NUMBER: _ClassVar[int]
+    LOG_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    LOG_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    baseline: _containers.RepeatedCompositeFieldContainer[BackendWeight]
+    endpoint: str
+    gates: _containers.RepeatedCompositeFieldContainer[RolloutGate]
+    in_phase: _duration_pb2.Duration
+    log_failure: float
+    log_threshold: float
+    pause: str
+    phase: RolloutPhase
+    plan: RolloutPlan
+    reason: str
+    requests: int
+    revision: int
+    shadow: float
+    started: _timestamp_pb2.Timestamp
+    step: int
+    weight: float
+    def __init__(self, endpoint: _Optional[str] = ..., plan: _Optional[_Union[RolloutPlan, _Mapping]] = ..., phase: _Optional[_Union[RolloutPhase, str]] = ..., step: _Optional[int] = ..., reason: _Optional[str] = ..., pause: _Optional[str] = ..., weight: _Optional[float] = ..., shadow: _Optional[float] = ..., in_phase: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., requests: _Optional[int] = ..., gates: _Optional[_Iterable[_Union[RolloutGate, _Mapping]]] = ..., log_failure: _Optional[float] = ..., log_threshold: _Optional[float] = ..., baseline: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., author: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class RolloutGate(_message.Message):
+    __slots__ = ["baseline_bad", "candidate_bad", "gate", "log_failure", "log_pass", "passed", "ratio", "requests"]
+    BASELINE_BAD_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_BAD_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    LOG_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    LOG_PASS_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    baseline_bad: int
+    candidate_bad: int
+    gate: str
+    log_failure: float
+    log_pass: float
+    passed: bool
+    ratio: RolloutRatio
+    requests: int
+    def __init__(self, gate: _Optional[str] = ..., requests: _Optional[int] = ..., candidate_bad: _Optional[int] = ..., baseline_bad: _Optional[int] = ..., ratio: _Optional[_Union[RolloutRatio, _Mapping]] = ..., log_failure: _Optional[float] = ..., log_pass: _Optional[float] = ..., passed: bool = ...) -> None: ...
+
+class RolloutPlan(_message.Message):
+    __slots__ = ["abort", "alpha", "approval", "bake", "candidate", "gates", "holdout", "maximum", "minimum", "minimum_requests", "on_inconclusive", "require", "steps"]
+    ABORT_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    BAKE_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
+    HOLDOUT_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    ON_INCONCLUSIVE_FIELD_NUMBER: _ClassVar[int]
+    REQUIRE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    abort: str
+    alpha: float
+    approval: bool
+    bake: _duration_pb2.Duration
+    candidate: str
+    gates: _containers.RepeatedScalarFieldContainer[str]
+    holdout: float
+    maximum: _duration_pb2.Duration
+    minimum: _duration_pb2.Duration
+    minimum_requests: int
+    on_inconclusive: RolloutInconclusive
+    require: RolloutRequirement
+    steps: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, candidate: _Optional[str] = ..., steps: _Optional[_Iterable[str]] = ..., gates: _Optional[_Iterable[str]] = ..., bake: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., minimum: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., maximum: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., minimum_requests: _Optional[int] = ..., require: _Optional[_Union[RolloutRequirement, str]] = ..., on_inconclusive: _Optional[_Union[RolloutInconclusive, str]] = ..., abort: _Optional[str] = ..., holdout: _Optional[float] = ..., approval: bool = ..., alpha: _Optional[float] = ...) -> None: ...
+
+class RolloutPreviewStep(_message.Message):
+    __slots__ = ["moved_share", "step", "time_to_proof"]
+    MOVED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    TIME_TO_PROOF_FIELD_NUMBER: _ClassVar[int]
+    moved_share: float
+    step: str
+    time_to_proof: _duration_pb2.Duration
+    def __init__(self, step: _Optional[str] = ..., moved_share: _Optional[float] = ..., time_to_proof: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class RolloutRatio(_message.Message):
+    __slots__ = ["estimate", "lower", "upper"]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    LOWER_FIELD_NUMBER: _ClassVar[int]
+    UPPER_FIELD_NUMBER: _ClassVar[int]
+    estimate: float
+    lower: float
+    upper: float
+    def __init__(self, lower: _Optional[float] = ..., estimate: _Optional[float] = ..., upper: _Optional[float] = ...) -> None: ...
+
 class SetRateLimitRequest(_message.Message):
     __slots__ = ["endpoint", "expected_revision", "note", "rate_limit", "validate_only"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -829,18 +1035,20 @@ class SetShadowComparisonRequest(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class SetTrafficRequest(_message.Message):
-    __slots__ = ["endpoint", "expected_revision", "note", "validate_only", "weights"]
+    __slots__ = ["endpoint", "expected_revision", "note", "override_rollout", "validate_only", "weights"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_ROLLOUT_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     endpoint: str
     expected_revision: int
     note: ChangeNote
+    override_rollout: bool
     validate_only: bool
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., override_rollout: bool = ...) -> None: ...
 
 class SetTrafficResponse(_message.Message):
     __slots__ = ["endpoint", "moved_share", "packed", "revision", "warnings"]
@@ -984,6 +1192,34 @@ class ShadowTrafficRequest(_message.Message):
     validate_only: bool
     def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., proportion: _Optional[float] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., options: _Optional[_Union[ShadowOptions, _Mapping]] = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
+class StartRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "plan", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    plan: RolloutPlan
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., plan: _Optional[_Union[RolloutPlan, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class StartRolloutResponse(_message.Message):
+    __slots__ = ["error_share", "preview", "requests_per_second", "revision", "rollout"]
+    ERROR_SHARE_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    error_share: float
+    preview: _containers.RepeatedCompositeFieldContainer[RolloutPreviewStep]
+    requests_per_second: float
+    revision: int
+    rollout: Rollout
+    def __init__(self, rollout: _Optional[_Union[Rollout, _Mapping]] = ..., preview: _Optional[_Iterable[_Union[RolloutPreviewStep, _Mapping]]] = ..., revision: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., error_share: _Optional[float] = ...) -> None: ...
+
 class Stats(_message.Message):
     __slots__ = ["backends", "connections", "revision", "seconds", "time", "unrouted"]
     BACKENDS_FIELD_NUMBER: _ClassVar[int]
@@ -1094,6 +1330,12 @@ class WatchResponse(_message.Message):
     time: _timestamp_pb2.Timestamp
     def __init__(self, revision: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., snapshot: bool = ..., backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., deleted_backends: _Optional[_Iterable[str]] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deleted_endpoints: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., comment: _Optional[str] = ..., summary: _Optional[str] = ...) -> None: ...
 
+class WatchRolloutRequest(_message.Message):
+    __slots__ = ["endpoint"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    def __init__(self, endpoint: _Optional[str] = ...) -> None: ...
+
 class WatchStatsRequest(_message.Message):
     __slots__ = ["endpoint", "interval_ms"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -1132,6 +1374,15 @@ class ReplicaState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ShadowVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class RolloutRequirement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class RolloutInconclusive(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class RolloutPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ChangeAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

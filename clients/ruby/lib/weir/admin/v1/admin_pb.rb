@@ -236,6 +236,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       proto3_optional :expected_revision, :uint64, 3
       optional :validate_only, :bool, 4
       optional :note, :message, 5, "weir.admin.v1.ChangeNote"
+      optional :override_rollout, :bool, 6
     end
     add_message "weir.admin.v1.SetTrafficResponse" do
       optional :endpoint, :message, 1, "weir.admin.v1.Endpoint"
@@ -339,6 +340,118 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     add_message "weir.admin.v1.MetadataEntry" do
       optional :name, :string, 1
       optional :value, :string, 2
+    end
+    add_message "weir.admin.v1.RolloutPlan" do
+      optional :candidate, :string, 1
+      repeated :steps, :string, 2
+      repeated :gates, :string, 3
+      optional :bake, :message, 4, "google.protobuf.Duration"
+      optional :minimum, :message, 5, "google.protobuf.Duration"
+      optional :maximum, :message, 6, "google.protobuf.Duration"
+      proto3_optional :minimum_requests, :uint64, 7
+      optional :require, :enum, 8, "weir.admin.v1.RolloutRequirement"
+      optional :on_inconclusive, :enum, 9, "weir.admin.v1.RolloutInconclusive"
+      optional :abort, :string, 10
+      optional :holdout, :double, 11
+      optional :approval, :bool, 12
+      proto3_optional :alpha, :double, 13
+    end
+    add_message "weir.admin.v1.Rollout" do
+      optional :endpoint, :string, 1
+      optional :plan, :message, 2, "weir.admin.v1.RolloutPlan"
+      optional :phase, :enum, 3, "weir.admin.v1.RolloutPhase"
+      optional :step, :uint32, 4
+      optional :reason, :string, 5
+      optional :pause, :string, 6
+      optional :weight, :double, 7
+      optional :shadow, :double, 8
+      optional :in_phase, :message, 9, "google.protobuf.Duration"
+      optional :requests, :uint64, 10
+      repeated :gates, :message, 11, "weir.admin.v1.RolloutGate"
+      optional :log_failure, :double, 12
+      optional :log_threshold, :double, 13
+      repeated :baseline, :message, 14, "weir.admin.v1.BackendWeight"
+      optional :author, :string, 15
+      optional :started, :message, 16, "google.protobuf.Timestamp"
+      optional :revision, :uint64, 17
+    end
+    add_message "weir.admin.v1.RolloutGate" do
+      optional :gate, :string, 1
+      optional :requests, :uint64, 2
+      optional :candidate_bad, :uint64, 3
+      optional :baseline_bad, :uint64, 4
+      optional :ratio, :message, 5, "weir.admin.v1.RolloutRatio"
+      optional :log_failure, :double, 6
+      proto3_optional :log_pass, :double, 7
+      optional :passed, :bool, 8
+    end
+    add_message "weir.admin.v1.RolloutRatio" do
+      optional :lower, :double, 1
+      proto3_optional :estimate, :double, 2
+      optional :upper, :double, 3
+    end
+    add_message "weir.admin.v1.StartRolloutRequest" do
+      optional :endpoint, :string, 1
+      optional :plan, :message, 2, "weir.admin.v1.RolloutPlan"
+      proto3_optional :expected_revision, :uint64, 3
+      optional :validate_only, :bool, 4
+      optional :note, :message, 5, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.StartRolloutResponse" do
+      optional :rollout, :message, 1, "weir.admin.v1.Rollout"
+      repeated :preview, :message, 2, "weir.admin.v1.RolloutPreviewStep"
+      optional :revision, :uint64, 3
+      optional :requests_per_second, :double, 4
+      optional :error_share, :double, 5
+    end
+    add_message "weir.admin.v1.RolloutPreviewStep" do
+      optional :step, :string, 1
+      optional :moved_share, :double, 2
+      optional :time_to_proof, :message, 3, "google.protobuf.Duration"
+    end
+    add_message "weir.admin.v1.GetRolloutRequest" do
+      optional :endpoint, :string, 1
+    end
+    add_message "weir.admin.v1.ListRolloutsRequest" do
+    end
+    add_message "weir.admin.v1.ListRolloutsResponse" do
+      repeated :rollouts, :message, 1, "weir.admin.v1.Rollout"
+    end
+    add_message "weir.admin.v1.PauseRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.ResumeRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+      optional :adopt, :bool, 5
+      optional :restore, :bool, 6
+    end
+    add_message "weir.admin.v1.AdvanceRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.PromoteRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.AbortRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+      optional :immediate, :bool, 5
+    end
+    add_message "weir.admin.v1.WatchRolloutRequest" do
+      optional :endpoint, :string, 1
     end
     add_message "weir.admin.v1.ExplainRouteRequest" do
       optional :path, :string, 1
@@ -572,6 +685,28 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :SHADOW_VERDICT_LATE, 4
       value :SHADOW_VERDICT_UNREACHABLE, 5
     end
+    add_enum "weir.admin.v1.RolloutRequirement" do
+      value :ROLLOUT_REQUIREMENT_UNSPECIFIED, 0
+      value :ROLLOUT_REQUIREMENT_NO_OBJECTION, 1
+      value :ROLLOUT_REQUIREMENT_PROOF, 2
+    end
+    add_enum "weir.admin.v1.RolloutInconclusive" do
+      value :ROLLOUT_INCONCLUSIVE_UNSPECIFIED, 0
+      value :ROLLOUT_INCONCLUSIVE_PAUSE, 1
+      value :ROLLOUT_INCONCLUSIVE_ADVANCE, 2
+      value :ROLLOUT_INCONCLUSIVE_ABORT, 3
+    end
+    add_enum "weir.admin.v1.RolloutPhase" do
+      value :ROLLOUT_PHASE_UNSPECIFIED, 0
+      value :ROLLOUT_PHASE_PENDING, 1
+      value :ROLLOUT_PHASE_SETTLING, 2
+      value :ROLLOUT_PHASE_OBSERVING, 3
+      value :ROLLOUT_PHASE_BAKING, 4
+      value :ROLLOUT_PHASE_PAUSED, 5
+      value :ROLLOUT_PHASE_ABORTING, 6
+      value :ROLLOUT_PHASE_ABORTED, 7
+      value :ROLLOUT_PHASE_SUCCEEDED, 8
+    end
     add_enum "weir.admin.v1.ChangeAction" do
       value :CHANGE_ACTION_UNSPECIFIED, 0
       value :CHANGE_ACTION_ADD, 1
@@ -640,6 +775,22 @@ module Weir
       StatusPair = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StatusPair").msgclass
       DifferenceSample = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.DifferenceSample").msgclass
       MetadataEntry = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.MetadataEntry").msgclass
+      RolloutPlan = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPlan").msgclass
+      Rollout = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Rollout").msgclass
+      RolloutGate = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutGate").msgclass
+      RolloutRatio = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutRatio").msgclass
+      StartRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StartRolloutRequest").msgclass
+      StartRolloutResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StartRolloutResponse").msgclass
+      RolloutPreviewStep = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPreviewStep").msgclass
+      GetRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetRolloutRequest").msgclass
+      ListRolloutsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListRolloutsRequest").msgclass
+      ListRolloutsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListRolloutsResponse").msgclass
+      PauseRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.PauseRolloutRequest").msgclass
+      ResumeRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ResumeRolloutRequest").msgclass
+      AdvanceRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AdvanceRolloutRequest").msgclass
+      PromoteRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.PromoteRolloutRequest").msgclass
+      AbortRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AbortRolloutRequest").msgclass
+      WatchRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.WatchRolloutRequest").msgclass
       ExplainRouteRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ExplainRouteRequest").msgclass
       ExplainRouteResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ExplainRouteResponse").msgclass
       ShadowDecision = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowDecision").msgclass
@@ -680,6 +831,9 @@ module Weir
       LeaseState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.LeaseState").enummodule
       ReplicaState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReplicaState").enummodule
       ShadowVerdict = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowVerdict").enummodule
+      RolloutRequirement = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutRequirement").enummodule
+      RolloutInconclusive = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutInconclusive").enummodule
+      RolloutPhase = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPhase").enummodule
       ChangeAction = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeAction").enummodule
       InstanceState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.InstanceState").enummodule
     end

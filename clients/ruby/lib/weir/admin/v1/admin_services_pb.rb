@@ -61,6 +61,27 @@ module Weir
           rpc :GetShadowReport, ::Weir::Admin::V1::GetShadowReportRequest, ::Weir::Admin::V1::GetShadowReportResponse
           # Resets the reports of an endpoint's shadows.
           rpc :ResetShadowReport, ::Weir::Admin::V1::ResetShadowReportRequest, ::Weir::Admin::V1::ResetShadowReportResponse
+          # Starts to move the traffic of an endpoint to a backend step by step, while gates compare the
+          # results. FAILED_PRECONDITION if a rollout of the endpoint runs, or if the backend already
+          # receives its requests.
+          rpc :StartRollout, ::Weir::Admin::V1::StartRolloutRequest, ::Weir::Admin::V1::StartRolloutResponse
+          # Returns the latest rollout of an endpoint. NOT_FOUND if it never had one.
+          rpc :GetRollout, ::Weir::Admin::V1::GetRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Lists the latest rollout of each endpoint.
+          rpc :ListRollouts, ::Weir::Admin::V1::ListRolloutsRequest, ::Weir::Admin::V1::ListRolloutsResponse
+          # Stops all automatic changes of a rollout; its weights stay.
+          rpc :PauseRollout, ::Weir::Admin::V1::PauseRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Continues a paused rollout. After another actor's change of the weights, one of `adopt` and
+          # `restore` is required.
+          rpc :ResumeRollout, ::Weir::Admin::V1::ResumeRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Approves a complete step, or skips one that is not. Ends the bake.
+          rpc :AdvanceRollout, ::Weir::Admin::V1::AdvanceRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Routes all requests to the candidate at once.
+          rpc :PromoteRollout, ::Weir::Admin::V1::PromoteRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Returns to the weights before the rollout.
+          rpc :AbortRollout, ::Weir::Admin::V1::AbortRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Streams a rollout when it changes, at most once a second, until it ends.
+          rpc :WatchRollout, ::Weir::Admin::V1::WatchRolloutRequest, stream(::Weir::Admin::V1::Rollout)
           # Explains which endpoint and backend Weir selects for a request.
           rpc :ExplainRoute, ::Weir::Admin::V1::ExplainRouteRequest, ::Weir::Admin::V1::ExplainRouteResponse
           # Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
