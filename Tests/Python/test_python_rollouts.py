@@ -37,12 +37,15 @@ def test_a_rollout_is_decided_by_calls(ready):
     assert ready.get_rollout("e").pause == "operator"
     assert ready.resume_rollout("e").phase != "paused"
     assert ready.advance_rollout("e").step == 1
-    assert ready.promote_rollout("e").weight == 1.0
-    assert ready.get_traffic("e") == {"new": 1.0}
     aborted = ready.abort_rollout("e", immediate=True)
     assert aborted.has_ended and aborted.phase == "aborted"
     assert ready.get_traffic("e") == {"old": 1.0}
-    assert "errors<1.5x" in {gate.gate for gate in aborted.gates} or aborted.gates == ()
+    ready.start_rollout("e", PLAN)
+    promoted = ready.promote_rollout("e")
+    assert (promoted.phase, promoted.weight) == ("succeeded", 1.0)
+    assert ready.get_traffic("e") == {"new": 1.0}
+    with pytest.raises(weir.FailedPrecondition):
+        ready.abort_rollout("e")
 
 
 def test_invalid_plans(ready):
@@ -69,7 +72,8 @@ def test_rollouts_with_asyncio(ready):
             assert (await client.get_rollout("e")).steps[0] == "10%"
             assert set(await client.list_rollouts()) == {"e"}
             await client.advance_rollout("e")
-            await client.promote_rollout("e")
             assert (await client.abort_rollout("e", immediate=True)).has_ended
+            await client.start_rollout("e", PLAN)
+            assert (await client.promote_rollout("e")).phase == "succeeded"
 
     asyncio.run(run())
