@@ -30,7 +30,8 @@ extension ControlPlane {
             rollouts = rollouts.filter { kept.contains($0.key) }
             publishRollouts()
         }
-        guard isDriving else { return }
+        guard isDriving || names.isEmpty else { return rolloutHooks.removeAll() }
+        notifyWebhooks()
         for name in names { await tickRollout(name) }
         publishRollouts()
     }
@@ -63,6 +64,7 @@ extension ControlPlane {
             Self.isUsable(backends[$0.backend])
         }
         let current = running.current
+        tick.isConfirmed = isConfirmed(name, current)
         var machine = current.machine
         let change = machine.tick(tick)
         if change == nil { running.ticked(machine) }
@@ -137,6 +139,7 @@ extension ControlPlane {
         let (traffic, before) = await views.readSampled(includesBackends: false) { view in
             (view.traffic(of: name), view.state.endpoints[name])
         }
+        try checkWebhooks(request)
         let id = UInt64.random(in: 1 ... .max)
         let now = Date()
         let (endpoint, revision) = try await change(options) { (state) throws(ControlError) in
