@@ -52,6 +52,8 @@ package actor ControlPlane {
     var hasRegisteredHandlers = false
     /// The rollouts that this server drives.
     var rollouts: [String: RunningRollout] = [:]
+    /// The changes of weights that this server will revert, by endpoint.
+    var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
     private(set) var deployment: Deployment
     /// The served revision and the problems of the store, for reads.
@@ -138,6 +140,7 @@ package actor ControlPlane {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))
                     await self?.tickRollouts()
+                    await self?.tickTimeBoxes()
                 }
             },
         ]
