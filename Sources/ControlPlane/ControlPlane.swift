@@ -56,6 +56,8 @@ package actor ControlPlane {
     var rolloutHooks = RolloutHooks()
     /// Nil if this server calls no webhooks.
     private(set) var webhooks: WebhookSettings?
+    /// The changes of weights that this server will revert, by endpoint.
+    var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
     private(set) var deployment: Deployment
     /// The served revision and the problems of the store, for reads.
@@ -145,6 +147,7 @@ package actor ControlPlane {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))
                     await self?.tickRollouts()
+                    await self?.tickTimeBoxes()
                 }
             },
         ] + background.runners()

@@ -140,6 +140,13 @@ extension ControlPlane {
             (view.traffic(of: name), view.state.endpoints[name])
         }
         try checkWebhooks(request)
+        let plan = try RolloutPlan(request)
+        if let before {
+            let preview = RolloutPreview(
+                plan, map: before.map, history: before.history, baseline: before.weights,
+                requestsPerSecond: traffic.perSecond, errorShare: traffic.errorShare)
+            try plan.checkProof(preview, traffic)
+        }
         let id = UInt64.random(in: 1 ... .max)
         let now = Date()
         let (endpoint, revision) = try await change(options) { (state) throws(ControlError) in

@@ -111,6 +111,8 @@ package struct ControlState: Sendable {
         package var rateLimit: RateLimit?
         /// The latest rollout; nil if it never had one.
         package internal(set) var rollout: Rollout?
+        /// Set while the weights will revert.
+        var timeBox: TimedChange?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 

@@ -73,6 +73,8 @@ package final class RoutingSnapshot: Sendable {
     package let backends: Backends
     /// The accounts of all shadows.
     let shadowAccounts: [ShadowAccount]
+    /// The rollouts whose requests are counted, by endpoint.
+    let counted: [String: Counting]
     private let endpoints: [String: Endpoint]
     private let byRoute: [Route: Endpoint]
     /// The endpoints for plain HTTP requests, by their paths.
@@ -89,6 +91,7 @@ package final class RoutingSnapshot: Sendable {
             (endpoint.shadows.shadows + [endpoint.shadows.noise].compactMap(\.self)).map(\.account)
         }
         self.endpoints = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.name, $0) })
+        counted = self.endpoints.compactMapValues(\.counting)
         byRoute = Dictionary(
             uniqueKeysWithValues: endpoints.lazy.filter { $0.route != .nameOnly }.map {
                 ($0.route, $0)
@@ -104,9 +107,6 @@ package final class RoutingSnapshot: Sendable {
         revision: 0, endpoints: [], backends: Backends([:]))
 
     package func endpoint(named name: String) -> Endpoint? { endpoints[name] }
-
-    /// The rollouts whose requests are counted, by endpoint.
-    var counted: [String: Counting] { endpoints.compactMapValues(\.counting) }
 
     /// The endpoint for a gRPC `:path`. A route for the method precedes one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {

@@ -823,6 +823,51 @@ void   weir__admin__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__traffic_time_box__init
+                     (Weir__Admin__V1__TrafficTimeBox         *message)
+{
+  static const Weir__Admin__V1__TrafficTimeBox init_value = WEIR__ADMIN__V1__TRAFFIC_TIME_BOX__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__traffic_time_box__get_packed_size
+                     (const Weir__Admin__V1__TrafficTimeBox *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__traffic_time_box__pack
+                     (const Weir__Admin__V1__TrafficTimeBox *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__traffic_time_box__pack_to_buffer
+                     (const Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__TrafficTimeBox *
+       weir__admin__v1__traffic_time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__TrafficTimeBox *)
+     protobuf_c_message_unpack (&weir__admin__v1__traffic_time_box__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__traffic_time_box__free_unpacked
+                     (Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__rate_limit__init
                      (Weir__Admin__V1__RateLimit         *message)
 {
@@ -1541,6 +1586,51 @@ void   weir__admin__v1__set_traffic_request__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &weir__admin__v1__set_traffic_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__confirm_traffic_request__init
+                     (Weir__Admin__V1__ConfirmTrafficRequest         *message)
+{
+  static const Weir__Admin__V1__ConfirmTrafficRequest init_value = WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__confirm_traffic_request__get_packed_size
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__confirm_traffic_request__pack
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__confirm_traffic_request__pack_to_buffer
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ConfirmTrafficRequest *
+       weir__admin__v1__confirm_traffic_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ConfirmTrafficRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__confirm_traffic_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__confirm_traffic_request__free_unpacked
+                     (Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   weir__admin__v1__set_traffic_response__init
@@ -6321,7 +6411,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__interval__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[8] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[9] =
 {
   {
     "name",
@@ -6419,6 +6509,18 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "time_box",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Endpoint, time_box),
+    &weir__admin__v1__traffic_time_box__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
   6,   /* field[6] = comparison */
@@ -6428,12 +6530,13 @@ static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
   5,   /* field[5] = revision */
   1,   /* field[1] = route */
   3,   /* field[3] = shadows */
+  8,   /* field[8] = time_box */
   2,   /* field[2] = weights */
 };
 static const ProtobufCIntRange weir__admin__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
 {
@@ -6443,11 +6546,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   "Weir__Admin__V1__Endpoint",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Endpoint),
-  8,
+  9,
   weir__admin__v1__endpoint__field_descriptors,
   weir__admin__v1__endpoint__field_indices_by_name,
   1,  weir__admin__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__traffic_time_box__field_descriptors[4] =
+{
+  {
+    "reverts",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, reverts),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "confirmable",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, confirmable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__TrafficTimeBox, n_before),
+    offsetof(Weir__Admin__V1__TrafficTimeBox, before),
+    &weir__admin__v1__backend_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__traffic_time_box__field_indices_by_name[] = {
+  3,   /* field[3] = author */
+  2,   /* field[2] = before */
+  1,   /* field[1] = confirmable */
+  0,   /* field[0] = reverts */
+};
+static const ProtobufCIntRange weir__admin__v1__traffic_time_box__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.TrafficTimeBox",
+  "TrafficTimeBox",
+  "Weir__Admin__V1__TrafficTimeBox",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__TrafficTimeBox),
+  4,
+  weir__admin__v1__traffic_time_box__field_descriptors,
+  weir__admin__v1__traffic_time_box__field_indices_by_name,
+  1,  weir__admin__v1__traffic_time_box__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__traffic_time_box__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__rate_limit__field_descriptors[2] =
@@ -7286,7 +7466,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descr
   (ProtobufCMessageInit) weir__admin__v1__list_endpoints_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[8] =
 {
   {
     "endpoint",
@@ -7360,19 +7540,45 @@ static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "revert_after",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, revert_after),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "confirm_within",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, confirm_within),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__set_traffic_request__field_indices_by_name[] = {
+  7,   /* field[7] = confirm_within */
   0,   /* field[0] = endpoint */
   2,   /* field[2] = expected_revision */
   4,   /* field[4] = note */
   5,   /* field[5] = override_rollout */
+  6,   /* field[6] = revert_after */
   3,   /* field[3] = validate_only */
   1,   /* field[1] = weights */
 };
 static const ProtobufCIntRange weir__admin__v1__set_traffic_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor =
 {
@@ -7382,11 +7588,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descripto
   "Weir__Admin__V1__SetTrafficRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__SetTrafficRequest),
-  6,
+  8,
   weir__admin__v1__set_traffic_request__field_descriptors,
   weir__admin__v1__set_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__set_traffic_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__set_traffic_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__confirm_traffic_request__field_descriptors[4] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__confirm_traffic_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__confirm_traffic_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ConfirmTrafficRequest",
+  "ConfirmTrafficRequest",
+  "Weir__Admin__V1__ConfirmTrafficRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ConfirmTrafficRequest),
+  4,
+  weir__admin__v1__confirm_traffic_request__field_descriptors,
+  weir__admin__v1__confirm_traffic_request__field_indices_by_name,
+  1,  weir__admin__v1__confirm_traffic_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__confirm_traffic_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_response__field_descriptors[5] =
@@ -13143,7 +13426,7 @@ const ProtobufCEnumDescriptor weir__admin__v1__instance_state__descriptor =
   weir__admin__v1__instance_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[36] =
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[37] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -13155,6 +13438,7 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "GetEndpoint", &weir__admin__v1__get_endpoint_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ListEndpoints", &weir__admin__v1__list_endpoints_request__descriptor, &weir__admin__v1__list_endpoints_response__descriptor },
   { "SetTraffic", &weir__admin__v1__set_traffic_request__descriptor, &weir__admin__v1__set_traffic_response__descriptor },
+  { "ConfirmTraffic", &weir__admin__v1__confirm_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "SetRateLimit", &weir__admin__v1__set_rate_limit_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ShadowTraffic", &weir__admin__v1__shadow_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "SetShadowComparison", &weir__admin__v1__set_shadow_comparison_request__descriptor, &weir__admin__v1__endpoint__descriptor },
@@ -13183,42 +13467,43 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
-  22,        /* AbortRollout */
-  31,        /* AdoptState */
-  20,        /* AdvanceRollout */
-  25,        /* Apply */
-  28,        /* CompareRevisions */
+  23,        /* AbortRollout */
+  32,        /* AdoptState */
+  21,        /* AdvanceRollout */
+  26,        /* Apply */
+  29,        /* CompareRevisions */
+  10,        /* ConfirmTraffic */
   0,        /* CreateBackend */
   5,        /* CreateEndpoint */
   2,        /* DeleteBackend */
   6,        /* DeleteEndpoint */
-  24,        /* ExplainRoute */
+  25,        /* ExplainRoute */
   3,        /* GetBackend */
   7,        /* GetEndpoint */
-  27,        /* GetRevision */
-  16,        /* GetRollout */
-  13,        /* GetShadowReport */
-  34,        /* GetStats */
+  28,        /* GetRevision */
+  17,        /* GetRollout */
+  14,        /* GetShadowReport */
+  35,        /* GetStats */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
-  30,        /* ListInstances */
-  26,        /* ListRevisions */
-  17,        /* ListRollouts */
-  18,        /* PauseRollout */
-  21,        /* PromoteRollout */
-  14,        /* ResetShadowReport */
-  32,        /* RestoreState */
-  19,        /* ResumeRollout */
-  29,        /* Rollback */
-  10,        /* SetRateLimit */
-  12,        /* SetShadowComparison */
+  31,        /* ListInstances */
+  27,        /* ListRevisions */
+  18,        /* ListRollouts */
+  19,        /* PauseRollout */
+  22,        /* PromoteRollout */
+  15,        /* ResetShadowReport */
+  33,        /* RestoreState */
+  20,        /* ResumeRollout */
+  30,        /* Rollback */
+  11,        /* SetRateLimit */
+  13,        /* SetShadowComparison */
   9,        /* SetTraffic */
-  11,        /* ShadowTraffic */
-  15,        /* StartRollout */
+  12,        /* ShadowTraffic */
+  16,        /* StartRollout */
   1,        /* UpdateBackend */
-  33,        /* Watch */
-  23,        /* WatchRollout */
-  35         /* WatchStats */
+  34,        /* Watch */
+  24,        /* WatchRollout */
+  36         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -13227,7 +13512,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  36,
+  37,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -13311,13 +13596,21 @@ void weir__admin__v1__admin__set_traffic(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
+                                             const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                                             Weir__Admin__V1__Endpoint_Closure closure,
+                                             void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             const Weir__Admin__V1__ShadowTrafficRequest *input,
@@ -13325,7 +13618,7 @@ void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    const Weir__Admin__V1__SetShadowComparisonRequest *input,
@@ -13333,7 +13626,7 @@ void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                const Weir__Admin__V1__GetShadowReportRequest *input,
@@ -13341,7 +13634,7 @@ void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  const Weir__Admin__V1__ResetShadowReportRequest *input,
@@ -13349,7 +13642,7 @@ void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__start_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__StartRolloutRequest *input,
@@ -13357,7 +13650,7 @@ void weir__admin__v1__admin__start_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_rollout(ProtobufCService *service,
                                          const Weir__Admin__V1__GetRolloutRequest *input,
@@ -13365,7 +13658,7 @@ void weir__admin__v1__admin__get_rollout(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_rollouts(ProtobufCService *service,
                                            const Weir__Admin__V1__ListRolloutsRequest *input,
@@ -13373,7 +13666,7 @@ void weir__admin__v1__admin__list_rollouts(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__pause_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__PauseRolloutRequest *input,
@@ -13381,7 +13674,7 @@ void weir__admin__v1__admin__pause_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__resume_rollout(ProtobufCService *service,
                                             const Weir__Admin__V1__ResumeRolloutRequest *input,
@@ -13389,7 +13682,7 @@ void weir__admin__v1__admin__resume_rollout(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__advance_rollout(ProtobufCService *service,
                                              const Weir__Admin__V1__AdvanceRolloutRequest *input,
@@ -13397,7 +13690,7 @@ void weir__admin__v1__admin__advance_rollout(ProtobufCService *service,
                                              void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__promote_rollout(ProtobufCService *service,
                                              const Weir__Admin__V1__PromoteRolloutRequest *input,
@@ -13405,7 +13698,7 @@ void weir__admin__v1__admin__promote_rollout(ProtobufCService *service,
                                              void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__abort_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__AbortRolloutRequest *input,
@@ -13413,7 +13706,7 @@ void weir__admin__v1__admin__abort_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__WatchRolloutRequest *input,
@@ -13421,7 +13714,7 @@ void weir__admin__v1__admin__watch_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
@@ -13429,7 +13722,7 @@ void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    const Weir__Admin__V1__ApplyRequest *input,
@@ -13437,7 +13730,7 @@ void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             const Weir__Admin__V1__ListRevisionsRequest *input,
@@ -13445,7 +13738,7 @@ void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           const Weir__Admin__V1__GetRevisionRequest *input,
@@ -13453,7 +13746,7 @@ void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                const Weir__Admin__V1__CompareRevisionsRequest *input,
@@ -13461,7 +13754,7 @@ void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       const Weir__Admin__V1__RollbackRequest *input,
@@ -13469,7 +13762,7 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
@@ -13477,7 +13770,7 @@ void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          const Weir__Admin__V1__AdoptStateRequest *input,
@@ -13485,7 +13778,7 @@ void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            const Weir__Admin__V1__RestoreStateRequest *input,
@@ -13493,7 +13786,7 @@ void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
@@ -13501,7 +13794,7 @@ void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -13509,7 +13802,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -13517,7 +13810,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

@@ -36,6 +36,7 @@ typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparis
 typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
+typedef struct Weir__Admin__V1__TrafficTimeBox Weir__Admin__V1__TrafficTimeBox;
 typedef struct Weir__Admin__V1__RateLimit Weir__Admin__V1__RateLimit;
 typedef struct Weir__Admin__V1__ChangeNote Weir__Admin__V1__ChangeNote;
 typedef struct Weir__Admin__V1__CreateBackendRequest Weir__Admin__V1__CreateBackendRequest;
@@ -52,6 +53,7 @@ typedef struct Weir__Admin__V1__GetEndpointRequest Weir__Admin__V1__GetEndpointR
 typedef struct Weir__Admin__V1__ListEndpointsRequest Weir__Admin__V1__ListEndpointsRequest;
 typedef struct Weir__Admin__V1__ListEndpointsResponse Weir__Admin__V1__ListEndpointsResponse;
 typedef struct Weir__Admin__V1__SetTrafficRequest Weir__Admin__V1__SetTrafficRequest;
+typedef struct Weir__Admin__V1__ConfirmTrafficRequest Weir__Admin__V1__ConfirmTrafficRequest;
 typedef struct Weir__Admin__V1__SetTrafficResponse Weir__Admin__V1__SetTrafficResponse;
 typedef struct Weir__Admin__V1__ShadowTrafficRequest Weir__Admin__V1__ShadowTrafficRequest;
 typedef struct Weir__Admin__V1__SetRateLimitRequest Weir__Admin__V1__SetRateLimitRequest;
@@ -631,10 +633,25 @@ struct  Weir__Admin__V1__Endpoint
   uint64_t revision;
   Weir__Admin__V1__ShadowComparison *comparison;
   Weir__Admin__V1__RateLimit *rate_limit;
+  Weir__Admin__V1__TrafficTimeBox *time_box;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL }
+
+
+struct  Weir__Admin__V1__TrafficTimeBox
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *reverts;
+  protobuf_c_boolean confirmable;
+  size_t n_before;
+  Weir__Admin__V1__BackendWeight **before;
+  ProtobufCBinaryData author;
+};
+#define WEIR__ADMIN__V1__TRAFFIC_TIME_BOX__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__traffic_time_box__descriptor) \
+    , NULL, 0, 0,NULL, {0,NULL} }
 
 
 struct  Weir__Admin__V1__RateLimit
@@ -870,6 +887,8 @@ struct  Weir__Admin__V1__SetTrafficRequest
   protobuf_c_boolean validate_only;
   Weir__Admin__V1__ChangeNote *note;
   protobuf_c_boolean override_rollout;
+  Google__Protobuf__Duration *revert_after;
+  Google__Protobuf__Duration *confirm_within;
   Weir__Admin__V1__SetTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -877,7 +896,29 @@ struct  Weir__Admin__V1__SetTrafficRequest
 };
 #define WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_traffic_request__descriptor) \
-    , {0,NULL}, 0,NULL, 0, NULL, 0, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__ConfirmTrafficRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__ConfirmTrafficRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__ConfirmTrafficRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__confirm_traffic_request__descriptor) \
+    , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 struct  Weir__Admin__V1__SetTrafficResponse
@@ -2304,6 +2345,25 @@ Weir__Admin__V1__Endpoint *
 void   weir__admin__v1__endpoint__free_unpacked
                      (Weir__Admin__V1__Endpoint *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__TrafficTimeBox methods */
+void   weir__admin__v1__traffic_time_box__init
+                     (Weir__Admin__V1__TrafficTimeBox         *message);
+size_t weir__admin__v1__traffic_time_box__get_packed_size
+                     (const Weir__Admin__V1__TrafficTimeBox   *message);
+size_t weir__admin__v1__traffic_time_box__pack
+                     (const Weir__Admin__V1__TrafficTimeBox   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__traffic_time_box__pack_to_buffer
+                     (const Weir__Admin__V1__TrafficTimeBox   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__TrafficTimeBox *
+       weir__admin__v1__traffic_time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__traffic_time_box__free_unpacked
+                     (Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__RateLimit methods */
 void   weir__admin__v1__rate_limit__init
                      (Weir__Admin__V1__RateLimit         *message);
@@ -2607,6 +2667,25 @@ Weir__Admin__V1__SetTrafficRequest *
                       const uint8_t       *data);
 void   weir__admin__v1__set_traffic_request__free_unpacked
                      (Weir__Admin__V1__SetTrafficRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ConfirmTrafficRequest methods */
+void   weir__admin__v1__confirm_traffic_request__init
+                     (Weir__Admin__V1__ConfirmTrafficRequest         *message);
+size_t weir__admin__v1__confirm_traffic_request__get_packed_size
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message);
+size_t weir__admin__v1__confirm_traffic_request__pack
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__confirm_traffic_request__pack_to_buffer
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ConfirmTrafficRequest *
+       weir__admin__v1__confirm_traffic_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__confirm_traffic_request__free_unpacked
+                     (Weir__Admin__V1__ConfirmTrafficRequest *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__SetTrafficResponse methods */
 void   weir__admin__v1__set_traffic_response__init
@@ -3924,6 +4003,9 @@ typedef void (*Weir__Admin__V1__Interval_Closure)
 typedef void (*Weir__Admin__V1__Endpoint_Closure)
                  (const Weir__Admin__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__TrafficTimeBox_Closure)
+                 (const Weir__Admin__V1__TrafficTimeBox *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__RateLimit_Closure)
                  (const Weir__Admin__V1__RateLimit *message,
                   void *closure_data);
@@ -3971,6 +4053,9 @@ typedef void (*Weir__Admin__V1__ListEndpointsResponse_Closure)
                   void *closure_data);
 typedef void (*Weir__Admin__V1__SetTrafficRequest_Closure)
                  (const Weir__Admin__V1__SetTrafficRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ConfirmTrafficRequest_Closure)
+                 (const Weir__Admin__V1__ConfirmTrafficRequest *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__SetTrafficResponse_Closure)
                  (const Weir__Admin__V1__SetTrafficResponse *message,
@@ -4220,6 +4305,10 @@ struct Weir__Admin__V1__Admin_Service
                       const Weir__Admin__V1__SetTrafficRequest *input,
                       Weir__Admin__V1__SetTrafficResponse_Closure closure,
                       void *closure_data);
+  void (*confirm_traffic)(Weir__Admin__V1__Admin_Service *service,
+                          const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                          Weir__Admin__V1__Endpoint_Closure closure,
+                          void *closure_data);
   void (*set_rate_limit)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__SetRateLimitRequest *input,
                          Weir__Admin__V1__Endpoint_Closure closure,
@@ -4342,6 +4431,7 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## get_endpoint,\
       function_prefix__ ## list_endpoints,\
       function_prefix__ ## set_traffic,\
+      function_prefix__ ## confirm_traffic,\
       function_prefix__ ## set_rate_limit,\
       function_prefix__ ## shadow_traffic,\
       function_prefix__ ## set_shadow_comparison,\
@@ -4408,6 +4498,10 @@ void weir__admin__v1__admin__set_traffic(ProtobufCService *service,
                                          const Weir__Admin__V1__SetTrafficRequest *input,
                                          Weir__Admin__V1__SetTrafficResponse_Closure closure,
                                          void *closure_data);
+void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
+                                             const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                                             Weir__Admin__V1__Endpoint_Closure closure,
+                                             void *closure_data);
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
@@ -4542,6 +4636,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rate_limit__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__change_note__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__create_backend_request__descriptor;
@@ -4558,6 +4653,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__get_endpoint_request__d
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_rate_limit_request__descriptor;

@@ -271,6 +271,18 @@ class Configuration(_message.Message):
     endpoints: _containers.RepeatedCompositeFieldContainer[EndpointConfiguration]
     def __init__(self, backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[EndpointConfiguration, _Mapping]]] = ...) -> None: ...
 
+class ConfirmTrafficRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
 class CreateBackendRequest(_message.Message):
     __slots__ = ["backend", "expected_revision", "note", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
@@ -348,7 +360,7 @@ class DifferenceSample(_message.Message):
     def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[MetadataEntry, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[ValuePair, _Mapping]]] = ...) -> None: ...
 
 class Endpoint(_message.Message):
-    __slots__ = ["comparison", "intervals", "name", "rate_limit", "revision", "route", "shadows", "weights"]
+    __slots__ = ["comparison", "intervals", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
     INTERVALS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -356,6 +368,7 @@ class Endpoint(_message.Message):
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    TIME_BOX_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
     intervals: _containers.RepeatedCompositeFieldContainer[Interval]
@@ -364,8 +377,9 @@ class Endpoint(_message.Message):
     revision: int
     route: str
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
+    time_box: TrafficTimeBox
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ...) -> None: ...
 
 class EndpointConfiguration(_message.Message):
     __slots__ = ["comparison", "name", "rate_limit", "route", "shadows", "weights"]
@@ -1021,20 +1035,24 @@ class SetShadowComparisonRequest(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class SetTrafficRequest(_message.Message):
-    __slots__ = ["endpoint", "expected_revision", "note", "override_rollout", "validate_only", "weights"]
+    __slots__ = ["confirm_within", "endpoint", "expected_revision", "note", "override_rollout", "revert_after", "validate_only", "weights"]
+    CONFIRM_WITHIN_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    REVERT_AFTER_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    confirm_within: _duration_pb2.Duration
     endpoint: str
     expected_revision: int
     note: ChangeNote
     override_rollout: bool
+    revert_after: _duration_pb2.Duration
     validate_only: bool
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., override_rollout: bool = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., override_rollout: bool = ..., revert_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., confirm_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class SetTrafficResponse(_message.Message):
     __slots__ = ["endpoint", "moved_share", "packed", "revision", "warnings"]
@@ -1241,6 +1259,18 @@ class StatusPair(_message.Message):
     primary: str
     shadow: str
     def __init__(self, primary: _Optional[str] = ..., shadow: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class TrafficTimeBox(_message.Message):
+    __slots__ = ["author", "before", "confirmable", "reverts"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMABLE_FIELD_NUMBER: _ClassVar[int]
+    REVERTS_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    before: _containers.RepeatedCompositeFieldContainer[BackendWeight]
+    confirmable: bool
+    reverts: _timestamp_pb2.Timestamp
+    def __init__(self, reverts: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., confirmable: bool = ..., before: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., author: _Optional[str] = ...) -> None: ...
 
 class UpdateBackendRequest(_message.Message):
     __slots__ = ["backend", "expected_revision", "note", "validate_only"]

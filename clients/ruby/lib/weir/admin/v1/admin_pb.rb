@@ -155,6 +155,13 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 6
       optional :comparison, :message, 7, "weir.admin.v1.ShadowComparison"
       optional :rate_limit, :message, 8, "weir.admin.v1.RateLimit"
+      optional :time_box, :message, 9, "weir.admin.v1.TrafficTimeBox"
+    end
+    add_message "weir.admin.v1.TrafficTimeBox" do
+      optional :reverts, :message, 1, "google.protobuf.Timestamp"
+      optional :confirmable, :bool, 2
+      repeated :before, :message, 3, "weir.admin.v1.BackendWeight"
+      optional :author, :string, 4
     end
     add_message "weir.admin.v1.RateLimit" do
       optional :requests_per_second, :double, 1
@@ -229,6 +236,14 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :validate_only, :bool, 4
       optional :note, :message, 5, "weir.admin.v1.ChangeNote"
       optional :override_rollout, :bool, 6
+      optional :revert_after, :message, 7, "google.protobuf.Duration"
+      optional :confirm_within, :message, 8, "google.protobuf.Duration"
+    end
+    add_message "weir.admin.v1.ConfirmTrafficRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
     end
     add_message "weir.admin.v1.SetTrafficResponse" do
       optional :endpoint, :message, 1, "weir.admin.v1.Endpoint"
@@ -737,6 +752,7 @@ module Weir
       FieldTolerance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.FieldTolerance").msgclass
       Interval = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Interval").msgclass
       Endpoint = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Endpoint").msgclass
+      TrafficTimeBox = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.TrafficTimeBox").msgclass
       RateLimit = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RateLimit").msgclass
       ChangeNote = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeNote").msgclass
       CreateBackendRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CreateBackendRequest").msgclass
@@ -753,6 +769,7 @@ module Weir
       ListEndpointsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsRequest").msgclass
       ListEndpointsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsResponse").msgclass
       SetTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficRequest").msgclass
+      ConfirmTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ConfirmTrafficRequest").msgclass
       SetTrafficResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficResponse").msgclass
       ShadowTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowTrafficRequest").msgclass
       SetRateLimitRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetRateLimitRequest").msgclass
