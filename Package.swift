@@ -139,14 +139,16 @@ let package = Package(
         module(
             "ControlPlane",
             [
-                "Serving", "Upstream", "StateStores", "Transport", "Observability", "Rollouts",
-                "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage, logging,
+                "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
+                "Rollouts", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage,
+                logging,
             ]),
         module(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Transport",
-                "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore, systemPackage,
+                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Webhooks",
+                "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore,
+                systemPackage,
                 logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),

@@ -74,13 +74,15 @@ extension ControlPlane {
     @discardableResult
     package func setTraffic(
         _ name: String, _ weights: [(backend: String, weight: Double)],
-        overridesRollout: Bool = false, options: ChangeOptions = .init()
+        overridesRollout: Bool = false, timeBox: ControlState.TimedChange.Request? = nil,
+        options: ChangeOptions = .init()
     ) async throws -> TrafficChange {
         let actor = overridesRollout ? options.author : nil
         let (result, revision) = try await change(options) { (state) throws(ControlError) in
             let before = try state.existingEndpoint(name).weights
             return (
-                change: try state.setTraffic(name, weights, overriding: actor), before: before
+                change: try state.setTraffic(
+                    name, weights, overriding: actor, timeBox: timeBox), before: before
             )
         }
         let change = result.change

@@ -202,3 +202,82 @@ internal import TrafficPolicy
         }
     }
 }
+
+/// Changes of weights that revert.
+@Suite struct TimedChangeTests {
+    private static func changed(
+        confirmable: Bool = false, seconds: Int64 = 60, ago: Double = 0
+    ) throws -> ControlState {
+        var state = ControlState()
+        for name in ["v1", "v2"] {
+            _ = try state.createBackend(
+                .init(name: name, kind: .handler(name)), registered: ["v1", "v2"])
+        }
+        _ = try state.createEndpoint("e", route: "/x.Y/", backend: "v1")
+        _ = try state.setTraffic(
+            "e", [("v2", 1)],
+            timeBox: .init(
+                isConfirmable: confirmable, duration: .seconds(seconds),
+                started: Date(timeIntervalSinceNow: -ago), author: "ann"))
+        return state
+    }
+
+    private static func owner(_ state: ControlState) -> String? {
+        state.endpoints["e"]?.weights.weights.first?.backend
+    }
+
+    @Test("The weights of before return with all keys, and the backend stays until then")
+    func reverts() throws {
+        var state = try Self.changed()
+        #expect(Self.owner(state) == "v2")
+        #expect(throws: ControlError.self) { try state.deleteBackend("v1") }
+        _ = try state.revertTraffic("e")
+        #expect(Self.owner(state) == "v1" && state.endpoints["e"]?.timeBox == nil)
+    }
+
+    @Test("A confirmation keeps the weights; only a change that waits for one has it")
+    func confirms() throws {
+        var state = try Self.changed(confirmable: true)
+        _ = try state.confirmTraffic("e")
+        #expect(Self.owner(state) == "v2" && state.endpoints["e"]?.timeBox == nil)
+        #expect(throws: ControlError.self) { _ = try state.confirmTraffic("e") }
+        var lasting = try Self.changed()
+        #expect(throws: ControlError.self) { _ = try lasting.confirmTraffic("e") }
+    }
+
+    @Test("Another change of the weights stays")
+    func superseded() throws {
+        var state = try Self.changed()
+        _ = try state.setTraffic("e", [("v1", 0.5), ("v2", 0.5)])
+        #expect(state.endpoints["e"]?.timeBox == nil)
+    }
+
+    @Test("The time without a server counts, and a clock that is set back does not lengthen it")
+    func time() throws {
+        let change = try #require(try Self.changed(ago: 50).endpoints["e"]?.timeBox)
+        var box = try #require(change.box(at: Date()))
+        #expect(box.remaining < .seconds(11))
+        let reverted = box.tick(elapsed: .seconds(11))
+        #expect(reverted)
+        for now in [Date.distantPast, .distantFuture, Date(timeIntervalSince1970: 1e300)] {
+            #expect(change.box(at: now) != nil)
+        }
+    }
+
+    @Test("A stored change is read unchanged, and an invalid one is rejected")
+    func stores() throws {
+        let change = try #require(try Self.changed(confirmable: true).endpoints["e"]?.timeBox)
+        let message = Weir_Store_V1_TimeBox(change)
+        let read = try #require(ControlState.TimedChange(message))
+        #expect(read.before == change.before && read.duration == change.duration)
+        let changes: [(inout Weir_Store_V1_TimeBox) -> Void] = [
+            { $0.duration = nil }, { $0.duration = .init(seconds: .max) }, { $0.before = [] },
+            { $0.started = .init(seconds: .min) },
+        ]
+        for change in changes {
+            var invalid = message
+            change(&invalid)
+            #expect(ControlState.TimedChange(invalid) == nil)
+        }
+    }
+}

@@ -9,6 +9,7 @@ import threading
 import grpc
 import pytest
 
+from conftest import Mesh
 from waiting import polled
 
 RAW = "/test.Raw/"
@@ -161,9 +162,30 @@ def test_another_change_of_the_weights_is_rejected_or_pauses_it(rollout):
     assert weights(mesh)[0] == {"v1": 0.7, "v2": 0.3}
     mesh.tool("rollout", "advance", "raw")
     assert weights(mesh)[0] == {"v1": 0.5, "v2": 0.5}
-    mesh.tool("rollback", "4", "--endpoint", "raw", check=False)
-    mesh.tool("rollout", "abort", "raw", check=False)
+    mesh.tool("rollback", "3", "--endpoint", "raw")
+    assert weights(mesh)[0] == {"v1": 1}
     assert status(mesh).phase == ABORTED
+
+
+def test_a_rollout_continues_after_the_server_was_killed(stubs, tmp_path):
+    servers = [Backend(), Backend()]
+    store = ("--store", f"sqlite:{tmp_path}/weir.db")
+    mesh = Mesh(stubs, options=store)
+    try:
+        for name, server in zip(["v1", "v2"], servers):
+            mesh.backend(name, "--upstream", server.address)
+        mesh.endpoint("raw", RAW, "v1")
+        start(mesh, "--steps", "50%", "--bake", "1s")
+        mesh.weir.process.kill()
+        mesh.stop()
+        mesh = Mesh(stubs, options=store)
+        assert weights(mesh)[0] == {"v1": 0.5, "v2": 0.5}
+        with traffic(mesh):
+            until(mesh, SUCCEEDED)
+    finally:
+        mesh.stop()
+        for server in servers:
+            server.server.stop(None)
 
 
 @pytest.mark.parametrize("options, field", [
@@ -187,3 +209,42 @@ def test_a_dry_run_shows_the_steps_and_changes_nothing(rollout):
     with pytest.raises(grpc.RpcError) as error:
         status(mesh)
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_change_reverts_after_its_time_also_across_a_restart(stubs, tmp_path):
+    store = ("--demo", "--store", f"sqlite:{tmp_path}/weir.db")
+    mesh = Mesh(stubs, options=store)
+
+    def greeter(mesh):
+        endpoint = mesh.admin.GetEndpoint(
+            stubs.admin.GetEndpointRequest(name="greeter"), timeout=10)
+        return {weight.backend: weight.weight for weight in endpoint.weights}
+
+    try:
+        before = greeter(mesh)
+        mesh.tool("traffic", "set", "greeter", "greeter-v2=1", "--for", "6s")
+        shown = mesh.tool("traffic", "show", "greeter").stdout
+        assert "reverts to greeter-v1=0.9 greeter-v2=0.1" in shown
+        assert greeter(mesh) == {"greeter-v2": 1}
+        mesh.stop()
+        mesh = Mesh(stubs, options=store)
+        polled(lambda: greeter(mesh), lambda now: now == before, MINUTES)
+        assert "traffic/greeter" in mesh.tool("history").stdout
+        mesh.tool("traffic", "set", "greeter", "greeter-v2=1", "--confirm-within", "1s")
+        polled(lambda: greeter(mesh), lambda now: now == before, MINUTES)
+        mesh.tool("traffic", "set", "greeter", "greeter-v2=1", "--confirm-within", "60s")
+        mesh.tool("traffic", "confirm", "greeter")
+        assert "reverts" not in mesh.tool("traffic", "show", "greeter").stdout
+        rejected = mesh.tool("traffic", "confirm", "greeter", check=False)
+        assert rejected.returncode == 1 and "waits for a confirmation" in rejected.stderr
+    finally:
+        mesh.stop()
+
+
+@pytest.mark.parametrize("options", [
+    ("--for", "0s"), ("--for", "8d"), ("--confirm-within", "0.5s"),
+    ("--for", "10s", "--confirm-within", "10s")])
+def test_an_invalid_time_is_rejected(mesh, options):
+    rejected = mesh.tool("traffic", "set", "raw", "v1=1", *options, check=False)
+    assert rejected.returncode == 1 and ("must be from" in rejected.stderr
+                                         or "combined" in rejected.stderr)

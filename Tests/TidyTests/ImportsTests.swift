@@ -34,14 +34,14 @@ internal import Testing
             "ControlPlane",
             [
                 "CLibCrypto", "GRPCWire", "Messages", "Observability", "Rollouts", "Serving",
-                "StateStores", "TrafficPolicy", "Transport", "Upstream",
+                "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         (
             "Weir",
             [
                 "CBuildInfo", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
-                "StateStores", "TrafficPolicy", "Transport", "Upstream",
+                "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),

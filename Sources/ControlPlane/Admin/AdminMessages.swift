@@ -13,7 +13,8 @@ extension Weir_Admin_V1_Endpoint {
             weights: .init(endpoint.weights), shadows: endpoint.shadows.map { .init($0) },
             intervals: endpoint.map.intervals.map { .init(start: $0.start, backend: $0.backend) },
             revision: endpoint.revision, comparison: .init(endpoint.comparison),
-            rateLimit: endpoint.rateLimit.map { .init($0) }, methods: endpoint.methods.names)
+            rateLimit: endpoint.rateLimit.map { .init($0) },
+            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names)
     }
 }
 

@@ -46,6 +46,7 @@ extension Weir_Admin_V1_ShadowTrafficRequest: EndpointRequest {}
 extension Weir_Admin_V1_SetRateLimitRequest: EndpointRequest {}
 extension Weir_Admin_V1_SetShadowComparisonRequest: EndpointRequest {}
 extension Weir_Admin_V1_RollbackRequest: EndpointRequest {}
+extension Weir_Admin_V1_ConfirmTrafficRequest: EndpointRequest {}
 extension Weir_Admin_V1_StartRolloutRequest: EndpointRequest {}
 extension Weir_Admin_V1_PauseRolloutRequest: EndpointRequest {}
 extension Weir_Admin_V1_ResumeRolloutRequest: EndpointRequest {}
@@ -64,6 +65,7 @@ extension Weir_Admin_V1_SetRateLimitRequest: ChangeRequest {}
 extension Weir_Admin_V1_SetShadowComparisonRequest: ChangeRequest {}
 extension Weir_Admin_V1_ApplyRequest: ChangeRequest {}
 extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
+extension Weir_Admin_V1_ConfirmTrafficRequest: ChangeRequest {}
 extension Weir_Admin_V1_StartRolloutRequest: ChangeRequest {}
 extension Weir_Admin_V1_PauseRolloutRequest: ChangeRequest {}
 extension Weir_Admin_V1_ResumeRolloutRequest: ChangeRequest {}

@@ -29,8 +29,7 @@ extension ControlPlane {
     }
 
     nonisolated var adminMethods: AdminMethods {
-        addingRollouts(
-            addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self))))))
+        addingRollouts(addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self))))))
     }
 
     private nonisolated func addingChanges(_ methods: AdminMethods) -> AdminMethods {
@@ -68,10 +67,16 @@ extension ControlPlane {
                 (request: Weir_Admin_V1_SetTrafficRequest, options) in
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
-                    overridesRollout: request.overrideRollout, options: options)
+                    overridesRollout: request.overrideRollout,
+                    timeBox: try .init(request, author: options.author), options: options)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
                     packed: change.packed, revision: change.revision, warnings: change.warnings)
+            }
+            .change("ConfirmTraffic", .operator) {
+                (request: Weir_Admin_V1_ConfirmTrafficRequest, options) in
+                Weir_Admin_V1_Endpoint(
+                    try await self.confirmTraffic(request.endpoint, options: options))
             }
             .change("ShadowTraffic", .operator) {
                 (request: Weir_Admin_V1_ShadowTrafficRequest, options) in

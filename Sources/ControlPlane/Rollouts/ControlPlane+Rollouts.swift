@@ -30,7 +30,8 @@ extension ControlPlane {
             rollouts = rollouts.filter { kept.contains($0.key) }
             publishRollouts()
         }
-        guard isDriving else { return }
+        guard isDriving || names.isEmpty else { return rolloutHooks.removeAll() }
+        notifyWebhooks()
         for name in names { await tickRollout(name) }
         publishRollouts()
     }
@@ -63,6 +64,7 @@ extension ControlPlane {
             Self.isUsable(backends[$0.backend])
         }
         let current = running.current
+        tick.isConfirmed = isConfirmed(name, current)
         var machine = current.machine
         let change = machine.tick(tick)
         if change == nil { running.ticked(machine) }
@@ -136,6 +138,14 @@ extension ControlPlane {
     ) async throws -> Weir_Admin_V1_StartRolloutResponse {
         let (traffic, before) = await views.readSampled(includesBackends: false) { view in
             (view.traffic(of: name), view.state.endpoints[name])
+        }
+        try checkWebhooks(request)
+        let plan = try RolloutPlan(request)
+        if let before {
+            let preview = RolloutPreview(
+                plan, map: before.map, history: before.history, baseline: before.weights,
+                requestsPerSecond: traffic.perSecond, errorShare: traffic.errorShare)
+            try plan.checkProof(preview, traffic)
         }
         let id = UInt64.random(in: 1 ... .max)
         let now = Date()

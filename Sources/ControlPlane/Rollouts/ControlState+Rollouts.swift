@@ -19,6 +19,12 @@ extension ControlState {
             throw .rollout(
                 of: name, "a rollout to '\(rollout.plan.candidate)' is running; abort it first")
         }
+        if let box = endpoint.timeBox {
+            throw .rollout(
+                of: name,
+                "the weights that '\(box.author)' has set will revert; confirm them, or set weights"
+            )
+        }
         let plan = try RolloutPlan(request)
         _ = try existingBackend(plan.candidate, field: "plan.candidate")
         if let share = endpoint.weights.weights.first(where: { $0.backend == plan.candidate }) {

@@ -39,6 +39,23 @@ extension ControlState {
 }
 
 extension RolloutPlan {
+    /// Rejects a plan that requires proof if the present traffic cannot give it in any step.
+    func checkProof(
+        _ preview: RolloutPreview, _ traffic: (perSecond: Double, errorShare: Double)
+    ) throws(ControlError) {
+        let times = preview.steps.compactMap(\.timeToProof)
+        guard requirement == .proof, let shortest = times.min(), shortest > maximum else { return }
+        let (rate, errors) = (
+            (traffic.perSecond * 10).rounded() / 10, (traffic.errorShare * 1e5).rounded() / 1e3
+        )
+        throw .invalid(
+            "plan.require",
+            "at \(rate) requests/s of which \(errors) % are bad, proof takes "
+                + "\(shortest.components.seconds) s at the fastest step, above the maximum of "
+                + "\(maximum.components.seconds) s; raise the maximum, use larger steps or a "
+                + "larger limit, or use no_objection")
+    }
+
     /// Checks a plan, and names an invalid field as a field of `plan`.
     init(_ message: Weir_Admin_V1_RolloutPlan) throws(ControlError) {
         do throws(PlanError) {
@@ -69,6 +86,7 @@ extension RolloutPlan {
             throw .invalid(
                 "plan.on_inconclusive", "unknown value; use pause, advance or abort")
         }
+        confirmations = Self.confirmations(try RolloutWebhook.all(message.webhooks))
         try RequestField("plan.bake").set(&bake, message.bake)
         try RequestField("plan.minimum").set(&minimum, message.minimum)
         try RequestField("plan.maximum").set(&maximum, message.maximum)

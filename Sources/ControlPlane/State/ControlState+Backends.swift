@@ -62,6 +62,7 @@ extension ControlState {
         let users = endpoints(naming: name)
         guard users.isEmpty else { throw .inUse(backend: name, endpoints: users) }
         try checkRollouts(without: name)
+        try checkTimeBoxes(without: name)
         backends[name] = nil
     }
 }

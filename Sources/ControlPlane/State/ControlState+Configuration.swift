@@ -12,7 +12,7 @@ extension ControlState {
             let shadows: [Shadow]
             let comparison: Comparison
             let rateLimit: RateLimit?
-            var methods = HTTPMethods.all
+            let methods: HTTPMethods
         }
 
         /// In the order of the request.
@@ -44,7 +44,14 @@ extension ControlState {
         for name in backends.keys.sorted() where kept[name] == nil {
             try checkRollouts(without: name)
         }
+        let isDeleted = Set(backends.keys).subtracting(kept.keys)
         backends = kept
+        for name in endpoints.keys {
+            // The configuration decides about weights whose backends it deletes.
+            guard let box = endpoints[name]?.timeBox, !isDeleted.isDisjoint(with: box.backends)
+            else { continue }
+            endpoints[name]?.timeBox = nil
+        }
         try setBackends(desired.backends, registered)
         var seen: Set<String> = []
         var routes: [Route: String] = [:]
@@ -114,6 +121,7 @@ extension ControlState {
         {
             endpoint.map = endpoint.map.changed(to: weights, history: endpoint.history).map
             endpoint.weights = weights
+            endpoint.timeBox = nil
         }
         let own = known?.shadows.filter { shadow in
             rollout.map { $0.ownsShadow && $0.candidate == shadow.backend } ?? false

@@ -49,11 +49,13 @@ extension ControlState {
 
     /// Replaces the weights of an endpoint, and returns the share of keys that moves.
     ///
-    /// - Parameter actor: who overrides a rollout of the endpoint, which pauses; nil to reject the
-    ///   change while a rollout runs.
+    /// - Parameters:
+    ///   - actor: who overrides a rollout of the endpoint, which pauses; nil to reject the change
+    ///     while a rollout runs.
+    ///   - timeBox: nil for a change that stays.
     mutating func setTraffic(
         _ name: String, _ pairs: [(backend: String, weight: Double)],
-        overriding actor: String? = nil
+        overriding actor: String? = nil, timeBox: TimedChange.Request? = nil
     ) throws(ControlError) -> (endpoint: Endpoint, movedShare: Double, packed: Bool) {
         var endpoint = try existingEndpoint(name)
         if actor == nil {
@@ -62,6 +64,12 @@ extension ControlState {
         }
         let weights = try policy(pairs)
         let change = endpoint.map.changed(to: weights, history: endpoint.history)
+        // A box within a box returns to the weights before both.
+        let before = endpoint.timeBox?.before ?? endpoint.weights
+        endpoint.timeBox = try timeBox.map { (request) throws(ControlError) in
+            try checkNoRollout(of: name, "a change that reverts needs an endpoint without one")
+            return TimedChange(request, before: before)
+        }
         endpoint.map = change.map
         endpoint.weights = weights
         if let actor { endpoint.weightsChanged(by: actor) }

@@ -33,11 +33,13 @@ extension ControlState {
             guard let known = endpoints[endpoint.name] else {
                 var endpoint = endpoint
                 endpoint.endRollout("the endpoint was deleted")
+                endpoint.timeBox = nil
                 _ = put(endpoint)
                 continue
             }
             var restored = endpoint
             restored.rollout = known.rollout
+            restored.timeBox = nil
             restored.endRollout("revision \(earlier.revision) was restored by '\(actor)'")
             guard !known.isSame(as: restored) || known.rollout?.isRunning == true else { continue }
             // The generation increases with each change, also when a map is restored.

@@ -111,10 +111,12 @@ package struct ControlState: Sendable {
         package var comparison = Comparison()
         /// Nil for no limit.
         package var rateLimit: RateLimit?
-        /// The methods of plain HTTP requests that it accepts.
-        package var methods = HTTPMethods.all
         /// The latest rollout; nil if it never had one.
         package internal(set) var rollout: Rollout?
+        /// Set while the weights will revert.
+        var timeBox: TimedChange?
+        /// The methods of plain HTTP requests that it accepts.
+        package var methods = HTTPMethods.all
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 

@@ -183,6 +183,12 @@ extension ControlState.Endpoint {
                 throw unreadable(error.description)
             }
         }
+        timeBox = try message.timeBox.map { (box) throws(UnreadableState) in
+            guard let change = ControlState.TimedChange(box) else {
+                throw unreadable("its change that reverts is invalid")
+            }
+            return change
+        }
         revision = message.revision
     }
 }
@@ -197,7 +203,8 @@ extension Weir_Store_V1_Endpoint {
             revision: endpoint.revision,
             earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [],
             rateLimit: endpoint.rateLimit.map { .init($0) },
-            rollout: endpoint.rollout.map { .init($0) }, methods: endpoint.methods.names)
+            rollout: endpoint.rollout.map { .init($0) },
+            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names)
     }
 }
 

@@ -63,6 +63,10 @@ extension ControlState.Endpoint {
             parts.append(
                 "rollout to \(rollout.candidate) \(rollout.phaseText)")
         }
+        if timeBox != nil, timeBox != before.timeBox { parts.append("reverts") }
+        if timeBox == nil, before.timeBox != nil, weights == before.weights {
+            parts.append("confirmed")
+        }
         return "\(name): " + (parts.isEmpty ? "unchanged" : parts.joined(separator: ", "))
     }
 }

@@ -7,7 +7,7 @@ internal import CWeirProtos
 /// `weir/store/v1/store.proto`, as reflection serves it.
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
-        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8i6wMKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cyLLAgoKQ2hlY2twb2ludBIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SMgoIYmFja2VuZHMYAiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEjUKCWVuZHBvaW50cxgDIAMoCzIXLndlaXIuc3RvcmUudjEuRW5kcG9pbnRSCWVuZHBvaW50cxISCgRoYXNoGAQgASgGUgRoYXNoEiUKDmVhcmxpZXJfaGFzaGVzGAUgAygGUg1lYXJsaWVySGFzaGVzEhoKCGlkZW50aXR5GAYgASgGUghpZGVudGl0eRInCg9kZXNjcmlwdG9yX3NldHMYByADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAggAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiewoHQXJjaGl2ZRI5CgpjaGVja3BvaW50GAEgASgLMhkud2Vpci5zdG9yZS52MS5DaGVja3BvaW50UgpjaGVja3BvaW50EjUKCXJldmlzaW9ucxgCIAMoCzIXLndlaXIuc3RvcmUudjEuUmV2aXNpb25SCXJldmlzaW9ucyLsAwoIRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSNgoHd2VpZ2h0cxgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxIsCgNtYXAYBCABKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgNtYXASLwoHc2hhZG93cxgFIAMoCzIVLndlaXIuYWRtaW4udjEuU2hhZG93UgdzaGFkb3dzEj8KCmNvbXBhcmlzb24YBiABKAsyHy53ZWlyLmFkbWluLnYxLlNoYWRvd0NvbXBhcmlzb25SCmNvbXBhcmlzb24SGgoIcmV2aXNpb24YByABKARSCHJldmlzaW9uEj0KDGVhcmxpZXJfbWFwcxgIIAMoCzIaLndlaXIuc3RvcmUudjEuQWZmaW5pdHlNYXBSC2VhcmxpZXJNYXBzEjcKCnJhdGVfbGltaXQYCSABKAsyGC53ZWlyLmFkbWluLnYxLlJhdGVMaW1pdFIJcmF0ZUxpbWl0EjAKB3JvbGxvdXQYCiABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSGAoHbWV0aG9kcxgLIAMoCVIHbWV0aG9kcyLDBQoHUm9sbG91dBIOCgJpZBgBIAEoBlICaWQSLgoEcGxhbhgCIAEoCzIaLndlaXIuYWRtaW4udjEuUm9sbG91dFBsYW5SBHBsYW4SOAoIYmFzZWxpbmUYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSCGJhc2VsaW5lEhYKBmF1dGhvchgEIAEoCVIGYXV0aG9yEjQKB3N0YXJ0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdzdGFydGVkEhwKCWRlY2lzaW9ucxgGIAEoBFIJZGVjaXNpb25zEjEKBXBoYXNlGAcgASgOMhsud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGhhc2VSBXBoYXNlEhIKBHN0ZXAYCCABKA1SBHN0ZXASFAoFcGF1c2UYCSABKAlSBXBhdXNlEj4KDHBhdXNlZF9waGFzZRgKIAEoDjIbLndlaXIuYWRtaW4udjEuUm9sbG91dFBoYXNlUgtwYXVzZWRQaGFzZRIqCg5hZG9wdGVkX3dlaWdodBgLIAEoAUgAUg1hZG9wdGVkV2VpZ2h0iAEBEiUKDmFib3J0X3Bvc2l0aW9uGAwgASgNUg1hYm9ydFBvc2l0aW9uEhYKBnJlYXNvbhgNIAEoCVIGcmVhc29uEjQKCGluX3BoYXNlGA4gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgdpblBoYXNlEi8KBXF1aWV0GA8gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgVxdWlldBIaCghyZXF1ZXN0cxgQIAEoBFIIcmVxdWVzdHMSNAoFZ2F0ZXMYESADKAsyHi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRHYXRlU3Vtc1IFZ2F0ZXNCEQoPX2Fkb3B0ZWRfd2VpZ2h0IrcBCg9Sb2xsb3V0R2F0ZVN1bXMSEgoEZ2F0ZRgBIAEoCVIEZ2F0ZRIaCghyZXF1ZXN0cxgCIAEoBFIIcmVxdWVzdHMSIwoNY2FuZGlkYXRlX2JhZBgDIAEoBFIMY2FuZGlkYXRlQmFkEiEKDGJhc2VsaW5lX2JhZBgEIAEoBFILYmFzZWxpbmVCYWQSEgoEc3VtcxgFIAMoAVIEc3VtcxIYCgdsZW5ndGhzGAYgAygNUgdsZW5ndGhzIoQCCgtBZmZpbml0eU1hcBIeCgpnZW5lcmF0aW9uGAEgASgEUgpnZW5lcmF0aW9uEhYKBm93bmVycxgCIAMoCVIGb3duZXJzEhYKBnN0YXJ0cxgDIAMoBlIGc3RhcnRzEhgKB2hvbGRlcnMYBCADKA1SB2hvbGRlcnMSFAoFc2luY2UYBSADKARSBXNpbmNlEicKD2xpbmVhZ2VfbGVuZ3RocxgGIAMoDVIObGluZWFnZUxlbmd0aHMSJwoPbGluZWFnZV9ob2xkZXJzGAcgAygNUg5saW5lYWdlSG9sZGVycxIjCg1saW5lYWdlX3NpbmNlGAggAygEUgxsaW5lYWdlU2luY2UibQoEQmxvYhIUCgVieXRlcxgBIAEoDFIFYnl0ZXMSFAoFcGFydHMYAiABKAlSBXBhcnRzEh0KCnBhcnRfY291bnQYAyABKA1SCXBhcnRDb3VudBIaCghyZXZpc2lvbhgEIAEoBFIIcmV2aXNpb25iBnByb3RvMw==",
+        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8i6wMKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cyLLAgoKQ2hlY2twb2ludBIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SMgoIYmFja2VuZHMYAiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEjUKCWVuZHBvaW50cxgDIAMoCzIXLndlaXIuc3RvcmUudjEuRW5kcG9pbnRSCWVuZHBvaW50cxISCgRoYXNoGAQgASgGUgRoYXNoEiUKDmVhcmxpZXJfaGFzaGVzGAUgAygGUg1lYXJsaWVySGFzaGVzEhoKCGlkZW50aXR5GAYgASgGUghpZGVudGl0eRInCg9kZXNjcmlwdG9yX3NldHMYByADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAggAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiewoHQXJjaGl2ZRI5CgpjaGVja3BvaW50GAEgASgLMhkud2Vpci5zdG9yZS52MS5DaGVja3BvaW50UgpjaGVja3BvaW50EjUKCXJldmlzaW9ucxgCIAMoCzIXLndlaXIuc3RvcmUudjEuUmV2aXNpb25SCXJldmlzaW9ucyKfBAoIRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSNgoHd2VpZ2h0cxgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxIsCgNtYXAYBCABKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgNtYXASLwoHc2hhZG93cxgFIAMoCzIVLndlaXIuYWRtaW4udjEuU2hhZG93UgdzaGFkb3dzEj8KCmNvbXBhcmlzb24YBiABKAsyHy53ZWlyLmFkbWluLnYxLlNoYWRvd0NvbXBhcmlzb25SCmNvbXBhcmlzb24SGgoIcmV2aXNpb24YByABKARSCHJldmlzaW9uEj0KDGVhcmxpZXJfbWFwcxgIIAMoCzIaLndlaXIuc3RvcmUudjEuQWZmaW5pdHlNYXBSC2VhcmxpZXJNYXBzEjcKCnJhdGVfbGltaXQYCSABKAsyGC53ZWlyLmFkbWluLnYxLlJhdGVMaW1pdFIJcmF0ZUxpbWl0EjAKB3JvbGxvdXQYCiABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSMQoIdGltZV9ib3gYCyABKAsyFi53ZWlyLnN0b3JlLnYxLlRpbWVCb3hSB3RpbWVCb3gSGAoHbWV0aG9kcxgMIAMoCVIHbWV0aG9kcyLmAQoHVGltZUJveBIgCgtjb25maXJtYWJsZRgBIAEoCFILY29uZmlybWFibGUSNQoIZHVyYXRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SCGR1cmF0aW9uEjQKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdzdGFydGVkEjQKBmJlZm9yZRgEIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIGYmVmb3JlEhYKBmF1dGhvchgFIAEoCVIGYXV0aG9yIsMFCgdSb2xsb3V0Eg4KAmlkGAEgASgGUgJpZBIuCgRwbGFuGAIgASgLMhoud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGxhblIEcGxhbhI4CghiYXNlbGluZRgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIIYmFzZWxpbmUSFgoGYXV0aG9yGAQgASgJUgZhdXRob3ISNAoHc3RhcnRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB3N0YXJ0ZWQSHAoJZGVjaXNpb25zGAYgASgEUglkZWNpc2lvbnMSMQoFcGhhc2UYByABKA4yGy53ZWlyLmFkbWluLnYxLlJvbGxvdXRQaGFzZVIFcGhhc2USEgoEc3RlcBgIIAEoDVIEc3RlcBIUCgVwYXVzZRgJIAEoCVIFcGF1c2USPgoMcGF1c2VkX3BoYXNlGAogASgOMhsud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGhhc2VSC3BhdXNlZFBoYXNlEioKDmFkb3B0ZWRfd2VpZ2h0GAsgASgBSABSDWFkb3B0ZWRXZWlnaHSIAQESJQoOYWJvcnRfcG9zaXRpb24YDCABKA1SDWFib3J0UG9zaXRpb24SFgoGcmVhc29uGA0gASgJUgZyZWFzb24SNAoIaW5fcGhhc2UYDiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SB2luUGhhc2USLwoFcXVpZXQYDyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SBXF1aWV0EhoKCHJlcXVlc3RzGBAgASgEUghyZXF1ZXN0cxI0CgVnYXRlcxgRIAMoCzIeLndlaXIuc3RvcmUudjEuUm9sbG91dEdhdGVTdW1zUgVnYXRlc0IRCg9fYWRvcHRlZF93ZWlnaHQitwEKD1JvbGxvdXRHYXRlU3VtcxISCgRnYXRlGAEgASgJUgRnYXRlEhoKCHJlcXVlc3RzGAIgASgEUghyZXF1ZXN0cxIjCg1jYW5kaWRhdGVfYmFkGAMgASgEUgxjYW5kaWRhdGVCYWQSIQoMYmFzZWxpbmVfYmFkGAQgASgEUgtiYXNlbGluZUJhZBISCgRzdW1zGAUgAygBUgRzdW1zEhgKB2xlbmd0aHMYBiADKA1SB2xlbmd0aHMihAIKC0FmZmluaXR5TWFwEh4KCmdlbmVyYXRpb24YASABKARSCmdlbmVyYXRpb24SFgoGb3duZXJzGAIgAygJUgZvd25lcnMSFgoGc3RhcnRzGAMgAygGUgZzdGFydHMSGAoHaG9sZGVycxgEIAMoDVIHaG9sZGVycxIUCgVzaW5jZRgFIAMoBFIFc2luY2USJwoPbGluZWFnZV9sZW5ndGhzGAYgAygNUg5saW5lYWdlTGVuZ3RocxInCg9saW5lYWdlX2hvbGRlcnMYByADKA1SDmxpbmVhZ2VIb2xkZXJzEiMKDWxpbmVhZ2Vfc2luY2UYCCADKARSDGxpbmVhZ2VTaW5jZSJtCgRCbG9iEhQKBWJ5dGVzGAEgASgMUgVieXRlcxIUCgVwYXJ0cxgCIAEoCVIFcGFydHMSHQoKcGFydF9jb3VudBgDIAEoDVIJcGFydENvdW50EhoKCHJldmlzaW9uGAQgASgEUghyZXZpc2lvbmIGcHJvdG8z",
         imports: [Google_Protobuf_DurationProto.file, Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
@@ -328,7 +328,9 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
     package var rateLimit: Weir_Admin_V1_RateLimit?
     /// Field 10, `rollout`.
     package var rollout: Weir_Store_V1_Rollout?
-    /// Field 11, `methods`.
+    /// Field 11, `time_box`.
+    package var timeBox: Weir_Store_V1_TimeBox?
+    /// Field 12, `methods`.
     package var methods: [String] = []
 
     package init() {}
@@ -344,6 +346,7 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         earlierMaps: [Weir_Store_V1_AffinityMap] = [],
         rateLimit: Weir_Admin_V1_RateLimit? = nil,
         rollout: Weir_Store_V1_Rollout? = nil,
+        timeBox: Weir_Store_V1_TimeBox? = nil,
         methods: [String] = []
     ) {
         self.name = name
@@ -356,6 +359,7 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         self.earlierMaps = earlierMaps
         self.rateLimit = rateLimit
         self.rollout = rollout
+        self.timeBox = timeBox
         self.methods = methods
     }
 
@@ -390,6 +394,7 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         }
         if let value = unsafe c.pointee.rate_limit { self.rateLimit = try unsafe Weir_Admin_V1_RateLimit(_cMessage: value) }
         if let value = unsafe c.pointee.rollout { self.rollout = try unsafe Weir_Store_V1_Rollout(_cMessage: value) }
+        if let value = unsafe c.pointee.time_box { self.timeBox = try unsafe Weir_Store_V1_TimeBox(_cMessage: value) }
         for index in unsafe 0..<c.pointee.n_methods {
             let value = unsafe c.pointee.methods[index]
             self.methods.append(try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Endpoint.methods"))
@@ -428,11 +433,80 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         if let value = self.rollout {
             unsafe c.pointee.rollout = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__Rollout.self)
         }
+        if let value = self.timeBox {
+            unsafe c.pointee.time_box = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__TimeBox.self)
+        }
         unsafe c.pointee.n_methods = self.methods.count
         unsafe c.pointee.methods = arena.zeroed((ProtobufCBinaryData).self, count: self.methods.count)
         for (index, value) in self.methods.enumerated() {
             unsafe c.pointee.methods[index] = unsafe ProtobufCBinaryData(arena.copy(value))
         }
+    }
+}
+
+/// `weir.store.v1.TimeBox`
+package struct Weir_Store_V1_TimeBox: ProtobufMessage {
+    /// Field 1, `confirmable`.
+    package var confirmable: Bool = false
+    /// Field 2, `duration`.
+    package var duration: Google_Protobuf_Duration?
+    /// Field 3, `started`.
+    package var started: Google_Protobuf_Timestamp?
+    /// Field 4, `before`.
+    package var before: [Weir_Admin_V1_BackendWeight] = []
+    /// Field 5, `author`.
+    package var author: String = ""
+
+    package init() {}
+
+    package init(
+        confirmable: Bool = false,
+        duration: Google_Protobuf_Duration? = nil,
+        started: Google_Protobuf_Timestamp? = nil,
+        before: [Weir_Admin_V1_BackendWeight] = [],
+        author: String = ""
+    ) {
+        self.confirmable = confirmable
+        self.duration = duration
+        self.started = started
+        self.before = before
+        self.author = author
+    }
+
+    package static var messageName: String? { "weir.store.v1.TimeBox" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__time_box__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__TimeBox.self)
+        self.confirmable = unsafe c.pointee.confirmable != 0
+        if let value = unsafe c.pointee.duration { self.duration = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.started { self.started = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        for index in unsafe 0..<c.pointee.n_before {
+            guard let value = unsafe c.pointee.before[index] else { continue }
+            self.before.append(try unsafe Weir_Admin_V1_BackendWeight(_cMessage: value))
+        }
+        do {
+            let value = unsafe c.pointee.author
+            self.author = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.TimeBox.author")
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__TimeBox.self)
+        unsafe c.pointee.confirmable = self.confirmable ? 1 : 0
+        if let value = self.duration {
+            unsafe c.pointee.duration = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.started {
+            unsafe c.pointee.started = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Timestamp.self)
+        }
+        unsafe c.pointee.n_before = self.before.count
+        unsafe c.pointee.before = arena.zeroed((UnsafeMutablePointer<Weir__Admin__V1__BackendWeight>?).self, count: self.before.count)
+        for (index, value) in self.before.enumerated() {
+            unsafe c.pointee.before[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__BackendWeight.self)
+        }
+        unsafe c.pointee.author = unsafe ProtobufCBinaryData(arena.copy(self.author))
     }
 }
 

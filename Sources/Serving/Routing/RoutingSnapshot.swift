@@ -77,6 +77,8 @@ package final class RoutingSnapshot: Sendable {
     package let backends: Backends
     /// The accounts of all shadows.
     let shadowAccounts: [ShadowAccount]
+    /// The rollouts whose requests are counted, by endpoint.
+    let counted: [String: Counting]
     private let endpoints: [String: Endpoint]
     private let byRoute: [Route: Endpoint]
     /// The endpoints for plain HTTP requests, by their paths.
@@ -93,6 +95,7 @@ package final class RoutingSnapshot: Sendable {
             (endpoint.shadows.shadows + [endpoint.shadows.noise].compactMap(\.self)).map(\.account)
         }
         self.endpoints = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.name, $0) })
+        counted = self.endpoints.compactMapValues(\.counting)
         byRoute = Dictionary(
             uniqueKeysWithValues: endpoints.lazy.filter { $0.route != .nameOnly }.map {
                 ($0.route, $0)
@@ -111,9 +114,6 @@ package final class RoutingSnapshot: Sendable {
 
     /// All endpoints, sorted by name.
     var allEndpoints: [Endpoint] { endpoints.values.sorted { $0.name < $1.name } }
-
-    /// The rollouts whose requests are counted, by endpoint.
-    var counted: [String: Counting] { endpoints.compactMapValues(\.counting) }
 
     /// The endpoint for a gRPC `:path`. A route for the method precedes one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {

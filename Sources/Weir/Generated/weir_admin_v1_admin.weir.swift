@@ -80,6 +80,13 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         try await client.unary("/weir.admin.v1.Admin/SetTraffic", request, options)
     }
 
+    /// `ConfirmTraffic`
+    package func confirmTraffic(
+        _ request: Weir_Admin_V1_ConfirmTrafficRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_Endpoint {
+        try await client.unary("/weir.admin.v1.Admin/ConfirmTraffic", request, options)
+    }
+
     /// `SetRateLimit`
     package func setRateLimit(
         _ request: Weir_Admin_V1_SetRateLimitRequest, _ options: WeirClient.CallOptions = .init()

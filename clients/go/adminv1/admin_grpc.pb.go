@@ -40,6 +40,8 @@ type AdminClient interface {
 	ListEndpoints(ctx context.Context, in *ListEndpointsRequest, opts ...grpc.CallOption) (*ListEndpointsResponse, error)
 	// Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
 	SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error)
+	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
+	ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(ctx context.Context, in *SetRateLimitRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
@@ -200,6 +202,15 @@ func (c *adminClient) ListEndpoints(ctx context.Context, in *ListEndpointsReques
 func (c *adminClient) SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error) {
 	out := new(SetTrafficResponse)
 	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/SetTraffic", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error) {
+	out := new(Endpoint)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ConfirmTraffic", in, out, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -577,6 +588,8 @@ type AdminServer interface {
 	ListEndpoints(context.Context, *ListEndpointsRequest) (*ListEndpointsResponse, error)
 	// Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
 	SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error)
+	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
+	ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error)
 	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
@@ -679,6 +692,9 @@ func (UnimplementedAdminServer) ListEndpoints(context.Context, *ListEndpointsReq
 }
 func (UnimplementedAdminServer) SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetTraffic not implemented")
+}
+func (UnimplementedAdminServer) ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ConfirmTraffic not implemented")
 }
 func (UnimplementedAdminServer) SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetRateLimit not implemented")
@@ -953,6 +969,24 @@ func _Admin_SetTraffic_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AdminServer).SetTraffic(ctx, req.(*SetTrafficRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ConfirmTraffic_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfirmTrafficRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ConfirmTraffic(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/ConfirmTraffic",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ConfirmTraffic(ctx, req.(*ConfirmTrafficRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1516,6 +1550,10 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetTraffic",
 			Handler:    _Admin_SetTraffic_Handler,
+		},
+		{
+			MethodName: "ConfirmTraffic",
+			Handler:    _Admin_ConfirmTraffic_Handler,
 		},
 		{
 			MethodName: "SetRateLimit",

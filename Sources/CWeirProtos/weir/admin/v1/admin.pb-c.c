@@ -868,6 +868,51 @@ void   weir__admin__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__traffic_time_box__init
+                     (Weir__Admin__V1__TrafficTimeBox         *message)
+{
+  static const Weir__Admin__V1__TrafficTimeBox init_value = WEIR__ADMIN__V1__TRAFFIC_TIME_BOX__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__traffic_time_box__get_packed_size
+                     (const Weir__Admin__V1__TrafficTimeBox *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__traffic_time_box__pack
+                     (const Weir__Admin__V1__TrafficTimeBox *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__traffic_time_box__pack_to_buffer
+                     (const Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__TrafficTimeBox *
+       weir__admin__v1__traffic_time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__TrafficTimeBox *)
+     protobuf_c_message_unpack (&weir__admin__v1__traffic_time_box__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__traffic_time_box__free_unpacked
+                     (Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__rate_limit__init
                      (Weir__Admin__V1__RateLimit         *message)
 {
@@ -1588,6 +1633,51 @@ void   weir__admin__v1__set_traffic_request__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__set_traffic_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__confirm_traffic_request__init
+                     (Weir__Admin__V1__ConfirmTrafficRequest         *message)
+{
+  static const Weir__Admin__V1__ConfirmTrafficRequest init_value = WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__confirm_traffic_request__get_packed_size
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__confirm_traffic_request__pack
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__confirm_traffic_request__pack_to_buffer
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ConfirmTrafficRequest *
+       weir__admin__v1__confirm_traffic_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ConfirmTrafficRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__confirm_traffic_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__confirm_traffic_request__free_unpacked
+                     (Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__set_traffic_response__init
                      (Weir__Admin__V1__SetTrafficResponse         *message)
 {
@@ -2306,6 +2396,96 @@ void   weir__admin__v1__rollout_plan__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &weir__admin__v1__rollout_plan__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout_webhook__init
+                     (Weir__Admin__V1__RolloutWebhook         *message)
+{
+  static const Weir__Admin__V1__RolloutWebhook init_value = WEIR__ADMIN__V1__ROLLOUT_WEBHOOK__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_webhook__get_packed_size
+                     (const Weir__Admin__V1__RolloutWebhook *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_webhook__pack
+                     (const Weir__Admin__V1__RolloutWebhook *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_webhook__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutWebhook *
+       weir__admin__v1__rollout_webhook__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutWebhook *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_webhook__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_webhook__free_unpacked
+                     (Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout_event__init
+                     (Weir__Admin__V1__RolloutEvent         *message)
+{
+  static const Weir__Admin__V1__RolloutEvent init_value = WEIR__ADMIN__V1__ROLLOUT_EVENT__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_event__get_packed_size
+                     (const Weir__Admin__V1__RolloutEvent *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_event__pack
+                     (const Weir__Admin__V1__RolloutEvent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_event__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutEvent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutEvent *
+       weir__admin__v1__rollout_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutEvent *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_event__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_event__free_unpacked
+                     (Weir__Admin__V1__RolloutEvent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   weir__admin__v1__rollout__init
@@ -6533,7 +6713,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__interval__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[9] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[10] =
 {
   {
     "name",
@@ -6632,8 +6812,20 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "methods",
+    "time_box",
     9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Endpoint, time_box),
+    &weir__admin__v1__traffic_time_box__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "methods",
+    10,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_BYTES,
     offsetof(Weir__Admin__V1__Endpoint, n_methods),
@@ -6647,18 +6839,19 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
 static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
   6,   /* field[6] = comparison */
   4,   /* field[4] = intervals */
-  8,   /* field[8] = methods */
+  9,   /* field[9] = methods */
   0,   /* field[0] = name */
   7,   /* field[7] = rate_limit */
   5,   /* field[5] = revision */
   1,   /* field[1] = route */
   3,   /* field[3] = shadows */
+  8,   /* field[8] = time_box */
   2,   /* field[2] = weights */
 };
 static const ProtobufCIntRange weir__admin__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
 {
@@ -6668,11 +6861,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   "Weir__Admin__V1__Endpoint",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Endpoint),
-  9,
+  10,
   weir__admin__v1__endpoint__field_descriptors,
   weir__admin__v1__endpoint__field_indices_by_name,
   1,  weir__admin__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__traffic_time_box__field_descriptors[4] =
+{
+  {
+    "reverts",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, reverts),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "confirmable",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, confirmable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__TrafficTimeBox, n_before),
+    offsetof(Weir__Admin__V1__TrafficTimeBox, before),
+    &weir__admin__v1__backend_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__traffic_time_box__field_indices_by_name[] = {
+  3,   /* field[3] = author */
+  2,   /* field[2] = before */
+  1,   /* field[1] = confirmable */
+  0,   /* field[0] = reverts */
+};
+static const ProtobufCIntRange weir__admin__v1__traffic_time_box__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.TrafficTimeBox",
+  "TrafficTimeBox",
+  "Weir__Admin__V1__TrafficTimeBox",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__TrafficTimeBox),
+  4,
+  weir__admin__v1__traffic_time_box__field_descriptors,
+  weir__admin__v1__traffic_time_box__field_indices_by_name,
+  1,  weir__admin__v1__traffic_time_box__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__traffic_time_box__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__rate_limit__field_descriptors[2] =
@@ -7524,7 +7794,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descr
   (ProtobufCMessageInit) weir__admin__v1__list_endpoints_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[8] =
 {
   {
     "endpoint",
@@ -7598,19 +7868,45 @@ static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "revert_after",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, revert_after),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "confirm_within",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, confirm_within),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__set_traffic_request__field_indices_by_name[] = {
+  7,   /* field[7] = confirm_within */
   0,   /* field[0] = endpoint */
   2,   /* field[2] = expected_revision */
   4,   /* field[4] = note */
   5,   /* field[5] = override_rollout */
+  6,   /* field[6] = revert_after */
   3,   /* field[3] = validate_only */
   1,   /* field[1] = weights */
 };
 static const ProtobufCIntRange weir__admin__v1__set_traffic_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor =
 {
@@ -7620,11 +7916,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descripto
   "Weir__Admin__V1__SetTrafficRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__SetTrafficRequest),
-  6,
+  8,
   weir__admin__v1__set_traffic_request__field_descriptors,
   weir__admin__v1__set_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__set_traffic_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__set_traffic_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__confirm_traffic_request__field_descriptors[4] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__confirm_traffic_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__confirm_traffic_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ConfirmTrafficRequest",
+  "ConfirmTrafficRequest",
+  "Weir__Admin__V1__ConfirmTrafficRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ConfirmTrafficRequest),
+  4,
+  weir__admin__v1__confirm_traffic_request__field_descriptors,
+  weir__admin__v1__confirm_traffic_request__field_indices_by_name,
+  1,  weir__admin__v1__confirm_traffic_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__confirm_traffic_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_response__field_descriptors[5] =
@@ -8944,7 +9317,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__metadata_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__rollout_plan__field_descriptors[13] =
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_plan__field_descriptors[14] =
 {
   {
     "candidate",
@@ -9102,6 +9475,18 @@ static const ProtobufCFieldDescriptor weir__admin__v1__rollout_plan__field_descr
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "webhooks",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__RolloutPlan, n_webhooks),
+    offsetof(Weir__Admin__V1__RolloutPlan, webhooks),
+    &weir__admin__v1__rollout_webhook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__rollout_plan__field_indices_by_name[] = {
   9,   /* field[9] = abort */
@@ -9117,11 +9502,12 @@ static const unsigned weir__admin__v1__rollout_plan__field_indices_by_name[] = {
   8,   /* field[8] = on_inconclusive */
   7,   /* field[7] = require */
   1,   /* field[1] = steps */
+  13,   /* field[13] = webhooks */
 };
 static const ProtobufCIntRange weir__admin__v1__rollout_plan__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__rollout_plan__descriptor =
 {
@@ -9131,14 +9517,142 @@ const ProtobufCMessageDescriptor weir__admin__v1__rollout_plan__descriptor =
   "Weir__Admin__V1__RolloutPlan",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__RolloutPlan),
-  13,
+  14,
   weir__admin__v1__rollout_plan__field_descriptors,
   weir__admin__v1__rollout_plan__field_indices_by_name,
   1,  weir__admin__v1__rollout_plan__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__rollout_plan__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptors[17] =
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_webhook__field_descriptors[2] =
+{
+  {
+    "url",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutWebhook, url),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "on",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Weir__Admin__V1__RolloutWebhook, n_on),
+    offsetof(Weir__Admin__V1__RolloutWebhook, on),
+    &weir__admin__v1__rollout_hook__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_webhook__field_indices_by_name[] = {
+  1,   /* field[1] = on */
+  0,   /* field[0] = url */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_webhook__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_webhook__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutWebhook",
+  "RolloutWebhook",
+  "Weir__Admin__V1__RolloutWebhook",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutWebhook),
+  2,
+  weir__admin__v1__rollout_webhook__field_descriptors,
+  weir__admin__v1__rollout_webhook__field_indices_by_name,
+  1,  weir__admin__v1__rollout_webhook__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_webhook__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_event__field_descriptors[4] =
+{
+  {
+    "hook",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, hook),
+    &weir__admin__v1__rollout_hook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rollout",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, rollout),
+    &weir__admin__v1__rollout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, text),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_event__field_indices_by_name[] = {
+  0,   /* field[0] = hook */
+  1,   /* field[1] = rollout */
+  2,   /* field[2] = text */
+  3,   /* field[3] = time */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_event__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_event__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutEvent",
+  "RolloutEvent",
+  "Weir__Admin__V1__RolloutEvent",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutEvent),
+  4,
+  weir__admin__v1__rollout_event__field_descriptors,
+  weir__admin__v1__rollout_event__field_indices_by_name,
+  1,  weir__admin__v1__rollout_event__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptors[18] =
 {
   {
     "endpoint",
@@ -9344,6 +9858,18 @@ static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "webhook_problem",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, webhook_problem),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__rollout__field_indices_by_name[] = {
   14,   /* field[14] = author */
@@ -9362,12 +9888,13 @@ static const unsigned weir__admin__v1__rollout__field_indices_by_name[] = {
   7,   /* field[7] = shadow */
   15,   /* field[15] = started */
   3,   /* field[3] = step */
+  17,   /* field[17] = webhook_problem */
   6,   /* field[6] = weight */
 };
 static const ProtobufCIntRange weir__admin__v1__rollout__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor =
 {
@@ -9377,7 +9904,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor =
   "Weir__Admin__V1__Rollout",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Rollout),
-  17,
+  18,
   weir__admin__v1__rollout__field_descriptors,
   weir__admin__v1__rollout__field_indices_by_name,
   1,  weir__admin__v1__rollout__number_ranges,
@@ -13193,6 +13720,42 @@ const ProtobufCEnumDescriptor weir__admin__v1__shadow_verdict__descriptor =
   weir__admin__v1__shadow_verdict__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
+static const ProtobufCEnumValue weir__admin__v1__rollout_hook__enum_values_by_number[6] =
+{
+  { "ROLLOUT_HOOK_UNSPECIFIED", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED", 0 },
+  { "ROLLOUT_HOOK_CONFIRM_START", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_START", 1 },
+  { "ROLLOUT_HOOK_CONFIRM_STEP", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_STEP", 2 },
+  { "ROLLOUT_HOOK_CONFIRM_PROMOTION", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_PROMOTION", 3 },
+  { "ROLLOUT_HOOK_ROLLBACK", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_ROLLBACK", 4 },
+  { "ROLLOUT_HOOK_EVENT", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_EVENT", 5 },
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_hook__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__rollout_hook__enum_values_by_name[6] =
+{
+  { "ROLLOUT_HOOK_CONFIRM_PROMOTION", 3 },
+  { "ROLLOUT_HOOK_CONFIRM_START", 1 },
+  { "ROLLOUT_HOOK_CONFIRM_STEP", 2 },
+  { "ROLLOUT_HOOK_EVENT", 5 },
+  { "ROLLOUT_HOOK_ROLLBACK", 4 },
+  { "ROLLOUT_HOOK_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__rollout_hook__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutHook",
+  "RolloutHook",
+  "Weir__Admin__V1__RolloutHook",
+  "weir.admin.v1",
+  6,
+  weir__admin__v1__rollout_hook__enum_values_by_number,
+  6,
+  weir__admin__v1__rollout_hook__enum_values_by_name,
+  1,
+  weir__admin__v1__rollout_hook__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue weir__admin__v1__rollout_requirement__enum_values_by_number[3] =
 {
   { "ROLLOUT_REQUIREMENT_UNSPECIFIED", "WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED", 0 },
@@ -13361,7 +13924,7 @@ const ProtobufCEnumDescriptor weir__admin__v1__instance_state__descriptor =
   weir__admin__v1__instance_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[38] =
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[39] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -13373,6 +13936,7 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "GetEndpoint", &weir__admin__v1__get_endpoint_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ListEndpoints", &weir__admin__v1__list_endpoints_request__descriptor, &weir__admin__v1__list_endpoints_response__descriptor },
   { "SetTraffic", &weir__admin__v1__set_traffic_request__descriptor, &weir__admin__v1__set_traffic_response__descriptor },
+  { "ConfirmTraffic", &weir__admin__v1__confirm_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "SetRateLimit", &weir__admin__v1__set_rate_limit_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ShadowTraffic", &weir__admin__v1__shadow_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "SetShadowComparison", &weir__admin__v1__set_shadow_comparison_request__descriptor, &weir__admin__v1__endpoint__descriptor },
@@ -13403,44 +13967,45 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
-  22,        /* AbortRollout */
-  31,        /* AdoptState */
-  20,        /* AdvanceRollout */
-  25,        /* Apply */
-  28,        /* CompareRevisions */
+  23,        /* AbortRollout */
+  32,        /* AdoptState */
+  21,        /* AdvanceRollout */
+  26,        /* Apply */
+  29,        /* CompareRevisions */
+  10,        /* ConfirmTraffic */
   0,        /* CreateBackend */
   5,        /* CreateEndpoint */
   2,        /* DeleteBackend */
   6,        /* DeleteEndpoint */
-  24,        /* ExplainRoute */
+  25,        /* ExplainRoute */
   3,        /* GetBackend */
   7,        /* GetEndpoint */
-  27,        /* GetRevision */
-  16,        /* GetRollout */
-  13,        /* GetShadowReport */
-  36,        /* GetStats */
-  33,        /* HoldLeases */
+  28,        /* GetRevision */
+  17,        /* GetRollout */
+  14,        /* GetShadowReport */
+  37,        /* GetStats */
+  34,        /* HoldLeases */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
-  30,        /* ListInstances */
-  26,        /* ListRevisions */
-  17,        /* ListRollouts */
-  18,        /* PauseRollout */
-  21,        /* PromoteRollout */
-  34,        /* ReleaseLeases */
-  14,        /* ResetShadowReport */
-  32,        /* RestoreState */
-  19,        /* ResumeRollout */
-  29,        /* Rollback */
-  10,        /* SetRateLimit */
-  12,        /* SetShadowComparison */
+  31,        /* ListInstances */
+  27,        /* ListRevisions */
+  18,        /* ListRollouts */
+  19,        /* PauseRollout */
+  22,        /* PromoteRollout */
+  35,        /* ReleaseLeases */
+  15,        /* ResetShadowReport */
+  33,        /* RestoreState */
+  20,        /* ResumeRollout */
+  30,        /* Rollback */
+  11,        /* SetRateLimit */
+  13,        /* SetShadowComparison */
   9,        /* SetTraffic */
-  11,        /* ShadowTraffic */
-  15,        /* StartRollout */
+  12,        /* ShadowTraffic */
+  16,        /* StartRollout */
   1,        /* UpdateBackend */
-  35,        /* Watch */
-  23,        /* WatchRollout */
-  37         /* WatchStats */
+  36,        /* Watch */
+  24,        /* WatchRollout */
+  38         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -13449,7 +14014,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  38,
+  39,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -13533,13 +14098,21 @@ void weir__admin__v1__admin__set_traffic(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
+                                             const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                                             Weir__Admin__V1__Endpoint_Closure closure,
+                                             void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             const Weir__Admin__V1__ShadowTrafficRequest *input,
@@ -13547,7 +14120,7 @@ void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    const Weir__Admin__V1__SetShadowComparisonRequest *input,
@@ -13555,7 +14128,7 @@ void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                const Weir__Admin__V1__GetShadowReportRequest *input,
@@ -13563,7 +14136,7 @@ void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  const Weir__Admin__V1__ResetShadowReportRequest *input,
@@ -13571,7 +14144,7 @@ void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__start_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__StartRolloutRequest *input,
@@ -13579,7 +14152,7 @@ void weir__admin__v1__admin__start_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_rollout(ProtobufCService *service,
                                          const Weir__Admin__V1__GetRolloutRequest *input,
@@ -13587,7 +14160,7 @@ void weir__admin__v1__admin__get_rollout(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_rollouts(ProtobufCService *service,
                                            const Weir__Admin__V1__ListRolloutsRequest *input,
@@ -13595,7 +14168,7 @@ void weir__admin__v1__admin__list_rollouts(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__pause_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__PauseRolloutRequest *input,
@@ -13603,7 +14176,7 @@ void weir__admin__v1__admin__pause_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__resume_rollout(ProtobufCService *service,
                                             const Weir__Admin__V1__ResumeRolloutRequest *input,
@@ -13611,7 +14184,7 @@ void weir__admin__v1__admin__resume_rollout(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__advance_rollout(ProtobufCService *service,
                                              const Weir__Admin__V1__AdvanceRolloutRequest *input,
@@ -13619,7 +14192,7 @@ void weir__admin__v1__admin__advance_rollout(ProtobufCService *service,
                                              void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__promote_rollout(ProtobufCService *service,
                                              const Weir__Admin__V1__PromoteRolloutRequest *input,
@@ -13627,7 +14200,7 @@ void weir__admin__v1__admin__promote_rollout(ProtobufCService *service,
                                              void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__abort_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__AbortRolloutRequest *input,
@@ -13635,7 +14208,7 @@ void weir__admin__v1__admin__abort_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_rollout(ProtobufCService *service,
                                            const Weir__Admin__V1__WatchRolloutRequest *input,
@@ -13643,7 +14216,7 @@ void weir__admin__v1__admin__watch_rollout(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
@@ -13651,7 +14224,7 @@ void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    const Weir__Admin__V1__ApplyRequest *input,
@@ -13659,7 +14232,7 @@ void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             const Weir__Admin__V1__ListRevisionsRequest *input,
@@ -13667,7 +14240,7 @@ void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           const Weir__Admin__V1__GetRevisionRequest *input,
@@ -13675,7 +14248,7 @@ void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                const Weir__Admin__V1__CompareRevisionsRequest *input,
@@ -13683,7 +14256,7 @@ void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       const Weir__Admin__V1__RollbackRequest *input,
@@ -13691,7 +14264,7 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
@@ -13699,7 +14272,7 @@ void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          const Weir__Admin__V1__AdoptStateRequest *input,
@@ -13707,7 +14280,7 @@ void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            const Weir__Admin__V1__RestoreStateRequest *input,
@@ -13715,7 +14288,7 @@ void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
                                          const Weir__Admin__V1__HoldLeasesRequest *input,
@@ -13723,7 +14296,7 @@ void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__release_leases(ProtobufCService *service,
                                             const Weir__Admin__V1__ReleaseLeasesRequest *input,
@@ -13731,7 +14304,7 @@ void weir__admin__v1__admin__release_leases(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
@@ -13739,7 +14312,7 @@ void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -13747,7 +14320,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -13755,7 +14328,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 38, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

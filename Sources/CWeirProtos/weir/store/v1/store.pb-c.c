@@ -187,6 +187,51 @@ void   weir__store__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__store__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__store__v1__time_box__init
+                     (Weir__Store__V1__TimeBox         *message)
+{
+  static const Weir__Store__V1__TimeBox init_value = WEIR__STORE__V1__TIME_BOX__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__time_box__get_packed_size
+                     (const Weir__Store__V1__TimeBox *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__time_box__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__time_box__pack
+                     (const Weir__Store__V1__TimeBox *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__time_box__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__time_box__pack_to_buffer
+                     (const Weir__Store__V1__TimeBox *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__time_box__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__TimeBox *
+       weir__store__v1__time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__TimeBox *)
+     protobuf_c_message_unpack (&weir__store__v1__time_box__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__time_box__free_unpacked
+                     (Weir__Store__V1__TimeBox *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__time_box__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__store__v1__rollout__init
                      (Weir__Store__V1__Rollout         *message)
 {
@@ -728,7 +773,7 @@ const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor =
   (ProtobufCMessageInit) weir__store__v1__archive__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[11] =
+static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[12] =
 {
   {
     "name",
@@ -851,8 +896,20 @@ static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descripto
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "methods",
+    "time_box",
     11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Endpoint, time_box),
+    &weir__store__v1__time_box__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "methods",
+    12,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_BYTES,
     offsetof(Weir__Store__V1__Endpoint, n_methods),
@@ -867,19 +924,20 @@ static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
   5,   /* field[5] = comparison */
   7,   /* field[7] = earlier_maps */
   3,   /* field[3] = map */
-  10,   /* field[10] = methods */
+  11,   /* field[11] = methods */
   0,   /* field[0] = name */
   8,   /* field[8] = rate_limit */
   6,   /* field[6] = revision */
   9,   /* field[9] = rollout */
   1,   /* field[1] = route */
   4,   /* field[4] = shadows */
+  10,   /* field[10] = time_box */
   2,   /* field[2] = weights */
 };
 static const ProtobufCIntRange weir__store__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
 {
@@ -889,11 +947,101 @@ const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
   "Weir__Store__V1__Endpoint",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Endpoint),
-  11,
+  12,
   weir__store__v1__endpoint__field_descriptors,
   weir__store__v1__endpoint__field_indices_by_name,
   1,  weir__store__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__store__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__time_box__field_descriptors[5] =
+{
+  {
+    "confirmable",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__TimeBox, confirmable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "duration",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__TimeBox, duration),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__TimeBox, started),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Store__V1__TimeBox, n_before),
+    offsetof(Weir__Store__V1__TimeBox, before),
+    &weir__admin__v1__backend_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__TimeBox, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__time_box__field_indices_by_name[] = {
+  4,   /* field[4] = author */
+  3,   /* field[3] = before */
+  0,   /* field[0] = confirmable */
+  1,   /* field[1] = duration */
+  2,   /* field[2] = started */
+};
+static const ProtobufCIntRange weir__store__v1__time_box__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__time_box__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.TimeBox",
+  "TimeBox",
+  "Weir__Store__V1__TimeBox",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__TimeBox),
+  5,
+  weir__store__v1__time_box__field_descriptors,
+  weir__store__v1__time_box__field_indices_by_name,
+  1,  weir__store__v1__time_box__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__time_box__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__store__v1__rollout__field_descriptors[17] =

@@ -37,6 +37,7 @@ typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparis
 typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
+typedef struct Weir__Admin__V1__TrafficTimeBox Weir__Admin__V1__TrafficTimeBox;
 typedef struct Weir__Admin__V1__RateLimit Weir__Admin__V1__RateLimit;
 typedef struct Weir__Admin__V1__ChangeNote Weir__Admin__V1__ChangeNote;
 typedef struct Weir__Admin__V1__CreateBackendRequest Weir__Admin__V1__CreateBackendRequest;
@@ -53,6 +54,7 @@ typedef struct Weir__Admin__V1__GetEndpointRequest Weir__Admin__V1__GetEndpointR
 typedef struct Weir__Admin__V1__ListEndpointsRequest Weir__Admin__V1__ListEndpointsRequest;
 typedef struct Weir__Admin__V1__ListEndpointsResponse Weir__Admin__V1__ListEndpointsResponse;
 typedef struct Weir__Admin__V1__SetTrafficRequest Weir__Admin__V1__SetTrafficRequest;
+typedef struct Weir__Admin__V1__ConfirmTrafficRequest Weir__Admin__V1__ConfirmTrafficRequest;
 typedef struct Weir__Admin__V1__SetTrafficResponse Weir__Admin__V1__SetTrafficResponse;
 typedef struct Weir__Admin__V1__ShadowTrafficRequest Weir__Admin__V1__ShadowTrafficRequest;
 typedef struct Weir__Admin__V1__SetRateLimitRequest Weir__Admin__V1__SetRateLimitRequest;
@@ -69,6 +71,8 @@ typedef struct Weir__Admin__V1__StatusPair Weir__Admin__V1__StatusPair;
 typedef struct Weir__Admin__V1__DifferenceSample Weir__Admin__V1__DifferenceSample;
 typedef struct Weir__Admin__V1__MetadataEntry Weir__Admin__V1__MetadataEntry;
 typedef struct Weir__Admin__V1__RolloutPlan Weir__Admin__V1__RolloutPlan;
+typedef struct Weir__Admin__V1__RolloutWebhook Weir__Admin__V1__RolloutWebhook;
+typedef struct Weir__Admin__V1__RolloutEvent Weir__Admin__V1__RolloutEvent;
 typedef struct Weir__Admin__V1__Rollout Weir__Admin__V1__Rollout;
 typedef struct Weir__Admin__V1__RolloutGate Weir__Admin__V1__RolloutGate;
 typedef struct Weir__Admin__V1__RolloutRatio Weir__Admin__V1__RolloutRatio;
@@ -152,6 +156,15 @@ typedef enum _Weir__Admin__V1__ShadowVerdict {
   WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNREACHABLE = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_VERDICT)
 } Weir__Admin__V1__ShadowVerdict;
+typedef enum _Weir__Admin__V1__RolloutHook {
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_START = 1,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_STEP = 2,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_PROMOTION = 3,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_ROLLBACK = 4,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_EVENT = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_HOOK)
+} Weir__Admin__V1__RolloutHook;
 typedef enum _Weir__Admin__V1__RolloutRequirement {
   WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED = 0,
   WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_NO_OBJECTION = 1,
@@ -645,12 +658,27 @@ struct  Weir__Admin__V1__Endpoint
   uint64_t revision;
   Weir__Admin__V1__ShadowComparison *comparison;
   Weir__Admin__V1__RateLimit *rate_limit;
+  Weir__Admin__V1__TrafficTimeBox *time_box;
   size_t n_methods;
   ProtobufCBinaryData *methods;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL }
+
+
+struct  Weir__Admin__V1__TrafficTimeBox
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *reverts;
+  protobuf_c_boolean confirmable;
+  size_t n_before;
+  Weir__Admin__V1__BackendWeight **before;
+  ProtobufCBinaryData author;
+};
+#define WEIR__ADMIN__V1__TRAFFIC_TIME_BOX__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__traffic_time_box__descriptor) \
+    , NULL, 0, 0,NULL, {0,NULL} }
 
 
 struct  Weir__Admin__V1__RateLimit
@@ -888,6 +916,8 @@ struct  Weir__Admin__V1__SetTrafficRequest
   protobuf_c_boolean validate_only;
   Weir__Admin__V1__ChangeNote *note;
   protobuf_c_boolean override_rollout;
+  Google__Protobuf__Duration *revert_after;
+  Google__Protobuf__Duration *confirm_within;
   Weir__Admin__V1__SetTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -895,7 +925,29 @@ struct  Weir__Admin__V1__SetTrafficRequest
 };
 #define WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_traffic_request__descriptor) \
-    , {0,NULL}, 0,NULL, 0, NULL, 0, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__ConfirmTrafficRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__ConfirmTrafficRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__ConfirmTrafficRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__confirm_traffic_request__descriptor) \
+    , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 struct  Weir__Admin__V1__SetTrafficResponse
@@ -1169,6 +1221,8 @@ struct  Weir__Admin__V1__RolloutPlan
   ProtobufCBinaryData abort;
   double holdout;
   protobuf_c_boolean approval;
+  size_t n_webhooks;
+  Weir__Admin__V1__RolloutWebhook **webhooks;
   Weir__Admin__V1__RolloutPlan__MinimumRequestsCase _minimum_requests_case;
   union {
     uint64_t minimum_requests;
@@ -1180,7 +1234,32 @@ struct  Weir__Admin__V1__RolloutPlan
 };
 #define WEIR__ADMIN__V1__ROLLOUT_PLAN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_plan__descriptor) \
-    , {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, NULL, WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED, WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_UNSPECIFIED, {0,NULL}, 0, 0, WEIR__ADMIN__V1__ROLLOUT_PLAN___MINIMUM_REQUESTS__NOT_SET, {0}, WEIR__ADMIN__V1__ROLLOUT_PLAN___ALPHA__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, NULL, WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED, WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_UNSPECIFIED, {0,NULL}, 0, 0, 0,NULL, WEIR__ADMIN__V1__ROLLOUT_PLAN___MINIMUM_REQUESTS__NOT_SET, {0}, WEIR__ADMIN__V1__ROLLOUT_PLAN___ALPHA__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__RolloutWebhook
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData url;
+  size_t n_on;
+  Weir__Admin__V1__RolloutHook *on;
+};
+#define WEIR__ADMIN__V1__ROLLOUT_WEBHOOK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_webhook__descriptor) \
+    , {0,NULL}, 0,NULL }
+
+
+struct  Weir__Admin__V1__RolloutEvent
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__RolloutHook hook;
+  Weir__Admin__V1__Rollout *rollout;
+  ProtobufCBinaryData text;
+  Google__Protobuf__Timestamp *time;
+};
+#define WEIR__ADMIN__V1__ROLLOUT_EVENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_event__descriptor) \
+    , WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED, NULL, {0,NULL}, NULL }
 
 
 struct  Weir__Admin__V1__Rollout
@@ -1205,10 +1284,11 @@ struct  Weir__Admin__V1__Rollout
   ProtobufCBinaryData author;
   Google__Protobuf__Timestamp *started;
   uint64_t revision;
+  ProtobufCBinaryData webhook_problem;
 };
 #define WEIR__ADMIN__V1__ROLLOUT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout__descriptor) \
-    , {0,NULL}, NULL, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, 0, 0, NULL, 0, 0,NULL, 0, 0, 0,NULL, {0,NULL}, NULL, 0 }
+    , {0,NULL}, NULL, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, 0, 0, NULL, 0, 0,NULL, 0, 0, 0,NULL, {0,NULL}, NULL, 0, {0,NULL} }
 
 
 typedef enum {
@@ -2354,6 +2434,25 @@ Weir__Admin__V1__Endpoint *
 void   weir__admin__v1__endpoint__free_unpacked
                      (Weir__Admin__V1__Endpoint *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__TrafficTimeBox methods */
+void   weir__admin__v1__traffic_time_box__init
+                     (Weir__Admin__V1__TrafficTimeBox         *message);
+size_t weir__admin__v1__traffic_time_box__get_packed_size
+                     (const Weir__Admin__V1__TrafficTimeBox   *message);
+size_t weir__admin__v1__traffic_time_box__pack
+                     (const Weir__Admin__V1__TrafficTimeBox   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__traffic_time_box__pack_to_buffer
+                     (const Weir__Admin__V1__TrafficTimeBox   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__TrafficTimeBox *
+       weir__admin__v1__traffic_time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__traffic_time_box__free_unpacked
+                     (Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__RateLimit methods */
 void   weir__admin__v1__rate_limit__init
                      (Weir__Admin__V1__RateLimit         *message);
@@ -2658,6 +2757,25 @@ Weir__Admin__V1__SetTrafficRequest *
 void   weir__admin__v1__set_traffic_request__free_unpacked
                      (Weir__Admin__V1__SetTrafficRequest *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ConfirmTrafficRequest methods */
+void   weir__admin__v1__confirm_traffic_request__init
+                     (Weir__Admin__V1__ConfirmTrafficRequest         *message);
+size_t weir__admin__v1__confirm_traffic_request__get_packed_size
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message);
+size_t weir__admin__v1__confirm_traffic_request__pack
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__confirm_traffic_request__pack_to_buffer
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ConfirmTrafficRequest *
+       weir__admin__v1__confirm_traffic_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__confirm_traffic_request__free_unpacked
+                     (Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__SetTrafficResponse methods */
 void   weir__admin__v1__set_traffic_response__init
                      (Weir__Admin__V1__SetTrafficResponse         *message);
@@ -2961,6 +3079,44 @@ Weir__Admin__V1__RolloutPlan *
                       const uint8_t       *data);
 void   weir__admin__v1__rollout_plan__free_unpacked
                      (Weir__Admin__V1__RolloutPlan *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutWebhook methods */
+void   weir__admin__v1__rollout_webhook__init
+                     (Weir__Admin__V1__RolloutWebhook         *message);
+size_t weir__admin__v1__rollout_webhook__get_packed_size
+                     (const Weir__Admin__V1__RolloutWebhook   *message);
+size_t weir__admin__v1__rollout_webhook__pack
+                     (const Weir__Admin__V1__RolloutWebhook   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_webhook__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutWebhook   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutWebhook *
+       weir__admin__v1__rollout_webhook__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_webhook__free_unpacked
+                     (Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutEvent methods */
+void   weir__admin__v1__rollout_event__init
+                     (Weir__Admin__V1__RolloutEvent         *message);
+size_t weir__admin__v1__rollout_event__get_packed_size
+                     (const Weir__Admin__V1__RolloutEvent   *message);
+size_t weir__admin__v1__rollout_event__pack
+                     (const Weir__Admin__V1__RolloutEvent   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_event__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutEvent   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutEvent *
+       weir__admin__v1__rollout_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_event__free_unpacked
+                     (Weir__Admin__V1__RolloutEvent *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__Rollout methods */
 void   weir__admin__v1__rollout__init
@@ -4015,6 +4171,9 @@ typedef void (*Weir__Admin__V1__Interval_Closure)
 typedef void (*Weir__Admin__V1__Endpoint_Closure)
                  (const Weir__Admin__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__TrafficTimeBox_Closure)
+                 (const Weir__Admin__V1__TrafficTimeBox *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__RateLimit_Closure)
                  (const Weir__Admin__V1__RateLimit *message,
                   void *closure_data);
@@ -4063,6 +4222,9 @@ typedef void (*Weir__Admin__V1__ListEndpointsResponse_Closure)
 typedef void (*Weir__Admin__V1__SetTrafficRequest_Closure)
                  (const Weir__Admin__V1__SetTrafficRequest *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__ConfirmTrafficRequest_Closure)
+                 (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__SetTrafficResponse_Closure)
                  (const Weir__Admin__V1__SetTrafficResponse *message,
                   void *closure_data);
@@ -4110,6 +4272,12 @@ typedef void (*Weir__Admin__V1__MetadataEntry_Closure)
                   void *closure_data);
 typedef void (*Weir__Admin__V1__RolloutPlan_Closure)
                  (const Weir__Admin__V1__RolloutPlan *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutWebhook_Closure)
+                 (const Weir__Admin__V1__RolloutWebhook *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutEvent_Closure)
+                 (const Weir__Admin__V1__RolloutEvent *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__Rollout_Closure)
                  (const Weir__Admin__V1__Rollout *message,
@@ -4317,6 +4485,10 @@ struct Weir__Admin__V1__Admin_Service
                       const Weir__Admin__V1__SetTrafficRequest *input,
                       Weir__Admin__V1__SetTrafficResponse_Closure closure,
                       void *closure_data);
+  void (*confirm_traffic)(Weir__Admin__V1__Admin_Service *service,
+                          const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                          Weir__Admin__V1__Endpoint_Closure closure,
+                          void *closure_data);
   void (*set_rate_limit)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__SetRateLimitRequest *input,
                          Weir__Admin__V1__Endpoint_Closure closure,
@@ -4447,6 +4619,7 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## get_endpoint,\
       function_prefix__ ## list_endpoints,\
       function_prefix__ ## set_traffic,\
+      function_prefix__ ## confirm_traffic,\
       function_prefix__ ## set_rate_limit,\
       function_prefix__ ## shadow_traffic,\
       function_prefix__ ## set_shadow_comparison,\
@@ -4515,6 +4688,10 @@ void weir__admin__v1__admin__set_traffic(ProtobufCService *service,
                                          const Weir__Admin__V1__SetTrafficRequest *input,
                                          Weir__Admin__V1__SetTrafficResponse_Closure closure,
                                          void *closure_data);
+void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
+                                             const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                                             Weir__Admin__V1__Endpoint_Closure closure,
+                                             void *closure_data);
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
@@ -4633,6 +4810,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
 extern const ProtobufCEnumDescriptor    weir__admin__v1__lease_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__replica_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__shadow_verdict__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_hook__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_requirement__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_inconclusive__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_phase__descriptor;
@@ -4658,6 +4836,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rate_limit__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__change_note__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__create_backend_request__descriptor;
@@ -4674,6 +4853,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__get_endpoint_request__d
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_rate_limit_request__descriptor;
@@ -4690,6 +4870,8 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__status_pair__descriptor
 extern const ProtobufCMessageDescriptor weir__admin__v1__difference_sample__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_plan__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_webhook__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_event__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_gate__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_ratio__descriptor;

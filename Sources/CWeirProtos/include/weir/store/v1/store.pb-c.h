@@ -22,6 +22,7 @@ typedef struct Weir__Store__V1__Revision Weir__Store__V1__Revision;
 typedef struct Weir__Store__V1__Checkpoint Weir__Store__V1__Checkpoint;
 typedef struct Weir__Store__V1__Archive Weir__Store__V1__Archive;
 typedef struct Weir__Store__V1__Endpoint Weir__Store__V1__Endpoint;
+typedef struct Weir__Store__V1__TimeBox Weir__Store__V1__TimeBox;
 typedef struct Weir__Store__V1__Rollout Weir__Store__V1__Rollout;
 typedef struct Weir__Store__V1__RolloutGateSums Weir__Store__V1__RolloutGateSums;
 typedef struct Weir__Store__V1__AffinityMap Weir__Store__V1__AffinityMap;
@@ -110,12 +111,28 @@ struct  Weir__Store__V1__Endpoint
   Weir__Store__V1__AffinityMap **earlier_maps;
   Weir__Admin__V1__RateLimit *rate_limit;
   Weir__Store__V1__Rollout *rollout;
+  Weir__Store__V1__TimeBox *time_box;
   size_t n_methods;
   ProtobufCBinaryData *methods;
 };
 #define WEIR__STORE__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL, NULL, NULL, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL, NULL, NULL, NULL, 0,NULL }
+
+
+struct  Weir__Store__V1__TimeBox
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean confirmable;
+  Google__Protobuf__Duration *duration;
+  Google__Protobuf__Timestamp *started;
+  size_t n_before;
+  Weir__Admin__V1__BackendWeight **before;
+  ProtobufCBinaryData author;
+};
+#define WEIR__STORE__V1__TIME_BOX__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__time_box__descriptor) \
+    , 0, NULL, NULL, 0,NULL, {0,NULL} }
 
 
 typedef enum {
@@ -285,6 +302,25 @@ Weir__Store__V1__Endpoint *
 void   weir__store__v1__endpoint__free_unpacked
                      (Weir__Store__V1__Endpoint *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Store__V1__TimeBox methods */
+void   weir__store__v1__time_box__init
+                     (Weir__Store__V1__TimeBox         *message);
+size_t weir__store__v1__time_box__get_packed_size
+                     (const Weir__Store__V1__TimeBox   *message);
+size_t weir__store__v1__time_box__pack
+                     (const Weir__Store__V1__TimeBox   *message,
+                      uint8_t             *out);
+size_t weir__store__v1__time_box__pack_to_buffer
+                     (const Weir__Store__V1__TimeBox   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Store__V1__TimeBox *
+       weir__store__v1__time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__store__v1__time_box__free_unpacked
+                     (Weir__Store__V1__TimeBox *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Store__V1__Rollout methods */
 void   weir__store__v1__rollout__init
                      (Weir__Store__V1__Rollout         *message);
@@ -375,6 +411,9 @@ typedef void (*Weir__Store__V1__Archive_Closure)
 typedef void (*Weir__Store__V1__Endpoint_Closure)
                  (const Weir__Store__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Store__V1__TimeBox_Closure)
+                 (const Weir__Store__V1__TimeBox *message,
+                  void *closure_data);
 typedef void (*Weir__Store__V1__Rollout_Closure)
                  (const Weir__Store__V1__Rollout *message,
                   void *closure_data);
@@ -397,6 +436,7 @@ extern const ProtobufCMessageDescriptor weir__store__v1__revision__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__checkpoint__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__store__v1__time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__rollout__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__rollout_gate_sums__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__affinity_map__descriptor;

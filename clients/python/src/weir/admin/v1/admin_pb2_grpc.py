@@ -75,6 +75,11 @@ class AdminStub(object):
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficResponse.FromString,
                 )
+        self.ConfirmTraffic = channel.unary_unary(
+                '/weir.admin.v1.Admin/ConfirmTraffic',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.FromString,
+                )
         self.SetRateLimit = channel.unary_unary(
                 '/weir.admin.v1.Admin/SetRateLimit',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetRateLimitRequest.SerializeToString,
@@ -299,6 +304,13 @@ class AdminServicer(object):
 
     def SetTraffic(self, request, context):
         """Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmTraffic(self, request, context):
+        """Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -562,6 +574,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.SetTraffic,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficResponse.SerializeToString,
+            ),
+            'ConfirmTraffic': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmTraffic,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.SerializeToString,
             ),
             'SetRateLimit': grpc.unary_unary_rpc_method_handler(
                     servicer.SetRateLimit,
@@ -891,6 +908,23 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/SetTraffic',
             weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ConfirmTraffic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ConfirmTraffic',
+            weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

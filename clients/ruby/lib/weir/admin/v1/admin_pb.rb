@@ -161,7 +161,14 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 6
       optional :comparison, :message, 7, "weir.admin.v1.ShadowComparison"
       optional :rate_limit, :message, 8, "weir.admin.v1.RateLimit"
-      repeated :methods, :string, 9
+      optional :time_box, :message, 9, "weir.admin.v1.TrafficTimeBox"
+      repeated :methods, :string, 10
+    end
+    add_message "weir.admin.v1.TrafficTimeBox" do
+      optional :reverts, :message, 1, "google.protobuf.Timestamp"
+      optional :confirmable, :bool, 2
+      repeated :before, :message, 3, "weir.admin.v1.BackendWeight"
+      optional :author, :string, 4
     end
     add_message "weir.admin.v1.RateLimit" do
       optional :requests_per_second, :double, 1
@@ -237,6 +244,14 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :validate_only, :bool, 4
       optional :note, :message, 5, "weir.admin.v1.ChangeNote"
       optional :override_rollout, :bool, 6
+      optional :revert_after, :message, 7, "google.protobuf.Duration"
+      optional :confirm_within, :message, 8, "google.protobuf.Duration"
+    end
+    add_message "weir.admin.v1.ConfirmTrafficRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
     end
     add_message "weir.admin.v1.SetTrafficResponse" do
       optional :endpoint, :message, 1, "weir.admin.v1.Endpoint"
@@ -355,6 +370,17 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :holdout, :double, 11
       optional :approval, :bool, 12
       proto3_optional :alpha, :double, 13
+      repeated :webhooks, :message, 14, "weir.admin.v1.RolloutWebhook"
+    end
+    add_message "weir.admin.v1.RolloutWebhook" do
+      optional :url, :string, 1
+      repeated :on, :enum, 2, "weir.admin.v1.RolloutHook"
+    end
+    add_message "weir.admin.v1.RolloutEvent" do
+      optional :hook, :enum, 1, "weir.admin.v1.RolloutHook"
+      optional :rollout, :message, 2, "weir.admin.v1.Rollout"
+      optional :text, :string, 3
+      optional :time, :message, 4, "google.protobuf.Timestamp"
     end
     add_message "weir.admin.v1.Rollout" do
       optional :endpoint, :string, 1
@@ -374,6 +400,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :author, :string, 15
       optional :started, :message, 16, "google.protobuf.Timestamp"
       optional :revision, :uint64, 17
+      optional :webhook_problem, :string, 18
     end
     add_message "weir.admin.v1.RolloutGate" do
       optional :gate, :string, 1
@@ -685,6 +712,14 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :SHADOW_VERDICT_LATE, 4
       value :SHADOW_VERDICT_UNREACHABLE, 5
     end
+    add_enum "weir.admin.v1.RolloutHook" do
+      value :ROLLOUT_HOOK_UNSPECIFIED, 0
+      value :ROLLOUT_HOOK_CONFIRM_START, 1
+      value :ROLLOUT_HOOK_CONFIRM_STEP, 2
+      value :ROLLOUT_HOOK_CONFIRM_PROMOTION, 3
+      value :ROLLOUT_HOOK_ROLLBACK, 4
+      value :ROLLOUT_HOOK_EVENT, 5
+    end
     add_enum "weir.admin.v1.RolloutRequirement" do
       value :ROLLOUT_REQUIREMENT_UNSPECIFIED, 0
       value :ROLLOUT_REQUIREMENT_NO_OBJECTION, 1
@@ -744,6 +779,7 @@ module Weir
       FieldTolerance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.FieldTolerance").msgclass
       Interval = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Interval").msgclass
       Endpoint = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Endpoint").msgclass
+      TrafficTimeBox = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.TrafficTimeBox").msgclass
       RateLimit = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RateLimit").msgclass
       ChangeNote = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeNote").msgclass
       CreateBackendRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CreateBackendRequest").msgclass
@@ -760,6 +796,7 @@ module Weir
       ListEndpointsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsRequest").msgclass
       ListEndpointsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsResponse").msgclass
       SetTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficRequest").msgclass
+      ConfirmTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ConfirmTrafficRequest").msgclass
       SetTrafficResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficResponse").msgclass
       ShadowTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowTrafficRequest").msgclass
       SetRateLimitRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetRateLimitRequest").msgclass
@@ -776,6 +813,8 @@ module Weir
       DifferenceSample = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.DifferenceSample").msgclass
       MetadataEntry = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.MetadataEntry").msgclass
       RolloutPlan = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPlan").msgclass
+      RolloutWebhook = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutWebhook").msgclass
+      RolloutEvent = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutEvent").msgclass
       Rollout = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Rollout").msgclass
       RolloutGate = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutGate").msgclass
       RolloutRatio = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutRatio").msgclass
@@ -831,6 +870,7 @@ module Weir
       LeaseState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.LeaseState").enummodule
       ReplicaState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReplicaState").enummodule
       ShadowVerdict = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowVerdict").enummodule
+      RolloutHook = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutHook").enummodule
       RolloutRequirement = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutRequirement").enummodule
       RolloutInconclusive = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutInconclusive").enummodule
       RolloutPhase = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPhase").enummodule

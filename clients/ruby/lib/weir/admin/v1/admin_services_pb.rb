@@ -50,6 +50,8 @@ module Weir
           rpc :ListEndpoints, ::Weir::Admin::V1::ListEndpointsRequest, ::Weir::Admin::V1::ListEndpointsResponse
           # Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
           rpc :SetTraffic, ::Weir::Admin::V1::SetTrafficRequest, ::Weir::Admin::V1::SetTrafficResponse
+          # Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
+          rpc :ConfirmTraffic, ::Weir::Admin::V1::ConfirmTrafficRequest, ::Weir::Admin::V1::Endpoint
           # Sets or removes the rate limit of an endpoint.
           rpc :SetRateLimit, ::Weir::Admin::V1::SetRateLimitRequest, ::Weir::Admin::V1::Endpoint
           # Adds, changes or, with proportion 0, removes a shadow.
