@@ -52,6 +52,7 @@ def test_invalid_plans(ready):
     for change, kind, message in [
         ({"steps": ("200%",)}, weir.InvalidArgument, "200%"),
         ({"candidate": "none"}, weir.NotFound, "none"),
+        ({"webhooks": {"http://127.0.0.1:9/": ["never"]}}, ValueError, "use confirm_start or"),
         ({"require": "luck"}, ValueError, "use no_objection or proof"),
         ({"on_inconclusive": "wait"}, ValueError, "use pause or advance or abort"),
     ]:

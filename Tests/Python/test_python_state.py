@@ -6,7 +6,7 @@ import re
 import pytest
 
 import weir
-from conftest import ROOT
+from conftest import ROOT, wait_for
 from weir.admin.v1 import admin_pb2
 
 
@@ -61,6 +61,20 @@ def test_rate_limits_and_comparisons(shadowed):
         shadowed.reset_shadow_report("none")
 
 
+def test_weights_that_return(shadowed):
+    half = {"a": 0.5, "b": 0.5}
+    shadowed.set_traffic("e", half, confirm_within=60)
+    assert shadowed.get_endpoint("e").reverts is not None
+    assert shadowed.confirm_traffic("e").reverts is None
+    assert shadowed.get_traffic("e") == half
+    with pytest.raises(weir.FailedPrecondition):
+        shadowed.confirm_traffic("e")
+    shadowed.set_traffic("e", {"a": 1.0}, revert_after=1)
+    wait_for(lambda: shadowed.get_traffic("e") == half, 20)
+    with pytest.raises(weir.InvalidArgument):
+        shadowed.set_traffic("e", {"a": 1.0}, revert_after=0.1)
+
+
 def test_the_same_with_asyncio(shadowed):
     async def run():
         async with weir.aio.connect(shadowed.address) as client:
@@ -71,6 +85,8 @@ def test_the_same_with_asyncio(shadowed):
             changed = await client.set_shadow_comparison("e", comparison)
             assert changed.comparison == comparison
             await client.reset_shadow_report("e")
+            await client.set_traffic("e", {"a": 0.5, "b": 0.5}, confirm_within=60)
+            assert (await client.confirm_traffic("e")).reverts is None
 
     asyncio.run(run())
 

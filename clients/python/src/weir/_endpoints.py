@@ -85,7 +85,8 @@ class Endpoints:
         options: ChangeOptions,
     ) -> types.Endpoint:
         if (route or "") == existing.route and sorted(methods) == list(existing.methods):
-            change = self._run(operations.set_traffic(existing.name, {backend: 1.0}, options))
+            change = self._run(operations.set_traffic(
+                existing.name, {backend: 1.0}, None, None, False, options))
             return change.endpoint
         # Checks the new route before the endpoint is deleted.
         if (route or "") != existing.route:
@@ -133,6 +134,9 @@ class Endpoints:
         endpoint: str,
         traffic: Mapping[str, float],
         *,
+        revert_after: Optional[float] = None,
+        confirm_within: Optional[float] = None,
+        override_rollout: bool = False,
         expected_revision: Optional[int] = None,
         validate_only: bool = False,
         comment: str = "",
@@ -141,9 +145,26 @@ class Endpoints:
 
         Raises InvalidTraffic unless they sum to 1. The change moves the minimum of shard keys;
         `moved_share` of the result is their share.
+
+        The weights of before return after `revert_after` seconds, or unless `confirm_traffic` is
+        called within `confirm_within` seconds. `override_rollout` changes the weights although a
+        rollout owns them, and pauses the rollout.
         """
         options = self._change_options(expected_revision, validate_only, comment)
-        return self._run(operations.set_traffic(endpoint, traffic, options))
+        return self._run(operations.set_traffic(
+            endpoint, traffic, revert_after, confirm_within, override_rollout, options))
+
+    def confirm_traffic(
+        self,
+        endpoint: str,
+        *,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
+    ) -> types.Endpoint:
+        """Keeps the weights of a `set_traffic` with `confirm_within`."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(operations.confirm_traffic(endpoint, options))
 
     def get_traffic(self, endpoint: str) -> Dict[str, float]:
         """Returns the weights of an endpoint."""

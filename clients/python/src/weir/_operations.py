@@ -102,12 +102,24 @@ def delete_endpoint(name: str, options: ChangeOptions) -> Operation[None]:
 
 
 def set_traffic(
-    endpoint: str, traffic: Mapping[str, float], options: ChangeOptions
+    endpoint: str, traffic: Mapping[str, float], revert_after: Optional[float],
+    confirm_within: Optional[float], override_rollout: bool, options: ChangeOptions,
 ) -> Operation[types.TrafficChange]:
     weights = [
         pb.BackendWeight(backend=backend, weight=weight) for backend, weight in traffic.items()]
-    request = pb.SetTrafficRequest(endpoint=endpoint, weights=weights, **options.fields())
+    request = pb.SetTrafficRequest(
+        endpoint=endpoint, weights=weights, override_rollout=override_rollout,
+        **options.fields())
+    for field, seconds in ((request.revert_after, revert_after),
+                           (request.confirm_within, confirm_within)):
+        if seconds is not None:
+            field.FromNanoseconds(round(seconds * 1e9))
     return Operation("SetTraffic", request, pb.SetTrafficResponse, types.TrafficChange.of)
+
+
+def confirm_traffic(endpoint: str, options: ChangeOptions) -> Operation[types.Endpoint]:
+    request = pb.ConfirmTrafficRequest(endpoint=endpoint, **options.fields())
+    return Operation("ConfirmTraffic", request, pb.Endpoint, types.Endpoint.of)
 
 
 def shadow_traffic(

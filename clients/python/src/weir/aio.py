@@ -201,11 +201,22 @@ class Client(Rollouts):
 
     async def set_traffic(
         self, endpoint: str, traffic: Mapping[str, float], *,
-        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+        revert_after: Optional[float] = None, confirm_within: Optional[float] = None,
+        override_rollout: bool = False, expected_revision: Optional[int] = None,
+        validate_only: bool = False, comment: str = "",
     ) -> types.TrafficChange:
         """Replaces the weights of an endpoint."""
         options = self._change_options(expected_revision, validate_only, comment)
-        return await self._run(operations.set_traffic(endpoint, traffic, options))
+        return await self._run(operations.set_traffic(
+            endpoint, traffic, revert_after, confirm_within, override_rollout, options))
+
+    async def confirm_traffic(
+        self, endpoint: str, *, expected_revision: Optional[int] = None,
+        validate_only: bool = False, comment: str = "",
+    ) -> types.Endpoint:
+        """Keeps the weights of a `set_traffic` with `confirm_within`."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.confirm_traffic(endpoint, options))
 
     async def get_traffic(self, endpoint: str) -> Dict[str, float]:
         """Returns the weights of an endpoint."""

@@ -17,6 +17,9 @@ _REQUIREMENTS = {
 _INCONCLUSIVE = {
     "pause": pb.ROLLOUT_INCONCLUSIVE_PAUSE, "advance": pb.ROLLOUT_INCONCLUSIVE_ADVANCE,
     "abort": pb.ROLLOUT_INCONCLUSIVE_ABORT}
+_HOOKS = {
+    name[len("ROLLOUT_HOOK_"):].lower(): value for name, value in pb.RolloutHook.items()
+    if value != pb.ROLLOUT_HOOK_UNSPECIFIED}
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ class RolloutPlan:
     """Whether each complete step waits for `advance_rollout`."""
     alpha: Optional[float] = None
     """The probability that a good candidate is aborted."""
+    webhooks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """For each URL, when it is called: `confirm_start`, `confirm_step`, `confirm_promotion`,
+    `rollback` or `event`.
+    """
 
     def message(self) -> pb.RolloutPlan:
         plan = pb.RolloutPlan(
@@ -56,7 +63,10 @@ class RolloutPlan:
             require=_one_of("require", self.require, _REQUIREMENTS),
             on_inconclusive=_one_of("on_inconclusive", self.on_inconclusive, _INCONCLUSIVE),
             abort=self.abort, holdout=self.holdout, approval=self.approval,
-            minimum_requests=self.minimum_requests, alpha=self.alpha)
+            minimum_requests=self.minimum_requests, alpha=self.alpha,
+            webhooks=[
+                pb.RolloutWebhook(url=url, on=[_one_of("hook", one, _HOOKS) for one in hooks])
+                for url, hooks in self.webhooks.items()])
         for name in ("bake", "minimum", "maximum"):
             seconds = getattr(self, name)
             if seconds is not None:

@@ -161,6 +161,8 @@ class Endpoint(_Mapping):
     """The methods of plain HTTP requests that it accepts; empty for all."""
     requests_per_second: Optional[float]
     """The rate limit; None for no limit."""
+    reverts: Optional[datetime.datetime]
+    """When the weights return to those of before; None if they do not."""
     comparison: ShadowComparison = field(repr=False)
     """How Weir compares the responses of the shadows."""
     affinity: AffinityMap = field(repr=False)
@@ -178,6 +180,8 @@ class Endpoint(_Mapping):
             requests_per_second=(
                 message.rate_limit.requests_per_second
                 if message.HasField("rate_limit") else None),
+            reverts=(
+                time_of(message.time_box.reverts) if message.HasField("time_box") else None),
             comparison=ShadowComparison.of(message.comparison),
             affinity=AffinityMap(
                 message.name, [(part.start, part.backend) for part in message.intervals]),
