@@ -135,7 +135,8 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Transport", "Observability", "Rollouts",
-                "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage, logging,
+                "Evidence", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage,
+                logging,
             ]),
         module(
             "Weir",
@@ -215,7 +216,8 @@ let package = Package(
             "ControlPlaneTests",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
-                "Rollouts", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
+                "Rollouts", "Evidence", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy",
+                logging,
             ]),
         // What several test targets share.
         .target(

@@ -32,7 +32,8 @@ internal import Testing
         (
             "ControlPlane",
             [
-                "CLibCrypto", "GRPCWire", "Messages", "Observability", "Rollouts", "Serving",
+                "CLibCrypto", "Evidence", "GRPCWire", "Messages", "Observability", "Rollouts",
+                "Serving",
                 "StateStores", "TrafficPolicy", "Transport", "Upstream",
             ]
         ),
