@@ -20,6 +20,7 @@ let commit = (Context.environment["WEIR_COMMIT"] ?? "").filter {
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -112,6 +113,10 @@ let package = Package(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
+        module(
+            "Webhooks",
+            ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
+
         // The data plane, the control plane, and what users import.
         module(
             "Upstream",
@@ -134,15 +139,17 @@ let package = Package(
         module(
             "ControlPlane",
             [
-                "Serving", "Upstream", "StateStores", "Transport", "Observability", "Rollouts",
-                "Evidence", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage,
+                "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
+                "Rollouts", "Evidence", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto",
+                systemPackage,
                 logging,
             ]),
         module(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Transport",
-                "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore, systemPackage,
+                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Webhooks",
+                "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore,
+                systemPackage,
                 logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
@@ -201,6 +208,7 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
+        tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
             "ObservabilityTests",
             ["Observability", "Evidence", "Rollouts", "GRPCWire", "Messages"]),

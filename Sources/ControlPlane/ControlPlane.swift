@@ -6,6 +6,7 @@ package import StateStores
 internal import TrafficPolicy
 internal import Transport
 internal import Upstream
+package import Webhooks
 
 /// The only writer of the control state: checks a change, stores it, publishes it to every loop of
 /// the data plane, and notifies the watchers. In this order, one change at a time.
@@ -52,6 +53,9 @@ package actor ControlPlane {
     var hasRegisteredHandlers = false
     /// The rollouts that this server drives.
     var rollouts: [String: RunningRollout] = [:]
+    var rolloutHooks = RolloutHooks()
+    /// Nil if this server calls no webhooks.
+    private(set) var webhooks: WebhookSettings?
     /// The changes of weights that this server will revert, by endpoint.
     var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
@@ -97,10 +101,13 @@ package actor ControlPlane {
     ///   - lacksCopy: whether a copy should be kept, but cannot be opened.
     ///   - acceptsLostRevisions: whether the store may lack revisions that the copy contains or
     ///     other servers serve. The copy is not served then.
+    ///   - webhooks: nil to call none.
     package func start(
         with store: any StateStore = MemoryStore(), copy: StateCopy? = nil,
-        lacksCopy: Bool = false, acceptsLostRevisions: Bool = false
+        lacksCopy: Bool = false, acceptsLostRevisions: Bool = false,
+        webhooks: WebhookSettings? = nil
     ) async throws {
+        self.webhooks = webhooks
         self.store = store
         self.copy = copy
         if lacksCopy { views.update { $0.isCopyUp = false } }
@@ -143,7 +150,7 @@ package actor ControlPlane {
                     await self?.tickTimeBoxes()
                 }
             },
-        ]
+        ] + background.runners()
     }
 
     /// Stops worker processes and closes the store; returns when that is done.

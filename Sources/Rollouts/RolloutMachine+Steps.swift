@@ -35,15 +35,24 @@ extension RolloutMachine {
             guard !plan.needsApproval else {
                 return pause(.approval, "\(positionText) is complete: \(basis)")
             }
-            return advance(basis)
+            return advanceOrConfirm(basis)
         }
         guard state.inPhase >= plan.maximum else { return nil }
         let text = "\(positionText) is inconclusive after \(plan.maximum)"
         return switch plan.onInconclusive {
         case .pause: pause(.inconclusive, text)
-        case .advance: advance(text)
+        case .advance: advanceOrConfirm(text)
         case .abort: beginAbort(text)
         }
+    }
+
+    /// Begins the next step, or waits for the webhooks that confirm it.
+    private mutating func advanceOrConfirm(_ basis: String) -> Change {
+        guard let confirmation = confirmation(after: state.step) else { return advance(basis) }
+        return pause(
+            .confirmation,
+            "\(positionText) is complete: \(basis); waits for the webhook "
+                + confirmation.rawValue)
     }
 
     mutating func bake(_ tick: Tick) -> Change? {
@@ -59,6 +68,8 @@ extension RolloutMachine {
             return leavePause(to: phase, "the candidate receives requests")
         case .noReplica where tick.isCandidateUsable:
             return leavePause(to: phase, "the candidate has a usable replica")
+        case .confirmation where tick.isConfirmed:
+            return advance("confirmed by the webhook")
         default: return nil
         }
     }

@@ -31,6 +31,8 @@ package struct RolloutMachine: Equatable, Sendable {
         package var failure: String?
         /// Whether all gates have passed.
         package var isProven = false
+        /// Whether the webhooks have confirmed the decision of `neededConfirmation`.
+        package var isConfirmed = false
 
         package init(elapsed: Duration, requests: UInt64 = 0) {
             self.elapsed = elapsed
@@ -110,12 +112,33 @@ package struct RolloutMachine: Equatable, Sendable {
 
     package mutating func start() -> Change? {
         guard state.phase == .pending else { return nil }
+        guard !plan.confirmations.contains(.start) else {
+            state.reason = "waits for the webhook \(RolloutPlan.Confirmation.start.rawValue)"
+            return Change(text: state.reason)
+        }
         return enter(step: 0, "started")
+    }
+
+    /// The decision that waits for webhooks; nil if none does.
+    package var neededConfirmation: RolloutPlan.Confirmation? {
+        if state.phase == .pending { return plan.confirmations.contains(.start) ? .start : nil }
+        return state.pause == .confirmation ? confirmation(after: state.step) : nil
+    }
+
+    /// What webhooks confirm before the step after this one.
+    func confirmation(after step: Int) -> RolloutPlan.Confirmation? {
+        let needed: RolloutPlan.Confirmation =
+            step + 2 < plan.steps.count ? .step : .promotion
+        return plan.confirmations.contains(needed) ? needed : nil
     }
 
     /// A second has passed.
     package mutating func tick(_ tick: Tick) -> Change? {
-        guard !state.isEnded, state.phase != .pending else { return nil }
+        guard !state.isEnded else { return nil }
+        guard state.phase != .pending else {
+            return neededConfirmation != nil && tick.isConfirmed
+                ? enter(step: 0, "confirmed by the webhook") : nil
+        }
         let elapsed = min(max(.zero, tick.elapsed), Self.longestTick)
         if let failure = tick.failure, abortsOnFailure {
             return beginAbort("gate failed: \(failure)")
@@ -153,6 +176,9 @@ package struct RolloutMachine: Equatable, Sendable {
             // The actor's weights replace the ramp.
             return end(.aborted, "\(state.reason); the weights were changed by '\(actor)'")
                 .keepingWeights
+        case .pending where neededConfirmation != nil:
+            return end(.aborted, "the weights were changed by '\(actor)' before the first step")
+                .keepingWeights
         case .pending, .aborted, .succeeded: return nil
         }
     }
@@ -180,6 +206,9 @@ package struct RolloutMachine: Equatable, Sendable {
                     + "with 'restore' to set those of the step")
         case (.approval, _):
             throw Rejection(reason: "the rollout waits for approval; use advance")
+        case (.confirmation, _):
+            throw Rejection(
+                reason: "the rollout waits for a webhook; use advance to continue without it")
         case (.otherChange, .adopt): return adopt(weight, by: actor)
         case (.otherChange, .restore): return enter(step: state.step, "restored by '\(actor)'")
         case (_, .adopt), (_, .restore):
@@ -192,12 +221,15 @@ package struct RolloutMachine: Equatable, Sendable {
     /// Approves a complete step, or skips one.
     package mutating func advance(by actor: String) throws(Rejection) -> Change? {
         switch state.phase {
+        case .pending where neededConfirmation != nil:
+            return enter(step: 0, "started without the webhook by '\(actor)'")
         case .settling, .observing: return advance("advanced by '\(actor)'")
         case .paused where state.pause != .otherChange:
             if state.pausedPhase == .baking { return end(.succeeded, "bake ended by '\(actor)'") }
             return advance("advanced by '\(actor)'")
         case .baking: return end(.succeeded, "bake ended by '\(actor)'")
-        case .pending, .paused, .aborting, .aborted, .succeeded: throw rejection("be advanced")
+        case .pending, .paused, .aborting, .aborted, .succeeded:
+            throw rejection("be advanced")
         }
     }
 

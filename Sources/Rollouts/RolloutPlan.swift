@@ -21,6 +21,16 @@ package struct RolloutPlan: Equatable, Sendable {
         case pause, advance, abort
     }
 
+    /// A decision that webhooks confirm before it takes effect.
+    package enum Confirmation: String, Sendable, CaseIterable {
+        /// The first step.
+        case start = "confirm-start"
+        /// Any other step.
+        case step = "confirm-step"
+        /// The last step, or the end without one.
+        case promotion = "confirm-promotion"
+    }
+
     /// One part of a ramp that takes the candidate out of use.
     package struct RampStep: Equatable, Sendable {
         package let weight: Double
@@ -48,6 +58,8 @@ package struct RolloutPlan: Equatable, Sendable {
     package var holdout = 0.0
     /// Whether each step waits for an operator.
     package var needsApproval = false
+    /// The decisions that webhooks confirm.
+    package var confirmations: Set<Confirmation> = []
     /// The probability that a good candidate is aborted, and that a bad one is accepted as proven.
     package var alpha = 0.05
 

@@ -12,6 +12,8 @@ package struct RolloutState: Equatable, Sendable {
         case noReplica = "no_replica"
         /// The step is complete and waits for an operator.
         case approval
+        /// The step is complete and waits for a webhook's confirmation.
+        case confirmation
         /// The step reached its maximum and is not complete.
         case inconclusive
         /// An operator paused the rollout.

@@ -78,6 +78,8 @@ enum RolloutText {
         return line + "\n" + steps.joined(separator: " > ") + "\n" + traffic + "\n"
             + gates(rollout.gates, threshold: rollout.logThreshold) + "\n" + evidence + "\n"
             + Style.dim(owner)
+            + (rollout.webhookProblem.isEmpty
+                ? "" : "\nwebhook: " + Style.verdict("\(rollout.webhookProblem)", isBad: true))
     }
 
     private static func gates(

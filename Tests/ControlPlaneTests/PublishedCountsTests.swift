@@ -1,11 +1,11 @@
 internal import Evidence
 internal import FoundationEssentials
 internal import Messages
-internal import Observability
 internal import Rollouts
 internal import Testing
 
 @testable internal import ControlPlane
+@testable internal import Observability
 
 /// The counts that the servers of a fleet publish for the leader.
 @Suite struct PublishedCountsTests {
@@ -36,7 +36,7 @@ internal import Testing
         var running = try Self.running()
         running.keep(
             running.counts([Self.second(10), Self.second(11)]),
-            shadow: .init(copies: 5, compared: 4, different: 3))
+            shadow: .init(copies: 5, compared: 4, different: 3), now: .now)
         let message = Weir_Store_V1_EndpointCounts("e", running.published)
         let read = PublishedCounts(
             try Weir_Store_V1_EndpointCounts(serializedBytes: message.serializedBytes()))
@@ -69,7 +69,7 @@ internal import Testing
     func bounded() throws {
         var running = try Self.running()
         for second in 0..<100 as Range<UInt64> {
-            running.keep(running.counts([Self.second(second)]), shadow: nil)
+            running.keep(running.counts([Self.second(second)]), shadow: nil, now: .now)
         }
         #expect(running.published.seconds.map(\.second) == [95, 96, 97, 98, 99])
     }

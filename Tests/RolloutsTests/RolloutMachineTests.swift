@@ -15,7 +15,8 @@ struct RolloutMachineTests {
     /// The machine in each phase, and paused for each reason.
     static let situations = [
         "pending", "settling", "observing", "baking", "no_traffic", "no_replica", "approval",
-        "inconclusive", "operator", "other_change", "aborting", "aborted", "succeeded",
+        "confirmation", "inconclusive", "operator", "other_change", "aborting", "aborted",
+        "succeeded",
     ]
 
     static func machine(_ situation: String) throws -> RolloutMachine {
@@ -24,6 +25,7 @@ struct RolloutMachineTests {
             try plan {
                 $0.abortRamp = ramp
                 $0.needsApproval = situation == "approval"
+                $0.confirmations = situation == "confirmation" ? [.step] : []
                 $0.requirement = situation == "inconclusive" ? .proof : .noObjection
             })
         if situation == "pending" { return machine }
@@ -32,7 +34,7 @@ struct RolloutMachineTests {
         case "observing", "no_traffic", "operator", "other_change", "aborting", "no_replica":
             if situation != "no_traffic" { machine.run(until: .observing, step: 2) }
         case "baking": machine.run(until: .baking)
-        case "approval", "inconclusive": machine.run(until: .paused)
+        case "approval", "confirmation", "inconclusive": machine.run(until: .paused)
         case "succeeded": machine.run(until: .succeeded)
         default: break
         }
@@ -247,6 +249,7 @@ struct RolloutMachineTests {
             ("no_traffic", "operator", "observing", "settling", "succeeded", "aborted", "aborted"),
             ("no_replica", "operator", "observing", "settling", "succeeded", "aborting", "aborted"),
             ("approval", "operator", "-", "settling", "succeeded", "aborted", "aborted"),
+            ("confirmation", "operator", "-", "settling", "succeeded", "aborted", "aborted"),
             (
                 "inconclusive", "operator", "observing", "settling", "succeeded", "aborted",
                 "aborted"
@@ -280,6 +283,50 @@ struct RolloutMachineTests {
         #expect(try after { _ = try $0.promote(by: "ann") } == row.promote)
         #expect(try after { _ = try $0.abort(by: "ann") } == row.abort)
         #expect(try after { _ = $0.superseded("rolled back") } == row.superseded)
+    }
+
+    @Test(
+        "waits for the webhooks of a decision",
+        arguments: [
+            ([], []), ([.start], ["confirm-start"]),
+            ([.step], ["confirm-step", "confirm-step"]), ([.promotion], ["confirm-promotion"]),
+            (
+                [.start, .step, .promotion],
+                ["confirm-start", "confirm-step", "confirm-step", "confirm-promotion"]
+            ),
+        ] as [(Set<RolloutPlan.Confirmation>, [String])])
+    func confirmations(kinds: Set<RolloutPlan.Confirmation>, expected: [String]) throws {
+        var machine = try Self.started { $0.confirmations = kinds }
+        var waits: [String] = []
+        for _ in 0..<1_000 where !machine.state.isEnded {
+            guard let needed = machine.neededConfirmation else {
+                machine.second { $0.isConfirmed = true }
+                continue
+            }
+            waits.append(needed.rawValue)
+            let (weight, step) = (machine.targetWeight, machine.state.step)
+            #expect(machine.state.reason.contains(needed.rawValue))
+            for _ in 0..<100 { #expect(machine.second() == nil) }
+            #expect(machine.targetWeight == weight && machine.state.step == step)
+            let change = machine.second { $0.isConfirmed = true }
+            #expect(change?.text.hasPrefix("confirmed by the webhook: ") == true)
+        }
+        #expect(waits == expected)
+        #expect(machine.state.phase == .succeeded)
+    }
+
+    @Test("begins without the webhook if an operator advances it, and ends if weights change")
+    func pendingConfirmation() throws {
+        let waiting = try Self.started { $0.confirmations = [.start] }
+        #expect(waiting.state.phase == .pending && waiting.targetWeight == 0)
+        var advanced = waiting
+        #expect(try advanced.advance(by: "ann")?.text.contains("'ann'") == true)
+        #expect(advanced.state.phase == .settling)
+        var changed = waiting
+        #expect(changed.weightsChanged(by: "bob")?.setsWeights == false)
+        #expect(changed.state.phase == .aborted && changed.state.reason.contains("'bob'"))
+        let restored = try #require(RolloutMachine(waiting.plan, stored: waiting.state))
+        #expect(restored.neededConfirmation == .start)
     }
 
     @Test("continues from its stored state in every situation", arguments: situations)

@@ -14,6 +14,7 @@ internal import Testing
         ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
+        ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
             "Upstream",
             ["GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy", "Transport"]
@@ -33,15 +34,14 @@ internal import Testing
             "ControlPlane",
             [
                 "CLibCrypto", "Evidence", "GRPCWire", "Messages", "Observability", "Rollouts",
-                "Serving",
-                "StateStores", "TrafficPolicy", "Transport", "Upstream",
+                "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         (
             "Weir",
             [
                 "CBuildInfo", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
-                "StateStores", "TrafficPolicy", "Transport", "Upstream",
+                "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),

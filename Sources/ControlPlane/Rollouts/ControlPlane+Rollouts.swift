@@ -29,12 +29,20 @@ extension ControlPlane {
             rollouts = rollouts.filter { kept.contains($0.key) }
             showRollouts(isDriving: false)
         }
-        guard !kept.isEmpty else { return }
-        let isDriving = await store.isLeader
-        let others = isDriving ? await publishedCounts() : []
-        for name in names { await tickRollout(name, isDriving: isDriving, others) }
-        showRollouts(isDriving: isDriving)
-        if !isDriving { await publishCounts() }
+        let isDriving = kept.isEmpty ? false : await store.isLeader
+        guard isDriving || names.isEmpty else {
+            rolloutHooks.removeAll()
+            for name in names where kept.contains(name) {
+                await tickRollout(name, isDriving: false, [])
+            }
+            showRollouts(isDriving: false)
+            return await publishCounts()
+        }
+        notifyWebhooks()
+        guard isDriving else { return }
+        let others = await publishedCounts()
+        for name in names { await tickRollout(name, isDriving: true, others) }
+        showRollouts(isDriving: true)
     }
 
     /// Only the server that drives a rollout has all of its evidence.
@@ -83,14 +91,14 @@ extension ControlPlane {
         var running: RunningRollout
         if let known = rollouts[name], known.rollout.id == stored.id {
             running = known
-            running.follow(stored, second: second)
+            running.follow(stored, second: second, isDriving: isDriving)
         } else {
             running = RunningRollout(stored, weight: weight, now: now, second: second)
         }
         running.note(weight: weight, second: second)
         let counts = running.counts(cohorts)
         guard isDriving else {
-            running.keep(counts, shadow: shadow)
+            running.keep(counts, shadow: shadow, now: now)
             rollouts[name] = running
             return
         }
@@ -107,6 +115,7 @@ extension ControlPlane {
             Self.isUsable(backends[$0.backend])
         }
         let current = running.current
+        tick.isConfirmed = isConfirmed(name, current)
         var machine = current.machine
         let change = machine.tick(tick)
         if change == nil { running.ticked(machine) }
@@ -181,6 +190,7 @@ extension ControlPlane {
         let (traffic, before) = await views.readSampled(includesBackends: false) { view in
             (view.traffic(of: name), view.state.endpoints[name])
         }
+        try checkWebhooks(request)
         let plan = try RolloutPlan(request)
         if let before {
             let preview = RolloutPreview(
@@ -229,7 +239,9 @@ extension ControlPlane {
             }
         }.result
         guard let rollout = endpoint.rollout else { throw ControlError.noRollout(of: name) }
-        if !options.validateOnly { rollouts[name]?.follow(rollout, second: DataPlane.second) }
+        if !options.validateOnly {
+            rollouts[name]?.follow(rollout, second: DataPlane.second, isDriving: true)
+        }
         var evidence = RolloutEvidence(rollout.plan)
         _ = evidence.restore(rollout.gates)
         return .init(endpoint, rollout, evidence)

@@ -86,6 +86,7 @@ extension RolloutPlan {
             throw .invalid(
                 "plan.on_inconclusive", "unknown value; use pause, advance or abort")
         }
+        confirmations = Self.confirmations(try RolloutWebhook.all(message.webhooks))
         try RequestField("plan.bake").set(&bake, message.bake)
         try RequestField("plan.minimum").set(&minimum, message.minimum)
         try RequestField("plan.maximum").set(&maximum, message.maximum)

@@ -39,8 +39,11 @@ struct RunningRollout: Sendable {
     }
 
     /// Follows the decision of an operator or of another server.
-    mutating func follow(_ stored: ControlState.Rollout, second: UInt64) {
+    ///
+    /// - Parameter isDriving: whether this server has the evidence; else the decision contains it.
+    mutating func follow(_ stored: ControlState.Rollout, second: UInt64, isDriving: Bool) {
         guard stored.decisions != rollout.decisions else { return }
+        if !isDriving { _ = evidence.restore(stored.gates) }
         decided(stored, second: second)
     }
 
@@ -80,7 +83,10 @@ struct RunningRollout: Sendable {
     }
 
     /// Keeps counts of this server for the leader.
-    mutating func keep(_ counts: [PublishedCounts.Second], shadow: ShadowProgress?) {
+    mutating func keep(
+        _ counts: [PublishedCounts.Second], shadow: ShadowProgress?, now: ContinuousClock.Instant
+    ) {
+        last = now
         published.seconds = (published.seconds + counts).suffix(PublishedCounts.maxSeconds)
         published.shadow = shadow ?? published.shadow
     }

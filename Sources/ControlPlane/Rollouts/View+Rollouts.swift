@@ -20,6 +20,12 @@ extension ControlPlane.View {
     }
 
     private func rollout(of endpoint: ControlState.Endpoint) -> Weir_Admin_V1_Rollout? {
+        var message = rolloutMessage(of: endpoint)
+        message?.webhookProblem = webhookProblems[endpoint.name] ?? ""
+        return message
+    }
+
+    private func rolloutMessage(of endpoint: ControlState.Endpoint) -> Weir_Admin_V1_Rollout? {
         guard let stored = endpoint.rollout else { return nil }
         if let running = rollouts[endpoint.name], running.rollout.id == stored.id,
             running.rollout.decisions == stored.decisions

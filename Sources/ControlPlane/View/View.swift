@@ -26,6 +26,8 @@ extension ControlPlane {
         var facts = ServerFacts()
         /// The rollouts that this server drives, with their evidence.
         var rollouts: [String: RunningRollout] = [:]
+        /// Why the latest delivery to a webhook failed, by endpoint.
+        var webhookProblems: [String: String] = [:]
         /// This server in the list of servers that share the store; nil until it listens.
         var instance: Weir_Admin_V1_Instance?
 

@@ -203,6 +203,33 @@ struct RolloutPlanOptions: ParsableArguments {
     var approval = false
 
     @Option(
+        name: .customLong("webhook"),
+        help: ArgumentHelp(
+            "Hooks and the URL to call, for example confirm-step,event=https://hooks.example.com. "
+                + "Hooks: confirm-start, confirm-step, confirm-promotion, rollback, event. May be "
+                + "repeated.",
+            valueName: "hooks=url"),
+        transform: RolloutPlanOptions.webhook)
+    var webhooks: [Weir_Admin_V1_RolloutWebhook] = []
+
+    @Sendable static func webhook(_ text: String) throws -> Weir_Admin_V1_RolloutWebhook {
+        let hooks: [String: Weir_Admin_V1_RolloutHook] = [
+            "confirm-start": .confirmStart, "confirm-step": .confirmStep,
+            "confirm-promotion": .confirmPromotion, "rollback": .rollback, "event": .event,
+        ]
+        let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+        let names =
+            parts.first?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            ?? []
+        let values = names.compactMap { hooks[$0] }
+        guard parts.count == 2, !names.isEmpty, values.count == names.count else {
+            throw ValidationError(
+                "use HOOK,HOOK=URL with hooks of \(hooks.keys.sorted().joined(separator: ", "))")
+        }
+        return Weir_Admin_V1_RolloutWebhook(url: parts[1], on: values)
+    }
+
+    @Option(
         help: "The probability that a good candidate is aborted, 0.0001 to 0.5 (default: 0.05).",
         transform: Bounded.decimal(0.0001...0.5))
     var alpha: Double?
@@ -263,6 +290,7 @@ struct RolloutPlanOptions: ParsableArguments {
                 plan.holdout = try Bounded.finite(holdout.dropLast(), "0% to 50%") / 100
             }
             if approval { plan.approval = true }
+            if !webhooks.isEmpty { plan.webhooks = webhooks }
             if let alpha { plan.alpha = alpha }
             return plan
         }

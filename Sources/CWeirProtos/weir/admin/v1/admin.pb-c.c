@@ -2353,6 +2353,96 @@ void   weir__admin__v1__rollout_plan__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__rollout_plan__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__rollout_webhook__init
+                     (Weir__Admin__V1__RolloutWebhook         *message)
+{
+  static const Weir__Admin__V1__RolloutWebhook init_value = WEIR__ADMIN__V1__ROLLOUT_WEBHOOK__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_webhook__get_packed_size
+                     (const Weir__Admin__V1__RolloutWebhook *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_webhook__pack
+                     (const Weir__Admin__V1__RolloutWebhook *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_webhook__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutWebhook *
+       weir__admin__v1__rollout_webhook__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutWebhook *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_webhook__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_webhook__free_unpacked
+                     (Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout_event__init
+                     (Weir__Admin__V1__RolloutEvent         *message)
+{
+  static const Weir__Admin__V1__RolloutEvent init_value = WEIR__ADMIN__V1__ROLLOUT_EVENT__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_event__get_packed_size
+                     (const Weir__Admin__V1__RolloutEvent *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_event__pack
+                     (const Weir__Admin__V1__RolloutEvent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_event__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutEvent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutEvent *
+       weir__admin__v1__rollout_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutEvent *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_event__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_event__free_unpacked
+                     (Weir__Admin__V1__RolloutEvent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__rollout__init
                      (Weir__Admin__V1__Rollout         *message)
 {
@@ -8899,7 +8989,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__metadata_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__rollout_plan__field_descriptors[13] =
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_plan__field_descriptors[14] =
 {
   {
     "candidate",
@@ -9057,6 +9147,18 @@ static const ProtobufCFieldDescriptor weir__admin__v1__rollout_plan__field_descr
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "webhooks",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__RolloutPlan, n_webhooks),
+    offsetof(Weir__Admin__V1__RolloutPlan, webhooks),
+    &weir__admin__v1__rollout_webhook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__rollout_plan__field_indices_by_name[] = {
   9,   /* field[9] = abort */
@@ -9072,11 +9174,12 @@ static const unsigned weir__admin__v1__rollout_plan__field_indices_by_name[] = {
   8,   /* field[8] = on_inconclusive */
   7,   /* field[7] = require */
   1,   /* field[1] = steps */
+  13,   /* field[13] = webhooks */
 };
 static const ProtobufCIntRange weir__admin__v1__rollout_plan__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__rollout_plan__descriptor =
 {
@@ -9086,14 +9189,142 @@ const ProtobufCMessageDescriptor weir__admin__v1__rollout_plan__descriptor =
   "Weir__Admin__V1__RolloutPlan",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__RolloutPlan),
-  13,
+  14,
   weir__admin__v1__rollout_plan__field_descriptors,
   weir__admin__v1__rollout_plan__field_indices_by_name,
   1,  weir__admin__v1__rollout_plan__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__rollout_plan__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptors[17] =
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_webhook__field_descriptors[2] =
+{
+  {
+    "url",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutWebhook, url),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "on",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Weir__Admin__V1__RolloutWebhook, n_on),
+    offsetof(Weir__Admin__V1__RolloutWebhook, on),
+    &weir__admin__v1__rollout_hook__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_webhook__field_indices_by_name[] = {
+  1,   /* field[1] = on */
+  0,   /* field[0] = url */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_webhook__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_webhook__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutWebhook",
+  "RolloutWebhook",
+  "Weir__Admin__V1__RolloutWebhook",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutWebhook),
+  2,
+  weir__admin__v1__rollout_webhook__field_descriptors,
+  weir__admin__v1__rollout_webhook__field_indices_by_name,
+  1,  weir__admin__v1__rollout_webhook__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_webhook__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_event__field_descriptors[4] =
+{
+  {
+    "hook",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, hook),
+    &weir__admin__v1__rollout_hook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rollout",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, rollout),
+    &weir__admin__v1__rollout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, text),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_event__field_indices_by_name[] = {
+  0,   /* field[0] = hook */
+  1,   /* field[1] = rollout */
+  2,   /* field[2] = text */
+  3,   /* field[3] = time */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_event__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_event__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutEvent",
+  "RolloutEvent",
+  "Weir__Admin__V1__RolloutEvent",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutEvent),
+  4,
+  weir__admin__v1__rollout_event__field_descriptors,
+  weir__admin__v1__rollout_event__field_indices_by_name,
+  1,  weir__admin__v1__rollout_event__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptors[18] =
 {
   {
     "endpoint",
@@ -9299,6 +9530,18 @@ static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "webhook_problem",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, webhook_problem),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__rollout__field_indices_by_name[] = {
   14,   /* field[14] = author */
@@ -9317,12 +9560,13 @@ static const unsigned weir__admin__v1__rollout__field_indices_by_name[] = {
   7,   /* field[7] = shadow */
   15,   /* field[15] = started */
   3,   /* field[3] = step */
+  17,   /* field[17] = webhook_problem */
   6,   /* field[6] = weight */
 };
 static const ProtobufCIntRange weir__admin__v1__rollout__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor =
 {
@@ -9332,7 +9576,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor =
   "Weir__Admin__V1__Rollout",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Rollout),
-  17,
+  18,
   weir__admin__v1__rollout__field_descriptors,
   weir__admin__v1__rollout__field_indices_by_name,
   1,  weir__admin__v1__rollout__number_ranges,
@@ -12976,6 +13220,42 @@ const ProtobufCEnumDescriptor weir__admin__v1__shadow_verdict__descriptor =
   weir__admin__v1__shadow_verdict__enum_values_by_name,
   1,
   weir__admin__v1__shadow_verdict__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue weir__admin__v1__rollout_hook__enum_values_by_number[6] =
+{
+  { "ROLLOUT_HOOK_UNSPECIFIED", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED", 0 },
+  { "ROLLOUT_HOOK_CONFIRM_START", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_START", 1 },
+  { "ROLLOUT_HOOK_CONFIRM_STEP", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_STEP", 2 },
+  { "ROLLOUT_HOOK_CONFIRM_PROMOTION", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_PROMOTION", 3 },
+  { "ROLLOUT_HOOK_ROLLBACK", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_ROLLBACK", 4 },
+  { "ROLLOUT_HOOK_EVENT", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_EVENT", 5 },
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_hook__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__rollout_hook__enum_values_by_name[6] =
+{
+  { "ROLLOUT_HOOK_CONFIRM_PROMOTION", 3 },
+  { "ROLLOUT_HOOK_CONFIRM_START", 1 },
+  { "ROLLOUT_HOOK_CONFIRM_STEP", 2 },
+  { "ROLLOUT_HOOK_EVENT", 5 },
+  { "ROLLOUT_HOOK_ROLLBACK", 4 },
+  { "ROLLOUT_HOOK_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__rollout_hook__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutHook",
+  "RolloutHook",
+  "Weir__Admin__V1__RolloutHook",
+  "weir.admin.v1",
+  6,
+  weir__admin__v1__rollout_hook__enum_values_by_number,
+  6,
+  weir__admin__v1__rollout_hook__enum_values_by_name,
+  1,
+  weir__admin__v1__rollout_hook__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue weir__admin__v1__rollout_requirement__enum_values_by_number[3] =

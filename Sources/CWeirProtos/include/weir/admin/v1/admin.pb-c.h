@@ -70,6 +70,8 @@ typedef struct Weir__Admin__V1__StatusPair Weir__Admin__V1__StatusPair;
 typedef struct Weir__Admin__V1__DifferenceSample Weir__Admin__V1__DifferenceSample;
 typedef struct Weir__Admin__V1__MetadataEntry Weir__Admin__V1__MetadataEntry;
 typedef struct Weir__Admin__V1__RolloutPlan Weir__Admin__V1__RolloutPlan;
+typedef struct Weir__Admin__V1__RolloutWebhook Weir__Admin__V1__RolloutWebhook;
+typedef struct Weir__Admin__V1__RolloutEvent Weir__Admin__V1__RolloutEvent;
 typedef struct Weir__Admin__V1__Rollout Weir__Admin__V1__Rollout;
 typedef struct Weir__Admin__V1__RolloutGate Weir__Admin__V1__RolloutGate;
 typedef struct Weir__Admin__V1__RolloutRatio Weir__Admin__V1__RolloutRatio;
@@ -142,6 +144,15 @@ typedef enum _Weir__Admin__V1__ShadowVerdict {
   WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNREACHABLE = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_VERDICT)
 } Weir__Admin__V1__ShadowVerdict;
+typedef enum _Weir__Admin__V1__RolloutHook {
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_START = 1,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_STEP = 2,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_PROMOTION = 3,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_ROLLBACK = 4,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_EVENT = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_HOOK)
+} Weir__Admin__V1__RolloutHook;
 typedef enum _Weir__Admin__V1__RolloutRequirement {
   WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED = 0,
   WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_NO_OBJECTION = 1,
@@ -1181,6 +1192,8 @@ struct  Weir__Admin__V1__RolloutPlan
   ProtobufCBinaryData abort;
   double holdout;
   protobuf_c_boolean approval;
+  size_t n_webhooks;
+  Weir__Admin__V1__RolloutWebhook **webhooks;
   Weir__Admin__V1__RolloutPlan__MinimumRequestsCase _minimum_requests_case;
   union {
     uint64_t minimum_requests;
@@ -1192,7 +1205,32 @@ struct  Weir__Admin__V1__RolloutPlan
 };
 #define WEIR__ADMIN__V1__ROLLOUT_PLAN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_plan__descriptor) \
-    , {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, NULL, WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED, WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_UNSPECIFIED, {0,NULL}, 0, 0, WEIR__ADMIN__V1__ROLLOUT_PLAN___MINIMUM_REQUESTS__NOT_SET, {0}, WEIR__ADMIN__V1__ROLLOUT_PLAN___ALPHA__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, NULL, WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED, WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_UNSPECIFIED, {0,NULL}, 0, 0, 0,NULL, WEIR__ADMIN__V1__ROLLOUT_PLAN___MINIMUM_REQUESTS__NOT_SET, {0}, WEIR__ADMIN__V1__ROLLOUT_PLAN___ALPHA__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__RolloutWebhook
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData url;
+  size_t n_on;
+  Weir__Admin__V1__RolloutHook *on;
+};
+#define WEIR__ADMIN__V1__ROLLOUT_WEBHOOK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_webhook__descriptor) \
+    , {0,NULL}, 0,NULL }
+
+
+struct  Weir__Admin__V1__RolloutEvent
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__RolloutHook hook;
+  Weir__Admin__V1__Rollout *rollout;
+  ProtobufCBinaryData text;
+  Google__Protobuf__Timestamp *time;
+};
+#define WEIR__ADMIN__V1__ROLLOUT_EVENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_event__descriptor) \
+    , WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED, NULL, {0,NULL}, NULL }
 
 
 struct  Weir__Admin__V1__Rollout
@@ -1217,10 +1255,11 @@ struct  Weir__Admin__V1__Rollout
   ProtobufCBinaryData author;
   Google__Protobuf__Timestamp *started;
   uint64_t revision;
+  ProtobufCBinaryData webhook_problem;
 };
 #define WEIR__ADMIN__V1__ROLLOUT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout__descriptor) \
-    , {0,NULL}, NULL, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, 0, 0, NULL, 0, 0,NULL, 0, 0, 0,NULL, {0,NULL}, NULL, 0 }
+    , {0,NULL}, NULL, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, 0, 0, NULL, 0, 0,NULL, 0, 0, 0,NULL, {0,NULL}, NULL, 0, {0,NULL} }
 
 
 typedef enum {
@@ -2952,6 +2991,44 @@ Weir__Admin__V1__RolloutPlan *
 void   weir__admin__v1__rollout_plan__free_unpacked
                      (Weir__Admin__V1__RolloutPlan *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutWebhook methods */
+void   weir__admin__v1__rollout_webhook__init
+                     (Weir__Admin__V1__RolloutWebhook         *message);
+size_t weir__admin__v1__rollout_webhook__get_packed_size
+                     (const Weir__Admin__V1__RolloutWebhook   *message);
+size_t weir__admin__v1__rollout_webhook__pack
+                     (const Weir__Admin__V1__RolloutWebhook   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_webhook__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutWebhook   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutWebhook *
+       weir__admin__v1__rollout_webhook__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_webhook__free_unpacked
+                     (Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutEvent methods */
+void   weir__admin__v1__rollout_event__init
+                     (Weir__Admin__V1__RolloutEvent         *message);
+size_t weir__admin__v1__rollout_event__get_packed_size
+                     (const Weir__Admin__V1__RolloutEvent   *message);
+size_t weir__admin__v1__rollout_event__pack
+                     (const Weir__Admin__V1__RolloutEvent   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_event__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutEvent   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutEvent *
+       weir__admin__v1__rollout_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_event__free_unpacked
+                     (Weir__Admin__V1__RolloutEvent *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__Rollout methods */
 void   weir__admin__v1__rollout__init
                      (Weir__Admin__V1__Rollout         *message);
@@ -4028,6 +4105,12 @@ typedef void (*Weir__Admin__V1__MetadataEntry_Closure)
 typedef void (*Weir__Admin__V1__RolloutPlan_Closure)
                  (const Weir__Admin__V1__RolloutPlan *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutWebhook_Closure)
+                 (const Weir__Admin__V1__RolloutWebhook *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutEvent_Closure)
+                 (const Weir__Admin__V1__RolloutEvent *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__Rollout_Closure)
                  (const Weir__Admin__V1__Rollout *message,
                   void *closure_data);
@@ -4528,6 +4611,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
 
 extern const ProtobufCEnumDescriptor    weir__admin__v1__replica_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__shadow_verdict__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_hook__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_requirement__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_inconclusive__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_phase__descriptor;
@@ -4586,6 +4670,8 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__status_pair__descriptor
 extern const ProtobufCMessageDescriptor weir__admin__v1__difference_sample__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_plan__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_webhook__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_event__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_gate__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_ratio__descriptor;

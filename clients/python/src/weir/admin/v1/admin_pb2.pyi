@@ -22,6 +22,12 @@ REPLICA_STATE_READY: ReplicaState
 REPLICA_STATE_STARTING: ReplicaState
 REPLICA_STATE_UNHEALTHY: ReplicaState
 REPLICA_STATE_UNSPECIFIED: ReplicaState
+ROLLOUT_HOOK_CONFIRM_PROMOTION: RolloutHook
+ROLLOUT_HOOK_CONFIRM_START: RolloutHook
+ROLLOUT_HOOK_CONFIRM_STEP: RolloutHook
+ROLLOUT_HOOK_EVENT: RolloutHook
+ROLLOUT_HOOK_ROLLBACK: RolloutHook
+ROLLOUT_HOOK_UNSPECIFIED: RolloutHook
 ROLLOUT_INCONCLUSIVE_ABORT: RolloutInconclusive
 ROLLOUT_INCONCLUSIVE_ADVANCE: RolloutInconclusive
 ROLLOUT_INCONCLUSIVE_PAUSE: RolloutInconclusive
@@ -869,7 +875,7 @@ class RollbackResponse(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Rollout(_message.Message):
-    __slots__ = ["author", "baseline", "endpoint", "gates", "in_phase", "log_failure", "log_threshold", "pause", "phase", "plan", "reason", "requests", "revision", "shadow", "started", "step", "weight"]
+    __slots__ = ["author", "baseline", "endpoint", "gates", "in_phase", "log_failure", "log_threshold", "pause", "phase", "plan", "reason", "requests", "revision", "shadow", "started", "step", "webhook_problem", "weight"]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     BASELINE_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -886,6 +892,7 @@ class Rollout(_message.Message):
     SHADOW_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOK_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     author: str
     baseline: _containers.RepeatedCompositeFieldContainer[BackendWeight]
@@ -903,8 +910,21 @@ class Rollout(_message.Message):
     shadow: float
     started: _timestamp_pb2.Timestamp
     step: int
+    webhook_problem: str
     weight: float
-    def __init__(self, endpoint: _Optional[str] = ..., plan: _Optional[_Union[RolloutPlan, _Mapping]] = ..., phase: _Optional[_Union[RolloutPhase, str]] = ..., step: _Optional[int] = ..., reason: _Optional[str] = ..., pause: _Optional[str] = ..., weight: _Optional[float] = ..., shadow: _Optional[float] = ..., in_phase: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., requests: _Optional[int] = ..., gates: _Optional[_Iterable[_Union[RolloutGate, _Mapping]]] = ..., log_failure: _Optional[float] = ..., log_threshold: _Optional[float] = ..., baseline: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., author: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., plan: _Optional[_Union[RolloutPlan, _Mapping]] = ..., phase: _Optional[_Union[RolloutPhase, str]] = ..., step: _Optional[int] = ..., reason: _Optional[str] = ..., pause: _Optional[str] = ..., weight: _Optional[float] = ..., shadow: _Optional[float] = ..., in_phase: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., requests: _Optional[int] = ..., gates: _Optional[_Iterable[_Union[RolloutGate, _Mapping]]] = ..., log_failure: _Optional[float] = ..., log_threshold: _Optional[float] = ..., baseline: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., author: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., revision: _Optional[int] = ..., webhook_problem: _Optional[str] = ...) -> None: ...
+
+class RolloutEvent(_message.Message):
+    __slots__ = ["hook", "rollout", "text", "time"]
+    HOOK_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    hook: RolloutHook
+    rollout: Rollout
+    text: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, hook: _Optional[_Union[RolloutHook, str]] = ..., rollout: _Optional[_Union[Rollout, _Mapping]] = ..., text: _Optional[str] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class RolloutGate(_message.Message):
     __slots__ = ["baseline_bad", "candidate_bad", "gate", "log_failure", "log_pass", "passed", "ratio", "requests"]
@@ -927,7 +947,7 @@ class RolloutGate(_message.Message):
     def __init__(self, gate: _Optional[str] = ..., requests: _Optional[int] = ..., candidate_bad: _Optional[int] = ..., baseline_bad: _Optional[int] = ..., ratio: _Optional[_Union[RolloutRatio, _Mapping]] = ..., log_failure: _Optional[float] = ..., log_pass: _Optional[float] = ..., passed: bool = ...) -> None: ...
 
 class RolloutPlan(_message.Message):
-    __slots__ = ["abort", "alpha", "approval", "bake", "candidate", "gates", "holdout", "maximum", "minimum", "minimum_requests", "on_inconclusive", "require", "steps"]
+    __slots__ = ["abort", "alpha", "approval", "bake", "candidate", "gates", "holdout", "maximum", "minimum", "minimum_requests", "on_inconclusive", "require", "steps", "webhooks"]
     ABORT_FIELD_NUMBER: _ClassVar[int]
     ALPHA_FIELD_NUMBER: _ClassVar[int]
     APPROVAL_FIELD_NUMBER: _ClassVar[int]
@@ -941,6 +961,7 @@ class RolloutPlan(_message.Message):
     ON_INCONCLUSIVE_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOKS_FIELD_NUMBER: _ClassVar[int]
     abort: str
     alpha: float
     approval: bool
@@ -954,7 +975,8 @@ class RolloutPlan(_message.Message):
     on_inconclusive: RolloutInconclusive
     require: RolloutRequirement
     steps: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, candidate: _Optional[str] = ..., steps: _Optional[_Iterable[str]] = ..., gates: _Optional[_Iterable[str]] = ..., bake: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., minimum: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., maximum: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., minimum_requests: _Optional[int] = ..., require: _Optional[_Union[RolloutRequirement, str]] = ..., on_inconclusive: _Optional[_Union[RolloutInconclusive, str]] = ..., abort: _Optional[str] = ..., holdout: _Optional[float] = ..., approval: bool = ..., alpha: _Optional[float] = ...) -> None: ...
+    webhooks: _containers.RepeatedCompositeFieldContainer[RolloutWebhook]
+    def __init__(self, candidate: _Optional[str] = ..., steps: _Optional[_Iterable[str]] = ..., gates: _Optional[_Iterable[str]] = ..., bake: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., minimum: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., maximum: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., minimum_requests: _Optional[int] = ..., require: _Optional[_Union[RolloutRequirement, str]] = ..., on_inconclusive: _Optional[_Union[RolloutInconclusive, str]] = ..., abort: _Optional[str] = ..., holdout: _Optional[float] = ..., approval: bool = ..., alpha: _Optional[float] = ..., webhooks: _Optional[_Iterable[_Union[RolloutWebhook, _Mapping]]] = ...) -> None: ...
 
 class RolloutPreviewStep(_message.Message):
     __slots__ = ["moved_share", "step", "time_to_proof"]
@@ -975,6 +997,14 @@ class RolloutRatio(_message.Message):
     lower: float
     upper: float
     def __init__(self, lower: _Optional[float] = ..., estimate: _Optional[float] = ..., upper: _Optional[float] = ...) -> None: ...
+
+class RolloutWebhook(_message.Message):
+    __slots__ = ["on", "url"]
+    ON_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    on: _containers.RepeatedScalarFieldContainer[RolloutHook]
+    url: str
+    def __init__(self, url: _Optional[str] = ..., on: _Optional[_Iterable[_Union[RolloutHook, str]]] = ...) -> None: ...
 
 class SetRateLimitRequest(_message.Message):
     __slots__ = ["endpoint", "expected_revision", "note", "rate_limit", "validate_only"]
@@ -1357,6 +1387,9 @@ class ReplicaState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ShadowVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class RolloutHook(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class RolloutRequirement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

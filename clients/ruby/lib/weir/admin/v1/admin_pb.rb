@@ -362,6 +362,17 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :holdout, :double, 11
       optional :approval, :bool, 12
       proto3_optional :alpha, :double, 13
+      repeated :webhooks, :message, 14, "weir.admin.v1.RolloutWebhook"
+    end
+    add_message "weir.admin.v1.RolloutWebhook" do
+      optional :url, :string, 1
+      repeated :on, :enum, 2, "weir.admin.v1.RolloutHook"
+    end
+    add_message "weir.admin.v1.RolloutEvent" do
+      optional :hook, :enum, 1, "weir.admin.v1.RolloutHook"
+      optional :rollout, :message, 2, "weir.admin.v1.Rollout"
+      optional :text, :string, 3
+      optional :time, :message, 4, "google.protobuf.Timestamp"
     end
     add_message "weir.admin.v1.Rollout" do
       optional :endpoint, :string, 1
@@ -381,6 +392,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :author, :string, 15
       optional :started, :message, 16, "google.protobuf.Timestamp"
       optional :revision, :uint64, 17
+      optional :webhook_problem, :string, 18
     end
     add_message "weir.admin.v1.RolloutGate" do
       optional :gate, :string, 1
@@ -674,6 +686,14 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :SHADOW_VERDICT_LATE, 4
       value :SHADOW_VERDICT_UNREACHABLE, 5
     end
+    add_enum "weir.admin.v1.RolloutHook" do
+      value :ROLLOUT_HOOK_UNSPECIFIED, 0
+      value :ROLLOUT_HOOK_CONFIRM_START, 1
+      value :ROLLOUT_HOOK_CONFIRM_STEP, 2
+      value :ROLLOUT_HOOK_CONFIRM_PROMOTION, 3
+      value :ROLLOUT_HOOK_ROLLBACK, 4
+      value :ROLLOUT_HOOK_EVENT, 5
+    end
     add_enum "weir.admin.v1.RolloutRequirement" do
       value :ROLLOUT_REQUIREMENT_UNSPECIFIED, 0
       value :ROLLOUT_REQUIREMENT_NO_OBJECTION, 1
@@ -766,6 +786,8 @@ module Weir
       DifferenceSample = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.DifferenceSample").msgclass
       MetadataEntry = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.MetadataEntry").msgclass
       RolloutPlan = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPlan").msgclass
+      RolloutWebhook = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutWebhook").msgclass
+      RolloutEvent = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutEvent").msgclass
       Rollout = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Rollout").msgclass
       RolloutGate = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutGate").msgclass
       RolloutRatio = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutRatio").msgclass
@@ -816,6 +838,7 @@ module Weir
       Latency = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Latency").msgclass
       ReplicaState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReplicaState").enummodule
       ShadowVerdict = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowVerdict").enummodule
+      RolloutHook = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutHook").enummodule
       RolloutRequirement = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutRequirement").enummodule
       RolloutInconclusive = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutInconclusive").enummodule
       RolloutPhase = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPhase").enummodule
