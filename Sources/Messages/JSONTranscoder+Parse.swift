@@ -51,7 +51,7 @@ extension JSONTranscoder {
                 ).within(key)
             }
             do throws(MessageError) {
-                if lastKeys[field.number] == index || field.isSingularMessage {
+                if lastKeys[field.number] == index {
                     try write(value, field, to: &writer, depth: depth)
                 } else {
                     var overridden = WireWriter()
@@ -251,9 +251,6 @@ extension JSONTranscoder {
 }
 
 extension Schema.Field {
-    /// Whether two values are merged.
-    fileprivate var isSingularMessage: Bool { kind == .message && !isRepeated }
-
     /// Whether null is a value of the field, not the lack of one.
     fileprivate var acceptsNull: Bool { !isRepeated && acceptsNull(inList: true) }
 

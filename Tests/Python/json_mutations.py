@@ -83,6 +83,7 @@ def is_excepted(verdict, error, text, exception):
     """Whether a difference of the verdicts is listed."""
     names = [exception] if exception else []
     names += ["ignored number"] if exception == "quoted number" else []
+    names += ["null in oneof"] if exception == "both names" else []
     names += QUOTED if '"' in text.rsplit(": ", 1)[-1] else BARE
     for name in names:
         side, part, _ = EXCEPTIONS[name]

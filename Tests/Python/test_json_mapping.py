@@ -102,8 +102,10 @@ def tails(message, choices):
     known = message.DESCRIPTOR.fields_by_number.get(number)
     # Unlike protobuf's other parsers, Python's reads bytes as a repeated group, drops entries of
     # maps that have an unknown field, and prints invalid UTF-8 of proto2 as Python's bytes.
-    types = (10, 11) + ((9,) if message.DESCRIPTOR.file.package.startswith("proto2") else ())
-    if known is None or known.type not in types or not content:
+    is_proto2 = message.DESCRIPTOR.file.package.startswith("proto2")
+    kind = known.type if known is not None else None
+    is_unlike = kind == 10 or content and (kind == 11 or kind == 9 and is_proto2)
+    if not is_unlike:
         yield data + bytes([*varint(field | 2), len(content)]) + content
     yield data + bytes(varint(field)) + choices.choice([b"\x00", b"\x4d", b"\xff" * 9 + b"\x01"])
     yield data + bytes(varint(field | 5)) + choices.randbytes(4)

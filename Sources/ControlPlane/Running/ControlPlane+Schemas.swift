@@ -10,9 +10,11 @@ extension ControlPlane {
     /// count.
     func describeServices() {
         var united = Self.standardSchema
+        var services: [String: [String]] = [:]
         for backend in state.backends.values.sorted(by: { $0.name < $1.name }) {
             do {
                 guard let schema = try schema(of: backend) else { continue }
+                services[backend.name] = schema.services.keys.sorted()
                 for conflict in united.unite(schema).prefix(Self.maxConflicts) {
                     log.warning(
                         "reflection has one of two declarations",
@@ -25,6 +27,7 @@ extension ControlPlane {
             }
         }
         deployment.schemas.removeUnused()
+        views.update { $0.services = services }
         deployment.schema = united
     }
 
