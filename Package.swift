@@ -20,6 +20,7 @@ let commit = (Context.environment["WEIR_COMMIT"] ?? "").filter {
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -95,7 +96,11 @@ let package = Package(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
 
-        module("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
+        .target(
+            name: "Evidence", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
+        module("Rollouts", ["Evidence", "TrafficPolicy"]),
+        module(
+            "Observability", ["Evidence", "Rollouts", "GRPCWire", "Messages", "TrafficPolicy"]),
 
         // Sockets, and what is built on them.
         module(
@@ -107,6 +112,10 @@ let package = Package(
         module(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
+
+        module(
+            "Webhooks",
+            ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
 
         // The data plane, the control plane, and what users import.
         module(
@@ -130,14 +139,16 @@ let package = Package(
         module(
             "ControlPlane",
             [
-                "Serving", "Upstream", "StateStores", "Transport", "Observability",
-                "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage, logging,
+                "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
+                "Rollouts", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage,
+                logging,
             ]),
         module(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Transport",
-                "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore, systemPackage,
+                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Webhooks",
+                "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore,
+                systemPackage,
                 logging,
             ]),
         module("WeirSwiftProtobuf", ["Weir", swiftProtobuf]),
@@ -178,6 +189,8 @@ let package = Package(
         tests("HTTP2SessionTests", ["HTTP2Session"]),
         tests("GRPCWireTests", ["GRPCWire"]),
         tests("TrafficPolicyTests", ["TrafficPolicy"]),
+        tests("EvidenceTests", ["Evidence", "TestSupport"]),
+        tests("RolloutsTests", ["Rollouts", "Evidence", "TrafficPolicy"]),
         .target(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),
@@ -194,7 +207,10 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
-        tests("ObservabilityTests", ["Observability", "GRPCWire", "Messages"]),
+        tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
+        tests(
+            "ObservabilityTests",
+            ["Observability", "Evidence", "Rollouts", "GRPCWire", "Messages"]),
         tests(
             "ServingTests",
             [
@@ -207,7 +223,7 @@ let package = Package(
             "ControlPlaneTests",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
-                "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
+                "Rollouts", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
             ]),
         // What several test targets share.
         .target(

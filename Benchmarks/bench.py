@@ -14,6 +14,7 @@ import conditions
 import passthrough
 import shadows
 import state
+import streams
 from contender import (
     PAYLOAD, RELEASE, ROOT, ROUNDS, SHAPES, Contender, free_port, grpc_load, measure, ratio, table)
 
@@ -115,6 +116,7 @@ def main():
         folder = pathlib.Path(name)
         report(compare(folder))
         passthrough.report(*passthrough.compare(folder))
+        streams.report(streams.compare(folder, folder / "echo_server"))
         shadows.report(*shadows.compare(folder))
         policy()
         state.run()

@@ -1,4 +1,4 @@
-"""Measures Weir with idle connections, with TLS, and while its policy changes."""
+"""Measures Weir with idle connections, TLS, two loops, and while its policy changes."""
 
 import json
 import os
@@ -85,6 +85,23 @@ def tls(folder):
     return [ratio(servers[1], servers[0], shape) for shape in SHAPES[1:]]
 
 
+def loops(folder):
+    """Requests per second and CPU time with two loops, as ratios to those with one. The server and
+    the load share both cores.
+    """
+    servers = [
+        Contender(f"{number} loops", [RELEASE / "FixtureServer", number], "http://{}" + PATH,
+                  map(str, grpc_load(folder)), True, cores=("0,1", "0,1"))
+        for number in (1, 2)]
+    shape = SHAPES[2]
+    try:
+        measure(servers, [shape], rounds=8)
+    finally:
+        for server in servers:
+            server.stop()
+    return ratio(servers[1], servers[0], shape, figure=0), ratio(servers[1], servers[0], shape)
+
+
 class Changes:
     """Changes the weights of the demo's endpoint at a rate, on a separate thread."""
 
@@ -136,6 +153,7 @@ def run():
         folder = pathlib.Path(name)
         per_connection = idle_memory()
         shallow, deep = tls(folder)
+        rate, cost = loops(folder)
         latencies = changes(folder, conftest.load_stubs(folder))
     print("\nOther conditions\n")
     table([
@@ -143,6 +161,8 @@ def run():
          f"target: below {IDLE_TARGET_KIB} KiB"],
         ["CPU with TLS / without, c=10 m=1", shallow, ""],
         ["CPU with TLS / without, c=10 m=100", deep, ""],
+        ["req/s of 2 loops / 1, c=10 m=100, on 2 cores with the load", rate, ""],
+        ["CPU of 2 loops / 1, c=10 m=100", cost, ""],
     ])
     print(f"\nLatency of callers at {10 * RATE} req/s while the traffic policy changes (medians of "
           f"{ROUNDS} rounds)\n")

@@ -1,7 +1,7 @@
 """A server to measure, and its load.
 
-The server and the load generator are pinned to one core each; every server has one loop or thread.
-CPU time is that of the server process.
+Unless stated otherwise, the server and the load generator are pinned to one core each, and every
+server has one loop or thread. CPU time is that of the server process.
 """
 
 import pathlib
@@ -35,10 +35,12 @@ def cpu_seconds(process):
 
 
 class Contender:
-    def __init__(self, name, command, url, arguments=(), address_from_output=False):
-        self.name, self.arguments = name, list(arguments)
+    def __init__(self, name, command, url, arguments=(), address_from_output=False,
+                 cores=("0", "1")):
+        """`cores` are those of the server and of the load."""
+        self.name, self.arguments, self.load_cores = name, list(arguments), cores[1]
         self.process = subprocess.Popen(
-            ["taskset", "-c", "0", *map(str, command)], stdout=subprocess.PIPE,
+            ["taskset", "-c", cores[0], *map(str, command)], stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True)
         if address_from_output:
             url = url.format(self.process.stdout.readline().split()[0])
@@ -57,7 +59,7 @@ class Contender:
             self.process.send_signal(signal.SIGCONT)
         before = cpu_seconds(self.process)
         output = subprocess.run(
-            ["taskset", "-c", "1", "h2load", "-c", str(connections), "-m", str(streams),
+            ["taskset", "-c", self.load_cores, "h2load", "-c", str(connections), "-m", str(streams),
              "-n", str(requests), *([f"--log-file={log}"] if log else []),
              *([f"--rps={rate}"] if rate else []), *self.arguments, self.url],
             capture_output=True, text=True, timeout=120, check=True).stdout
@@ -132,7 +134,7 @@ def ratio(over, under, shape, figure=1):
 
 
 def wait_for(url):
-    host, port = re.match(r"http://([^:]+):(\d+)", url).groups()
+    host, port = re.match(r"https?://([^:]+):(\d+)", url).groups()
     for _ in range(200):
         with socket.socket() as probe:
             if probe.connect_ex((host, int(port))) == 0:

@@ -1,5 +1,5 @@
-// A peer for the benchmark: gRPC C++'s async server with one thread and a typed echo. Usage:
-// echo_server PORT
+// A peer for the benchmark: gRPC C++'s server. One thread answers the unary echo asynchronously;
+// streams run on the threads of the synchronous API. Usage: echo_server PORT
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
@@ -13,10 +13,32 @@ using helloworld::HelloRequest;
 
 namespace {
 
+class Service : public Greeter::WithAsyncMethod_SayHello<Greeter::Service> {
+ public:
+  // As many replies of 64 bytes as the name says.
+  grpc::Status SayHelloStreamReply(grpc::ServerContext*, const HelloRequest* request,
+                                   grpc::ServerWriter<HelloReply>* writer) override {
+    HelloReply reply;
+    reply.set_message(std::string(64, 'x'));
+    for (int left = std::stoi(request->name()); left > 0; --left) writer->Write(reply);
+    return grpc::Status::OK;
+  }
+
+  // The number of bytes of all names.
+  grpc::Status SayHelloToAll(grpc::ServerContext*, grpc::ServerReader<HelloRequest>* reader,
+                             HelloReply* reply) override {
+    HelloRequest request;
+    size_t bytes = 0;
+    while (reader->Read(&request)) bytes += request.name().size();
+    reply->set_message(std::to_string(bytes));
+    return grpc::Status::OK;
+  }
+};
+
 // Handles one call at a time: waits for a request, answers it, and repeats.
 class Call {
  public:
-  Call(Greeter::AsyncService* service, grpc::ServerCompletionQueue* queue)
+  Call(Service* service, grpc::ServerCompletionQueue* queue)
       : service_(service), queue_(queue) {
     Wait();
   }
@@ -38,7 +60,7 @@ class Call {
     service_->RequestSayHello(&context_, &request_, &responder_, queue_, queue_, this);
   }
 
-  Greeter::AsyncService* service_;
+  Service* service_;
   grpc::ServerCompletionQueue* queue_;
   grpc::ServerContext context_;
   HelloRequest request_;
@@ -49,7 +71,7 @@ class Call {
 }  // namespace
 
 int main(int, char** arguments) {
-  Greeter::AsyncService service;
+  Service service;
   grpc::ServerBuilder builder;
   builder.AddListeningPort(std::string("127.0.0.1:") + arguments[1],
                            grpc::InsecureServerCredentials());

@@ -36,7 +36,8 @@ extension ControlPlane {
         let (result, current) = try await change(options, prefix: prefix) {
             (state) throws(ControlError) in
             let before = state
-            let warnings = try state.rollBack(to: earlier, only: endpoint.isEmpty ? nil : endpoint)
+            let warnings = try state.rollBack(
+                to: earlier, only: endpoint.isEmpty ? nil : endpoint, by: options.author)
             return (change: try StateChange(from: before, to: state), warnings: warnings)
         }
         return Weir_Admin_V1_RollbackResponse(

@@ -6,6 +6,7 @@ package import StateStores
 internal import TrafficPolicy
 internal import Transport
 internal import Upstream
+package import Webhooks
 
 /// The only writer of the control state: checks a change, stores it, publishes it to every loop of
 /// the data plane, and notifies the watchers. In this order, one change at a time.
@@ -50,7 +51,15 @@ package actor ControlPlane {
     }
     /// Whether each registered handler has had a backend since the start.
     var hasRegisteredHandlers = false
+    /// The rollouts that this server drives.
+    var rollouts: [String: RunningRollout] = [:]
+    var rolloutHooks = RolloutHooks()
+    /// Nil if this server calls no webhooks.
+    private(set) var webhooks: WebhookSettings?
+    /// The changes of weights that this server will revert, by endpoint.
+    var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
+    nonisolated let leases: LeaseBoard
     var deployment: Deployment
     /// The served revision and the problems of the store, for reads.
     nonisolated let views: ViewPublisher
@@ -70,8 +79,10 @@ package actor ControlPlane {
         self.log = log
         health = HealthBoard()
         reflection = ReflectionBoard()
+        let reviews = background.leases.continuation
+        leases = LeaseBoard { reviews.yield($0) }
         registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })
-        views = ViewPublisher(dataPlane, handlers: handlers, facts: facts)
+        views = ViewPublisher(dataPlane, handlers: handlers, leases: leases, facts: facts)
         let availability = background.availability.continuation
         let schemas = background.schemas.continuation
         deployment = Deployment(
@@ -96,10 +107,13 @@ package actor ControlPlane {
     ///   - lacksCopy: whether a copy should be kept, but cannot be opened.
     ///   - acceptsLostRevisions: whether the store may lack revisions that the copy contains or
     ///     other servers serve. The copy is not served then.
+    ///   - webhooks: nil to call none.
     package func start(
         with store: any StateStore = MemoryStore(), copy: StateCopy? = nil,
-        lacksCopy: Bool = false, acceptsLostRevisions: Bool = false
+        lacksCopy: Bool = false, acceptsLostRevisions: Bool = false,
+        webhooks: WebhookSettings? = nil
     ) async throws {
+        self.webhooks = webhooks
         self.store = store
         self.copy = copy
         if lacksCopy { views.update { $0.isCopyUp = false } }
@@ -121,6 +135,7 @@ package actor ControlPlane {
         if let problem { storeIsLost(problem) }
         let (availability, events) = (background.availability.stream, store.events)
         let (accepted, schemas) = (background.accepted.stream, background.schemas.stream)
+        let reviews = background.leases.stream
         reflection.beforeAnswers { [weak self] in await self?.loadSchemas() }
         background.tasks = [
             Task { [weak self] in
@@ -139,7 +154,17 @@ package actor ControlPlane {
             Task { [weak self] in
                 for await _ in schemas { await self?.schemasChanged() }
             },
-        ]
+            Task { [weak self] in
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .seconds(1))
+                    await self?.tickRollouts()
+                    await self?.tickTimeBoxes()
+                }
+            },
+            Task { [weak self] in
+                for await time in reviews { await self?.scheduleLeaseReview(after: time) }
+            },
+        ] + background.runners()
     }
 
     /// Stops worker processes and closes the store; returns when that is done.
@@ -208,7 +233,8 @@ package actor ControlPlane {
             return RoutingSnapshot.Endpoint(
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
                 policy: endpoint.policy, shadows: deployment.shadows.run(endpoint),
-                limiter: limiter(for: endpoint, served))
+                methods: endpoint.methods, limiter: limiter(for: endpoint, served),
+                counting: counting(for: endpoint))
         }
         deployment.shadows.removeAll(missingFrom: state)
         defer { loadSchemasOfShadows() }
@@ -234,6 +260,13 @@ package actor ControlPlane {
         return RateLimiter(requestsPerSecond: limit.requestsPerSecond, burst: limit.burst)
     }
 
+    /// The requests of a running rollout are counted.
+    private func counting(for endpoint: ControlState.Endpoint) -> RoutingSnapshot.Counting? {
+        endpoint.rollout.flatMap {
+            $0.isRunning ? .init(rollout: $0.id, candidate: $0.candidate) : nil
+        }
+    }
+
     /// The handlers and replicas of all backends on this server.
     private func runBackends() -> RoutingSnapshot.Backends {
         var backends: [String: RoutingSnapshot.Backend] = [:]
@@ -244,6 +277,7 @@ package actor ControlPlane {
                 }
             } else if let set = deployment.backends.run(backend) {
                 backends[backend.name] = .replicas(set)
+                applyLease(of: backend)
             }
         }
         deployment.backends.removeAll(missingFrom: state)
@@ -251,7 +285,7 @@ package actor ControlPlane {
     }
 
     /// Whether a backend has a handler or a usable replica.
-    private static func isUsable(_ backend: RoutingSnapshot.Backend?) -> Bool {
+    static func isUsable(_ backend: RoutingSnapshot.Backend?) -> Bool {
         switch backend {
         case .handler: true
         case .replicas(let set): set.isUsable
@@ -313,9 +347,10 @@ package actor ControlPlane {
     /// Makes every health check return NOT_SERVING.
     package func drainHealth() { health.drain() }
 
-    /// Ends all watches, which would prevent a drain from finishing.
+    /// Ends all watches and the streams of leases, which would prevent a drain from finishing.
     package func endWatches() {
         watchers.endAll()
+        leases.endAll()
         health.endWatches()
     }
 }

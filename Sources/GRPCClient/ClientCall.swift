@@ -124,10 +124,10 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
     package func received(headers: HeaderBlock, endStream: Bool) {
         guard !isEnded else { return }
         let response = ResponseHead(headers)
-        if let error = response.refusal("the server") { return fail(error) }
+        if let error = response.refusal("the server", in: headers) { return fail(error) }
         guard !endStream else { return received(trailers: headers) }
         initial = Metadata(headers)
-        if let encoding = response.encoding {
+        if let encoding = response.encoding(in: headers) {
             reader.setEncoding(MessageEncoding(rawValue: encoding) ?? .identity)
         }
     }
@@ -139,7 +139,7 @@ public final class ClientCall: ClientStreamOwner, @unchecked Sendable {
         guard let code = response.code else {
             return end(RPCError(.unknown, "the server sent no grpc-status"))
         }
-        end(code == .ok ? nil : RPCError(code, response.message, metadata: trailing))
+        end(code == .ok ? nil : RPCError(code, response.message(in: trailers), metadata: trailing))
     }
 
     /// Body bytes.

@@ -307,20 +307,24 @@ extension HTTP2Session {
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         }
         unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-        let status = submitTrailers(of: id, at: slot)
-        if status > 0 {
-            unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-        } else if status < 0 {
+        switch submitTrailers(of: id, at: slot) {
+        case .none: break
+        case .submitted: unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+        case .failed(let status):
             failToSend(slots[slot].stream, status)
             return failure
         }
         return taken
     }
 
-    /// Submits the trailers of a stream.
-    ///
-    /// - Returns: 1 if it has trailers, 0 if not, or an error.
-    private func submitTrailers(of id: Int32, at slot: Int) -> Int32 {
+    private enum Trailers {
+        case none, submitted
+        /// With nghttp2's error.
+        case failed(Int32)
+    }
+
+    /// Submits the trailers of a stream, if it has any.
+    private func submitTrailers(of id: Int32, at slot: Int) -> Trailers {
         let status: Int32
         if let prepared = slots[slot].outbound.preparedTrailers {
             let fields = unsafe prepared.nameValues
@@ -330,9 +334,9 @@ extension HTTP2Session {
                 unsafe nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count)
             }
         } else {
-            return 0
+            return .none
         }
-        return status < 0 ? status : 1
+        return status < 0 ? .failed(status) : .submitted
     }
 
     private func wake(_ stream: HTTP2Stream) {
@@ -347,52 +351,4 @@ extension HTTP2Session {
     /// The size limit of a sent name or value, because a peer may use nghttp2's decoder, which ends
     /// the connection for a longer one.
     package static let maxFieldBytes = LiteralFilter.maxLiteralBytes
-
-    /// Calls the body with the fields in nghttp2's form. nghttp2 copies the fields that it keeps.
-    ///
-    /// - Returns: the result of the body, or an error if a field is too long.
-    private func withNameValues(
-        _ headers: HeaderParts, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Int32
-    ) -> Int32 {
-        unsafe nameValues.removeAll(keepingCapacity: true)
-        hasLongField = false
-        // Invariant: the three parts are alive while the pointers into them are used.
-        return unsafe headers.first.bytes.withUnsafeBufferPointer { first in
-            unsafe headers.passed.bytes.withUnsafeBufferPointer { passed in
-                unsafe headers.last.bytes.withUnsafeBufferPointer { last in
-                    unsafe appendNameValues(headers.first.fields, first, except: nil)
-                    unsafe appendNameValues(
-                        headers.passed.fields, passed, except: headers.excluded)
-                    unsafe appendNameValues(headers.last.fields, last, except: nil)
-                    guard !hasLongField else { return NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue }
-                    return unsafe nameValues.withUnsafeBufferPointer(body)
-                }
-            }
-        }
-    }
-
-    private func appendNameValues(
-        _ fields: [HeaderBlock.Field], _ bytes: UnsafeBufferPointer<UInt8>,
-        except excluded: HeaderBlock.KnownSet?
-    ) {
-        // A short block cannot contain a long field.
-        if bytes.count > Self.maxFieldBytes {
-            hasLongField =
-                hasLongField
-                || fields.contains { max($0.name.count, $0.value.count) > Self.maxFieldBytes }
-        }
-        for field in fields {
-            if let excluded, excluded.contains(field.known) { continue }
-            // Invariant: every field is within the bytes of its block. nghttp2 takes mutable
-            // pointers but does not write.
-            let name = unsafe UnsafeBufferPointer(rebasing: bytes[field.name])
-            let value = unsafe Self.trimmed(UnsafeBufferPointer(rebasing: bytes[field.value]))
-            unsafe nameValues.append(
-                nghttp2_nv(
-                    name: UnsafeMutablePointer(mutating: name.baseAddress),
-                    value: UnsafeMutablePointer(mutating: value.baseAddress),
-                    namelen: name.count, valuelen: value.count,
-                    flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
-        }
-    }
 }

@@ -145,19 +145,4 @@ extension HTTP2Session {
             withCache { $0.finish(incoming) }
         }
     }
-
-    /// A value without leading and trailing spaces and tabs, which are not part of it (RFC 9110
-    /// section 5.5).
-    @inline(__always)
-    static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
-        func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-        var (start, end) = (0, value.count)
-        // Invariant: both indexes stay within the value.
-        guard end > 0, unsafe (isSpace(value[0]) || isSpace(value[end - 1])) else {
-            return unsafe value
-        }
-        while start < end, unsafe isSpace(value[start]) { start += 1 }
-        while end > start, unsafe isSpace(value[end - 1]) { end -= 1 }
-        return unsafe UnsafeBufferPointer(rebasing: value[start..<end])
-    }
 }

@@ -200,15 +200,20 @@ package struct HeaderBlock: Sendable {
 
     /// The first field with a known name.
     package func first(known: Int) -> Field? {
-        fields.first { $0.known == known }
+        guard let storage else { return nil }
+        for index in storage.fields.indices where storage.fields[index].known == known {
+            return storage.fields[index]
+        }
+        return nil
     }
 
     /// Whether this is a response's header block with a 1xx status, which the final one follows.
     var isInformational: Bool {
-        guard let field = fields.first, bytes[field.name].elementsEqual(":status".utf8) else {
+        guard let storage, let field = storage.fields.first, !field.value.isEmpty else {
             return false
         }
-        return bytes[field.value].first == UInt8(ascii: "1")
+        return storage.bytes[field.valueStart] == UInt8(ascii: "1")
+            && storage.bytes[field.name].elementsEqual(":status".utf8)
     }
 }
 

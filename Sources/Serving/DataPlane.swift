@@ -184,6 +184,21 @@ package final class DataPlane: Sendable {
         return sum
     }
 
+    /// The present second of the loops' clock.
+    package static var second: UInt64 { NIODeadline.now().uptimeNanoseconds / 1_000_000_000 }
+
+    /// Takes the counts of an endpoint under rollout whose requests can be judged, by second. Each
+    /// count is taken once.
+    package func takeCohorts(of endpoint: String) async throws -> [CohortTable.Cohort] {
+        var sums: [UInt64: CohortTable.Cohort] = [:]
+        for cohorts in try await onEachLoop({ $0.router.takeCohorts(of: endpoint) }) {
+            for cohort in cohorts {
+                if sums[cohort.second]?.add(cohort) == nil { sums[cohort.second] = cohort }
+            }
+        }
+        return sums.values.sorted { $0.second < $1.second }
+    }
+
     /// Runs a function on every loop. Throws after `shutDown`, when a loop accepts a task but never
     /// runs it.
     private func onEachLoop<Result: Sendable>(

@@ -38,9 +38,8 @@ extension AffinityMap {
     var pieces: [Piece] {
         fragments.indices.map { index in
             let fragment = fragments[index]
-            let end = index + 1 < fragments.count ? UInt128(fragments[index + 1].start) : Self.space
             return Piece(
-                start: UInt128(fragment.start), end: end, holder: fragment.holder,
+                start: UInt128(fragment.start), end: end(at: index), holder: fragment.holder,
                 lineage: fragment.lineage)
         }
     }
@@ -56,7 +55,7 @@ extension AffinityMap {
         var rearrangement = Rearrangement(of: self, to: weights.shares)
         let next = nextGeneration
         if let earlier = history.last(where: {
-            $0.shares == weights.shares && movedPoints(to: $0) == rearrangement.minimumMoved
+            $0.hasShares(weights.shares) && movedPoints(to: $0) == rearrangement.minimumMoved
         }) {
             let map = AffinityMap(fragments: earlier.fragments, generation: next)
             return Change(map: map, movedShare: movedShare(to: map), packed: false)

@@ -97,8 +97,29 @@ package struct AffinityMap: Equatable, Sendable {
     /// The number of points of each backend.
     package var shares: [String: UInt128] {
         var shares: [String: UInt128] = [:]
-        for piece in pieces { shares[piece.holder.owner, default: 0] += piece.width }
+        for index in fragments.indices {
+            shares[fragments[index].holder.owner, default: 0] += width(at: index)
+        }
         return shares
+    }
+
+    /// Whether each backend has exactly these points. Rejects most maps without building `shares`.
+    func hasShares(_ wanted: [String: UInt128]) -> Bool {
+        guard let (backend, points) = wanted.first else { return false }
+        var found: UInt128 = 0
+        for index in fragments.indices where fragments[index].holder.owner == backend {
+            found += width(at: index)
+        }
+        return found == points && shares == wanted
+    }
+
+    /// The end of a fragment: the start of the next one, or 2^64.
+    func end(at index: Int) -> UInt128 {
+        index + 1 < fragments.count ? UInt128(fragments[index + 1].start) : Self.space
+    }
+
+    private func width(at index: Int) -> UInt128 {
+        end(at: index) - UInt128(fragments[index].start)
     }
 
     /// The share of the space, 0 to 1, whose owner differs between two maps.
@@ -108,15 +129,17 @@ package struct AffinityMap: Equatable, Sendable {
 
     func movedPoints(to other: AffinityMap) -> UInt128 {
         var moved: UInt128 = 0
-        var mine = pieces[...]
-        var theirs = other.pieces[...]
+        var (mine, theirs) = (0, 0)
         var position: UInt128 = 0
-        while let left = mine.first, let right = theirs.first {
-            let end = min(left.end, right.end)
-            if left.holder.owner != right.holder.owner { moved += end - position }
+        while mine < fragments.count, theirs < other.fragments.count {
+            let (left, right) = (end(at: mine), other.end(at: theirs))
+            let end = min(left, right)
+            if fragments[mine].holder.owner != other.fragments[theirs].holder.owner {
+                moved += end - position
+            }
             position = end
-            if left.end == end { mine.removeFirst() }
-            if right.end == end { theirs.removeFirst() }
+            if left == end { mine += 1 }
+            if right == end { theirs += 1 }
         }
         return moved
     }

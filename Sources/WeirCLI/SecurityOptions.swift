@@ -57,6 +57,23 @@ struct SecurityOptions: ParsableArguments {
             valueName: "name"))
     var adminHost: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "The file with the secrets that sign requests to webhooks of rollouts.",
+            valueName: "file"))
+    var webhookSecret: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A host that webhooks may have, HOST or HOST:PORT; may be repeated.",
+            valueName: "host"))
+    var webhookHost: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the authorities of webhooks' servers.", valueName: "file"))
+    var webhookCa: String?
+
     var settings: SecuritySettings {
         var settings = SecuritySettings()
         settings.dataTLS = tls(tlsCert, tlsKey, tlsClientCa.map { .required(caFile: $0) })
@@ -66,6 +83,9 @@ struct SecurityOptions: ParsableArguments {
         settings.accessFile = access
         settings.allowsInsecureAdmin = insecureAdmin
         settings.adminHosts = adminHost
+        settings.webhookSecretFile = webhookSecret
+        settings.webhookHosts = webhookHost
+        settings.webhookCAFile = webhookCa
         return settings
     }
 
@@ -82,6 +102,12 @@ struct SecurityOptions: ParsableArguments {
     func validate() throws {
         try check("", tlsCert, tlsKey, tlsClientCa)
         try check("admin-", adminTlsCert, adminTlsKey, adminTlsClientCa)
+        guard (webhookSecret == nil) == webhookHost.isEmpty else {
+            throw ValidationError("--webhook-secret and --webhook-host require each other")
+        }
+        guard webhookCa == nil || webhookSecret != nil else {
+            throw ValidationError("--webhook-ca requires --webhook-secret")
+        }
     }
 
     private func check(

@@ -44,6 +44,8 @@ internal import Testing
         "gzip is used if the client accepts it",
         arguments: [
             ("gzip", true), ("GZIP", true), ("x-gzip", true), ("deflate, gzip;q=0.1", true),
+            ("identity;q=1, gzip;q=0.9", false), ("identity;q=0.5, gzip;q=0.5", true),
+            ("identity;q=0, gzip;q=0.001", true), ("identity, *;q=0.5", false),
             ("*", true), ("gzip;q=1.000", true), ("gzip ; q=0.5", true),
             ("gzip;q=0", false), ("gzip;q=0, *", false), ("identity", false), ("", false),
             ("*;q=0", false), ("gzip;q=2", false), ("gzip;q=nan", false), ("gzipped", false),

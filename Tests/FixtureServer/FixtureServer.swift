@@ -154,9 +154,29 @@ enum FixtureServer {
                 for _ in 0..<1_000 { try await replies.send(part) }
             }
         default:
-            return service.unary("SayHello") { (request: Helloworld_HelloRequest, _) in
-                Helloworld_HelloReply(message: request.name)
-            }
+            return
+                service
+                .unary("SayHello") { (request: Helloworld_HelloRequest, _) in
+                    Helloworld_HelloReply(message: request.name)
+                }
+                .serverStreaming("SayHelloStreamReply") {
+                    (
+                        request: Helloworld_HelloRequest,
+                        replies: ReplyWriter<Helloworld_HelloReply>, _
+                    )
+                    in
+                    guard let count = Int(request.name) else {
+                        throw RPCError(.invalidArgument, "the name must be a number of replies")
+                    }
+                    let reply = Helloworld_HelloReply(message: String(repeating: "x", count: 64))
+                    for _ in 0..<count { try await replies.send(reply) }
+                }
+                .clientStreaming("SayHelloToAll") {
+                    (requests: RequestStream<Helloworld_HelloRequest>, _) in
+                    var bytes = 0
+                    for try await request in requests { bytes += request.name.utf8.count }
+                    return Helloworld_HelloReply(message: "\(bytes)")
+                }
         }
     }
 

@@ -234,7 +234,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         guard let message = try? Weir_Admin_V1_Configuration(serializedBytes: bytes),
             let desired = try? ControlState.Configuration(message)
         else { return }
-        let own: Set = ["greeter-v1", "greeter-v2"]
+        let own: Set = ["greeter-v1", "greeter-v2", "greeter-v3"]
         var state = ControlState()
         var wanted = state
         guard (try? wanted.replaceContent(with: desired, registered: own)) != nil else { return }

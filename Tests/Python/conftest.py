@@ -155,9 +155,9 @@ def memory(process):
 class Mesh:
     """A running Weir, its upstream servers, and the tool."""
 
-    def __init__(self, stubs, prefix=()):
+    def __init__(self, stubs, prefix=(), options=()):
         self.stubs = stubs
-        self.weir = start_weir(prefix=prefix)
+        self.weir = start_weir(*options, prefix=prefix)
         self.upstreams = []
         self.channel = grpc.insecure_channel(self.weir.data)
         self.admin_channel = grpc.insecure_channel(self.weir.admin)

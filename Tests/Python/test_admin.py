@@ -91,7 +91,7 @@ def test_backends_and_endpoints_are_created_and_deleted(admin, stubs):
     admin.DeleteEndpoint(pb.DeleteEndpointRequest(name="one"))
     admin.DeleteBackend(pb.DeleteBackendRequest(name="again"))
     names = [b.name for b in admin.ListBackends(pb.ListBackendsRequest()).backends]
-    assert names == ["greeter-v1", "greeter-v2"]
+    assert names == ["greeter-v1", "greeter-v2", "greeter-v3"]
 
 
 def test_a_watch_sees_the_state_then_every_change_and_can_resume(admin, stubs):

@@ -38,6 +38,11 @@ SHADOW = {"maxRequestsInFlight": 10, "maxBufferedBytes": 1000, "maxBufferedBytes
           "timeout": "1s"}
 LIMIT = {"requestsPerSecond": 100_000, "burst": 1000}
 NOTE = {"author": "ada", "comment": "boundaries"}
+PLAN = {"candidate": "idle", "steps": ["shadow:100%", "10%", "100%"],
+        "gates": ["errors<1.5x", "errors<1%", "p99<1.2x", "codes<2x", "shadow-diff<1%"],
+        "bake": "60s", "minimum": "60s", "maximum": "600s", "minimumRequests": 10,
+        "require": "ROLLOUT_REQUIREMENT_PROOF", "onInconclusive": "ROLLOUT_INCONCLUSIVE_ABORT",
+        "abort": "ramp:5%,0%/60s", "holdout": 0.1, "approval": True, "alpha": 0.05}
 WORKER = {"command": ["/bin/sleep", "60"], "replicas": 1, "environment": {"A": "b"},
           "startTimeout": "5s", "gracePeriod": "1s"}
 
@@ -71,6 +76,8 @@ def bases(address, revision, authority):
     return {
         "CreateBackend": [
             {"backend": upstream("new", address), "note": NOTE},
+            ({"backend": {**upstream("new", address), "lease": {"program": "p", "session": "s"}}},
+             "backend.lease"),
             ({"backend": {"name": "new", "upstream": secure}}, "backend.upstream.tls"),
             ({"backend": worker}, "backend.worker"),
             ({"backend": {"name": "new", "handler": {"handler": "greeter-v1"}}},
@@ -82,11 +89,17 @@ def bases(address, revision, authority):
         "DeleteBackend": [{"name": "idle"}],
         "GetBackend": [{"name": "base"}],
         "ListBackends": [{}],
-        "CreateEndpoint": [{"name": "new", "route": "/test.New/", "backend": "base"}],
+        "CreateEndpoint": [{"name": "new", "route": "/test.New/", "backend": "base",
+                            "methods": ["GET"]}],
         "DeleteEndpoint": [{"name": "base"}],
         "GetEndpoint": [{"name": "base"}],
         "ListEndpoints": [{}],
-        "SetTraffic": [{"endpoint": "base", "weights": weights}],
+        "SetTraffic": [{"endpoint": "base", "weights": weights},
+                       ({"endpoint": "base", "weights": weights, "revertAfter": "60s"},
+                        "revert_after"),
+                       ({"endpoint": "base", "weights": weights, "confirmWithin": "60s"},
+                        "confirm_within")],
+        "ConfirmTraffic": [{"endpoint": "base"}],
         "SetRateLimit": [{"endpoint": "base", "rateLimit": LIMIT}],
         "ShadowTraffic": [{"endpoint": "base", "backend": "spare", "proportion": 0.5,
                            "options": SHADOW}],
@@ -104,9 +117,21 @@ def bases(address, revision, authority):
         # The store of this server cannot diverge.
         "AdoptState": [{}],
         "RestoreState": [{}],
+        "HoldLeases": [{"session": "s", "gracePeriod": "5s"}],
+        "ReleaseLeases": [{"session": "s"}],
         "Watch": [{}],
         "GetStats": [{"endpoint": "base"}],
         "WatchStats": [{"endpoint": "base", "intervalMs": 100}],
+        # In this order, which ends the rollout.
+        "StartRollout": [{"endpoint": "base", "plan": PLAN, "note": NOTE}],
+        "ListRollouts": [{}],
+        "GetRollout": [{"endpoint": "base"}],
+        "PauseRollout": [{"endpoint": "base"}],
+        "ResumeRollout": [{"endpoint": "base"}],
+        "AdvanceRollout": [{"endpoint": "base"}],
+        "PromoteRollout": [{"endpoint": "base"}],
+        "WatchRollout": [{"endpoint": "base"}],
+        "AbortRollout": [{"endpoint": "base", "immediate": True}],
     }
 
 
@@ -188,8 +213,11 @@ class AdminTable:
             "ListBackends", "ListEndpoints", "GetRevision", "GetStats"]
         self.looks = [
             self.ask(name, self.message(name, {}).SerializeToString()) for name in looks]
-        self.undo = self.ask("Apply", self.message("Apply", {
-            "configuration": configuration(self.backend.address)}).SerializeToString())
+        self.undo = [self.ask("Apply", self.message("Apply", {
+            "configuration": configuration(self.backend.address)}).SerializeToString())]
+        if method == "StartRollout":
+            abort = self.message("AbortRollout", {"endpoint": "base", "immediate": True})
+            self.undo.insert(0, self.ask("AbortRollout", abort.SerializeToString()))
         before = self.subject.inputs
         for ask in self.inputs(method):
             self.subject.run([ask], "admin", accepted=self._accepted)
@@ -201,8 +229,8 @@ class AdminTable:
         [answer] = self.subject.exchange([call], "data")
         if answer.end != "ended":
             yield f"a call through its endpoint: {answer}"
-        *looks, undone = self.subject.exchange([*self.looks, self.undo], "admin")
-        for look, answer in zip([*self.looks, self.undo], [*looks, undone]):
+        asks = [*self.looks, *self.undo]
+        for look, answer in zip(asks, self.subject.exchange(asks, "admin")):
             if answer.status != 0:
                 yield f"{look.label}: {answer.end} {answer.status} {answer.message}"
 
@@ -246,8 +274,9 @@ def test_every_method_has_a_request(table):
                 table.subject.exchange([ask], "admin")[0] for ask in [
                     table.ask(method, request.SerializeToString()),
                     table.ask("Apply", undo.SerializeToString())])
-            # This server has no other history to choose.
-            expected = 9 if method in ("AdoptState", "RestoreState") else 0
+            # No other history to choose, no running rollout, no weights to confirm.
+            expected = 9 if method in (
+                "AdoptState", "RestoreState", "AbortRollout", "ConfirmTraffic") else 0
             assert answer.status == expected, (method, request, answer)
             assert undone.status == 0, (method, request, undone)
 

@@ -106,7 +106,11 @@ def test_the_debian_package(packages, tmp_path):
     shutil.rmtree(control)
     expected = {name.replace("weir.1", "weir.1.gz").replace("site-functions", "vendor-completions")
                 for name in installed("usr")}
-    assert files(tmp_path) == expected | {"usr/share/doc/weir/copyright"}
+    documents = {f"usr/share/doc/weir/{name}" for name in ("copyright", "third-party.txt")}
+    assert files(tmp_path) == expected | documents
+    notices = (tmp_path / "usr/share/doc/weir/third-party.txt").read_text()
+    for name in ("swift-nio-ssl: NOTICE", "swift-protobuf: LICENSE", "Yams: LICENSE", "ICU"):
+        assert f"==== {name}" in notices
     assert VERSION in run(tmp_path / "usr/bin/weir", "--version")
     # The program is stripped; the package with the symbols has what was removed.
     program = tmp_path / "usr/bin/weir"
@@ -119,7 +123,8 @@ def test_the_tarball(packages, tmp_path):
         assert {(one.uid, one.gid) for one in archive.getmembers()} == {(0, 0)}
         archive.extractall(tmp_path, filter="data")
     (root,) = tmp_path.iterdir()
-    documents = {f"usr/local/share/doc/weir/{name}" for name in ("LICENSE", "README.md")}
+    documents = {f"usr/local/share/doc/weir/{name}"
+                 for name in ("LICENSE", "README.md", "third-party.txt")}
     assert files(root) == installed("usr/local") | documents
     assert VERSION in run(root / "usr/local/bin/weir", "--version")
 

@@ -5,13 +5,16 @@ internal import Testing
     /// only modules above it. The system libraries are `C` modules. Generated code is not read.
     static let modules: [(name: String, imports: [String])] = [
         ("TrafficPolicy", ["CXXHash"]),
+        ("Evidence", []),
+        ("Rollouts", ["Evidence", "TrafficPolicy"]),
         ("GRPCWire", ["CZlib"]),
         ("HTTP2Session", ["CNGHTTP2"]),
         ("Messages", ["CProtobufC"]),
         ("MessageYAML", ["Messages"]),
-        ("Observability", ["GRPCWire", "Messages", "TrafficPolicy"]),
+        ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
+        ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
             "Upstream",
             ["GRPCWire", "HTTP2Session", "Messages", "Observability", "TrafficPolicy", "Transport"]
@@ -30,15 +33,15 @@ internal import Testing
         (
             "ControlPlane",
             [
-                "CLibCrypto", "GRPCWire", "Messages", "Observability", "Serving", "StateStores",
-                "TrafficPolicy", "Transport", "Upstream",
+                "CLibCrypto", "GRPCWire", "Messages", "Observability", "Rollouts", "Serving",
+                "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         (
             "Weir",
             [
                 "CBuildInfo", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
-                "StateStores", "TrafficPolicy", "Transport", "Upstream",
+                "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         ("WeirServiceLifecycle", ["Weir"]),
@@ -55,7 +58,9 @@ internal import Testing
     ]
 
     /// Modules of pure values, which tests run without sockets, files and clocks.
-    static let pure = ["TrafficPolicy", "GRPCWire", "HTTP2Session", "Observability"]
+    static let pure = [
+        "TrafficPolicy", "Evidence", "Rollouts", "GRPCWire", "HTTP2Session", "Observability",
+    ]
     /// The modules of the system that a pure module may import.
     static let standard = ["Glibc", "Synchronization"]
 

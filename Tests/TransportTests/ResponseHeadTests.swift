@@ -9,16 +9,24 @@ internal import Testing
         ResponseHead(receivedHeaders(fields))
     }
 
+    private func refusal(
+        _ sender: String, _ fields: KeyValuePairs<String, String>
+    ) -> RPCError? {
+        let headers = receivedHeaders(fields)
+        return ResponseHead(headers).refusal(sender, in: headers)
+    }
+
     @Test("A status, its message and a pushback are parsed")
     func readsStatus() {
-        let head = head([
+        let headers = receivedHeaders([
             ":status": "200", "content-type": "application/grpc+proto", "grpc-status": "14",
             "grpc-message": "a%20b", "grpc-retry-pushback-ms": "250",
         ])
+        let head = ResponseHead(headers)
         #expect(head.code == .unavailable)
-        #expect(head.message == "a b")
-        #expect(head.pushback == 250)
-        #expect(head.refusal("x") == nil)
+        #expect(head.message(in: headers) == "a b")
+        #expect(head.pushback(in: headers) == 250)
+        #expect(head.refusal("x", in: headers) == nil)
     }
 
     @Test(
@@ -28,7 +36,8 @@ internal import Testing
             "9223372036854775807", "-9223372036854775808", "18446744073709551615",
         ])
     func readsPushback(text: String) {
-        #expect((head(["grpc-retry-pushback-ms": text]).pushback ?? 0) < 0)
+        let headers = receivedHeaders(["grpc-retry-pushback-ms": text])
+        #expect((ResponseHead(headers).pushback(in: headers) ?? 0) < 0)
     }
 
     @Test(
@@ -67,7 +76,7 @@ internal import Testing
             ["grpc-status": "0"],
         ] as [KeyValuePairs<String, String>])
     func prefersStatus(fields: KeyValuePairs<String, String>) {
-        #expect(head(fields).refusal("the server") == nil)
+        #expect(refusal("the server", fields) == nil)
     }
 
     @Test(
@@ -78,7 +87,7 @@ internal import Testing
             ("401", "application/json", .unauthenticated),
         ])
     func rejectsOthers(status: String, type: String, code: StatusCode) {
-        let error = head([":status": status, "content-type": type]).refusal("the server")
+        let error = refusal("the server", [":status": status, "content-type": type])
         #expect(error?.code == code)
         #expect(error?.message.contains(status) == true)
     }

@@ -29,7 +29,8 @@ package final class Access: Sendable {
     struct Credentials: Sendable {
         let identities: [PeerIdentity]
         /// The value of the header `authorization`.
-        let authorization: String?
+        /// The values of `authorization`.
+        let authorization: [String]
     }
 
     private struct State {
@@ -149,7 +150,13 @@ package final class Access: Sendable {
             }
         }
         // A token is meant for this call, a certificate for the whole connection.
-        if let authorization = credentials.authorization {
+        if let authorization = credentials.authorization.first {
+            guard credentials.authorization.count == 1 else {
+                throw RPCError(
+                    .unauthenticated,
+                    "the request has \(credentials.authorization.count) authorization fields: "
+                        + "send one")
+            }
             let words = authorization.split(separator: " ")
             guard words.count == 2, words[0].lowercased() == "bearer" else {
                 throw RPCError(
@@ -182,6 +189,6 @@ extension Access.Credentials {
     init(_ context: CallContext) {
         self.init(
             identities: context.peerIdentities,
-            authorization: context.metadata["authorization"])
+            authorization: context.metadata.values("authorization"))
     }
 }

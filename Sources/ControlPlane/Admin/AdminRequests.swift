@@ -46,6 +46,13 @@ extension Weir_Admin_V1_ShadowTrafficRequest: EndpointRequest {}
 extension Weir_Admin_V1_SetRateLimitRequest: EndpointRequest {}
 extension Weir_Admin_V1_SetShadowComparisonRequest: EndpointRequest {}
 extension Weir_Admin_V1_RollbackRequest: EndpointRequest {}
+extension Weir_Admin_V1_ConfirmTrafficRequest: EndpointRequest {}
+extension Weir_Admin_V1_StartRolloutRequest: EndpointRequest {}
+extension Weir_Admin_V1_PauseRolloutRequest: EndpointRequest {}
+extension Weir_Admin_V1_ResumeRolloutRequest: EndpointRequest {}
+extension Weir_Admin_V1_AdvanceRolloutRequest: EndpointRequest {}
+extension Weir_Admin_V1_PromoteRolloutRequest: EndpointRequest {}
+extension Weir_Admin_V1_AbortRolloutRequest: EndpointRequest {}
 
 extension Weir_Admin_V1_CreateBackendRequest: ChangeRequest {}
 extension Weir_Admin_V1_UpdateBackendRequest: ChangeRequest {}
@@ -58,6 +65,13 @@ extension Weir_Admin_V1_SetRateLimitRequest: ChangeRequest {}
 extension Weir_Admin_V1_SetShadowComparisonRequest: ChangeRequest {}
 extension Weir_Admin_V1_ApplyRequest: ChangeRequest {}
 extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
+extension Weir_Admin_V1_ConfirmTrafficRequest: ChangeRequest {}
+extension Weir_Admin_V1_StartRolloutRequest: ChangeRequest {}
+extension Weir_Admin_V1_PauseRolloutRequest: ChangeRequest {}
+extension Weir_Admin_V1_ResumeRolloutRequest: ChangeRequest {}
+extension Weir_Admin_V1_AdvanceRolloutRequest: ChangeRequest {}
+extension Weir_Admin_V1_PromoteRolloutRequest: ChangeRequest {}
+extension Weir_Admin_V1_AbortRolloutRequest: ChangeRequest {}
 
 extension ControlPlane.ChangeOptions {
     /// The limits of author and comment in bytes: each list of revisions contains them.

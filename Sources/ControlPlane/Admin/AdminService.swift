@@ -29,7 +29,7 @@ extension ControlPlane {
     }
 
     nonisolated var adminMethods: AdminMethods {
-        addingHistory(addingReads(addingChanges(AdminMethods(self))))
+        addingRollouts(addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self))))))
     }
 
     private nonisolated func addingChanges(_ methods: AdminMethods) -> AdminMethods {
@@ -54,7 +54,8 @@ extension ControlPlane {
             .change("CreateEndpoint", .admin) {
                 (request: Weir_Admin_V1_CreateEndpointRequest, options) in
                 let endpoint = try await self.createEndpoint(
-                    request.name, route: request.route, backend: request.backend, options: options)
+                    request.name, route: request.route, methods: try HTTPMethods(request.methods),
+                    backend: request.backend, options: options)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
             .change("DeleteEndpoint", .admin) {
@@ -66,10 +67,16 @@ extension ControlPlane {
                 (request: Weir_Admin_V1_SetTrafficRequest, options) in
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
-                    options: options)
+                    overridesRollout: request.overrideRollout,
+                    timeBox: try .init(request, author: options.author), options: options)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
                     packed: change.packed, revision: change.revision, warnings: change.warnings)
+            }
+            .change("ConfirmTraffic", .operator) {
+                (request: Weir_Admin_V1_ConfirmTrafficRequest, options) in
+                Weir_Admin_V1_Endpoint(
+                    try await self.confirmTraffic(request.endpoint, options: options))
             }
             .change("ShadowTraffic", .operator) {
                 (request: Weir_Admin_V1_ShadowTrafficRequest, options) in
@@ -156,6 +163,29 @@ extension ControlPlane {
                             await self.views.read { $0.message(entry, secrets: request.secrets) })
                     }
                 }
+            }
+    }
+
+    private nonisolated func addingLeases(_ methods: AdminMethods) -> AdminMethods {
+        methods
+            .serverStreaming("HoldLeases", .admin) {
+                (
+                    request: Weir_Admin_V1_HoldLeasesRequest,
+                    replies: ReplyWriter<Weir_Admin_V1_HoldLeasesResponse>, context
+                ) in
+                try self.access.require(context)
+                try await withRPCErrors {
+                    let hold = try self.holdLeases(request)
+                    defer { self.leases.end(hold) }
+                    try await replies.send(.init())
+                    for await _ in hold.end {}
+                }
+            }
+            .unary("ReleaseLeases", .admin) {
+                (request: Weir_Admin_V1_ReleaseLeasesRequest, context) in
+                try self.access.require(context)
+                await self.releaseLeases(request.session)
+                return Weir_Admin_V1_ReleaseLeasesResponse()
             }
     }
 

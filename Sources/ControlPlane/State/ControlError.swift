@@ -89,6 +89,19 @@ package struct ControlError: Error {
             reason: "ROLLBACK_IMPOSSIBLE", ["revision": "\(revision)"])
     }
 
+    /// The state of an object does not allow the change.
+    static func rejected(
+        _ description: String, reason: String, _ metadata: [String: String]
+    ) -> ControlError {
+        ControlError(.failedPrecondition, description, reason: reason, metadata)
+    }
+
+    static func missing(
+        _ description: String, reason: String, _ metadata: [String: String]
+    ) -> ControlError {
+        ControlError(.notFound, description, reason: reason, metadata)
+    }
+
     static func notEmpty(_ revision: UInt64) -> ControlError {
         ControlError(
             .failedPrecondition, "the state is not empty: it is at revision \(revision)",

@@ -61,6 +61,8 @@ extension ControlState {
         _ = try existingBackend(name)
         let users = endpoints(naming: name)
         guard users.isEmpty else { throw .inUse(backend: name, endpoints: users) }
+        try checkRollouts(without: name)
+        try checkTimeBoxes(without: name)
         backends[name] = nil
     }
 }

@@ -12,6 +12,7 @@ extension ControlState {
             let shadows: [Shadow]
             let comparison: Comparison
             let rateLimit: RateLimit?
+            let methods: HTTPMethods
         }
 
         /// In the order of the request.
@@ -33,9 +34,23 @@ extension ControlState {
             backends: Set(desired.backends.map(\.name)),
             endpoints: Set(desired.endpoints.map(\.name))
         )
+        for name in endpoints.keys.sorted() where !names.endpoints.contains(name) {
+            try checkNoRollout(of: name, "abort it, or keep the endpoint in the configuration")
+        }
         endpoints = endpoints.filter { names.endpoints.contains($0.key) }
-        backends = backends.filter {
+        let kept = backends.filter {
             names.backends.contains($0.key) || $0.value.isRegisteredHandler
+        }
+        for name in backends.keys.sorted() where kept[name] == nil {
+            try checkRollouts(without: name)
+        }
+        let isDeleted = Set(backends.keys).subtracting(kept.keys)
+        backends = kept
+        for name in endpoints.keys {
+            // The configuration decides about weights whose backends it deletes.
+            guard let box = endpoints[name]?.timeBox, !isDeleted.isDisjoint(with: box.backends)
+            else { continue }
+            endpoints[name]?.timeBox = nil
         }
         try setBackends(desired.backends, registered)
         var seen: Set<String> = []
@@ -98,14 +113,26 @@ extension ControlState {
                 name: desired.name, route: route, weights: weights,
                 map: AffinityMap(owner: weights.heaviest))
         endpoint.route = route
+        let rollout = known?.rollout.flatMap { $0.isRunning ? $0 : nil }
+        // A running rollout keeps its weights, or those of the operator who has overridden it.
         // Exported weights are divided by their sum already; another division could change them.
-        if known.map({ $0.weights == weights || $0.weights.isExactly(desired.weights) }) != true {
+        if rollout == nil,
+            known.map({ $0.weights == weights || $0.weights.isExactly(desired.weights) }) != true
+        {
             endpoint.map = endpoint.map.changed(to: weights, history: endpoint.history).map
             endpoint.weights = weights
+            endpoint.timeBox = nil
         }
-        endpoint.shadows = desired.shadows.sorted { $0.backend < $1.backend }
+        let own = known?.shadows.filter { shadow in
+            rollout.map { $0.ownsShadow && $0.candidate == shadow.backend } ?? false
+        }
+        endpoint.shadows =
+            (desired.shadows.filter { shadow in
+                own?.contains { $0.backend == shadow.backend } != true
+            } + (own ?? [])).sorted { $0.backend < $1.backend }
         endpoint.comparison = desired.comparison
         endpoint.rateLimit = desired.rateLimit
+        endpoint.methods = desired.methods
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }
@@ -137,6 +164,7 @@ extension ControlState.Backend {
     func isSame(as other: Self) -> Bool {
         name == other.name && kind == other.kind && description == other.description
             && options == other.options && descriptorSet == other.descriptorSet
+            && lease == other.lease
     }
 }
 
@@ -145,7 +173,7 @@ extension ControlState.Endpoint {
     func isSame(as other: Self) -> Bool {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
-            && rateLimit == other.rateLimit
+            && rateLimit == other.rateLimit && methods == other.methods
     }
 }
 

@@ -5,7 +5,7 @@ internal import TrafficPolicy
 extension ControlState {
     /// Adds an endpoint that routes all requests to one backend.
     mutating func createEndpoint(
-        _ name: String, route text: String, backend: String
+        _ name: String, route text: String, methods: HTTPMethods = .all, backend: String
     ) throws(ControlError) -> Endpoint {
         try Self.check(name: name, field: "name")
         guard endpoints[name] == nil else {
@@ -13,10 +13,11 @@ extension ControlState {
         }
         let route = try freeRoute(text, for: name)
         _ = try existingBackend(backend, field: "backend")
-        return put(
-            Endpoint(
-                name: name, route: route, weights: TrafficWeights(all: backend),
-                map: AffinityMap(owner: backend)))
+        var endpoint = Endpoint(
+            name: name, route: route, weights: TrafficWeights(all: backend),
+            map: AffinityMap(owner: backend))
+        endpoint.methods = methods
+        return put(endpoint)
     }
 
     /// Stores a changed endpoint with the next revision.
@@ -42,18 +43,36 @@ extension ControlState {
 
     mutating func deleteEndpoint(_ name: String) throws(ControlError) {
         _ = try existingEndpoint(name)
+        try checkNoRollout(of: name, "abort it before you delete the endpoint")
         endpoints[name] = nil
     }
 
     /// Replaces the weights of an endpoint, and returns the share of keys that moves.
+    ///
+    /// - Parameters:
+    ///   - actor: who overrides a rollout of the endpoint, which pauses; nil to reject the change
+    ///     while a rollout runs.
+    ///   - timeBox: nil for a change that stays.
     mutating func setTraffic(
-        _ name: String, _ pairs: [(backend: String, weight: Double)]
+        _ name: String, _ pairs: [(backend: String, weight: Double)],
+        overriding actor: String? = nil, timeBox: TimedChange.Request? = nil
     ) throws(ControlError) -> (endpoint: Endpoint, movedShare: Double, packed: Bool) {
         var endpoint = try existingEndpoint(name)
+        if actor == nil {
+            try checkNoRollout(
+                of: name, "abort or pause it, or set override_rollout to change the weights anyway")
+        }
         let weights = try policy(pairs)
         let change = endpoint.map.changed(to: weights, history: endpoint.history)
+        // A box within a box returns to the weights before both.
+        let before = endpoint.timeBox?.before ?? endpoint.weights
+        endpoint.timeBox = try timeBox.map { (request) throws(ControlError) in
+            try checkNoRollout(of: name, "a change that reverts needs an endpoint without one")
+            return TimedChange(request, before: before)
+        }
         endpoint.map = change.map
         endpoint.weights = weights
+        if let actor { endpoint.weightsChanged(by: actor) }
         return (put(endpoint), change.movedShare, change.packed)
     }
 
@@ -80,6 +99,11 @@ extension ControlState {
         guard proportion >= 0, proportion <= 1 else {
             let error = PolicyError.proportionOutOfRange(backend: backend, value: proportion)
             throw .invalid("proportion", error.description)
+        }
+        if let rollout = endpoint.rollout, rollout.isRunning, rollout.ownsShadow,
+            rollout.candidate == backend
+        {
+            try checkNoRollout(of: name, "it sets the shadow of its candidate; abort it first")
         }
         let known = endpoint.shadows.first { $0.backend == backend }
         endpoint.shadows.removeAll { $0.backend == backend }

@@ -9,9 +9,10 @@ extension ControlState {
     /// - Parameters:
     ///   - earlier: the state to restore from.
     ///   - only: an endpoint, or nil for all; then later endpoints are deleted.
+    ///   - actor: the author, who also ends running rollouts of the endpoints.
     /// - Returns: warnings for the operator.
     mutating func rollBack(
-        to earlier: ControlState, only: String? = nil
+        to earlier: ControlState, only: String? = nil, by actor: String = "weir"
     ) throws(ControlError) -> [String] {
         var wanted = earlier.endpoints
         if let only {
@@ -30,11 +31,17 @@ extension ControlState {
         for endpoint in order {
             used.formUnion(endpoint.backends)
             guard let known = endpoints[endpoint.name] else {
+                var endpoint = endpoint
+                endpoint.endRollout("the endpoint was deleted")
+                endpoint.timeBox = nil
                 _ = put(endpoint)
                 continue
             }
-            guard !known.isSame(as: endpoint) else { continue }
             var restored = endpoint
+            restored.rollout = known.rollout
+            restored.timeBox = nil
+            restored.endRollout("revision \(earlier.revision) was restored by '\(actor)'")
+            guard !known.isSame(as: restored) || known.rollout?.isRunning == true else { continue }
             // The generation increases with each change, also when a map is restored.
             restored.map = endpoint.map.restored(over: known.map)
             _ = put(restored)

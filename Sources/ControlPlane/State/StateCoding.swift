@@ -172,8 +172,22 @@ extension ControlState.Endpoint {
             rateLimit = try message.rateLimit.map { (limit) throws(ControlError) in
                 try .init(limit)
             }
+            methods = try HTTPMethods(message.methods)
         } catch {
             throw unreadable(error.message)
+        }
+        rollout = try message.rollout.map { (rollout) throws(UnreadableState) in
+            do throws(UnreadableState) {
+                return try ControlState.Rollout(rollout)
+            } catch {
+                throw unreadable(error.description)
+            }
+        }
+        timeBox = try message.timeBox.map { (box) throws(UnreadableState) in
+            guard let change = ControlState.TimedChange(box) else {
+                throw unreadable("its change that reverts is invalid")
+            }
+            return change
         }
         revision = message.revision
     }
@@ -188,7 +202,9 @@ extension Weir_Store_V1_Endpoint {
             comparison: endpoint.comparison == .init() ? nil : .init(endpoint.comparison),
             revision: endpoint.revision,
             earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [],
-            rateLimit: endpoint.rateLimit.map { .init($0) })
+            rateLimit: endpoint.rateLimit.map { .init($0) },
+            rollout: endpoint.rollout.map { .init($0) },
+            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names)
     }
 }
 

@@ -56,6 +56,17 @@ extension ControlState.Endpoint {
         if rateLimit != before.rateLimit {
             parts.append(rateLimit.map { "at most \($0.requestsPerSecond)/s" } ?? "no rate limit")
         }
+        if let rollout,
+            rollout.decisions != before.rollout?.decisions
+                || rollout.id != before.rollout?.id
+        {
+            parts.append(
+                "rollout to \(rollout.candidate) \(rollout.phaseText)")
+        }
+        if timeBox != nil, timeBox != before.timeBox { parts.append("reverts") }
+        if timeBox == nil, before.timeBox != nil, weights == before.weights {
+            parts.append("confirmed")
+        }
         return "\(name): " + (parts.isEmpty ? "unchanged" : parts.joined(separator: ", "))
     }
 }

@@ -11,7 +11,7 @@ extension ControlPlane {
             try access.check(
                 Access.Credentials(
                     identities: request.peer.identities,
-                    authorization: request.first("authorization")),
+                    authorization: request.values("authorization")),
                 Access.Requirement(role: .viewer, action: "read metrics"))
         }
     }

@@ -22,7 +22,8 @@ struct MetricsEncoding: Hashable {
         let gzip =
             Self.quality(encodings) { $0.name == "gzip" || $0.name == "x-gzip" }
             ?? Self.quality(encodings) { $0.name == "*" } ?? 0
-        isGzip = gzip > 0
+        // Without a weight of its own, `identity` is acceptable, but not preferred.
+        isGzip = gzip > 0 && gzip >= Self.quality(encodings) { $0.name == "identity" } ?? 0
     }
 
     /// A member of a list with weights (RFC 9110 section 12.4.2).

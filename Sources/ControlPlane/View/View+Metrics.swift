@@ -159,6 +159,7 @@ extension ControlPlane.View {
             "weir_revision", .gauge,
             "The revision of the state that is served; the same on all servers of a fleet.",
             state.revision)
+        addRollouts(to: &text)
     }
 
     private static func labels(_ key: CallKey) -> [(String, String)] {

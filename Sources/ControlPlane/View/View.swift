@@ -26,6 +26,12 @@ extension ControlPlane {
         var services: [String: [String]] = [:]
         /// The version, the certificates and the log of this server.
         var facts = ServerFacts()
+        /// The rollouts that this server drives, with their evidence.
+        var rollouts: [String: RunningRollout] = [:]
+        /// Why the latest delivery to a webhook failed, by endpoint.
+        var webhookProblems: [String: String] = [:]
+        /// The leases of programs; nil in a view of a test.
+        var leases: LeaseBoard?
         /// This server in the list of servers that share the store; nil until it listens.
         var instance: Weir_Admin_V1_Instance?
 

@@ -7,8 +7,8 @@ internal import CWeirProtos
 /// `weir/store/v1/store.proto`, as reflection serves it.
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
-        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhl3ZWlyL2FkbWluL3YxL2FkbWluLnByb3RvIusDCghSZXZpc2lvbhIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SLgoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBHRpbWUSFgoGYXV0aG9yGAMgASgJUgZhdXRob3ISGAoHY29tbWVudBgEIAEoCVIHY29tbWVudBIYCgdzdW1tYXJ5GAUgASgJUgdzdW1tYXJ5EjIKCGJhY2tlbmRzGAYgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxIpChBkZWxldGVkX2JhY2tlbmRzGAcgAygJUg9kZWxldGVkQmFja2VuZHMSNQoJZW5kcG9pbnRzGAggAygLMhcud2Vpci5zdG9yZS52MS5FbmRwb2ludFIJZW5kcG9pbnRzEisKEWRlbGV0ZWRfZW5kcG9pbnRzGAkgAygJUhBkZWxldGVkRW5kcG9pbnRzEiMKDXByZXZpb3VzX2hhc2gYCiABKAZSDHByZXZpb3VzSGFzaBInCg9kZXNjcmlwdG9yX3NldHMYCyADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAwgAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiywIKCkNoZWNrcG9pbnQSGgoIcmV2aXNpb24YASABKARSCHJldmlzaW9uEjIKCGJhY2tlbmRzGAIgAygLMhYud2Vpci5hZG1pbi52MS5CYWNrZW5kUghiYWNrZW5kcxI1CgllbmRwb2ludHMYAyADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSEgoEaGFzaBgEIAEoBlIEaGFzaBIlCg5lYXJsaWVyX2hhc2hlcxgFIAMoBlINZWFybGllckhhc2hlcxIaCghpZGVudGl0eRgGIAEoBlIIaWRlbnRpdHkSJwoPZGVzY3JpcHRvcl9zZXRzGAcgAygMUg5kZXNjcmlwdG9yU2V0cxI2ChdiYWNrZW5kX2Rlc2NyaXB0b3Jfc2V0cxgIIAMoBlIVYmFja2VuZERlc2NyaXB0b3JTZXRzInsKB0FyY2hpdmUSOQoKY2hlY2twb2ludBgBIAEoCzIZLndlaXIuc3RvcmUudjEuQ2hlY2twb2ludFIKY2hlY2twb2ludBI1CglyZXZpc2lvbnMYAiADKAsyFy53ZWlyLnN0b3JlLnYxLlJldmlzaW9uUglyZXZpc2lvbnMioAMKCEVuZHBvaW50EhIKBG5hbWUYASABKAlSBG5hbWUSFAoFcm91dGUYAiABKAlSBXJvdXRlEjYKB3dlaWdodHMYAyADKAsyHC53ZWlyLmFkbWluLnYxLkJhY2tlbmRXZWlnaHRSB3dlaWdodHMSLAoDbWFwGAQgASgLMhoud2Vpci5zdG9yZS52MS5BZmZpbml0eU1hcFIDbWFwEi8KB3NoYWRvd3MYBSADKAsyFS53ZWlyLmFkbWluLnYxLlNoYWRvd1IHc2hhZG93cxI/Cgpjb21wYXJpc29uGAYgASgLMh8ud2Vpci5hZG1pbi52MS5TaGFkb3dDb21wYXJpc29uUgpjb21wYXJpc29uEhoKCHJldmlzaW9uGAcgASgEUghyZXZpc2lvbhI9CgxlYXJsaWVyX21hcHMYCCADKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgtlYXJsaWVyTWFwcxI3CgpyYXRlX2xpbWl0GAkgASgLMhgud2Vpci5hZG1pbi52MS5SYXRlTGltaXRSCXJhdGVMaW1pdCKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
-        imports: [Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
+        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8i6wMKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cyLLAgoKQ2hlY2twb2ludBIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SMgoIYmFja2VuZHMYAiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEjUKCWVuZHBvaW50cxgDIAMoCzIXLndlaXIuc3RvcmUudjEuRW5kcG9pbnRSCWVuZHBvaW50cxISCgRoYXNoGAQgASgGUgRoYXNoEiUKDmVhcmxpZXJfaGFzaGVzGAUgAygGUg1lYXJsaWVySGFzaGVzEhoKCGlkZW50aXR5GAYgASgGUghpZGVudGl0eRInCg9kZXNjcmlwdG9yX3NldHMYByADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAggAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiewoHQXJjaGl2ZRI5CgpjaGVja3BvaW50GAEgASgLMhkud2Vpci5zdG9yZS52MS5DaGVja3BvaW50UgpjaGVja3BvaW50EjUKCXJldmlzaW9ucxgCIAMoCzIXLndlaXIuc3RvcmUudjEuUmV2aXNpb25SCXJldmlzaW9ucyKfBAoIRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSNgoHd2VpZ2h0cxgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxIsCgNtYXAYBCABKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgNtYXASLwoHc2hhZG93cxgFIAMoCzIVLndlaXIuYWRtaW4udjEuU2hhZG93UgdzaGFkb3dzEj8KCmNvbXBhcmlzb24YBiABKAsyHy53ZWlyLmFkbWluLnYxLlNoYWRvd0NvbXBhcmlzb25SCmNvbXBhcmlzb24SGgoIcmV2aXNpb24YByABKARSCHJldmlzaW9uEj0KDGVhcmxpZXJfbWFwcxgIIAMoCzIaLndlaXIuc3RvcmUudjEuQWZmaW5pdHlNYXBSC2VhcmxpZXJNYXBzEjcKCnJhdGVfbGltaXQYCSABKAsyGC53ZWlyLmFkbWluLnYxLlJhdGVMaW1pdFIJcmF0ZUxpbWl0EjAKB3JvbGxvdXQYCiABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSMQoIdGltZV9ib3gYCyABKAsyFi53ZWlyLnN0b3JlLnYxLlRpbWVCb3hSB3RpbWVCb3gSGAoHbWV0aG9kcxgMIAMoCVIHbWV0aG9kcyLmAQoHVGltZUJveBIgCgtjb25maXJtYWJsZRgBIAEoCFILY29uZmlybWFibGUSNQoIZHVyYXRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SCGR1cmF0aW9uEjQKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdzdGFydGVkEjQKBmJlZm9yZRgEIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIGYmVmb3JlEhYKBmF1dGhvchgFIAEoCVIGYXV0aG9yIsMFCgdSb2xsb3V0Eg4KAmlkGAEgASgGUgJpZBIuCgRwbGFuGAIgASgLMhoud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGxhblIEcGxhbhI4CghiYXNlbGluZRgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIIYmFzZWxpbmUSFgoGYXV0aG9yGAQgASgJUgZhdXRob3ISNAoHc3RhcnRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB3N0YXJ0ZWQSHAoJZGVjaXNpb25zGAYgASgEUglkZWNpc2lvbnMSMQoFcGhhc2UYByABKA4yGy53ZWlyLmFkbWluLnYxLlJvbGxvdXRQaGFzZVIFcGhhc2USEgoEc3RlcBgIIAEoDVIEc3RlcBIUCgVwYXVzZRgJIAEoCVIFcGF1c2USPgoMcGF1c2VkX3BoYXNlGAogASgOMhsud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGhhc2VSC3BhdXNlZFBoYXNlEioKDmFkb3B0ZWRfd2VpZ2h0GAsgASgBSABSDWFkb3B0ZWRXZWlnaHSIAQESJQoOYWJvcnRfcG9zaXRpb24YDCABKA1SDWFib3J0UG9zaXRpb24SFgoGcmVhc29uGA0gASgJUgZyZWFzb24SNAoIaW5fcGhhc2UYDiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SB2luUGhhc2USLwoFcXVpZXQYDyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SBXF1aWV0EhoKCHJlcXVlc3RzGBAgASgEUghyZXF1ZXN0cxI0CgVnYXRlcxgRIAMoCzIeLndlaXIuc3RvcmUudjEuUm9sbG91dEdhdGVTdW1zUgVnYXRlc0IRCg9fYWRvcHRlZF93ZWlnaHQitwEKD1JvbGxvdXRHYXRlU3VtcxISCgRnYXRlGAEgASgJUgRnYXRlEhoKCHJlcXVlc3RzGAIgASgEUghyZXF1ZXN0cxIjCg1jYW5kaWRhdGVfYmFkGAMgASgEUgxjYW5kaWRhdGVCYWQSIQoMYmFzZWxpbmVfYmFkGAQgASgEUgtiYXNlbGluZUJhZBISCgRzdW1zGAUgAygBUgRzdW1zEhgKB2xlbmd0aHMYBiADKA1SB2xlbmd0aHMihAIKC0FmZmluaXR5TWFwEh4KCmdlbmVyYXRpb24YASABKARSCmdlbmVyYXRpb24SFgoGb3duZXJzGAIgAygJUgZvd25lcnMSFgoGc3RhcnRzGAMgAygGUgZzdGFydHMSGAoHaG9sZGVycxgEIAMoDVIHaG9sZGVycxIUCgVzaW5jZRgFIAMoBFIFc2luY2USJwoPbGluZWFnZV9sZW5ndGhzGAYgAygNUg5saW5lYWdlTGVuZ3RocxInCg9saW5lYWdlX2hvbGRlcnMYByADKA1SDmxpbmVhZ2VIb2xkZXJzEiMKDWxpbmVhZ2Vfc2luY2UYCCADKARSDGxpbmVhZ2VTaW5jZSJtCgRCbG9iEhQKBWJ5dGVzGAEgASgMUgVieXRlcxIUCgVwYXJ0cxgCIAEoCVIFcGFydHMSHQoKcGFydF9jb3VudBgDIAEoDVIJcGFydENvdW50EhoKCHJldmlzaW9uGAQgASgEUghyZXZpc2lvbmIGcHJvdG8z",
+        imports: [Google_Protobuf_DurationProto.file, Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
 /// `weir.store.v1.Revision`
@@ -326,6 +326,12 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
     package var earlierMaps: [Weir_Store_V1_AffinityMap] = []
     /// Field 9, `rate_limit`.
     package var rateLimit: Weir_Admin_V1_RateLimit?
+    /// Field 10, `rollout`.
+    package var rollout: Weir_Store_V1_Rollout?
+    /// Field 11, `time_box`.
+    package var timeBox: Weir_Store_V1_TimeBox?
+    /// Field 12, `methods`.
+    package var methods: [String] = []
 
     package init() {}
 
@@ -338,7 +344,10 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         comparison: Weir_Admin_V1_ShadowComparison? = nil,
         revision: UInt64 = 0,
         earlierMaps: [Weir_Store_V1_AffinityMap] = [],
-        rateLimit: Weir_Admin_V1_RateLimit? = nil
+        rateLimit: Weir_Admin_V1_RateLimit? = nil,
+        rollout: Weir_Store_V1_Rollout? = nil,
+        timeBox: Weir_Store_V1_TimeBox? = nil,
+        methods: [String] = []
     ) {
         self.name = name
         self.route = route
@@ -349,6 +358,9 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         self.revision = revision
         self.earlierMaps = earlierMaps
         self.rateLimit = rateLimit
+        self.rollout = rollout
+        self.timeBox = timeBox
+        self.methods = methods
     }
 
     package static var messageName: String? { "weir.store.v1.Endpoint" }
@@ -381,6 +393,12 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
             self.earlierMaps.append(try unsafe Weir_Store_V1_AffinityMap(_cMessage: value))
         }
         if let value = unsafe c.pointee.rate_limit { self.rateLimit = try unsafe Weir_Admin_V1_RateLimit(_cMessage: value) }
+        if let value = unsafe c.pointee.rollout { self.rollout = try unsafe Weir_Store_V1_Rollout(_cMessage: value) }
+        if let value = unsafe c.pointee.time_box { self.timeBox = try unsafe Weir_Store_V1_TimeBox(_cMessage: value) }
+        for index in unsafe 0..<c.pointee.n_methods {
+            let value = unsafe c.pointee.methods[index]
+            self.methods.append(try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Endpoint.methods"))
+        }
     }
 
     package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -411,6 +429,319 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         }
         if let value = self.rateLimit {
             unsafe c.pointee.rate_limit = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__RateLimit.self)
+        }
+        if let value = self.rollout {
+            unsafe c.pointee.rollout = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__Rollout.self)
+        }
+        if let value = self.timeBox {
+            unsafe c.pointee.time_box = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__TimeBox.self)
+        }
+        unsafe c.pointee.n_methods = self.methods.count
+        unsafe c.pointee.methods = arena.zeroed((ProtobufCBinaryData).self, count: self.methods.count)
+        for (index, value) in self.methods.enumerated() {
+            unsafe c.pointee.methods[index] = unsafe ProtobufCBinaryData(arena.copy(value))
+        }
+    }
+}
+
+/// `weir.store.v1.TimeBox`
+package struct Weir_Store_V1_TimeBox: ProtobufMessage {
+    /// Field 1, `confirmable`.
+    package var confirmable: Bool = false
+    /// Field 2, `duration`.
+    package var duration: Google_Protobuf_Duration?
+    /// Field 3, `started`.
+    package var started: Google_Protobuf_Timestamp?
+    /// Field 4, `before`.
+    package var before: [Weir_Admin_V1_BackendWeight] = []
+    /// Field 5, `author`.
+    package var author: String = ""
+
+    package init() {}
+
+    package init(
+        confirmable: Bool = false,
+        duration: Google_Protobuf_Duration? = nil,
+        started: Google_Protobuf_Timestamp? = nil,
+        before: [Weir_Admin_V1_BackendWeight] = [],
+        author: String = ""
+    ) {
+        self.confirmable = confirmable
+        self.duration = duration
+        self.started = started
+        self.before = before
+        self.author = author
+    }
+
+    package static var messageName: String? { "weir.store.v1.TimeBox" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__time_box__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__TimeBox.self)
+        self.confirmable = unsafe c.pointee.confirmable != 0
+        if let value = unsafe c.pointee.duration { self.duration = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.started { self.started = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        for index in unsafe 0..<c.pointee.n_before {
+            guard let value = unsafe c.pointee.before[index] else { continue }
+            self.before.append(try unsafe Weir_Admin_V1_BackendWeight(_cMessage: value))
+        }
+        do {
+            let value = unsafe c.pointee.author
+            self.author = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.TimeBox.author")
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__TimeBox.self)
+        unsafe c.pointee.confirmable = self.confirmable ? 1 : 0
+        if let value = self.duration {
+            unsafe c.pointee.duration = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.started {
+            unsafe c.pointee.started = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Timestamp.self)
+        }
+        unsafe c.pointee.n_before = self.before.count
+        unsafe c.pointee.before = arena.zeroed((UnsafeMutablePointer<Weir__Admin__V1__BackendWeight>?).self, count: self.before.count)
+        for (index, value) in self.before.enumerated() {
+            unsafe c.pointee.before[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__BackendWeight.self)
+        }
+        unsafe c.pointee.author = unsafe ProtobufCBinaryData(arena.copy(self.author))
+    }
+}
+
+/// `weir.store.v1.Rollout`
+package struct Weir_Store_V1_Rollout: ProtobufMessage {
+    /// Field 1, `id`.
+    package var id: UInt64 = 0
+    /// Field 2, `plan`.
+    package var plan: Weir_Admin_V1_RolloutPlan?
+    /// Field 3, `baseline`.
+    package var baseline: [Weir_Admin_V1_BackendWeight] = []
+    /// Field 4, `author`.
+    package var author: String = ""
+    /// Field 5, `started`.
+    package var started: Google_Protobuf_Timestamp?
+    /// Field 6, `decisions`.
+    package var decisions: UInt64 = 0
+    /// Field 7, `phase`.
+    package var phase: Weir_Admin_V1_RolloutPhase = Weir_Admin_V1_RolloutPhase(rawValue: 0)
+    /// Field 8, `step`.
+    package var step: UInt32 = 0
+    /// Field 9, `pause`.
+    package var pause: String = ""
+    /// Field 10, `paused_phase`.
+    package var pausedPhase: Weir_Admin_V1_RolloutPhase = Weir_Admin_V1_RolloutPhase(rawValue: 0)
+    /// Field 11, `adopted_weight`.
+    package var adoptedWeight: Double?
+    /// Field 12, `abort_position`.
+    package var abortPosition: UInt32 = 0
+    /// Field 13, `reason`.
+    package var reason: String = ""
+    /// Field 14, `in_phase`.
+    package var inPhase: Google_Protobuf_Duration?
+    /// Field 15, `quiet`.
+    package var quiet: Google_Protobuf_Duration?
+    /// Field 16, `requests`.
+    package var requests: UInt64 = 0
+    /// Field 17, `gates`.
+    package var gates: [Weir_Store_V1_RolloutGateSums] = []
+
+    package init() {}
+
+    package init(
+        id: UInt64 = 0,
+        plan: Weir_Admin_V1_RolloutPlan? = nil,
+        baseline: [Weir_Admin_V1_BackendWeight] = [],
+        author: String = "",
+        started: Google_Protobuf_Timestamp? = nil,
+        decisions: UInt64 = 0,
+        phase: Weir_Admin_V1_RolloutPhase = Weir_Admin_V1_RolloutPhase(rawValue: 0),
+        step: UInt32 = 0,
+        pause: String = "",
+        pausedPhase: Weir_Admin_V1_RolloutPhase = Weir_Admin_V1_RolloutPhase(rawValue: 0),
+        adoptedWeight: Double? = nil,
+        abortPosition: UInt32 = 0,
+        reason: String = "",
+        inPhase: Google_Protobuf_Duration? = nil,
+        quiet: Google_Protobuf_Duration? = nil,
+        requests: UInt64 = 0,
+        gates: [Weir_Store_V1_RolloutGateSums] = []
+    ) {
+        self.id = id
+        self.plan = plan
+        self.baseline = baseline
+        self.author = author
+        self.started = started
+        self.decisions = decisions
+        self.phase = phase
+        self.step = step
+        self.pause = pause
+        self.pausedPhase = pausedPhase
+        self.adoptedWeight = adoptedWeight
+        self.abortPosition = abortPosition
+        self.reason = reason
+        self.inPhase = inPhase
+        self.quiet = quiet
+        self.requests = requests
+        self.gates = gates
+    }
+
+    package static var messageName: String? { "weir.store.v1.Rollout" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__rollout__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__Rollout.self)
+        self.id = unsafe c.pointee.id
+        if let value = unsafe c.pointee.plan { self.plan = try unsafe Weir_Admin_V1_RolloutPlan(_cMessage: value) }
+        for index in unsafe 0..<c.pointee.n_baseline {
+            guard let value = unsafe c.pointee.baseline[index] else { continue }
+            self.baseline.append(try unsafe Weir_Admin_V1_BackendWeight(_cMessage: value))
+        }
+        do {
+            let value = unsafe c.pointee.author
+            self.author = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Rollout.author")
+        }
+        if let value = unsafe c.pointee.started { self.started = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        self.decisions = unsafe c.pointee.decisions
+        self.phase = Weir_Admin_V1_RolloutPhase(rawValue: Int32(truncatingIfNeeded: unsafe c.pointee.phase.rawValue))
+        self.step = unsafe c.pointee.step
+        do {
+            let value = unsafe c.pointee.pause
+            self.pause = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Rollout.pause")
+        }
+        self.pausedPhase = Weir_Admin_V1_RolloutPhase(rawValue: Int32(truncatingIfNeeded: unsafe c.pointee.paused_phase.rawValue))
+        if unsafe c.pointee._adopted_weight_case.rawValue != 0 {
+            let value = unsafe c.pointee.adopted_weight
+            self.adoptedWeight = value
+        }
+        self.abortPosition = unsafe c.pointee.abort_position
+        do {
+            let value = unsafe c.pointee.reason
+            self.reason = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Rollout.reason")
+        }
+        if let value = unsafe c.pointee.in_phase { self.inPhase = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.quiet { self.quiet = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        self.requests = unsafe c.pointee.requests
+        for index in unsafe 0..<c.pointee.n_gates {
+            guard let value = unsafe c.pointee.gates[index] else { continue }
+            self.gates.append(try unsafe Weir_Store_V1_RolloutGateSums(_cMessage: value))
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__Rollout.self)
+        unsafe c.pointee.id = self.id
+        if let value = self.plan {
+            unsafe c.pointee.plan = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__RolloutPlan.self)
+        }
+        unsafe c.pointee.n_baseline = self.baseline.count
+        unsafe c.pointee.baseline = arena.zeroed((UnsafeMutablePointer<Weir__Admin__V1__BackendWeight>?).self, count: self.baseline.count)
+        for (index, value) in self.baseline.enumerated() {
+            unsafe c.pointee.baseline[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Admin__V1__BackendWeight.self)
+        }
+        unsafe c.pointee.author = unsafe ProtobufCBinaryData(arena.copy(self.author))
+        if let value = self.started {
+            unsafe c.pointee.started = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Timestamp.self)
+        }
+        unsafe c.pointee.decisions = self.decisions
+        unsafe c.pointee.phase = Weir__Admin__V1__RolloutPhase(rawValue: .init(truncatingIfNeeded: self.phase.rawValue))
+        unsafe c.pointee.step = self.step
+        unsafe c.pointee.pause = unsafe ProtobufCBinaryData(arena.copy(self.pause))
+        unsafe c.pointee.paused_phase = Weir__Admin__V1__RolloutPhase(rawValue: .init(truncatingIfNeeded: self.pausedPhase.rawValue))
+        if let value = self.adoptedWeight {
+            unsafe c.pointee._adopted_weight_case = .init(rawValue: 11)
+            unsafe c.pointee.adopted_weight = value
+        }
+        unsafe c.pointee.abort_position = self.abortPosition
+        unsafe c.pointee.reason = unsafe ProtobufCBinaryData(arena.copy(self.reason))
+        if let value = self.inPhase {
+            unsafe c.pointee.in_phase = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        if let value = self.quiet {
+            unsafe c.pointee.quiet = unsafe value._make(in: arena).assumingMemoryBound(to: Google__Protobuf__Duration.self)
+        }
+        unsafe c.pointee.requests = self.requests
+        unsafe c.pointee.n_gates = self.gates.count
+        unsafe c.pointee.gates = arena.zeroed((UnsafeMutablePointer<Weir__Store__V1__RolloutGateSums>?).self, count: self.gates.count)
+        for (index, value) in self.gates.enumerated() {
+            unsafe c.pointee.gates[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__RolloutGateSums.self)
+        }
+    }
+}
+
+/// `weir.store.v1.RolloutGateSums`
+package struct Weir_Store_V1_RolloutGateSums: ProtobufMessage {
+    /// Field 1, `gate`.
+    package var gate: String = ""
+    /// Field 2, `requests`.
+    package var requests: UInt64 = 0
+    /// Field 3, `candidate_bad`.
+    package var candidateBad: UInt64 = 0
+    /// Field 4, `baseline_bad`.
+    package var baselineBad: UInt64 = 0
+    /// Field 5, `sums`.
+    package var sums: [Double] = []
+    /// Field 6, `lengths`.
+    package var lengths: [UInt32] = []
+
+    package init() {}
+
+    package init(
+        gate: String = "",
+        requests: UInt64 = 0,
+        candidateBad: UInt64 = 0,
+        baselineBad: UInt64 = 0,
+        sums: [Double] = [],
+        lengths: [UInt32] = []
+    ) {
+        self.gate = gate
+        self.requests = requests
+        self.candidateBad = candidateBad
+        self.baselineBad = baselineBad
+        self.sums = sums
+        self.lengths = lengths
+    }
+
+    package static var messageName: String? { "weir.store.v1.RolloutGateSums" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__rollout_gate_sums__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__RolloutGateSums.self)
+        do {
+            let value = unsafe c.pointee.gate
+            self.gate = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.RolloutGateSums.gate")
+        }
+        self.requests = unsafe c.pointee.requests
+        self.candidateBad = unsafe c.pointee.candidate_bad
+        self.baselineBad = unsafe c.pointee.baseline_bad
+        for index in unsafe 0..<c.pointee.n_sums {
+            let value = unsafe c.pointee.sums[index]
+            self.sums.append(value)
+        }
+        for index in unsafe 0..<c.pointee.n_lengths {
+            let value = unsafe c.pointee.lengths[index]
+            self.lengths.append(value)
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__RolloutGateSums.self)
+        unsafe c.pointee.gate = unsafe ProtobufCBinaryData(arena.copy(self.gate))
+        unsafe c.pointee.requests = self.requests
+        unsafe c.pointee.candidate_bad = self.candidateBad
+        unsafe c.pointee.baseline_bad = self.baselineBad
+        unsafe c.pointee.n_sums = self.sums.count
+        unsafe c.pointee.sums = arena.zeroed((Double).self, count: self.sums.count)
+        for (index, value) in self.sums.enumerated() {
+            unsafe c.pointee.sums[index] = value
+        }
+        unsafe c.pointee.n_lengths = self.lengths.count
+        unsafe c.pointee.lengths = arena.zeroed((UInt32).self, count: self.lengths.count)
+        for (index, value) in self.lengths.enumerated() {
+            unsafe c.pointee.lengths[index] = value
         }
     }
 }

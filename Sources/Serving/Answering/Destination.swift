@@ -24,9 +24,10 @@ final class Destination {
     ///
     /// - Parameters:
     ///   - now: when its request arrived, in nanoseconds of the loop's clock.
+    ///   - shardPoint: the point of the shard key; nil without one.
     ///   - used: an ended call of the same origin that nothing else references.
     func begin(
-        _ loop: LoopState, _ origin: ServerCall.Origin, at now: UInt64,
+        _ loop: LoopState, _ origin: ServerCall.Origin, at now: UInt64, shardPoint: UInt64? = nil,
         reusing used: ServerCall? = nil
     ) -> ServerCall {
         let call: ServerCall
@@ -42,15 +43,17 @@ final class Destination {
         case .none(let error):
             call = RefusedCall(loop, origin, target, error)
         }
-        call.begin(origin, target, at: now)
+        call.begin(origin, target, at: now, shardPoint: shardPoint)
         return call
     }
 
     /// Begins and counts an ended call of this target again, for another stream of its connection.
-    func begin(_ used: ServerCall, _ stream: HTTP2Stream, at now: UInt64) {
+    func begin(
+        _ used: ServerCall, _ stream: HTTP2Stream, at now: UInt64, shardPoint: UInt64?
+    ) {
         // The call has the class of the answerer, because a target has one answerer.
         if case .replicas(let pool) = answerer { (used as? ForwardedCall)?.pool = pool }
-        used.begin(stream, at: now)
+        used.begin(stream, at: now, shardPoint: shardPoint)
     }
 }
 

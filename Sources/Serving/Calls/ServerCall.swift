@@ -38,6 +38,8 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     private var isCounted = false
     /// Set for a call that began before the method was known to exist.
     private var provisional: ProvisionalCount?
+    /// Set while a rollout counts the call: the point of its shard key, or nil.
+    private var shardPoint: UInt64?
     /// Request bytes that are buffered.
     private var heldBytes = 0
     /// Bytes of all messages of the response and of the request, each with its prefix of 5 bytes.
@@ -91,25 +93,46 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     // MARK: Beginning
 
     /// Prepares an ended call for reuse. `ended` has cleared its parts.
-    final func begin(_ origin: Origin, _ target: Target, at now: UInt64) {
+    final func begin(
+        _ origin: Origin, _ target: Target, at now: UInt64, shardPoint: UInt64?
+    ) {
         if case .stream(_, let stream) = origin { self.stream = stream }
         self.target = target
-        begin(at: now)
+        begin(at: now, shardPoint)
     }
 
     /// Prepares an ended call for another stream of its connection, with the same target.
-    final func begin(_ stream: HTTP2Stream, at now: UInt64) {
+    final func begin(_ stream: HTTP2Stream, at now: UInt64, shardPoint: UInt64?) {
         self.stream = stream
-        begin(at: now)
+        begin(at: now, shardPoint)
     }
 
-    private func begin(at now: UInt64) {
+    private func begin(at now: UInt64, _ shardPoint: UInt64?) {
         state = ServerCallState()
         startedAt = now
         (sentBytes, receivedBytes) = (0, 0)
         isCounted = true
         if !isShadow { loop.admission.requestBegan() }
         provisional = target.began()
+        if let cohorts = target.cohorts {
+            self.shardPoint = shardPoint
+            cohorts.table.started(
+                isCandidate: cohorts.isCandidate, isKeyed: shardPoint != nil, at: now)
+        }
+    }
+
+    /// Counts an attempt that failed, for a rollout, before the call is retried.
+    final func attemptFailed(_ code: StatusCode) {
+        guard let cohorts = target.cohorts else { return }
+        cohorts.table.started(
+            isCandidate: cohorts.isCandidate, isKeyed: shardPoint != nil, at: startedAt)
+        countEnd(code, in: cohorts, nanoseconds: loop.now &- startedAt)
+    }
+
+    private func countEnd(_ code: StatusCode, in cohorts: CohortSide, nanoseconds: UInt64) {
+        cohorts.table.ended(
+            code, isCandidate: cohorts.isCandidate, key: shardPoint, startedAt: startedAt,
+            nanoseconds: nanoseconds)
     }
 
     func setDeadline(timeout nanoseconds: Int64) {
@@ -308,6 +331,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
                 provisional, code, nanoseconds: nanoseconds, sent: sentBytes,
                 received: receivedBytes)
             provisional = nil
+            if let cohorts = target.cohorts {
+                countEnd(code, in: cohorts, nanoseconds: nanoseconds)
+            }
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil
             source?.ended(code, message(), nanoseconds: nanoseconds)

@@ -12,6 +12,8 @@ final class Target {
     private var metrics: CallMetrics
     /// Set until a backend has answered the method; then calls are counted by method.
     private var unknownMethod: UnknownMethod?
+    /// Where the calls are counted for a rollout of the endpoint; nil without one.
+    let cohorts: CohortSide?
     /// The trailers of a successful call without trailing metadata.
     let okTrailers: PreparedHeaders
     /// The trailer that names the backend, if responses do.
@@ -22,9 +24,10 @@ final class Target {
     ///   - unknownMethod: nil for a method that exists.
     init(
         _ key: CallKey, isNamed: Bool, unknownMethod: UnknownMethod? = nil,
-        _ metrics: LoopMetrics
+        cohorts: CohortSide? = nil, _ metrics: LoopMetrics
     ) {
         self.key = key
+        self.cohorts = cohorts
         self.unknownMethod = unknownMethod
         loopMetrics = metrics
         self.metrics = metrics.series(

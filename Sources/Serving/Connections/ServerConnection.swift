@@ -179,7 +179,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         let choice = request.withShardKey(in: headers) {
             resolved.choose(shardKey: $0, &loop.context.random)
         }
-        let call = begin(stream, choice.destination)
+        let call = begin(stream, choice.destination, choice.shardPoint)
         if let timeout = request.timeout {
             guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
                 let text = headers.quoted(timeout)
@@ -301,15 +301,17 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         return request
     }
 
-    private func begin(_ stream: HTTP2Stream, _ destination: Destination) -> ServerCall {
+    private func begin(
+        _ stream: HTTP2Stream, _ destination: Destination, _ shardPoint: UInt64?
+    ) -> ServerCall {
         while calls.count <= stream.slot { calls.append(nil) }
         let isFree = isKnownUniquelyReferenced(&calls[stream.slot])
         if isFree, let used = calls[stream.slot], used.target === destination.target {
-            destination.begin(used, stream, at: readTime)
+            destination.begin(used, stream, at: readTime, shardPoint: shardPoint)
             return used
         }
         let call = destination.begin(
-            loop, .stream(http2, stream), at: readTime,
+            loop, .stream(http2, stream), at: readTime, shardPoint: shardPoint,
             reusing: isFree ? calls[stream.slot] : nil)
         calls[stream.slot] = call
         return call

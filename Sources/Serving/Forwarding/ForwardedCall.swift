@@ -197,7 +197,7 @@ extension ForwardedCall: ClientStreamOwner {
 
     func received(headers: HeaderBlock, endStream: Bool) {
         let head = ResponseHead(headers)
-        if let error = head.refusal("backend '\(target.key.backend)'") {
+        if let error = head.refusal("backend '\(target.key.backend)'", in: headers) {
             if !endStream { cancelUpstream() }
             return attemptEnded(error, failure: error.message)
         }
@@ -207,7 +207,7 @@ extension ForwardedCall: ClientStreamOwner {
         guard case .sendHeadersAndMessage = state.send() else { return }
         sendHeaders(
             HeaderParts(Self.ok, passing: headers, except: Self.notReturned, Self.none),
-            encoding: head.encoding ?? MessageEncoding.identity.rawValue)
+            encoding: head.encoding(in: headers) ?? MessageEncoding.identity.rawValue)
     }
 
     func received(body: RawSpan, endStream: Bool) {
@@ -246,11 +246,12 @@ extension ForwardedCall: ClientStreamOwner {
         let code = head.code ?? .unknown
         // Other statuses do not show that the method exists: a backend may check credentials first.
         if code == .ok { methodAnswered() }
-        giveBack(code, failure: code == .unavailable ? "\(RPCError(code, head.message))" : nil)
-        if code != .ok, retry(code, pushback: head.pushback) { return }
+        let message = head.message(in: trailers)
+        giveBack(code, failure: code == .unavailable ? "\(RPCError(code, message))" : nil)
+        if code != .ok, retry(code, pushback: head.pushback(in: trailers)) { return }
         guard head.hasCanonicalStatus else { return endReplacingStatus(code, trailers, head) }
         end(
-            code, message: head.message,
+            code, message: message,
             trailers: HeaderParts(
                 Self.none, passing: trailers, except: Self.notReturnedInTrailers,
                 target.nameTrailers))
@@ -261,7 +262,7 @@ extension ForwardedCall: ClientStreamOwner {
         _ code: StatusCode, _ trailers: HeaderBlock, _ head: ResponseHead
     ) {
         var status = HeaderBlock(["grpc-status": "\(code.rawValue)"])
-        var message = head.message
+        var message = head.message(in: trailers)
         if head.code == nil, message.isEmpty {
             message = "backend '\(target.key.backend)' sent no valid grpc-status"
             status.append("grpc-message", StatusMessage.encode(message))
@@ -324,6 +325,7 @@ extension ForwardedCall: ClientStreamOwner {
             pool.takeRetry()
         else { return false }
         attempt.retried()
+        attemptFailed(code)
         phase = .pausing(
             loop.eventLoop.scheduleTask(in: .nanoseconds(delay)) {
                 self.phase = .idle

@@ -99,7 +99,7 @@ public struct Limits: Sendable {
     public var maxBufferedBytesPerConnection = 64 << 20
     /// Bytes that a client may send on one stream before the handler reads them; then the client
     /// waits.
-    public var streamWindowBytes = 64 << 10
+    public var streamWindowBytes = 256 << 10
     /// Bytes that a client may send on all streams of one connection before handlers read them;
     /// then the client waits.
     public var connectionWindowBytes = 16 << 20
@@ -107,7 +107,7 @@ public struct Limits: Sendable {
     public var responseBufferBytes = 64 << 10
     /// Bytes of a forwarded call that wait for their receiver, in each direction; then the sender
     /// waits. One more window may be on its way.
-    public var forwardBufferBytes = 64 << 10
+    public var forwardBufferBytes = 256 << 10
     /// Bytes of a request that Weir keeps until the response begins, so that it can repeat the
     /// request.
     public var retryBufferBytes = 64 << 10

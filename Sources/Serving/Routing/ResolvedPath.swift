@@ -47,11 +47,14 @@ final class ResolvedPath {
     struct Choice {
         let index: Int
         let destination: Destination
+        /// The point of the shard key; nil without one.
+        let shardPoint: UInt64?
         /// The shadows that sampled the request, one bit for each.
         private(set) var sampled: UInt64 = 0
 
-        init(_ path: ResolvedPath, _ index: Int) {
+        init(_ path: ResolvedPath, _ index: Int, shardPoint: UInt64? = nil) {
             self.index = index
+            self.shardPoint = shardPoint
             destination = path.destinations[index]
         }
 
@@ -67,7 +70,7 @@ final class ResolvedPath {
         guard let policy else { return Choice(self, 0) }
         let hasKey = shardKey.byteCount > 0
         let point = hasKey ? policy.point(of: shardKey) : random.next()
-        var choice = Choice(self, policy.choose(point))
+        var choice = Choice(self, policy.choose(point), shardPoint: hasKey ? point : nil)
         for index in shadows.indices {
             let isSampled =
                 hasKey

@@ -29,6 +29,8 @@ final class Router: @unchecked Sendable {
     private var ownPaths: [String: [ArraySlice<UInt8>: ResolvedPath]] = [:]
     /// The resolved paths of `weir.v1.Serve/Call`, by endpoint.
     private var servePaths: [String: ResolvedPath] = [:]
+    /// The counts of endpoints under rollout.
+    private var cohorts: [String: (counting: RoutingSnapshot.Counting, table: CohortTable)] = [:]
     /// Requests whose path matches no endpoint.
     private(set) var unrouted: UInt64 = 0
 
@@ -48,12 +50,22 @@ final class Router: @unchecked Sendable {
         if backendsChanged { pools.install(snapshot.backends.sets) }
         loop.metrics.removeSeries(missingFrom: snapshot, backendsChanged: backendsChanged)
         shadows.retainTallies(of: snapshot.shadowAccounts)
+        let counted = snapshot.counted
+        cohorts = cohorts.filter { counted[$0.key] == $0.value.counting }
+        for (name, counting) in counted where cohorts[name] == nil {
+            cohorts[name] = (counting, CohortTable())
+        }
         dataPaths.removeAll(keepingCapacity: true)
         ownPaths.removeAll(keepingCapacity: true)
         servePaths.removeAll(keepingCapacity: true)
     }
 
     func countUnrouted() { unrouted += 1 }
+
+    /// Takes the counts of an endpoint under rollout that can be judged.
+    func takeCohorts(of endpoint: String) -> [CohortTable.Cohort] {
+        cohorts[endpoint]?.table.take(at: loop.now) ?? []
+    }
 
     /// Resolves a path; nil if no endpoint or service matches it. Cached until the snapshot
     /// changes.
@@ -126,8 +138,12 @@ final class Router: @unchecked Sendable {
         func destination(_ backend: String, _ answerer: Answerer, isShadow: Bool) -> Destination {
             let key = CallKey(
                 endpoint: endpoint.name, backend: backend, method: method, isShadow: isShadow)
+            let counts = isShadow ? nil : cohorts[endpoint.name]
             let target = Target(
-                key, isNamed: namesBackends && !isShadow, unknownMethod: unknown, loop.metrics)
+                key, isNamed: namesBackends && !isShadow, unknownMethod: unknown,
+                cohorts: counts.map {
+                    CohortSide($0.table, isCandidate: backend == $0.counting.candidate)
+                }, loop.metrics)
             return Destination(target, answerer)
         }
         func shadowTarget(_ shadow: RunningShadow, _ backend: String, _ answerer: Answerer)

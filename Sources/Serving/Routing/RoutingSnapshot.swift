@@ -6,6 +6,19 @@ package import Upstream
 /// The routes, policies and backends of the data plane. Immutable; each loop has one reference. A
 /// change of the control state replaces it.
 package final class RoutingSnapshot: Sendable {
+    /// A rollout whose requests are counted.
+    package struct Counting: Sendable, Equatable {
+        /// The number of the rollout. Another one starts with empty counts.
+        package let rollout: UInt64
+        /// The backend whose requests are compared with those of the others.
+        package let candidate: String
+
+        package init(rollout: UInt64, candidate: String) {
+            self.rollout = rollout
+            self.candidate = candidate
+        }
+    }
+
     /// An endpoint.
     package struct Endpoint: Sendable {
         package let name: String
@@ -14,19 +27,26 @@ package final class RoutingSnapshot: Sendable {
         package let revision: UInt64
         package let policy: EndpointPolicy
         package let shadows: EndpointShadows
+        /// The methods of plain HTTP requests.
+        package let methods: HTTPMethods
         /// Nil without a limit of requests per second.
         package let limiter: RateLimiter?
+        /// Nil without a rollout.
+        package let counting: Counting?
 
         package init(
             name: String, route: Route, revision: UInt64, policy: EndpointPolicy,
-            shadows: EndpointShadows, limiter: RateLimiter? = nil
+            shadows: EndpointShadows, methods: HTTPMethods = .all, limiter: RateLimiter? = nil,
+            counting: Counting? = nil
         ) {
             self.name = name
             self.route = route
             self.revision = revision
             self.policy = policy
             self.shadows = shadows
+            self.methods = methods
             self.limiter = limiter
+            self.counting = counting
         }
     }
 
@@ -57,6 +77,8 @@ package final class RoutingSnapshot: Sendable {
     package let backends: Backends
     /// The accounts of all shadows.
     let shadowAccounts: [ShadowAccount]
+    /// The rollouts whose requests are counted, by endpoint.
+    let counted: [String: Counting]
     private let endpoints: [String: Endpoint]
     private let byRoute: [Route: Endpoint]
     /// The endpoints for plain HTTP requests, by their paths.
@@ -73,6 +95,7 @@ package final class RoutingSnapshot: Sendable {
             (endpoint.shadows.shadows + [endpoint.shadows.noise].compactMap(\.self)).map(\.account)
         }
         self.endpoints = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.name, $0) })
+        counted = self.endpoints.compactMapValues(\.counting)
         byRoute = Dictionary(
             uniqueKeysWithValues: endpoints.lazy.filter { $0.route != .nameOnly }.map {
                 ($0.route, $0)
@@ -88,6 +111,9 @@ package final class RoutingSnapshot: Sendable {
         revision: 0, endpoints: [], backends: Backends([:]))
 
     package func endpoint(named name: String) -> Endpoint? { endpoints[name] }
+
+    /// All endpoints, sorted by name.
+    var allEndpoints: [Endpoint] { endpoints.values.sorted { $0.name < $1.name } }
 
     /// The endpoint for a gRPC `:path`. A route for the method precedes one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {

@@ -33,7 +33,10 @@ final class FileLock: Sendable {
             throw .system("cannot open \(path.quotedPath): \(systemReason(error))")
         }
         // `deinit` closes the file: it runs if an initializer throws after it set all properties.
-        guard try take(path) else { throw .held(pid: Self.pid(in: file)) }
+        if let error = take() {
+            throw error == .wouldBlock
+                ? .held(pid: Self.pid(in: file)) : Self.failure(path, error)
+        }
         do {
             try file.resize(to: 0)
             try file.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
@@ -51,15 +54,23 @@ final class FileLock: Sendable {
         } catch {
             throw .system("cannot open \(database.quotedPath): \(systemReason(error))")
         }
-        guard try take(database) else { throw .held(pid: nil) }
+        switch take() {
+        case nil: break
+        case .wouldBlock: throw .held(pid: nil)
+        // A network file system that does not lock a file open for reading (NFS), or locks none.
+        // Then the lock file alone protects the database.
+        case .badFileDescriptor, .noLocks, .notSupported: break
+        case let error?: throw Self.failure(database, error)
+        }
     }
 
-    /// - Returns: false if another process holds the lock.
-    private func take(_ path: String) throws(Failure) -> Bool {
-        guard flock(file.rawValue, LOCK_EX | LOCK_NB) != 0 else { return true }
-        let reason = Errno(rawValue: errno)
-        if reason == .wouldBlock { return false }
-        throw .system("cannot lock \(path.quotedPath): \(reason)")
+    /// - Returns: nil if the lock is taken; `wouldBlock` if another process holds it.
+    private func take() -> Errno? {
+        flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 ? nil : Errno(rawValue: errno)
+    }
+
+    private static func failure(_ path: String, _ error: Errno) -> Failure {
+        .system("cannot lock \(path.quotedPath): \(error)")
     }
 
     deinit {

@@ -135,6 +135,11 @@ package struct HTTPRequest: Sendable {
         head.fields.first { $0.name == name }?.value
     }
 
+    /// All values of a field, by its name in lower case.
+    package func values(_ name: String) -> [String] {
+        head.fields.filter { $0.name == name }.map(\.value)
+    }
+
     /// The first non-empty shard key, as in gRPC.
     package var shardKey: String? {
         head.fields.first { $0.name == KnownHeader.shardKey.name && !$0.value.isEmpty }?.value

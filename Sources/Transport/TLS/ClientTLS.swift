@@ -16,10 +16,12 @@ public struct ClientTLS: Sendable, Equatable {
     public init() {}
 
     /// Reads the files.
-    package func load() throws(TLSFailure) -> LoadedTLS {
+    ///
+    /// - Parameter protocols: for ALPN.
+    package func load(protocols: [String] = ["h2"]) throws(TLSFailure) -> LoadedTLS {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["h2"]
+        configuration.applicationProtocols = protocols
         var files = TLSFiles()
         if !caFile.isEmpty {
             configuration.trustRoots = .certificates(

@@ -36,6 +36,9 @@ package final class BackendPool: @unchecked Sendable {
     /// The loop of the pool.
     package let loop: LoopContext
     let set: ReplicaSet
+    /// The options of the backend. Stored, so that a request reads one of them without a copy of
+    /// all.
+    package private(set) var options: BackendOptions
     private var tls: LoadedTLS?
     /// The first pseudo-headers of every request.
     package private(set) var requestPrefix = HeaderBlock()
@@ -53,7 +56,8 @@ package final class BackendPool: @unchecked Sendable {
         self.loop = loop
         self.set = set
         requestSuffix = HeaderBlock(["te": "trailers", KnownHeader.via.name: loop.viaMark.value])
-        machine = PoolMachine(set.membership.options, now: loop.now)
+        options = set.membership.options
+        machine = PoolMachine(options, now: loop.now)
     }
 
     /// Begins to connect.
@@ -86,9 +90,6 @@ package final class BackendPool: @unchecked Sendable {
         lineTimer?.cancel()
     }
 
-    /// The options of the backend.
-    package var options: BackendOptions { machine.options }
-
     // MARK: Members
 
     /// Takes what has changed in the set.
@@ -97,6 +98,7 @@ package final class BackendPool: @unchecked Sendable {
         guard !isClosed else { return }
         let membership = set.membership
         let optionsChanged = membership.options != options
+        options = membership.options
         machine.update(
             membership.options, ring: membership.ring, isResolving: membership.isResolving,
             now: loop.now)
@@ -258,7 +260,7 @@ package final class BackendPool: @unchecked Sendable {
     private func lease(_ member: LoopReplica) -> Lease? {
         let time = loop.now
         guard let connection = member.connectionWithRoom(),
-            member.reserve(at: time, limit: machine.options.maxRequestsPerReplica)
+            member.reserve(at: time, limit: options.maxRequestsPerReplica)
         else { return nil }
         return Lease(member: member, connection: connection, startedAt: time)
     }

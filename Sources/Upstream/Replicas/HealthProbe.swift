@@ -48,7 +48,9 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
     }
 
     func received(headers: HeaderBlock, endStream: Bool) {
-        if let error = ResponseHead(headers).refusal("the server") { return end("\(error)") }
+        if let error = ResponseHead(headers).refusal("the server", in: headers) {
+            return end("\(error)")
+        }
         if endStream { received(trailers: headers) }
     }
 
@@ -81,7 +83,7 @@ final class HealthProbe: ClientStreamOwner, @unchecked Sendable {
         switch head.code {
         case .ok: end(response)
         case .unimplemented: end(nil)
-        case let code?: end("\(RPCError(code, head.message))")
+        case let code?: end("\(RPCError(code, head.message(in: trailers)))")
         case nil: end("no grpc-status")
         }
     }

@@ -72,7 +72,7 @@ final class ReflectionProbe: ClientStreamOwner, @unchecked Sendable {
     }
 
     func received(headers: HeaderBlock, endStream: Bool) {
-        if let error = ResponseHead(headers).refusal("the server") {
+        if let error = ResponseHead(headers).refusal("the server", in: headers) {
             return end(.failed("\(error)"))
         }
         if endStream { received(trailers: headers) }
@@ -103,7 +103,7 @@ final class ReflectionProbe: ClientStreamOwner, @unchecked Sendable {
             return begin()
         }
         let code = head.code ?? .unknown
-        end(.failed("reflection ended with \(RPCError(code, head.message))"))
+        end(.failed("reflection ended with \(RPCError(code, head.message(in: trailers)))"))
     }
 
     func requestDrained() {}

@@ -80,6 +80,13 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         try await client.unary("/weir.admin.v1.Admin/SetTraffic", request, options)
     }
 
+    /// `ConfirmTraffic`
+    package func confirmTraffic(
+        _ request: Weir_Admin_V1_ConfirmTrafficRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_Endpoint {
+        try await client.unary("/weir.admin.v1.Admin/ConfirmTraffic", request, options)
+    }
+
     /// `SetRateLimit`
     package func setRateLimit(
         _ request: Weir_Admin_V1_SetRateLimitRequest, _ options: WeirClient.CallOptions = .init()
@@ -113,6 +120,70 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         _ request: Weir_Admin_V1_ResetShadowReportRequest, _ options: WeirClient.CallOptions = .init()
     ) async throws -> Weir_Admin_V1_ResetShadowReportResponse {
         try await client.unary("/weir.admin.v1.Admin/ResetShadowReport", request, options)
+    }
+
+    /// `StartRollout`
+    package func startRollout(
+        _ request: Weir_Admin_V1_StartRolloutRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_StartRolloutResponse {
+        try await client.unary("/weir.admin.v1.Admin/StartRollout", request, options)
+    }
+
+    /// `GetRollout`
+    package func getRollout(
+        _ request: Weir_Admin_V1_GetRolloutRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_Rollout {
+        try await client.unary("/weir.admin.v1.Admin/GetRollout", request, options)
+    }
+
+    /// `ListRollouts`
+    package func listRollouts(
+        _ request: Weir_Admin_V1_ListRolloutsRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_ListRolloutsResponse {
+        try await client.unary("/weir.admin.v1.Admin/ListRollouts", request, options)
+    }
+
+    /// `PauseRollout`
+    package func pauseRollout(
+        _ request: Weir_Admin_V1_PauseRolloutRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_Rollout {
+        try await client.unary("/weir.admin.v1.Admin/PauseRollout", request, options)
+    }
+
+    /// `ResumeRollout`
+    package func resumeRollout(
+        _ request: Weir_Admin_V1_ResumeRolloutRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_Rollout {
+        try await client.unary("/weir.admin.v1.Admin/ResumeRollout", request, options)
+    }
+
+    /// `AdvanceRollout`
+    package func advanceRollout(
+        _ request: Weir_Admin_V1_AdvanceRolloutRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_Rollout {
+        try await client.unary("/weir.admin.v1.Admin/AdvanceRollout", request, options)
+    }
+
+    /// `PromoteRollout`
+    package func promoteRollout(
+        _ request: Weir_Admin_V1_PromoteRolloutRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_Rollout {
+        try await client.unary("/weir.admin.v1.Admin/PromoteRollout", request, options)
+    }
+
+    /// `AbortRollout`
+    package func abortRollout(
+        _ request: Weir_Admin_V1_AbortRolloutRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_Rollout {
+        try await client.unary("/weir.admin.v1.Admin/AbortRollout", request, options)
+    }
+
+    /// `WatchRollout`; `receive` gets each reply.
+    package func watchRollout(
+        _ request: Weir_Admin_V1_WatchRolloutRequest, _ options: WeirClient.CallOptions = .init(),
+        _ receive: (Weir_Admin_V1_Rollout) async throws -> Void
+    ) async throws {
+        try await client.serverStreaming("/weir.admin.v1.Admin/WatchRollout", request, options, receive)
     }
 
     /// `ExplainRoute`
@@ -176,6 +247,21 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         _ request: Weir_Admin_V1_RestoreStateRequest, _ options: WeirClient.CallOptions = .init()
     ) async throws -> Weir_Admin_V1_RestoreStateResponse {
         try await client.unary("/weir.admin.v1.Admin/RestoreState", request, options)
+    }
+
+    /// `HoldLeases`; `receive` gets each reply.
+    package func holdLeases(
+        _ request: Weir_Admin_V1_HoldLeasesRequest, _ options: WeirClient.CallOptions = .init(),
+        _ receive: (Weir_Admin_V1_HoldLeasesResponse) async throws -> Void
+    ) async throws {
+        try await client.serverStreaming("/weir.admin.v1.Admin/HoldLeases", request, options, receive)
+    }
+
+    /// `ReleaseLeases`
+    package func releaseLeases(
+        _ request: Weir_Admin_V1_ReleaseLeasesRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_ReleaseLeasesResponse {
+        try await client.unary("/weir.admin.v1.Admin/ReleaseLeases", request, options)
     }
 
     /// `Watch`; `receive` gets each reply.

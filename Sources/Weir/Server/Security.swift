@@ -2,6 +2,7 @@ internal import ControlPlane
 internal import Logging
 internal import Serving
 internal import Synchronization
+internal import Webhooks
 
 /// The security settings of both ports.
 public struct SecuritySettings: Sendable {
@@ -17,6 +18,13 @@ public struct SecuritySettings: Sendable {
     /// answers other names with status 421. Otherwise a web page could resolve its own name to this
     /// server and read the responses (DNS rebinding).
     public var adminHosts: [String] = []
+    /// The file with the secrets that sign requests to webhooks of rollouts; nil to call none. It
+    /// has the form of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes.
+    public var webhookSecretFile: String?
+    /// The hosts that webhooks may have: `HOST` or `HOST:PORT`.
+    public var webhookHosts: [String] = []
+    /// PEM file with the authorities of webhooks' `https` servers; nil for those of the system.
+    public var webhookCAFile: String?
     /// Allows an admin address other than loopback without TLS and authentication.
     public var allowsInsecureAdmin = false
 
@@ -34,6 +42,17 @@ public struct SecuritySettings: Sendable {
         if accessFile != nil { return true }
         if case .required = adminTLS?.clientCertificates { return true }
         return false
+    }
+
+    /// What calls webhooks; nil without a secret.
+    func webhooks() throws(Failure) -> WebhookSettings? {
+        guard let webhookSecretFile else { return nil }
+        do throws(WebhookSettings.Failure) {
+            return try WebhookSettings(
+                secretFile: webhookSecretFile, hosts: webhookHosts, caFile: webhookCAFile ?? "")
+        } catch {
+            throw Failure(description: error.description)
+        }
     }
 
     /// Rejects an admin port that another machine could use without authentication.

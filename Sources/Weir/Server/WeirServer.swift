@@ -124,12 +124,13 @@ public final class WeirServer: Sendable {
     /// server ready.
     package func startUnready() async throws -> Addresses {
         try security.start(admin: adminAddress, configuration.log)
+        let webhooks = try configuration.security.webhooks()
         do {
             let store = try await openStore()
             let (copy, lacksCopy) = await openCopy()
             try await controlPlane.start(
                 with: store, copy: copy, lacksCopy: lacksCopy,
-                acceptsLostRevisions: configuration.acceptsLostRevisions)
+                acceptsLostRevisions: configuration.acceptsLostRevisions, webhooks: webhooks)
         } catch let error as StoreError {
             throw StateStorage.Failure(error)
         }

@@ -6,7 +6,7 @@ internal import Weir
 struct TrafficCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "traffic", abstract: "Shows and sets how an endpoint splits its requests.",
-        subcommands: [Show.self, Set.self])
+        subcommands: [Show.self, Set.self, Confirm.self])
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Shows an endpoint's weights.")
@@ -36,6 +36,20 @@ struct TrafficCommand: ParsableCommand {
             transform: Assignment.parse)
         var weights: [Assignment]
 
+        @Flag(help: "Change the weights although a rollout runs; the rollout pauses.")
+        var overrideRollout = false
+
+        @Option(
+            name: .customLong("for"),
+            help: "Restore the weights of before after this time, for example 30m.",
+            transform: RolloutPlanOptions.duration)
+        var revertAfter: Google_Protobuf_Duration?
+
+        @Option(
+            help: "Restore them after this time unless 'weir traffic confirm' is run.",
+            transform: RolloutPlanOptions.duration)
+        var confirmWithin: Google_Protobuf_Duration?
+
         @OptionGroup var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
@@ -44,7 +58,8 @@ struct TrafficCommand: ParsableCommand {
                 endpoint: endpoint,
                 weights: weights.map { .init(backend: $0.backend, weight: $0.value) },
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
-                note: change.note)
+                note: change.note, overrideRollout: overrideRollout, revertAfter: revertAfter,
+                confirmWithin: confirmWithin)
             let reply = try await options.call { try await $0.setTraffic(request, $1) }
             for warning in reply.warnings { printError("warning: \(warning)") }
             try options.show(reply) { reply in
@@ -58,6 +73,25 @@ struct TrafficCommand: ParsableCommand {
         }
     }
 
+    struct Confirm: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Keeps the weights of a 'weir traffic set --confirm-within'.")
+
+        @Argument(help: "The name of the endpoint.")
+        var endpoint: String
+
+        @OptionGroup var change: ChangeOptions
+        @OptionGroup var options: AdminOptions
+
+        func run() async throws {
+            let request = Weir_Admin_V1_ConfirmTrafficRequest(
+                endpoint: endpoint, expectedRevision: change.expectedRevision,
+                validateOnly: change.dryRun, note: change.note)
+            let reply = try await options.call { try await $0.confirmTraffic(request, $1) }
+            try options.show(reply, TrafficCommand.table)
+        }
+    }
+
     private static func table(_ endpoint: Weir_Admin_V1_Endpoint) -> TerminalText {
         var table = Table([
             ("BACKEND", .left), ("WEIGHT", .right), ("", .left), ("INTERVALS", .right),
@@ -68,6 +102,13 @@ struct TrafficCommand: ParsableCommand {
                 weight.backend, "\(weight.weight)", Style.bar(weight.weight), "\(intervals)",
             ])
         }
-        return "\(Style.bold("\(endpoint.name)")) \(endpoint.route)\n" + table.text
+        let head: TerminalText =
+            "\(Style.bold("\(endpoint.name)")) \(endpoint.route)\n" + table.text
+        guard let box = endpoint.timeBox else { return head }
+        let before = box.before.map { "\($0.backend)=\($0.weight)" }.joined(separator: " ")
+        let unless: TerminalText = box.confirmable ? " unless confirmed" : ""
+        return head
+            + Style.yellow("\nreverts to \(before) at \(Style.time(box.reverts))" + unless)
+            + ", set by \(box.author)"
     }
 }

@@ -40,6 +40,8 @@ type AdminClient interface {
 	ListEndpoints(ctx context.Context, in *ListEndpointsRequest, opts ...grpc.CallOption) (*ListEndpointsResponse, error)
 	// Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
 	SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error)
+	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
+	ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(ctx context.Context, in *SetRateLimitRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
@@ -51,6 +53,27 @@ type AdminClient interface {
 	GetShadowReport(ctx context.Context, in *GetShadowReportRequest, opts ...grpc.CallOption) (*GetShadowReportResponse, error)
 	// Resets the reports of an endpoint's shadows.
 	ResetShadowReport(ctx context.Context, in *ResetShadowReportRequest, opts ...grpc.CallOption) (*ResetShadowReportResponse, error)
+	// Starts to move the traffic of an endpoint to a backend step by step, while gates compare the
+	// results. FAILED_PRECONDITION if a rollout of the endpoint runs, or if the backend already
+	// receives its requests.
+	StartRollout(ctx context.Context, in *StartRolloutRequest, opts ...grpc.CallOption) (*StartRolloutResponse, error)
+	// Returns the latest rollout of an endpoint. NOT_FOUND if it never had one.
+	GetRollout(ctx context.Context, in *GetRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Lists the latest rollout of each endpoint.
+	ListRollouts(ctx context.Context, in *ListRolloutsRequest, opts ...grpc.CallOption) (*ListRolloutsResponse, error)
+	// Stops all automatic changes of a rollout; its weights stay.
+	PauseRollout(ctx context.Context, in *PauseRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Continues a paused rollout. After another actor's change of the weights, one of `adopt` and
+	// `restore` is required.
+	ResumeRollout(ctx context.Context, in *ResumeRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Approves a complete step, or skips one that is not. Ends the bake.
+	AdvanceRollout(ctx context.Context, in *AdvanceRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Routes all requests to the candidate at once.
+	PromoteRollout(ctx context.Context, in *PromoteRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Returns to the weights before the rollout.
+	AbortRollout(ctx context.Context, in *AbortRolloutRequest, opts ...grpc.CallOption) (*Rollout, error)
+	// Streams a rollout when it changes, at most once a second, until it ends.
+	WatchRollout(ctx context.Context, in *WatchRolloutRequest, opts ...grpc.CallOption) (Admin_WatchRolloutClient, error)
 	// Explains which endpoint and backend Weir selects for a request.
 	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
 	// Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
@@ -72,6 +95,13 @@ type AdminClient interface {
 	AdoptState(ctx context.Context, in *AdoptStateRequest, opts ...grpc.CallOption) (*AdoptStateResponse, error)
 	// Replaces the content of the store with the state and the history of a server.
 	RestoreState(ctx context.Context, in *RestoreStateRequest, opts ...grpc.CallOption) (*RestoreStateResponse, error)
+	// Holds the leases of one run of a program. Backends that name its session are served as long as
+	// the stream is open, and for a grace time after it ended. Then they are gone: Weir sends them no
+	// requests until the session holds its leases again, or the backend gets another address. The
+	// server sends one response when it has the session.
+	HoldLeases(ctx context.Context, in *HoldLeasesRequest, opts ...grpc.CallOption) (Admin_HoldLeasesClient, error)
+	// Ends the leases of a session without a grace time: its program ends.
+	ReleaseLeases(ctx context.Context, in *ReleaseLeasesRequest, opts ...grpc.CallOption) (*ReleaseLeasesResponse, error)
 	// Streams changes as they happen.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (Admin_WatchClient, error)
 	// Returns counts and latencies since the server started.
@@ -178,6 +208,15 @@ func (c *adminClient) SetTraffic(ctx context.Context, in *SetTrafficRequest, opt
 	return out, nil
 }
 
+func (c *adminClient) ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error) {
+	out := new(Endpoint)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ConfirmTraffic", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) SetRateLimit(ctx context.Context, in *SetRateLimitRequest, opts ...grpc.CallOption) (*Endpoint, error) {
 	out := new(Endpoint)
 	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/SetRateLimit", in, out, opts...)
@@ -221,6 +260,110 @@ func (c *adminClient) ResetShadowReport(ctx context.Context, in *ResetShadowRepo
 		return nil, err
 	}
 	return out, nil
+}
+
+func (c *adminClient) StartRollout(ctx context.Context, in *StartRolloutRequest, opts ...grpc.CallOption) (*StartRolloutResponse, error) {
+	out := new(StartRolloutResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/StartRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) GetRollout(ctx context.Context, in *GetRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/GetRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ListRollouts(ctx context.Context, in *ListRolloutsRequest, opts ...grpc.CallOption) (*ListRolloutsResponse, error) {
+	out := new(ListRolloutsResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ListRollouts", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) PauseRollout(ctx context.Context, in *PauseRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/PauseRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) ResumeRollout(ctx context.Context, in *ResumeRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ResumeRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) AdvanceRollout(ctx context.Context, in *AdvanceRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/AdvanceRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) PromoteRollout(ctx context.Context, in *PromoteRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/PromoteRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) AbortRollout(ctx context.Context, in *AbortRolloutRequest, opts ...grpc.CallOption) (*Rollout, error) {
+	out := new(Rollout)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/AbortRollout", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) WatchRollout(ctx context.Context, in *WatchRolloutRequest, opts ...grpc.CallOption) (Admin_WatchRolloutClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[0], "/weir.admin.v1.Admin/WatchRollout", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &adminWatchRolloutClient{stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+type Admin_WatchRolloutClient interface {
+	Recv() (*Rollout, error)
+	grpc.ClientStream
+}
+
+type adminWatchRolloutClient struct {
+	grpc.ClientStream
+}
+
+func (x *adminWatchRolloutClient) Recv() (*Rollout, error) {
+	m := new(Rollout)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func (c *adminClient) ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error) {
@@ -304,8 +447,49 @@ func (c *adminClient) RestoreState(ctx context.Context, in *RestoreStateRequest,
 	return out, nil
 }
 
+func (c *adminClient) HoldLeases(ctx context.Context, in *HoldLeasesRequest, opts ...grpc.CallOption) (Admin_HoldLeasesClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[1], "/weir.admin.v1.Admin/HoldLeases", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &adminHoldLeasesClient{stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+type Admin_HoldLeasesClient interface {
+	Recv() (*HoldLeasesResponse, error)
+	grpc.ClientStream
+}
+
+type adminHoldLeasesClient struct {
+	grpc.ClientStream
+}
+
+func (x *adminHoldLeasesClient) Recv() (*HoldLeasesResponse, error) {
+	m := new(HoldLeasesResponse)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *adminClient) ReleaseLeases(ctx context.Context, in *ReleaseLeasesRequest, opts ...grpc.CallOption) (*ReleaseLeasesResponse, error) {
+	out := new(ReleaseLeasesResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ReleaseLeases", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (Admin_WatchClient, error) {
-	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[0], "/weir.admin.v1.Admin/Watch", opts...)
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[2], "/weir.admin.v1.Admin/Watch", opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -346,7 +530,7 @@ func (c *adminClient) GetStats(ctx context.Context, in *GetStatsRequest, opts ..
 }
 
 func (c *adminClient) WatchStats(ctx context.Context, in *WatchStatsRequest, opts ...grpc.CallOption) (Admin_WatchStatsClient, error) {
-	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[1], "/weir.admin.v1.Admin/WatchStats", opts...)
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[3], "/weir.admin.v1.Admin/WatchStats", opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -404,6 +588,8 @@ type AdminServer interface {
 	ListEndpoints(context.Context, *ListEndpointsRequest) (*ListEndpointsResponse, error)
 	// Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
 	SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error)
+	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
+	ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error)
 	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
@@ -415,6 +601,27 @@ type AdminServer interface {
 	GetShadowReport(context.Context, *GetShadowReportRequest) (*GetShadowReportResponse, error)
 	// Resets the reports of an endpoint's shadows.
 	ResetShadowReport(context.Context, *ResetShadowReportRequest) (*ResetShadowReportResponse, error)
+	// Starts to move the traffic of an endpoint to a backend step by step, while gates compare the
+	// results. FAILED_PRECONDITION if a rollout of the endpoint runs, or if the backend already
+	// receives its requests.
+	StartRollout(context.Context, *StartRolloutRequest) (*StartRolloutResponse, error)
+	// Returns the latest rollout of an endpoint. NOT_FOUND if it never had one.
+	GetRollout(context.Context, *GetRolloutRequest) (*Rollout, error)
+	// Lists the latest rollout of each endpoint.
+	ListRollouts(context.Context, *ListRolloutsRequest) (*ListRolloutsResponse, error)
+	// Stops all automatic changes of a rollout; its weights stay.
+	PauseRollout(context.Context, *PauseRolloutRequest) (*Rollout, error)
+	// Continues a paused rollout. After another actor's change of the weights, one of `adopt` and
+	// `restore` is required.
+	ResumeRollout(context.Context, *ResumeRolloutRequest) (*Rollout, error)
+	// Approves a complete step, or skips one that is not. Ends the bake.
+	AdvanceRollout(context.Context, *AdvanceRolloutRequest) (*Rollout, error)
+	// Routes all requests to the candidate at once.
+	PromoteRollout(context.Context, *PromoteRolloutRequest) (*Rollout, error)
+	// Returns to the weights before the rollout.
+	AbortRollout(context.Context, *AbortRolloutRequest) (*Rollout, error)
+	// Streams a rollout when it changes, at most once a second, until it ends.
+	WatchRollout(*WatchRolloutRequest, Admin_WatchRolloutServer) error
 	// Explains which endpoint and backend Weir selects for a request.
 	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
 	// Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
@@ -436,6 +643,13 @@ type AdminServer interface {
 	AdoptState(context.Context, *AdoptStateRequest) (*AdoptStateResponse, error)
 	// Replaces the content of the store with the state and the history of a server.
 	RestoreState(context.Context, *RestoreStateRequest) (*RestoreStateResponse, error)
+	// Holds the leases of one run of a program. Backends that name its session are served as long as
+	// the stream is open, and for a grace time after it ended. Then they are gone: Weir sends them no
+	// requests until the session holds its leases again, or the backend gets another address. The
+	// server sends one response when it has the session.
+	HoldLeases(*HoldLeasesRequest, Admin_HoldLeasesServer) error
+	// Ends the leases of a session without a grace time: its program ends.
+	ReleaseLeases(context.Context, *ReleaseLeasesRequest) (*ReleaseLeasesResponse, error)
 	// Streams changes as they happen.
 	Watch(*WatchRequest, Admin_WatchServer) error
 	// Returns counts and latencies since the server started.
@@ -479,6 +693,9 @@ func (UnimplementedAdminServer) ListEndpoints(context.Context, *ListEndpointsReq
 func (UnimplementedAdminServer) SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetTraffic not implemented")
 }
+func (UnimplementedAdminServer) ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ConfirmTraffic not implemented")
+}
 func (UnimplementedAdminServer) SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetRateLimit not implemented")
 }
@@ -493,6 +710,33 @@ func (UnimplementedAdminServer) GetShadowReport(context.Context, *GetShadowRepor
 }
 func (UnimplementedAdminServer) ResetShadowReport(context.Context, *ResetShadowReportRequest) (*ResetShadowReportResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ResetShadowReport not implemented")
+}
+func (UnimplementedAdminServer) StartRollout(context.Context, *StartRolloutRequest) (*StartRolloutResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method StartRollout not implemented")
+}
+func (UnimplementedAdminServer) GetRollout(context.Context, *GetRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetRollout not implemented")
+}
+func (UnimplementedAdminServer) ListRollouts(context.Context, *ListRolloutsRequest) (*ListRolloutsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListRollouts not implemented")
+}
+func (UnimplementedAdminServer) PauseRollout(context.Context, *PauseRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PauseRollout not implemented")
+}
+func (UnimplementedAdminServer) ResumeRollout(context.Context, *ResumeRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ResumeRollout not implemented")
+}
+func (UnimplementedAdminServer) AdvanceRollout(context.Context, *AdvanceRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AdvanceRollout not implemented")
+}
+func (UnimplementedAdminServer) PromoteRollout(context.Context, *PromoteRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PromoteRollout not implemented")
+}
+func (UnimplementedAdminServer) AbortRollout(context.Context, *AbortRolloutRequest) (*Rollout, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AbortRollout not implemented")
+}
+func (UnimplementedAdminServer) WatchRollout(*WatchRolloutRequest, Admin_WatchRolloutServer) error {
+	return status.Errorf(codes.Unimplemented, "method WatchRollout not implemented")
 }
 func (UnimplementedAdminServer) ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ExplainRoute not implemented")
@@ -520,6 +764,12 @@ func (UnimplementedAdminServer) AdoptState(context.Context, *AdoptStateRequest) 
 }
 func (UnimplementedAdminServer) RestoreState(context.Context, *RestoreStateRequest) (*RestoreStateResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RestoreState not implemented")
+}
+func (UnimplementedAdminServer) HoldLeases(*HoldLeasesRequest, Admin_HoldLeasesServer) error {
+	return status.Errorf(codes.Unimplemented, "method HoldLeases not implemented")
+}
+func (UnimplementedAdminServer) ReleaseLeases(context.Context, *ReleaseLeasesRequest) (*ReleaseLeasesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ReleaseLeases not implemented")
 }
 func (UnimplementedAdminServer) Watch(*WatchRequest, Admin_WatchServer) error {
 	return status.Errorf(codes.Unimplemented, "method Watch not implemented")
@@ -723,6 +973,24 @@ func _Admin_SetTraffic_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_ConfirmTraffic_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfirmTrafficRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ConfirmTraffic(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/ConfirmTraffic",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ConfirmTraffic(ctx, req.(*ConfirmTrafficRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_SetRateLimit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SetRateLimitRequest)
 	if err := dec(in); err != nil {
@@ -811,6 +1079,171 @@ func _Admin_ResetShadowReport_Handler(srv interface{}, ctx context.Context, dec 
 		return srv.(AdminServer).ResetShadowReport(ctx, req.(*ResetShadowReportRequest))
 	}
 	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_StartRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).StartRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/StartRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).StartRollout(ctx, req.(*StartRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_GetRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/GetRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetRollout(ctx, req.(*GetRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ListRollouts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRolloutsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ListRollouts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/ListRollouts",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ListRollouts(ctx, req.(*ListRolloutsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_PauseRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PauseRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).PauseRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/PauseRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).PauseRollout(ctx, req.(*PauseRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_ResumeRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ResumeRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/ResumeRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ResumeRollout(ctx, req.(*ResumeRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_AdvanceRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdvanceRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).AdvanceRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/AdvanceRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).AdvanceRollout(ctx, req.(*AdvanceRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_PromoteRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PromoteRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).PromoteRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/PromoteRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).PromoteRollout(ctx, req.(*PromoteRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_AbortRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AbortRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).AbortRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/AbortRollout",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).AbortRollout(ctx, req.(*AbortRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_WatchRollout_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRolloutRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).WatchRollout(m, &adminWatchRolloutServer{stream})
+}
+
+type Admin_WatchRolloutServer interface {
+	Send(*Rollout) error
+	grpc.ServerStream
+}
+
+type adminWatchRolloutServer struct {
+	grpc.ServerStream
+}
+
+func (x *adminWatchRolloutServer) Send(m *Rollout) error {
+	return x.ServerStream.SendMsg(m)
 }
 
 func _Admin_ExplainRoute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -975,6 +1408,45 @@ func _Admin_RestoreState_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_HoldLeases_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(HoldLeasesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).HoldLeases(m, &adminHoldLeasesServer{stream})
+}
+
+type Admin_HoldLeasesServer interface {
+	Send(*HoldLeasesResponse) error
+	grpc.ServerStream
+}
+
+type adminHoldLeasesServer struct {
+	grpc.ServerStream
+}
+
+func (x *adminHoldLeasesServer) Send(m *HoldLeasesResponse) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func _Admin_ReleaseLeases_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseLeasesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ReleaseLeases(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/ReleaseLeases",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ReleaseLeases(ctx, req.(*ReleaseLeasesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -1080,6 +1552,10 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_SetTraffic_Handler,
 		},
 		{
+			MethodName: "ConfirmTraffic",
+			Handler:    _Admin_ConfirmTraffic_Handler,
+		},
+		{
 			MethodName: "SetRateLimit",
 			Handler:    _Admin_SetRateLimit_Handler,
 		},
@@ -1098,6 +1574,38 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResetShadowReport",
 			Handler:    _Admin_ResetShadowReport_Handler,
+		},
+		{
+			MethodName: "StartRollout",
+			Handler:    _Admin_StartRollout_Handler,
+		},
+		{
+			MethodName: "GetRollout",
+			Handler:    _Admin_GetRollout_Handler,
+		},
+		{
+			MethodName: "ListRollouts",
+			Handler:    _Admin_ListRollouts_Handler,
+		},
+		{
+			MethodName: "PauseRollout",
+			Handler:    _Admin_PauseRollout_Handler,
+		},
+		{
+			MethodName: "ResumeRollout",
+			Handler:    _Admin_ResumeRollout_Handler,
+		},
+		{
+			MethodName: "AdvanceRollout",
+			Handler:    _Admin_AdvanceRollout_Handler,
+		},
+		{
+			MethodName: "PromoteRollout",
+			Handler:    _Admin_PromoteRollout_Handler,
+		},
+		{
+			MethodName: "AbortRollout",
+			Handler:    _Admin_AbortRollout_Handler,
 		},
 		{
 			MethodName: "ExplainRoute",
@@ -1136,11 +1644,25 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_RestoreState_Handler,
 		},
 		{
+			MethodName: "ReleaseLeases",
+			Handler:    _Admin_ReleaseLeases_Handler,
+		},
+		{
 			MethodName: "GetStats",
 			Handler:    _Admin_GetStats_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchRollout",
+			Handler:       _Admin_WatchRollout_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "HoldLeases",
+			Handler:       _Admin_HoldLeases_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "Watch",
 			Handler:       _Admin_Watch_Handler,

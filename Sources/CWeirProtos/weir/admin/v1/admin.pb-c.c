@@ -52,6 +52,51 @@ void   weir__admin__v1__backend__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__backend__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__lease__init
+                     (Weir__Admin__V1__Lease         *message)
+{
+  static const Weir__Admin__V1__Lease init_value = WEIR__ADMIN__V1__LEASE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__lease__get_packed_size
+                     (const Weir__Admin__V1__Lease *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__lease__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__lease__pack
+                     (const Weir__Admin__V1__Lease *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__lease__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__lease__pack_to_buffer
+                     (const Weir__Admin__V1__Lease *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__lease__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__Lease *
+       weir__admin__v1__lease__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__Lease *)
+     protobuf_c_message_unpack (&weir__admin__v1__lease__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__lease__free_unpacked
+                     (Weir__Admin__V1__Lease *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__lease__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__handler_kind__init
                      (Weir__Admin__V1__HandlerKind         *message)
 {
@@ -823,6 +868,51 @@ void   weir__admin__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__traffic_time_box__init
+                     (Weir__Admin__V1__TrafficTimeBox         *message)
+{
+  static const Weir__Admin__V1__TrafficTimeBox init_value = WEIR__ADMIN__V1__TRAFFIC_TIME_BOX__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__traffic_time_box__get_packed_size
+                     (const Weir__Admin__V1__TrafficTimeBox *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__traffic_time_box__pack
+                     (const Weir__Admin__V1__TrafficTimeBox *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__traffic_time_box__pack_to_buffer
+                     (const Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__TrafficTimeBox *
+       weir__admin__v1__traffic_time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__TrafficTimeBox *)
+     protobuf_c_message_unpack (&weir__admin__v1__traffic_time_box__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__traffic_time_box__free_unpacked
+                     (Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__traffic_time_box__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__rate_limit__init
                      (Weir__Admin__V1__RateLimit         *message)
 {
@@ -1543,6 +1633,51 @@ void   weir__admin__v1__set_traffic_request__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__set_traffic_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__confirm_traffic_request__init
+                     (Weir__Admin__V1__ConfirmTrafficRequest         *message)
+{
+  static const Weir__Admin__V1__ConfirmTrafficRequest init_value = WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__confirm_traffic_request__get_packed_size
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__confirm_traffic_request__pack
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__confirm_traffic_request__pack_to_buffer
+                     (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ConfirmTrafficRequest *
+       weir__admin__v1__confirm_traffic_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ConfirmTrafficRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__confirm_traffic_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__confirm_traffic_request__free_unpacked
+                     (Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__confirm_traffic_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__set_traffic_response__init
                      (Weir__Admin__V1__SetTrafficResponse         *message)
 {
@@ -2218,6 +2353,816 @@ void   weir__admin__v1__metadata_entry__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__metadata_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__rollout_plan__init
+                     (Weir__Admin__V1__RolloutPlan         *message)
+{
+  static const Weir__Admin__V1__RolloutPlan init_value = WEIR__ADMIN__V1__ROLLOUT_PLAN__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_plan__get_packed_size
+                     (const Weir__Admin__V1__RolloutPlan *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_plan__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_plan__pack
+                     (const Weir__Admin__V1__RolloutPlan *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_plan__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_plan__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutPlan *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_plan__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutPlan *
+       weir__admin__v1__rollout_plan__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutPlan *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_plan__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_plan__free_unpacked
+                     (Weir__Admin__V1__RolloutPlan *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_plan__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout_webhook__init
+                     (Weir__Admin__V1__RolloutWebhook         *message)
+{
+  static const Weir__Admin__V1__RolloutWebhook init_value = WEIR__ADMIN__V1__ROLLOUT_WEBHOOK__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_webhook__get_packed_size
+                     (const Weir__Admin__V1__RolloutWebhook *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_webhook__pack
+                     (const Weir__Admin__V1__RolloutWebhook *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_webhook__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutWebhook *
+       weir__admin__v1__rollout_webhook__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutWebhook *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_webhook__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_webhook__free_unpacked
+                     (Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_webhook__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout_event__init
+                     (Weir__Admin__V1__RolloutEvent         *message)
+{
+  static const Weir__Admin__V1__RolloutEvent init_value = WEIR__ADMIN__V1__ROLLOUT_EVENT__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_event__get_packed_size
+                     (const Weir__Admin__V1__RolloutEvent *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_event__pack
+                     (const Weir__Admin__V1__RolloutEvent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_event__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutEvent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutEvent *
+       weir__admin__v1__rollout_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutEvent *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_event__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_event__free_unpacked
+                     (Weir__Admin__V1__RolloutEvent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_event__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout__init
+                     (Weir__Admin__V1__Rollout         *message)
+{
+  static const Weir__Admin__V1__Rollout init_value = WEIR__ADMIN__V1__ROLLOUT__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout__get_packed_size
+                     (const Weir__Admin__V1__Rollout *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout__pack
+                     (const Weir__Admin__V1__Rollout *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout__pack_to_buffer
+                     (const Weir__Admin__V1__Rollout *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__Rollout *
+       weir__admin__v1__rollout__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__Rollout *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout__free_unpacked
+                     (Weir__Admin__V1__Rollout *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout_gate__init
+                     (Weir__Admin__V1__RolloutGate         *message)
+{
+  static const Weir__Admin__V1__RolloutGate init_value = WEIR__ADMIN__V1__ROLLOUT_GATE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_gate__get_packed_size
+                     (const Weir__Admin__V1__RolloutGate *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_gate__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_gate__pack
+                     (const Weir__Admin__V1__RolloutGate *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_gate__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_gate__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutGate *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_gate__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutGate *
+       weir__admin__v1__rollout_gate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutGate *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_gate__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_gate__free_unpacked
+                     (Weir__Admin__V1__RolloutGate *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_gate__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout_ratio__init
+                     (Weir__Admin__V1__RolloutRatio         *message)
+{
+  static const Weir__Admin__V1__RolloutRatio init_value = WEIR__ADMIN__V1__ROLLOUT_RATIO__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_ratio__get_packed_size
+                     (const Weir__Admin__V1__RolloutRatio *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_ratio__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_ratio__pack
+                     (const Weir__Admin__V1__RolloutRatio *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_ratio__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_ratio__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutRatio *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_ratio__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutRatio *
+       weir__admin__v1__rollout_ratio__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutRatio *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_ratio__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_ratio__free_unpacked
+                     (Weir__Admin__V1__RolloutRatio *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_ratio__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__start_rollout_request__init
+                     (Weir__Admin__V1__StartRolloutRequest         *message)
+{
+  static const Weir__Admin__V1__StartRolloutRequest init_value = WEIR__ADMIN__V1__START_ROLLOUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__start_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__StartRolloutRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__start_rollout_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__start_rollout_request__pack
+                     (const Weir__Admin__V1__StartRolloutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__start_rollout_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__start_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__StartRolloutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__start_rollout_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__StartRolloutRequest *
+       weir__admin__v1__start_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__StartRolloutRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__start_rollout_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__start_rollout_request__free_unpacked
+                     (Weir__Admin__V1__StartRolloutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__start_rollout_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__start_rollout_response__init
+                     (Weir__Admin__V1__StartRolloutResponse         *message)
+{
+  static const Weir__Admin__V1__StartRolloutResponse init_value = WEIR__ADMIN__V1__START_ROLLOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__start_rollout_response__get_packed_size
+                     (const Weir__Admin__V1__StartRolloutResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__start_rollout_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__start_rollout_response__pack
+                     (const Weir__Admin__V1__StartRolloutResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__start_rollout_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__start_rollout_response__pack_to_buffer
+                     (const Weir__Admin__V1__StartRolloutResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__start_rollout_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__StartRolloutResponse *
+       weir__admin__v1__start_rollout_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__StartRolloutResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__start_rollout_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__start_rollout_response__free_unpacked
+                     (Weir__Admin__V1__StartRolloutResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__start_rollout_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__rollout_preview_step__init
+                     (Weir__Admin__V1__RolloutPreviewStep         *message)
+{
+  static const Weir__Admin__V1__RolloutPreviewStep init_value = WEIR__ADMIN__V1__ROLLOUT_PREVIEW_STEP__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__rollout_preview_step__get_packed_size
+                     (const Weir__Admin__V1__RolloutPreviewStep *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_preview_step__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__rollout_preview_step__pack
+                     (const Weir__Admin__V1__RolloutPreviewStep *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_preview_step__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__rollout_preview_step__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutPreviewStep *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__rollout_preview_step__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__RolloutPreviewStep *
+       weir__admin__v1__rollout_preview_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__RolloutPreviewStep *)
+     protobuf_c_message_unpack (&weir__admin__v1__rollout_preview_step__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__rollout_preview_step__free_unpacked
+                     (Weir__Admin__V1__RolloutPreviewStep *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__rollout_preview_step__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_rollout_request__init
+                     (Weir__Admin__V1__GetRolloutRequest         *message)
+{
+  static const Weir__Admin__V1__GetRolloutRequest init_value = WEIR__ADMIN__V1__GET_ROLLOUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__GetRolloutRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_rollout_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_rollout_request__pack
+                     (const Weir__Admin__V1__GetRolloutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_rollout_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetRolloutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_rollout_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetRolloutRequest *
+       weir__admin__v1__get_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetRolloutRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_rollout_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_rollout_request__free_unpacked
+                     (Weir__Admin__V1__GetRolloutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_rollout_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__list_rollouts_request__init
+                     (Weir__Admin__V1__ListRolloutsRequest         *message)
+{
+  static const Weir__Admin__V1__ListRolloutsRequest init_value = WEIR__ADMIN__V1__LIST_ROLLOUTS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__list_rollouts_request__get_packed_size
+                     (const Weir__Admin__V1__ListRolloutsRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_rollouts_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__list_rollouts_request__pack
+                     (const Weir__Admin__V1__ListRolloutsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_rollouts_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__list_rollouts_request__pack_to_buffer
+                     (const Weir__Admin__V1__ListRolloutsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_rollouts_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ListRolloutsRequest *
+       weir__admin__v1__list_rollouts_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ListRolloutsRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__list_rollouts_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__list_rollouts_request__free_unpacked
+                     (Weir__Admin__V1__ListRolloutsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__list_rollouts_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__list_rollouts_response__init
+                     (Weir__Admin__V1__ListRolloutsResponse         *message)
+{
+  static const Weir__Admin__V1__ListRolloutsResponse init_value = WEIR__ADMIN__V1__LIST_ROLLOUTS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__list_rollouts_response__get_packed_size
+                     (const Weir__Admin__V1__ListRolloutsResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_rollouts_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__list_rollouts_response__pack
+                     (const Weir__Admin__V1__ListRolloutsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_rollouts_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__list_rollouts_response__pack_to_buffer
+                     (const Weir__Admin__V1__ListRolloutsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__list_rollouts_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ListRolloutsResponse *
+       weir__admin__v1__list_rollouts_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ListRolloutsResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__list_rollouts_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__list_rollouts_response__free_unpacked
+                     (Weir__Admin__V1__ListRolloutsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__list_rollouts_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__pause_rollout_request__init
+                     (Weir__Admin__V1__PauseRolloutRequest         *message)
+{
+  static const Weir__Admin__V1__PauseRolloutRequest init_value = WEIR__ADMIN__V1__PAUSE_ROLLOUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__pause_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__PauseRolloutRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__pause_rollout_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__pause_rollout_request__pack
+                     (const Weir__Admin__V1__PauseRolloutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__pause_rollout_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__pause_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__PauseRolloutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__pause_rollout_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__PauseRolloutRequest *
+       weir__admin__v1__pause_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__PauseRolloutRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__pause_rollout_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__pause_rollout_request__free_unpacked
+                     (Weir__Admin__V1__PauseRolloutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__pause_rollout_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__resume_rollout_request__init
+                     (Weir__Admin__V1__ResumeRolloutRequest         *message)
+{
+  static const Weir__Admin__V1__ResumeRolloutRequest init_value = WEIR__ADMIN__V1__RESUME_ROLLOUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__resume_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__ResumeRolloutRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__resume_rollout_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__resume_rollout_request__pack
+                     (const Weir__Admin__V1__ResumeRolloutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__resume_rollout_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__resume_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__ResumeRolloutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__resume_rollout_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ResumeRolloutRequest *
+       weir__admin__v1__resume_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ResumeRolloutRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__resume_rollout_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__resume_rollout_request__free_unpacked
+                     (Weir__Admin__V1__ResumeRolloutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__resume_rollout_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__advance_rollout_request__init
+                     (Weir__Admin__V1__AdvanceRolloutRequest         *message)
+{
+  static const Weir__Admin__V1__AdvanceRolloutRequest init_value = WEIR__ADMIN__V1__ADVANCE_ROLLOUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__advance_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__AdvanceRolloutRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__advance_rollout_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__advance_rollout_request__pack
+                     (const Weir__Admin__V1__AdvanceRolloutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__advance_rollout_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__advance_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__AdvanceRolloutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__advance_rollout_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__AdvanceRolloutRequest *
+       weir__admin__v1__advance_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__AdvanceRolloutRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__advance_rollout_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__advance_rollout_request__free_unpacked
+                     (Weir__Admin__V1__AdvanceRolloutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__advance_rollout_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__promote_rollout_request__init
+                     (Weir__Admin__V1__PromoteRolloutRequest         *message)
+{
+  static const Weir__Admin__V1__PromoteRolloutRequest init_value = WEIR__ADMIN__V1__PROMOTE_ROLLOUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__promote_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__PromoteRolloutRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__promote_rollout_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__promote_rollout_request__pack
+                     (const Weir__Admin__V1__PromoteRolloutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__promote_rollout_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__promote_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__PromoteRolloutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__promote_rollout_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__PromoteRolloutRequest *
+       weir__admin__v1__promote_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__PromoteRolloutRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__promote_rollout_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__promote_rollout_request__free_unpacked
+                     (Weir__Admin__V1__PromoteRolloutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__promote_rollout_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__abort_rollout_request__init
+                     (Weir__Admin__V1__AbortRolloutRequest         *message)
+{
+  static const Weir__Admin__V1__AbortRolloutRequest init_value = WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__abort_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__AbortRolloutRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__abort_rollout_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__abort_rollout_request__pack
+                     (const Weir__Admin__V1__AbortRolloutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__abort_rollout_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__abort_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__AbortRolloutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__abort_rollout_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__AbortRolloutRequest *
+       weir__admin__v1__abort_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__AbortRolloutRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__abort_rollout_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__abort_rollout_request__free_unpacked
+                     (Weir__Admin__V1__AbortRolloutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__abort_rollout_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__watch_rollout_request__init
+                     (Weir__Admin__V1__WatchRolloutRequest         *message)
+{
+  static const Weir__Admin__V1__WatchRolloutRequest init_value = WEIR__ADMIN__V1__WATCH_ROLLOUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__watch_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__WatchRolloutRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__watch_rollout_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__watch_rollout_request__pack
+                     (const Weir__Admin__V1__WatchRolloutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__watch_rollout_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__watch_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__WatchRolloutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__watch_rollout_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__WatchRolloutRequest *
+       weir__admin__v1__watch_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__WatchRolloutRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__watch_rollout_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__watch_rollout_request__free_unpacked
+                     (Weir__Admin__V1__WatchRolloutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__watch_rollout_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__explain_route_request__init
                      (Weir__Admin__V1__ExplainRouteRequest         *message)
 {
@@ -2351,6 +3296,186 @@ void   weir__admin__v1__shadow_decision__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &weir__admin__v1__shadow_decision__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__hold_leases_request__init
+                     (Weir__Admin__V1__HoldLeasesRequest         *message)
+{
+  static const Weir__Admin__V1__HoldLeasesRequest init_value = WEIR__ADMIN__V1__HOLD_LEASES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__hold_leases_request__get_packed_size
+                     (const Weir__Admin__V1__HoldLeasesRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__hold_leases_request__pack
+                     (const Weir__Admin__V1__HoldLeasesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__hold_leases_request__pack_to_buffer
+                     (const Weir__Admin__V1__HoldLeasesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__HoldLeasesRequest *
+       weir__admin__v1__hold_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__HoldLeasesRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__hold_leases_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__hold_leases_request__free_unpacked
+                     (Weir__Admin__V1__HoldLeasesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__hold_leases_response__init
+                     (Weir__Admin__V1__HoldLeasesResponse         *message)
+{
+  static const Weir__Admin__V1__HoldLeasesResponse init_value = WEIR__ADMIN__V1__HOLD_LEASES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__hold_leases_response__get_packed_size
+                     (const Weir__Admin__V1__HoldLeasesResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__hold_leases_response__pack
+                     (const Weir__Admin__V1__HoldLeasesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__hold_leases_response__pack_to_buffer
+                     (const Weir__Admin__V1__HoldLeasesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__HoldLeasesResponse *
+       weir__admin__v1__hold_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__HoldLeasesResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__hold_leases_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__hold_leases_response__free_unpacked
+                     (Weir__Admin__V1__HoldLeasesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__release_leases_request__init
+                     (Weir__Admin__V1__ReleaseLeasesRequest         *message)
+{
+  static const Weir__Admin__V1__ReleaseLeasesRequest init_value = WEIR__ADMIN__V1__RELEASE_LEASES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__release_leases_request__get_packed_size
+                     (const Weir__Admin__V1__ReleaseLeasesRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__release_leases_request__pack
+                     (const Weir__Admin__V1__ReleaseLeasesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__release_leases_request__pack_to_buffer
+                     (const Weir__Admin__V1__ReleaseLeasesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ReleaseLeasesRequest *
+       weir__admin__v1__release_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ReleaseLeasesRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__release_leases_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__release_leases_request__free_unpacked
+                     (Weir__Admin__V1__ReleaseLeasesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__release_leases_response__init
+                     (Weir__Admin__V1__ReleaseLeasesResponse         *message)
+{
+  static const Weir__Admin__V1__ReleaseLeasesResponse init_value = WEIR__ADMIN__V1__RELEASE_LEASES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__release_leases_response__get_packed_size
+                     (const Weir__Admin__V1__ReleaseLeasesResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__release_leases_response__pack
+                     (const Weir__Admin__V1__ReleaseLeasesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__release_leases_response__pack_to_buffer
+                     (const Weir__Admin__V1__ReleaseLeasesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ReleaseLeasesResponse *
+       weir__admin__v1__release_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ReleaseLeasesResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__release_leases_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__release_leases_response__free_unpacked
+                     (Weir__Admin__V1__ReleaseLeasesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   weir__admin__v1__watch_request__init
@@ -3709,7 +4834,7 @@ void   weir__admin__v1__latency__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__latency__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptors[11] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptors[12] =
 {
   {
     "name",
@@ -3843,12 +4968,25 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Backend, lease),
+    &weir__admin__v1__lease__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend__field_indices_by_name[] = {
   2,   /* field[2] = description */
   9,   /* field[9] = descriptor_set */
   4,   /* field[4] = endpoints */
   1,   /* field[1] = handler */
+  11,   /* field[11] = lease */
   0,   /* field[0] = name */
   8,   /* field[8] = options */
   5,   /* field[5] = revision */
@@ -3860,7 +4998,7 @@ static const unsigned weir__admin__v1__backend__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__backend__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor =
 {
@@ -3870,11 +5008,62 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor =
   "Weir__Admin__V1__Backend",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Backend),
-  11,
+  12,
   weir__admin__v1__backend__field_descriptors,
   weir__admin__v1__backend__field_indices_by_name,
   1,  weir__admin__v1__backend__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__backend__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__lease__field_descriptors[2] =
+{
+  {
+    "program",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Lease, program),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Lease, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__lease__field_indices_by_name[] = {
+  0,   /* field[0] = program */
+  1,   /* field[1] = session */
+};
+static const ProtobufCIntRange weir__admin__v1__lease__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__lease__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.Lease",
+  "Lease",
+  "Weir__Admin__V1__Lease",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__Lease),
+  2,
+  weir__admin__v1__lease__field_descriptors,
+  weir__admin__v1__lease__field_indices_by_name,
+  1,  weir__admin__v1__lease__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__lease__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__handler_kind__field_descriptors[1] =
@@ -4920,7 +6109,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__replica_status__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__replica_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__backend_status__field_descriptors[11] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend_status__field_descriptors[12] =
 {
   {
     "usable",
@@ -5054,11 +6243,24 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend_status__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, lease),
+    &weir__admin__v1__lease_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend_status__field_indices_by_name[] = {
   5,   /* field[5] = circuit_open */
   6,   /* field[6] = circuit_openings */
   3,   /* field[3] = in_flight */
+  11,   /* field[11] = lease */
   1,   /* field[1] = problem */
   7,   /* field[7] = refused */
   2,   /* field[2] = replicas */
@@ -5071,7 +6273,7 @@ static const unsigned weir__admin__v1__backend_status__field_indices_by_name[] =
 static const ProtobufCIntRange weir__admin__v1__backend_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend_status__descriptor =
 {
@@ -5081,7 +6283,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend_status__descriptor =
   "Weir__Admin__V1__BackendStatus",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__BackendStatus),
-  11,
+  12,
   weir__admin__v1__backend_status__field_descriptors,
   weir__admin__v1__backend_status__field_indices_by_name,
   1,  weir__admin__v1__backend_status__number_ranges,
@@ -5511,7 +6713,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__interval__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[8] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[10] =
 {
   {
     "name",
@@ -5609,21 +6811,47 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "time_box",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Endpoint, time_box),
+    &weir__admin__v1__traffic_time_box__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "methods",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__Endpoint, n_methods),
+    offsetof(Weir__Admin__V1__Endpoint, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
   6,   /* field[6] = comparison */
   4,   /* field[4] = intervals */
+  9,   /* field[9] = methods */
   0,   /* field[0] = name */
   7,   /* field[7] = rate_limit */
   5,   /* field[5] = revision */
   1,   /* field[1] = route */
   3,   /* field[3] = shadows */
+  8,   /* field[8] = time_box */
   2,   /* field[2] = weights */
 };
 static const ProtobufCIntRange weir__admin__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
 {
@@ -5633,11 +6861,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   "Weir__Admin__V1__Endpoint",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Endpoint),
-  8,
+  10,
   weir__admin__v1__endpoint__field_descriptors,
   weir__admin__v1__endpoint__field_indices_by_name,
   1,  weir__admin__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__traffic_time_box__field_descriptors[4] =
+{
+  {
+    "reverts",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, reverts),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "confirmable",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, confirmable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__TrafficTimeBox, n_before),
+    offsetof(Weir__Admin__V1__TrafficTimeBox, before),
+    &weir__admin__v1__backend_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__TrafficTimeBox, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__traffic_time_box__field_indices_by_name[] = {
+  3,   /* field[3] = author */
+  2,   /* field[2] = before */
+  1,   /* field[1] = confirmable */
+  0,   /* field[0] = reverts */
+};
+static const ProtobufCIntRange weir__admin__v1__traffic_time_box__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.TrafficTimeBox",
+  "TrafficTimeBox",
+  "Weir__Admin__V1__TrafficTimeBox",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__TrafficTimeBox),
+  4,
+  weir__admin__v1__traffic_time_box__field_descriptors,
+  weir__admin__v1__traffic_time_box__field_indices_by_name,
+  1,  weir__admin__v1__traffic_time_box__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__traffic_time_box__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__rate_limit__field_descriptors[2] =
@@ -6151,7 +7456,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_backends_response__descri
   (ProtobufCMessageInit) weir__admin__v1__list_backends_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[7] =
 {
   {
     "name",
@@ -6225,10 +7530,23 @@ static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "methods",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__CreateEndpointRequest, n_methods),
+    offsetof(Weir__Admin__V1__CreateEndpointRequest, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by_name[] = {
   2,   /* field[2] = backend */
   3,   /* field[3] = expected_revision */
+  6,   /* field[6] = methods */
   0,   /* field[0] = name */
   5,   /* field[5] = note */
   1,   /* field[1] = route */
@@ -6237,7 +7555,7 @@ static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by
 static const ProtobufCIntRange weir__admin__v1__create_endpoint_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descriptor =
 {
@@ -6247,7 +7565,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descr
   "Weir__Admin__V1__CreateEndpointRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__CreateEndpointRequest),
-  6,
+  7,
   weir__admin__v1__create_endpoint_request__field_descriptors,
   weir__admin__v1__create_endpoint_request__field_indices_by_name,
   1,  weir__admin__v1__create_endpoint_request__number_ranges,
@@ -6476,7 +7794,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descr
   (ProtobufCMessageInit) weir__admin__v1__list_endpoints_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__field_descriptors[8] =
 {
   {
     "endpoint",
@@ -6538,18 +7856,57 @@ static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "override_rollout",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, override_rollout),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revert_after",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, revert_after),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "confirm_within",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__SetTrafficRequest, confirm_within),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__set_traffic_request__field_indices_by_name[] = {
+  7,   /* field[7] = confirm_within */
   0,   /* field[0] = endpoint */
   2,   /* field[2] = expected_revision */
   4,   /* field[4] = note */
+  5,   /* field[5] = override_rollout */
+  6,   /* field[6] = revert_after */
   3,   /* field[3] = validate_only */
   1,   /* field[1] = weights */
 };
 static const ProtobufCIntRange weir__admin__v1__set_traffic_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor =
 {
@@ -6559,11 +7916,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descripto
   "Weir__Admin__V1__SetTrafficRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__SetTrafficRequest),
-  5,
+  8,
   weir__admin__v1__set_traffic_request__field_descriptors,
   weir__admin__v1__set_traffic_request__field_indices_by_name,
   1,  weir__admin__v1__set_traffic_request__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__set_traffic_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__confirm_traffic_request__field_descriptors[4] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ConfirmTrafficRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__confirm_traffic_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__confirm_traffic_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ConfirmTrafficRequest",
+  "ConfirmTrafficRequest",
+  "Weir__Admin__V1__ConfirmTrafficRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ConfirmTrafficRequest),
+  4,
+  weir__admin__v1__confirm_traffic_request__field_descriptors,
+  weir__admin__v1__confirm_traffic_request__field_indices_by_name,
+  1,  weir__admin__v1__confirm_traffic_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__confirm_traffic_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__set_traffic_response__field_descriptors[5] =
@@ -7883,6 +9317,1593 @@ const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__metadata_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_plan__field_descriptors[14] =
+{
+  {
+    "candidate",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, candidate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "steps",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__RolloutPlan, n_steps),
+    offsetof(Weir__Admin__V1__RolloutPlan, steps),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gates",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__RolloutPlan, n_gates),
+    offsetof(Weir__Admin__V1__RolloutPlan, gates),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bake",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, bake),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "minimum",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, minimum),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "maximum",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, maximum),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "minimum_requests",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__RolloutPlan, _minimum_requests_case),
+    offsetof(Weir__Admin__V1__RolloutPlan, minimum_requests),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "require",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, require),
+    &weir__admin__v1__rollout_requirement__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "on_inconclusive",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, on_inconclusive),
+    &weir__admin__v1__rollout_inconclusive__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "abort",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, abort),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "holdout",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, holdout),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "approval",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPlan, approval),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alpha",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__RolloutPlan, _alpha_case),
+    offsetof(Weir__Admin__V1__RolloutPlan, alpha),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "webhooks",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__RolloutPlan, n_webhooks),
+    offsetof(Weir__Admin__V1__RolloutPlan, webhooks),
+    &weir__admin__v1__rollout_webhook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_plan__field_indices_by_name[] = {
+  9,   /* field[9] = abort */
+  12,   /* field[12] = alpha */
+  11,   /* field[11] = approval */
+  3,   /* field[3] = bake */
+  0,   /* field[0] = candidate */
+  2,   /* field[2] = gates */
+  10,   /* field[10] = holdout */
+  5,   /* field[5] = maximum */
+  4,   /* field[4] = minimum */
+  6,   /* field[6] = minimum_requests */
+  8,   /* field[8] = on_inconclusive */
+  7,   /* field[7] = require */
+  1,   /* field[1] = steps */
+  13,   /* field[13] = webhooks */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_plan__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 14 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_plan__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutPlan",
+  "RolloutPlan",
+  "Weir__Admin__V1__RolloutPlan",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutPlan),
+  14,
+  weir__admin__v1__rollout_plan__field_descriptors,
+  weir__admin__v1__rollout_plan__field_indices_by_name,
+  1,  weir__admin__v1__rollout_plan__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_plan__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_webhook__field_descriptors[2] =
+{
+  {
+    "url",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutWebhook, url),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "on",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Weir__Admin__V1__RolloutWebhook, n_on),
+    offsetof(Weir__Admin__V1__RolloutWebhook, on),
+    &weir__admin__v1__rollout_hook__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_webhook__field_indices_by_name[] = {
+  1,   /* field[1] = on */
+  0,   /* field[0] = url */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_webhook__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_webhook__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutWebhook",
+  "RolloutWebhook",
+  "Weir__Admin__V1__RolloutWebhook",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutWebhook),
+  2,
+  weir__admin__v1__rollout_webhook__field_descriptors,
+  weir__admin__v1__rollout_webhook__field_indices_by_name,
+  1,  weir__admin__v1__rollout_webhook__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_webhook__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_event__field_descriptors[4] =
+{
+  {
+    "hook",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, hook),
+    &weir__admin__v1__rollout_hook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rollout",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, rollout),
+    &weir__admin__v1__rollout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, text),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutEvent, time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_event__field_indices_by_name[] = {
+  0,   /* field[0] = hook */
+  1,   /* field[1] = rollout */
+  2,   /* field[2] = text */
+  3,   /* field[3] = time */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_event__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_event__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutEvent",
+  "RolloutEvent",
+  "Weir__Admin__V1__RolloutEvent",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutEvent),
+  4,
+  weir__admin__v1__rollout_event__field_descriptors,
+  weir__admin__v1__rollout_event__field_indices_by_name,
+  1,  weir__admin__v1__rollout_event__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout__field_descriptors[18] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, plan),
+    &weir__admin__v1__rollout_plan__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "phase",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, phase),
+    &weir__admin__v1__rollout_phase__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pause",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, pause),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, weight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shadow",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, shadow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_phase",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, in_phase),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, requests),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gates",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__Rollout, n_gates),
+    offsetof(Weir__Admin__V1__Rollout, gates),
+    &weir__admin__v1__rollout_gate__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "log_failure",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, log_failure),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "log_threshold",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, log_threshold),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "baseline",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__Rollout, n_baseline),
+    offsetof(Weir__Admin__V1__Rollout, baseline),
+    &weir__admin__v1__backend_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, started),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "webhook_problem",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Rollout, webhook_problem),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout__field_indices_by_name[] = {
+  14,   /* field[14] = author */
+  13,   /* field[13] = baseline */
+  0,   /* field[0] = endpoint */
+  10,   /* field[10] = gates */
+  8,   /* field[8] = in_phase */
+  11,   /* field[11] = log_failure */
+  12,   /* field[12] = log_threshold */
+  5,   /* field[5] = pause */
+  2,   /* field[2] = phase */
+  1,   /* field[1] = plan */
+  4,   /* field[4] = reason */
+  9,   /* field[9] = requests */
+  16,   /* field[16] = revision */
+  7,   /* field[7] = shadow */
+  15,   /* field[15] = started */
+  3,   /* field[3] = step */
+  17,   /* field[17] = webhook_problem */
+  6,   /* field[6] = weight */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 18 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.Rollout",
+  "Rollout",
+  "Weir__Admin__V1__Rollout",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__Rollout),
+  18,
+  weir__admin__v1__rollout__field_descriptors,
+  weir__admin__v1__rollout__field_indices_by_name,
+  1,  weir__admin__v1__rollout__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_gate__field_descriptors[8] =
+{
+  {
+    "gate",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutGate, gate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutGate, requests),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "candidate_bad",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutGate, candidate_bad),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "baseline_bad",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutGate, baseline_bad),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ratio",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutGate, ratio),
+    &weir__admin__v1__rollout_ratio__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "log_failure",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutGate, log_failure),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "log_pass",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__RolloutGate, _log_pass_case),
+    offsetof(Weir__Admin__V1__RolloutGate, log_pass),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "passed",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutGate, passed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_gate__field_indices_by_name[] = {
+  3,   /* field[3] = baseline_bad */
+  2,   /* field[2] = candidate_bad */
+  0,   /* field[0] = gate */
+  5,   /* field[5] = log_failure */
+  6,   /* field[6] = log_pass */
+  7,   /* field[7] = passed */
+  4,   /* field[4] = ratio */
+  1,   /* field[1] = requests */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_gate__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_gate__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutGate",
+  "RolloutGate",
+  "Weir__Admin__V1__RolloutGate",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutGate),
+  8,
+  weir__admin__v1__rollout_gate__field_descriptors,
+  weir__admin__v1__rollout_gate__field_indices_by_name,
+  1,  weir__admin__v1__rollout_gate__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_gate__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_ratio__field_descriptors[3] =
+{
+  {
+    "lower",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutRatio, lower),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimate",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Admin__V1__RolloutRatio, _estimate_case),
+    offsetof(Weir__Admin__V1__RolloutRatio, estimate),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upper",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutRatio, upper),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_ratio__field_indices_by_name[] = {
+  1,   /* field[1] = estimate */
+  0,   /* field[0] = lower */
+  2,   /* field[2] = upper */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_ratio__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_ratio__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutRatio",
+  "RolloutRatio",
+  "Weir__Admin__V1__RolloutRatio",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutRatio),
+  3,
+  weir__admin__v1__rollout_ratio__field_descriptors,
+  weir__admin__v1__rollout_ratio__field_indices_by_name,
+  1,  weir__admin__v1__rollout_ratio__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_ratio__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__start_rollout_request__field_descriptors[5] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StartRolloutRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StartRolloutRequest, plan),
+    &weir__admin__v1__rollout_plan__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__StartRolloutRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__StartRolloutRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StartRolloutRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StartRolloutRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__start_rollout_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  2,   /* field[2] = expected_revision */
+  4,   /* field[4] = note */
+  1,   /* field[1] = plan */
+  3,   /* field[3] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__start_rollout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__start_rollout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.StartRolloutRequest",
+  "StartRolloutRequest",
+  "Weir__Admin__V1__StartRolloutRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__StartRolloutRequest),
+  5,
+  weir__admin__v1__start_rollout_request__field_descriptors,
+  weir__admin__v1__start_rollout_request__field_indices_by_name,
+  1,  weir__admin__v1__start_rollout_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__start_rollout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__start_rollout_response__field_descriptors[5] =
+{
+  {
+    "rollout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StartRolloutResponse, rollout),
+    &weir__admin__v1__rollout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "preview",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__StartRolloutResponse, n_preview),
+    offsetof(Weir__Admin__V1__StartRolloutResponse, preview),
+    &weir__admin__v1__rollout_preview_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StartRolloutResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests_per_second",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StartRolloutResponse, requests_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error_share",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__StartRolloutResponse, error_share),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__start_rollout_response__field_indices_by_name[] = {
+  4,   /* field[4] = error_share */
+  1,   /* field[1] = preview */
+  3,   /* field[3] = requests_per_second */
+  2,   /* field[2] = revision */
+  0,   /* field[0] = rollout */
+};
+static const ProtobufCIntRange weir__admin__v1__start_rollout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__start_rollout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.StartRolloutResponse",
+  "StartRolloutResponse",
+  "Weir__Admin__V1__StartRolloutResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__StartRolloutResponse),
+  5,
+  weir__admin__v1__start_rollout_response__field_descriptors,
+  weir__admin__v1__start_rollout_response__field_indices_by_name,
+  1,  weir__admin__v1__start_rollout_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__start_rollout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__rollout_preview_step__field_descriptors[3] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPreviewStep, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "moved_share",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPreviewStep, moved_share),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_to_proof",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__RolloutPreviewStep, time_to_proof),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__rollout_preview_step__field_indices_by_name[] = {
+  1,   /* field[1] = moved_share */
+  0,   /* field[0] = step */
+  2,   /* field[2] = time_to_proof */
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_preview_step__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__rollout_preview_step__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutPreviewStep",
+  "RolloutPreviewStep",
+  "Weir__Admin__V1__RolloutPreviewStep",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__RolloutPreviewStep),
+  3,
+  weir__admin__v1__rollout_preview_step__field_descriptors,
+  weir__admin__v1__rollout_preview_step__field_indices_by_name,
+  1,  weir__admin__v1__rollout_preview_step__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__rollout_preview_step__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_rollout_request__field_descriptors[1] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetRolloutRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_rollout_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+};
+static const ProtobufCIntRange weir__admin__v1__get_rollout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_rollout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetRolloutRequest",
+  "GetRolloutRequest",
+  "Weir__Admin__V1__GetRolloutRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetRolloutRequest),
+  1,
+  weir__admin__v1__get_rollout_request__field_descriptors,
+  weir__admin__v1__get_rollout_request__field_indices_by_name,
+  1,  weir__admin__v1__get_rollout_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_rollout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define weir__admin__v1__list_rollouts_request__field_descriptors NULL
+#define weir__admin__v1__list_rollouts_request__field_indices_by_name NULL
+#define weir__admin__v1__list_rollouts_request__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__list_rollouts_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ListRolloutsRequest",
+  "ListRolloutsRequest",
+  "Weir__Admin__V1__ListRolloutsRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ListRolloutsRequest),
+  0,
+  weir__admin__v1__list_rollouts_request__field_descriptors,
+  weir__admin__v1__list_rollouts_request__field_indices_by_name,
+  0,  weir__admin__v1__list_rollouts_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__list_rollouts_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__list_rollouts_response__field_descriptors[1] =
+{
+  {
+    "rollouts",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Admin__V1__ListRolloutsResponse, n_rollouts),
+    offsetof(Weir__Admin__V1__ListRolloutsResponse, rollouts),
+    &weir__admin__v1__rollout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__list_rollouts_response__field_indices_by_name[] = {
+  0,   /* field[0] = rollouts */
+};
+static const ProtobufCIntRange weir__admin__v1__list_rollouts_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__list_rollouts_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ListRolloutsResponse",
+  "ListRolloutsResponse",
+  "Weir__Admin__V1__ListRolloutsResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ListRolloutsResponse),
+  1,
+  weir__admin__v1__list_rollouts_response__field_descriptors,
+  weir__admin__v1__list_rollouts_response__field_indices_by_name,
+  1,  weir__admin__v1__list_rollouts_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__list_rollouts_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__pause_rollout_request__field_descriptors[4] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__PauseRolloutRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__PauseRolloutRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__PauseRolloutRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__PauseRolloutRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__PauseRolloutRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__pause_rollout_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__pause_rollout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__pause_rollout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.PauseRolloutRequest",
+  "PauseRolloutRequest",
+  "Weir__Admin__V1__PauseRolloutRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__PauseRolloutRequest),
+  4,
+  weir__admin__v1__pause_rollout_request__field_descriptors,
+  weir__admin__v1__pause_rollout_request__field_indices_by_name,
+  1,  weir__admin__v1__pause_rollout_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__pause_rollout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__resume_rollout_request__field_descriptors[6] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ResumeRolloutRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__ResumeRolloutRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__ResumeRolloutRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ResumeRolloutRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ResumeRolloutRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "adopt",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ResumeRolloutRequest, adopt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restore",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ResumeRolloutRequest, restore),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__resume_rollout_request__field_indices_by_name[] = {
+  4,   /* field[4] = adopt */
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
+  5,   /* field[5] = restore */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__resume_rollout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__resume_rollout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ResumeRolloutRequest",
+  "ResumeRolloutRequest",
+  "Weir__Admin__V1__ResumeRolloutRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ResumeRolloutRequest),
+  6,
+  weir__admin__v1__resume_rollout_request__field_descriptors,
+  weir__admin__v1__resume_rollout_request__field_indices_by_name,
+  1,  weir__admin__v1__resume_rollout_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__resume_rollout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__advance_rollout_request__field_descriptors[4] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AdvanceRolloutRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__AdvanceRolloutRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__AdvanceRolloutRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AdvanceRolloutRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AdvanceRolloutRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__advance_rollout_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__advance_rollout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__advance_rollout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.AdvanceRolloutRequest",
+  "AdvanceRolloutRequest",
+  "Weir__Admin__V1__AdvanceRolloutRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__AdvanceRolloutRequest),
+  4,
+  weir__admin__v1__advance_rollout_request__field_descriptors,
+  weir__admin__v1__advance_rollout_request__field_indices_by_name,
+  1,  weir__admin__v1__advance_rollout_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__advance_rollout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__promote_rollout_request__field_descriptors[4] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__PromoteRolloutRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__PromoteRolloutRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__PromoteRolloutRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__PromoteRolloutRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__PromoteRolloutRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__promote_rollout_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = expected_revision */
+  3,   /* field[3] = note */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__promote_rollout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__promote_rollout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.PromoteRolloutRequest",
+  "PromoteRolloutRequest",
+  "Weir__Admin__V1__PromoteRolloutRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__PromoteRolloutRequest),
+  4,
+  weir__admin__v1__promote_rollout_request__field_descriptors,
+  weir__admin__v1__promote_rollout_request__field_indices_by_name,
+  1,  weir__admin__v1__promote_rollout_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__promote_rollout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__abort_rollout_request__field_descriptors[5] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AbortRolloutRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Admin__V1__AbortRolloutRequest, _expected_revision_case),
+    offsetof(Weir__Admin__V1__AbortRolloutRequest, expected_revision),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "validate_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AbortRolloutRequest, validate_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "note",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AbortRolloutRequest, note),
+    &weir__admin__v1__change_note__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "immediate",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__AbortRolloutRequest, immediate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__abort_rollout_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = expected_revision */
+  4,   /* field[4] = immediate */
+  3,   /* field[3] = note */
+  2,   /* field[2] = validate_only */
+};
+static const ProtobufCIntRange weir__admin__v1__abort_rollout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__abort_rollout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.AbortRolloutRequest",
+  "AbortRolloutRequest",
+  "Weir__Admin__V1__AbortRolloutRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__AbortRolloutRequest),
+  5,
+  weir__admin__v1__abort_rollout_request__field_descriptors,
+  weir__admin__v1__abort_rollout_request__field_indices_by_name,
+  1,  weir__admin__v1__abort_rollout_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__abort_rollout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__watch_rollout_request__field_descriptors[1] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__WatchRolloutRequest, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__watch_rollout_request__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+};
+static const ProtobufCIntRange weir__admin__v1__watch_rollout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__watch_rollout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.WatchRolloutRequest",
+  "WatchRolloutRequest",
+  "Weir__Admin__V1__WatchRolloutRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__WatchRolloutRequest),
+  1,
+  weir__admin__v1__watch_rollout_request__field_descriptors,
+  weir__admin__v1__watch_rollout_request__field_indices_by_name,
+  1,  weir__admin__v1__watch_rollout_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__watch_rollout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor weir__admin__v1__explain_route_request__field_descriptors[3] =
 {
   {
@@ -8164,6 +11185,131 @@ const ProtobufCMessageDescriptor weir__admin__v1__shadow_decision__descriptor =
   weir__admin__v1__shadow_decision__field_indices_by_name,
   1,  weir__admin__v1__shadow_decision__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__shadow_decision__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__hold_leases_request__field_descriptors[2] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HoldLeasesRequest, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "grace_period",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HoldLeasesRequest, grace_period),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__hold_leases_request__field_indices_by_name[] = {
+  1,   /* field[1] = grace_period */
+  0,   /* field[0] = session */
+};
+static const ProtobufCIntRange weir__admin__v1__hold_leases_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__hold_leases_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.HoldLeasesRequest",
+  "HoldLeasesRequest",
+  "Weir__Admin__V1__HoldLeasesRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__HoldLeasesRequest),
+  2,
+  weir__admin__v1__hold_leases_request__field_descriptors,
+  weir__admin__v1__hold_leases_request__field_indices_by_name,
+  1,  weir__admin__v1__hold_leases_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__hold_leases_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define weir__admin__v1__hold_leases_response__field_descriptors NULL
+#define weir__admin__v1__hold_leases_response__field_indices_by_name NULL
+#define weir__admin__v1__hold_leases_response__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__hold_leases_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.HoldLeasesResponse",
+  "HoldLeasesResponse",
+  "Weir__Admin__V1__HoldLeasesResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__HoldLeasesResponse),
+  0,
+  weir__admin__v1__hold_leases_response__field_descriptors,
+  weir__admin__v1__hold_leases_response__field_indices_by_name,
+  0,  weir__admin__v1__hold_leases_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__hold_leases_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__release_leases_request__field_descriptors[1] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReleaseLeasesRequest, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__release_leases_request__field_indices_by_name[] = {
+  0,   /* field[0] = session */
+};
+static const ProtobufCIntRange weir__admin__v1__release_leases_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__release_leases_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ReleaseLeasesRequest",
+  "ReleaseLeasesRequest",
+  "Weir__Admin__V1__ReleaseLeasesRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ReleaseLeasesRequest),
+  1,
+  weir__admin__v1__release_leases_request__field_descriptors,
+  weir__admin__v1__release_leases_request__field_indices_by_name,
+  1,  weir__admin__v1__release_leases_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__release_leases_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define weir__admin__v1__release_leases_response__field_descriptors NULL
+#define weir__admin__v1__release_leases_response__field_indices_by_name NULL
+#define weir__admin__v1__release_leases_response__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__release_leases_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ReleaseLeasesResponse",
+  "ReleaseLeasesResponse",
+  "Weir__Admin__V1__ReleaseLeasesResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ReleaseLeasesResponse),
+  0,
+  weir__admin__v1__release_leases_response__field_descriptors,
+  weir__admin__v1__release_leases_response__field_indices_by_name,
+  0,  weir__admin__v1__release_leases_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__release_leases_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__watch_request__field_descriptors[2] =
@@ -8474,7 +11620,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__weight
   (ProtobufCMessageInit) weir__admin__v1__endpoint_configuration__weights_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[7] =
 {
   {
     "name",
@@ -8548,9 +11694,22 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "methods",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__EndpointConfiguration, n_methods),
+    offsetof(Weir__Admin__V1__EndpointConfiguration, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_name[] = {
   4,   /* field[4] = comparison */
+  6,   /* field[6] = methods */
   0,   /* field[0] = name */
   5,   /* field[5] = rate_limit */
   1,   /* field[1] = route */
@@ -8560,7 +11719,7 @@ static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_
 static const ProtobufCIntRange weir__admin__v1__endpoint_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descriptor =
 {
@@ -8570,7 +11729,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descri
   "Weir__Admin__V1__EndpointConfiguration",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__EndpointConfiguration),
-  6,
+  7,
   weir__admin__v1__endpoint_configuration__field_descriptors,
   weir__admin__v1__endpoint_configuration__field_indices_by_name,
   1,  weir__admin__v1__endpoint_configuration__number_ranges,
@@ -10455,6 +13614,38 @@ const ProtobufCMessageDescriptor weir__admin__v1__latency__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__latency__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCEnumValue weir__admin__v1__lease_state__enum_values_by_number[4] =
+{
+  { "LEASE_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_UNSPECIFIED", 0 },
+  { "LEASE_STATE_HELD", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_HELD", 1 },
+  { "LEASE_STATE_LOST", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_LOST", 2 },
+  { "LEASE_STATE_GONE", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_GONE", 3 },
+};
+static const ProtobufCIntRange weir__admin__v1__lease_state__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__lease_state__enum_values_by_name[4] =
+{
+  { "LEASE_STATE_GONE", 3 },
+  { "LEASE_STATE_HELD", 1 },
+  { "LEASE_STATE_LOST", 2 },
+  { "LEASE_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__lease_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.LeaseState",
+  "LeaseState",
+  "Weir__Admin__V1__LeaseState",
+  "weir.admin.v1",
+  4,
+  weir__admin__v1__lease_state__enum_values_by_number,
+  4,
+  weir__admin__v1__lease_state__enum_values_by_name,
+  1,
+  weir__admin__v1__lease_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue weir__admin__v1__replica_state__enum_values_by_number[7] =
 {
   { "REPLICA_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_UNSPECIFIED", 0 },
@@ -10529,6 +13720,146 @@ const ProtobufCEnumDescriptor weir__admin__v1__shadow_verdict__descriptor =
   weir__admin__v1__shadow_verdict__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
+static const ProtobufCEnumValue weir__admin__v1__rollout_hook__enum_values_by_number[6] =
+{
+  { "ROLLOUT_HOOK_UNSPECIFIED", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED", 0 },
+  { "ROLLOUT_HOOK_CONFIRM_START", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_START", 1 },
+  { "ROLLOUT_HOOK_CONFIRM_STEP", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_STEP", 2 },
+  { "ROLLOUT_HOOK_CONFIRM_PROMOTION", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_PROMOTION", 3 },
+  { "ROLLOUT_HOOK_ROLLBACK", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_ROLLBACK", 4 },
+  { "ROLLOUT_HOOK_EVENT", "WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_EVENT", 5 },
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_hook__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__rollout_hook__enum_values_by_name[6] =
+{
+  { "ROLLOUT_HOOK_CONFIRM_PROMOTION", 3 },
+  { "ROLLOUT_HOOK_CONFIRM_START", 1 },
+  { "ROLLOUT_HOOK_CONFIRM_STEP", 2 },
+  { "ROLLOUT_HOOK_EVENT", 5 },
+  { "ROLLOUT_HOOK_ROLLBACK", 4 },
+  { "ROLLOUT_HOOK_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__rollout_hook__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutHook",
+  "RolloutHook",
+  "Weir__Admin__V1__RolloutHook",
+  "weir.admin.v1",
+  6,
+  weir__admin__v1__rollout_hook__enum_values_by_number,
+  6,
+  weir__admin__v1__rollout_hook__enum_values_by_name,
+  1,
+  weir__admin__v1__rollout_hook__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue weir__admin__v1__rollout_requirement__enum_values_by_number[3] =
+{
+  { "ROLLOUT_REQUIREMENT_UNSPECIFIED", "WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED", 0 },
+  { "ROLLOUT_REQUIREMENT_NO_OBJECTION", "WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_NO_OBJECTION", 1 },
+  { "ROLLOUT_REQUIREMENT_PROOF", "WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_PROOF", 2 },
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_requirement__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__rollout_requirement__enum_values_by_name[3] =
+{
+  { "ROLLOUT_REQUIREMENT_NO_OBJECTION", 1 },
+  { "ROLLOUT_REQUIREMENT_PROOF", 2 },
+  { "ROLLOUT_REQUIREMENT_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__rollout_requirement__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutRequirement",
+  "RolloutRequirement",
+  "Weir__Admin__V1__RolloutRequirement",
+  "weir.admin.v1",
+  3,
+  weir__admin__v1__rollout_requirement__enum_values_by_number,
+  3,
+  weir__admin__v1__rollout_requirement__enum_values_by_name,
+  1,
+  weir__admin__v1__rollout_requirement__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue weir__admin__v1__rollout_inconclusive__enum_values_by_number[4] =
+{
+  { "ROLLOUT_INCONCLUSIVE_UNSPECIFIED", "WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_UNSPECIFIED", 0 },
+  { "ROLLOUT_INCONCLUSIVE_PAUSE", "WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_PAUSE", 1 },
+  { "ROLLOUT_INCONCLUSIVE_ADVANCE", "WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_ADVANCE", 2 },
+  { "ROLLOUT_INCONCLUSIVE_ABORT", "WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_ABORT", 3 },
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_inconclusive__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__rollout_inconclusive__enum_values_by_name[4] =
+{
+  { "ROLLOUT_INCONCLUSIVE_ABORT", 3 },
+  { "ROLLOUT_INCONCLUSIVE_ADVANCE", 2 },
+  { "ROLLOUT_INCONCLUSIVE_PAUSE", 1 },
+  { "ROLLOUT_INCONCLUSIVE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__rollout_inconclusive__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutInconclusive",
+  "RolloutInconclusive",
+  "Weir__Admin__V1__RolloutInconclusive",
+  "weir.admin.v1",
+  4,
+  weir__admin__v1__rollout_inconclusive__enum_values_by_number,
+  4,
+  weir__admin__v1__rollout_inconclusive__enum_values_by_name,
+  1,
+  weir__admin__v1__rollout_inconclusive__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue weir__admin__v1__rollout_phase__enum_values_by_number[9] =
+{
+  { "ROLLOUT_PHASE_UNSPECIFIED", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED", 0 },
+  { "ROLLOUT_PHASE_PENDING", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_PENDING", 1 },
+  { "ROLLOUT_PHASE_SETTLING", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_SETTLING", 2 },
+  { "ROLLOUT_PHASE_OBSERVING", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_OBSERVING", 3 },
+  { "ROLLOUT_PHASE_BAKING", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_BAKING", 4 },
+  { "ROLLOUT_PHASE_PAUSED", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_PAUSED", 5 },
+  { "ROLLOUT_PHASE_ABORTING", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_ABORTING", 6 },
+  { "ROLLOUT_PHASE_ABORTED", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_ABORTED", 7 },
+  { "ROLLOUT_PHASE_SUCCEEDED", "WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_SUCCEEDED", 8 },
+};
+static const ProtobufCIntRange weir__admin__v1__rollout_phase__value_ranges[] = {
+{0, 0},{0, 9}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__rollout_phase__enum_values_by_name[9] =
+{
+  { "ROLLOUT_PHASE_ABORTED", 7 },
+  { "ROLLOUT_PHASE_ABORTING", 6 },
+  { "ROLLOUT_PHASE_BAKING", 4 },
+  { "ROLLOUT_PHASE_OBSERVING", 3 },
+  { "ROLLOUT_PHASE_PAUSED", 5 },
+  { "ROLLOUT_PHASE_PENDING", 1 },
+  { "ROLLOUT_PHASE_SETTLING", 2 },
+  { "ROLLOUT_PHASE_SUCCEEDED", 8 },
+  { "ROLLOUT_PHASE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__rollout_phase__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.RolloutPhase",
+  "RolloutPhase",
+  "Weir__Admin__V1__RolloutPhase",
+  "weir.admin.v1",
+  9,
+  weir__admin__v1__rollout_phase__enum_values_by_number,
+  9,
+  weir__admin__v1__rollout_phase__enum_values_by_name,
+  1,
+  weir__admin__v1__rollout_phase__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue weir__admin__v1__change_action__enum_values_by_number[4] =
 {
   { "CHANGE_ACTION_UNSPECIFIED", "WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_UNSPECIFIED", 0 },
@@ -10593,7 +13924,7 @@ const ProtobufCEnumDescriptor weir__admin__v1__instance_state__descriptor =
   weir__admin__v1__instance_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[27] =
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[39] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -10605,11 +13936,21 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "GetEndpoint", &weir__admin__v1__get_endpoint_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ListEndpoints", &weir__admin__v1__list_endpoints_request__descriptor, &weir__admin__v1__list_endpoints_response__descriptor },
   { "SetTraffic", &weir__admin__v1__set_traffic_request__descriptor, &weir__admin__v1__set_traffic_response__descriptor },
+  { "ConfirmTraffic", &weir__admin__v1__confirm_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "SetRateLimit", &weir__admin__v1__set_rate_limit_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "ShadowTraffic", &weir__admin__v1__shadow_traffic_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "SetShadowComparison", &weir__admin__v1__set_shadow_comparison_request__descriptor, &weir__admin__v1__endpoint__descriptor },
   { "GetShadowReport", &weir__admin__v1__get_shadow_report_request__descriptor, &weir__admin__v1__get_shadow_report_response__descriptor },
   { "ResetShadowReport", &weir__admin__v1__reset_shadow_report_request__descriptor, &weir__admin__v1__reset_shadow_report_response__descriptor },
+  { "StartRollout", &weir__admin__v1__start_rollout_request__descriptor, &weir__admin__v1__start_rollout_response__descriptor },
+  { "GetRollout", &weir__admin__v1__get_rollout_request__descriptor, &weir__admin__v1__rollout__descriptor },
+  { "ListRollouts", &weir__admin__v1__list_rollouts_request__descriptor, &weir__admin__v1__list_rollouts_response__descriptor },
+  { "PauseRollout", &weir__admin__v1__pause_rollout_request__descriptor, &weir__admin__v1__rollout__descriptor },
+  { "ResumeRollout", &weir__admin__v1__resume_rollout_request__descriptor, &weir__admin__v1__rollout__descriptor },
+  { "AdvanceRollout", &weir__admin__v1__advance_rollout_request__descriptor, &weir__admin__v1__rollout__descriptor },
+  { "PromoteRollout", &weir__admin__v1__promote_rollout_request__descriptor, &weir__admin__v1__rollout__descriptor },
+  { "AbortRollout", &weir__admin__v1__abort_rollout_request__descriptor, &weir__admin__v1__rollout__descriptor },
+  { "WatchRollout", &weir__admin__v1__watch_rollout_request__descriptor, &weir__admin__v1__rollout__descriptor },
   { "ExplainRoute", &weir__admin__v1__explain_route_request__descriptor, &weir__admin__v1__explain_route_response__descriptor },
   { "Apply", &weir__admin__v1__apply_request__descriptor, &weir__admin__v1__apply_response__descriptor },
   { "ListRevisions", &weir__admin__v1__list_revisions_request__descriptor, &weir__admin__v1__list_revisions_response__descriptor },
@@ -10619,38 +13960,52 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "ListInstances", &weir__admin__v1__list_instances_request__descriptor, &weir__admin__v1__list_instances_response__descriptor },
   { "AdoptState", &weir__admin__v1__adopt_state_request__descriptor, &weir__admin__v1__adopt_state_response__descriptor },
   { "RestoreState", &weir__admin__v1__restore_state_request__descriptor, &weir__admin__v1__restore_state_response__descriptor },
+  { "HoldLeases", &weir__admin__v1__hold_leases_request__descriptor, &weir__admin__v1__hold_leases_response__descriptor },
+  { "ReleaseLeases", &weir__admin__v1__release_leases_request__descriptor, &weir__admin__v1__release_leases_response__descriptor },
   { "Watch", &weir__admin__v1__watch_request__descriptor, &weir__admin__v1__watch_response__descriptor },
   { "GetStats", &weir__admin__v1__get_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
-  22,        /* AdoptState */
-  16,        /* Apply */
-  19,        /* CompareRevisions */
+  23,        /* AbortRollout */
+  32,        /* AdoptState */
+  21,        /* AdvanceRollout */
+  26,        /* Apply */
+  29,        /* CompareRevisions */
+  10,        /* ConfirmTraffic */
   0,        /* CreateBackend */
   5,        /* CreateEndpoint */
   2,        /* DeleteBackend */
   6,        /* DeleteEndpoint */
-  15,        /* ExplainRoute */
+  25,        /* ExplainRoute */
   3,        /* GetBackend */
   7,        /* GetEndpoint */
-  18,        /* GetRevision */
-  13,        /* GetShadowReport */
-  25,        /* GetStats */
+  28,        /* GetRevision */
+  17,        /* GetRollout */
+  14,        /* GetShadowReport */
+  37,        /* GetStats */
+  34,        /* HoldLeases */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
-  21,        /* ListInstances */
-  17,        /* ListRevisions */
-  14,        /* ResetShadowReport */
-  23,        /* RestoreState */
-  20,        /* Rollback */
-  10,        /* SetRateLimit */
-  12,        /* SetShadowComparison */
+  31,        /* ListInstances */
+  27,        /* ListRevisions */
+  18,        /* ListRollouts */
+  19,        /* PauseRollout */
+  22,        /* PromoteRollout */
+  35,        /* ReleaseLeases */
+  15,        /* ResetShadowReport */
+  33,        /* RestoreState */
+  20,        /* ResumeRollout */
+  30,        /* Rollback */
+  11,        /* SetRateLimit */
+  13,        /* SetShadowComparison */
   9,        /* SetTraffic */
-  11,        /* ShadowTraffic */
+  12,        /* ShadowTraffic */
+  16,        /* StartRollout */
   1,        /* UpdateBackend */
-  24,        /* Watch */
-  26         /* WatchStats */
+  36,        /* Watch */
+  24,        /* WatchRollout */
+  38         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -10659,7 +14014,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  27,
+  39,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -10743,13 +14098,21 @@ void weir__admin__v1__admin__set_traffic(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
+                                             const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                                             Weir__Admin__V1__Endpoint_Closure closure,
+                                             void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             const Weir__Admin__V1__ShadowTrafficRequest *input,
@@ -10757,7 +14120,7 @@ void weir__admin__v1__admin__shadow_traffic(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    const Weir__Admin__V1__SetShadowComparisonRequest *input,
@@ -10765,7 +14128,7 @@ void weir__admin__v1__admin__set_shadow_comparison(ProtobufCService *service,
                                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                const Weir__Admin__V1__GetShadowReportRequest *input,
@@ -10773,7 +14136,7 @@ void weir__admin__v1__admin__get_shadow_report(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  const Weir__Admin__V1__ResetShadowReportRequest *input,
@@ -10781,7 +14144,79 @@ void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__start_rollout(ProtobufCService *service,
+                                           const Weir__Admin__V1__StartRolloutRequest *input,
+                                           Weir__Admin__V1__StartRolloutResponse_Closure closure,
+                                           void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__get_rollout(ProtobufCService *service,
+                                         const Weir__Admin__V1__GetRolloutRequest *input,
+                                         Weir__Admin__V1__Rollout_Closure closure,
+                                         void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__list_rollouts(ProtobufCService *service,
+                                           const Weir__Admin__V1__ListRolloutsRequest *input,
+                                           Weir__Admin__V1__ListRolloutsResponse_Closure closure,
+                                           void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__pause_rollout(ProtobufCService *service,
+                                           const Weir__Admin__V1__PauseRolloutRequest *input,
+                                           Weir__Admin__V1__Rollout_Closure closure,
+                                           void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__resume_rollout(ProtobufCService *service,
+                                            const Weir__Admin__V1__ResumeRolloutRequest *input,
+                                            Weir__Admin__V1__Rollout_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__advance_rollout(ProtobufCService *service,
+                                             const Weir__Admin__V1__AdvanceRolloutRequest *input,
+                                             Weir__Admin__V1__Rollout_Closure closure,
+                                             void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__promote_rollout(ProtobufCService *service,
+                                             const Weir__Admin__V1__PromoteRolloutRequest *input,
+                                             Weir__Admin__V1__Rollout_Closure closure,
+                                             void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__abort_rollout(ProtobufCService *service,
+                                           const Weir__Admin__V1__AbortRolloutRequest *input,
+                                           Weir__Admin__V1__Rollout_Closure closure,
+                                           void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__watch_rollout(ProtobufCService *service,
+                                           const Weir__Admin__V1__WatchRolloutRequest *input,
+                                           Weir__Admin__V1__Rollout_Closure closure,
+                                           void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
@@ -10789,7 +14224,7 @@ void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    const Weir__Admin__V1__ApplyRequest *input,
@@ -10797,7 +14232,7 @@ void weir__admin__v1__admin__apply(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             const Weir__Admin__V1__ListRevisionsRequest *input,
@@ -10805,7 +14240,7 @@ void weir__admin__v1__admin__list_revisions(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           const Weir__Admin__V1__GetRevisionRequest *input,
@@ -10813,7 +14248,7 @@ void weir__admin__v1__admin__get_revision(ProtobufCService *service,
                                           void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                const Weir__Admin__V1__CompareRevisionsRequest *input,
@@ -10821,7 +14256,7 @@ void weir__admin__v1__admin__compare_revisions(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       const Weir__Admin__V1__RollbackRequest *input,
@@ -10829,7 +14264,7 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
@@ -10837,7 +14272,7 @@ void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          const Weir__Admin__V1__AdoptStateRequest *input,
@@ -10845,7 +14280,7 @@ void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            const Weir__Admin__V1__RestoreStateRequest *input,
@@ -10853,7 +14288,23 @@ void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
+                                         const Weir__Admin__V1__HoldLeasesRequest *input,
+                                         Weir__Admin__V1__HoldLeasesResponse_Closure closure,
+                                         void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__release_leases(ProtobufCService *service,
+                                            const Weir__Admin__V1__ReleaseLeasesRequest *input,
+                                            Weir__Admin__V1__ReleaseLeasesResponse_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
@@ -10861,7 +14312,7 @@ void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -10869,7 +14320,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -10877,7 +14328,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 38, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

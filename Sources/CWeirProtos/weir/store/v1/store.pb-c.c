@@ -187,6 +187,141 @@ void   weir__store__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__store__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__store__v1__time_box__init
+                     (Weir__Store__V1__TimeBox         *message)
+{
+  static const Weir__Store__V1__TimeBox init_value = WEIR__STORE__V1__TIME_BOX__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__time_box__get_packed_size
+                     (const Weir__Store__V1__TimeBox *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__time_box__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__time_box__pack
+                     (const Weir__Store__V1__TimeBox *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__time_box__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__time_box__pack_to_buffer
+                     (const Weir__Store__V1__TimeBox *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__time_box__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__TimeBox *
+       weir__store__v1__time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__TimeBox *)
+     protobuf_c_message_unpack (&weir__store__v1__time_box__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__time_box__free_unpacked
+                     (Weir__Store__V1__TimeBox *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__time_box__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__store__v1__rollout__init
+                     (Weir__Store__V1__Rollout         *message)
+{
+  static const Weir__Store__V1__Rollout init_value = WEIR__STORE__V1__ROLLOUT__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__rollout__get_packed_size
+                     (const Weir__Store__V1__Rollout *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__rollout__pack
+                     (const Weir__Store__V1__Rollout *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__rollout__pack_to_buffer
+                     (const Weir__Store__V1__Rollout *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__Rollout *
+       weir__store__v1__rollout__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__Rollout *)
+     protobuf_c_message_unpack (&weir__store__v1__rollout__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__rollout__free_unpacked
+                     (Weir__Store__V1__Rollout *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__rollout__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__store__v1__rollout_gate_sums__init
+                     (Weir__Store__V1__RolloutGateSums         *message)
+{
+  static const Weir__Store__V1__RolloutGateSums init_value = WEIR__STORE__V1__ROLLOUT_GATE_SUMS__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__rollout_gate_sums__get_packed_size
+                     (const Weir__Store__V1__RolloutGateSums *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_gate_sums__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__rollout_gate_sums__pack
+                     (const Weir__Store__V1__RolloutGateSums *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_gate_sums__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__rollout_gate_sums__pack_to_buffer
+                     (const Weir__Store__V1__RolloutGateSums *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_gate_sums__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__RolloutGateSums *
+       weir__store__v1__rollout_gate_sums__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__RolloutGateSums *)
+     protobuf_c_message_unpack (&weir__store__v1__rollout_gate_sums__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__rollout_gate_sums__free_unpacked
+                     (Weir__Store__V1__RolloutGateSums *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__rollout_gate_sums__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__store__v1__affinity_map__init
                      (Weir__Store__V1__AffinityMap         *message)
 {
@@ -638,7 +773,7 @@ const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor =
   (ProtobufCMessageInit) weir__store__v1__archive__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[9] =
+static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[12] =
 {
   {
     "name",
@@ -748,22 +883,61 @@ static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rollout",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Endpoint, rollout),
+    &weir__store__v1__rollout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_box",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Endpoint, time_box),
+    &weir__store__v1__time_box__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "methods",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Store__V1__Endpoint, n_methods),
+    offsetof(Weir__Store__V1__Endpoint, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
   5,   /* field[5] = comparison */
   7,   /* field[7] = earlier_maps */
   3,   /* field[3] = map */
+  11,   /* field[11] = methods */
   0,   /* field[0] = name */
   8,   /* field[8] = rate_limit */
   6,   /* field[6] = revision */
+  9,   /* field[9] = rollout */
   1,   /* field[1] = route */
   4,   /* field[4] = shadows */
+  10,   /* field[10] = time_box */
   2,   /* field[2] = weights */
 };
 static const ProtobufCIntRange weir__store__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
 {
@@ -773,11 +947,450 @@ const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
   "Weir__Store__V1__Endpoint",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Endpoint),
-  9,
+  12,
   weir__store__v1__endpoint__field_descriptors,
   weir__store__v1__endpoint__field_indices_by_name,
   1,  weir__store__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__store__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__time_box__field_descriptors[5] =
+{
+  {
+    "confirmable",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__TimeBox, confirmable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "duration",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__TimeBox, duration),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__TimeBox, started),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Store__V1__TimeBox, n_before),
+    offsetof(Weir__Store__V1__TimeBox, before),
+    &weir__admin__v1__backend_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__TimeBox, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__time_box__field_indices_by_name[] = {
+  4,   /* field[4] = author */
+  3,   /* field[3] = before */
+  0,   /* field[0] = confirmable */
+  1,   /* field[1] = duration */
+  2,   /* field[2] = started */
+};
+static const ProtobufCIntRange weir__store__v1__time_box__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__time_box__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.TimeBox",
+  "TimeBox",
+  "Weir__Store__V1__TimeBox",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__TimeBox),
+  5,
+  weir__store__v1__time_box__field_descriptors,
+  weir__store__v1__time_box__field_indices_by_name,
+  1,  weir__store__v1__time_box__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__time_box__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__rollout__field_descriptors[17] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, plan),
+    &weir__admin__v1__rollout_plan__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "baseline",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Store__V1__Rollout, n_baseline),
+    offsetof(Weir__Store__V1__Rollout, baseline),
+    &weir__admin__v1__backend_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, author),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, started),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decisions",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, decisions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "phase",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, phase),
+    &weir__admin__v1__rollout_phase__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pause",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, pause),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "paused_phase",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, paused_phase),
+    &weir__admin__v1__rollout_phase__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "adopted_weight",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Store__V1__Rollout, _adopted_weight_case),
+    offsetof(Weir__Store__V1__Rollout, adopted_weight),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "abort_position",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, abort_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_phase",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, in_phase),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quiet",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, quiet),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Rollout, requests),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gates",
+    17,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Store__V1__Rollout, n_gates),
+    offsetof(Weir__Store__V1__Rollout, gates),
+    &weir__store__v1__rollout_gate_sums__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__rollout__field_indices_by_name[] = {
+  11,   /* field[11] = abort_position */
+  10,   /* field[10] = adopted_weight */
+  3,   /* field[3] = author */
+  2,   /* field[2] = baseline */
+  5,   /* field[5] = decisions */
+  16,   /* field[16] = gates */
+  0,   /* field[0] = id */
+  13,   /* field[13] = in_phase */
+  8,   /* field[8] = pause */
+  9,   /* field[9] = paused_phase */
+  6,   /* field[6] = phase */
+  1,   /* field[1] = plan */
+  14,   /* field[14] = quiet */
+  12,   /* field[12] = reason */
+  15,   /* field[15] = requests */
+  4,   /* field[4] = started */
+  7,   /* field[7] = step */
+};
+static const ProtobufCIntRange weir__store__v1__rollout__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 17 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__rollout__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.Rollout",
+  "Rollout",
+  "Weir__Store__V1__Rollout",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__Rollout),
+  17,
+  weir__store__v1__rollout__field_descriptors,
+  weir__store__v1__rollout__field_indices_by_name,
+  1,  weir__store__v1__rollout__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__rollout__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__rollout_gate_sums__field_descriptors[6] =
+{
+  {
+    "gate",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutGateSums, gate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutGateSums, requests),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "candidate_bad",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutGateSums, candidate_bad),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "baseline_bad",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutGateSums, baseline_bad),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sums",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Store__V1__RolloutGateSums, n_sums),
+    offsetof(Weir__Store__V1__RolloutGateSums, sums),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lengths",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Store__V1__RolloutGateSums, n_lengths),
+    offsetof(Weir__Store__V1__RolloutGateSums, lengths),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__rollout_gate_sums__field_indices_by_name[] = {
+  3,   /* field[3] = baseline_bad */
+  2,   /* field[2] = candidate_bad */
+  0,   /* field[0] = gate */
+  5,   /* field[5] = lengths */
+  1,   /* field[1] = requests */
+  4,   /* field[4] = sums */
+};
+static const ProtobufCIntRange weir__store__v1__rollout_gate_sums__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__rollout_gate_sums__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.RolloutGateSums",
+  "RolloutGateSums",
+  "Weir__Store__V1__RolloutGateSums",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__RolloutGateSums),
+  6,
+  weir__store__v1__rollout_gate_sums__field_descriptors,
+  weir__store__v1__rollout_gate_sums__field_indices_by_name,
+  1,  weir__store__v1__rollout_gate_sums__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__rollout_gate_sums__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__store__v1__affinity_map__field_descriptors[8] =

@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "google/protobuf/timestamp.pb-c.h"
 
 typedef struct Weir__Admin__V1__Backend Weir__Admin__V1__Backend;
+typedef struct Weir__Admin__V1__Lease Weir__Admin__V1__Lease;
 typedef struct Weir__Admin__V1__HandlerKind Weir__Admin__V1__HandlerKind;
 typedef struct Weir__Admin__V1__UpstreamKind Weir__Admin__V1__UpstreamKind;
 typedef struct Weir__Admin__V1__UpstreamTls Weir__Admin__V1__UpstreamTls;
@@ -36,6 +37,7 @@ typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparis
 typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
+typedef struct Weir__Admin__V1__TrafficTimeBox Weir__Admin__V1__TrafficTimeBox;
 typedef struct Weir__Admin__V1__RateLimit Weir__Admin__V1__RateLimit;
 typedef struct Weir__Admin__V1__ChangeNote Weir__Admin__V1__ChangeNote;
 typedef struct Weir__Admin__V1__CreateBackendRequest Weir__Admin__V1__CreateBackendRequest;
@@ -52,6 +54,7 @@ typedef struct Weir__Admin__V1__GetEndpointRequest Weir__Admin__V1__GetEndpointR
 typedef struct Weir__Admin__V1__ListEndpointsRequest Weir__Admin__V1__ListEndpointsRequest;
 typedef struct Weir__Admin__V1__ListEndpointsResponse Weir__Admin__V1__ListEndpointsResponse;
 typedef struct Weir__Admin__V1__SetTrafficRequest Weir__Admin__V1__SetTrafficRequest;
+typedef struct Weir__Admin__V1__ConfirmTrafficRequest Weir__Admin__V1__ConfirmTrafficRequest;
 typedef struct Weir__Admin__V1__SetTrafficResponse Weir__Admin__V1__SetTrafficResponse;
 typedef struct Weir__Admin__V1__ShadowTrafficRequest Weir__Admin__V1__ShadowTrafficRequest;
 typedef struct Weir__Admin__V1__SetRateLimitRequest Weir__Admin__V1__SetRateLimitRequest;
@@ -67,9 +70,31 @@ typedef struct Weir__Admin__V1__ValuePair Weir__Admin__V1__ValuePair;
 typedef struct Weir__Admin__V1__StatusPair Weir__Admin__V1__StatusPair;
 typedef struct Weir__Admin__V1__DifferenceSample Weir__Admin__V1__DifferenceSample;
 typedef struct Weir__Admin__V1__MetadataEntry Weir__Admin__V1__MetadataEntry;
+typedef struct Weir__Admin__V1__RolloutPlan Weir__Admin__V1__RolloutPlan;
+typedef struct Weir__Admin__V1__RolloutWebhook Weir__Admin__V1__RolloutWebhook;
+typedef struct Weir__Admin__V1__RolloutEvent Weir__Admin__V1__RolloutEvent;
+typedef struct Weir__Admin__V1__Rollout Weir__Admin__V1__Rollout;
+typedef struct Weir__Admin__V1__RolloutGate Weir__Admin__V1__RolloutGate;
+typedef struct Weir__Admin__V1__RolloutRatio Weir__Admin__V1__RolloutRatio;
+typedef struct Weir__Admin__V1__StartRolloutRequest Weir__Admin__V1__StartRolloutRequest;
+typedef struct Weir__Admin__V1__StartRolloutResponse Weir__Admin__V1__StartRolloutResponse;
+typedef struct Weir__Admin__V1__RolloutPreviewStep Weir__Admin__V1__RolloutPreviewStep;
+typedef struct Weir__Admin__V1__GetRolloutRequest Weir__Admin__V1__GetRolloutRequest;
+typedef struct Weir__Admin__V1__ListRolloutsRequest Weir__Admin__V1__ListRolloutsRequest;
+typedef struct Weir__Admin__V1__ListRolloutsResponse Weir__Admin__V1__ListRolloutsResponse;
+typedef struct Weir__Admin__V1__PauseRolloutRequest Weir__Admin__V1__PauseRolloutRequest;
+typedef struct Weir__Admin__V1__ResumeRolloutRequest Weir__Admin__V1__ResumeRolloutRequest;
+typedef struct Weir__Admin__V1__AdvanceRolloutRequest Weir__Admin__V1__AdvanceRolloutRequest;
+typedef struct Weir__Admin__V1__PromoteRolloutRequest Weir__Admin__V1__PromoteRolloutRequest;
+typedef struct Weir__Admin__V1__AbortRolloutRequest Weir__Admin__V1__AbortRolloutRequest;
+typedef struct Weir__Admin__V1__WatchRolloutRequest Weir__Admin__V1__WatchRolloutRequest;
 typedef struct Weir__Admin__V1__ExplainRouteRequest Weir__Admin__V1__ExplainRouteRequest;
 typedef struct Weir__Admin__V1__ExplainRouteResponse Weir__Admin__V1__ExplainRouteResponse;
 typedef struct Weir__Admin__V1__ShadowDecision Weir__Admin__V1__ShadowDecision;
+typedef struct Weir__Admin__V1__HoldLeasesRequest Weir__Admin__V1__HoldLeasesRequest;
+typedef struct Weir__Admin__V1__HoldLeasesResponse Weir__Admin__V1__HoldLeasesResponse;
+typedef struct Weir__Admin__V1__ReleaseLeasesRequest Weir__Admin__V1__ReleaseLeasesRequest;
+typedef struct Weir__Admin__V1__ReleaseLeasesResponse Weir__Admin__V1__ReleaseLeasesResponse;
 typedef struct Weir__Admin__V1__WatchRequest Weir__Admin__V1__WatchRequest;
 typedef struct Weir__Admin__V1__WatchResponse Weir__Admin__V1__WatchResponse;
 typedef struct Weir__Admin__V1__Configuration Weir__Admin__V1__Configuration;
@@ -105,6 +130,13 @@ typedef struct Weir__Admin__V1__Latency Weir__Admin__V1__Latency;
 
 /* --- enums --- */
 
+typedef enum _Weir__Admin__V1__LeaseState {
+  WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_HELD = 1,
+  WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_LOST = 2,
+  WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_GONE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__LEASE_STATE)
+} Weir__Admin__V1__LeaseState;
 typedef enum _Weir__Admin__V1__ReplicaState {
   WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_UNSPECIFIED = 0,
   WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_STARTING = 1,
@@ -124,6 +156,40 @@ typedef enum _Weir__Admin__V1__ShadowVerdict {
   WEIR__ADMIN__V1__SHADOW_VERDICT__SHADOW_VERDICT_UNREACHABLE = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SHADOW_VERDICT)
 } Weir__Admin__V1__ShadowVerdict;
+typedef enum _Weir__Admin__V1__RolloutHook {
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_START = 1,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_STEP = 2,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_CONFIRM_PROMOTION = 3,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_ROLLBACK = 4,
+  WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_EVENT = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_HOOK)
+} Weir__Admin__V1__RolloutHook;
+typedef enum _Weir__Admin__V1__RolloutRequirement {
+  WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_NO_OBJECTION = 1,
+  WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_PROOF = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT)
+} Weir__Admin__V1__RolloutRequirement;
+typedef enum _Weir__Admin__V1__RolloutInconclusive {
+  WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_PAUSE = 1,
+  WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_ADVANCE = 2,
+  WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_ABORT = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE)
+} Weir__Admin__V1__RolloutInconclusive;
+typedef enum _Weir__Admin__V1__RolloutPhase {
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_PENDING = 1,
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_SETTLING = 2,
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_OBSERVING = 3,
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_BAKING = 4,
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_PAUSED = 5,
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_ABORTING = 6,
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_ABORTED = 7,
+  WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_SUCCEEDED = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_PHASE)
+} Weir__Admin__V1__RolloutPhase;
 typedef enum _Weir__Admin__V1__ChangeAction {
   WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_UNSPECIFIED = 0,
   WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_ADD = 1,
@@ -162,6 +228,7 @@ struct  Weir__Admin__V1__Backend
   Weir__Admin__V1__BackendOptions *options;
   ProtobufCBinaryData descriptor_set;
   Weir__Admin__V1__BackendStatus *status;
+  Weir__Admin__V1__Lease *lease;
   Weir__Admin__V1__Backend__KindCase kind_case;
   union {
     Weir__Admin__V1__HandlerKind *handler;
@@ -171,7 +238,18 @@ struct  Weir__Admin__V1__Backend
 };
 #define WEIR__ADMIN__V1__BACKEND__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__backend__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0, NULL, {0,NULL}, NULL, WEIR__ADMIN__V1__BACKEND__KIND__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0, NULL, {0,NULL}, NULL, NULL, WEIR__ADMIN__V1__BACKEND__KIND__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__Lease
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData program;
+  ProtobufCBinaryData session;
+};
+#define WEIR__ADMIN__V1__LEASE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__lease__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 struct  Weir__Admin__V1__HandlerKind
@@ -444,10 +522,11 @@ struct  Weir__Admin__V1__BackendStatus
   uint64_t retries;
   uint64_t transparent_retries;
   uint64_t retries_denied;
+  Weir__Admin__V1__LeaseState lease;
 };
 #define WEIR__ADMIN__V1__BACKEND_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__backend_status__descriptor) \
-    , 0, {0,NULL}, 0,NULL, 0, 0, 0, 0, 0,NULL, 0, 0, 0 }
+    , 0, {0,NULL}, 0,NULL, 0, 0, 0, 0, 0,NULL, 0, 0, 0, WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_UNSPECIFIED }
 
 
 struct  Weir__Admin__V1__BackendWeight
@@ -579,10 +658,27 @@ struct  Weir__Admin__V1__Endpoint
   uint64_t revision;
   Weir__Admin__V1__ShadowComparison *comparison;
   Weir__Admin__V1__RateLimit *rate_limit;
+  Weir__Admin__V1__TrafficTimeBox *time_box;
+  size_t n_methods;
+  ProtobufCBinaryData *methods;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL }
+
+
+struct  Weir__Admin__V1__TrafficTimeBox
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *reverts;
+  protobuf_c_boolean confirmable;
+  size_t n_before;
+  Weir__Admin__V1__BackendWeight **before;
+  ProtobufCBinaryData author;
+};
+#define WEIR__ADMIN__V1__TRAFFIC_TIME_BOX__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__traffic_time_box__descriptor) \
+    , NULL, 0, 0,NULL, {0,NULL} }
 
 
 struct  Weir__Admin__V1__RateLimit
@@ -730,6 +826,8 @@ struct  Weir__Admin__V1__CreateEndpointRequest
   ProtobufCBinaryData backend;
   protobuf_c_boolean validate_only;
   Weir__Admin__V1__ChangeNote *note;
+  size_t n_methods;
+  ProtobufCBinaryData *methods;
   Weir__Admin__V1__CreateEndpointRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -737,7 +835,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
 };
 #define WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__create_endpoint_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0,NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -817,6 +915,9 @@ struct  Weir__Admin__V1__SetTrafficRequest
   Weir__Admin__V1__BackendWeight **weights;
   protobuf_c_boolean validate_only;
   Weir__Admin__V1__ChangeNote *note;
+  protobuf_c_boolean override_rollout;
+  Google__Protobuf__Duration *revert_after;
+  Google__Protobuf__Duration *confirm_within;
   Weir__Admin__V1__SetTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -824,7 +925,29 @@ struct  Weir__Admin__V1__SetTrafficRequest
 };
 #define WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_traffic_request__descriptor) \
-    , {0,NULL}, 0,NULL, 0, NULL, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__ConfirmTrafficRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__ConfirmTrafficRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__ConfirmTrafficRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__confirm_traffic_request__descriptor) \
+    , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 struct  Weir__Admin__V1__SetTrafficResponse
@@ -1070,6 +1193,354 @@ struct  Weir__Admin__V1__MetadataEntry
     , {0,NULL}, {0,NULL} }
 
 
+typedef enum {
+  WEIR__ADMIN__V1__ROLLOUT_PLAN___MINIMUM_REQUESTS__NOT_SET = 0,
+  WEIR__ADMIN__V1__ROLLOUT_PLAN___MINIMUM_REQUESTS_MINIMUM_REQUESTS = 7
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_PLAN___MINIMUM_REQUESTS__CASE)
+} Weir__Admin__V1__RolloutPlan__MinimumRequestsCase;
+
+typedef enum {
+  WEIR__ADMIN__V1__ROLLOUT_PLAN___ALPHA__NOT_SET = 0,
+  WEIR__ADMIN__V1__ROLLOUT_PLAN___ALPHA_ALPHA = 13
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_PLAN___ALPHA__CASE)
+} Weir__Admin__V1__RolloutPlan__AlphaCase;
+
+struct  Weir__Admin__V1__RolloutPlan
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData candidate;
+  size_t n_steps;
+  ProtobufCBinaryData *steps;
+  size_t n_gates;
+  ProtobufCBinaryData *gates;
+  Google__Protobuf__Duration *bake;
+  Google__Protobuf__Duration *minimum;
+  Google__Protobuf__Duration *maximum;
+  Weir__Admin__V1__RolloutRequirement require;
+  Weir__Admin__V1__RolloutInconclusive on_inconclusive;
+  ProtobufCBinaryData abort;
+  double holdout;
+  protobuf_c_boolean approval;
+  size_t n_webhooks;
+  Weir__Admin__V1__RolloutWebhook **webhooks;
+  Weir__Admin__V1__RolloutPlan__MinimumRequestsCase _minimum_requests_case;
+  union {
+    uint64_t minimum_requests;
+  };
+  Weir__Admin__V1__RolloutPlan__AlphaCase _alpha_case;
+  union {
+    double alpha;
+  };
+};
+#define WEIR__ADMIN__V1__ROLLOUT_PLAN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_plan__descriptor) \
+    , {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, NULL, WEIR__ADMIN__V1__ROLLOUT_REQUIREMENT__ROLLOUT_REQUIREMENT_UNSPECIFIED, WEIR__ADMIN__V1__ROLLOUT_INCONCLUSIVE__ROLLOUT_INCONCLUSIVE_UNSPECIFIED, {0,NULL}, 0, 0, 0,NULL, WEIR__ADMIN__V1__ROLLOUT_PLAN___MINIMUM_REQUESTS__NOT_SET, {0}, WEIR__ADMIN__V1__ROLLOUT_PLAN___ALPHA__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__RolloutWebhook
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData url;
+  size_t n_on;
+  Weir__Admin__V1__RolloutHook *on;
+};
+#define WEIR__ADMIN__V1__ROLLOUT_WEBHOOK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_webhook__descriptor) \
+    , {0,NULL}, 0,NULL }
+
+
+struct  Weir__Admin__V1__RolloutEvent
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__RolloutHook hook;
+  Weir__Admin__V1__Rollout *rollout;
+  ProtobufCBinaryData text;
+  Google__Protobuf__Timestamp *time;
+};
+#define WEIR__ADMIN__V1__ROLLOUT_EVENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_event__descriptor) \
+    , WEIR__ADMIN__V1__ROLLOUT_HOOK__ROLLOUT_HOOK_UNSPECIFIED, NULL, {0,NULL}, NULL }
+
+
+struct  Weir__Admin__V1__Rollout
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  Weir__Admin__V1__RolloutPlan *plan;
+  Weir__Admin__V1__RolloutPhase phase;
+  uint32_t step;
+  ProtobufCBinaryData reason;
+  ProtobufCBinaryData pause;
+  double weight;
+  double shadow;
+  Google__Protobuf__Duration *in_phase;
+  uint64_t requests;
+  size_t n_gates;
+  Weir__Admin__V1__RolloutGate **gates;
+  double log_failure;
+  double log_threshold;
+  size_t n_baseline;
+  Weir__Admin__V1__BackendWeight **baseline;
+  ProtobufCBinaryData author;
+  Google__Protobuf__Timestamp *started;
+  uint64_t revision;
+  ProtobufCBinaryData webhook_problem;
+};
+#define WEIR__ADMIN__V1__ROLLOUT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout__descriptor) \
+    , {0,NULL}, NULL, WEIR__ADMIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, 0, 0, NULL, 0, 0,NULL, 0, 0, 0,NULL, {0,NULL}, NULL, 0, {0,NULL} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__ROLLOUT_GATE___LOG_PASS__NOT_SET = 0,
+  WEIR__ADMIN__V1__ROLLOUT_GATE___LOG_PASS_LOG_PASS = 7
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_GATE___LOG_PASS__CASE)
+} Weir__Admin__V1__RolloutGate__LogPassCase;
+
+struct  Weir__Admin__V1__RolloutGate
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData gate;
+  uint64_t requests;
+  uint64_t candidate_bad;
+  uint64_t baseline_bad;
+  Weir__Admin__V1__RolloutRatio *ratio;
+  double log_failure;
+  protobuf_c_boolean passed;
+  Weir__Admin__V1__RolloutGate__LogPassCase _log_pass_case;
+  union {
+    double log_pass;
+  };
+};
+#define WEIR__ADMIN__V1__ROLLOUT_GATE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_gate__descriptor) \
+    , {0,NULL}, 0, 0, 0, NULL, 0, 0, WEIR__ADMIN__V1__ROLLOUT_GATE___LOG_PASS__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__ROLLOUT_RATIO___ESTIMATE__NOT_SET = 0,
+  WEIR__ADMIN__V1__ROLLOUT_RATIO___ESTIMATE_ESTIMATE = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ROLLOUT_RATIO___ESTIMATE__CASE)
+} Weir__Admin__V1__RolloutRatio__EstimateCase;
+
+struct  Weir__Admin__V1__RolloutRatio
+{
+  ProtobufCMessage base;
+  double lower;
+  double upper;
+  Weir__Admin__V1__RolloutRatio__EstimateCase _estimate_case;
+  union {
+    double estimate;
+  };
+};
+#define WEIR__ADMIN__V1__ROLLOUT_RATIO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_ratio__descriptor) \
+    , 0, 0, WEIR__ADMIN__V1__ROLLOUT_RATIO___ESTIMATE__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__START_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__START_ROLLOUT_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__START_ROLLOUT_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__StartRolloutRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__StartRolloutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  Weir__Admin__V1__RolloutPlan *plan;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__StartRolloutRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__START_ROLLOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__start_rollout_request__descriptor) \
+    , {0,NULL}, NULL, 0, NULL, WEIR__ADMIN__V1__START_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__StartRolloutResponse
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__Rollout *rollout;
+  size_t n_preview;
+  Weir__Admin__V1__RolloutPreviewStep **preview;
+  uint64_t revision;
+  double requests_per_second;
+  double error_share;
+};
+#define WEIR__ADMIN__V1__START_ROLLOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__start_rollout_response__descriptor) \
+    , NULL, 0,NULL, 0, 0, 0 }
+
+
+struct  Weir__Admin__V1__RolloutPreviewStep
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData step;
+  double moved_share;
+  Google__Protobuf__Duration *time_to_proof;
+};
+#define WEIR__ADMIN__V1__ROLLOUT_PREVIEW_STEP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollout_preview_step__descriptor) \
+    , {0,NULL}, 0, NULL }
+
+
+struct  Weir__Admin__V1__GetRolloutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+};
+#define WEIR__ADMIN__V1__GET_ROLLOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_rollout_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Weir__Admin__V1__ListRolloutsRequest
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__LIST_ROLLOUTS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_rollouts_request__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__ListRolloutsResponse
+{
+  ProtobufCMessage base;
+  size_t n_rollouts;
+  Weir__Admin__V1__Rollout **rollouts;
+};
+#define WEIR__ADMIN__V1__LIST_ROLLOUTS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__list_rollouts_response__descriptor) \
+    , 0,NULL }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__PAUSE_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__PAUSE_ROLLOUT_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__PAUSE_ROLLOUT_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__PauseRolloutRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__PauseRolloutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__PauseRolloutRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__PAUSE_ROLLOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__pause_rollout_request__descriptor) \
+    , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__PAUSE_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__RESUME_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__RESUME_ROLLOUT_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__RESUME_ROLLOUT_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__ResumeRolloutRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__ResumeRolloutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  protobuf_c_boolean adopt;
+  protobuf_c_boolean restore;
+  Weir__Admin__V1__ResumeRolloutRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__RESUME_ROLLOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__resume_rollout_request__descriptor) \
+    , {0,NULL}, 0, NULL, 0, 0, WEIR__ADMIN__V1__RESUME_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__ADVANCE_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__ADVANCE_ROLLOUT_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ADVANCE_ROLLOUT_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__AdvanceRolloutRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__AdvanceRolloutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__AdvanceRolloutRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__ADVANCE_ROLLOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__advance_rollout_request__descriptor) \
+    , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__ADVANCE_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__PROMOTE_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__PROMOTE_ROLLOUT_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__PROMOTE_ROLLOUT_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__PromoteRolloutRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__PromoteRolloutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__PromoteRolloutRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__PROMOTE_ROLLOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__promote_rollout_request__descriptor) \
+    , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__PROMOTE_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__AbortRolloutRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__AbortRolloutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  protobuf_c_boolean immediate;
+  Weir__Admin__V1__AbortRolloutRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__abort_rollout_request__descriptor) \
+    , {0,NULL}, 0, NULL, 0, WEIR__ADMIN__V1__ABORT_ROLLOUT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__WatchRolloutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+};
+#define WEIR__ADMIN__V1__WATCH_ROLLOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__watch_rollout_request__descriptor) \
+    , {0,NULL} }
+
+
 struct  Weir__Admin__V1__ExplainRouteRequest
 {
   ProtobufCMessage base;
@@ -1122,6 +1593,45 @@ struct  Weir__Admin__V1__ShadowDecision
 #define WEIR__ADMIN__V1__SHADOW_DECISION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__shadow_decision__descriptor) \
     , {0,NULL}, 0, WEIR__ADMIN__V1__SHADOW_DECISION___COPIED__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__HoldLeasesRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData session;
+  Google__Protobuf__Duration *grace_period;
+};
+#define WEIR__ADMIN__V1__HOLD_LEASES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__hold_leases_request__descriptor) \
+    , {0,NULL}, NULL }
+
+
+struct  Weir__Admin__V1__HoldLeasesResponse
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__HOLD_LEASES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__hold_leases_response__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__ReleaseLeasesRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData session;
+};
+#define WEIR__ADMIN__V1__RELEASE_LEASES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__release_leases_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Weir__Admin__V1__ReleaseLeasesResponse
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__RELEASE_LEASES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__release_leases_response__descriptor) \
+     }
 
 
 struct  Weir__Admin__V1__WatchRequest
@@ -1193,10 +1703,12 @@ struct  Weir__Admin__V1__EndpointConfiguration
   Weir__Admin__V1__Shadow **shadows;
   Weir__Admin__V1__ShadowComparison *comparison;
   Weir__Admin__V1__RateLimit *rate_limit;
+  size_t n_methods;
+  ProtobufCBinaryData *methods;
 };
 #define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL }
 
 
 struct  Weir__Admin__V1__ObjectChange
@@ -1577,6 +2089,25 @@ Weir__Admin__V1__Backend *
 void   weir__admin__v1__backend__free_unpacked
                      (Weir__Admin__V1__Backend *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__Lease methods */
+void   weir__admin__v1__lease__init
+                     (Weir__Admin__V1__Lease         *message);
+size_t weir__admin__v1__lease__get_packed_size
+                     (const Weir__Admin__V1__Lease   *message);
+size_t weir__admin__v1__lease__pack
+                     (const Weir__Admin__V1__Lease   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__lease__pack_to_buffer
+                     (const Weir__Admin__V1__Lease   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__Lease *
+       weir__admin__v1__lease__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__lease__free_unpacked
+                     (Weir__Admin__V1__Lease *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__HandlerKind methods */
 void   weir__admin__v1__handler_kind__init
                      (Weir__Admin__V1__HandlerKind         *message);
@@ -1903,6 +2434,25 @@ Weir__Admin__V1__Endpoint *
 void   weir__admin__v1__endpoint__free_unpacked
                      (Weir__Admin__V1__Endpoint *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__TrafficTimeBox methods */
+void   weir__admin__v1__traffic_time_box__init
+                     (Weir__Admin__V1__TrafficTimeBox         *message);
+size_t weir__admin__v1__traffic_time_box__get_packed_size
+                     (const Weir__Admin__V1__TrafficTimeBox   *message);
+size_t weir__admin__v1__traffic_time_box__pack
+                     (const Weir__Admin__V1__TrafficTimeBox   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__traffic_time_box__pack_to_buffer
+                     (const Weir__Admin__V1__TrafficTimeBox   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__TrafficTimeBox *
+       weir__admin__v1__traffic_time_box__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__traffic_time_box__free_unpacked
+                     (Weir__Admin__V1__TrafficTimeBox *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__RateLimit methods */
 void   weir__admin__v1__rate_limit__init
                      (Weir__Admin__V1__RateLimit         *message);
@@ -2207,6 +2757,25 @@ Weir__Admin__V1__SetTrafficRequest *
 void   weir__admin__v1__set_traffic_request__free_unpacked
                      (Weir__Admin__V1__SetTrafficRequest *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ConfirmTrafficRequest methods */
+void   weir__admin__v1__confirm_traffic_request__init
+                     (Weir__Admin__V1__ConfirmTrafficRequest         *message);
+size_t weir__admin__v1__confirm_traffic_request__get_packed_size
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message);
+size_t weir__admin__v1__confirm_traffic_request__pack
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__confirm_traffic_request__pack_to_buffer
+                     (const Weir__Admin__V1__ConfirmTrafficRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ConfirmTrafficRequest *
+       weir__admin__v1__confirm_traffic_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__confirm_traffic_request__free_unpacked
+                     (Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__SetTrafficResponse methods */
 void   weir__admin__v1__set_traffic_response__init
                      (Weir__Admin__V1__SetTrafficResponse         *message);
@@ -2492,6 +3061,348 @@ Weir__Admin__V1__MetadataEntry *
 void   weir__admin__v1__metadata_entry__free_unpacked
                      (Weir__Admin__V1__MetadataEntry *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutPlan methods */
+void   weir__admin__v1__rollout_plan__init
+                     (Weir__Admin__V1__RolloutPlan         *message);
+size_t weir__admin__v1__rollout_plan__get_packed_size
+                     (const Weir__Admin__V1__RolloutPlan   *message);
+size_t weir__admin__v1__rollout_plan__pack
+                     (const Weir__Admin__V1__RolloutPlan   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_plan__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutPlan   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutPlan *
+       weir__admin__v1__rollout_plan__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_plan__free_unpacked
+                     (Weir__Admin__V1__RolloutPlan *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutWebhook methods */
+void   weir__admin__v1__rollout_webhook__init
+                     (Weir__Admin__V1__RolloutWebhook         *message);
+size_t weir__admin__v1__rollout_webhook__get_packed_size
+                     (const Weir__Admin__V1__RolloutWebhook   *message);
+size_t weir__admin__v1__rollout_webhook__pack
+                     (const Weir__Admin__V1__RolloutWebhook   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_webhook__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutWebhook   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutWebhook *
+       weir__admin__v1__rollout_webhook__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_webhook__free_unpacked
+                     (Weir__Admin__V1__RolloutWebhook *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutEvent methods */
+void   weir__admin__v1__rollout_event__init
+                     (Weir__Admin__V1__RolloutEvent         *message);
+size_t weir__admin__v1__rollout_event__get_packed_size
+                     (const Weir__Admin__V1__RolloutEvent   *message);
+size_t weir__admin__v1__rollout_event__pack
+                     (const Weir__Admin__V1__RolloutEvent   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_event__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutEvent   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutEvent *
+       weir__admin__v1__rollout_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_event__free_unpacked
+                     (Weir__Admin__V1__RolloutEvent *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__Rollout methods */
+void   weir__admin__v1__rollout__init
+                     (Weir__Admin__V1__Rollout         *message);
+size_t weir__admin__v1__rollout__get_packed_size
+                     (const Weir__Admin__V1__Rollout   *message);
+size_t weir__admin__v1__rollout__pack
+                     (const Weir__Admin__V1__Rollout   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout__pack_to_buffer
+                     (const Weir__Admin__V1__Rollout   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__Rollout *
+       weir__admin__v1__rollout__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout__free_unpacked
+                     (Weir__Admin__V1__Rollout *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutGate methods */
+void   weir__admin__v1__rollout_gate__init
+                     (Weir__Admin__V1__RolloutGate         *message);
+size_t weir__admin__v1__rollout_gate__get_packed_size
+                     (const Weir__Admin__V1__RolloutGate   *message);
+size_t weir__admin__v1__rollout_gate__pack
+                     (const Weir__Admin__V1__RolloutGate   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_gate__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutGate   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutGate *
+       weir__admin__v1__rollout_gate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_gate__free_unpacked
+                     (Weir__Admin__V1__RolloutGate *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutRatio methods */
+void   weir__admin__v1__rollout_ratio__init
+                     (Weir__Admin__V1__RolloutRatio         *message);
+size_t weir__admin__v1__rollout_ratio__get_packed_size
+                     (const Weir__Admin__V1__RolloutRatio   *message);
+size_t weir__admin__v1__rollout_ratio__pack
+                     (const Weir__Admin__V1__RolloutRatio   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_ratio__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutRatio   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutRatio *
+       weir__admin__v1__rollout_ratio__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_ratio__free_unpacked
+                     (Weir__Admin__V1__RolloutRatio *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__StartRolloutRequest methods */
+void   weir__admin__v1__start_rollout_request__init
+                     (Weir__Admin__V1__StartRolloutRequest         *message);
+size_t weir__admin__v1__start_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__StartRolloutRequest   *message);
+size_t weir__admin__v1__start_rollout_request__pack
+                     (const Weir__Admin__V1__StartRolloutRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__start_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__StartRolloutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__StartRolloutRequest *
+       weir__admin__v1__start_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__start_rollout_request__free_unpacked
+                     (Weir__Admin__V1__StartRolloutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__StartRolloutResponse methods */
+void   weir__admin__v1__start_rollout_response__init
+                     (Weir__Admin__V1__StartRolloutResponse         *message);
+size_t weir__admin__v1__start_rollout_response__get_packed_size
+                     (const Weir__Admin__V1__StartRolloutResponse   *message);
+size_t weir__admin__v1__start_rollout_response__pack
+                     (const Weir__Admin__V1__StartRolloutResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__start_rollout_response__pack_to_buffer
+                     (const Weir__Admin__V1__StartRolloutResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__StartRolloutResponse *
+       weir__admin__v1__start_rollout_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__start_rollout_response__free_unpacked
+                     (Weir__Admin__V1__StartRolloutResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__RolloutPreviewStep methods */
+void   weir__admin__v1__rollout_preview_step__init
+                     (Weir__Admin__V1__RolloutPreviewStep         *message);
+size_t weir__admin__v1__rollout_preview_step__get_packed_size
+                     (const Weir__Admin__V1__RolloutPreviewStep   *message);
+size_t weir__admin__v1__rollout_preview_step__pack
+                     (const Weir__Admin__V1__RolloutPreviewStep   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__rollout_preview_step__pack_to_buffer
+                     (const Weir__Admin__V1__RolloutPreviewStep   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__RolloutPreviewStep *
+       weir__admin__v1__rollout_preview_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__rollout_preview_step__free_unpacked
+                     (Weir__Admin__V1__RolloutPreviewStep *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetRolloutRequest methods */
+void   weir__admin__v1__get_rollout_request__init
+                     (Weir__Admin__V1__GetRolloutRequest         *message);
+size_t weir__admin__v1__get_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__GetRolloutRequest   *message);
+size_t weir__admin__v1__get_rollout_request__pack
+                     (const Weir__Admin__V1__GetRolloutRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetRolloutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetRolloutRequest *
+       weir__admin__v1__get_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_rollout_request__free_unpacked
+                     (Weir__Admin__V1__GetRolloutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ListRolloutsRequest methods */
+void   weir__admin__v1__list_rollouts_request__init
+                     (Weir__Admin__V1__ListRolloutsRequest         *message);
+size_t weir__admin__v1__list_rollouts_request__get_packed_size
+                     (const Weir__Admin__V1__ListRolloutsRequest   *message);
+size_t weir__admin__v1__list_rollouts_request__pack
+                     (const Weir__Admin__V1__ListRolloutsRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__list_rollouts_request__pack_to_buffer
+                     (const Weir__Admin__V1__ListRolloutsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ListRolloutsRequest *
+       weir__admin__v1__list_rollouts_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__list_rollouts_request__free_unpacked
+                     (Weir__Admin__V1__ListRolloutsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ListRolloutsResponse methods */
+void   weir__admin__v1__list_rollouts_response__init
+                     (Weir__Admin__V1__ListRolloutsResponse         *message);
+size_t weir__admin__v1__list_rollouts_response__get_packed_size
+                     (const Weir__Admin__V1__ListRolloutsResponse   *message);
+size_t weir__admin__v1__list_rollouts_response__pack
+                     (const Weir__Admin__V1__ListRolloutsResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__list_rollouts_response__pack_to_buffer
+                     (const Weir__Admin__V1__ListRolloutsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ListRolloutsResponse *
+       weir__admin__v1__list_rollouts_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__list_rollouts_response__free_unpacked
+                     (Weir__Admin__V1__ListRolloutsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__PauseRolloutRequest methods */
+void   weir__admin__v1__pause_rollout_request__init
+                     (Weir__Admin__V1__PauseRolloutRequest         *message);
+size_t weir__admin__v1__pause_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__PauseRolloutRequest   *message);
+size_t weir__admin__v1__pause_rollout_request__pack
+                     (const Weir__Admin__V1__PauseRolloutRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__pause_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__PauseRolloutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__PauseRolloutRequest *
+       weir__admin__v1__pause_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__pause_rollout_request__free_unpacked
+                     (Weir__Admin__V1__PauseRolloutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ResumeRolloutRequest methods */
+void   weir__admin__v1__resume_rollout_request__init
+                     (Weir__Admin__V1__ResumeRolloutRequest         *message);
+size_t weir__admin__v1__resume_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__ResumeRolloutRequest   *message);
+size_t weir__admin__v1__resume_rollout_request__pack
+                     (const Weir__Admin__V1__ResumeRolloutRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__resume_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__ResumeRolloutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ResumeRolloutRequest *
+       weir__admin__v1__resume_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__resume_rollout_request__free_unpacked
+                     (Weir__Admin__V1__ResumeRolloutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__AdvanceRolloutRequest methods */
+void   weir__admin__v1__advance_rollout_request__init
+                     (Weir__Admin__V1__AdvanceRolloutRequest         *message);
+size_t weir__admin__v1__advance_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__AdvanceRolloutRequest   *message);
+size_t weir__admin__v1__advance_rollout_request__pack
+                     (const Weir__Admin__V1__AdvanceRolloutRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__advance_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__AdvanceRolloutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__AdvanceRolloutRequest *
+       weir__admin__v1__advance_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__advance_rollout_request__free_unpacked
+                     (Weir__Admin__V1__AdvanceRolloutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__PromoteRolloutRequest methods */
+void   weir__admin__v1__promote_rollout_request__init
+                     (Weir__Admin__V1__PromoteRolloutRequest         *message);
+size_t weir__admin__v1__promote_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__PromoteRolloutRequest   *message);
+size_t weir__admin__v1__promote_rollout_request__pack
+                     (const Weir__Admin__V1__PromoteRolloutRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__promote_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__PromoteRolloutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__PromoteRolloutRequest *
+       weir__admin__v1__promote_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__promote_rollout_request__free_unpacked
+                     (Weir__Admin__V1__PromoteRolloutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__AbortRolloutRequest methods */
+void   weir__admin__v1__abort_rollout_request__init
+                     (Weir__Admin__V1__AbortRolloutRequest         *message);
+size_t weir__admin__v1__abort_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__AbortRolloutRequest   *message);
+size_t weir__admin__v1__abort_rollout_request__pack
+                     (const Weir__Admin__V1__AbortRolloutRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__abort_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__AbortRolloutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__AbortRolloutRequest *
+       weir__admin__v1__abort_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__abort_rollout_request__free_unpacked
+                     (Weir__Admin__V1__AbortRolloutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__WatchRolloutRequest methods */
+void   weir__admin__v1__watch_rollout_request__init
+                     (Weir__Admin__V1__WatchRolloutRequest         *message);
+size_t weir__admin__v1__watch_rollout_request__get_packed_size
+                     (const Weir__Admin__V1__WatchRolloutRequest   *message);
+size_t weir__admin__v1__watch_rollout_request__pack
+                     (const Weir__Admin__V1__WatchRolloutRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__watch_rollout_request__pack_to_buffer
+                     (const Weir__Admin__V1__WatchRolloutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__WatchRolloutRequest *
+       weir__admin__v1__watch_rollout_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__watch_rollout_request__free_unpacked
+                     (Weir__Admin__V1__WatchRolloutRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__ExplainRouteRequest methods */
 void   weir__admin__v1__explain_route_request__init
                      (Weir__Admin__V1__ExplainRouteRequest         *message);
@@ -2548,6 +3459,82 @@ Weir__Admin__V1__ShadowDecision *
                       const uint8_t       *data);
 void   weir__admin__v1__shadow_decision__free_unpacked
                      (Weir__Admin__V1__ShadowDecision *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__HoldLeasesRequest methods */
+void   weir__admin__v1__hold_leases_request__init
+                     (Weir__Admin__V1__HoldLeasesRequest         *message);
+size_t weir__admin__v1__hold_leases_request__get_packed_size
+                     (const Weir__Admin__V1__HoldLeasesRequest   *message);
+size_t weir__admin__v1__hold_leases_request__pack
+                     (const Weir__Admin__V1__HoldLeasesRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__hold_leases_request__pack_to_buffer
+                     (const Weir__Admin__V1__HoldLeasesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__HoldLeasesRequest *
+       weir__admin__v1__hold_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__hold_leases_request__free_unpacked
+                     (Weir__Admin__V1__HoldLeasesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__HoldLeasesResponse methods */
+void   weir__admin__v1__hold_leases_response__init
+                     (Weir__Admin__V1__HoldLeasesResponse         *message);
+size_t weir__admin__v1__hold_leases_response__get_packed_size
+                     (const Weir__Admin__V1__HoldLeasesResponse   *message);
+size_t weir__admin__v1__hold_leases_response__pack
+                     (const Weir__Admin__V1__HoldLeasesResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__hold_leases_response__pack_to_buffer
+                     (const Weir__Admin__V1__HoldLeasesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__HoldLeasesResponse *
+       weir__admin__v1__hold_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__hold_leases_response__free_unpacked
+                     (Weir__Admin__V1__HoldLeasesResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ReleaseLeasesRequest methods */
+void   weir__admin__v1__release_leases_request__init
+                     (Weir__Admin__V1__ReleaseLeasesRequest         *message);
+size_t weir__admin__v1__release_leases_request__get_packed_size
+                     (const Weir__Admin__V1__ReleaseLeasesRequest   *message);
+size_t weir__admin__v1__release_leases_request__pack
+                     (const Weir__Admin__V1__ReleaseLeasesRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__release_leases_request__pack_to_buffer
+                     (const Weir__Admin__V1__ReleaseLeasesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ReleaseLeasesRequest *
+       weir__admin__v1__release_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__release_leases_request__free_unpacked
+                     (Weir__Admin__V1__ReleaseLeasesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ReleaseLeasesResponse methods */
+void   weir__admin__v1__release_leases_response__init
+                     (Weir__Admin__V1__ReleaseLeasesResponse         *message);
+size_t weir__admin__v1__release_leases_response__get_packed_size
+                     (const Weir__Admin__V1__ReleaseLeasesResponse   *message);
+size_t weir__admin__v1__release_leases_response__pack
+                     (const Weir__Admin__V1__ReleaseLeasesResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__release_leases_response__pack_to_buffer
+                     (const Weir__Admin__V1__ReleaseLeasesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ReleaseLeasesResponse *
+       weir__admin__v1__release_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__release_leases_response__free_unpacked
+                     (Weir__Admin__V1__ReleaseLeasesResponse *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__WatchRequest methods */
 void   weir__admin__v1__watch_request__init
@@ -3127,6 +4114,9 @@ void   weir__admin__v1__latency__free_unpacked
 typedef void (*Weir__Admin__V1__Backend_Closure)
                  (const Weir__Admin__V1__Backend *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__Lease_Closure)
+                 (const Weir__Admin__V1__Lease *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__HandlerKind_Closure)
                  (const Weir__Admin__V1__HandlerKind *message,
                   void *closure_data);
@@ -3181,6 +4171,9 @@ typedef void (*Weir__Admin__V1__Interval_Closure)
 typedef void (*Weir__Admin__V1__Endpoint_Closure)
                  (const Weir__Admin__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__TrafficTimeBox_Closure)
+                 (const Weir__Admin__V1__TrafficTimeBox *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__RateLimit_Closure)
                  (const Weir__Admin__V1__RateLimit *message,
                   void *closure_data);
@@ -3229,6 +4222,9 @@ typedef void (*Weir__Admin__V1__ListEndpointsResponse_Closure)
 typedef void (*Weir__Admin__V1__SetTrafficRequest_Closure)
                  (const Weir__Admin__V1__SetTrafficRequest *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__ConfirmTrafficRequest_Closure)
+                 (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__SetTrafficResponse_Closure)
                  (const Weir__Admin__V1__SetTrafficResponse *message,
                   void *closure_data);
@@ -3274,6 +4270,60 @@ typedef void (*Weir__Admin__V1__DifferenceSample_Closure)
 typedef void (*Weir__Admin__V1__MetadataEntry_Closure)
                  (const Weir__Admin__V1__MetadataEntry *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutPlan_Closure)
+                 (const Weir__Admin__V1__RolloutPlan *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutWebhook_Closure)
+                 (const Weir__Admin__V1__RolloutWebhook *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutEvent_Closure)
+                 (const Weir__Admin__V1__RolloutEvent *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__Rollout_Closure)
+                 (const Weir__Admin__V1__Rollout *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutGate_Closure)
+                 (const Weir__Admin__V1__RolloutGate *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutRatio_Closure)
+                 (const Weir__Admin__V1__RolloutRatio *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__StartRolloutRequest_Closure)
+                 (const Weir__Admin__V1__StartRolloutRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__StartRolloutResponse_Closure)
+                 (const Weir__Admin__V1__StartRolloutResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__RolloutPreviewStep_Closure)
+                 (const Weir__Admin__V1__RolloutPreviewStep *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetRolloutRequest_Closure)
+                 (const Weir__Admin__V1__GetRolloutRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ListRolloutsRequest_Closure)
+                 (const Weir__Admin__V1__ListRolloutsRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ListRolloutsResponse_Closure)
+                 (const Weir__Admin__V1__ListRolloutsResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__PauseRolloutRequest_Closure)
+                 (const Weir__Admin__V1__PauseRolloutRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ResumeRolloutRequest_Closure)
+                 (const Weir__Admin__V1__ResumeRolloutRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__AdvanceRolloutRequest_Closure)
+                 (const Weir__Admin__V1__AdvanceRolloutRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__PromoteRolloutRequest_Closure)
+                 (const Weir__Admin__V1__PromoteRolloutRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__AbortRolloutRequest_Closure)
+                 (const Weir__Admin__V1__AbortRolloutRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__WatchRolloutRequest_Closure)
+                 (const Weir__Admin__V1__WatchRolloutRequest *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__ExplainRouteRequest_Closure)
                  (const Weir__Admin__V1__ExplainRouteRequest *message,
                   void *closure_data);
@@ -3282,6 +4332,18 @@ typedef void (*Weir__Admin__V1__ExplainRouteResponse_Closure)
                   void *closure_data);
 typedef void (*Weir__Admin__V1__ShadowDecision_Closure)
                  (const Weir__Admin__V1__ShadowDecision *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__HoldLeasesRequest_Closure)
+                 (const Weir__Admin__V1__HoldLeasesRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__HoldLeasesResponse_Closure)
+                 (const Weir__Admin__V1__HoldLeasesResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ReleaseLeasesRequest_Closure)
+                 (const Weir__Admin__V1__ReleaseLeasesRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ReleaseLeasesResponse_Closure)
+                 (const Weir__Admin__V1__ReleaseLeasesResponse *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__WatchRequest_Closure)
                  (const Weir__Admin__V1__WatchRequest *message,
@@ -3423,6 +4485,10 @@ struct Weir__Admin__V1__Admin_Service
                       const Weir__Admin__V1__SetTrafficRequest *input,
                       Weir__Admin__V1__SetTrafficResponse_Closure closure,
                       void *closure_data);
+  void (*confirm_traffic)(Weir__Admin__V1__Admin_Service *service,
+                          const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                          Weir__Admin__V1__Endpoint_Closure closure,
+                          void *closure_data);
   void (*set_rate_limit)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__SetRateLimitRequest *input,
                          Weir__Admin__V1__Endpoint_Closure closure,
@@ -3443,6 +4509,42 @@ struct Weir__Admin__V1__Admin_Service
                               const Weir__Admin__V1__ResetShadowReportRequest *input,
                               Weir__Admin__V1__ResetShadowReportResponse_Closure closure,
                               void *closure_data);
+  void (*start_rollout)(Weir__Admin__V1__Admin_Service *service,
+                        const Weir__Admin__V1__StartRolloutRequest *input,
+                        Weir__Admin__V1__StartRolloutResponse_Closure closure,
+                        void *closure_data);
+  void (*get_rollout)(Weir__Admin__V1__Admin_Service *service,
+                      const Weir__Admin__V1__GetRolloutRequest *input,
+                      Weir__Admin__V1__Rollout_Closure closure,
+                      void *closure_data);
+  void (*list_rollouts)(Weir__Admin__V1__Admin_Service *service,
+                        const Weir__Admin__V1__ListRolloutsRequest *input,
+                        Weir__Admin__V1__ListRolloutsResponse_Closure closure,
+                        void *closure_data);
+  void (*pause_rollout)(Weir__Admin__V1__Admin_Service *service,
+                        const Weir__Admin__V1__PauseRolloutRequest *input,
+                        Weir__Admin__V1__Rollout_Closure closure,
+                        void *closure_data);
+  void (*resume_rollout)(Weir__Admin__V1__Admin_Service *service,
+                         const Weir__Admin__V1__ResumeRolloutRequest *input,
+                         Weir__Admin__V1__Rollout_Closure closure,
+                         void *closure_data);
+  void (*advance_rollout)(Weir__Admin__V1__Admin_Service *service,
+                          const Weir__Admin__V1__AdvanceRolloutRequest *input,
+                          Weir__Admin__V1__Rollout_Closure closure,
+                          void *closure_data);
+  void (*promote_rollout)(Weir__Admin__V1__Admin_Service *service,
+                          const Weir__Admin__V1__PromoteRolloutRequest *input,
+                          Weir__Admin__V1__Rollout_Closure closure,
+                          void *closure_data);
+  void (*abort_rollout)(Weir__Admin__V1__Admin_Service *service,
+                        const Weir__Admin__V1__AbortRolloutRequest *input,
+                        Weir__Admin__V1__Rollout_Closure closure,
+                        void *closure_data);
+  void (*watch_rollout)(Weir__Admin__V1__Admin_Service *service,
+                        const Weir__Admin__V1__WatchRolloutRequest *input,
+                        Weir__Admin__V1__Rollout_Closure closure,
+                        void *closure_data);
   void (*explain_route)(Weir__Admin__V1__Admin_Service *service,
                         const Weir__Admin__V1__ExplainRouteRequest *input,
                         Weir__Admin__V1__ExplainRouteResponse_Closure closure,
@@ -3479,6 +4581,14 @@ struct Weir__Admin__V1__Admin_Service
                         const Weir__Admin__V1__RestoreStateRequest *input,
                         Weir__Admin__V1__RestoreStateResponse_Closure closure,
                         void *closure_data);
+  void (*hold_leases)(Weir__Admin__V1__Admin_Service *service,
+                      const Weir__Admin__V1__HoldLeasesRequest *input,
+                      Weir__Admin__V1__HoldLeasesResponse_Closure closure,
+                      void *closure_data);
+  void (*release_leases)(Weir__Admin__V1__Admin_Service *service,
+                         const Weir__Admin__V1__ReleaseLeasesRequest *input,
+                         Weir__Admin__V1__ReleaseLeasesResponse_Closure closure,
+                         void *closure_data);
   void (*watch)(Weir__Admin__V1__Admin_Service *service,
                 const Weir__Admin__V1__WatchRequest *input,
                 Weir__Admin__V1__WatchResponse_Closure closure,
@@ -3509,11 +4619,21 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## get_endpoint,\
       function_prefix__ ## list_endpoints,\
       function_prefix__ ## set_traffic,\
+      function_prefix__ ## confirm_traffic,\
       function_prefix__ ## set_rate_limit,\
       function_prefix__ ## shadow_traffic,\
       function_prefix__ ## set_shadow_comparison,\
       function_prefix__ ## get_shadow_report,\
       function_prefix__ ## reset_shadow_report,\
+      function_prefix__ ## start_rollout,\
+      function_prefix__ ## get_rollout,\
+      function_prefix__ ## list_rollouts,\
+      function_prefix__ ## pause_rollout,\
+      function_prefix__ ## resume_rollout,\
+      function_prefix__ ## advance_rollout,\
+      function_prefix__ ## promote_rollout,\
+      function_prefix__ ## abort_rollout,\
+      function_prefix__ ## watch_rollout,\
       function_prefix__ ## explain_route,\
       function_prefix__ ## apply,\
       function_prefix__ ## list_revisions,\
@@ -3523,6 +4643,8 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## list_instances,\
       function_prefix__ ## adopt_state,\
       function_prefix__ ## restore_state,\
+      function_prefix__ ## hold_leases,\
+      function_prefix__ ## release_leases,\
       function_prefix__ ## watch,\
       function_prefix__ ## get_stats,\
       function_prefix__ ## watch_stats  }
@@ -3566,6 +4688,10 @@ void weir__admin__v1__admin__set_traffic(ProtobufCService *service,
                                          const Weir__Admin__V1__SetTrafficRequest *input,
                                          Weir__Admin__V1__SetTrafficResponse_Closure closure,
                                          void *closure_data);
+void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
+                                             const Weir__Admin__V1__ConfirmTrafficRequest *input,
+                                             Weir__Admin__V1__Endpoint_Closure closure,
+                                             void *closure_data);
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
@@ -3586,6 +4712,42 @@ void weir__admin__v1__admin__reset_shadow_report(ProtobufCService *service,
                                                  const Weir__Admin__V1__ResetShadowReportRequest *input,
                                                  Weir__Admin__V1__ResetShadowReportResponse_Closure closure,
                                                  void *closure_data);
+void weir__admin__v1__admin__start_rollout(ProtobufCService *service,
+                                           const Weir__Admin__V1__StartRolloutRequest *input,
+                                           Weir__Admin__V1__StartRolloutResponse_Closure closure,
+                                           void *closure_data);
+void weir__admin__v1__admin__get_rollout(ProtobufCService *service,
+                                         const Weir__Admin__V1__GetRolloutRequest *input,
+                                         Weir__Admin__V1__Rollout_Closure closure,
+                                         void *closure_data);
+void weir__admin__v1__admin__list_rollouts(ProtobufCService *service,
+                                           const Weir__Admin__V1__ListRolloutsRequest *input,
+                                           Weir__Admin__V1__ListRolloutsResponse_Closure closure,
+                                           void *closure_data);
+void weir__admin__v1__admin__pause_rollout(ProtobufCService *service,
+                                           const Weir__Admin__V1__PauseRolloutRequest *input,
+                                           Weir__Admin__V1__Rollout_Closure closure,
+                                           void *closure_data);
+void weir__admin__v1__admin__resume_rollout(ProtobufCService *service,
+                                            const Weir__Admin__V1__ResumeRolloutRequest *input,
+                                            Weir__Admin__V1__Rollout_Closure closure,
+                                            void *closure_data);
+void weir__admin__v1__admin__advance_rollout(ProtobufCService *service,
+                                             const Weir__Admin__V1__AdvanceRolloutRequest *input,
+                                             Weir__Admin__V1__Rollout_Closure closure,
+                                             void *closure_data);
+void weir__admin__v1__admin__promote_rollout(ProtobufCService *service,
+                                             const Weir__Admin__V1__PromoteRolloutRequest *input,
+                                             Weir__Admin__V1__Rollout_Closure closure,
+                                             void *closure_data);
+void weir__admin__v1__admin__abort_rollout(ProtobufCService *service,
+                                           const Weir__Admin__V1__AbortRolloutRequest *input,
+                                           Weir__Admin__V1__Rollout_Closure closure,
+                                           void *closure_data);
+void weir__admin__v1__admin__watch_rollout(ProtobufCService *service,
+                                           const Weir__Admin__V1__WatchRolloutRequest *input,
+                                           Weir__Admin__V1__Rollout_Closure closure,
+                                           void *closure_data);
 void weir__admin__v1__admin__explain_route(ProtobufCService *service,
                                            const Weir__Admin__V1__ExplainRouteRequest *input,
                                            Weir__Admin__V1__ExplainRouteResponse_Closure closure,
@@ -3622,6 +4784,14 @@ void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            const Weir__Admin__V1__RestoreStateRequest *input,
                                            Weir__Admin__V1__RestoreStateResponse_Closure closure,
                                            void *closure_data);
+void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
+                                         const Weir__Admin__V1__HoldLeasesRequest *input,
+                                         Weir__Admin__V1__HoldLeasesResponse_Closure closure,
+                                         void *closure_data);
+void weir__admin__v1__admin__release_leases(ProtobufCService *service,
+                                            const Weir__Admin__V1__ReleaseLeasesRequest *input,
+                                            Weir__Admin__V1__ReleaseLeasesResponse_Closure closure,
+                                            void *closure_data);
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
                                    Weir__Admin__V1__WatchResponse_Closure closure,
@@ -3637,11 +4807,17 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    weir__admin__v1__lease_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__replica_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__shadow_verdict__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_hook__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_requirement__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_inconclusive__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_phase__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__change_action__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__instance_state__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__lease__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__handler_kind__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__upstream_kind__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__upstream_tls__descriptor;
@@ -3660,6 +4836,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rate_limit__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__change_note__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__create_backend_request__descriptor;
@@ -3676,6 +4853,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__get_endpoint_request__d
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_rate_limit_request__descriptor;
@@ -3691,9 +4869,31 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__value_pair__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__status_pair__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__difference_sample__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__metadata_entry__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_plan__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_webhook__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_event__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_gate__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_ratio__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__start_rollout_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__start_rollout_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__rollout_preview_step__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_rollout_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__list_rollouts_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__list_rollouts_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__pause_rollout_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__resume_rollout_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__advance_rollout_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__promote_rollout_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__abort_rollout_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__watch_rollout_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__explain_route_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__explain_route_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_decision__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__hold_leases_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__hold_leases_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__release_leases_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__release_leases_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__configuration__descriptor;

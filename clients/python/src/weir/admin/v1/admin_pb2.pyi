@@ -15,6 +15,10 @@ INSTANCE_STATE_CURRENT: InstanceState
 INSTANCE_STATE_DIVERGED: InstanceState
 INSTANCE_STATE_STALE: InstanceState
 INSTANCE_STATE_UNSPECIFIED: InstanceState
+LEASE_STATE_GONE: LeaseState
+LEASE_STATE_HELD: LeaseState
+LEASE_STATE_LOST: LeaseState
+LEASE_STATE_UNSPECIFIED: LeaseState
 REPLICA_STATE_CONNECTING: ReplicaState
 REPLICA_STATE_DOWN: ReplicaState
 REPLICA_STATE_EJECTED: ReplicaState
@@ -22,12 +26,48 @@ REPLICA_STATE_READY: ReplicaState
 REPLICA_STATE_STARTING: ReplicaState
 REPLICA_STATE_UNHEALTHY: ReplicaState
 REPLICA_STATE_UNSPECIFIED: ReplicaState
+ROLLOUT_HOOK_CONFIRM_PROMOTION: RolloutHook
+ROLLOUT_HOOK_CONFIRM_START: RolloutHook
+ROLLOUT_HOOK_CONFIRM_STEP: RolloutHook
+ROLLOUT_HOOK_EVENT: RolloutHook
+ROLLOUT_HOOK_ROLLBACK: RolloutHook
+ROLLOUT_HOOK_UNSPECIFIED: RolloutHook
+ROLLOUT_INCONCLUSIVE_ABORT: RolloutInconclusive
+ROLLOUT_INCONCLUSIVE_ADVANCE: RolloutInconclusive
+ROLLOUT_INCONCLUSIVE_PAUSE: RolloutInconclusive
+ROLLOUT_INCONCLUSIVE_UNSPECIFIED: RolloutInconclusive
+ROLLOUT_PHASE_ABORTED: RolloutPhase
+ROLLOUT_PHASE_ABORTING: RolloutPhase
+ROLLOUT_PHASE_BAKING: RolloutPhase
+ROLLOUT_PHASE_OBSERVING: RolloutPhase
+ROLLOUT_PHASE_PAUSED: RolloutPhase
+ROLLOUT_PHASE_PENDING: RolloutPhase
+ROLLOUT_PHASE_SETTLING: RolloutPhase
+ROLLOUT_PHASE_SUCCEEDED: RolloutPhase
+ROLLOUT_PHASE_UNSPECIFIED: RolloutPhase
+ROLLOUT_REQUIREMENT_NO_OBJECTION: RolloutRequirement
+ROLLOUT_REQUIREMENT_PROOF: RolloutRequirement
+ROLLOUT_REQUIREMENT_UNSPECIFIED: RolloutRequirement
 SHADOW_VERDICT_DIFFERS: ShadowVerdict
 SHADOW_VERDICT_FIT: ShadowVerdict
 SHADOW_VERDICT_LATE: ShadowVerdict
 SHADOW_VERDICT_TOO_FEW: ShadowVerdict
 SHADOW_VERDICT_UNREACHABLE: ShadowVerdict
 SHADOW_VERDICT_UNSPECIFIED: ShadowVerdict
+
+class AbortRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "immediate", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    IMMEDIATE_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    immediate: bool
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., immediate: bool = ...) -> None: ...
 
 class AdoptStateRequest(_message.Message):
     __slots__ = ["validate_only"]
@@ -46,6 +86,18 @@ class AdoptStateResponse(_message.Message):
     previous_revision: int
     revision: int
     def __init__(self, previous_revision: _Optional[int] = ..., revision: _Optional[int] = ..., common_revision: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ...) -> None: ...
+
+class AdvanceRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class ApplyRequest(_message.Message):
     __slots__ = ["configuration", "expected_revision", "note", "only_if_empty", "validate_only"]
@@ -72,11 +124,12 @@ class ApplyResponse(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Backend(_message.Message):
-    __slots__ = ["description", "descriptor_set", "endpoints", "handler", "name", "options", "revision", "services", "status", "upstream", "worker"]
+    __slots__ = ["description", "descriptor_set", "endpoints", "handler", "lease", "name", "options", "revision", "services", "status", "upstream", "worker"]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTOR_SET_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +141,7 @@ class Backend(_message.Message):
     descriptor_set: bytes
     endpoints: _containers.RepeatedScalarFieldContainer[str]
     handler: HandlerKind
+    lease: Lease
     name: str
     options: BackendOptions
     revision: int
@@ -95,7 +149,7 @@ class Backend(_message.Message):
     status: BackendStatus
     upstream: UpstreamKind
     worker: WorkerKind
-    def __init__(self, name: _Optional[str] = ..., handler: _Optional[_Union[HandlerKind, _Mapping]] = ..., upstream: _Optional[_Union[UpstreamKind, _Mapping]] = ..., worker: _Optional[_Union[WorkerKind, _Mapping]] = ..., description: _Optional[str] = ..., services: _Optional[_Iterable[str]] = ..., endpoints: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., options: _Optional[_Union[BackendOptions, _Mapping]] = ..., descriptor_set: _Optional[bytes] = ..., status: _Optional[_Union[BackendStatus, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., handler: _Optional[_Union[HandlerKind, _Mapping]] = ..., upstream: _Optional[_Union[UpstreamKind, _Mapping]] = ..., worker: _Optional[_Union[WorkerKind, _Mapping]] = ..., description: _Optional[str] = ..., services: _Optional[_Iterable[str]] = ..., endpoints: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., options: _Optional[_Union[BackendOptions, _Mapping]] = ..., descriptor_set: _Optional[bytes] = ..., status: _Optional[_Union[BackendStatus, _Mapping]] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ...) -> None: ...
 
 class BackendOptions(_message.Message):
     __slots__ = ["authority", "connect_timeout", "forwarded_for", "health_check", "idle_timeout", "keepalive_interval", "keepalive_timeout", "max_connections_per_replica", "max_requests_in_flight", "max_requests_per_replica", "max_waiting_requests", "outlier_detection", "replica_affinity", "retry", "wait_timeout"]
@@ -156,10 +210,11 @@ class BackendStats(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., shadow: bool = ..., weight: _Optional[float] = ..., requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., in_flight: _Optional[int] = ..., statuses: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., sampled: _Optional[int] = ...) -> None: ...
 
 class BackendStatus(_message.Message):
-    __slots__ = ["circuit_open", "circuit_openings", "in_flight", "problem", "refused", "replicas", "retries", "retries_denied", "transparent_retries", "usable", "waiting"]
+    __slots__ = ["circuit_open", "circuit_openings", "in_flight", "lease", "problem", "refused", "replicas", "retries", "retries_denied", "transparent_retries", "usable", "waiting"]
     CIRCUIT_OPENINGS_FIELD_NUMBER: _ClassVar[int]
     CIRCUIT_OPEN_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
@@ -171,6 +226,7 @@ class BackendStatus(_message.Message):
     circuit_open: bool
     circuit_openings: int
     in_flight: int
+    lease: LeaseState
     problem: str
     refused: _containers.RepeatedCompositeFieldContainer[StatusCount]
     replicas: _containers.RepeatedCompositeFieldContainer[ReplicaStatus]
@@ -179,7 +235,7 @@ class BackendStatus(_message.Message):
     transparent_retries: int
     usable: bool
     waiting: int
-    def __init__(self, usable: bool = ..., problem: _Optional[str] = ..., replicas: _Optional[_Iterable[_Union[ReplicaStatus, _Mapping]]] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., circuit_open: bool = ..., circuit_openings: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., retries: _Optional[int] = ..., transparent_retries: _Optional[int] = ..., retries_denied: _Optional[int] = ...) -> None: ...
+    def __init__(self, usable: bool = ..., problem: _Optional[str] = ..., replicas: _Optional[_Iterable[_Union[ReplicaStatus, _Mapping]]] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., circuit_open: bool = ..., circuit_openings: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., retries: _Optional[int] = ..., transparent_retries: _Optional[int] = ..., retries_denied: _Optional[int] = ..., lease: _Optional[_Union[LeaseState, str]] = ...) -> None: ...
 
 class BackendWeight(_message.Message):
     __slots__ = ["backend", "weight"]
@@ -223,6 +279,18 @@ class Configuration(_message.Message):
     endpoints: _containers.RepeatedCompositeFieldContainer[EndpointConfiguration]
     def __init__(self, backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[EndpointConfiguration, _Mapping]]] = ...) -> None: ...
 
+class ConfirmTrafficRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
 class CreateBackendRequest(_message.Message):
     __slots__ = ["backend", "expected_revision", "note", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
@@ -236,20 +304,22 @@ class CreateBackendRequest(_message.Message):
     def __init__(self, backend: _Optional[_Union[Backend, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class CreateEndpointRequest(_message.Message):
-    __slots__ = ["backend", "expected_revision", "name", "note", "route", "validate_only"]
+    __slots__ = ["backend", "expected_revision", "methods", "name", "note", "route", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     backend: str
     expected_revision: int
+    methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     note: ChangeNote
     route: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DeleteBackendRequest(_message.Message):
     __slots__ = ["expected_revision", "name", "note", "validate_only"]
@@ -300,27 +370,31 @@ class DifferenceSample(_message.Message):
     def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[MetadataEntry, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[ValuePair, _Mapping]]] = ...) -> None: ...
 
 class Endpoint(_message.Message):
-    __slots__ = ["comparison", "intervals", "name", "rate_limit", "revision", "route", "shadows", "weights"]
+    __slots__ = ["comparison", "intervals", "methods", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
     INTERVALS_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    TIME_BOX_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
     intervals: _containers.RepeatedCompositeFieldContainer[Interval]
+    methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     rate_limit: RateLimit
     revision: int
     route: str
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
+    time_box: TrafficTimeBox
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EndpointConfiguration(_message.Message):
-    __slots__ = ["comparison", "name", "rate_limit", "route", "shadows", "weights"]
+    __slots__ = ["comparison", "methods", "name", "rate_limit", "route", "shadows", "weights"]
     class WeightsEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -329,18 +403,20 @@ class EndpointConfiguration(_message.Message):
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
+    methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     rate_limit: RateLimit
     route: str
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     weights: _containers.ScalarMap[str, float]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExplainRouteRequest(_message.Message):
     __slots__ = ["endpoint", "path", "shard_key"]
@@ -446,6 +522,12 @@ class GetRevisionResponse(_message.Message):
     revision: Revision
     def __init__(self, revision: _Optional[_Union[Revision, _Mapping]] = ..., configuration: _Optional[_Union[Configuration, _Mapping]] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ...) -> None: ...
 
+class GetRolloutRequest(_message.Message):
+    __slots__ = ["endpoint"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    def __init__(self, endpoint: _Optional[str] = ...) -> None: ...
+
 class GetShadowReportRequest(_message.Message):
     __slots__ = ["backend", "endpoint"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
@@ -487,6 +569,18 @@ class HealthCheckOptions(_message.Message):
     timeout: _duration_pb2.Duration
     unhealthy_threshold: int
     def __init__(self, interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., service: _Optional[str] = ..., healthy_threshold: _Optional[int] = ..., unhealthy_threshold: _Optional[int] = ...) -> None: ...
+
+class HoldLeasesRequest(_message.Message):
+    __slots__ = ["grace_period", "session"]
+    GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    grace_period: _duration_pb2.Duration
+    session: str
+    def __init__(self, session: _Optional[str] = ..., grace_period: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class HoldLeasesResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
 
 class Instance(_message.Message):
     __slots__ = ["admin_address", "answering", "data_address", "id", "leader", "name", "problem", "revision", "started", "state", "version"]
@@ -535,6 +629,14 @@ class Latency(_message.Message):
     p90_us: float
     p99_us: float
     def __init__(self, mean_us: _Optional[float] = ..., p50_us: _Optional[float] = ..., p90_us: _Optional[float] = ..., p99_us: _Optional[float] = ..., max_us: _Optional[float] = ...) -> None: ...
+
+class Lease(_message.Message):
+    __slots__ = ["program", "session"]
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    session: str
+    def __init__(self, program: _Optional[str] = ..., session: _Optional[str] = ...) -> None: ...
 
 class ListBackendsRequest(_message.Message):
     __slots__ = ["reveal_secrets"]
@@ -594,6 +696,16 @@ class ListRevisionsResponse(_message.Message):
     revisions: _containers.RepeatedCompositeFieldContainer[Revision]
     def __init__(self, revisions: _Optional[_Iterable[_Union[Revision, _Mapping]]] = ..., current_revision: _Optional[int] = ..., oldest_revision: _Optional[int] = ...) -> None: ...
 
+class ListRolloutsRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class ListRolloutsResponse(_message.Message):
+    __slots__ = ["rollouts"]
+    ROLLOUTS_FIELD_NUMBER: _ClassVar[int]
+    rollouts: _containers.RepeatedCompositeFieldContainer[Rollout]
+    def __init__(self, rollouts: _Optional[_Iterable[_Union[Rollout, _Mapping]]] = ...) -> None: ...
+
 class MetadataEntry(_message.Message):
     __slots__ = ["name", "value"]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -636,6 +748,30 @@ class OutlierOptions(_message.Message):
     minimum_requests: int
     def __init__(self, consecutive_failures: _Optional[int] = ..., failure_share: _Optional[float] = ..., minimum_requests: _Optional[int] = ..., interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., base_ejection: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_ejection: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_ejected_share: _Optional[float] = ...) -> None: ...
 
+class PauseRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class PromoteRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
 class RateLimit(_message.Message):
     __slots__ = ["burst", "requests_per_second"]
     BURST_FIELD_NUMBER: _ClassVar[int]
@@ -643,6 +779,16 @@ class RateLimit(_message.Message):
     burst: int
     requests_per_second: float
     def __init__(self, requests_per_second: _Optional[float] = ..., burst: _Optional[int] = ...) -> None: ...
+
+class ReleaseLeasesRequest(_message.Message):
+    __slots__ = ["session"]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    def __init__(self, session: _Optional[str] = ...) -> None: ...
+
+class ReleaseLeasesResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
 
 class ReplicaStatus(_message.Message):
     __slots__ = ["connections", "ejections", "in_flight", "last_failure", "last_failure_time", "latency", "name", "pid", "requests", "restarts", "revision", "state", "success_share"]
@@ -702,6 +848,22 @@ class RestoreStateResponse(_message.Message):
     revision: int
     def __init__(self, previous_revision: _Optional[int] = ..., revision: _Optional[int] = ..., common_revision: _Optional[int] = ...) -> None: ...
 
+class ResumeRolloutRequest(_message.Message):
+    __slots__ = ["adopt", "endpoint", "expected_revision", "note", "restore", "validate_only"]
+    ADOPT_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    RESTORE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    adopt: bool
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    restore: bool
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., adopt: bool = ..., restore: bool = ...) -> None: ...
+
 class RetryOptions(_message.Message):
     __slots__ = ["budget_per_second", "budget_share", "codes", "initial_delay", "max_attempts", "max_delay"]
     BUDGET_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
@@ -756,6 +918,138 @@ class RollbackResponse(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class Rollout(_message.Message):
+    __slots__ = ["author", "baseline", "endpoint", "gates", "in_phase", "log_failure", "log_threshold", "pause", "phase", "plan", "reason", "requests", "revision", "shadow", "started", "step", "webhook_problem", "weight"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
+    IN_PHASE_FIELD_NUMBER: _ClassVar[int]
+    LOG_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    LOG_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOK_PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    baseline: _containers.RepeatedCompositeFieldContainer[BackendWeight]
+    endpoint: str
+    gates: _containers.RepeatedCompositeFieldContainer[RolloutGate]
+    in_phase: _duration_pb2.Duration
+    log_failure: float
+    log_threshold: float
+    pause: str
+    phase: RolloutPhase
+    plan: RolloutPlan
+    reason: str
+    requests: int
+    revision: int
+    shadow: float
+    started: _timestamp_pb2.Timestamp
+    step: int
+    webhook_problem: str
+    weight: float
+    def __init__(self, endpoint: _Optional[str] = ..., plan: _Optional[_Union[RolloutPlan, _Mapping]] = ..., phase: _Optional[_Union[RolloutPhase, str]] = ..., step: _Optional[int] = ..., reason: _Optional[str] = ..., pause: _Optional[str] = ..., weight: _Optional[float] = ..., shadow: _Optional[float] = ..., in_phase: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., requests: _Optional[int] = ..., gates: _Optional[_Iterable[_Union[RolloutGate, _Mapping]]] = ..., log_failure: _Optional[float] = ..., log_threshold: _Optional[float] = ..., baseline: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., author: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., revision: _Optional[int] = ..., webhook_problem: _Optional[str] = ...) -> None: ...
+
+class RolloutEvent(_message.Message):
+    __slots__ = ["hook", "rollout", "text", "time"]
+    HOOK_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    hook: RolloutHook
+    rollout: Rollout
+    text: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, hook: _Optional[_Union[RolloutHook, str]] = ..., rollout: _Optional[_Union[Rollout, _Mapping]] = ..., text: _Optional[str] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RolloutGate(_message.Message):
+    __slots__ = ["baseline_bad", "candidate_bad", "gate", "log_failure", "log_pass", "passed", "ratio", "requests"]
+    BASELINE_BAD_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_BAD_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    LOG_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    LOG_PASS_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    baseline_bad: int
+    candidate_bad: int
+    gate: str
+    log_failure: float
+    log_pass: float
+    passed: bool
+    ratio: RolloutRatio
+    requests: int
+    def __init__(self, gate: _Optional[str] = ..., requests: _Optional[int] = ..., candidate_bad: _Optional[int] = ..., baseline_bad: _Optional[int] = ..., ratio: _Optional[_Union[RolloutRatio, _Mapping]] = ..., log_failure: _Optional[float] = ..., log_pass: _Optional[float] = ..., passed: bool = ...) -> None: ...
+
+class RolloutPlan(_message.Message):
+    __slots__ = ["abort", "alpha", "approval", "bake", "candidate", "gates", "holdout", "maximum", "minimum", "minimum_requests", "on_inconclusive", "require", "steps", "webhooks"]
+    ABORT_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    BAKE_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
+    HOLDOUT_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    ON_INCONCLUSIVE_FIELD_NUMBER: _ClassVar[int]
+    REQUIRE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOKS_FIELD_NUMBER: _ClassVar[int]
+    abort: str
+    alpha: float
+    approval: bool
+    bake: _duration_pb2.Duration
+    candidate: str
+    gates: _containers.RepeatedScalarFieldContainer[str]
+    holdout: float
+    maximum: _duration_pb2.Duration
+    minimum: _duration_pb2.Duration
+    minimum_requests: int
+    on_inconclusive: RolloutInconclusive
+    require: RolloutRequirement
+    steps: _containers.RepeatedScalarFieldContainer[str]
+    webhooks: _containers.RepeatedCompositeFieldContainer[RolloutWebhook]
+    def __init__(self, candidate: _Optional[str] = ..., steps: _Optional[_Iterable[str]] = ..., gates: _Optional[_Iterable[str]] = ..., bake: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., minimum: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., maximum: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., minimum_requests: _Optional[int] = ..., require: _Optional[_Union[RolloutRequirement, str]] = ..., on_inconclusive: _Optional[_Union[RolloutInconclusive, str]] = ..., abort: _Optional[str] = ..., holdout: _Optional[float] = ..., approval: bool = ..., alpha: _Optional[float] = ..., webhooks: _Optional[_Iterable[_Union[RolloutWebhook, _Mapping]]] = ...) -> None: ...
+
+class RolloutPreviewStep(_message.Message):
+    __slots__ = ["moved_share", "step", "time_to_proof"]
+    MOVED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    TIME_TO_PROOF_FIELD_NUMBER: _ClassVar[int]
+    moved_share: float
+    step: str
+    time_to_proof: _duration_pb2.Duration
+    def __init__(self, step: _Optional[str] = ..., moved_share: _Optional[float] = ..., time_to_proof: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class RolloutRatio(_message.Message):
+    __slots__ = ["estimate", "lower", "upper"]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    LOWER_FIELD_NUMBER: _ClassVar[int]
+    UPPER_FIELD_NUMBER: _ClassVar[int]
+    estimate: float
+    lower: float
+    upper: float
+    def __init__(self, lower: _Optional[float] = ..., estimate: _Optional[float] = ..., upper: _Optional[float] = ...) -> None: ...
+
+class RolloutWebhook(_message.Message):
+    __slots__ = ["on", "url"]
+    ON_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    on: _containers.RepeatedScalarFieldContainer[RolloutHook]
+    url: str
+    def __init__(self, url: _Optional[str] = ..., on: _Optional[_Iterable[_Union[RolloutHook, str]]] = ...) -> None: ...
+
 class SetRateLimitRequest(_message.Message):
     __slots__ = ["endpoint", "expected_revision", "note", "rate_limit", "validate_only"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -785,18 +1079,24 @@ class SetShadowComparisonRequest(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class SetTrafficRequest(_message.Message):
-    __slots__ = ["endpoint", "expected_revision", "note", "validate_only", "weights"]
+    __slots__ = ["confirm_within", "endpoint", "expected_revision", "note", "override_rollout", "revert_after", "validate_only", "weights"]
+    CONFIRM_WITHIN_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    REVERT_AFTER_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    confirm_within: _duration_pb2.Duration
     endpoint: str
     expected_revision: int
     note: ChangeNote
+    override_rollout: bool
+    revert_after: _duration_pb2.Duration
     validate_only: bool
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., override_rollout: bool = ..., revert_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., confirm_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class SetTrafficResponse(_message.Message):
     __slots__ = ["endpoint", "moved_share", "packed", "revision", "warnings"]
@@ -940,6 +1240,34 @@ class ShadowTrafficRequest(_message.Message):
     validate_only: bool
     def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., proportion: _Optional[float] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., options: _Optional[_Union[ShadowOptions, _Mapping]] = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
+class StartRolloutRequest(_message.Message):
+    __slots__ = ["endpoint", "expected_revision", "note", "plan", "validate_only"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    expected_revision: int
+    note: ChangeNote
+    plan: RolloutPlan
+    validate_only: bool
+    def __init__(self, endpoint: _Optional[str] = ..., plan: _Optional[_Union[RolloutPlan, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
+class StartRolloutResponse(_message.Message):
+    __slots__ = ["error_share", "preview", "requests_per_second", "revision", "rollout"]
+    ERROR_SHARE_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    error_share: float
+    preview: _containers.RepeatedCompositeFieldContainer[RolloutPreviewStep]
+    requests_per_second: float
+    revision: int
+    rollout: Rollout
+    def __init__(self, rollout: _Optional[_Union[Rollout, _Mapping]] = ..., preview: _Optional[_Iterable[_Union[RolloutPreviewStep, _Mapping]]] = ..., revision: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., error_share: _Optional[float] = ...) -> None: ...
+
 class Stats(_message.Message):
     __slots__ = ["backends", "connections", "revision", "seconds", "time", "unrouted"]
     BACKENDS_FIELD_NUMBER: _ClassVar[int]
@@ -975,6 +1303,18 @@ class StatusPair(_message.Message):
     primary: str
     shadow: str
     def __init__(self, primary: _Optional[str] = ..., shadow: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class TrafficTimeBox(_message.Message):
+    __slots__ = ["author", "before", "confirmable", "reverts"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMABLE_FIELD_NUMBER: _ClassVar[int]
+    REVERTS_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    before: _containers.RepeatedCompositeFieldContainer[BackendWeight]
+    confirmable: bool
+    reverts: _timestamp_pb2.Timestamp
+    def __init__(self, reverts: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., confirmable: bool = ..., before: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., author: _Optional[str] = ...) -> None: ...
 
 class UpdateBackendRequest(_message.Message):
     __slots__ = ["backend", "expected_revision", "note", "validate_only"]
@@ -1050,6 +1390,12 @@ class WatchResponse(_message.Message):
     time: _timestamp_pb2.Timestamp
     def __init__(self, revision: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., snapshot: bool = ..., backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., deleted_backends: _Optional[_Iterable[str]] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deleted_endpoints: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., comment: _Optional[str] = ..., summary: _Optional[str] = ...) -> None: ...
 
+class WatchRolloutRequest(_message.Message):
+    __slots__ = ["endpoint"]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    def __init__(self, endpoint: _Optional[str] = ...) -> None: ...
+
 class WatchStatsRequest(_message.Message):
     __slots__ = ["endpoint", "interval_ms"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -1081,10 +1427,25 @@ class WorkerKind(_message.Message):
     working_directory: str
     def __init__(self, command: _Optional[_Iterable[str]] = ..., replicas: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ..., working_directory: _Optional[str] = ..., start_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., grace_period: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
+class LeaseState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
 class ReplicaState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ShadowVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class RolloutHook(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class RolloutRequirement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class RolloutInconclusive(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class RolloutPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ChangeAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -75,6 +75,11 @@ class AdminStub(object):
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficResponse.FromString,
                 )
+        self.ConfirmTraffic = channel.unary_unary(
+                '/weir.admin.v1.Admin/ConfirmTraffic',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.FromString,
+                )
         self.SetRateLimit = channel.unary_unary(
                 '/weir.admin.v1.Admin/SetRateLimit',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetRateLimitRequest.SerializeToString,
@@ -99,6 +104,51 @@ class AdminStub(object):
                 '/weir.admin.v1.Admin/ResetShadowReport',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ResetShadowReportRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ResetShadowReportResponse.FromString,
+                )
+        self.StartRollout = channel.unary_unary(
+                '/weir.admin.v1.Admin/StartRollout',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.StartRolloutRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.StartRolloutResponse.FromString,
+                )
+        self.GetRollout = channel.unary_unary(
+                '/weir.admin.v1.Admin/GetRollout',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetRolloutRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+                )
+        self.ListRollouts = channel.unary_unary(
+                '/weir.admin.v1.Admin/ListRollouts',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListRolloutsRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListRolloutsResponse.FromString,
+                )
+        self.PauseRollout = channel.unary_unary(
+                '/weir.admin.v1.Admin/PauseRollout',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.PauseRolloutRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+                )
+        self.ResumeRollout = channel.unary_unary(
+                '/weir.admin.v1.Admin/ResumeRollout',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ResumeRolloutRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+                )
+        self.AdvanceRollout = channel.unary_unary(
+                '/weir.admin.v1.Admin/AdvanceRollout',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.AdvanceRolloutRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+                )
+        self.PromoteRollout = channel.unary_unary(
+                '/weir.admin.v1.Admin/PromoteRollout',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.PromoteRolloutRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+                )
+        self.AbortRollout = channel.unary_unary(
+                '/weir.admin.v1.Admin/AbortRollout',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.AbortRolloutRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+                )
+        self.WatchRollout = channel.unary_stream(
+                '/weir.admin.v1.Admin/WatchRollout',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.WatchRolloutRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
                 )
         self.ExplainRoute = channel.unary_unary(
                 '/weir.admin.v1.Admin/ExplainRoute',
@@ -144,6 +194,16 @@ class AdminStub(object):
                 '/weir.admin.v1.Admin/RestoreState',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.FromString,
+                )
+        self.HoldLeases = channel.unary_stream(
+                '/weir.admin.v1.Admin/HoldLeases',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesResponse.FromString,
+                )
+        self.ReleaseLeases = channel.unary_unary(
+                '/weir.admin.v1.Admin/ReleaseLeases',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesResponse.FromString,
                 )
         self.Watch = channel.unary_stream(
                 '/weir.admin.v1.Admin/Watch',
@@ -249,6 +309,13 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmTraffic(self, request, context):
+        """Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetRateLimit(self, request, context):
         """Sets or removes the rate limit of an endpoint.
         """
@@ -280,6 +347,72 @@ class AdminServicer(object):
 
     def ResetShadowReport(self, request, context):
         """Resets the reports of an endpoint's shadows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartRollout(self, request, context):
+        """Starts to move the traffic of an endpoint to a backend step by step, while gates compare the
+        results. FAILED_PRECONDITION if a rollout of the endpoint runs, or if the backend already
+        receives its requests.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRollout(self, request, context):
+        """Returns the latest rollout of an endpoint. NOT_FOUND if it never had one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRollouts(self, request, context):
+        """Lists the latest rollout of each endpoint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseRollout(self, request, context):
+        """Stops all automatic changes of a rollout; its weights stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeRollout(self, request, context):
+        """Continues a paused rollout. After another actor's change of the weights, one of `adopt` and
+        `restore` is required.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdvanceRollout(self, request, context):
+        """Approves a complete step, or skips one that is not. Ends the bake.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PromoteRollout(self, request, context):
+        """Routes all requests to the candidate at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AbortRollout(self, request, context):
+        """Returns to the weights before the rollout.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRollout(self, request, context):
+        """Streams a rollout when it changes, at most once a second, until it ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -346,6 +479,23 @@ class AdminServicer(object):
 
     def RestoreState(self, request, context):
         """Replaces the content of the store with the state and the history of a server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldLeases(self, request, context):
+        """Holds the leases of one run of a program. Backends that name its session are served as long as
+        the stream is open, and for a grace time after it ended. Then they are gone: Weir sends them no
+        requests until the session holds its leases again, or the backend gets another address. The
+        server sends one response when it has the session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseLeases(self, request, context):
+        """Ends the leases of a session without a grace time: its program ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -425,6 +575,11 @@ def add_AdminServicer_to_server(servicer, server):
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetTrafficResponse.SerializeToString,
             ),
+            'ConfirmTraffic': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmTraffic,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.SerializeToString,
+            ),
             'SetRateLimit': grpc.unary_unary_rpc_method_handler(
                     servicer.SetRateLimit,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.SetRateLimitRequest.FromString,
@@ -449,6 +604,51 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.ResetShadowReport,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ResetShadowReportRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ResetShadowReportResponse.SerializeToString,
+            ),
+            'StartRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartRollout,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.StartRolloutRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.StartRolloutResponse.SerializeToString,
+            ),
+            'GetRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRollout,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetRolloutRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.SerializeToString,
+            ),
+            'ListRollouts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRollouts,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListRolloutsRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListRolloutsResponse.SerializeToString,
+            ),
+            'PauseRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseRollout,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.PauseRolloutRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.SerializeToString,
+            ),
+            'ResumeRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeRollout,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ResumeRolloutRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.SerializeToString,
+            ),
+            'AdvanceRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdvanceRollout,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.AdvanceRolloutRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.SerializeToString,
+            ),
+            'PromoteRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromoteRollout,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.PromoteRolloutRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.SerializeToString,
+            ),
+            'AbortRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.AbortRollout,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.AbortRolloutRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.SerializeToString,
+            ),
+            'WatchRollout': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRollout,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.WatchRolloutRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.SerializeToString,
             ),
             'ExplainRoute': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainRoute,
@@ -494,6 +694,16 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.RestoreState,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.SerializeToString,
+            ),
+            'HoldLeases': grpc.unary_stream_rpc_method_handler(
+                    servicer.HoldLeases,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesResponse.SerializeToString,
+            ),
+            'ReleaseLeases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseLeases,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -702,6 +912,23 @@ class Admin(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
+    def ConfirmTraffic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ConfirmTraffic',
+            weir_dot_admin_dot_v1_dot_admin__pb2.ConfirmTrafficRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Endpoint.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
     def SetRateLimit(request,
             target,
             options=(),
@@ -783,6 +1010,159 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ResetShadowReport',
             weir_dot_admin_dot_v1_dot_admin__pb2.ResetShadowReportRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.ResetShadowReportResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def StartRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/StartRollout',
+            weir_dot_admin_dot_v1_dot_admin__pb2.StartRolloutRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.StartRolloutResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/GetRollout',
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetRolloutRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListRollouts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ListRollouts',
+            weir_dot_admin_dot_v1_dot_admin__pb2.ListRolloutsRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.ListRolloutsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def PauseRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/PauseRollout',
+            weir_dot_admin_dot_v1_dot_admin__pb2.PauseRolloutRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ResumeRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ResumeRollout',
+            weir_dot_admin_dot_v1_dot_admin__pb2.ResumeRolloutRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def AdvanceRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/AdvanceRollout',
+            weir_dot_admin_dot_v1_dot_admin__pb2.AdvanceRolloutRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def PromoteRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/PromoteRollout',
+            weir_dot_admin_dot_v1_dot_admin__pb2.PromoteRolloutRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def AbortRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/AbortRollout',
+            weir_dot_admin_dot_v1_dot_admin__pb2.AbortRolloutRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def WatchRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/weir.admin.v1.Admin/WatchRollout',
+            weir_dot_admin_dot_v1_dot_admin__pb2.WatchRolloutRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.Rollout.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
@@ -936,6 +1316,40 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/RestoreState',
             weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def HoldLeases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/weir.admin.v1.Admin/HoldLeases',
+            weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ReleaseLeases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ReleaseLeases',
+            weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -17,11 +17,16 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :options, :message, 9, "weir.admin.v1.BackendOptions"
       optional :descriptor_set, :bytes, 10
       optional :status, :message, 11, "weir.admin.v1.BackendStatus"
+      optional :lease, :message, 12, "weir.admin.v1.Lease"
       oneof :kind do
         optional :handler, :message, 2, "weir.admin.v1.HandlerKind"
         optional :upstream, :message, 7, "weir.admin.v1.UpstreamKind"
         optional :worker, :message, 8, "weir.admin.v1.WorkerKind"
       end
+    end
+    add_message "weir.admin.v1.Lease" do
+      optional :program, :string, 1
+      optional :session, :string, 2
     end
     add_message "weir.admin.v1.HandlerKind" do
       optional :handler, :string, 1
@@ -112,6 +117,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :retries, :uint64, 9
       optional :transparent_retries, :uint64, 10
       optional :retries_denied, :uint64, 11
+      optional :lease, :enum, 12, "weir.admin.v1.LeaseState"
     end
     add_message "weir.admin.v1.BackendWeight" do
       optional :backend, :string, 1
@@ -155,6 +161,14 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 6
       optional :comparison, :message, 7, "weir.admin.v1.ShadowComparison"
       optional :rate_limit, :message, 8, "weir.admin.v1.RateLimit"
+      optional :time_box, :message, 9, "weir.admin.v1.TrafficTimeBox"
+      repeated :methods, :string, 10
+    end
+    add_message "weir.admin.v1.TrafficTimeBox" do
+      optional :reverts, :message, 1, "google.protobuf.Timestamp"
+      optional :confirmable, :bool, 2
+      repeated :before, :message, 3, "weir.admin.v1.BackendWeight"
+      optional :author, :string, 4
     end
     add_message "weir.admin.v1.RateLimit" do
       optional :requests_per_second, :double, 1
@@ -203,6 +217,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       proto3_optional :expected_revision, :uint64, 4
       optional :validate_only, :bool, 5
       optional :note, :message, 6, "weir.admin.v1.ChangeNote"
+      repeated :methods, :string, 7
     end
     add_message "weir.admin.v1.DeleteEndpointRequest" do
       optional :name, :string, 1
@@ -228,6 +243,15 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       proto3_optional :expected_revision, :uint64, 3
       optional :validate_only, :bool, 4
       optional :note, :message, 5, "weir.admin.v1.ChangeNote"
+      optional :override_rollout, :bool, 6
+      optional :revert_after, :message, 7, "google.protobuf.Duration"
+      optional :confirm_within, :message, 8, "google.protobuf.Duration"
+    end
+    add_message "weir.admin.v1.ConfirmTrafficRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
     end
     add_message "weir.admin.v1.SetTrafficResponse" do
       optional :endpoint, :message, 1, "weir.admin.v1.Endpoint"
@@ -332,6 +356,130 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :name, :string, 1
       optional :value, :string, 2
     end
+    add_message "weir.admin.v1.RolloutPlan" do
+      optional :candidate, :string, 1
+      repeated :steps, :string, 2
+      repeated :gates, :string, 3
+      optional :bake, :message, 4, "google.protobuf.Duration"
+      optional :minimum, :message, 5, "google.protobuf.Duration"
+      optional :maximum, :message, 6, "google.protobuf.Duration"
+      proto3_optional :minimum_requests, :uint64, 7
+      optional :require, :enum, 8, "weir.admin.v1.RolloutRequirement"
+      optional :on_inconclusive, :enum, 9, "weir.admin.v1.RolloutInconclusive"
+      optional :abort, :string, 10
+      optional :holdout, :double, 11
+      optional :approval, :bool, 12
+      proto3_optional :alpha, :double, 13
+      repeated :webhooks, :message, 14, "weir.admin.v1.RolloutWebhook"
+    end
+    add_message "weir.admin.v1.RolloutWebhook" do
+      optional :url, :string, 1
+      repeated :on, :enum, 2, "weir.admin.v1.RolloutHook"
+    end
+    add_message "weir.admin.v1.RolloutEvent" do
+      optional :hook, :enum, 1, "weir.admin.v1.RolloutHook"
+      optional :rollout, :message, 2, "weir.admin.v1.Rollout"
+      optional :text, :string, 3
+      optional :time, :message, 4, "google.protobuf.Timestamp"
+    end
+    add_message "weir.admin.v1.Rollout" do
+      optional :endpoint, :string, 1
+      optional :plan, :message, 2, "weir.admin.v1.RolloutPlan"
+      optional :phase, :enum, 3, "weir.admin.v1.RolloutPhase"
+      optional :step, :uint32, 4
+      optional :reason, :string, 5
+      optional :pause, :string, 6
+      optional :weight, :double, 7
+      optional :shadow, :double, 8
+      optional :in_phase, :message, 9, "google.protobuf.Duration"
+      optional :requests, :uint64, 10
+      repeated :gates, :message, 11, "weir.admin.v1.RolloutGate"
+      optional :log_failure, :double, 12
+      optional :log_threshold, :double, 13
+      repeated :baseline, :message, 14, "weir.admin.v1.BackendWeight"
+      optional :author, :string, 15
+      optional :started, :message, 16, "google.protobuf.Timestamp"
+      optional :revision, :uint64, 17
+      optional :webhook_problem, :string, 18
+    end
+    add_message "weir.admin.v1.RolloutGate" do
+      optional :gate, :string, 1
+      optional :requests, :uint64, 2
+      optional :candidate_bad, :uint64, 3
+      optional :baseline_bad, :uint64, 4
+      optional :ratio, :message, 5, "weir.admin.v1.RolloutRatio"
+      optional :log_failure, :double, 6
+      proto3_optional :log_pass, :double, 7
+      optional :passed, :bool, 8
+    end
+    add_message "weir.admin.v1.RolloutRatio" do
+      optional :lower, :double, 1
+      proto3_optional :estimate, :double, 2
+      optional :upper, :double, 3
+    end
+    add_message "weir.admin.v1.StartRolloutRequest" do
+      optional :endpoint, :string, 1
+      optional :plan, :message, 2, "weir.admin.v1.RolloutPlan"
+      proto3_optional :expected_revision, :uint64, 3
+      optional :validate_only, :bool, 4
+      optional :note, :message, 5, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.StartRolloutResponse" do
+      optional :rollout, :message, 1, "weir.admin.v1.Rollout"
+      repeated :preview, :message, 2, "weir.admin.v1.RolloutPreviewStep"
+      optional :revision, :uint64, 3
+      optional :requests_per_second, :double, 4
+      optional :error_share, :double, 5
+    end
+    add_message "weir.admin.v1.RolloutPreviewStep" do
+      optional :step, :string, 1
+      optional :moved_share, :double, 2
+      optional :time_to_proof, :message, 3, "google.protobuf.Duration"
+    end
+    add_message "weir.admin.v1.GetRolloutRequest" do
+      optional :endpoint, :string, 1
+    end
+    add_message "weir.admin.v1.ListRolloutsRequest" do
+    end
+    add_message "weir.admin.v1.ListRolloutsResponse" do
+      repeated :rollouts, :message, 1, "weir.admin.v1.Rollout"
+    end
+    add_message "weir.admin.v1.PauseRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.ResumeRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+      optional :adopt, :bool, 5
+      optional :restore, :bool, 6
+    end
+    add_message "weir.admin.v1.AdvanceRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.PromoteRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.AbortRolloutRequest" do
+      optional :endpoint, :string, 1
+      proto3_optional :expected_revision, :uint64, 2
+      optional :validate_only, :bool, 3
+      optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+      optional :immediate, :bool, 5
+    end
+    add_message "weir.admin.v1.WatchRolloutRequest" do
+      optional :endpoint, :string, 1
+    end
     add_message "weir.admin.v1.ExplainRouteRequest" do
       optional :path, :string, 1
       optional :shard_key, :bytes, 2
@@ -353,6 +501,17 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :backend, :string, 1
       optional :proportion, :double, 2
       proto3_optional :copied, :bool, 3
+    end
+    add_message "weir.admin.v1.HoldLeasesRequest" do
+      optional :session, :string, 1
+      optional :grace_period, :message, 2, "google.protobuf.Duration"
+    end
+    add_message "weir.admin.v1.HoldLeasesResponse" do
+    end
+    add_message "weir.admin.v1.ReleaseLeasesRequest" do
+      optional :session, :string, 1
+    end
+    add_message "weir.admin.v1.ReleaseLeasesResponse" do
     end
     add_message "weir.admin.v1.WatchRequest" do
       optional :from_revision, :uint64, 1
@@ -381,6 +540,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       repeated :shadows, :message, 4, "weir.admin.v1.Shadow"
       optional :comparison, :message, 5, "weir.admin.v1.ShadowComparison"
       optional :rate_limit, :message, 6, "weir.admin.v1.RateLimit"
+      repeated :methods, :string, 7
     end
     add_message "weir.admin.v1.ObjectChange" do
       optional :action, :enum, 1, "weir.admin.v1.ChangeAction"
@@ -529,6 +689,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :p99_us, :double, 4
       optional :max_us, :double, 5
     end
+    add_enum "weir.admin.v1.LeaseState" do
+      value :LEASE_STATE_UNSPECIFIED, 0
+      value :LEASE_STATE_HELD, 1
+      value :LEASE_STATE_LOST, 2
+      value :LEASE_STATE_GONE, 3
+    end
     add_enum "weir.admin.v1.ReplicaState" do
       value :REPLICA_STATE_UNSPECIFIED, 0
       value :REPLICA_STATE_STARTING, 1
@@ -545,6 +711,36 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :SHADOW_VERDICT_DIFFERS, 3
       value :SHADOW_VERDICT_LATE, 4
       value :SHADOW_VERDICT_UNREACHABLE, 5
+    end
+    add_enum "weir.admin.v1.RolloutHook" do
+      value :ROLLOUT_HOOK_UNSPECIFIED, 0
+      value :ROLLOUT_HOOK_CONFIRM_START, 1
+      value :ROLLOUT_HOOK_CONFIRM_STEP, 2
+      value :ROLLOUT_HOOK_CONFIRM_PROMOTION, 3
+      value :ROLLOUT_HOOK_ROLLBACK, 4
+      value :ROLLOUT_HOOK_EVENT, 5
+    end
+    add_enum "weir.admin.v1.RolloutRequirement" do
+      value :ROLLOUT_REQUIREMENT_UNSPECIFIED, 0
+      value :ROLLOUT_REQUIREMENT_NO_OBJECTION, 1
+      value :ROLLOUT_REQUIREMENT_PROOF, 2
+    end
+    add_enum "weir.admin.v1.RolloutInconclusive" do
+      value :ROLLOUT_INCONCLUSIVE_UNSPECIFIED, 0
+      value :ROLLOUT_INCONCLUSIVE_PAUSE, 1
+      value :ROLLOUT_INCONCLUSIVE_ADVANCE, 2
+      value :ROLLOUT_INCONCLUSIVE_ABORT, 3
+    end
+    add_enum "weir.admin.v1.RolloutPhase" do
+      value :ROLLOUT_PHASE_UNSPECIFIED, 0
+      value :ROLLOUT_PHASE_PENDING, 1
+      value :ROLLOUT_PHASE_SETTLING, 2
+      value :ROLLOUT_PHASE_OBSERVING, 3
+      value :ROLLOUT_PHASE_BAKING, 4
+      value :ROLLOUT_PHASE_PAUSED, 5
+      value :ROLLOUT_PHASE_ABORTING, 6
+      value :ROLLOUT_PHASE_ABORTED, 7
+      value :ROLLOUT_PHASE_SUCCEEDED, 8
     end
     add_enum "weir.admin.v1.ChangeAction" do
       value :CHANGE_ACTION_UNSPECIFIED, 0
@@ -565,6 +761,7 @@ module Weir
   module Admin
     module V1
       Backend = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Backend").msgclass
+      Lease = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Lease").msgclass
       HandlerKind = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.HandlerKind").msgclass
       UpstreamKind = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.UpstreamKind").msgclass
       UpstreamTls = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.UpstreamTls").msgclass
@@ -582,6 +779,7 @@ module Weir
       FieldTolerance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.FieldTolerance").msgclass
       Interval = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Interval").msgclass
       Endpoint = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Endpoint").msgclass
+      TrafficTimeBox = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.TrafficTimeBox").msgclass
       RateLimit = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RateLimit").msgclass
       ChangeNote = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeNote").msgclass
       CreateBackendRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CreateBackendRequest").msgclass
@@ -598,6 +796,7 @@ module Weir
       ListEndpointsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsRequest").msgclass
       ListEndpointsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsResponse").msgclass
       SetTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficRequest").msgclass
+      ConfirmTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ConfirmTrafficRequest").msgclass
       SetTrafficResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficResponse").msgclass
       ShadowTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowTrafficRequest").msgclass
       SetRateLimitRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetRateLimitRequest").msgclass
@@ -613,9 +812,31 @@ module Weir
       StatusPair = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StatusPair").msgclass
       DifferenceSample = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.DifferenceSample").msgclass
       MetadataEntry = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.MetadataEntry").msgclass
+      RolloutPlan = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPlan").msgclass
+      RolloutWebhook = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutWebhook").msgclass
+      RolloutEvent = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutEvent").msgclass
+      Rollout = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Rollout").msgclass
+      RolloutGate = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutGate").msgclass
+      RolloutRatio = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutRatio").msgclass
+      StartRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StartRolloutRequest").msgclass
+      StartRolloutResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StartRolloutResponse").msgclass
+      RolloutPreviewStep = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPreviewStep").msgclass
+      GetRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetRolloutRequest").msgclass
+      ListRolloutsRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListRolloutsRequest").msgclass
+      ListRolloutsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListRolloutsResponse").msgclass
+      PauseRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.PauseRolloutRequest").msgclass
+      ResumeRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ResumeRolloutRequest").msgclass
+      AdvanceRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AdvanceRolloutRequest").msgclass
+      PromoteRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.PromoteRolloutRequest").msgclass
+      AbortRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AbortRolloutRequest").msgclass
+      WatchRolloutRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.WatchRolloutRequest").msgclass
       ExplainRouteRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ExplainRouteRequest").msgclass
       ExplainRouteResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ExplainRouteResponse").msgclass
       ShadowDecision = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowDecision").msgclass
+      HoldLeasesRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.HoldLeasesRequest").msgclass
+      HoldLeasesResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.HoldLeasesResponse").msgclass
+      ReleaseLeasesRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReleaseLeasesRequest").msgclass
+      ReleaseLeasesResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReleaseLeasesResponse").msgclass
       WatchRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.WatchRequest").msgclass
       WatchResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.WatchResponse").msgclass
       Configuration = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Configuration").msgclass
@@ -646,8 +867,13 @@ module Weir
       BackendStats = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.BackendStats").msgclass
       StatusCount = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StatusCount").msgclass
       Latency = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Latency").msgclass
+      LeaseState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.LeaseState").enummodule
       ReplicaState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReplicaState").enummodule
       ShadowVerdict = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowVerdict").enummodule
+      RolloutHook = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutHook").enummodule
+      RolloutRequirement = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutRequirement").enummodule
+      RolloutInconclusive = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutInconclusive").enummodule
+      RolloutPhase = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPhase").enummodule
       ChangeAction = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeAction").enummodule
       InstanceState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.InstanceState").enummodule
     end

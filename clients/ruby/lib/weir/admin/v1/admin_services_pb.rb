@@ -50,6 +50,8 @@ module Weir
           rpc :ListEndpoints, ::Weir::Admin::V1::ListEndpointsRequest, ::Weir::Admin::V1::ListEndpointsResponse
           # Replaces the weights of an endpoint atomically, and moves the minimum of shard keys.
           rpc :SetTraffic, ::Weir::Admin::V1::SetTrafficRequest, ::Weir::Admin::V1::SetTrafficResponse
+          # Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
+          rpc :ConfirmTraffic, ::Weir::Admin::V1::ConfirmTrafficRequest, ::Weir::Admin::V1::Endpoint
           # Sets or removes the rate limit of an endpoint.
           rpc :SetRateLimit, ::Weir::Admin::V1::SetRateLimitRequest, ::Weir::Admin::V1::Endpoint
           # Adds, changes or, with proportion 0, removes a shadow.
@@ -61,6 +63,27 @@ module Weir
           rpc :GetShadowReport, ::Weir::Admin::V1::GetShadowReportRequest, ::Weir::Admin::V1::GetShadowReportResponse
           # Resets the reports of an endpoint's shadows.
           rpc :ResetShadowReport, ::Weir::Admin::V1::ResetShadowReportRequest, ::Weir::Admin::V1::ResetShadowReportResponse
+          # Starts to move the traffic of an endpoint to a backend step by step, while gates compare the
+          # results. FAILED_PRECONDITION if a rollout of the endpoint runs, or if the backend already
+          # receives its requests.
+          rpc :StartRollout, ::Weir::Admin::V1::StartRolloutRequest, ::Weir::Admin::V1::StartRolloutResponse
+          # Returns the latest rollout of an endpoint. NOT_FOUND if it never had one.
+          rpc :GetRollout, ::Weir::Admin::V1::GetRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Lists the latest rollout of each endpoint.
+          rpc :ListRollouts, ::Weir::Admin::V1::ListRolloutsRequest, ::Weir::Admin::V1::ListRolloutsResponse
+          # Stops all automatic changes of a rollout; its weights stay.
+          rpc :PauseRollout, ::Weir::Admin::V1::PauseRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Continues a paused rollout. After another actor's change of the weights, one of `adopt` and
+          # `restore` is required.
+          rpc :ResumeRollout, ::Weir::Admin::V1::ResumeRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Approves a complete step, or skips one that is not. Ends the bake.
+          rpc :AdvanceRollout, ::Weir::Admin::V1::AdvanceRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Routes all requests to the candidate at once.
+          rpc :PromoteRollout, ::Weir::Admin::V1::PromoteRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Returns to the weights before the rollout.
+          rpc :AbortRollout, ::Weir::Admin::V1::AbortRolloutRequest, ::Weir::Admin::V1::Rollout
+          # Streams a rollout when it changes, at most once a second, until it ends.
+          rpc :WatchRollout, ::Weir::Admin::V1::WatchRolloutRequest, stream(::Weir::Admin::V1::Rollout)
           # Explains which endpoint and backend Weir selects for a request.
           rpc :ExplainRoute, ::Weir::Admin::V1::ExplainRouteRequest, ::Weir::Admin::V1::ExplainRouteResponse
           # Replaces the whole state with a configuration, in one change. Deletes backends and endpoints
@@ -82,6 +105,13 @@ module Weir
           rpc :AdoptState, ::Weir::Admin::V1::AdoptStateRequest, ::Weir::Admin::V1::AdoptStateResponse
           # Replaces the content of the store with the state and the history of a server.
           rpc :RestoreState, ::Weir::Admin::V1::RestoreStateRequest, ::Weir::Admin::V1::RestoreStateResponse
+          # Holds the leases of one run of a program. Backends that name its session are served as long as
+          # the stream is open, and for a grace time after it ended. Then they are gone: Weir sends them no
+          # requests until the session holds its leases again, or the backend gets another address. The
+          # server sends one response when it has the session.
+          rpc :HoldLeases, ::Weir::Admin::V1::HoldLeasesRequest, stream(::Weir::Admin::V1::HoldLeasesResponse)
+          # Ends the leases of a session without a grace time: its program ends.
+          rpc :ReleaseLeases, ::Weir::Admin::V1::ReleaseLeasesRequest, ::Weir::Admin::V1::ReleaseLeasesResponse
           # Streams changes as they happen.
           rpc :Watch, ::Weir::Admin::V1::WatchRequest, stream(::Weir::Admin::V1::WatchResponse)
           # Returns counts and latencies since the server started.

@@ -1,0 +1,129 @@
+internal import Observability
+internal import Rollouts
+
+/// A rollout on the server that drives it, with what it has counted since the latest decision.
+struct RunningRollout: Sendable {
+    /// The rollout with the time and the requests since its latest decision.
+    private(set) var rollout: ControlState.Rollout
+    private(set) var evidence: RolloutEvidence
+    /// When the rollout was ticked.
+    private var last: ContinuousClock.Instant
+    /// The candidate's weight from a second of the loops' clock on; nil in seconds in which it
+    /// changed. In order.
+    private var weights: [(from: UInt64, weight: Double?)]
+    /// The second in which the step began.
+    private var stepSecond: UInt64
+    private var shadow = ShadowProgress()
+    /// The latest problem that was logged.
+    var problem: String?
+
+    init(
+        _ stored: ControlState.Rollout, weight: Double, now: ContinuousClock.Instant,
+        second: UInt64
+    ) {
+        rollout = stored
+        evidence = RolloutEvidence(stored.plan)
+        // Sums that do not match the gates are dropped, which costs evidence and not validity.
+        _ = evidence.restore(stored.gates)
+        last = now
+        // Requests before this second may have had another weight.
+        weights = [(from: second + 1, weight: weight)]
+        stepSecond = second
+    }
+
+    /// Follows the decision of an operator or of another server.
+    mutating func follow(_ stored: ControlState.Rollout, second: UInt64) {
+        guard stored.decisions != rollout.decisions else { return }
+        decided(stored, second: second)
+    }
+
+    /// A decision was stored.
+    mutating func decided(_ stored: ControlState.Rollout, second: UInt64) {
+        let (before, after) = (rollout.machine.state, stored.machine.state)
+        rollout = stored
+        guard after.phase == .settling, before.phase != .settling || before.step != after.step
+        else { return }
+        evidence.restart()
+        stepSecond = second
+    }
+
+    /// Notes the present weight of the candidate.
+    mutating func note(weight: Double, second: UInt64) {
+        guard let latest = weights.last, latest.weight != weight else { return }
+        // It changed in one of the seconds since the last tick.
+        let before = weights.count > 1 ? max(latest.from, second - min(second, 3)) : latest.from
+        weights.append((from: max(before, second - min(second, 3)), weight: nil))
+        weights.append((from: second + 1, weight: weight))
+        if weights.count > 32 { weights.removeFirst(weights.count - 32) }
+    }
+
+    private func weight(at second: UInt64) -> Double? {
+        weights.last { $0.from <= second }?.weight
+    }
+
+    /// Adds the counts of seconds, and returns the tick of the machine.
+    ///
+    /// - Parameters:
+    ///   - shadow: the present totals of the candidate's shadow; nil without one.
+    mutating func tick(
+        _ cohorts: [CohortTable.Cohort], shadow totals: ShadowProgress?,
+        now: ContinuousClock.Instant
+    ) -> RolloutMachine.Tick {
+        var requests: UInt64 = 0
+        for cohort in cohorts {
+            var counts = TickCounts()
+            counts.candidate = cohort.candidate
+            counts.baseline = cohort.baseline
+            counts.weight = weight(at: cohort.second)
+            evidence.add(counts)
+            if cohort.second >= stepSecond { requests += cohort.candidate.started }
+        }
+        if let totals {
+            let counts = totals.since(shadow)
+            evidence.add(counts.tick)
+            requests += counts.copies
+            shadow = totals
+        }
+        var tick = RolloutMachine.Tick(elapsed: now - last, requests: requests)
+        last = now
+        tick.failure = evidence.failure
+        tick.isProven = evidence.isProven
+        return tick
+    }
+
+    /// The machine after a tick without a decision.
+    mutating func ticked(_ machine: RolloutMachine) {
+        rollout.machine = machine
+    }
+
+    /// The rollout with its evidence, for a decision.
+    var current: ControlState.Rollout {
+        var current = rollout
+        current.gates = evidence.stored
+        return current
+    }
+}
+
+/// The totals of a shadow at one moment.
+struct ShadowProgress: Sendable, Equatable {
+    var copies: UInt64 = 0
+    var compared: UInt64 = 0
+    var different: UInt64 = 0
+    var badOnlyAtShadow: UInt64 = 0
+    var badOnlyAtPrimary: UInt64 = 0
+
+    /// The increase since an earlier moment. Totals that are lower were reset.
+    func since(_ earlier: ShadowProgress) -> (tick: TickCounts, copies: UInt64) {
+        let wasReset = copies < earlier.copies || compared < earlier.compared
+        let earlier = wasReset ? ShadowProgress() : earlier
+        func increase(_ path: KeyPath<ShadowProgress, UInt64>) -> UInt64 {
+            self[keyPath: path] - min(self[keyPath: path], earlier[keyPath: path])
+        }
+        var tick = TickCounts()
+        tick.compared = increase(\.compared)
+        tick.different = increase(\.different)
+        tick.badOnlyAtShadow = increase(\.badOnlyAtShadow)
+        tick.badOnlyAtPrimary = increase(\.badOnlyAtPrimary)
+        return (tick, increase(\.copies))
+    }
+}
