@@ -140,7 +140,8 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
-                "Rollouts", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto", systemPackage,
+                "Rollouts", "Evidence", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto",
+                systemPackage,
                 logging,
             ]),
         module(
@@ -223,7 +224,8 @@ let package = Package(
             "ControlPlaneTests",
             [
                 "ControlPlane", "StateStores", "Serving", "Upstream", "Transport", "Observability",
-                "Rollouts", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy", logging,
+                "Rollouts", "Evidence", "TestSupport", "GRPCWire", "Messages", "TrafficPolicy",
+                logging,
             ]),
         // What several test targets share.
         .target(

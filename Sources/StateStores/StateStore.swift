@@ -44,6 +44,12 @@ package protocol StateStore: Sendable {
     /// The announced servers that have not left.
     func instances() async throws(StoreError) -> [StoredInstance]
 
+    /// Publishes counts for the leader of the servers that share the store, until the same event.
+    func publish(counts: [UInt8]) async throws(StoreError)
+
+    /// The latest counts of each server.
+    func publishedCounts() async throws(StoreError) -> [[UInt8]]
+
     /// Whether this server does the work that only one server may do.
     var isLeader: Bool { get async }
 
@@ -56,6 +62,10 @@ package protocol StateStore: Sendable {
 
 extension StateStore {
     package var warnings: [String] { [] }
+
+    // A store of one server needs no counts of others.
+    package func publish(counts: [UInt8]) async throws(StoreError) {}
+    package func publishedCounts() async throws(StoreError) -> [[UInt8]] { [] }
 }
 
 /// A revision or a checkpoint.

@@ -41,7 +41,8 @@ class Receiver(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        signed = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode() + body
+        prefix = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}."
+        signed = prefix.encode() + body
         digest = hmac.new(bytes(range(32)), signed, hashlib.sha256).digest()
         assert self.headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
         assert self.headers["content-type"] == "application/json"

@@ -9,7 +9,7 @@ import threading
 import grpc
 import pytest
 
-from conftest import Mesh
+from conftest import Etcd, Mesh
 from waiting import polled
 
 RAW = "/test.Raw/"
@@ -248,3 +248,34 @@ def test_an_invalid_time_is_rejected(mesh, options):
     rejected = mesh.tool("traffic", "set", "raw", "v1=1", *options, check=False)
     assert rejected.returncode == 1 and ("must be from" in rejected.stderr
                                          or "combined" in rejected.stderr)
+
+
+def test_a_fleet_decides_by_all_requests_and_survives_its_leader(stubs, tmp_path):
+    etcd = Etcd(tmp_path / "etcd")
+    servers = [Backend(), Backend(failing=0.3)]
+    meshes = [Mesh(stubs, options=(
+        "--store", f"etcd:http://{etcd.address}?prefix=fleet&ttl=3", "--name", name,
+        "--state-dir", tmp_path / name)) for name in ("one", "two")]
+    try:
+        for name, server in zip(["v1", "v2"], servers):
+            meshes[0].backend(name, "--upstream", server.address)
+        meshes[0].endpoint("raw", RAW, "v1")
+        polled(lambda: "raw" in meshes[1].tool("endpoint", "list").stdout, bool)
+        instances = polled(
+            lambda: json.loads(meshes[0].tool("fleet", "list", "--json").stdout)["instances"],
+            lambda found: any(instance["leader"] for instance in found), MINUTES)
+        leads = {instance["name"]: instance["leader"] for instance in instances}
+        leader, other = meshes if leads["one"] else reversed(meshes)
+        # Only the other server has requests; the leader knows them from its counts.
+        with traffic(other):
+            start(leader, "--steps", "30%", "--minimum", "600s", "--maximum", "700s")
+            polled(lambda: status(leader).gates[0].requests, lambda count: count > 0, MINUTES)
+            leader.weir.process.kill()
+            until(other, ABORTED)
+        assert weights(other)[0] == {"v1": 1}
+    finally:
+        for mesh in meshes:
+            mesh.stop()
+        for server in servers:
+            server.server.stop(None)
+        etcd.stop()

@@ -33,8 +33,8 @@ internal import Testing
         (
             "ControlPlane",
             [
-                "CLibCrypto", "GRPCWire", "Messages", "Observability", "Rollouts", "Serving",
-                "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
+                "CLibCrypto", "Evidence", "GRPCWire", "Messages", "Observability", "Rollouts",
+                "Serving", "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
         (

@@ -14,8 +14,8 @@ extension ControlPlane {
         for (index, webhook) in try RolloutWebhook.all(plan.webhooks).enumerated() {
             guard let webhooks else {
                 throw .rejected(
-                    "this server calls no webhooks; start it with 'weir serve --webhook-secret FILE "
-                        + "--webhook-host HOST'", reason: "WEBHOOKS_DISABLED", [:])
+                    "this server calls no webhooks; start it with 'weir serve --webhook-secret "
+                        + "FILE --webhook-host HOST'", reason: "WEBHOOKS_DISABLED", [:])
             }
             guard webhooks.allows(webhook.url) else {
                 throw .invalid(

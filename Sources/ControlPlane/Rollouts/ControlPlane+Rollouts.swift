@@ -17,31 +17,70 @@ internal import struct FoundationEssentials.Date
 ///                                                           'rollout/ENDPOINT', if it decides
 /// ```
 ///
-/// A decision is stored together with the evidence before its weights are served. The leader of a
-/// fleet decides by its own requests.
+/// A decision is stored together with the evidence before its weights are served. The other servers
+/// of a fleet publish their counts for the leader.
 extension ControlPlane {
     /// Ticks each running rollout.
     func tickRollouts() async {
         let names = state.endpoints.values.filter { $0.rollout?.isRunning == true }
             .map(\.name).sorted()
-        let isDriving = names.isEmpty ? false : storeProblem == nil ? await store.isLeader : false
-        let kept = isDriving ? Set(names) : []
+        let kept = storeProblem == nil ? Set(names) : []
         if rollouts.contains(where: { !kept.contains($0.key) }) {
             rollouts = rollouts.filter { kept.contains($0.key) }
-            publishRollouts()
+            showRollouts(isDriving: false)
         }
-        guard isDriving || names.isEmpty else { return rolloutHooks.removeAll() }
+        let isDriving = kept.isEmpty ? false : await store.isLeader
+        guard isDriving || names.isEmpty else {
+            rolloutHooks.removeAll()
+            for name in names where kept.contains(name) {
+                await tickRollout(name, isDriving: false, [])
+            }
+            showRollouts(isDriving: false)
+            return await publishCounts()
+        }
         notifyWebhooks()
-        for name in names { await tickRollout(name) }
-        publishRollouts()
+        guard isDriving else { return }
+        let others = await publishedCounts()
+        for name in names { await tickRollout(name, isDriving: true, others) }
+        showRollouts(isDriving: true)
     }
 
-    private func publishRollouts() {
-        let rollouts = rollouts
+    /// Only the server that drives a rollout has all of its evidence.
+    private func showRollouts(isDriving: Bool) {
+        let rollouts = isDriving ? rollouts : [:]
         views.update { $0.rollouts = rollouts }
     }
 
-    private func tickRollout(_ name: String) async {
+    /// The counts that the other servers have published.
+    private func publishedCounts() async -> [Weir_Store_V1_RolloutCounts] {
+        do throws(StoreError) {
+            return try await store.publishedCounts().compactMap {
+                try? Weir_Store_V1_RolloutCounts(serializedBytes: $0)
+            }
+        } catch {
+            // Lost counts cost evidence, not validity.
+            return []
+        }
+    }
+
+    /// Publishes the counts of this server for the leader.
+    private func publishCounts() async {
+        guard let instance = views.current.instance?.id, !rollouts.isEmpty else { return }
+        let counts = Weir_Store_V1_RolloutCounts(
+            instance: instance,
+            endpoints: rollouts.sorted { $0.key < $1.key }.map { .init($0, $1.published) })
+        guard let bytes = try? counts.serializedBytes() else { return }
+        do throws(StoreError) {
+            try await store.publish(counts: bytes)
+        } catch {
+            // The next publication contains the same seconds.
+            return
+        }
+    }
+
+    private func tickRollout(
+        _ name: String, isDriving: Bool, _ others: [Weir_Store_V1_RolloutCounts]
+    ) async {
         let cohorts = (try? await dataPlane.takeCohorts(of: name)) ?? []
         let shadow = await shadowProgress(of: name)
         guard let endpoint = state.endpoints[name], let stored = endpoint.rollout, stored.isRunning
@@ -52,12 +91,24 @@ extension ControlPlane {
         var running: RunningRollout
         if let known = rollouts[name], known.rollout.id == stored.id {
             running = known
-            running.follow(stored, second: second)
+            running.follow(stored, second: second, isDriving: isDriving)
         } else {
             running = RunningRollout(stored, weight: weight, now: now, second: second)
         }
         running.note(weight: weight, second: second)
-        var tick = running.tick(cohorts, shadow: shadow, now: now)
+        let counts = running.counts(cohorts)
+        guard isDriving else {
+            running.keep(counts, shadow: shadow, now: now)
+            rollouts[name] = running
+            return
+        }
+        var requests: UInt64 = 0
+        for other in others where other.instance != views.current.instance?.id {
+            for endpoint in other.endpoints where endpoint.endpoint == name {
+                requests &+= running.add(.init(endpoint), of: other.instance)
+            }
+        }
+        var tick = running.tick(counts, shadow: shadow, others: requests, now: now)
         let backends = views.current.routing.backends
         tick.isCandidateUsable = Self.isUsable(backends[stored.candidate])
         tick.isBaselineUsable = stored.baseline.weights.contains {
@@ -188,7 +239,9 @@ extension ControlPlane {
             }
         }.result
         guard let rollout = endpoint.rollout else { throw ControlError.noRollout(of: name) }
-        if !options.validateOnly { rollouts[name]?.follow(rollout, second: DataPlane.second) }
+        if !options.validateOnly {
+            rollouts[name]?.follow(rollout, second: DataPlane.second, isDriving: true)
+        }
         var evidence = RolloutEvidence(rollout.plan)
         _ = evidence.restore(rollout.gates)
         return .init(endpoint, rollout, evidence)

@@ -14,6 +14,12 @@ struct RunningRollout: Sendable {
     /// The second in which the step began.
     private var stepSecond: UInt64
     private var shadow = ShadowProgress()
+    /// The counts of this server for the leader.
+    private(set) var published: PublishedCounts
+    /// The latest counts of other servers that were added.
+    private var others: [String: (second: UInt64, shadow: ShadowProgress)] = [:]
+    /// The most servers whose counts are added.
+    private static let maxOthers = 4_096
     /// The latest problem that was logged.
     var problem: String?
 
@@ -23,6 +29,7 @@ struct RunningRollout: Sendable {
     ) {
         rollout = stored
         evidence = RolloutEvidence(stored.plan)
+        published = PublishedCounts(rollout: stored.id)
         // Sums that do not match the gates are dropped, which costs evidence and not validity.
         _ = evidence.restore(stored.gates)
         last = now
@@ -32,8 +39,11 @@ struct RunningRollout: Sendable {
     }
 
     /// Follows the decision of an operator or of another server.
-    mutating func follow(_ stored: ControlState.Rollout, second: UInt64) {
+    ///
+    /// - Parameter isDriving: whether this server has the evidence; else the decision contains it.
+    mutating func follow(_ stored: ControlState.Rollout, second: UInt64, isDriving: Bool) {
         guard stored.decisions != rollout.decisions else { return }
+        if !isDriving { _ = evidence.restore(stored.gates) }
         decided(stored, second: second)
     }
 
@@ -61,27 +71,63 @@ struct RunningRollout: Sendable {
         weights.last { $0.from <= second }?.weight
     }
 
-    /// Adds the counts of seconds, and returns the tick of the machine.
-    ///
-    /// - Parameters:
-    ///   - shadow: the present totals of the candidate's shadow; nil without one.
-    mutating func tick(
-        _ cohorts: [CohortTable.Cohort], shadow totals: ShadowProgress?,
-        now: ContinuousClock.Instant
-    ) -> RolloutMachine.Tick {
-        var requests: UInt64 = 0
-        for cohort in cohorts {
+    /// The counts of seconds on this server with the weights of those seconds.
+    func counts(_ cohorts: [CohortTable.Cohort]) -> [PublishedCounts.Second] {
+        cohorts.map { cohort in
             var counts = TickCounts()
             counts.candidate = cohort.candidate
             counts.baseline = cohort.baseline
             counts.weight = weight(at: cohort.second)
-            evidence.add(counts)
-            if cohort.second >= stepSecond { requests += cohort.candidate.started }
+            return .init(second: cohort.second, counts: counts)
+        }
+    }
+
+    /// Keeps counts of this server for the leader.
+    mutating func keep(
+        _ counts: [PublishedCounts.Second], shadow: ShadowProgress?, now: ContinuousClock.Instant
+    ) {
+        last = now
+        published.seconds = (published.seconds + counts).suffix(PublishedCounts.maxSeconds)
+        published.shadow = shadow ?? published.shadow
+    }
+
+    /// Adds the counts of another server that are later than those of before.
+    ///
+    /// - Returns: new requests at the candidate.
+    mutating func add(_ other: PublishedCounts, of instance: String) -> UInt64 {
+        guard other.rollout == rollout.id else { return 0 }
+        var known = others[instance] ?? (second: 0, shadow: ShadowProgress())
+        var requests: UInt64 = 0
+        for second in other.seconds where second.second > known.second {
+            evidence.add(second.counts)
+            requests &+= second.counts.candidate.started
+            known.second = second.second
+        }
+        let copies = other.shadow.since(known.shadow)
+        evidence.add(copies.tick)
+        known.shadow = other.shadow
+        if others[instance] != nil || others.count < Self.maxOthers { others[instance] = known }
+        return requests &+ copies.copies
+    }
+
+    /// Adds the counts of seconds, and returns the tick of the machine.
+    ///
+    /// - Parameters:
+    ///   - shadow: the present totals of the candidate's shadow; nil without one.
+    ///   - others: new requests at the candidate on other servers.
+    mutating func tick(
+        _ seconds: [PublishedCounts.Second], shadow totals: ShadowProgress?, others: UInt64 = 0,
+        now: ContinuousClock.Instant
+    ) -> RolloutMachine.Tick {
+        var requests = others
+        for second in seconds {
+            evidence.add(second.counts)
+            if second.second >= stepSecond { requests &+= second.counts.candidate.started }
         }
         if let totals {
             let counts = totals.since(shadow)
             evidence.add(counts.tick)
-            requests += counts.copies
+            requests &+= counts.copies
             shadow = totals
         }
         var tick = RolloutMachine.Tick(elapsed: now - last, requests: requests)

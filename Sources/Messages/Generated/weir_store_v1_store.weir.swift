@@ -7,7 +7,7 @@ internal import CWeirProtos
 /// `weir/store/v1/store.proto`, as reflection serves it.
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
-        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8i6wMKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cyLLAgoKQ2hlY2twb2ludBIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SMgoIYmFja2VuZHMYAiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEjUKCWVuZHBvaW50cxgDIAMoCzIXLndlaXIuc3RvcmUudjEuRW5kcG9pbnRSCWVuZHBvaW50cxISCgRoYXNoGAQgASgGUgRoYXNoEiUKDmVhcmxpZXJfaGFzaGVzGAUgAygGUg1lYXJsaWVySGFzaGVzEhoKCGlkZW50aXR5GAYgASgGUghpZGVudGl0eRInCg9kZXNjcmlwdG9yX3NldHMYByADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAggAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiewoHQXJjaGl2ZRI5CgpjaGVja3BvaW50GAEgASgLMhkud2Vpci5zdG9yZS52MS5DaGVja3BvaW50UgpjaGVja3BvaW50EjUKCXJldmlzaW9ucxgCIAMoCzIXLndlaXIuc3RvcmUudjEuUmV2aXNpb25SCXJldmlzaW9ucyKfBAoIRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSNgoHd2VpZ2h0cxgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxIsCgNtYXAYBCABKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgNtYXASLwoHc2hhZG93cxgFIAMoCzIVLndlaXIuYWRtaW4udjEuU2hhZG93UgdzaGFkb3dzEj8KCmNvbXBhcmlzb24YBiABKAsyHy53ZWlyLmFkbWluLnYxLlNoYWRvd0NvbXBhcmlzb25SCmNvbXBhcmlzb24SGgoIcmV2aXNpb24YByABKARSCHJldmlzaW9uEj0KDGVhcmxpZXJfbWFwcxgIIAMoCzIaLndlaXIuc3RvcmUudjEuQWZmaW5pdHlNYXBSC2VhcmxpZXJNYXBzEjcKCnJhdGVfbGltaXQYCSABKAsyGC53ZWlyLmFkbWluLnYxLlJhdGVMaW1pdFIJcmF0ZUxpbWl0EjAKB3JvbGxvdXQYCiABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSMQoIdGltZV9ib3gYCyABKAsyFi53ZWlyLnN0b3JlLnYxLlRpbWVCb3hSB3RpbWVCb3gSGAoHbWV0aG9kcxgMIAMoCVIHbWV0aG9kcyLmAQoHVGltZUJveBIgCgtjb25maXJtYWJsZRgBIAEoCFILY29uZmlybWFibGUSNQoIZHVyYXRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SCGR1cmF0aW9uEjQKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdzdGFydGVkEjQKBmJlZm9yZRgEIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIGYmVmb3JlEhYKBmF1dGhvchgFIAEoCVIGYXV0aG9yIsMFCgdSb2xsb3V0Eg4KAmlkGAEgASgGUgJpZBIuCgRwbGFuGAIgASgLMhoud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGxhblIEcGxhbhI4CghiYXNlbGluZRgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIIYmFzZWxpbmUSFgoGYXV0aG9yGAQgASgJUgZhdXRob3ISNAoHc3RhcnRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB3N0YXJ0ZWQSHAoJZGVjaXNpb25zGAYgASgEUglkZWNpc2lvbnMSMQoFcGhhc2UYByABKA4yGy53ZWlyLmFkbWluLnYxLlJvbGxvdXRQaGFzZVIFcGhhc2USEgoEc3RlcBgIIAEoDVIEc3RlcBIUCgVwYXVzZRgJIAEoCVIFcGF1c2USPgoMcGF1c2VkX3BoYXNlGAogASgOMhsud2Vpci5hZG1pbi52MS5Sb2xsb3V0UGhhc2VSC3BhdXNlZFBoYXNlEioKDmFkb3B0ZWRfd2VpZ2h0GAsgASgBSABSDWFkb3B0ZWRXZWlnaHSIAQESJQoOYWJvcnRfcG9zaXRpb24YDCABKA1SDWFib3J0UG9zaXRpb24SFgoGcmVhc29uGA0gASgJUgZyZWFzb24SNAoIaW5fcGhhc2UYDiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SB2luUGhhc2USLwoFcXVpZXQYDyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25SBXF1aWV0EhoKCHJlcXVlc3RzGBAgASgEUghyZXF1ZXN0cxI0CgVnYXRlcxgRIAMoCzIeLndlaXIuc3RvcmUudjEuUm9sbG91dEdhdGVTdW1zUgVnYXRlc0IRCg9fYWRvcHRlZF93ZWlnaHQitwEKD1JvbGxvdXRHYXRlU3VtcxISCgRnYXRlGAEgASgJUgRnYXRlEhoKCHJlcXVlc3RzGAIgASgEUghyZXF1ZXN0cxIjCg1jYW5kaWRhdGVfYmFkGAMgASgEUgxjYW5kaWRhdGVCYWQSIQoMYmFzZWxpbmVfYmFkGAQgASgEUgtiYXNlbGluZUJhZBISCgRzdW1zGAUgAygBUgRzdW1zEhgKB2xlbmd0aHMYBiADKA1SB2xlbmd0aHMihAIKC0FmZmluaXR5TWFwEh4KCmdlbmVyYXRpb24YASABKARSCmdlbmVyYXRpb24SFgoGb3duZXJzGAIgAygJUgZvd25lcnMSFgoGc3RhcnRzGAMgAygGUgZzdGFydHMSGAoHaG9sZGVycxgEIAMoDVIHaG9sZGVycxIUCgVzaW5jZRgFIAMoBFIFc2luY2USJwoPbGluZWFnZV9sZW5ndGhzGAYgAygNUg5saW5lYWdlTGVuZ3RocxInCg9saW5lYWdlX2hvbGRlcnMYByADKA1SDmxpbmVhZ2VIb2xkZXJzEiMKDWxpbmVhZ2Vfc2luY2UYCCADKARSDGxpbmVhZ2VTaW5jZSJtCgRCbG9iEhQKBWJ5dGVzGAEgASgMUgVieXRlcxIUCgVwYXJ0cxgCIAEoCVIFcGFydHMSHQoKcGFydF9jb3VudBgDIAEoDVIJcGFydENvdW50EhoKCHJldmlzaW9uGAQgASgEUghyZXZpc2lvbmIGcHJvdG8z",
+        base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8i6wMKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cyLLAgoKQ2hlY2twb2ludBIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SMgoIYmFja2VuZHMYAiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEjUKCWVuZHBvaW50cxgDIAMoCzIXLndlaXIuc3RvcmUudjEuRW5kcG9pbnRSCWVuZHBvaW50cxISCgRoYXNoGAQgASgGUgRoYXNoEiUKDmVhcmxpZXJfaGFzaGVzGAUgAygGUg1lYXJsaWVySGFzaGVzEhoKCGlkZW50aXR5GAYgASgGUghpZGVudGl0eRInCg9kZXNjcmlwdG9yX3NldHMYByADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAggAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiewoHQXJjaGl2ZRI5CgpjaGVja3BvaW50GAEgASgLMhkud2Vpci5zdG9yZS52MS5DaGVja3BvaW50UgpjaGVja3BvaW50EjUKCXJldmlzaW9ucxgCIAMoCzIXLndlaXIuc3RvcmUudjEuUmV2aXNpb25SCXJldmlzaW9ucyKfBAoIRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSNgoHd2VpZ2h0cxgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxIsCgNtYXAYBCABKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgNtYXASLwoHc2hhZG93cxgFIAMoCzIVLndlaXIuYWRtaW4udjEuU2hhZG93UgdzaGFkb3dzEj8KCmNvbXBhcmlzb24YBiABKAsyHy53ZWlyLmFkbWluLnYxLlNoYWRvd0NvbXBhcmlzb25SCmNvbXBhcmlzb24SGgoIcmV2aXNpb24YByABKARSCHJldmlzaW9uEj0KDGVhcmxpZXJfbWFwcxgIIAMoCzIaLndlaXIuc3RvcmUudjEuQWZmaW5pdHlNYXBSC2VhcmxpZXJNYXBzEjcKCnJhdGVfbGltaXQYCSABKAsyGC53ZWlyLmFkbWluLnYxLlJhdGVMaW1pdFIJcmF0ZUxpbWl0EjAKB3JvbGxvdXQYCiABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSMQoIdGltZV9ib3gYCyABKAsyFi53ZWlyLnN0b3JlLnYxLlRpbWVCb3hSB3RpbWVCb3gSGAoHbWV0aG9kcxgMIAMoCVIHbWV0aG9kcyJoCg1Sb2xsb3V0Q291bnRzEhoKCGluc3RhbmNlGAEgASgJUghpbnN0YW5jZRI7CgllbmRwb2ludHMYAiADKAsyHS53ZWlyLnN0b3JlLnYxLkVuZHBvaW50Q291bnRzUgllbmRwb2ludHMiqwIKDkVuZHBvaW50Q291bnRzEhoKCGVuZHBvaW50GAEgASgJUghlbmRwb2ludBIYCgdyb2xsb3V0GAIgASgGUgdyb2xsb3V0EjUKB3NlY29uZHMYAyADKAsyGy53ZWlyLnN0b3JlLnYxLlNlY29uZENvdW50c1IHc2Vjb25kcxIWCgZjb3BpZXMYBCABKARSBmNvcGllcxIaCghjb21wYXJlZBgFIAEoBFIIY29tcGFyZWQSHAoJZGlmZmVyZW50GAYgASgEUglkaWZmZXJlbnQSKwoSYmFkX29ubHlfYXRfc2hhZG93GAcgASgEUg9iYWRPbmx5QXRTaGFkb3cSLQoTYmFkX29ubHlfYXRfcHJpbWFyeRgIIAEoBFIQYmFkT25seUF0UHJpbWFyeSK+AQoMU2Vjb25kQ291bnRzEhYKBnNlY29uZBgBIAEoBFIGc2Vjb25kEhsKBndlaWdodBgCIAEoAUgAUgZ3ZWlnaHSIAQESNwoJY2FuZGlkYXRlGAMgASgLMhkud2Vpci5zdG9yZS52MS5TaWRlQ291bnRzUgljYW5kaWRhdGUSNQoIYmFzZWxpbmUYBCABKAsyGS53ZWlyLnN0b3JlLnYxLlNpZGVDb3VudHNSCGJhc2VsaW5lQgkKB193ZWlnaHQi5QEKClNpZGVDb3VudHMSGAoHc3RhcnRlZBgBIAEoBFIHc3RhcnRlZBIYCgd1bmtleWVkGAIgASgEUgd1bmtleWVkEhAKA2JhZBgDIAEoBFIDYmFkEhsKCWtleWVkX2JhZBgEIAEoBFIIa2V5ZWRCYWQSGQoIYmFkX2tleXMYBSADKAZSB2JhZEtleXMSGgoIc3RhdHVzZXMYBiADKARSCHN0YXR1c2VzEhgKB2J1Y2tldHMYByADKA1SB2J1Y2tldHMSIwoNYnVja2V0X2NvdW50cxgIIAMoDVIMYnVja2V0Q291bnRzIuYBCgdUaW1lQm94EiAKC2NvbmZpcm1hYmxlGAEgASgIUgtjb25maXJtYWJsZRI1CghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIIZHVyYXRpb24SNAoHc3RhcnRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB3N0YXJ0ZWQSNAoGYmVmb3JlGAQgAygLMhwud2Vpci5hZG1pbi52MS5CYWNrZW5kV2VpZ2h0UgZiZWZvcmUSFgoGYXV0aG9yGAUgASgJUgZhdXRob3IiwwUKB1JvbGxvdXQSDgoCaWQYASABKAZSAmlkEi4KBHBsYW4YAiABKAsyGi53ZWlyLmFkbWluLnYxLlJvbGxvdXRQbGFuUgRwbGFuEjgKCGJhc2VsaW5lGAMgAygLMhwud2Vpci5hZG1pbi52MS5CYWNrZW5kV2VpZ2h0UghiYXNlbGluZRIWCgZhdXRob3IYBCABKAlSBmF1dGhvchI0CgdzdGFydGVkGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHc3RhcnRlZBIcCglkZWNpc2lvbnMYBiABKARSCWRlY2lzaW9ucxIxCgVwaGFzZRgHIAEoDjIbLndlaXIuYWRtaW4udjEuUm9sbG91dFBoYXNlUgVwaGFzZRISCgRzdGVwGAggASgNUgRzdGVwEhQKBXBhdXNlGAkgASgJUgVwYXVzZRI+CgxwYXVzZWRfcGhhc2UYCiABKA4yGy53ZWlyLmFkbWluLnYxLlJvbGxvdXRQaGFzZVILcGF1c2VkUGhhc2USKgoOYWRvcHRlZF93ZWlnaHQYCyABKAFIAFINYWRvcHRlZFdlaWdodIgBARIlCg5hYm9ydF9wb3NpdGlvbhgMIAEoDVINYWJvcnRQb3NpdGlvbhIWCgZyZWFzb24YDSABKAlSBnJlYXNvbhI0Cghpbl9waGFzZRgOIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIHaW5QaGFzZRIvCgVxdWlldBgPIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIFcXVpZXQSGgoIcmVxdWVzdHMYECABKARSCHJlcXVlc3RzEjQKBWdhdGVzGBEgAygLMh4ud2Vpci5zdG9yZS52MS5Sb2xsb3V0R2F0ZVN1bXNSBWdhdGVzQhEKD19hZG9wdGVkX3dlaWdodCK3AQoPUm9sbG91dEdhdGVTdW1zEhIKBGdhdGUYASABKAlSBGdhdGUSGgoIcmVxdWVzdHMYAiABKARSCHJlcXVlc3RzEiMKDWNhbmRpZGF0ZV9iYWQYAyABKARSDGNhbmRpZGF0ZUJhZBIhCgxiYXNlbGluZV9iYWQYBCABKARSC2Jhc2VsaW5lQmFkEhIKBHN1bXMYBSADKAFSBHN1bXMSGAoHbGVuZ3RocxgGIAMoDVIHbGVuZ3RocyKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
         imports: [Google_Protobuf_DurationProto.file, Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
@@ -440,6 +440,284 @@ package struct Weir_Store_V1_Endpoint: ProtobufMessage {
         unsafe c.pointee.methods = arena.zeroed((ProtobufCBinaryData).self, count: self.methods.count)
         for (index, value) in self.methods.enumerated() {
             unsafe c.pointee.methods[index] = unsafe ProtobufCBinaryData(arena.copy(value))
+        }
+    }
+}
+
+/// `weir.store.v1.RolloutCounts`
+package struct Weir_Store_V1_RolloutCounts: ProtobufMessage {
+    /// Field 1, `instance`.
+    package var instance: String = ""
+    /// Field 2, `endpoints`.
+    package var endpoints: [Weir_Store_V1_EndpointCounts] = []
+
+    package init() {}
+
+    package init(
+        instance: String = "",
+        endpoints: [Weir_Store_V1_EndpointCounts] = []
+    ) {
+        self.instance = instance
+        self.endpoints = endpoints
+    }
+
+    package static var messageName: String? { "weir.store.v1.RolloutCounts" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__rollout_counts__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__RolloutCounts.self)
+        do {
+            let value = unsafe c.pointee.instance
+            self.instance = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.RolloutCounts.instance")
+        }
+        for index in unsafe 0..<c.pointee.n_endpoints {
+            guard let value = unsafe c.pointee.endpoints[index] else { continue }
+            self.endpoints.append(try unsafe Weir_Store_V1_EndpointCounts(_cMessage: value))
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__RolloutCounts.self)
+        unsafe c.pointee.instance = unsafe ProtobufCBinaryData(arena.copy(self.instance))
+        unsafe c.pointee.n_endpoints = self.endpoints.count
+        unsafe c.pointee.endpoints = arena.zeroed((UnsafeMutablePointer<Weir__Store__V1__EndpointCounts>?).self, count: self.endpoints.count)
+        for (index, value) in self.endpoints.enumerated() {
+            unsafe c.pointee.endpoints[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__EndpointCounts.self)
+        }
+    }
+}
+
+/// `weir.store.v1.EndpointCounts`
+package struct Weir_Store_V1_EndpointCounts: ProtobufMessage {
+    /// Field 1, `endpoint`.
+    package var endpoint: String = ""
+    /// Field 2, `rollout`.
+    package var rollout: UInt64 = 0
+    /// Field 3, `seconds`.
+    package var seconds: [Weir_Store_V1_SecondCounts] = []
+    /// Field 4, `copies`.
+    package var copies: UInt64 = 0
+    /// Field 5, `compared`.
+    package var compared: UInt64 = 0
+    /// Field 6, `different`.
+    package var different: UInt64 = 0
+    /// Field 7, `bad_only_at_shadow`.
+    package var badOnlyAtShadow: UInt64 = 0
+    /// Field 8, `bad_only_at_primary`.
+    package var badOnlyAtPrimary: UInt64 = 0
+
+    package init() {}
+
+    package init(
+        endpoint: String = "",
+        rollout: UInt64 = 0,
+        seconds: [Weir_Store_V1_SecondCounts] = [],
+        copies: UInt64 = 0,
+        compared: UInt64 = 0,
+        different: UInt64 = 0,
+        badOnlyAtShadow: UInt64 = 0,
+        badOnlyAtPrimary: UInt64 = 0
+    ) {
+        self.endpoint = endpoint
+        self.rollout = rollout
+        self.seconds = seconds
+        self.copies = copies
+        self.compared = compared
+        self.different = different
+        self.badOnlyAtShadow = badOnlyAtShadow
+        self.badOnlyAtPrimary = badOnlyAtPrimary
+    }
+
+    package static var messageName: String? { "weir.store.v1.EndpointCounts" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__endpoint_counts__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__EndpointCounts.self)
+        do {
+            let value = unsafe c.pointee.endpoint
+            self.endpoint = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.EndpointCounts.endpoint")
+        }
+        self.rollout = unsafe c.pointee.rollout
+        for index in unsafe 0..<c.pointee.n_seconds {
+            guard let value = unsafe c.pointee.seconds[index] else { continue }
+            self.seconds.append(try unsafe Weir_Store_V1_SecondCounts(_cMessage: value))
+        }
+        self.copies = unsafe c.pointee.copies
+        self.compared = unsafe c.pointee.compared
+        self.different = unsafe c.pointee.different
+        self.badOnlyAtShadow = unsafe c.pointee.bad_only_at_shadow
+        self.badOnlyAtPrimary = unsafe c.pointee.bad_only_at_primary
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__EndpointCounts.self)
+        unsafe c.pointee.endpoint = unsafe ProtobufCBinaryData(arena.copy(self.endpoint))
+        unsafe c.pointee.rollout = self.rollout
+        unsafe c.pointee.n_seconds = self.seconds.count
+        unsafe c.pointee.seconds = arena.zeroed((UnsafeMutablePointer<Weir__Store__V1__SecondCounts>?).self, count: self.seconds.count)
+        for (index, value) in self.seconds.enumerated() {
+            unsafe c.pointee.seconds[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__SecondCounts.self)
+        }
+        unsafe c.pointee.copies = self.copies
+        unsafe c.pointee.compared = self.compared
+        unsafe c.pointee.different = self.different
+        unsafe c.pointee.bad_only_at_shadow = self.badOnlyAtShadow
+        unsafe c.pointee.bad_only_at_primary = self.badOnlyAtPrimary
+    }
+}
+
+/// `weir.store.v1.SecondCounts`
+package struct Weir_Store_V1_SecondCounts: ProtobufMessage {
+    /// Field 1, `second`.
+    package var second: UInt64 = 0
+    /// Field 2, `weight`.
+    package var weight: Double?
+    /// Field 3, `candidate`.
+    package var candidate: Weir_Store_V1_SideCounts?
+    /// Field 4, `baseline`.
+    package var baseline: Weir_Store_V1_SideCounts?
+
+    package init() {}
+
+    package init(
+        second: UInt64 = 0,
+        weight: Double? = nil,
+        candidate: Weir_Store_V1_SideCounts? = nil,
+        baseline: Weir_Store_V1_SideCounts? = nil
+    ) {
+        self.second = second
+        self.weight = weight
+        self.candidate = candidate
+        self.baseline = baseline
+    }
+
+    package static var messageName: String? { "weir.store.v1.SecondCounts" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__second_counts__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__SecondCounts.self)
+        self.second = unsafe c.pointee.second
+        if unsafe c.pointee._weight_case.rawValue != 0 {
+            let value = unsafe c.pointee.weight
+            self.weight = value
+        }
+        if let value = unsafe c.pointee.candidate { self.candidate = try unsafe Weir_Store_V1_SideCounts(_cMessage: value) }
+        if let value = unsafe c.pointee.baseline { self.baseline = try unsafe Weir_Store_V1_SideCounts(_cMessage: value) }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__SecondCounts.self)
+        unsafe c.pointee.second = self.second
+        if let value = self.weight {
+            unsafe c.pointee._weight_case = .init(rawValue: 2)
+            unsafe c.pointee.weight = value
+        }
+        if let value = self.candidate {
+            unsafe c.pointee.candidate = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__SideCounts.self)
+        }
+        if let value = self.baseline {
+            unsafe c.pointee.baseline = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__Store__V1__SideCounts.self)
+        }
+    }
+}
+
+/// `weir.store.v1.SideCounts`
+package struct Weir_Store_V1_SideCounts: ProtobufMessage {
+    /// Field 1, `started`.
+    package var started: UInt64 = 0
+    /// Field 2, `unkeyed`.
+    package var unkeyed: UInt64 = 0
+    /// Field 3, `bad`.
+    package var bad: UInt64 = 0
+    /// Field 4, `keyed_bad`.
+    package var keyedBad: UInt64 = 0
+    /// Field 5, `bad_keys`.
+    package var badKeys: [UInt64] = []
+    /// Field 6, `statuses`.
+    package var statuses: [UInt64] = []
+    /// Field 7, `buckets`.
+    package var buckets: [UInt32] = []
+    /// Field 8, `bucket_counts`.
+    package var bucketCounts: [UInt32] = []
+
+    package init() {}
+
+    package init(
+        started: UInt64 = 0,
+        unkeyed: UInt64 = 0,
+        bad: UInt64 = 0,
+        keyedBad: UInt64 = 0,
+        badKeys: [UInt64] = [],
+        statuses: [UInt64] = [],
+        buckets: [UInt32] = [],
+        bucketCounts: [UInt32] = []
+    ) {
+        self.started = started
+        self.unkeyed = unkeyed
+        self.bad = bad
+        self.keyedBad = keyedBad
+        self.badKeys = badKeys
+        self.statuses = statuses
+        self.buckets = buckets
+        self.bucketCounts = bucketCounts
+    }
+
+    package static var messageName: String? { "weir.store.v1.SideCounts" }
+    package static let _layout = unsafe MessageLayout(weir__store__v1__side_counts__init)
+    package static var _file: ProtoFile { Weir_Store_V1_StoreProto.file }
+
+    package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__SideCounts.self)
+        self.started = unsafe c.pointee.started
+        self.unkeyed = unsafe c.pointee.unkeyed
+        self.bad = unsafe c.pointee.bad
+        self.keyedBad = unsafe c.pointee.keyed_bad
+        for index in unsafe 0..<c.pointee.n_bad_keys {
+            let value = unsafe c.pointee.bad_keys[index]
+            self.badKeys.append(value)
+        }
+        for index in unsafe 0..<c.pointee.n_statuses {
+            let value = unsafe c.pointee.statuses[index]
+            self.statuses.append(value)
+        }
+        for index in unsafe 0..<c.pointee.n_buckets {
+            let value = unsafe c.pointee.buckets[index]
+            self.buckets.append(value)
+        }
+        for index in unsafe 0..<c.pointee.n_bucket_counts {
+            let value = unsafe c.pointee.bucket_counts[index]
+            self.bucketCounts.append(value)
+        }
+    }
+
+    package func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__SideCounts.self)
+        unsafe c.pointee.started = self.started
+        unsafe c.pointee.unkeyed = self.unkeyed
+        unsafe c.pointee.bad = self.bad
+        unsafe c.pointee.keyed_bad = self.keyedBad
+        unsafe c.pointee.n_bad_keys = self.badKeys.count
+        unsafe c.pointee.bad_keys = arena.zeroed((UInt64).self, count: self.badKeys.count)
+        for (index, value) in self.badKeys.enumerated() {
+            unsafe c.pointee.bad_keys[index] = value
+        }
+        unsafe c.pointee.n_statuses = self.statuses.count
+        unsafe c.pointee.statuses = arena.zeroed((UInt64).self, count: self.statuses.count)
+        for (index, value) in self.statuses.enumerated() {
+            unsafe c.pointee.statuses[index] = value
+        }
+        unsafe c.pointee.n_buckets = self.buckets.count
+        unsafe c.pointee.buckets = arena.zeroed((UInt32).self, count: self.buckets.count)
+        for (index, value) in self.buckets.enumerated() {
+            unsafe c.pointee.buckets[index] = value
+        }
+        unsafe c.pointee.n_bucket_counts = self.bucketCounts.count
+        unsafe c.pointee.bucket_counts = arena.zeroed((UInt32).self, count: self.bucketCounts.count)
+        for (index, value) in self.bucketCounts.enumerated() {
+            unsafe c.pointee.bucket_counts[index] = value
         }
     }
 }

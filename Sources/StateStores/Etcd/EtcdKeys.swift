@@ -10,12 +10,18 @@ internal import Messages
 ///   v1/parts/00..041-x/0000    the parts of a revision that is too large for one value
 ///   v1/checkpoints/00..040-x/  the parts of a checkpoint
 ///   v1/members/x  v1/leader    the members and the leader; deleted when their lease ends
+///   counts/x                   the counts of a member; not below v1, which all servers watch
 /// ```
 struct EtcdKeys {
-    /// The start of all keys.
+    /// The start of all keys that servers watch.
     let root: String
+    /// The start of the keys with counts.
+    let counts: String
 
-    init(prefix: String) { root = "\(prefix)/v1/" }
+    init(prefix: String) {
+        root = "\(prefix)/v1/"
+        counts = "\(prefix)/counts/"
+    }
 
     var head: String { root + "head" }
     var hash: String { root + "hash" }

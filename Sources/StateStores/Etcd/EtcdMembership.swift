@@ -50,6 +50,16 @@ actor EtcdMembership {
         }
     }
 
+    /// Publishes the counts of this server, which must have been announced.
+    func publish(counts: [UInt8]) async throws(StoreError) {
+        guard let lease else { return }
+        let _: Etcdserverpb_PutResponse = try await client.call(
+            "KV/Put",
+            Etcdserverpb_PutRequest(
+                key: Array((keys.counts + String(lease, radix: 16)).utf8), value: counts,
+                lease: lease))
+    }
+
     /// Removes the server from the list at once.
     func leave() async {
         renewal?.cancel()

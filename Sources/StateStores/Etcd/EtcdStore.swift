@@ -262,6 +262,16 @@ package actor EtcdStore: StateStore {
         }
     }
 
+    package func publish(counts: [UInt8]) async throws(StoreError) {
+        try await membership.publish(counts: counts)
+    }
+
+    package func publishedCounts() async throws(StoreError) -> [[UInt8]] {
+        let reply: Etcdserverpb_RangeResponse = try await client.call(
+            "KV/Range", Etcdserverpb_RangeRequest(prefix: keys.counts))
+        return reply.kvs.map(\.value)
+    }
+
     package func instances() async throws(StoreError) -> [StoredInstance] {
         let reply: Etcdserverpb_TxnResponse = try await client.call(
             "KV/Txn",

@@ -187,6 +187,186 @@ void   weir__store__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__store__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__store__v1__rollout_counts__init
+                     (Weir__Store__V1__RolloutCounts         *message)
+{
+  static const Weir__Store__V1__RolloutCounts init_value = WEIR__STORE__V1__ROLLOUT_COUNTS__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__rollout_counts__get_packed_size
+                     (const Weir__Store__V1__RolloutCounts *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_counts__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__rollout_counts__pack
+                     (const Weir__Store__V1__RolloutCounts *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_counts__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__rollout_counts__pack_to_buffer
+                     (const Weir__Store__V1__RolloutCounts *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__rollout_counts__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__RolloutCounts *
+       weir__store__v1__rollout_counts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__RolloutCounts *)
+     protobuf_c_message_unpack (&weir__store__v1__rollout_counts__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__rollout_counts__free_unpacked
+                     (Weir__Store__V1__RolloutCounts *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__rollout_counts__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__store__v1__endpoint_counts__init
+                     (Weir__Store__V1__EndpointCounts         *message)
+{
+  static const Weir__Store__V1__EndpointCounts init_value = WEIR__STORE__V1__ENDPOINT_COUNTS__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__endpoint_counts__get_packed_size
+                     (const Weir__Store__V1__EndpointCounts *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__endpoint_counts__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__endpoint_counts__pack
+                     (const Weir__Store__V1__EndpointCounts *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__endpoint_counts__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__endpoint_counts__pack_to_buffer
+                     (const Weir__Store__V1__EndpointCounts *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__endpoint_counts__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__EndpointCounts *
+       weir__store__v1__endpoint_counts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__EndpointCounts *)
+     protobuf_c_message_unpack (&weir__store__v1__endpoint_counts__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__endpoint_counts__free_unpacked
+                     (Weir__Store__V1__EndpointCounts *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__endpoint_counts__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__store__v1__second_counts__init
+                     (Weir__Store__V1__SecondCounts         *message)
+{
+  static const Weir__Store__V1__SecondCounts init_value = WEIR__STORE__V1__SECOND_COUNTS__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__second_counts__get_packed_size
+                     (const Weir__Store__V1__SecondCounts *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__second_counts__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__second_counts__pack
+                     (const Weir__Store__V1__SecondCounts *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__second_counts__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__second_counts__pack_to_buffer
+                     (const Weir__Store__V1__SecondCounts *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__second_counts__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__SecondCounts *
+       weir__store__v1__second_counts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__SecondCounts *)
+     protobuf_c_message_unpack (&weir__store__v1__second_counts__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__second_counts__free_unpacked
+                     (Weir__Store__V1__SecondCounts *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__second_counts__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__store__v1__side_counts__init
+                     (Weir__Store__V1__SideCounts         *message)
+{
+  static const Weir__Store__V1__SideCounts init_value = WEIR__STORE__V1__SIDE_COUNTS__INIT;
+  *message = init_value;
+}
+size_t weir__store__v1__side_counts__get_packed_size
+                     (const Weir__Store__V1__SideCounts *message)
+{
+  assert(message->base.descriptor == &weir__store__v1__side_counts__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__store__v1__side_counts__pack
+                     (const Weir__Store__V1__SideCounts *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__store__v1__side_counts__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__store__v1__side_counts__pack_to_buffer
+                     (const Weir__Store__V1__SideCounts *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__store__v1__side_counts__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Store__V1__SideCounts *
+       weir__store__v1__side_counts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Store__V1__SideCounts *)
+     protobuf_c_message_unpack (&weir__store__v1__side_counts__descriptor,
+                                allocator, len, data);
+}
+void   weir__store__v1__side_counts__free_unpacked
+                     (Weir__Store__V1__SideCounts *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__store__v1__side_counts__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__store__v1__time_box__init
                      (Weir__Store__V1__TimeBox         *message)
 {
@@ -952,6 +1132,392 @@ const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
   weir__store__v1__endpoint__field_indices_by_name,
   1,  weir__store__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__store__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__rollout_counts__field_descriptors[2] =
+{
+  {
+    "instance",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__RolloutCounts, instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoints",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Store__V1__RolloutCounts, n_endpoints),
+    offsetof(Weir__Store__V1__RolloutCounts, endpoints),
+    &weir__store__v1__endpoint_counts__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__rollout_counts__field_indices_by_name[] = {
+  1,   /* field[1] = endpoints */
+  0,   /* field[0] = instance */
+};
+static const ProtobufCIntRange weir__store__v1__rollout_counts__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__rollout_counts__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.RolloutCounts",
+  "RolloutCounts",
+  "Weir__Store__V1__RolloutCounts",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__RolloutCounts),
+  2,
+  weir__store__v1__rollout_counts__field_descriptors,
+  weir__store__v1__rollout_counts__field_indices_by_name,
+  1,  weir__store__v1__rollout_counts__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__rollout_counts__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__endpoint_counts__field_descriptors[8] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, endpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rollout",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, rollout),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "seconds",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__Store__V1__EndpointCounts, n_seconds),
+    offsetof(Weir__Store__V1__EndpointCounts, seconds),
+    &weir__store__v1__second_counts__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "copies",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, copies),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "compared",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, compared),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "different",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, different),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bad_only_at_shadow",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, bad_only_at_shadow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bad_only_at_primary",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__EndpointCounts, bad_only_at_primary),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__endpoint_counts__field_indices_by_name[] = {
+  7,   /* field[7] = bad_only_at_primary */
+  6,   /* field[6] = bad_only_at_shadow */
+  4,   /* field[4] = compared */
+  3,   /* field[3] = copies */
+  5,   /* field[5] = different */
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = rollout */
+  2,   /* field[2] = seconds */
+};
+static const ProtobufCIntRange weir__store__v1__endpoint_counts__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__endpoint_counts__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.EndpointCounts",
+  "EndpointCounts",
+  "Weir__Store__V1__EndpointCounts",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__EndpointCounts),
+  8,
+  weir__store__v1__endpoint_counts__field_descriptors,
+  weir__store__v1__endpoint_counts__field_indices_by_name,
+  1,  weir__store__v1__endpoint_counts__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__endpoint_counts__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__second_counts__field_descriptors[4] =
+{
+  {
+    "second",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SecondCounts, second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Weir__Store__V1__SecondCounts, _weight_case),
+    offsetof(Weir__Store__V1__SecondCounts, weight),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "candidate",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SecondCounts, candidate),
+    &weir__store__v1__side_counts__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "baseline",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SecondCounts, baseline),
+    &weir__store__v1__side_counts__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__second_counts__field_indices_by_name[] = {
+  3,   /* field[3] = baseline */
+  2,   /* field[2] = candidate */
+  0,   /* field[0] = second */
+  1,   /* field[1] = weight */
+};
+static const ProtobufCIntRange weir__store__v1__second_counts__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__second_counts__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.SecondCounts",
+  "SecondCounts",
+  "Weir__Store__V1__SecondCounts",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__SecondCounts),
+  4,
+  weir__store__v1__second_counts__field_descriptors,
+  weir__store__v1__second_counts__field_indices_by_name,
+  1,  weir__store__v1__second_counts__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__second_counts__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__store__v1__side_counts__field_descriptors[8] =
+{
+  {
+    "started",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SideCounts, started),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unkeyed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SideCounts, unkeyed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bad",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SideCounts, bad),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keyed_bad",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__SideCounts, keyed_bad),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bad_keys",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Weir__Store__V1__SideCounts, n_bad_keys),
+    offsetof(Weir__Store__V1__SideCounts, bad_keys),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "statuses",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Weir__Store__V1__SideCounts, n_statuses),
+    offsetof(Weir__Store__V1__SideCounts, statuses),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "buckets",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Store__V1__SideCounts, n_buckets),
+    offsetof(Weir__Store__V1__SideCounts, buckets),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bucket_counts",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Weir__Store__V1__SideCounts, n_bucket_counts),
+    offsetof(Weir__Store__V1__SideCounts, bucket_counts),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__store__v1__side_counts__field_indices_by_name[] = {
+  2,   /* field[2] = bad */
+  4,   /* field[4] = bad_keys */
+  7,   /* field[7] = bucket_counts */
+  6,   /* field[6] = buckets */
+  3,   /* field[3] = keyed_bad */
+  0,   /* field[0] = started */
+  5,   /* field[5] = statuses */
+  1,   /* field[1] = unkeyed */
+};
+static const ProtobufCIntRange weir__store__v1__side_counts__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor weir__store__v1__side_counts__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.store.v1.SideCounts",
+  "SideCounts",
+  "Weir__Store__V1__SideCounts",
+  "weir.store.v1",
+  sizeof(Weir__Store__V1__SideCounts),
+  8,
+  weir__store__v1__side_counts__field_descriptors,
+  weir__store__v1__side_counts__field_indices_by_name,
+  1,  weir__store__v1__side_counts__number_ranges,
+  (ProtobufCMessageInit) weir__store__v1__side_counts__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__store__v1__time_box__field_descriptors[5] =

@@ -22,6 +22,10 @@ typedef struct Weir__Store__V1__Revision Weir__Store__V1__Revision;
 typedef struct Weir__Store__V1__Checkpoint Weir__Store__V1__Checkpoint;
 typedef struct Weir__Store__V1__Archive Weir__Store__V1__Archive;
 typedef struct Weir__Store__V1__Endpoint Weir__Store__V1__Endpoint;
+typedef struct Weir__Store__V1__RolloutCounts Weir__Store__V1__RolloutCounts;
+typedef struct Weir__Store__V1__EndpointCounts Weir__Store__V1__EndpointCounts;
+typedef struct Weir__Store__V1__SecondCounts Weir__Store__V1__SecondCounts;
+typedef struct Weir__Store__V1__SideCounts Weir__Store__V1__SideCounts;
 typedef struct Weir__Store__V1__TimeBox Weir__Store__V1__TimeBox;
 typedef struct Weir__Store__V1__Rollout Weir__Store__V1__Rollout;
 typedef struct Weir__Store__V1__RolloutGateSums Weir__Store__V1__RolloutGateSums;
@@ -118,6 +122,79 @@ struct  Weir__Store__V1__Endpoint
 #define WEIR__STORE__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__endpoint__descriptor) \
     , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL, NULL, NULL, NULL, 0,NULL }
+
+
+struct  Weir__Store__V1__RolloutCounts
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData instance;
+  size_t n_endpoints;
+  Weir__Store__V1__EndpointCounts **endpoints;
+};
+#define WEIR__STORE__V1__ROLLOUT_COUNTS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__rollout_counts__descriptor) \
+    , {0,NULL}, 0,NULL }
+
+
+struct  Weir__Store__V1__EndpointCounts
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData endpoint;
+  uint64_t rollout;
+  size_t n_seconds;
+  Weir__Store__V1__SecondCounts **seconds;
+  uint64_t copies;
+  uint64_t compared;
+  uint64_t different;
+  uint64_t bad_only_at_shadow;
+  uint64_t bad_only_at_primary;
+};
+#define WEIR__STORE__V1__ENDPOINT_COUNTS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__endpoint_counts__descriptor) \
+    , {0,NULL}, 0, 0,NULL, 0, 0, 0, 0, 0 }
+
+
+typedef enum {
+  WEIR__STORE__V1__SECOND_COUNTS___WEIGHT__NOT_SET = 0,
+  WEIR__STORE__V1__SECOND_COUNTS___WEIGHT_WEIGHT = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__STORE__V1__SECOND_COUNTS___WEIGHT__CASE)
+} Weir__Store__V1__SecondCounts__WeightCase;
+
+struct  Weir__Store__V1__SecondCounts
+{
+  ProtobufCMessage base;
+  uint64_t second;
+  Weir__Store__V1__SideCounts *candidate;
+  Weir__Store__V1__SideCounts *baseline;
+  Weir__Store__V1__SecondCounts__WeightCase _weight_case;
+  union {
+    double weight;
+  };
+};
+#define WEIR__STORE__V1__SECOND_COUNTS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__second_counts__descriptor) \
+    , 0, NULL, NULL, WEIR__STORE__V1__SECOND_COUNTS___WEIGHT__NOT_SET, {0} }
+
+
+struct  Weir__Store__V1__SideCounts
+{
+  ProtobufCMessage base;
+  uint64_t started;
+  uint64_t unkeyed;
+  uint64_t bad;
+  uint64_t keyed_bad;
+  size_t n_bad_keys;
+  uint64_t *bad_keys;
+  size_t n_statuses;
+  uint64_t *statuses;
+  size_t n_buckets;
+  uint32_t *buckets;
+  size_t n_bucket_counts;
+  uint32_t *bucket_counts;
+};
+#define WEIR__STORE__V1__SIDE_COUNTS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__side_counts__descriptor) \
+    , 0, 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
 
 
 struct  Weir__Store__V1__TimeBox
@@ -302,6 +379,82 @@ Weir__Store__V1__Endpoint *
 void   weir__store__v1__endpoint__free_unpacked
                      (Weir__Store__V1__Endpoint *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Store__V1__RolloutCounts methods */
+void   weir__store__v1__rollout_counts__init
+                     (Weir__Store__V1__RolloutCounts         *message);
+size_t weir__store__v1__rollout_counts__get_packed_size
+                     (const Weir__Store__V1__RolloutCounts   *message);
+size_t weir__store__v1__rollout_counts__pack
+                     (const Weir__Store__V1__RolloutCounts   *message,
+                      uint8_t             *out);
+size_t weir__store__v1__rollout_counts__pack_to_buffer
+                     (const Weir__Store__V1__RolloutCounts   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Store__V1__RolloutCounts *
+       weir__store__v1__rollout_counts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__store__v1__rollout_counts__free_unpacked
+                     (Weir__Store__V1__RolloutCounts *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Store__V1__EndpointCounts methods */
+void   weir__store__v1__endpoint_counts__init
+                     (Weir__Store__V1__EndpointCounts         *message);
+size_t weir__store__v1__endpoint_counts__get_packed_size
+                     (const Weir__Store__V1__EndpointCounts   *message);
+size_t weir__store__v1__endpoint_counts__pack
+                     (const Weir__Store__V1__EndpointCounts   *message,
+                      uint8_t             *out);
+size_t weir__store__v1__endpoint_counts__pack_to_buffer
+                     (const Weir__Store__V1__EndpointCounts   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Store__V1__EndpointCounts *
+       weir__store__v1__endpoint_counts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__store__v1__endpoint_counts__free_unpacked
+                     (Weir__Store__V1__EndpointCounts *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Store__V1__SecondCounts methods */
+void   weir__store__v1__second_counts__init
+                     (Weir__Store__V1__SecondCounts         *message);
+size_t weir__store__v1__second_counts__get_packed_size
+                     (const Weir__Store__V1__SecondCounts   *message);
+size_t weir__store__v1__second_counts__pack
+                     (const Weir__Store__V1__SecondCounts   *message,
+                      uint8_t             *out);
+size_t weir__store__v1__second_counts__pack_to_buffer
+                     (const Weir__Store__V1__SecondCounts   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Store__V1__SecondCounts *
+       weir__store__v1__second_counts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__store__v1__second_counts__free_unpacked
+                     (Weir__Store__V1__SecondCounts *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Store__V1__SideCounts methods */
+void   weir__store__v1__side_counts__init
+                     (Weir__Store__V1__SideCounts         *message);
+size_t weir__store__v1__side_counts__get_packed_size
+                     (const Weir__Store__V1__SideCounts   *message);
+size_t weir__store__v1__side_counts__pack
+                     (const Weir__Store__V1__SideCounts   *message,
+                      uint8_t             *out);
+size_t weir__store__v1__side_counts__pack_to_buffer
+                     (const Weir__Store__V1__SideCounts   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Store__V1__SideCounts *
+       weir__store__v1__side_counts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__store__v1__side_counts__free_unpacked
+                     (Weir__Store__V1__SideCounts *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Store__V1__TimeBox methods */
 void   weir__store__v1__time_box__init
                      (Weir__Store__V1__TimeBox         *message);
@@ -411,6 +564,18 @@ typedef void (*Weir__Store__V1__Archive_Closure)
 typedef void (*Weir__Store__V1__Endpoint_Closure)
                  (const Weir__Store__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Store__V1__RolloutCounts_Closure)
+                 (const Weir__Store__V1__RolloutCounts *message,
+                  void *closure_data);
+typedef void (*Weir__Store__V1__EndpointCounts_Closure)
+                 (const Weir__Store__V1__EndpointCounts *message,
+                  void *closure_data);
+typedef void (*Weir__Store__V1__SecondCounts_Closure)
+                 (const Weir__Store__V1__SecondCounts *message,
+                  void *closure_data);
+typedef void (*Weir__Store__V1__SideCounts_Closure)
+                 (const Weir__Store__V1__SideCounts *message,
+                  void *closure_data);
 typedef void (*Weir__Store__V1__TimeBox_Closure)
                  (const Weir__Store__V1__TimeBox *message,
                   void *closure_data);
@@ -436,6 +601,10 @@ extern const ProtobufCMessageDescriptor weir__store__v1__revision__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__checkpoint__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__store__v1__rollout_counts__descriptor;
+extern const ProtobufCMessageDescriptor weir__store__v1__endpoint_counts__descriptor;
+extern const ProtobufCMessageDescriptor weir__store__v1__second_counts__descriptor;
+extern const ProtobufCMessageDescriptor weir__store__v1__side_counts__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__rollout__descriptor;
 extern const ProtobufCMessageDescriptor weir__store__v1__rollout_gate_sums__descriptor;
