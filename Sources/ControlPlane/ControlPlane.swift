@@ -133,38 +133,43 @@ package actor ControlPlane {
         reportMissingHandlers()
         try await publish(backendsChanged: true)
         if let problem { storeIsLost(problem) }
+        reflection.beforeAnswers { [weak self] in await self?.loadSchemas() }
+        beginBackgroundWork()
+    }
+
+    private func beginBackgroundWork() {
         let (availability, events) = (background.availability.stream, store.events)
         let (accepted, schemas) = (background.accepted.stream, background.schemas.stream)
         let reviews = background.leases.stream
-        reflection.beforeAnswers { [weak self] in await self?.loadSchemas() }
-        background.tasks = [
-            Task { [weak self] in
-                for await _ in availability {
-                    await self?.updateStandardServices()
-                    // Thousands of backends may become usable one after the other.
-                    try? await Task.sleep(for: .milliseconds(10))
-                }
-            },
-            Task { [weak self] in
-                for await event in events { await self?.received(event) }
-            },
-            Task { [weak self] in
-                for await _ in accepted { await self?.tidyUp() }
-            },
-            Task { [weak self] in
-                for await _ in schemas { await self?.schemasChanged() }
-            },
-            Task { [weak self] in
-                while !Task.isCancelled {
-                    try? await Task.sleep(for: .seconds(1))
-                    await self?.tickRollouts()
-                    await self?.tickTimeBoxes()
-                }
-            },
-            Task { [weak self] in
-                for await time in reviews { await self?.scheduleLeaseReview(after: time) }
-            },
-        ] + background.runners()
+        background.tasks =
+            [
+                Task { [weak self] in
+                    for await _ in availability {
+                        await self?.updateStandardServices()
+                        // Thousands of backends may become usable one after the other.
+                        try? await Task.sleep(for: .milliseconds(10))
+                    }
+                },
+                Task { [weak self] in
+                    for await event in events { await self?.received(event) }
+                },
+                Task { [weak self] in
+                    for await _ in accepted { await self?.tidyUp() }
+                },
+                Task { [weak self] in
+                    for await _ in schemas { await self?.schemasChanged() }
+                },
+                Task { [weak self] in
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: .seconds(1))
+                        await self?.tickRollouts()
+                        await self?.tickTimeBoxes()
+                    }
+                },
+                Task { [weak self] in
+                    for await time in reviews { await self?.scheduleLeaseReview(after: time) }
+                },
+            ] + background.runners()
     }
 
     /// Stops worker processes and closes the store; returns when that is done.
