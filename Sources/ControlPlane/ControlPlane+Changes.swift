@@ -1,4 +1,5 @@
 internal import Messages
+package import Serving
 
 /// The changes of single objects; each makes one revision.
 extension ControlPlane {
@@ -44,10 +45,11 @@ extension ControlPlane {
 
     @discardableResult
     package func createEndpoint(
-        _ name: String, route: String, backend: String, options: ChangeOptions = .init()
+        _ name: String, route: String, methods: HTTPMethods = .all, backend: String,
+        options: ChangeOptions = .init()
     ) async throws -> ControlState.Endpoint {
         try await change(options) { (state) throws(ControlError) in
-            try state.createEndpoint(name, route: route, backend: backend)
+            try state.createEndpoint(name, route: route, methods: methods, backend: backend)
         }.result
     }
 

@@ -59,6 +59,7 @@ package actor ControlPlane {
     /// The changes of weights that this server will revert, by endpoint.
     var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
+    nonisolated let leases: LeaseBoard
     private(set) var deployment: Deployment
     /// The served revision and the problems of the store, for reads.
     nonisolated let views: ViewPublisher
@@ -78,8 +79,10 @@ package actor ControlPlane {
         self.log = log
         health = HealthBoard()
         reflection = ReflectionBoard()
+        let reviews = background.leases.continuation
+        leases = LeaseBoard { reviews.yield($0) }
         registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })
-        views = ViewPublisher(dataPlane, handlers: handlers, facts: facts)
+        views = ViewPublisher(dataPlane, handlers: handlers, leases: leases, facts: facts)
         let availability = background.availability.continuation
         deployment = Deployment(backends: RunningBackends(log: log) { availability.yield() })
     }
@@ -128,7 +131,7 @@ package actor ControlPlane {
         try await publish(backendsChanged: true)
         if let problem { storeIsLost(problem) }
         let (availability, events) = (background.availability.stream, store.events)
-        let accepted = background.accepted.stream
+        let (accepted, reviews) = (background.accepted.stream, background.leases.stream)
         background.tasks = [
             Task { [weak self] in
                 for await _ in availability {
@@ -149,6 +152,9 @@ package actor ControlPlane {
                     await self?.tickRollouts()
                     await self?.tickTimeBoxes()
                 }
+            },
+            Task { [weak self] in
+                for await time in reviews { await self?.scheduleLeaseReview(after: time) }
             },
         ] + background.runners()
     }
@@ -221,7 +227,8 @@ package actor ControlPlane {
             return RoutingSnapshot.Endpoint(
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
                 policy: endpoint.policy, shadows: deployment.shadows.run(endpoint),
-                limiter: limiter(for: endpoint, served), counting: counting(for: endpoint))
+                methods: endpoint.methods, limiter: limiter(for: endpoint, served),
+                counting: counting(for: endpoint))
         }
         deployment.shadows.removeAll(missingFrom: state)
         let routing = RoutingSnapshot(
@@ -263,6 +270,7 @@ package actor ControlPlane {
                 }
             } else if let set = deployment.backends.run(backend) {
                 backends[backend.name] = .replicas(set)
+                applyLease(of: backend)
             }
         }
         deployment.backends.removeAll(missingFrom: state)
@@ -362,9 +370,10 @@ package actor ControlPlane {
     /// Makes every health check return NOT_SERVING.
     package func drainHealth() { health.drain() }
 
-    /// Ends all watches, which would prevent a drain from finishing.
+    /// Ends all watches and the streams of leases, which would prevent a drain from finishing.
     package func endWatches() {
         watchers.endAll()
+        leases.endAll()
         health.endWatches()
     }
 }

@@ -17,6 +17,7 @@ enum BackendText {
     static func ready(_ backend: Weir_Admin_V1_Backend) -> String {
         guard let status = backend.status else { return "-" }
         if case .handler = backend.kind { return "missing" }
+        if status.lease == .gone { return "gone" }
         let ready = status.replicas.count { $0.state == .ready }
         return "\(ready)/\(status.replicas.count)"
     }
@@ -45,6 +46,7 @@ enum BackendText {
             ))
         guard let status = backend.status else { return text(lines) }
         lines.append(("state", state(status)))
+        if let lease = backend.lease { lines.append(("program", program(lease, status.lease))) }
         if case .handler = backend.kind { return text(lines) }
         lines.append(("requests", requests(status)))
         return text(lines) + "\n\n" + replicas(status)
@@ -54,6 +56,20 @@ enum BackendText {
         let word = status.usable ? "usable" : "NOT USABLE"
         let circuit = status.circuitOpen ? ", circuit open" : ""
         return word + circuit + (status.problem.isEmpty ? "" : ": \(status.problem)")
+    }
+
+    /// The program that serves a backend.
+    private static func program(
+        _ lease: Weir_Admin_V1_Lease, _ state: Weir_Admin_V1_LeaseState
+    ) -> String {
+        let word =
+            switch state {
+            case .held: "runs"
+            case .lost: "not connected"
+            case .gone: "gone"
+            default: "unknown"
+            }
+        return "\(lease.program) (\(word))"
     }
 
     private static func requests(_ status: Weir_Admin_V1_BackendStatus) -> String {

@@ -76,6 +76,8 @@ def bases(address, revision, authority):
     return {
         "CreateBackend": [
             {"backend": upstream("new", address), "note": NOTE},
+            ({"backend": {**upstream("new", address), "lease": {"program": "p", "session": "s"}}},
+             "backend.lease"),
             ({"backend": {"name": "new", "upstream": secure}}, "backend.upstream.tls"),
             ({"backend": worker}, "backend.worker"),
             ({"backend": {"name": "new", "handler": {"handler": "greeter-v1"}}},
@@ -87,7 +89,8 @@ def bases(address, revision, authority):
         "DeleteBackend": [{"name": "idle"}],
         "GetBackend": [{"name": "base"}],
         "ListBackends": [{}],
-        "CreateEndpoint": [{"name": "new", "route": "/test.New/", "backend": "base"}],
+        "CreateEndpoint": [{"name": "new", "route": "/test.New/", "backend": "base",
+                            "methods": ["GET"]}],
         "DeleteEndpoint": [{"name": "base"}],
         "GetEndpoint": [{"name": "base"}],
         "ListEndpoints": [{}],
@@ -114,6 +117,8 @@ def bases(address, revision, authority):
         # The store of this server cannot diverge.
         "AdoptState": [{}],
         "RestoreState": [{}],
+        "HoldLeases": [{"session": "s", "gracePeriod": "5s"}],
+        "ReleaseLeases": [{"session": "s"}],
         "Watch": [{}],
         "GetStats": [{"endpoint": "base"}],
         "WatchStats": [{"endpoint": "base", "intervalMs": 100}],

@@ -44,9 +44,6 @@ class Model:
     def bytes(self, request):
         return request.body[::-1]
 
-    def no_json(self, request):
-        return object()
-
     _hidden = __call__
 
 
@@ -88,7 +85,6 @@ def test_other_methods_and_their_context(model):
 @pytest.mark.parametrize("method, kind, message", [
     ("fail", weir.BackendFailed, "the backend failed"),
     ("refuse", weir.ResourceExhausted, "no more today"),
-    ("no_json", weir.BackendFailed, "the backend failed"),
     ("missing", weir.Unimplemented, "no method 'missing'"),
     ("_hidden", weir.Unimplemented, "no method '_hidden'"),
     ("__init__", weir.Unimplemented, "no method '__init__'"),
@@ -273,8 +269,8 @@ def test_invalid_backends_are_rejected(client, target, kind, message):
 
 
 def test_bad_settings_of_a_backend(client):
-    with pytest.raises(ValueError, match="config has no max_batch_size; it has num_replicas and"):
-        client.create_backend("bad", Model, config={"max_batch_size": 3})
+    with pytest.raises(ValueError, match="config has no replicas; it has num_replicas, max_conc"):
+        client.create_backend("bad", Model, config={"replicas": 3})
     with pytest.raises(ValueError, match="at least 1 replica"):
         client.create_backend("bad", Model, replicas=0)
     with pytest.raises(TypeError):

@@ -3,9 +3,6 @@ internal import Testing
 @Suite struct BoundsTests {
     /// Files over the bound, with the number of lines that they may have.
     static let longFiles = [
-        // The methods of one class, in the order of the API of Ray Serve, and their results.
-        "clients/python/src/weir/client.py": 451,
-        "clients/python/src/weir/types.py": 434,
         // Test modules whose tests share fixtures.
         "Tests/Python/abuse.py": 433,
         "Tests/Python/conftest.py": 419,

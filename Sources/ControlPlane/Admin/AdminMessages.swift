@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import GRPCWire
 internal import Messages
 internal import Serving
 internal import TrafficPolicy
@@ -13,7 +14,20 @@ extension Weir_Admin_V1_Endpoint {
             intervals: endpoint.map.intervals.map { .init(start: $0.start, backend: $0.backend) },
             revision: endpoint.revision, comparison: .init(endpoint.comparison),
             rateLimit: endpoint.rateLimit.map { .init($0) },
-            timeBox: endpoint.timeBox.map { .init($0) })
+            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names)
+    }
+}
+
+extension HTTPMethods {
+    /// Throws INVALID_ARGUMENT for a name that is not a method.
+    init(_ names: [String]) throws(ControlError) {
+        guard let methods = Self.valid(names) else {
+            throw .invalid(
+                "methods",
+                "invalid methods \(names.joined(separator: ", ").quoted): use at most "
+                    + "\(Self.maxCount) methods of HTTP, for example GET and POST")
+        }
+        self = methods
     }
 }
 

@@ -29,7 +29,7 @@ extension ControlPlane {
     }
 
     nonisolated var adminMethods: AdminMethods {
-        addingRollouts(addingHistory(addingReads(addingChanges(AdminMethods(self)))))
+        addingRollouts(addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self))))))
     }
 
     private nonisolated func addingChanges(_ methods: AdminMethods) -> AdminMethods {
@@ -54,7 +54,8 @@ extension ControlPlane {
             .change("CreateEndpoint", .admin) {
                 (request: Weir_Admin_V1_CreateEndpointRequest, options) in
                 let endpoint = try await self.createEndpoint(
-                    request.name, route: request.route, backend: request.backend, options: options)
+                    request.name, route: request.route, methods: try HTTPMethods(request.methods),
+                    backend: request.backend, options: options)
                 return Weir_Admin_V1_Endpoint(endpoint)
             }
             .change("DeleteEndpoint", .admin) {
@@ -162,6 +163,29 @@ extension ControlPlane {
                             await self.views.read { $0.message(entry, secrets: request.secrets) })
                     }
                 }
+            }
+    }
+
+    private nonisolated func addingLeases(_ methods: AdminMethods) -> AdminMethods {
+        methods
+            .serverStreaming("HoldLeases", .admin) {
+                (
+                    request: Weir_Admin_V1_HoldLeasesRequest,
+                    replies: ReplyWriter<Weir_Admin_V1_HoldLeasesResponse>, context
+                ) in
+                try self.access.require(context)
+                try await withRPCErrors {
+                    let hold = try self.holdLeases(request)
+                    defer { self.leases.end(hold) }
+                    try await replies.send(.init())
+                    for await _ in hold.end {}
+                }
+            }
+            .unary("ReleaseLeases", .admin) {
+                (request: Weir_Admin_V1_ReleaseLeasesRequest, context) in
+                try self.access.require(context)
+                await self.releaseLeases(request.session)
+                return Weir_Admin_V1_ReleaseLeasesResponse()
             }
     }
 

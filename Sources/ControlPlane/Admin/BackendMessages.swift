@@ -17,6 +17,7 @@ extension Weir_Admin_V1_Backend {
             kind = .upstream(
                 .init(addresses: addresses.map(\.description), tls: tls.map { .init($0) }))
             options = .init(backend.options)
+            lease = backend.lease.map { .init($0) }
         case .worker(let spec):
             kind = .worker(.init(spec))
             options = .init(backend.options)
@@ -60,6 +61,12 @@ extension ControlState.Backend {
                 throw .invalid("backend.options", "apply only to upstreams and workers")
             }
             options = try BackendOptions(asked)
+        }
+        if let held = message.lease {
+            guard case .upstream = kind else {
+                throw .invalid("backend.lease", "applies only to upstreams")
+            }
+            lease = try Lease(held)
         }
         guard !message.descriptorSet.isEmpty else { return }
         if case .handler = kind {

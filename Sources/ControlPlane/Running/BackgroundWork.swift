@@ -15,6 +15,8 @@ struct BackgroundWork {
     /// Work that begins at once.
     let concurrent: (stream: AsyncStream<Work>, continuation: AsyncStream<Work>.Continuation) =
         AsyncStream.makeStream()
+    /// Yields the time after which to review the leases.
+    let leases = AsyncStream<Duration>.makeStream(bufferingPolicy: .bufferingNewest(1_024))
     var tasks: [Task<Void, Never>] = []
 
     /// Runs `serial` and `concurrent` until it is cancelled.

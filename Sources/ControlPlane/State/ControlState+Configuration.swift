@@ -12,6 +12,7 @@ extension ControlState {
             let shadows: [Shadow]
             let comparison: Comparison
             let rateLimit: RateLimit?
+            let methods: HTTPMethods
         }
 
         /// In the order of the request.
@@ -131,6 +132,7 @@ extension ControlState {
             } + (own ?? [])).sorted { $0.backend < $1.backend }
         endpoint.comparison = desired.comparison
         endpoint.rateLimit = desired.rateLimit
+        endpoint.methods = desired.methods
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }
@@ -162,6 +164,7 @@ extension ControlState.Backend {
     func isSame(as other: Self) -> Bool {
         name == other.name && kind == other.kind && description == other.description
             && options == other.options && descriptorSet == other.descriptorSet
+            && lease == other.lease
     }
 }
 
@@ -170,7 +173,7 @@ extension ControlState.Endpoint {
     func isSame(as other: Self) -> Bool {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
-            && rateLimit == other.rateLimit
+            && rateLimit == other.rateLimit && methods == other.methods
     }
 }
 

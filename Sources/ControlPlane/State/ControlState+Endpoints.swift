@@ -5,7 +5,7 @@ internal import TrafficPolicy
 extension ControlState {
     /// Adds an endpoint that routes all requests to one backend.
     mutating func createEndpoint(
-        _ name: String, route text: String, backend: String
+        _ name: String, route text: String, methods: HTTPMethods = .all, backend: String
     ) throws(ControlError) -> Endpoint {
         try Self.check(name: name, field: "name")
         guard endpoints[name] == nil else {
@@ -13,10 +13,11 @@ extension ControlState {
         }
         let route = try freeRoute(text, for: name)
         _ = try existingBackend(backend, field: "backend")
-        return put(
-            Endpoint(
-                name: name, route: route, weights: TrafficWeights(all: backend),
-                map: AffinityMap(owner: backend)))
+        var endpoint = Endpoint(
+            name: name, route: route, weights: TrafficWeights(all: backend),
+            map: AffinityMap(owner: backend))
+        endpoint.methods = methods
+        return put(endpoint)
     }
 
     /// Stores a changed endpoint with the next revision.

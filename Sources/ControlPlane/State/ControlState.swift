@@ -36,6 +36,8 @@ package struct ControlState: Sendable {
         package var options = BackendOptions()
         /// A serialized `FileDescriptorSet` for reflection; empty for a handler, which has its own.
         package var descriptorSet: [UInt8] = []
+        /// The program that serves an upstream and holds a lease on it; nil if no program does.
+        package var lease: Lease?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 
@@ -113,6 +115,8 @@ package struct ControlState: Sendable {
         package internal(set) var rollout: Rollout?
         /// Set while the weights will revert.
         var timeBox: TimedChange?
+        /// The methods of plain HTTP requests that it accepts.
+        package var methods = HTTPMethods.all
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 
@@ -155,12 +159,12 @@ package struct ControlState: Sendable {
             (1...128).contains(name.utf8.count)
             && name.utf8.allSatisfy {
                 (97...122).contains($0) || (65...90).contains($0) || $0.isDigit
-                    || $0 == 45 || $0 == 46 || $0 == 95
+                    || $0 == 45 || $0 == 46 || $0 == 58 || $0 == 95
             }
         guard isValid else {
             throw .invalid(
                 field,
-                "invalid name \(name.quoted): use 1 to 128 of the characters a-z A-Z 0-9 . _ -")
+                "invalid name \(name.quoted): use 1 to 128 of the characters a-z A-Z 0-9 . _ : -")
         }
     }
 

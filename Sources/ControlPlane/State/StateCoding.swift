@@ -172,6 +172,7 @@ extension ControlState.Endpoint {
             rateLimit = try message.rateLimit.map { (limit) throws(ControlError) in
                 try .init(limit)
             }
+            methods = try HTTPMethods(message.methods)
         } catch {
             throw unreadable(error.message)
         }
@@ -203,7 +204,7 @@ extension Weir_Store_V1_Endpoint {
             earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [],
             rateLimit: endpoint.rateLimit.map { .init($0) },
             rollout: endpoint.rollout.map { .init($0) },
-            timeBox: endpoint.timeBox.map { .init($0) })
+            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names)
     }
 }
 

@@ -89,8 +89,13 @@ extension ControlPlane.View {
             },
             retries: pool.retries, transparentRetries: pool.transparentRetries,
             retriesDenied: pool.retriesDenied)
+        if let lease = backend.lease, let leases {
+            status.lease = leases.verdict(on: lease, isUsable: sample.isUsable).state
+        }
         if let failure = sample.updateFailure {
             status.problem = failure
+        } else if status.lease == .gone, let lease = backend.lease {
+            status.problem = lease.problem
         } else if !sample.isUsable {
             status.problem = sample.problem
         }

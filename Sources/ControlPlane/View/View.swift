@@ -28,6 +28,8 @@ extension ControlPlane {
         var rollouts: [String: RunningRollout] = [:]
         /// Why the latest delivery to a webhook failed, by endpoint.
         var webhookProblems: [String: String] = [:]
+        /// The leases of programs; nil in a view of a test.
+        var leases: LeaseBoard?
         /// This server in the list of servers that share the store; nil until it listens.
         var instance: Weir_Admin_V1_Instance?
 

@@ -19,9 +19,12 @@ final class ViewPublisher: Sendable {
     private let startedAt = ContinuousClock.now
 
     /// - Parameter handlers: the handlers that this program has.
-    init(_ dataPlane: DataPlane, handlers: [HandlerBackend], facts: ServerFacts) {
+    init(
+        _ dataPlane: DataPlane, handlers: [HandlerBackend], leases: LeaseBoard, facts: ServerFacts
+    ) {
         self.dataPlane = dataPlane
         var view = ControlPlane.View()
+        view.leases = leases
         view.facts = facts
         for handler in handlers { view.handlers[handler.name] = handler.services.keys.sorted() }
         published = Mutex(Published(view: view))

@@ -7,7 +7,7 @@ internal import CWeirProtos
 /// `weir/v1/serve.proto`, as reflection serves it.
 public enum Weir_V1_ServeProto {
     public static let file = ProtoFile(
-        base64: "ChN3ZWlyL3YxL3NlcnZlLnByb3RvEgd3ZWlyLnYxIuEBCgtDYWxsUmVxdWVzdBIYCgdwYXlsb2FkGAEgASgMUgdwYXlsb2FkEiEKDGNvbnRlbnRfdHlwZRgCIAEoCVILY29udGVudFR5cGUSHwoLbWV0aG9kX25hbWUYAyABKAlSCm1ldGhvZE5hbWUSHwoLaHR0cF9tZXRob2QYBCABKAlSCmh0dHBNZXRob2QSEgoEcGF0aBgFIAEoCVIEcGF0aBIUCgVxdWVyeRgGIAEoCVIFcXVlcnkSKQoHaGVhZGVycxgHIAMoCzIPLndlaXIudjEuSGVhZGVyUgdoZWFkZXJzIpcBCgxDYWxsUmVzcG9uc2USGAoHcGF5bG9hZBgBIAEoDFIHcGF5bG9hZBIhCgxjb250ZW50X3R5cGUYAiABKAlSC2NvbnRlbnRUeXBlEh8KC2h0dHBfc3RhdHVzGAMgASgNUgpodHRwU3RhdHVzEikKB2hlYWRlcnMYBCADKAsyDy53ZWlyLnYxLkhlYWRlclIHaGVhZGVycyIyCgZIZWFkZXISEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWUyPAoFU2VydmUSMwoEQ2FsbBIULndlaXIudjEuQ2FsbFJlcXVlc3QaFS53ZWlyLnYxLkNhbGxSZXNwb25zZUImCgd3ZWlyLnYxUAFaGXdlaXIubG9jYWwvY2xpZW50L3NlcnZldjFiBnByb3RvMw==",
+        base64: "ChN3ZWlyL3YxL3NlcnZlLnByb3RvEgd3ZWlyLnYxIpICCgtDYWxsUmVxdWVzdBIYCgdwYXlsb2FkGAEgASgMUgdwYXlsb2FkEiEKDGNvbnRlbnRfdHlwZRgCIAEoCVILY29udGVudFR5cGUSHwoLbWV0aG9kX25hbWUYAyABKAlSCm1ldGhvZE5hbWUSHwoLaHR0cF9tZXRob2QYBCABKAlSCmh0dHBNZXRob2QSEgoEcGF0aBgFIAEoCVIEcGF0aBIUCgVxdWVyeRgGIAEoCVIFcXVlcnkSKQoHaGVhZGVycxgHIAMoCzIPLndlaXIudjEuSGVhZGVyUgdoZWFkZXJzEi8KCWFyZ3VtZW50cxgIIAMoCzIRLndlaXIudjEuQXJndW1lbnRSCWFyZ3VtZW50cyJXCghBcmd1bWVudBISCgRuYW1lGAEgASgJUgRuYW1lEhQKBXZhbHVlGAIgASgMUgV2YWx1ZRIhCgxjb250ZW50X3R5cGUYAyABKAlSC2NvbnRlbnRUeXBlIpcBCgxDYWxsUmVzcG9uc2USGAoHcGF5bG9hZBgBIAEoDFIHcGF5bG9hZBIhCgxjb250ZW50X3R5cGUYAiABKAlSC2NvbnRlbnRUeXBlEh8KC2h0dHBfc3RhdHVzGAMgASgNUgpodHRwU3RhdHVzEikKB2hlYWRlcnMYBCADKAsyDy53ZWlyLnYxLkhlYWRlclIHaGVhZGVycyIyCgZIZWFkZXISEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWUyPAoFU2VydmUSMwoEQ2FsbBIULndlaXIudjEuQ2FsbFJlcXVlc3QaFS53ZWlyLnYxLkNhbGxSZXNwb25zZUImCgd3ZWlyLnYxUAFaGXdlaXIubG9jYWwvY2xpZW50L3NlcnZldjFiBnByb3RvMw==",
         imports: [])
 }
 
@@ -27,6 +27,8 @@ public struct Weir_V1_CallRequest: ProtobufMessage {
     public var query: String = ""
     /// Field 7, `headers`.
     public var headers: [Weir_V1_Header] = []
+    /// Field 8, `arguments`.
+    public var arguments: [Weir_V1_Argument] = []
 
     public init() {}
 
@@ -37,7 +39,8 @@ public struct Weir_V1_CallRequest: ProtobufMessage {
         httpMethod: String = "",
         path: String = "",
         query: String = "",
-        headers: [Weir_V1_Header] = []
+        headers: [Weir_V1_Header] = [],
+        arguments: [Weir_V1_Argument] = []
     ) {
         self.payload = payload
         self.contentType = contentType
@@ -46,6 +49,7 @@ public struct Weir_V1_CallRequest: ProtobufMessage {
         self.path = path
         self.query = query
         self.headers = headers
+        self.arguments = arguments
     }
 
     public static var messageName: String? { "weir.v1.CallRequest" }
@@ -82,6 +86,10 @@ public struct Weir_V1_CallRequest: ProtobufMessage {
             guard let value = unsafe c.pointee.headers[index] else { continue }
             self.headers.append(try unsafe Weir_V1_Header(_cMessage: value))
         }
+        for index in unsafe 0..<c.pointee.n_arguments {
+            guard let value = unsafe c.pointee.arguments[index] else { continue }
+            self.arguments.append(try unsafe Weir_V1_Argument(_cMessage: value))
+        }
     }
 
     public func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -97,6 +105,60 @@ public struct Weir_V1_CallRequest: ProtobufMessage {
         for (index, value) in self.headers.enumerated() {
             unsafe c.pointee.headers[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__V1__Header.self)
         }
+        unsafe c.pointee.n_arguments = self.arguments.count
+        unsafe c.pointee.arguments = arena.zeroed((UnsafeMutablePointer<Weir__V1__Argument>?).self, count: self.arguments.count)
+        for (index, value) in self.arguments.enumerated() {
+            unsafe c.pointee.arguments[index] = unsafe value._make(in: arena).assumingMemoryBound(to: Weir__V1__Argument.self)
+        }
+    }
+}
+
+/// `weir.v1.Argument`
+public struct Weir_V1_Argument: ProtobufMessage {
+    /// Field 1, `name`.
+    public var name: String = ""
+    /// Field 2, `value`.
+    public var value: [UInt8] = []
+    /// Field 3, `content_type`.
+    public var contentType: String = ""
+
+    public init() {}
+
+    public init(
+        name: String = "",
+        value: [UInt8] = [],
+        contentType: String = ""
+    ) {
+        self.name = name
+        self.value = value
+        self.contentType = contentType
+    }
+
+    public static var messageName: String? { "weir.v1.Argument" }
+    public static let _layout = unsafe MessageLayout(weir__v1__argument__init)
+    public static var _file: ProtoFile { Weir_V1_ServeProto.file }
+
+    public mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__V1__Argument.self)
+        do {
+            let value = unsafe c.pointee.name
+            self.name = try unsafe Arena.text(value.data, value.len, field: "weir.v1.Argument.name")
+        }
+        do {
+            let value = unsafe c.pointee.value
+            self.value = unsafe Arena.bytes(value.data, value.len)
+        }
+        do {
+            let value = unsafe c.pointee.content_type
+            self.contentType = try unsafe Arena.text(value.data, value.len, field: "weir.v1.Argument.content_type")
+        }
+    }
+
+    public func _fill(_ _cMessage: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = unsafe _cMessage.assumingMemoryBound(to: Weir__V1__Argument.self)
+        unsafe c.pointee.name = unsafe ProtobufCBinaryData(arena.copy(self.name))
+        unsafe c.pointee.value = unsafe ProtobufCBinaryData(arena.copy(self.value))
+        unsafe c.pointee.content_type = unsafe ProtobufCBinaryData(arena.copy(self.contentType))
     }
 }
 

@@ -35,8 +35,16 @@ final class PlainHTTPCall: CallSource {
         _ reply: @escaping (HTTPReply) -> Void
     ) -> PlainHTTPCall? {
         guard let endpoint = router.endpoint(for: request) else {
+            if let routes = RouteTable.reply(to: request, router.snapshot) {
+                reply(routes)
+                return nil
+            }
             router.countUnrouted()
             reply(refusal(of: request, router.snapshot))
+            return nil
+        }
+        guard endpoint.methods.accepts(request.method) else {
+            reply(methodRefusal(of: request, endpoint))
             return nil
         }
         let path = router.resolveServe(endpoint)
@@ -66,6 +74,19 @@ final class PlainHTTPCall: CallSource {
             RPCError(
                 .notFound,
                 "no endpoint matches the path \(request.path.quoted) of the plain HTTP request"))
+    }
+
+    private static func methodRefusal(
+        of request: HTTPRequest, _ endpoint: RoutingSnapshot.Endpoint
+    ) -> HTTPReply {
+        let allowed = endpoint.methods.allowed
+        var reply = HTTPReply(
+            RPCError(
+                .unimplemented,
+                "endpoint '\(endpoint.name)' does not accept the method \(request.method.quoted): "
+                    + "use \(allowed)"), status: 405)
+        reply.headers.append(("allow", allowed))
+        return reply
     }
 
     private init(

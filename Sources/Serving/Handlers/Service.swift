@@ -258,7 +258,7 @@ public struct HandlerBackend: Sendable {
     package let services: [String: Service]
 
     /// - Parameters:
-    ///   - name: 1 to 128 of the characters `a-z A-Z 0-9 . _ -`.
+    ///   - name: 1 to 128 of the characters `a-z A-Z 0-9 . _ : -`.
     ///   - blocking: run the handlers on a pool of threads instead of the event loops.
     public init(
         _ name: String, blocking: Bool = false, description: String = "", services: [Service]

@@ -27,6 +27,8 @@ package final class RoutingSnapshot: Sendable {
         package let revision: UInt64
         package let policy: EndpointPolicy
         package let shadows: EndpointShadows
+        /// The methods of plain HTTP requests.
+        package let methods: HTTPMethods
         /// Nil without a limit of requests per second.
         package let limiter: RateLimiter?
         /// Nil without a rollout.
@@ -34,13 +36,15 @@ package final class RoutingSnapshot: Sendable {
 
         package init(
             name: String, route: Route, revision: UInt64, policy: EndpointPolicy,
-            shadows: EndpointShadows, limiter: RateLimiter? = nil, counting: Counting? = nil
+            shadows: EndpointShadows, methods: HTTPMethods = .all, limiter: RateLimiter? = nil,
+            counting: Counting? = nil
         ) {
             self.name = name
             self.route = route
             self.revision = revision
             self.policy = policy
             self.shadows = shadows
+            self.methods = methods
             self.limiter = limiter
             self.counting = counting
         }
@@ -107,6 +111,9 @@ package final class RoutingSnapshot: Sendable {
         revision: 0, endpoints: [], backends: Backends([:]))
 
     package func endpoint(named name: String) -> Endpoint? { endpoints[name] }
+
+    /// All endpoints, sorted by name.
+    var allEndpoints: [Endpoint] { endpoints.values.sorted { $0.name < $1.name } }
 
     /// The endpoint for a gRPC `:path`. A route for the method precedes one for its service.
     package func endpoint(for path: MethodPath) -> Endpoint? {

@@ -32,6 +32,8 @@ package final class ReplicaSet: Sendable {
         var resolved: [ReplicaAddress: [SocketAddress]] = [:]
         var pools: [BackendPool] = []
         var isUsable = true
+        /// Why the set has no replicas although it has addresses; nil if it is not suspended.
+        var suspension: String?
         /// Returns why the set has no replicas; nil if unknown.
         var obstacle: @Sendable () -> String? = { nil }
     }
@@ -70,6 +72,15 @@ package final class ReplicaSet: Sendable {
             state.addresses = addresses
             state.obstacle = { nil }
             state.resolved = state.resolved.filter { addresses.contains($0.key) }
+            Self.arrange(&state)
+        }
+    }
+
+    /// Removes the replicas until the reason is nil. Running requests finish.
+    package func suspend(because reason: String?) {
+        guard state.withLock({ $0.suspension != reason }) else { return }
+        change { state in
+            state.suspension = reason
             Self.arrange(&state)
         }
     }
@@ -132,7 +143,8 @@ package final class ReplicaSet: Sendable {
             state.membership.replicas.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }
         )
         var replicas: [Replica] = []
-        for address in state.addresses {
+        let addresses = state.suspension == nil ? state.addresses : []
+        for address in addresses {
             if let socket = address.socketAddress {
                 let name = address.description
                 replicas.append(known[name] ?? Replica(name: name, address: socket))
@@ -145,7 +157,7 @@ package final class ReplicaSet: Sendable {
             }
         }
         state.membership.replicas = replicas
-        state.membership.isResolving = state.addresses.contains {
+        state.membership.isResolving = addresses.contains {
             $0.socketAddress == nil && state.resolved[$0] == nil
         }
         makeRing(&state.membership)
@@ -204,7 +216,7 @@ package final class ReplicaSet: Sendable {
     }
 
     /// Returns when all loops use the current membership.
-    func allPoolsFollow() async {
+    package func allPoolsFollow() async {
         for pool in state.withLock({ $0.pools }) {
             // A loop that has stopped sends no requests.
             try? await pool.loop.eventLoop.submit { pool.refresh() }.get()
@@ -305,9 +317,10 @@ package final class ReplicaSet: Sendable {
 
     /// Why no replica is usable.
     package var problem: String {
-        let (replicas, obstacle) = state.withLock {
-            ($0.membership.replicas, $0.obstacle)
+        let (replicas, obstacle, suspension) = state.withLock {
+            ($0.membership.replicas, $0.obstacle, $0.suspension)
         }
+        if let suspension { return suspension }
         if replicas.isEmpty { return obstacle() ?? "it has no replicas" }
         let latest = replicas.compactMap { replica in
             replica.withDetail { $0.lastFailure }.map { (replica.name, $0.reason, $0.time) }

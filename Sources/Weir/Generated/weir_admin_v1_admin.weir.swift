@@ -249,6 +249,21 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         try await client.unary("/weir.admin.v1.Admin/RestoreState", request, options)
     }
 
+    /// `HoldLeases`; `receive` gets each reply.
+    package func holdLeases(
+        _ request: Weir_Admin_V1_HoldLeasesRequest, _ options: WeirClient.CallOptions = .init(),
+        _ receive: (Weir_Admin_V1_HoldLeasesResponse) async throws -> Void
+    ) async throws {
+        try await client.serverStreaming("/weir.admin.v1.Admin/HoldLeases", request, options, receive)
+    }
+
+    /// `ReleaseLeases`
+    package func releaseLeases(
+        _ request: Weir_Admin_V1_ReleaseLeasesRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_ReleaseLeasesResponse {
+        try await client.unary("/weir.admin.v1.Admin/ReleaseLeases", request, options)
+    }
+
     /// `Watch`; `receive` gets each reply.
     package func watch(
         _ request: Weir_Admin_V1_WatchRequest, _ options: WeirClient.CallOptions = .init(),

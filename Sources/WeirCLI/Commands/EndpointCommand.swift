@@ -37,14 +37,21 @@ struct EndpointCommand: ParsableCommand {
         @Option(help: "The backend that receives all requests.")
         var backend: String
 
+        @Option(
+            help: ArgumentHelp(
+                "The methods of plain HTTP requests to accept, separated by commas (default: all).",
+                valueName: "methods"))
+        var methods: String?
+
         @OptionGroup var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
         func run() async throws {
+            let methods = methods.map { $0.split(separator: ",").map(String.init) } ?? []
             let request = Weir_Admin_V1_CreateEndpointRequest(
                 name: name, route: route, backend: backend,
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
-                note: change.note)
+                note: change.note, methods: methods)
             let reply = try await options.call { try await $0.createEndpoint(request, $1) }
             try options.show(reply) { EndpointCommand.table([$0]) }
         }

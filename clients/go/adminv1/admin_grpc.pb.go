@@ -95,6 +95,13 @@ type AdminClient interface {
 	AdoptState(ctx context.Context, in *AdoptStateRequest, opts ...grpc.CallOption) (*AdoptStateResponse, error)
 	// Replaces the content of the store with the state and the history of a server.
 	RestoreState(ctx context.Context, in *RestoreStateRequest, opts ...grpc.CallOption) (*RestoreStateResponse, error)
+	// Holds the leases of one run of a program. Backends that name its session are served as long as
+	// the stream is open, and for a grace time after it ended. Then they are gone: Weir sends them no
+	// requests until the session holds its leases again, or the backend gets another address. The
+	// server sends one response when it has the session.
+	HoldLeases(ctx context.Context, in *HoldLeasesRequest, opts ...grpc.CallOption) (Admin_HoldLeasesClient, error)
+	// Ends the leases of a session without a grace time: its program ends.
+	ReleaseLeases(ctx context.Context, in *ReleaseLeasesRequest, opts ...grpc.CallOption) (*ReleaseLeasesResponse, error)
 	// Streams changes as they happen.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (Admin_WatchClient, error)
 	// Returns counts and latencies since the server started.
@@ -440,8 +447,49 @@ func (c *adminClient) RestoreState(ctx context.Context, in *RestoreStateRequest,
 	return out, nil
 }
 
+func (c *adminClient) HoldLeases(ctx context.Context, in *HoldLeasesRequest, opts ...grpc.CallOption) (Admin_HoldLeasesClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[1], "/weir.admin.v1.Admin/HoldLeases", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &adminHoldLeasesClient{stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+type Admin_HoldLeasesClient interface {
+	Recv() (*HoldLeasesResponse, error)
+	grpc.ClientStream
+}
+
+type adminHoldLeasesClient struct {
+	grpc.ClientStream
+}
+
+func (x *adminHoldLeasesClient) Recv() (*HoldLeasesResponse, error) {
+	m := new(HoldLeasesResponse)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *adminClient) ReleaseLeases(ctx context.Context, in *ReleaseLeasesRequest, opts ...grpc.CallOption) (*ReleaseLeasesResponse, error) {
+	out := new(ReleaseLeasesResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ReleaseLeases", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (Admin_WatchClient, error) {
-	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[1], "/weir.admin.v1.Admin/Watch", opts...)
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[2], "/weir.admin.v1.Admin/Watch", opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -482,7 +530,7 @@ func (c *adminClient) GetStats(ctx context.Context, in *GetStatsRequest, opts ..
 }
 
 func (c *adminClient) WatchStats(ctx context.Context, in *WatchStatsRequest, opts ...grpc.CallOption) (Admin_WatchStatsClient, error) {
-	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[2], "/weir.admin.v1.Admin/WatchStats", opts...)
+	stream, err := c.cc.NewStream(ctx, &_Admin_serviceDesc.Streams[3], "/weir.admin.v1.Admin/WatchStats", opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -595,6 +643,13 @@ type AdminServer interface {
 	AdoptState(context.Context, *AdoptStateRequest) (*AdoptStateResponse, error)
 	// Replaces the content of the store with the state and the history of a server.
 	RestoreState(context.Context, *RestoreStateRequest) (*RestoreStateResponse, error)
+	// Holds the leases of one run of a program. Backends that name its session are served as long as
+	// the stream is open, and for a grace time after it ended. Then they are gone: Weir sends them no
+	// requests until the session holds its leases again, or the backend gets another address. The
+	// server sends one response when it has the session.
+	HoldLeases(*HoldLeasesRequest, Admin_HoldLeasesServer) error
+	// Ends the leases of a session without a grace time: its program ends.
+	ReleaseLeases(context.Context, *ReleaseLeasesRequest) (*ReleaseLeasesResponse, error)
 	// Streams changes as they happen.
 	Watch(*WatchRequest, Admin_WatchServer) error
 	// Returns counts and latencies since the server started.
@@ -709,6 +764,12 @@ func (UnimplementedAdminServer) AdoptState(context.Context, *AdoptStateRequest) 
 }
 func (UnimplementedAdminServer) RestoreState(context.Context, *RestoreStateRequest) (*RestoreStateResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RestoreState not implemented")
+}
+func (UnimplementedAdminServer) HoldLeases(*HoldLeasesRequest, Admin_HoldLeasesServer) error {
+	return status.Errorf(codes.Unimplemented, "method HoldLeases not implemented")
+}
+func (UnimplementedAdminServer) ReleaseLeases(context.Context, *ReleaseLeasesRequest) (*ReleaseLeasesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ReleaseLeases not implemented")
 }
 func (UnimplementedAdminServer) Watch(*WatchRequest, Admin_WatchServer) error {
 	return status.Errorf(codes.Unimplemented, "method Watch not implemented")
@@ -1347,6 +1408,45 @@ func _Admin_RestoreState_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_HoldLeases_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(HoldLeasesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServer).HoldLeases(m, &adminHoldLeasesServer{stream})
+}
+
+type Admin_HoldLeasesServer interface {
+	Send(*HoldLeasesResponse) error
+	grpc.ServerStream
+}
+
+type adminHoldLeasesServer struct {
+	grpc.ServerStream
+}
+
+func (x *adminHoldLeasesServer) Send(m *HoldLeasesResponse) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func _Admin_ReleaseLeases_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseLeasesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).ReleaseLeases(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/ReleaseLeases",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).ReleaseLeases(ctx, req.(*ReleaseLeasesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -1544,6 +1644,10 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Admin_RestoreState_Handler,
 		},
 		{
+			MethodName: "ReleaseLeases",
+			Handler:    _Admin_ReleaseLeases_Handler,
+		},
+		{
 			MethodName: "GetStats",
 			Handler:    _Admin_GetStats_Handler,
 		},
@@ -1552,6 +1656,11 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchRollout",
 			Handler:       _Admin_WatchRollout_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "HoldLeases",
+			Handler:       _Admin_HoldLeases_Handler,
 			ServerStreams: true,
 		},
 		{

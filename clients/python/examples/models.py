@@ -1,7 +1,6 @@
 """Backends for the examples: two versions of a model, and a function that counts responses."""
 
 import collections
-import os
 
 import weir
 
@@ -25,7 +24,7 @@ class MyNewClass:
 
 def connect():
     """A client of the server at WEIR_ADMIN, by default the one that `make run` starts."""
-    return weir.connect(os.environ.get("WEIR_ADMIN", "127.0.0.1:8001"))
+    return weir.connect()
 
 
 def who_answers(handle, requests):

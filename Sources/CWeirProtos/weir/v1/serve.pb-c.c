@@ -52,6 +52,51 @@ void   weir__v1__call_request__free_unpacked
   assert(message->base.descriptor == &weir__v1__call_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__v1__argument__init
+                     (Weir__V1__Argument         *message)
+{
+  static const Weir__V1__Argument init_value = WEIR__V1__ARGUMENT__INIT;
+  *message = init_value;
+}
+size_t weir__v1__argument__get_packed_size
+                     (const Weir__V1__Argument *message)
+{
+  assert(message->base.descriptor == &weir__v1__argument__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__v1__argument__pack
+                     (const Weir__V1__Argument *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__v1__argument__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__v1__argument__pack_to_buffer
+                     (const Weir__V1__Argument *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__v1__argument__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__V1__Argument *
+       weir__v1__argument__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__V1__Argument *)
+     protobuf_c_message_unpack (&weir__v1__argument__descriptor,
+                                allocator, len, data);
+}
+void   weir__v1__argument__free_unpacked
+                     (Weir__V1__Argument *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__v1__argument__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__v1__call_response__init
                      (Weir__V1__CallResponse         *message)
 {
@@ -142,7 +187,7 @@ void   weir__v1__header__free_unpacked
   assert(message->base.descriptor == &weir__v1__header__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor weir__v1__call_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor weir__v1__call_request__field_descriptors[8] =
 {
   {
     "payload",
@@ -228,8 +273,21 @@ static const ProtobufCFieldDescriptor weir__v1__call_request__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "arguments",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Weir__V1__CallRequest, n_arguments),
+    offsetof(Weir__V1__CallRequest, arguments),
+    &weir__v1__argument__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__v1__call_request__field_indices_by_name[] = {
+  7,   /* field[7] = arguments */
   1,   /* field[1] = content_type */
   6,   /* field[6] = headers */
   3,   /* field[3] = http_method */
@@ -241,7 +299,7 @@ static const unsigned weir__v1__call_request__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__v1__call_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__v1__call_request__descriptor =
 {
@@ -251,11 +309,75 @@ const ProtobufCMessageDescriptor weir__v1__call_request__descriptor =
   "Weir__V1__CallRequest",
   "weir.v1",
   sizeof(Weir__V1__CallRequest),
-  7,
+  8,
   weir__v1__call_request__field_descriptors,
   weir__v1__call_request__field_indices_by_name,
   1,  weir__v1__call_request__number_ranges,
   (ProtobufCMessageInit) weir__v1__call_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__v1__argument__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__V1__Argument, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__V1__Argument, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content_type",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__V1__Argument, content_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__v1__argument__field_indices_by_name[] = {
+  2,   /* field[2] = content_type */
+  0,   /* field[0] = name */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange weir__v1__argument__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__v1__argument__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.v1.Argument",
+  "Argument",
+  "Weir__V1__Argument",
+  "weir.v1",
+  sizeof(Weir__V1__Argument),
+  3,
+  weir__v1__argument__field_descriptors,
+  weir__v1__argument__field_indices_by_name,
+  1,  weir__v1__argument__number_ranges,
+  (ProtobufCMessageInit) weir__v1__argument__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__v1__call_response__field_descriptors[4] =

@@ -8,31 +8,37 @@
     client.get_handle("fifty-fifty").options(shard_key="user-7").remote("hello").result()
 """
 
-from weir import aio
+from weir import aio, ray, serve
 from weir.affinity import AffinityMap, Owner
 from weir.client import Client, connect
+from weir.config import BackendConfig, ConfigError, accept_batch
 from weir.errors import (
-    AlreadyExists, BackendFailed, BackendInUse, Cancelled, DeadlineExceeded, FailedPrecondition,
-    InvalidArgument, InvalidRoute, InvalidTraffic, NotFound, PermissionDenied, ResourceExhausted,
-    RevisionConflict, RevisionNotKept, Unauthenticated, Unavailable, Unimplemented, WeirError,
+    AlreadyExists, BackendFailed, BackendInUse, Cancelled, ClientClosed, DeadlineExceeded,
+    FailedPrecondition, InvalidArgument, InvalidRoute, InvalidTraffic, NotFound, PermissionDenied,
+    ResourceExhausted, RevisionConflict, RevisionNotKept, Unauthenticated, Unavailable,
+    Unimplemented, WeirError,
 )
 from weir.handle import Handle, Result
 from weir.metadata import ShardKeyInterceptor, aio_interceptors, intercept, shard_key
-from weir.payload import Request, Response
+from weir.payload import EncodingError, Response
+from weir.request import Headers, MultiDict, Request
 from weir.types import (
     Backend, BackendStats, Change, Endpoint, Explanation, FieldDifference, Instance, Latency,
-    ObjectChange, Replica, Revision, ShadowReport, StateChange, Stats, TrafficChange,
+    ObjectChange, Replica, Revision, ShadowComparison, ShadowReport, StateChange, Stats,
+    TrafficChange,
 )
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "AffinityMap", "AlreadyExists", "Backend", "BackendFailed", "BackendInUse", "BackendStats",
-    "Cancelled", "Change", "Client", "DeadlineExceeded", "Endpoint", "Explanation",
-    "FailedPrecondition", "FieldDifference", "Handle", "Instance", "InvalidArgument",
-    "InvalidRoute", "InvalidTraffic", "Latency", "NotFound", "ObjectChange", "Owner",
+    "AffinityMap", "AlreadyExists", "Backend", "BackendConfig", "BackendFailed", "BackendInUse",
+    "BackendStats", "Cancelled", "Change", "Client", "ClientClosed", "ConfigError",
+    "DeadlineExceeded", "EncodingError", "Endpoint", "Explanation", "FailedPrecondition",
+    "FieldDifference", "Handle", "Headers", "Instance", "InvalidArgument", "InvalidRoute",
+    "InvalidTraffic", "Latency", "MultiDict", "NotFound", "ObjectChange", "Owner",
     "PermissionDenied", "Replica", "Request", "ResourceExhausted", "Response", "Result",
-    "Revision", "RevisionConflict", "RevisionNotKept", "ShadowReport", "ShardKeyInterceptor",
-    "StateChange", "Stats", "TrafficChange", "Unauthenticated", "Unavailable", "Unimplemented",
-    "WeirError", "aio", "aio_interceptors", "connect", "intercept", "shard_key",
+    "Revision", "RevisionConflict", "RevisionNotKept", "ShadowComparison", "ShadowReport",
+    "ShardKeyInterceptor", "StateChange", "Stats", "TrafficChange", "Unauthenticated",
+    "Unavailable", "Unimplemented", "WeirError", "accept_batch", "aio", "aio_interceptors",
+    "connect", "intercept", "ray", "serve", "shard_key",
 ]

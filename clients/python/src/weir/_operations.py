@@ -9,12 +9,15 @@ import getpass
 import json
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, Type, TypeVar
+
+from google.protobuf import json_format
 
 from weir import types
 from weir.admin.v1 import admin_pb2 as pb
 from weir.affinity import ShardKey
+from weir.config import BackendConfig, worker_options
 
 T = TypeVar("T")
 
@@ -39,6 +42,14 @@ class ChangeOptions:
     validate_only: bool = False
     comment: str = ""
     author: str = ""
+
+    def trial(self) -> "ChangeOptions":
+        """The same options for a change that is only checked."""
+        return replace(self, validate_only=True)
+
+    def latest(self) -> "ChangeOptions":
+        """The same options at the latest revision, for the second change of a pair."""
+        return replace(self, expected_revision=None)
 
     def fields(self) -> Dict[str, Any]:
         fields: Dict[str, Any] = {
@@ -78,10 +89,10 @@ def delete_backend(name: str, options: ChangeOptions) -> Operation[None]:
 
 
 def create_endpoint(
-    name: str, backend: str, route: Optional[str], options: ChangeOptions
+    name: str, backend: str, route: Optional[str], methods: Sequence[str], options: ChangeOptions
 ) -> Operation[types.Endpoint]:
     request = pb.CreateEndpointRequest(
-        name=name, backend=backend, route=route or "", **options.fields())
+        name=name, backend=backend, route=route or "", methods=list(methods), **options.fields())
     return Operation("CreateEndpoint", request, pb.Endpoint, types.Endpoint.of)
 
 
@@ -107,6 +118,46 @@ def shadow_traffic(
     return Operation("ShadowTraffic", request, pb.Endpoint, types.Endpoint.of)
 
 
+def set_rate_limit(
+    endpoint: str, requests_per_second: Optional[float], burst: int, options: ChangeOptions
+) -> Operation[types.Endpoint]:
+    limit = None if requests_per_second is None else pb.RateLimit(
+        requests_per_second=requests_per_second, burst=burst)
+    request = pb.SetRateLimitRequest(endpoint=endpoint, rate_limit=limit, **options.fields())
+    return Operation("SetRateLimit", request, pb.Endpoint, types.Endpoint.of)
+
+
+def set_shadow_comparison(
+    endpoint: str, comparison: types.ShadowComparison, options: ChangeOptions
+) -> Operation[types.Endpoint]:
+    request = pb.SetShadowComparisonRequest(
+        endpoint=endpoint, comparison=comparison.message(), **options.fields())
+    return Operation("SetShadowComparison", request, pb.Endpoint, types.Endpoint.of)
+
+
+def reset_shadow_report(endpoint: str, backend: str) -> Operation[None]:
+    request = pb.ResetShadowReportRequest(endpoint=endpoint, backend=backend)
+    return Operation(
+        "ResetShadowReport", request, pb.ResetShadowReportResponse, lambda reply: None)
+
+
+def apply(
+    configuration: Mapping[str, Any], options: ChangeOptions
+) -> Operation[types.StateChange]:
+    try:
+        message = json_format.ParseDict(dict(configuration), pb.Configuration())
+    except json_format.ParseError as error:
+        raise ValueError(f"invalid configuration: {error}") from None
+    request = pb.ApplyRequest(configuration=message, **options.fields())
+    return Operation("Apply", request, pb.ApplyResponse, types.StateChange.of)
+
+
+def export(revision: int) -> Operation[Dict[str, Any]]:
+    return Operation(
+        "GetRevision", pb.GetRevisionRequest(revision=revision), pb.GetRevisionResponse,
+        lambda reply: json_format.MessageToDict(reply.configuration))
+
+
 def rollback(revision: int, endpoint: str, options: ChangeOptions) -> Operation[types.StateChange]:
     request = pb.RollbackRequest(revision=revision, endpoint=endpoint, **options.fields())
     return Operation("Rollback", request, pb.RollbackResponse, types.StateChange.of)
@@ -118,6 +169,11 @@ def rollback(revision: int, endpoint: str, options: ChangeOptions) -> Operation[
 def get_backend(name: str) -> Operation[types.Backend]:
     return Operation(
         "GetBackend", pb.GetBackendRequest(name=name), pb.Backend, types.Backend.of)
+
+
+def get_backend_message(name: str) -> Operation[pb.Backend]:
+    return Operation(
+        "GetBackend", pb.GetBackendRequest(name=name), pb.Backend, lambda reply: reply)
 
 
 def list_backends() -> Operation[Dict[str, types.Backend]]:
@@ -179,15 +235,58 @@ def watch(from_revision: int) -> Operation[types.Change]:
 # Backends as messages of the admin service.
 
 
-def upstream(name: str, addresses: Sequence[str], queries: Optional[int]) -> pb.Backend:
+def upstream(
+    name: str, addresses: Sequence[str], queries: Optional[int], lease: Optional[pb.Lease] = None
+) -> pb.Backend:
     return pb.Backend(
-        name=name, upstream=pb.UpstreamKind(addresses=list(addresses)),
+        name=name, upstream=pb.UpstreamKind(addresses=list(addresses)), lease=lease,
         options=pb.BackendOptions(max_requests_per_replica=queries or 0))
 
 
+def is_left(existing: pb.Backend, lease: pb.Lease) -> bool:
+    """Whether a backend belongs to an earlier run of a program, which has ended."""
+    return (existing.lease.program == lease.program
+            and existing.status.lease in (pb.LEASE_STATE_LOST, pb.LEASE_STATE_GONE))
+
+
+def is_again(existing: pb.Backend, backend: pb.Backend) -> bool:
+    """Whether a backend has the code or the addresses of an existing one."""
+    if backend.HasField("worker"):
+        # This Python, `-m`, `weir.worker` and the import path.
+        return (list(existing.worker.command[:4]) == list(backend.worker.command[:4])
+                and existing.worker.working_directory == backend.worker.working_directory)
+    return (not existing.HasField("lease") and not backend.HasField("lease")
+            and bool(existing.upstream.addresses)
+            and list(existing.upstream.addresses) == list(backend.upstream.addresses))
+
+
+def taken_over(existing: pb.Backend, backend: pb.Backend) -> pb.Backend:
+    """A backend with another program's run or settings, and the existing options of operators."""
+    result = without_outputs(existing)
+    if backend.HasField("worker"):
+        result.worker.CopyFrom(backend.worker)
+    else:
+        result.upstream.CopyFrom(backend.upstream)
+    result.ClearField("lease")
+    if backend.HasField("lease"):
+        result.lease.CopyFrom(backend.lease)
+    result.options.max_requests_per_replica = backend.options.max_requests_per_replica
+    return result
+
+
+def without_outputs(backend: pb.Backend) -> pb.Backend:
+    """A backend without the fields that only the server sets."""
+    result = pb.Backend()
+    result.CopyFrom(backend)
+    for output in ("services", "endpoints", "revision", "status"):
+        result.ClearField(output)
+    return result
+
+
 def worker(
-    name: str, path: str, init_args: Sequence[Any], replicas: int, queries: Optional[int],
-    environment: Optional[Mapping[str, str]], working_directory: str, start_timeout: float,
+    name: str, path: str, init_args: Sequence[Any], config: BackendConfig,
+    serializer: Optional[str], environment: Optional[Mapping[str, str]], working_directory: str,
+    start_timeout: float,
 ) -> pb.Backend:
     """A worker backend for the class or function at an import path."""
     if path.partition(":")[2].isdigit():
@@ -195,14 +294,15 @@ def worker(
     command = [sys.executable, "-m", "weir.worker", path]
     if init_args:
         command += ["--init-args", json.dumps(init_args)]
-    if queries:
-        command += ["--max-queries", str(queries)]
+    if serializer:
+        command += ["--serializer", serializer]
     kind = pb.WorkerKind(
-        command=command, replicas=replicas, environment=environment,
-        working_directory=working_directory)
+        command=command + worker_options(config), replicas=config.num_replicas,
+        environment=environment, working_directory=working_directory)
     kind.start_timeout.FromNanoseconds(int(start_timeout * 1e9))
     return pb.Backend(
-        name=name, worker=kind, options=pb.BackendOptions(max_requests_per_replica=queries or 0))
+        name=name, worker=kind,
+        options=pb.BackendOptions(max_requests_per_replica=config.max_concurrent_queries or 0))
 
 
 def data_address(instances: Sequence[types.Instance], admin: str) -> str:

@@ -1,6 +1,6 @@
 """The client for asyncio.
 
-    async with await weir.aio.connect("127.0.0.1:8001") as client:
+    async with weir.aio.connect("127.0.0.1:8001") as client:
         await client.set_traffic("fifty-fifty", {"backend1": 0.5, "backend2": 0.5})
         print(await client.get_handle("fifty-fifty").remote("hello"))
 
@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 from typing import (
-    Any, AsyncIterator, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, Union,
+    Any, AsyncIterator, Callable, Dict, Generator, List, Mapping, Optional, Sequence, TypeVar,
+    Union,
 )
 
 import grpc
@@ -20,17 +22,20 @@ import grpc.aio
 
 from weir import _operations as operations
 from weir import errors, types
+from weir._backends import close_on_sigterm, was_terminated
 from weir._operations import ChangeOptions, Operation
 from weir.affinity import ShardKey
 from weir.client import Client as SyncClient
+from weir.client import connect as sync_connect
+from weir.config import BackendConfig
 from weir.handle import Handle
-from weir.serving import Target
+from weir.replica import Target
 
 T = TypeVar("T")
 
 
-async def connect(
-    address: str = "127.0.0.1:8001",
+def connect(
+    address: Optional[str] = None,
     *,
     data_address: Optional[str] = None,
     author: Optional[str] = None,
@@ -38,12 +43,38 @@ async def connect(
     credentials: Optional[grpc.ChannelCredentials] = None,
     token: Optional[str] = None,
     data_credentials: Optional[grpc.ChannelCredentials] = None,
-) -> "Client":
-    """Connects to the admin port at `host:port`; see `weir.connect`."""
-    make = functools.partial(
-        SyncClient, address, data_address=data_address, author=author, timeout=timeout,
-        credentials=credentials, token=token, data_credentials=data_credentials)
-    return Client(await asyncio.to_thread(make))
+    program: Optional[str] = None,
+) -> "Connecting":
+    """Connects to the admin port at `host:port`; see `weir.connect`.
+
+    Use it with `async with`, or await it and close the client.
+    """
+    return Connecting(functools.partial(
+        sync_connect, address, data_address=data_address, author=author, timeout=timeout,
+        credentials=credentials, token=token, data_credentials=data_credentials,
+        program=program))
+
+
+class Connecting:
+    """A client that is not connected yet: `async with` or `await` connects it."""
+
+    def __init__(self, make: Callable[[], SyncClient]) -> None:
+        self._make = make
+        self._client: Optional[Client] = None
+
+    async def _connect(self) -> "Client":
+        return Client(await asyncio.to_thread(self._make))
+
+    def __await__(self) -> Generator[Any, None, "Client"]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> "Client":
+        self._client = await self._connect()
+        return self._client
+
+    async def __aexit__(self, *_: Any) -> None:
+        if self._client is not None:
+            await self._client.close()
 
 
 class Client:
@@ -53,6 +84,9 @@ class Client:
         self._client = client
         self._channel = client.door.aio_channel()
 
+    def __repr__(self) -> str:
+        return repr(self._client).replace("weir.Client", "weir.aio.Client", 1)
+
     async def __aenter__(self) -> "Client":
         return self
 
@@ -60,21 +94,72 @@ class Client:
         await self.close()
 
     @property
+    def address(self) -> str:
+        """The admin address of the server."""
+        return self._client.address
+
+    @property
     def data_address(self) -> str:
         """The data address of the server."""
         return self._client.data_address
 
     async def create_backend(
-        self, name: str, target: Union[Target, str, Sequence[str]], *init_args: Any, **options: Any
+        self,
+        name: str,
+        target: Union[Target, str, Sequence[str]],
+        *init_args: Any,
+        config: Union[BackendConfig, Mapping[str, Any], None] = None,
+        replicas: Optional[int] = None,
+        max_concurrent_queries: Optional[int] = None,
+        processes: bool = False,
+        serializer: Optional[str] = None,
+        replace: bool = False,
+        exist_ok: bool = False,
+        ray_actor_options: Optional[Mapping[str, Any]] = None,
+        environment: Optional[Mapping[str, str]] = None,
+        working_directory: Optional[str] = None,
+        start_timeout: float = 60.0,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
     ) -> types.Backend:
-        """Adds a backend; see `weir.Client.create_backend` for the options."""
+        """Adds a backend; see `weir.Client.create_backend`."""
+        # Only the main thread can set a handler of signals.
+        close_on_sigterm()
         # Constructors of classes may block, so a thread runs them.
         return await self._on_thread(
-            self._client.create_backend, name, target, *init_args, **options)
+            self._client.create_backend, name, target, *init_args, config=config,
+            replicas=replicas, max_concurrent_queries=max_concurrent_queries,
+            processes=processes, serializer=serializer, replace=replace, exist_ok=exist_ok,
+            ray_actor_options=ray_actor_options, environment=environment,
+            working_directory=working_directory, start_timeout=start_timeout,
+            expected_revision=expected_revision, validate_only=validate_only, comment=comment)
 
-    async def delete_backend(self, name: str, **options: Any) -> None:
+    async def update_backend_config(
+        self,
+        name: str,
+        config: Union[BackendConfig, Mapping[str, Any]],
+        *,
+        expected_revision: Optional[int] = None,
+        comment: str = "",
+    ) -> types.Backend:
+        """Changes the configuration of a backend."""
+        return await self._on_thread(
+            self._client.update_backend_config, name, config, expected_revision=expected_revision,
+            comment=comment)
+
+    async def get_backend_config(self, name: str) -> BackendConfig:
+        """Returns the configuration of a backend."""
+        return await self._on_thread(self._client.get_backend_config, name)
+
+    async def delete_backend(
+        self, name: str, *, expected_revision: Optional[int] = None, validate_only: bool = False,
+        comment: str = "",
+    ) -> None:
         """Deletes a backend."""
-        await self._on_thread(self._client.delete_backend, name, **options)
+        await self._on_thread(
+            self._client.delete_backend, name, expected_revision=expected_revision,
+            validate_only=validate_only, comment=comment)
 
     async def get_backend(self, name: str) -> types.Backend:
         """Returns one backend."""
@@ -85,15 +170,25 @@ class Client:
         return await self._run(operations.list_backends())
 
     async def create_endpoint(
-        self, name: str, *, backend: str, route: Optional[str] = None, **options: Any
+        self, name: str, *, backend: str, route: Optional[str] = None,
+        methods: Optional[Sequence[str]] = None, replace: bool = False, exist_ok: bool = False,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False, comment: str = "",
     ) -> types.Endpoint:
         """Adds an endpoint that routes all requests to one backend."""
         return await self._on_thread(
-            self._client.create_endpoint, name, backend=backend, route=route, **options)
+            self._client.create_endpoint, name, backend=backend, route=route, methods=methods,
+            replace=replace, exist_ok=exist_ok, expected_revision=expected_revision,
+            validate_only=validate_only, comment=comment)
 
-    async def delete_endpoint(self, name: str, **options: Any) -> None:
+    async def delete_endpoint(
+        self, name: str, *, expected_revision: Optional[int] = None, validate_only: bool = False,
+        comment: str = "",
+    ) -> None:
         """Deletes an endpoint."""
-        await self._run(operations.delete_endpoint(name, self._change_options(**options)))
+        await self._on_thread(
+            self._client.delete_endpoint, name, expected_revision=expected_revision,
+            validate_only=validate_only, comment=comment)
 
     async def get_endpoint(self, name: str) -> types.Endpoint:
         """Returns one endpoint."""
@@ -104,23 +199,25 @@ class Client:
         return await self._run(operations.list_endpoints())
 
     async def set_traffic(
-        self, endpoint: str, traffic: Mapping[str, float], **options: Any
+        self, endpoint: str, traffic: Mapping[str, float], *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
     ) -> types.TrafficChange:
         """Replaces the weights of an endpoint."""
-        return await self._run(
-            operations.set_traffic(endpoint, traffic, self._change_options(**options)))
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.set_traffic(endpoint, traffic, options))
 
     async def get_traffic(self, endpoint: str) -> Dict[str, float]:
         """Returns the weights of an endpoint."""
         return dict((await self.get_endpoint(endpoint)).traffic)
 
     async def shadow_traffic(
-        self, endpoint: str, backend: str, proportion: float, **options: Any
+        self, endpoint: str, backend: str, proportion: float, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
     ) -> types.Endpoint:
         """Copies a share of an endpoint's requests to a backend; 0 removes the shadow."""
+        options = self._change_options(expected_revision, validate_only, comment)
         return await self._run(
-            operations.shadow_traffic(
-                endpoint, backend, proportion, self._change_options(**options)))
+            operations.shadow_traffic(endpoint, backend, proportion, options))
 
     def get_handle(self, endpoint: str) -> Handle:
         """Returns a handle that calls an endpoint by its name: `await handle.remote(data)`."""
@@ -140,19 +237,54 @@ class Client:
         """Returns the reports of an endpoint's shadows, by backend."""
         return await self._run(operations.shadow_report(endpoint))
 
+    async def set_rate_limit(
+        self, endpoint: str, requests_per_second: Optional[float], burst: int = 0, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> types.Endpoint:
+        """Limits the requests per second of an endpoint; None removes the limit."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(
+            operations.set_rate_limit(endpoint, requests_per_second, burst, options))
+
+    async def set_shadow_comparison(
+        self, endpoint: str, comparison: types.ShadowComparison, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> types.Endpoint:
+        """Replaces the rules that compare the responses of an endpoint's shadows."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.set_shadow_comparison(endpoint, comparison, options))
+
+    async def reset_shadow_report(self, endpoint: str, backend: str = "") -> None:
+        """Resets the reports of an endpoint's shadows, or of one of them."""
+        await self._run(operations.reset_shadow_report(endpoint, backend))
+
+    async def export(self, revision: int = 0) -> Dict[str, Any]:
+        """Returns the whole state, or that of a revision, as a dictionary for `apply`."""
+        return await self._run(operations.export(revision))
+
+    async def apply(
+        self, configuration: Mapping[str, Any], *, expected_revision: Optional[int] = None,
+        validate_only: bool = False, comment: str = "",
+    ) -> types.StateChange:
+        """Replaces the whole state with a configuration, in one change."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.apply(configuration, options))
+
     async def history(self, limit: int = 100, *, before: int = 0) -> List[types.Revision]:
         """Returns the accepted changes, latest first."""
         return await self._run(operations.history(limit, before))
 
     async def rollback(
-        self, revision: int, *, endpoint: str = "", **options: Any
+        self, revision: int, *, endpoint: str = "", expected_revision: Optional[int] = None,
+        validate_only: bool = False, comment: str = "",
     ) -> types.StateChange:
         """Restores the endpoints, or one of them, to a revision."""
-        return await self._run(
-            operations.rollback(revision, endpoint, self._change_options(**options)))
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.rollback(revision, endpoint, options))
 
     async def watch(self, from_revision: int = 0) -> AsyncIterator[types.Change]:
         """Streams changes as they happen, after the whole state or after a given revision."""
+        self._client._check_open()
         operation = operations.watch(from_revision)
         call = self._channel.unary_stream(
             operations.SERVICE + operation.method,
@@ -171,16 +303,37 @@ class Client:
         """Returns the servers that share this state."""
         return await self._run(operations.list_instances())
 
+    async def serve_forever(self) -> None:
+        """Serves the backends of this program until SIGTERM or SIGINT, then closes the client."""
+        self._client._check_open()
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def end(number: signal.Signals) -> None:
+            if number is signal.SIGTERM:
+                was_terminated.set()
+            ended.set()
+
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        for number in numbers:
+            loop.add_signal_handler(number, end, number)
+        try:
+            await ended.wait()
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+            await self.close()
+
     async def close(self) -> None:
         """Deletes the backends that this process serves; see `weir.Client.close`."""
         await self._channel.close()
         await self._on_thread(self._client.close)
 
+    async def shutdown(self) -> None:
+        """Closes the client, as `close`."""
+        await self.close()
+
     def _change_options(
-        self,
-        expected_revision: Optional[int] = None,
-        validate_only: bool = False,
-        comment: str = "",
+        self, expected_revision: Optional[int], validate_only: bool, comment: str
     ) -> ChangeOptions:
         return ChangeOptions(expected_revision, validate_only, comment, self._client.author)
 
@@ -189,6 +342,7 @@ class Client:
         return await asyncio.to_thread(functools.partial(call, *arguments, **options))
 
     async def _run(self, operation: Operation[T]) -> T:
+        self._client._check_open()
         call = self._channel.unary_unary(
             operations.SERVICE + operation.method,
             request_serializer=type(operation.request).SerializeToString,

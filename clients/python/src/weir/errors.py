@@ -1,4 +1,7 @@
-"""The errors of failed calls, with Weir's message."""
+"""The errors of failed calls, with Weir's message.
+
+Where Ray Serve 1.0 raises a ValueError or a KeyError, the error is one, too.
+"""
 
 from __future__ import annotations
 
@@ -33,20 +36,24 @@ class WeirError(Exception):
         self.reason = reason
         self.details: Dict[str, str] = dict(details or {})
 
+    def __str__(self) -> str:
+        # KeyError would quote the message.
+        return self.message
 
-class NotFound(WeirError):
+
+class NotFound(WeirError, KeyError, ValueError):
     """The backend, endpoint or revision does not exist; the message lists the existing ones."""
 
     code = grpc.StatusCode.NOT_FOUND
 
 
-class AlreadyExists(WeirError):
+class AlreadyExists(WeirError, ValueError):
     """The name or the route is taken."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
 
 
-class InvalidArgument(WeirError):
+class InvalidArgument(WeirError, ValueError):
     """The request is invalid, independently of the state."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
@@ -66,8 +73,12 @@ class FailedPrecondition(WeirError):
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
-class BackendInUse(FailedPrecondition):
+class BackendInUse(FailedPrecondition, ValueError):
     """A traffic policy or a shadow still uses the backend."""
+
+
+class ClientClosed(FailedPrecondition, ValueError):
+    """The client is closed, or belongs to another process."""
 
 
 class RevisionConflict(WeirError):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import contextlib
 import dataclasses
+import os
 import urllib.parse
 from typing import Any, Callable, Dict, Generator, Mapping, Optional, Tuple
 
 import grpc
 
+from weir import _forking as forking
 from weir import errors, payload
 from weir.affinity import ShardKey
 from weir.metadata import BACKEND, ENDPOINT, SHARD_KEY, checked, current_shard_key
@@ -29,6 +31,7 @@ class Options:
     http_headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     timeout: Optional[float] = None
     metadata: Tuple[Tuple[str, str], ...] = ()
+    serializer: Optional[str] = None
 
 
 class Result:
@@ -39,8 +42,10 @@ class Result:
     name of the backend.
     """
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Any, endpoint: str, serializer: Optional[str] = None) -> None:
         self._call = call
+        self._endpoint = endpoint
+        self._serializer = serializer
 
     def result(self, timeout: Optional[float] = None) -> Any:
         """The value. Raises TimeoutError after `timeout` seconds, and a WeirError on failure."""
@@ -57,7 +62,11 @@ class Result:
         except grpc.RpcError as error:
             raise errors.from_rpc(error) from None
         trailing = dict(self._call.trailing_metadata() or ())
-        return Response.of(message, trailing.get(BACKEND))
+        return Response.of(message, trailing.get(BACKEND), self._serializer)
+
+    def __repr__(self) -> str:
+        state = "done" if self.done() else "pending"
+        return f"<weir.Result of endpoint {self._endpoint!r}, {state}>"
 
     def done(self) -> bool:
         """Whether the call has a response or has failed."""
@@ -72,12 +81,22 @@ class Result:
         self._call.add_done_callback(lambda _: callback(self))
 
     def __await__(self) -> Generator[Any, None, Any]:
-        waiter: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._call.add_done_callback(lambda _: waiter.set_result(None))
-
         async def wait() -> Any:
+            loop = asyncio.get_running_loop()
+            done: asyncio.Future[None] = loop.create_future()
+
+            def wake() -> None:
+                if not done.done():
+                    done.set_result(None)
+
+            def finish(_: Any) -> None:
+                # A loop that has ended has no waiting task.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(wake)
+
+            self._call.add_done_callback(finish)
             try:
-                await asyncio.wrap_future(waiter)
+                await done
             except asyncio.CancelledError:
                 self.cancel()
                 raise
@@ -93,6 +112,7 @@ class Handle:
         self.endpoint = endpoint
         self._channel = channel
         self._options = options
+        self._process = os.getpid()
         self._call = channel.unary_unary(
             CALL,
             request_serializer=serve_pb2.CallRequest.SerializeToString,
@@ -108,46 +128,88 @@ class Handle:
         http_headers: Optional[Mapping[str, str]] = None,
         timeout: Optional[float] = None,
         metadata: Optional[Mapping[str, str]] = None,
+        serializer: Optional[str] = None,
     ) -> "Handle":
         """Returns a handle with other options. Omitted options keep their values.
 
         `shard_key`: Weir routes the same key to the same backend. `method_name`: the method of the
         backend's class, instead of `__call__`. `timeout`: seconds until DeadlineExceeded.
+
+        `serializer="pickle"` sends arguments and returns results as pickled Python objects. The
+        backend needs it, too. Unpickling can run any code: the backend must trust every client of
+        Weir's data port, and you must trust the backend.
         """
         given: Dict[str, Any] = {
             "method_name": method_name, "http_method": http_method, "http_headers": http_headers,
             "timeout": timeout,
             "shard_key": None if shard_key is None else checked(shard_key),
             "metadata": None if metadata is None else tuple(metadata.items()),
+            "serializer": payload.checked_serializer(serializer),
         }
         changed = {name: value for name, value in given.items() if value is not None}
         return Handle(
             self._channel, self.endpoint, dataclasses.replace(self._options, **changed))
 
-    def remote(self, data: Any = None, **kwargs: Any) -> Result:
+    def remote(self, request_data: Any = None, **kwargs: Any) -> Result:
         """Starts a call of the endpoint.
 
-        The backend receives `data` as its request's `data` (bytes and text unchanged, anything else
-        as JSON), and the keyword arguments as its `query_params`.
+        The backend receives `request_data` as its request's `data` (bytes and text unchanged,
+        anything else as JSON), and the keyword arguments with their types as its `args`. Raises
+        TypeError for a value without a JSON form.
         """
+        if self._process != os.getpid():
+            forking.check()
         options = self._options
-        body, content_type = payload.encode(data)
+        body, content_type = payload.encode(request_data, options.serializer)
         request = serve_pb2.CallRequest(
             payload=body,
             content_type=content_type,
             method_name=options.method_name,
             http_method=options.http_method,
-            query=urllib.parse.urlencode(kwargs),
+            query=_query(kwargs),
             headers=[
                 serve_pb2.Header(name=name.lower(), value=value)
                 for name, value in options.http_headers.items()],
+            arguments=[
+                _argument(name, value, options.serializer) for name, value in kwargs.items()],
         )
         key = options.shard_key or current_shard_key()
-        return Result(self._call.future(
-            request, timeout=options.timeout, metadata=call_metadata(self.endpoint, key, options)))
+        try:
+            call = self._call.future(
+                request, timeout=options.timeout,
+                metadata=call_metadata(self.endpoint, key, options))
+        except ValueError as error:
+            if "closed" not in str(error):
+                raise
+            raise errors.ClientClosed(CLOSED) from None
+        return Result(call, self.endpoint, options.serializer)
 
     def __repr__(self) -> str:
-        return f"Handle({self.endpoint!r})"
+        default = Options()
+        changed = "".join(
+            f", {field.name}={getattr(self._options, field.name)!r}"
+            for field in dataclasses.fields(Options)
+            if getattr(self._options, field.name) != getattr(default, field.name))
+        return f"weir.Handle({self.endpoint!r}{changed})"
+
+
+CLOSED = "the client is closed: connect again with weir.connect()"
+
+
+def _argument(name: str, value: Any, serializer: Optional[str]) -> serve_pb2.Argument:
+    try:
+        encoded, content_type = payload.encode(value, serializer)
+    except payload.EncodingError as error:
+        raise payload.EncodingError(f"argument {name!r}: {error}") from error
+    return serve_pb2.Argument(name=name, value=encoded, content_type=content_type)
+
+
+def _query(arguments: Mapping[str, Any]) -> str:
+    """The arguments that are text, numbers or truth values, for backends in other languages."""
+    return urllib.parse.urlencode(
+        {name: value for name, value in arguments.items()
+         if value is None or isinstance(value, (str, int, float))},
+        errors="replace")
 
 
 def call_metadata(

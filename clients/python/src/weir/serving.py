@@ -1,42 +1,19 @@
-"""Python backends: a gRPC server that implements `weir.v1.Serve` with a class or a function.
-
-Each replica creates one instance of a class, with the arguments of `create_backend`, and calls it
-for each request, through `__call__` or the method that the handle names. A function is called
-directly. Both receive a `weir.Request` and return bytes, text, a value with a JSON form, or a
-`weir.Response`. Coroutine functions run on the replica's own event loop.
-"""
+"""The backends that this process serves."""
 
 from __future__ import annotations
 
-import asyncio
+import builtins
 import concurrent.futures
 import importlib
 import inspect
-import logging
+import sys
 import threading
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple, Type, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
-import grpc
-
-from weir import payload
-from weir.errors import WeirError
-from weir.handle import CALL
-from weir.payload import Request, Response
-from weir.v1 import serve_pb2
-
-Target = Union[Type[Any], Callable[..., Any]]
-
-log = logging.getLogger("weir")
-
-# The default limits of concurrent requests of a replica: functions may not be thread-safe, and
-# coroutines wait most of the time.
-SYNC_QUERIES = 1
-ASYNC_QUERIES = 100
-
-# The size limit of a request body, as Weir's default `max-message-bytes`. Its message also contains
-# the headers of the request, which Weir limits to 16 KiB by default.
-MAX_BODY_BYTES = 4 << 20
-_MAX_MESSAGE_BYTES = MAX_BODY_BYTES + (64 << 10)
+from weir import _forking as forking
+from weir.config import BackendConfig
+from weir.process import ProcessReplica
+from weir.replica import Definition, Replica, Target
 
 
 def load(path: str) -> Target:
@@ -50,174 +27,149 @@ def load(path: str) -> Target:
     return check(target)
 
 
-def check(target: Any) -> Target:
+def check(target: Any, init_args: Tuple[Any, ...] = ()) -> Target:
     """Returns the target. Raises TypeError if it cannot be a backend."""
     if inspect.isclass(target):
         if "__call__" not in dir(target):
             raise TypeError(f"class {target.__name__} has no __call__, so it cannot serve")
-    elif not callable(target):
+        return target
+    if not callable(target):
         raise TypeError(f"{target!r} is neither a class nor a function")
+    if init_args:
+        raise ValueError("init_args are arguments of a class's constructor; a function has none")
     return target  # type: ignore[no-any-return]
 
 
-def is_async(target: Target) -> bool:
-    """Whether a coroutine function answers requests."""
-    return inspect.iscoroutinefunction(target.__call__ if inspect.isclass(target) else target)
+# A replica in this process or in a child.
+AnyReplica = Union[Replica, ProcessReplica]
 
 
-def default_queries(target: Target) -> int:
-    """The default limit of concurrent requests of a replica."""
-    return ASYNC_QUERIES if is_async(target) else SYNC_QUERIES
+class LocalBackend:
+    """The replicas of one backend in this process, or in its children."""
 
-
-class Replica:
-    """One server for one instance of a target."""
-
-    def __init__(
-        self, target: Target, init_args: Tuple[Any, ...], address: str, max_queries: int
-    ) -> None:
-        """Listens on an address, `host:0` for a free port, or `unix:/path`.
-
-        Raises the exceptions of the class's constructor.
-        """
-        self._instance: Any = target(*init_args) if inspect.isclass(target) else target
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._loop_lock = threading.Lock()
-        self._workers = concurrent.futures.ThreadPoolExecutor(
-            max_queries, thread_name_prefix="weir-backend")
-        self._server = grpc.server(self._workers, options=[
-            ("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES)])
-        self._server.add_generic_rpc_handlers((_Service(self),))
-        port = self._server.add_insecure_port(address)
-        self.address = address
-        if not address.startswith("unix:"):
-            self.address = f"{address.rpartition(':')[0]}:{port}"
-        self._server.start()
-
-    def answer(self, message: serve_pb2.CallRequest, context: Any) -> serve_pb2.CallResponse:
-        """Answers one request; failures become the status of the call."""
-        if len(message.payload) > MAX_BODY_BYTES:
-            context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"the body exceeds the limit of {MAX_BODY_BYTES} bytes")
-        request = Request.of(message, {key: value for key, value in context.invocation_metadata()})
-        method = self._method(message.method_name)
-        if method is None:
-            context.abort(
-                grpc.StatusCode.UNIMPLEMENTED, f"no method {message.method_name!r}")
-            raise AssertionError("abort raises")
+    def __init__(self, definition: Definition, host: str, in_processes: bool = False) -> None:
+        """Starts the replicas. Raises the exceptions of the class's constructor."""
+        self.definition = definition
+        self._host = host
+        self._in_processes = in_processes
+        self._replicas: List[AnyReplica] = []
         try:
-            value = method(request)
-            if inspect.isawaitable(value):
-                value = self._run(value, context)
-            return self._response(value).message()
-        except WeirError as error:
-            context.abort(error.code, error.message)
-        except concurrent.futures.CancelledError:
-            context.abort(grpc.StatusCode.CANCELLED, "the call ended before the backend did")
-        except Exception:
-            # Details of a failure are for the operator of the backend, not for clients.
-            log.exception("a request to %s failed", request.endpoint or "a backend")
-            context.abort(grpc.StatusCode.UNKNOWN, "the backend failed")
-        raise AssertionError("abort raises")
+            self._scale(definition.config.num_replicas)
+        except BaseException:
+            self.stop(0)
+            raise
 
-    def _method(self, name: str) -> Optional[Callable[..., Any]]:
-        if not name:
-            return self._instance  # type: ignore[no-any-return]
-        if name.startswith("_"):
-            return None
-        method = getattr(self._instance, name, None)
-        return method if callable(method) else None
+    @property
+    def addresses(self) -> List[str]:
+        return [replica.address for replica in self._replicas]
 
-    @staticmethod
-    def _response(value: Any) -> Response:
-        if isinstance(value, Response):
-            return value
-        body, content_type = payload.encode(value)
-        return Response(body, content_type)
+    def _scale(self, count: int) -> List[AnyReplica]:
+        """Starts missing replicas; returns those that are too many, which the caller stops."""
+        missing = max(0, count - len(self._replicas))
+        address = f"{self._host}:0"
+        if self._in_processes:
+            self._replicas += _started(self.definition, address, missing)
+        else:
+            for _ in range(missing):
+                self._replicas.append(Replica(self.definition, address))
+                forking.serves(self._replicas[-1].address)
+        surplus = self._replicas[count:]
+        del self._replicas[count:]
+        return surplus
 
-    def _run(self, awaitable: Awaitable[Any], context: Any) -> Any:
-        """Runs a coroutine on the replica's loop, and cancels it if the call ends first."""
-        async def wait() -> Any:
-            return await awaitable
-
-        future = asyncio.run_coroutine_threadsafe(wait(), self._running_loop())
-        if not context.add_callback(future.cancel):
-            future.cancel()
-        return future.result()
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._loop_lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._loop.run_forever, name="weir-backend-loop", daemon=True).start()
-            return self._loop
+    def configure(self, config: BackendConfig) -> List[AnyReplica]:
+        """Applies another configuration; returns the replicas that the caller stops."""
+        before, self.definition = self.definition, self.definition._replace(config=config)
+        if self._in_processes and _batches(before.config) != _batches(config):
+            # New processes replace those with other batches.
+            previous, self._replicas = self._replicas, []
+            self._scale(config.num_replicas)
+            return previous
+        surplus = self._scale(config.num_replicas)
+        for replica in self._replicas:
+            replica.configure(config)
+        return surplus
 
     def stop(self, grace: float = 5.0) -> None:
-        """Rejects new requests, and waits at most the given seconds for running ones.
+        """Stops all replicas at the same time."""
+        stop(self._replicas, grace)
 
-        Then cancels the calls that still run, and their coroutines.
+    def is_same_code(self, target: Any) -> bool:
+        """Whether the target has the name and the place of this backend's code.
+
+        This is the case if the same cell of a notebook runs twice. In a notebook, where a cell may
+        have changed, all code counts as the same.
         """
-        self._server.stop(grace).wait()
-        self._workers.shutdown(wait=False)
-        with self._loop_lock:
-            if self._loop is not None:
-                asyncio.run_coroutine_threadsafe(_end_loop(), self._loop)
-
-    def wait(self) -> None:
-        """Waits until the replica is stopped."""
-        self._server.wait_for_termination()
+        return _is_interactive() or _place(self.definition.target) == _place(target)
 
 
-async def _end_loop() -> None:
-    """Cancels the tasks of the loop, waits for them, and stops the loop."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    asyncio.get_running_loop().stop()
+def _batches(config: BackendConfig) -> Tuple[Optional[int], float]:
+    return config.max_batch_size, config.batch_wait_timeout
 
 
-class _Service(grpc.GenericRpcHandler):
-    def __init__(self, replica: Replica) -> None:
-        self._handler = grpc.unary_unary_rpc_method_handler(
-            replica.answer,
-            request_deserializer=serve_pb2.CallRequest.FromString,
-            response_serializer=serve_pb2.CallResponse.SerializeToString,
-        )
+def _started(definition: Definition, address: str, count: int) -> List[ProcessReplica]:
+    """Starts processes at the same time. If one fails, stops the others."""
+    started: List[ProcessReplica] = []
+    with concurrent.futures.ThreadPoolExecutor(max(1, count)) as pool:
+        starts = [pool.submit(ProcessReplica, definition, address) for _ in range(count)]
+    failure: Optional[BaseException] = None
+    for start in starts:
+        failure = start.exception() or failure
+        if start.exception() is None:
+            started.append(start.result())
+    if failure is not None:
+        for replica in started:
+            replica.stop(0)
+        raise failure
+    return started
 
-    def service(self, details: Any) -> Any:
-        return self._handler if details.method == CALL else None
+
+def stop(replicas: List[AnyReplica], grace: float = 5.0) -> None:
+    """Stops replicas at the same time, so that the grace time applies to all."""
+    threads = [threading.Thread(target=replica.stop, args=(grace,)) for replica in replicas]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for replica in replicas:
+        forking.stops(replica.address)
+
+
+def _is_interactive() -> bool:
+    """Whether a person enters the code of this program: a notebook or a prompt."""
+    return hasattr(sys, "ps1") or hasattr(builtins, "get_ipython")
+
+
+def _place(target: Any) -> Tuple[Any, ...]:
+    name = getattr(target, "__qualname__", None)
+    code = getattr(target, "__code__", None)
+    # The name of a lambda does not distinguish it.
+    line = (code.co_filename, code.co_firstlineno) if code and "<lambda>" in str(name) else ()
+    return (getattr(target, "__module__", None), name if name else id(target), line)
 
 
 class LocalBackends:
-    """The backends that this process serves, by name."""
+    """The backends that a client serves in this process, by name."""
 
     def __init__(self) -> None:
-        self._replicas: Dict[str, List[Replica]] = {}
+        self._backends: Dict[str, LocalBackend] = {}
+        self._lock = threading.Lock()
 
-    def start(
-        self, name: str, target: Target, init_args: Tuple[Any, ...], host: str, replicas: int,
-        max_queries: int,
-    ) -> List[str]:
-        """Starts the replicas of a backend; returns their addresses."""
-        started: List[Replica] = []
-        try:
-            for _ in range(replicas):
-                started.append(Replica(target, init_args, f"{host}:0", max_queries))
-        except BaseException:
-            for replica in started:
-                replica.stop(0)
-            raise
-        self._replicas[name] = started
-        return [replica.address for replica in started]
+    def get(self, name: str) -> Optional[LocalBackend]:
+        with self._lock:
+            return self._backends.get(name)
 
-    def stop(self, name: str) -> None:
-        """Stops a backend; has no effect if this process does not serve it."""
-        for replica in self._replicas.pop(name, []):
-            replica.stop()
+    def put(self, name: str, backend: LocalBackend) -> None:
+        """Adds a backend."""
+        with self._lock:
+            self._backends[name] = backend
+
+    def pop(self, name: str) -> Optional[LocalBackend]:
+        """Removes a backend; returns it, for the caller to stop."""
+        with self._lock:
+            return self._backends.pop(name, None)
 
     @property
     def names(self) -> List[str]:
-        return list(self._replicas)
+        with self._lock:
+            return list(self._backends)

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from weir._figures import (
+    BackendStats, FieldDifference, Latency, ShadowComparison, ShadowReport, Stats, time_of,
+)
 from weir.admin.v1 import admin_pb2
 from weir.affinity import AffinityMap, Owner, ShardKey
+from weir.config import BackendConfig, config_of
 
 
-def _time(stamp: Timestamp) -> datetime.datetime:
-    return stamp.ToDatetime(tzinfo=datetime.timezone.utc)
+class _Mapping(Mapping[str, Any]):
+    """Some attributes also by name, as the dictionaries of Ray Serve 1.0 have them."""
+
+    _names: Tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @dataclass(frozen=True)
@@ -29,11 +44,18 @@ class Replica:
     pid: Optional[int]
     restarts: int
     """The number of restarts of a worker's process."""
+    revision: int
+    """The revision of the backend that it follows."""
 
 
 @dataclass(frozen=True)
-class Backend:
-    """A named implementation that answers requests."""
+class Backend(_Mapping):
+    """A named implementation that answers requests.
+
+    `backend["num_replicas"]` and the other names of a `BackendConfig` are its configuration.
+    """
+
+    _names = ("num_replicas", "max_batch_size", "batch_wait_timeout", "max_concurrent_queries")
 
     name: str
     kind: str
@@ -51,6 +73,32 @@ class Backend:
     problem: str
     """Why the backend is not usable; empty if it is."""
     replicas: Tuple[Replica, ...]
+    program: str
+    """The program that serves an upstream and holds a lease on it; empty if no program does."""
+    lease: str
+    """`held`, `lost` (for a short time) or `gone`; empty without a lease."""
+    config: BackendConfig = field(repr=False)
+    """The batch size and its timeout are known only for workers."""
+
+    @property
+    def num_replicas(self) -> int:
+        """The number of addresses or processes."""
+        return self.config.num_replicas
+
+    @property
+    def max_concurrent_queries(self) -> Optional[int]:
+        """The limit of concurrent requests of each replica in Weir; None for no limit."""
+        return self.config.max_concurrent_queries
+
+    @property
+    def max_batch_size(self) -> Optional[int]:
+        """The largest batch."""
+        return self.config.max_batch_size
+
+    @property
+    def batch_wait_timeout(self) -> float:
+        """The seconds to wait for a full batch."""
+        return self.config.batch_wait_timeout
 
     @classmethod
     def of(cls, message: admin_pb2.Backend) -> "Backend":
@@ -67,7 +115,15 @@ class Backend:
             usable=status.usable if has_status else True,
             problem=status.problem,
             replicas=tuple(_replica(replica) for replica in status.replicas),
+            program=message.lease.program,
+            lease=_lease(status),
+            config=config_of(message),
         )
+
+
+def _lease(status: admin_pb2.BackendStatus) -> str:
+    name = admin_pb2.LeaseState.Name(status.lease)[len("LEASE_STATE_"):].lower()
+    return "" if name == "unspecified" else name
 
 
 def _replica(message: admin_pb2.ReplicaStatus) -> Replica:
@@ -80,12 +136,18 @@ def _replica(message: admin_pb2.ReplicaStatus) -> Replica:
         last_failure=message.last_failure,
         pid=message.pid or None,
         restarts=message.restarts,
+        revision=message.revision,
     )
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """A named entry point with its policy."""
+class Endpoint(_Mapping):
+    """A named entry point with its policy.
+
+    `endpoint["traffic"]` and the other names of Ray Serve are its attributes.
+    """
+
+    _names = ("route", "methods", "traffic", "shadows")
 
     name: str
     route: str
@@ -95,7 +157,13 @@ class Endpoint:
     shadows: Mapping[str, float]
     """The share of requests that Weir copies to each shadow."""
     revision: int
-    affinity: AffinityMap
+    methods: Tuple[str, ...]
+    """The methods of plain HTTP requests that it accepts; empty for all."""
+    requests_per_second: Optional[float]
+    """The rate limit; None for no limit."""
+    comparison: ShadowComparison = field(repr=False)
+    """How Weir compares the responses of the shadows."""
+    affinity: AffinityMap = field(repr=False)
     """The owners of shard keys."""
 
     @classmethod
@@ -106,6 +174,11 @@ class Endpoint:
             traffic={weight.backend: weight.weight for weight in message.weights},
             shadows={shadow.backend: shadow.proportion for shadow in message.shadows},
             revision=message.revision,
+            methods=tuple(message.methods),
+            requests_per_second=(
+                message.rate_limit.requests_per_second
+                if message.HasField("rate_limit") else None),
+            comparison=ShadowComparison.of(message.comparison),
             affinity=AffinityMap(
                 message.name, [(part.start, part.backend) for part in message.intervals]),
         )
@@ -165,149 +238,6 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Microseconds from the complete request headers to the end of the response."""
-
-    mean_us: float
-    p50_us: float
-    p90_us: float
-    p99_us: float
-    max_us: float
-
-    @classmethod
-    def of(cls, message: admin_pb2.Latency) -> "Latency":
-        return cls(
-            message.mean_us, message.p50_us, message.p90_us, message.p99_us, message.max_us)
-
-
-@dataclass(frozen=True)
-class BackendStats:
-    """The figures of one backend of one endpoint."""
-
-    endpoint: str
-    backend: str
-    shadow: bool
-    weight: float
-    """The configured weight, or the proportion of a shadow."""
-    requests: int
-    requests_per_second: float
-    in_flight: int
-    statuses: Mapping[str, int]
-    """The number of finished requests by the name of their gRPC status."""
-    latency: Latency
-
-    @property
-    def errors(self) -> int:
-        """The number of requests that did not end with OK."""
-        return sum(count for name, count in self.statuses.items() if name != "OK")
-
-
-@dataclass(frozen=True)
-class Stats:
-    """The figures of a time span, of the called server."""
-
-    time: datetime.datetime
-    seconds: float
-    backends: Tuple[BackendStats, ...]
-    revision: int
-    connections: int
-    unrouted: int
-    """The number of requests that matched no endpoint."""
-
-    @classmethod
-    def of(cls, message: admin_pb2.Stats) -> "Stats":
-        return cls(
-            time=_time(message.time),
-            seconds=message.seconds,
-            backends=tuple(_backend_stats(backend) for backend in message.backends),
-            revision=message.revision,
-            connections=message.connections,
-            unrouted=message.unrouted,
-        )
-
-    def requests(self, endpoint: str, *, shadow: bool = False) -> Dict[str, int]:
-        """The requests of an endpoint, by the backend that answered them or received copies."""
-        return {
-            stats.backend: stats.requests
-            for stats in self.backends
-            if stats.endpoint == endpoint and stats.shadow == shadow
-        }
-
-
-def _backend_stats(message: admin_pb2.BackendStats) -> BackendStats:
-    return BackendStats(
-        endpoint=message.endpoint,
-        backend=message.backend,
-        shadow=message.shadow,
-        weight=message.weight,
-        requests=message.requests,
-        requests_per_second=message.requests_per_second,
-        in_flight=message.in_flight,
-        statuses={status.name: status.count for status in message.statuses},
-        latency=Latency.of(message.latency),
-    )
-
-
-@dataclass(frozen=True)
-class FieldDifference:
-    """A field in which responses of a shadow differ from those of the primary."""
-
-    method: str
-    field: str
-    count: int
-    share: float
-    noise: bool
-    """Whether the field differs about as often without a cause."""
-    primary: str
-    shadow: str
-    """Both values of one example, as JSON."""
-
-
-@dataclass(frozen=True)
-class ShadowReport:
-    """The report of a shadow, as seen by the called server."""
-
-    endpoint: str
-    backend: str
-    proportion: float
-    verdict: str
-    """`too_few`, `fit`, `differs`, `late` or `unreachable`."""
-    explanation: str
-    selected: int
-    compared: int
-    equal: int
-    differing: int
-    drops: Mapping[str, int]
-    """Dropped copies by reason."""
-    fields: Tuple[FieldDifference, ...]
-    primary_latency: Latency
-    shadow_latency: Latency
-
-    @classmethod
-    def of(cls, message: admin_pb2.ShadowReport) -> "ShadowReport":
-        verdict = admin_pb2.ShadowVerdict.Name(message.verdict)
-        return cls(
-            endpoint=message.endpoint,
-            backend=message.backend,
-            proportion=message.proportion,
-            verdict=verdict[len("SHADOW_VERDICT_"):].lower(),
-            explanation=message.explanation,
-            selected=message.selected,
-            compared=message.compared,
-            equal=message.equal,
-            differing=message.differing,
-            drops={drop.reason: drop.count for drop in message.drops},
-            fields=tuple(
-                FieldDifference(
-                    difference.method, difference.field, difference.count, difference.share,
-                    difference.noise, difference.example.primary, difference.example.shadow)
-                for difference in message.fields),
-            primary_latency=Latency.of(message.primary_latency),
-            shadow_latency=Latency.of(message.shadow_latency),
-        )
-
-
-@dataclass(frozen=True)
 class Revision:
     """An accepted change."""
 
@@ -320,7 +250,7 @@ class Revision:
     @classmethod
     def of(cls, message: admin_pb2.Revision) -> "Revision":
         return cls(
-            message.revision, _time(message.time), message.author, message.comment,
+            message.revision, time_of(message.time), message.author, message.comment,
             message.summary)
 
 
@@ -390,7 +320,7 @@ class Change:
     def of(cls, message: admin_pb2.WatchResponse) -> "Change":
         return cls(
             revision=message.revision,
-            time=_time(message.time),
+            time=time_of(message.time),
             snapshot=message.snapshot,
             backends={backend.name: Backend.of(backend) for backend in message.backends},
             deleted_backends=tuple(message.deleted_backends),
@@ -429,6 +359,6 @@ def named(parts: List[Any]) -> Dict[str, Any]:
 
 __all__ = [
     "Backend", "BackendStats", "Change", "Endpoint", "Explanation", "FieldDifference", "Instance",
-    "Latency", "ObjectChange", "Replica", "Revision", "ShadowReport", "StateChange", "Stats",
-    "TrafficChange",
+    "Latency", "ObjectChange", "Replica", "Revision", "ShadowComparison", "ShadowReport",
+    "StateChange", "Stats", "TrafficChange",
 ]

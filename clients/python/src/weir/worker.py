@@ -14,6 +14,8 @@ import sys
 from typing import Any
 
 from weir import serving
+from weir.config import BackendConfig
+from weir.replica import Definition, Replica
 
 
 def main() -> None:
@@ -22,6 +24,10 @@ def main() -> None:
     parser.add_argument(
         "--init-args", default="[]", help="arguments of the class's constructor, a JSON list")
     parser.add_argument("--max-queries", type=int, help="the limit of concurrent requests")
+    parser.add_argument("--max-batch-size", type=int, help="the largest batch of requests")
+    parser.add_argument(
+        "--batch-wait-timeout", type=float, default=0.0, help="seconds to wait for a full batch")
+    parser.add_argument("--serializer", choices=["pickle"], help="also accept pickled values")
     arguments = parser.parse_args()
     socket = os.environ.get("WEIR_WORKER_SOCKET")
     if not socket:
@@ -31,9 +37,13 @@ def main() -> None:
     # As `python -m` does, but also for scripts started in another way.
     sys.path.insert(0, os.getcwd())
     target = serving.load(arguments.target)
-    queries = arguments.max_queries or serving.default_queries(target)
-    replica = serving.Replica(
-        target, tuple(json.loads(arguments.init_args)), f"unix:{socket}", queries)
+    config = BackendConfig(
+        max_concurrent_queries=arguments.max_queries, max_batch_size=arguments.max_batch_size,
+        batch_wait_timeout=arguments.batch_wait_timeout)
+    config.check(target)
+    replica = Replica(
+        Definition(target, tuple(json.loads(arguments.init_args)), config, arguments.serializer),
+        f"unix:{socket}")
 
     def stop(*_: Any) -> None:
         # A signal handler must not wait for the threads that it interrupts.

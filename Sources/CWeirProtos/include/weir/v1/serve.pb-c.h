@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Weir__V1__CallRequest Weir__V1__CallRequest;
+typedef struct Weir__V1__Argument Weir__V1__Argument;
 typedef struct Weir__V1__CallResponse Weir__V1__CallResponse;
 typedef struct Weir__V1__Header Weir__V1__Header;
 
@@ -36,10 +37,24 @@ struct  Weir__V1__CallRequest
   ProtobufCBinaryData query;
   size_t n_headers;
   Weir__V1__Header **headers;
+  size_t n_arguments;
+  Weir__V1__Argument **arguments;
 };
 #define WEIR__V1__CALL_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__v1__call_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL }
+
+
+struct  Weir__V1__Argument
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData value;
+  ProtobufCBinaryData content_type;
+};
+#define WEIR__V1__ARGUMENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__v1__argument__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL} }
 
 
 struct  Weir__V1__CallResponse
@@ -86,6 +101,25 @@ Weir__V1__CallRequest *
 void   weir__v1__call_request__free_unpacked
                      (Weir__V1__CallRequest *message,
                       ProtobufCAllocator *allocator);
+/* Weir__V1__Argument methods */
+void   weir__v1__argument__init
+                     (Weir__V1__Argument         *message);
+size_t weir__v1__argument__get_packed_size
+                     (const Weir__V1__Argument   *message);
+size_t weir__v1__argument__pack
+                     (const Weir__V1__Argument   *message,
+                      uint8_t             *out);
+size_t weir__v1__argument__pack_to_buffer
+                     (const Weir__V1__Argument   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__V1__Argument *
+       weir__v1__argument__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__v1__argument__free_unpacked
+                     (Weir__V1__Argument *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__V1__CallResponse methods */
 void   weir__v1__call_response__init
                      (Weir__V1__CallResponse         *message);
@@ -129,6 +163,9 @@ void   weir__v1__header__free_unpacked
 typedef void (*Weir__V1__CallRequest_Closure)
                  (const Weir__V1__CallRequest *message,
                   void *closure_data);
+typedef void (*Weir__V1__Argument_Closure)
+                 (const Weir__V1__Argument *message,
+                  void *closure_data);
 typedef void (*Weir__V1__CallResponse_Closure)
                  (const Weir__V1__CallResponse *message,
                   void *closure_data);
@@ -163,6 +200,7 @@ void weir__v1__serve__call(ProtobufCService *service,
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor weir__v1__call_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__v1__argument__descriptor;
 extern const ProtobufCMessageDescriptor weir__v1__call_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__v1__header__descriptor;
 extern const ProtobufCServiceDescriptor weir__v1__serve__descriptor;

@@ -52,6 +52,51 @@ void   weir__admin__v1__backend__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__backend__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__lease__init
+                     (Weir__Admin__V1__Lease         *message)
+{
+  static const Weir__Admin__V1__Lease init_value = WEIR__ADMIN__V1__LEASE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__lease__get_packed_size
+                     (const Weir__Admin__V1__Lease *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__lease__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__lease__pack
+                     (const Weir__Admin__V1__Lease *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__lease__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__lease__pack_to_buffer
+                     (const Weir__Admin__V1__Lease *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__lease__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__Lease *
+       weir__admin__v1__lease__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__Lease *)
+     protobuf_c_message_unpack (&weir__admin__v1__lease__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__lease__free_unpacked
+                     (Weir__Admin__V1__Lease *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__lease__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__handler_kind__init
                      (Weir__Admin__V1__HandlerKind         *message)
 {
@@ -3253,6 +3298,186 @@ void   weir__admin__v1__shadow_decision__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__shadow_decision__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__hold_leases_request__init
+                     (Weir__Admin__V1__HoldLeasesRequest         *message)
+{
+  static const Weir__Admin__V1__HoldLeasesRequest init_value = WEIR__ADMIN__V1__HOLD_LEASES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__hold_leases_request__get_packed_size
+                     (const Weir__Admin__V1__HoldLeasesRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__hold_leases_request__pack
+                     (const Weir__Admin__V1__HoldLeasesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__hold_leases_request__pack_to_buffer
+                     (const Weir__Admin__V1__HoldLeasesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__HoldLeasesRequest *
+       weir__admin__v1__hold_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__HoldLeasesRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__hold_leases_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__hold_leases_request__free_unpacked
+                     (Weir__Admin__V1__HoldLeasesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__hold_leases_response__init
+                     (Weir__Admin__V1__HoldLeasesResponse         *message)
+{
+  static const Weir__Admin__V1__HoldLeasesResponse init_value = WEIR__ADMIN__V1__HOLD_LEASES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__hold_leases_response__get_packed_size
+                     (const Weir__Admin__V1__HoldLeasesResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__hold_leases_response__pack
+                     (const Weir__Admin__V1__HoldLeasesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__hold_leases_response__pack_to_buffer
+                     (const Weir__Admin__V1__HoldLeasesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__HoldLeasesResponse *
+       weir__admin__v1__hold_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__HoldLeasesResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__hold_leases_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__hold_leases_response__free_unpacked
+                     (Weir__Admin__V1__HoldLeasesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__hold_leases_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__release_leases_request__init
+                     (Weir__Admin__V1__ReleaseLeasesRequest         *message)
+{
+  static const Weir__Admin__V1__ReleaseLeasesRequest init_value = WEIR__ADMIN__V1__RELEASE_LEASES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__release_leases_request__get_packed_size
+                     (const Weir__Admin__V1__ReleaseLeasesRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__release_leases_request__pack
+                     (const Weir__Admin__V1__ReleaseLeasesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__release_leases_request__pack_to_buffer
+                     (const Weir__Admin__V1__ReleaseLeasesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ReleaseLeasesRequest *
+       weir__admin__v1__release_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ReleaseLeasesRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__release_leases_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__release_leases_request__free_unpacked
+                     (Weir__Admin__V1__ReleaseLeasesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__release_leases_response__init
+                     (Weir__Admin__V1__ReleaseLeasesResponse         *message)
+{
+  static const Weir__Admin__V1__ReleaseLeasesResponse init_value = WEIR__ADMIN__V1__RELEASE_LEASES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__release_leases_response__get_packed_size
+                     (const Weir__Admin__V1__ReleaseLeasesResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__release_leases_response__pack
+                     (const Weir__Admin__V1__ReleaseLeasesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__release_leases_response__pack_to_buffer
+                     (const Weir__Admin__V1__ReleaseLeasesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__ReleaseLeasesResponse *
+       weir__admin__v1__release_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__ReleaseLeasesResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__release_leases_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__release_leases_response__free_unpacked
+                     (Weir__Admin__V1__ReleaseLeasesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__release_leases_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__watch_request__init
                      (Weir__Admin__V1__WatchRequest         *message)
 {
@@ -4609,7 +4834,7 @@ void   weir__admin__v1__latency__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__latency__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptors[11] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptors[12] =
 {
   {
     "name",
@@ -4743,12 +4968,25 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Backend, lease),
+    &weir__admin__v1__lease__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend__field_indices_by_name[] = {
   2,   /* field[2] = description */
   9,   /* field[9] = descriptor_set */
   4,   /* field[4] = endpoints */
   1,   /* field[1] = handler */
+  11,   /* field[11] = lease */
   0,   /* field[0] = name */
   8,   /* field[8] = options */
   5,   /* field[5] = revision */
@@ -4760,7 +4998,7 @@ static const unsigned weir__admin__v1__backend__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__backend__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor =
 {
@@ -4770,11 +5008,62 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor =
   "Weir__Admin__V1__Backend",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Backend),
-  11,
+  12,
   weir__admin__v1__backend__field_descriptors,
   weir__admin__v1__backend__field_indices_by_name,
   1,  weir__admin__v1__backend__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__backend__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__lease__field_descriptors[2] =
+{
+  {
+    "program",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Lease, program),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Lease, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__lease__field_indices_by_name[] = {
+  0,   /* field[0] = program */
+  1,   /* field[1] = session */
+};
+static const ProtobufCIntRange weir__admin__v1__lease__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__lease__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.Lease",
+  "Lease",
+  "Weir__Admin__V1__Lease",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__Lease),
+  2,
+  weir__admin__v1__lease__field_descriptors,
+  weir__admin__v1__lease__field_indices_by_name,
+  1,  weir__admin__v1__lease__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__lease__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__handler_kind__field_descriptors[1] =
@@ -5820,7 +6109,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__replica_status__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__replica_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__backend_status__field_descriptors[11] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend_status__field_descriptors[12] =
 {
   {
     "usable",
@@ -5954,11 +6243,24 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend_status__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStatus, lease),
+    &weir__admin__v1__lease_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend_status__field_indices_by_name[] = {
   5,   /* field[5] = circuit_open */
   6,   /* field[6] = circuit_openings */
   3,   /* field[3] = in_flight */
+  11,   /* field[11] = lease */
   1,   /* field[1] = problem */
   7,   /* field[7] = refused */
   2,   /* field[2] = replicas */
@@ -5971,7 +6273,7 @@ static const unsigned weir__admin__v1__backend_status__field_indices_by_name[] =
 static const ProtobufCIntRange weir__admin__v1__backend_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend_status__descriptor =
 {
@@ -5981,7 +6283,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend_status__descriptor =
   "Weir__Admin__V1__BackendStatus",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__BackendStatus),
-  11,
+  12,
   weir__admin__v1__backend_status__field_descriptors,
   weir__admin__v1__backend_status__field_indices_by_name,
   1,  weir__admin__v1__backend_status__number_ranges,
@@ -6411,7 +6713,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__interval__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[9] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[10] =
 {
   {
     "name",
@@ -6521,10 +6823,23 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "methods",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__Endpoint, n_methods),
+    offsetof(Weir__Admin__V1__Endpoint, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
   6,   /* field[6] = comparison */
   4,   /* field[4] = intervals */
+  9,   /* field[9] = methods */
   0,   /* field[0] = name */
   7,   /* field[7] = rate_limit */
   5,   /* field[5] = revision */
@@ -6536,7 +6851,7 @@ static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
 {
@@ -6546,7 +6861,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   "Weir__Admin__V1__Endpoint",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Endpoint),
-  9,
+  10,
   weir__admin__v1__endpoint__field_descriptors,
   weir__admin__v1__endpoint__field_indices_by_name,
   1,  weir__admin__v1__endpoint__number_ranges,
@@ -7141,7 +7456,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_backends_response__descri
   (ProtobufCMessageInit) weir__admin__v1__list_backends_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[7] =
 {
   {
     "name",
@@ -7215,10 +7530,23 @@ static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "methods",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__CreateEndpointRequest, n_methods),
+    offsetof(Weir__Admin__V1__CreateEndpointRequest, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by_name[] = {
   2,   /* field[2] = backend */
   3,   /* field[3] = expected_revision */
+  6,   /* field[6] = methods */
   0,   /* field[0] = name */
   5,   /* field[5] = note */
   1,   /* field[1] = route */
@@ -7227,7 +7555,7 @@ static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by
 static const ProtobufCIntRange weir__admin__v1__create_endpoint_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descriptor =
 {
@@ -7237,7 +7565,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descr
   "Weir__Admin__V1__CreateEndpointRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__CreateEndpointRequest),
-  6,
+  7,
   weir__admin__v1__create_endpoint_request__field_descriptors,
   weir__admin__v1__create_endpoint_request__field_indices_by_name,
   1,  weir__admin__v1__create_endpoint_request__number_ranges,
@@ -10859,6 +11187,131 @@ const ProtobufCMessageDescriptor weir__admin__v1__shadow_decision__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__shadow_decision__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor weir__admin__v1__hold_leases_request__field_descriptors[2] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HoldLeasesRequest, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "grace_period",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__HoldLeasesRequest, grace_period),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__hold_leases_request__field_indices_by_name[] = {
+  1,   /* field[1] = grace_period */
+  0,   /* field[0] = session */
+};
+static const ProtobufCIntRange weir__admin__v1__hold_leases_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__hold_leases_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.HoldLeasesRequest",
+  "HoldLeasesRequest",
+  "Weir__Admin__V1__HoldLeasesRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__HoldLeasesRequest),
+  2,
+  weir__admin__v1__hold_leases_request__field_descriptors,
+  weir__admin__v1__hold_leases_request__field_indices_by_name,
+  1,  weir__admin__v1__hold_leases_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__hold_leases_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define weir__admin__v1__hold_leases_response__field_descriptors NULL
+#define weir__admin__v1__hold_leases_response__field_indices_by_name NULL
+#define weir__admin__v1__hold_leases_response__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__hold_leases_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.HoldLeasesResponse",
+  "HoldLeasesResponse",
+  "Weir__Admin__V1__HoldLeasesResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__HoldLeasesResponse),
+  0,
+  weir__admin__v1__hold_leases_response__field_descriptors,
+  weir__admin__v1__hold_leases_response__field_indices_by_name,
+  0,  weir__admin__v1__hold_leases_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__hold_leases_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__release_leases_request__field_descriptors[1] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__ReleaseLeasesRequest, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__release_leases_request__field_indices_by_name[] = {
+  0,   /* field[0] = session */
+};
+static const ProtobufCIntRange weir__admin__v1__release_leases_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__release_leases_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ReleaseLeasesRequest",
+  "ReleaseLeasesRequest",
+  "Weir__Admin__V1__ReleaseLeasesRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ReleaseLeasesRequest),
+  1,
+  weir__admin__v1__release_leases_request__field_descriptors,
+  weir__admin__v1__release_leases_request__field_indices_by_name,
+  1,  weir__admin__v1__release_leases_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__release_leases_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define weir__admin__v1__release_leases_response__field_descriptors NULL
+#define weir__admin__v1__release_leases_response__field_indices_by_name NULL
+#define weir__admin__v1__release_leases_response__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__release_leases_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.ReleaseLeasesResponse",
+  "ReleaseLeasesResponse",
+  "Weir__Admin__V1__ReleaseLeasesResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__ReleaseLeasesResponse),
+  0,
+  weir__admin__v1__release_leases_response__field_descriptors,
+  weir__admin__v1__release_leases_response__field_indices_by_name,
+  0,  weir__admin__v1__release_leases_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__release_leases_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor weir__admin__v1__watch_request__field_descriptors[2] =
 {
   {
@@ -11167,7 +11620,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__weight
   (ProtobufCMessageInit) weir__admin__v1__endpoint_configuration__weights_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[6] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[7] =
 {
   {
     "name",
@@ -11241,9 +11694,22 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "methods",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__EndpointConfiguration, n_methods),
+    offsetof(Weir__Admin__V1__EndpointConfiguration, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_name[] = {
   4,   /* field[4] = comparison */
+  6,   /* field[6] = methods */
   0,   /* field[0] = name */
   5,   /* field[5] = rate_limit */
   1,   /* field[1] = route */
@@ -11253,7 +11719,7 @@ static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_
 static const ProtobufCIntRange weir__admin__v1__endpoint_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descriptor =
 {
@@ -11263,7 +11729,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descri
   "Weir__Admin__V1__EndpointConfiguration",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__EndpointConfiguration),
-  6,
+  7,
   weir__admin__v1__endpoint_configuration__field_descriptors,
   weir__admin__v1__endpoint_configuration__field_indices_by_name,
   1,  weir__admin__v1__endpoint_configuration__number_ranges,
@@ -13148,6 +13614,38 @@ const ProtobufCMessageDescriptor weir__admin__v1__latency__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__latency__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCEnumValue weir__admin__v1__lease_state__enum_values_by_number[4] =
+{
+  { "LEASE_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_UNSPECIFIED", 0 },
+  { "LEASE_STATE_HELD", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_HELD", 1 },
+  { "LEASE_STATE_LOST", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_LOST", 2 },
+  { "LEASE_STATE_GONE", "WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_GONE", 3 },
+};
+static const ProtobufCIntRange weir__admin__v1__lease_state__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__lease_state__enum_values_by_name[4] =
+{
+  { "LEASE_STATE_GONE", 3 },
+  { "LEASE_STATE_HELD", 1 },
+  { "LEASE_STATE_LOST", 2 },
+  { "LEASE_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__lease_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.LeaseState",
+  "LeaseState",
+  "Weir__Admin__V1__LeaseState",
+  "weir.admin.v1",
+  4,
+  weir__admin__v1__lease_state__enum_values_by_number,
+  4,
+  weir__admin__v1__lease_state__enum_values_by_name,
+  1,
+  weir__admin__v1__lease_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue weir__admin__v1__replica_state__enum_values_by_number[7] =
 {
   { "REPLICA_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_UNSPECIFIED", 0 },
@@ -13426,7 +13924,7 @@ const ProtobufCEnumDescriptor weir__admin__v1__instance_state__descriptor =
   weir__admin__v1__instance_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[37] =
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[39] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -13462,6 +13960,8 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "ListInstances", &weir__admin__v1__list_instances_request__descriptor, &weir__admin__v1__list_instances_response__descriptor },
   { "AdoptState", &weir__admin__v1__adopt_state_request__descriptor, &weir__admin__v1__adopt_state_response__descriptor },
   { "RestoreState", &weir__admin__v1__restore_state_request__descriptor, &weir__admin__v1__restore_state_response__descriptor },
+  { "HoldLeases", &weir__admin__v1__hold_leases_request__descriptor, &weir__admin__v1__hold_leases_response__descriptor },
+  { "ReleaseLeases", &weir__admin__v1__release_leases_request__descriptor, &weir__admin__v1__release_leases_response__descriptor },
   { "Watch", &weir__admin__v1__watch_request__descriptor, &weir__admin__v1__watch_response__descriptor },
   { "GetStats", &weir__admin__v1__get_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
   { "WatchStats", &weir__admin__v1__watch_stats_request__descriptor, &weir__admin__v1__stats__descriptor },
@@ -13483,7 +13983,8 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   28,        /* GetRevision */
   17,        /* GetRollout */
   14,        /* GetShadowReport */
-  35,        /* GetStats */
+  37,        /* GetStats */
+  34,        /* HoldLeases */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
   31,        /* ListInstances */
@@ -13491,6 +13992,7 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   18,        /* ListRollouts */
   19,        /* PauseRollout */
   22,        /* PromoteRollout */
+  35,        /* ReleaseLeases */
   15,        /* ResetShadowReport */
   33,        /* RestoreState */
   20,        /* ResumeRollout */
@@ -13501,9 +14003,9 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   12,        /* ShadowTraffic */
   16,        /* StartRollout */
   1,        /* UpdateBackend */
-  34,        /* Watch */
+  36,        /* Watch */
   24,        /* WatchRollout */
-  36         /* WatchStats */
+  38         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -13512,7 +14014,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  37,
+  39,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -13788,13 +14290,29 @@ void weir__admin__v1__admin__restore_state(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
+                                         const Weir__Admin__V1__HoldLeasesRequest *input,
+                                         Weir__Admin__V1__HoldLeasesResponse_Closure closure,
+                                         void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void weir__admin__v1__admin__release_leases(ProtobufCService *service,
+                                            const Weir__Admin__V1__ReleaseLeasesRequest *input,
+                                            Weir__Admin__V1__ReleaseLeasesResponse_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
                                    Weir__Admin__V1__WatchResponse_Closure closure,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -13802,7 +14320,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -13810,7 +14328,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 38, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

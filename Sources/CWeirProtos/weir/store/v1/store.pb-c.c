@@ -953,7 +953,7 @@ const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor =
   (ProtobufCMessageInit) weir__store__v1__archive__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[11] =
+static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[12] =
 {
   {
     "name",
@@ -1087,11 +1087,24 @@ static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "methods",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Store__V1__Endpoint, n_methods),
+    offsetof(Weir__Store__V1__Endpoint, methods),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
   5,   /* field[5] = comparison */
   7,   /* field[7] = earlier_maps */
   3,   /* field[3] = map */
+  11,   /* field[11] = methods */
   0,   /* field[0] = name */
   8,   /* field[8] = rate_limit */
   6,   /* field[6] = revision */
@@ -1104,7 +1117,7 @@ static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__store__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
 {
@@ -1114,7 +1127,7 @@ const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
   "Weir__Store__V1__Endpoint",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Endpoint),
-  11,
+  12,
   weir__store__v1__endpoint__field_descriptors,
   weir__store__v1__endpoint__field_indices_by_name,
   1,  weir__store__v1__endpoint__number_ranges,

@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13weir/v1/serve.proto\x12\x07weir.v1\"\x9d\x01\n\x0b\x43\x61llRequest\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x13\n\x0bmethod_name\x18\x03 \x01(\t\x12\x13\n\x0bhttp_method\x18\x04 \x01(\t\x12\x0c\n\x04path\x18\x05 \x01(\t\x12\r\n\x05query\x18\x06 \x01(\t\x12 \n\x07headers\x18\x07 \x03(\x0b\x32\x0f.weir.v1.Header\"l\n\x0c\x43\x61llResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x13\n\x0bhttp_status\x18\x03 \x01(\r\x12 \n\x07headers\x18\x04 \x03(\x0b\x32\x0f.weir.v1.Header\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t2<\n\x05Serve\x12\x33\n\x04\x43\x61ll\x12\x14.weir.v1.CallRequest\x1a\x15.weir.v1.CallResponseB&\n\x07weir.v1P\x01Z\x19weir.local/client/servev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13weir/v1/serve.proto\x12\x07weir.v1\"\xc3\x01\n\x0b\x43\x61llRequest\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x13\n\x0bmethod_name\x18\x03 \x01(\t\x12\x13\n\x0bhttp_method\x18\x04 \x01(\t\x12\x0c\n\x04path\x18\x05 \x01(\t\x12\r\n\x05query\x18\x06 \x01(\t\x12 \n\x07headers\x18\x07 \x03(\x0b\x32\x0f.weir.v1.Header\x12$\n\targuments\x18\x08 \x03(\x0b\x32\x11.weir.v1.Argument\"=\n\x08\x41rgument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\"l\n\x0c\x43\x61llResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x13\n\x0bhttp_status\x18\x03 \x01(\r\x12 \n\x07headers\x18\x04 \x03(\x0b\x32\x0f.weir.v1.Header\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t2<\n\x05Serve\x12\x33\n\x04\x43\x61ll\x12\x14.weir.v1.CallRequest\x1a\x15.weir.v1.CallResponseB&\n\x07weir.v1P\x01Z\x19weir.local/client/servev1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weir.v1.serve_pb2', globals())
@@ -22,11 +22,13 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n\007weir.v1P\001Z\031weir.local/client/servev1'
   _CALLREQUEST._serialized_start=33
-  _CALLREQUEST._serialized_end=190
-  _CALLRESPONSE._serialized_start=192
-  _CALLRESPONSE._serialized_end=300
-  _HEADER._serialized_start=302
-  _HEADER._serialized_end=339
-  _SERVE._serialized_start=341
-  _SERVE._serialized_end=401
+  _CALLREQUEST._serialized_end=228
+  _ARGUMENT._serialized_start=230
+  _ARGUMENT._serialized_end=291
+  _CALLRESPONSE._serialized_start=293
+  _CALLRESPONSE._serialized_end=401
+  _HEADER._serialized_start=403
+  _HEADER._serialized_end=440
+  _SERVE._serialized_start=442
+  _SERVE._serialized_end=502
 # @@protoc_insertion_point(module_scope)

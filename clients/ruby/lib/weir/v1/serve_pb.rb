@@ -13,6 +13,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :path, :string, 5
       optional :query, :string, 6
       repeated :headers, :message, 7, "weir.v1.Header"
+      repeated :arguments, :message, 8, "weir.v1.Argument"
+    end
+    add_message "weir.v1.Argument" do
+      optional :name, :string, 1
+      optional :value, :bytes, 2
+      optional :content_type, :string, 3
     end
     add_message "weir.v1.CallResponse" do
       optional :payload, :bytes, 1
@@ -30,6 +36,7 @@ end
 module Weir
   module V1
     CallRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.v1.CallRequest").msgclass
+    Argument = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.v1.Argument").msgclass
     CallResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.v1.CallResponse").msgclass
     Header = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.v1.Header").msgclass
   end

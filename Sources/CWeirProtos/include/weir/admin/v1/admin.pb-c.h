@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "google/protobuf/timestamp.pb-c.h"
 
 typedef struct Weir__Admin__V1__Backend Weir__Admin__V1__Backend;
+typedef struct Weir__Admin__V1__Lease Weir__Admin__V1__Lease;
 typedef struct Weir__Admin__V1__HandlerKind Weir__Admin__V1__HandlerKind;
 typedef struct Weir__Admin__V1__UpstreamKind Weir__Admin__V1__UpstreamKind;
 typedef struct Weir__Admin__V1__UpstreamTls Weir__Admin__V1__UpstreamTls;
@@ -90,6 +91,10 @@ typedef struct Weir__Admin__V1__WatchRolloutRequest Weir__Admin__V1__WatchRollou
 typedef struct Weir__Admin__V1__ExplainRouteRequest Weir__Admin__V1__ExplainRouteRequest;
 typedef struct Weir__Admin__V1__ExplainRouteResponse Weir__Admin__V1__ExplainRouteResponse;
 typedef struct Weir__Admin__V1__ShadowDecision Weir__Admin__V1__ShadowDecision;
+typedef struct Weir__Admin__V1__HoldLeasesRequest Weir__Admin__V1__HoldLeasesRequest;
+typedef struct Weir__Admin__V1__HoldLeasesResponse Weir__Admin__V1__HoldLeasesResponse;
+typedef struct Weir__Admin__V1__ReleaseLeasesRequest Weir__Admin__V1__ReleaseLeasesRequest;
+typedef struct Weir__Admin__V1__ReleaseLeasesResponse Weir__Admin__V1__ReleaseLeasesResponse;
 typedef struct Weir__Admin__V1__WatchRequest Weir__Admin__V1__WatchRequest;
 typedef struct Weir__Admin__V1__WatchResponse Weir__Admin__V1__WatchResponse;
 typedef struct Weir__Admin__V1__Configuration Weir__Admin__V1__Configuration;
@@ -125,6 +130,13 @@ typedef struct Weir__Admin__V1__Latency Weir__Admin__V1__Latency;
 
 /* --- enums --- */
 
+typedef enum _Weir__Admin__V1__LeaseState {
+  WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_HELD = 1,
+  WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_LOST = 2,
+  WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_GONE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__LEASE_STATE)
+} Weir__Admin__V1__LeaseState;
 typedef enum _Weir__Admin__V1__ReplicaState {
   WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_UNSPECIFIED = 0,
   WEIR__ADMIN__V1__REPLICA_STATE__REPLICA_STATE_STARTING = 1,
@@ -216,6 +228,7 @@ struct  Weir__Admin__V1__Backend
   Weir__Admin__V1__BackendOptions *options;
   ProtobufCBinaryData descriptor_set;
   Weir__Admin__V1__BackendStatus *status;
+  Weir__Admin__V1__Lease *lease;
   Weir__Admin__V1__Backend__KindCase kind_case;
   union {
     Weir__Admin__V1__HandlerKind *handler;
@@ -225,7 +238,18 @@ struct  Weir__Admin__V1__Backend
 };
 #define WEIR__ADMIN__V1__BACKEND__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__backend__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0, NULL, {0,NULL}, NULL, WEIR__ADMIN__V1__BACKEND__KIND__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0, NULL, {0,NULL}, NULL, NULL, WEIR__ADMIN__V1__BACKEND__KIND__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__Lease
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData program;
+  ProtobufCBinaryData session;
+};
+#define WEIR__ADMIN__V1__LEASE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__lease__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 struct  Weir__Admin__V1__HandlerKind
@@ -498,10 +522,11 @@ struct  Weir__Admin__V1__BackendStatus
   uint64_t retries;
   uint64_t transparent_retries;
   uint64_t retries_denied;
+  Weir__Admin__V1__LeaseState lease;
 };
 #define WEIR__ADMIN__V1__BACKEND_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__backend_status__descriptor) \
-    , 0, {0,NULL}, 0,NULL, 0, 0, 0, 0, 0,NULL, 0, 0, 0 }
+    , 0, {0,NULL}, 0,NULL, 0, 0, 0, 0, 0,NULL, 0, 0, 0, WEIR__ADMIN__V1__LEASE_STATE__LEASE_STATE_UNSPECIFIED }
 
 
 struct  Weir__Admin__V1__BackendWeight
@@ -634,10 +659,12 @@ struct  Weir__Admin__V1__Endpoint
   Weir__Admin__V1__ShadowComparison *comparison;
   Weir__Admin__V1__RateLimit *rate_limit;
   Weir__Admin__V1__TrafficTimeBox *time_box;
+  size_t n_methods;
+  ProtobufCBinaryData *methods;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL }
 
 
 struct  Weir__Admin__V1__TrafficTimeBox
@@ -799,6 +826,8 @@ struct  Weir__Admin__V1__CreateEndpointRequest
   ProtobufCBinaryData backend;
   protobuf_c_boolean validate_only;
   Weir__Admin__V1__ChangeNote *note;
+  size_t n_methods;
+  ProtobufCBinaryData *methods;
   Weir__Admin__V1__CreateEndpointRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -806,7 +835,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
 };
 #define WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__create_endpoint_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0,NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -1566,6 +1595,45 @@ struct  Weir__Admin__V1__ShadowDecision
     , {0,NULL}, 0, WEIR__ADMIN__V1__SHADOW_DECISION___COPIED__NOT_SET, {0} }
 
 
+struct  Weir__Admin__V1__HoldLeasesRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData session;
+  Google__Protobuf__Duration *grace_period;
+};
+#define WEIR__ADMIN__V1__HOLD_LEASES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__hold_leases_request__descriptor) \
+    , {0,NULL}, NULL }
+
+
+struct  Weir__Admin__V1__HoldLeasesResponse
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__HOLD_LEASES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__hold_leases_response__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__ReleaseLeasesRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData session;
+};
+#define WEIR__ADMIN__V1__RELEASE_LEASES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__release_leases_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Weir__Admin__V1__ReleaseLeasesResponse
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__RELEASE_LEASES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__release_leases_response__descriptor) \
+     }
+
+
 struct  Weir__Admin__V1__WatchRequest
 {
   ProtobufCMessage base;
@@ -1635,10 +1703,12 @@ struct  Weir__Admin__V1__EndpointConfiguration
   Weir__Admin__V1__Shadow **shadows;
   Weir__Admin__V1__ShadowComparison *comparison;
   Weir__Admin__V1__RateLimit *rate_limit;
+  size_t n_methods;
+  ProtobufCBinaryData *methods;
 };
 #define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL }
 
 
 struct  Weir__Admin__V1__ObjectChange
@@ -2018,6 +2088,25 @@ Weir__Admin__V1__Backend *
                       const uint8_t       *data);
 void   weir__admin__v1__backend__free_unpacked
                      (Weir__Admin__V1__Backend *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__Lease methods */
+void   weir__admin__v1__lease__init
+                     (Weir__Admin__V1__Lease         *message);
+size_t weir__admin__v1__lease__get_packed_size
+                     (const Weir__Admin__V1__Lease   *message);
+size_t weir__admin__v1__lease__pack
+                     (const Weir__Admin__V1__Lease   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__lease__pack_to_buffer
+                     (const Weir__Admin__V1__Lease   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__Lease *
+       weir__admin__v1__lease__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__lease__free_unpacked
+                     (Weir__Admin__V1__Lease *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__HandlerKind methods */
 void   weir__admin__v1__handler_kind__init
@@ -3371,6 +3460,82 @@ Weir__Admin__V1__ShadowDecision *
 void   weir__admin__v1__shadow_decision__free_unpacked
                      (Weir__Admin__V1__ShadowDecision *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__HoldLeasesRequest methods */
+void   weir__admin__v1__hold_leases_request__init
+                     (Weir__Admin__V1__HoldLeasesRequest         *message);
+size_t weir__admin__v1__hold_leases_request__get_packed_size
+                     (const Weir__Admin__V1__HoldLeasesRequest   *message);
+size_t weir__admin__v1__hold_leases_request__pack
+                     (const Weir__Admin__V1__HoldLeasesRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__hold_leases_request__pack_to_buffer
+                     (const Weir__Admin__V1__HoldLeasesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__HoldLeasesRequest *
+       weir__admin__v1__hold_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__hold_leases_request__free_unpacked
+                     (Weir__Admin__V1__HoldLeasesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__HoldLeasesResponse methods */
+void   weir__admin__v1__hold_leases_response__init
+                     (Weir__Admin__V1__HoldLeasesResponse         *message);
+size_t weir__admin__v1__hold_leases_response__get_packed_size
+                     (const Weir__Admin__V1__HoldLeasesResponse   *message);
+size_t weir__admin__v1__hold_leases_response__pack
+                     (const Weir__Admin__V1__HoldLeasesResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__hold_leases_response__pack_to_buffer
+                     (const Weir__Admin__V1__HoldLeasesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__HoldLeasesResponse *
+       weir__admin__v1__hold_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__hold_leases_response__free_unpacked
+                     (Weir__Admin__V1__HoldLeasesResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ReleaseLeasesRequest methods */
+void   weir__admin__v1__release_leases_request__init
+                     (Weir__Admin__V1__ReleaseLeasesRequest         *message);
+size_t weir__admin__v1__release_leases_request__get_packed_size
+                     (const Weir__Admin__V1__ReleaseLeasesRequest   *message);
+size_t weir__admin__v1__release_leases_request__pack
+                     (const Weir__Admin__V1__ReleaseLeasesRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__release_leases_request__pack_to_buffer
+                     (const Weir__Admin__V1__ReleaseLeasesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ReleaseLeasesRequest *
+       weir__admin__v1__release_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__release_leases_request__free_unpacked
+                     (Weir__Admin__V1__ReleaseLeasesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__ReleaseLeasesResponse methods */
+void   weir__admin__v1__release_leases_response__init
+                     (Weir__Admin__V1__ReleaseLeasesResponse         *message);
+size_t weir__admin__v1__release_leases_response__get_packed_size
+                     (const Weir__Admin__V1__ReleaseLeasesResponse   *message);
+size_t weir__admin__v1__release_leases_response__pack
+                     (const Weir__Admin__V1__ReleaseLeasesResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__release_leases_response__pack_to_buffer
+                     (const Weir__Admin__V1__ReleaseLeasesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__ReleaseLeasesResponse *
+       weir__admin__v1__release_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__release_leases_response__free_unpacked
+                     (Weir__Admin__V1__ReleaseLeasesResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__WatchRequest methods */
 void   weir__admin__v1__watch_request__init
                      (Weir__Admin__V1__WatchRequest         *message);
@@ -3949,6 +4114,9 @@ void   weir__admin__v1__latency__free_unpacked
 typedef void (*Weir__Admin__V1__Backend_Closure)
                  (const Weir__Admin__V1__Backend *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__Lease_Closure)
+                 (const Weir__Admin__V1__Lease *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__HandlerKind_Closure)
                  (const Weir__Admin__V1__HandlerKind *message,
                   void *closure_data);
@@ -4164,6 +4332,18 @@ typedef void (*Weir__Admin__V1__ExplainRouteResponse_Closure)
                   void *closure_data);
 typedef void (*Weir__Admin__V1__ShadowDecision_Closure)
                  (const Weir__Admin__V1__ShadowDecision *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__HoldLeasesRequest_Closure)
+                 (const Weir__Admin__V1__HoldLeasesRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__HoldLeasesResponse_Closure)
+                 (const Weir__Admin__V1__HoldLeasesResponse *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ReleaseLeasesRequest_Closure)
+                 (const Weir__Admin__V1__ReleaseLeasesRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__ReleaseLeasesResponse_Closure)
+                 (const Weir__Admin__V1__ReleaseLeasesResponse *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__WatchRequest_Closure)
                  (const Weir__Admin__V1__WatchRequest *message,
@@ -4401,6 +4581,14 @@ struct Weir__Admin__V1__Admin_Service
                         const Weir__Admin__V1__RestoreStateRequest *input,
                         Weir__Admin__V1__RestoreStateResponse_Closure closure,
                         void *closure_data);
+  void (*hold_leases)(Weir__Admin__V1__Admin_Service *service,
+                      const Weir__Admin__V1__HoldLeasesRequest *input,
+                      Weir__Admin__V1__HoldLeasesResponse_Closure closure,
+                      void *closure_data);
+  void (*release_leases)(Weir__Admin__V1__Admin_Service *service,
+                         const Weir__Admin__V1__ReleaseLeasesRequest *input,
+                         Weir__Admin__V1__ReleaseLeasesResponse_Closure closure,
+                         void *closure_data);
   void (*watch)(Weir__Admin__V1__Admin_Service *service,
                 const Weir__Admin__V1__WatchRequest *input,
                 Weir__Admin__V1__WatchResponse_Closure closure,
@@ -4455,6 +4643,8 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## list_instances,\
       function_prefix__ ## adopt_state,\
       function_prefix__ ## restore_state,\
+      function_prefix__ ## hold_leases,\
+      function_prefix__ ## release_leases,\
       function_prefix__ ## watch,\
       function_prefix__ ## get_stats,\
       function_prefix__ ## watch_stats  }
@@ -4594,6 +4784,14 @@ void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            const Weir__Admin__V1__RestoreStateRequest *input,
                                            Weir__Admin__V1__RestoreStateResponse_Closure closure,
                                            void *closure_data);
+void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
+                                         const Weir__Admin__V1__HoldLeasesRequest *input,
+                                         Weir__Admin__V1__HoldLeasesResponse_Closure closure,
+                                         void *closure_data);
+void weir__admin__v1__admin__release_leases(ProtobufCService *service,
+                                            const Weir__Admin__V1__ReleaseLeasesRequest *input,
+                                            Weir__Admin__V1__ReleaseLeasesResponse_Closure closure,
+                                            void *closure_data);
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
                                    Weir__Admin__V1__WatchResponse_Closure closure,
@@ -4609,6 +4807,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    weir__admin__v1__lease_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__replica_state__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__shadow_verdict__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_hook__descriptor;
@@ -4618,6 +4817,7 @@ extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_phase__descript
 extern const ProtobufCEnumDescriptor    weir__admin__v1__change_action__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__instance_state__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__lease__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__handler_kind__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__upstream_kind__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__upstream_tls__descriptor;
@@ -4690,6 +4890,10 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__watch_rollout_request__
 extern const ProtobufCMessageDescriptor weir__admin__v1__explain_route_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__explain_route_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_decision__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__hold_leases_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__hold_leases_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__release_leases_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__release_leases_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__watch_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__configuration__descriptor;

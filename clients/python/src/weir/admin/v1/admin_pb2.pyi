@@ -15,6 +15,10 @@ INSTANCE_STATE_CURRENT: InstanceState
 INSTANCE_STATE_DIVERGED: InstanceState
 INSTANCE_STATE_STALE: InstanceState
 INSTANCE_STATE_UNSPECIFIED: InstanceState
+LEASE_STATE_GONE: LeaseState
+LEASE_STATE_HELD: LeaseState
+LEASE_STATE_LOST: LeaseState
+LEASE_STATE_UNSPECIFIED: LeaseState
 REPLICA_STATE_CONNECTING: ReplicaState
 REPLICA_STATE_DOWN: ReplicaState
 REPLICA_STATE_EJECTED: ReplicaState
@@ -120,11 +124,12 @@ class ApplyResponse(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[ObjectChange, _Mapping]]] = ..., revision: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Backend(_message.Message):
-    __slots__ = ["description", "descriptor_set", "endpoints", "handler", "name", "options", "revision", "services", "status", "upstream", "worker"]
+    __slots__ = ["description", "descriptor_set", "endpoints", "handler", "lease", "name", "options", "revision", "services", "status", "upstream", "worker"]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTOR_SET_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +141,7 @@ class Backend(_message.Message):
     descriptor_set: bytes
     endpoints: _containers.RepeatedScalarFieldContainer[str]
     handler: HandlerKind
+    lease: Lease
     name: str
     options: BackendOptions
     revision: int
@@ -143,7 +149,7 @@ class Backend(_message.Message):
     status: BackendStatus
     upstream: UpstreamKind
     worker: WorkerKind
-    def __init__(self, name: _Optional[str] = ..., handler: _Optional[_Union[HandlerKind, _Mapping]] = ..., upstream: _Optional[_Union[UpstreamKind, _Mapping]] = ..., worker: _Optional[_Union[WorkerKind, _Mapping]] = ..., description: _Optional[str] = ..., services: _Optional[_Iterable[str]] = ..., endpoints: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., options: _Optional[_Union[BackendOptions, _Mapping]] = ..., descriptor_set: _Optional[bytes] = ..., status: _Optional[_Union[BackendStatus, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., handler: _Optional[_Union[HandlerKind, _Mapping]] = ..., upstream: _Optional[_Union[UpstreamKind, _Mapping]] = ..., worker: _Optional[_Union[WorkerKind, _Mapping]] = ..., description: _Optional[str] = ..., services: _Optional[_Iterable[str]] = ..., endpoints: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., options: _Optional[_Union[BackendOptions, _Mapping]] = ..., descriptor_set: _Optional[bytes] = ..., status: _Optional[_Union[BackendStatus, _Mapping]] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ...) -> None: ...
 
 class BackendOptions(_message.Message):
     __slots__ = ["authority", "connect_timeout", "forwarded_for", "health_check", "idle_timeout", "keepalive_interval", "keepalive_timeout", "max_connections_per_replica", "max_requests_in_flight", "max_requests_per_replica", "max_waiting_requests", "outlier_detection", "replica_affinity", "retry", "wait_timeout"]
@@ -204,10 +210,11 @@ class BackendStats(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., shadow: bool = ..., weight: _Optional[float] = ..., requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., in_flight: _Optional[int] = ..., statuses: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., sampled: _Optional[int] = ...) -> None: ...
 
 class BackendStatus(_message.Message):
-    __slots__ = ["circuit_open", "circuit_openings", "in_flight", "problem", "refused", "replicas", "retries", "retries_denied", "transparent_retries", "usable", "waiting"]
+    __slots__ = ["circuit_open", "circuit_openings", "in_flight", "lease", "problem", "refused", "replicas", "retries", "retries_denied", "transparent_retries", "usable", "waiting"]
     CIRCUIT_OPENINGS_FIELD_NUMBER: _ClassVar[int]
     CIRCUIT_OPEN_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +226,7 @@ class BackendStatus(_message.Message):
     circuit_open: bool
     circuit_openings: int
     in_flight: int
+    lease: LeaseState
     problem: str
     refused: _containers.RepeatedCompositeFieldContainer[StatusCount]
     replicas: _containers.RepeatedCompositeFieldContainer[ReplicaStatus]
@@ -227,7 +235,7 @@ class BackendStatus(_message.Message):
     transparent_retries: int
     usable: bool
     waiting: int
-    def __init__(self, usable: bool = ..., problem: _Optional[str] = ..., replicas: _Optional[_Iterable[_Union[ReplicaStatus, _Mapping]]] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., circuit_open: bool = ..., circuit_openings: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., retries: _Optional[int] = ..., transparent_retries: _Optional[int] = ..., retries_denied: _Optional[int] = ...) -> None: ...
+    def __init__(self, usable: bool = ..., problem: _Optional[str] = ..., replicas: _Optional[_Iterable[_Union[ReplicaStatus, _Mapping]]] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., circuit_open: bool = ..., circuit_openings: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., retries: _Optional[int] = ..., transparent_retries: _Optional[int] = ..., retries_denied: _Optional[int] = ..., lease: _Optional[_Union[LeaseState, str]] = ...) -> None: ...
 
 class BackendWeight(_message.Message):
     __slots__ = ["backend", "weight"]
@@ -296,20 +304,22 @@ class CreateBackendRequest(_message.Message):
     def __init__(self, backend: _Optional[_Union[Backend, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class CreateEndpointRequest(_message.Message):
-    __slots__ = ["backend", "expected_revision", "name", "note", "route", "validate_only"]
+    __slots__ = ["backend", "expected_revision", "methods", "name", "note", "route", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     backend: str
     expected_revision: int
+    methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     note: ChangeNote
     route: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DeleteBackendRequest(_message.Message):
     __slots__ = ["expected_revision", "name", "note", "validate_only"]
@@ -360,9 +370,10 @@ class DifferenceSample(_message.Message):
     def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[MetadataEntry, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[ValuePair, _Mapping]]] = ...) -> None: ...
 
 class Endpoint(_message.Message):
-    __slots__ = ["comparison", "intervals", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
+    __slots__ = ["comparison", "intervals", "methods", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
     INTERVALS_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -372,6 +383,7 @@ class Endpoint(_message.Message):
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
     intervals: _containers.RepeatedCompositeFieldContainer[Interval]
+    methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     rate_limit: RateLimit
     revision: int
@@ -379,10 +391,10 @@ class Endpoint(_message.Message):
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     time_box: TrafficTimeBox
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EndpointConfiguration(_message.Message):
-    __slots__ = ["comparison", "name", "rate_limit", "route", "shadows", "weights"]
+    __slots__ = ["comparison", "methods", "name", "rate_limit", "route", "shadows", "weights"]
     class WeightsEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -391,18 +403,20 @@ class EndpointConfiguration(_message.Message):
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
+    methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     rate_limit: RateLimit
     route: str
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     weights: _containers.ScalarMap[str, float]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExplainRouteRequest(_message.Message):
     __slots__ = ["endpoint", "path", "shard_key"]
@@ -556,6 +570,18 @@ class HealthCheckOptions(_message.Message):
     unhealthy_threshold: int
     def __init__(self, interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., service: _Optional[str] = ..., healthy_threshold: _Optional[int] = ..., unhealthy_threshold: _Optional[int] = ...) -> None: ...
 
+class HoldLeasesRequest(_message.Message):
+    __slots__ = ["grace_period", "session"]
+    GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    grace_period: _duration_pb2.Duration
+    session: str
+    def __init__(self, session: _Optional[str] = ..., grace_period: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class HoldLeasesResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
 class Instance(_message.Message):
     __slots__ = ["admin_address", "answering", "data_address", "id", "leader", "name", "problem", "revision", "started", "state", "version"]
     ADMIN_ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -603,6 +629,14 @@ class Latency(_message.Message):
     p90_us: float
     p99_us: float
     def __init__(self, mean_us: _Optional[float] = ..., p50_us: _Optional[float] = ..., p90_us: _Optional[float] = ..., p99_us: _Optional[float] = ..., max_us: _Optional[float] = ...) -> None: ...
+
+class Lease(_message.Message):
+    __slots__ = ["program", "session"]
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    program: str
+    session: str
+    def __init__(self, program: _Optional[str] = ..., session: _Optional[str] = ...) -> None: ...
 
 class ListBackendsRequest(_message.Message):
     __slots__ = ["reveal_secrets"]
@@ -745,6 +779,16 @@ class RateLimit(_message.Message):
     burst: int
     requests_per_second: float
     def __init__(self, requests_per_second: _Optional[float] = ..., burst: _Optional[int] = ...) -> None: ...
+
+class ReleaseLeasesRequest(_message.Message):
+    __slots__ = ["session"]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    def __init__(self, session: _Optional[str] = ...) -> None: ...
+
+class ReleaseLeasesResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
 
 class ReplicaStatus(_message.Message):
     __slots__ = ["connections", "ejections", "in_flight", "last_failure", "last_failure_time", "latency", "name", "pid", "requests", "restarts", "revision", "state", "success_share"]
@@ -1382,6 +1426,9 @@ class WorkerKind(_message.Message):
     start_timeout: _duration_pb2.Duration
     working_directory: str
     def __init__(self, command: _Optional[_Iterable[str]] = ..., replicas: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ..., working_directory: _Optional[str] = ..., start_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., grace_period: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class LeaseState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
 
 class ReplicaState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []

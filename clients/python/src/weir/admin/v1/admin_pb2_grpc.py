@@ -195,6 +195,16 @@ class AdminStub(object):
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.FromString,
                 )
+        self.HoldLeases = channel.unary_stream(
+                '/weir.admin.v1.Admin/HoldLeases',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesResponse.FromString,
+                )
+        self.ReleaseLeases = channel.unary_unary(
+                '/weir.admin.v1.Admin/ReleaseLeases',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesResponse.FromString,
+                )
         self.Watch = channel.unary_stream(
                 '/weir.admin.v1.Admin/Watch',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.WatchRequest.SerializeToString,
@@ -474,6 +484,23 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HoldLeases(self, request, context):
+        """Holds the leases of one run of a program. Backends that name its session are served as long as
+        the stream is open, and for a grace time after it ended. Then they are gone: Weir sends them no
+        requests until the session holds its leases again, or the backend gets another address. The
+        server sends one response when it has the session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseLeases(self, request, context):
+        """Ends the leases of a session without a grace time: its program ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """Streams changes as they happen.
         """
@@ -667,6 +694,16 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.RestoreState,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.SerializeToString,
+            ),
+            'HoldLeases': grpc.unary_stream_rpc_method_handler(
+                    servicer.HoldLeases,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesResponse.SerializeToString,
+            ),
+            'ReleaseLeases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseLeases,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -1279,6 +1316,40 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/RestoreState',
             weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.RestoreStateResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def HoldLeases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/weir.admin.v1.Admin/HoldLeases',
+            weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.HoldLeasesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ReleaseLeases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/ReleaseLeases',
+            weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.ReleaseLeasesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -17,11 +17,16 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :options, :message, 9, "weir.admin.v1.BackendOptions"
       optional :descriptor_set, :bytes, 10
       optional :status, :message, 11, "weir.admin.v1.BackendStatus"
+      optional :lease, :message, 12, "weir.admin.v1.Lease"
       oneof :kind do
         optional :handler, :message, 2, "weir.admin.v1.HandlerKind"
         optional :upstream, :message, 7, "weir.admin.v1.UpstreamKind"
         optional :worker, :message, 8, "weir.admin.v1.WorkerKind"
       end
+    end
+    add_message "weir.admin.v1.Lease" do
+      optional :program, :string, 1
+      optional :session, :string, 2
     end
     add_message "weir.admin.v1.HandlerKind" do
       optional :handler, :string, 1
@@ -112,6 +117,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :retries, :uint64, 9
       optional :transparent_retries, :uint64, 10
       optional :retries_denied, :uint64, 11
+      optional :lease, :enum, 12, "weir.admin.v1.LeaseState"
     end
     add_message "weir.admin.v1.BackendWeight" do
       optional :backend, :string, 1
@@ -156,6 +162,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :comparison, :message, 7, "weir.admin.v1.ShadowComparison"
       optional :rate_limit, :message, 8, "weir.admin.v1.RateLimit"
       optional :time_box, :message, 9, "weir.admin.v1.TrafficTimeBox"
+      repeated :methods, :string, 10
     end
     add_message "weir.admin.v1.TrafficTimeBox" do
       optional :reverts, :message, 1, "google.protobuf.Timestamp"
@@ -210,6 +217,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       proto3_optional :expected_revision, :uint64, 4
       optional :validate_only, :bool, 5
       optional :note, :message, 6, "weir.admin.v1.ChangeNote"
+      repeated :methods, :string, 7
     end
     add_message "weir.admin.v1.DeleteEndpointRequest" do
       optional :name, :string, 1
@@ -494,6 +502,17 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :proportion, :double, 2
       proto3_optional :copied, :bool, 3
     end
+    add_message "weir.admin.v1.HoldLeasesRequest" do
+      optional :session, :string, 1
+      optional :grace_period, :message, 2, "google.protobuf.Duration"
+    end
+    add_message "weir.admin.v1.HoldLeasesResponse" do
+    end
+    add_message "weir.admin.v1.ReleaseLeasesRequest" do
+      optional :session, :string, 1
+    end
+    add_message "weir.admin.v1.ReleaseLeasesResponse" do
+    end
     add_message "weir.admin.v1.WatchRequest" do
       optional :from_revision, :uint64, 1
       optional :reveal_secrets, :bool, 2
@@ -521,6 +540,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       repeated :shadows, :message, 4, "weir.admin.v1.Shadow"
       optional :comparison, :message, 5, "weir.admin.v1.ShadowComparison"
       optional :rate_limit, :message, 6, "weir.admin.v1.RateLimit"
+      repeated :methods, :string, 7
     end
     add_message "weir.admin.v1.ObjectChange" do
       optional :action, :enum, 1, "weir.admin.v1.ChangeAction"
@@ -669,6 +689,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :p99_us, :double, 4
       optional :max_us, :double, 5
     end
+    add_enum "weir.admin.v1.LeaseState" do
+      value :LEASE_STATE_UNSPECIFIED, 0
+      value :LEASE_STATE_HELD, 1
+      value :LEASE_STATE_LOST, 2
+      value :LEASE_STATE_GONE, 3
+    end
     add_enum "weir.admin.v1.ReplicaState" do
       value :REPLICA_STATE_UNSPECIFIED, 0
       value :REPLICA_STATE_STARTING, 1
@@ -735,6 +761,7 @@ module Weir
   module Admin
     module V1
       Backend = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Backend").msgclass
+      Lease = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Lease").msgclass
       HandlerKind = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.HandlerKind").msgclass
       UpstreamKind = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.UpstreamKind").msgclass
       UpstreamTls = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.UpstreamTls").msgclass
@@ -806,6 +833,10 @@ module Weir
       ExplainRouteRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ExplainRouteRequest").msgclass
       ExplainRouteResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ExplainRouteResponse").msgclass
       ShadowDecision = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowDecision").msgclass
+      HoldLeasesRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.HoldLeasesRequest").msgclass
+      HoldLeasesResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.HoldLeasesResponse").msgclass
+      ReleaseLeasesRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReleaseLeasesRequest").msgclass
+      ReleaseLeasesResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReleaseLeasesResponse").msgclass
       WatchRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.WatchRequest").msgclass
       WatchResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.WatchResponse").msgclass
       Configuration = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Configuration").msgclass
@@ -836,6 +867,7 @@ module Weir
       BackendStats = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.BackendStats").msgclass
       StatusCount = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.StatusCount").msgclass
       Latency = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Latency").msgclass
+      LeaseState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.LeaseState").enummodule
       ReplicaState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ReplicaState").enummodule
       ShadowVerdict = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowVerdict").enummodule
       RolloutHook = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutHook").enummodule

@@ -105,6 +105,13 @@ module Weir
           rpc :AdoptState, ::Weir::Admin::V1::AdoptStateRequest, ::Weir::Admin::V1::AdoptStateResponse
           # Replaces the content of the store with the state and the history of a server.
           rpc :RestoreState, ::Weir::Admin::V1::RestoreStateRequest, ::Weir::Admin::V1::RestoreStateResponse
+          # Holds the leases of one run of a program. Backends that name its session are served as long as
+          # the stream is open, and for a grace time after it ended. Then they are gone: Weir sends them no
+          # requests until the session holds its leases again, or the backend gets another address. The
+          # server sends one response when it has the session.
+          rpc :HoldLeases, ::Weir::Admin::V1::HoldLeasesRequest, stream(::Weir::Admin::V1::HoldLeasesResponse)
+          # Ends the leases of a session without a grace time: its program ends.
+          rpc :ReleaseLeases, ::Weir::Admin::V1::ReleaseLeasesRequest, ::Weir::Admin::V1::ReleaseLeasesResponse
           # Streams changes as they happen.
           rpc :Watch, ::Weir::Admin::V1::WatchRequest, stream(::Weir::Admin::V1::WatchResponse)
           # Returns counts and latencies since the server started.

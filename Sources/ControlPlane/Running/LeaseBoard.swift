@@ -1,0 +1,139 @@
+internal import Messages
+internal import Serving
+internal import Synchronization
+
+/// The sessions of the programs that serve backends, as this server knows them. It is not stored:
+/// after a restart, programs hold their leases again.
+///
+/// ```
+///   hold ----> held --stream ends--> lost --grace time--> gone
+///                ^                     |                   |
+///                '-------- hold -------'------ hold -------'
+///   release: held or lost ----> gone
+/// ```
+///
+/// A session that never had a stream here is lost, and gone after the grace time unless its backend
+/// has a usable replica: another server of the fleet may have its lease.
+final class LeaseBoard: Sendable {
+    /// One stream of a session.
+    struct Hold: Sendable {
+        fileprivate let number: Int
+        fileprivate let session: String
+        /// Ends when the server ends the stream.
+        let end: AsyncStream<Void>
+    }
+
+    struct Verdict: Sendable, Equatable {
+        let state: Weir_Admin_V1_LeaseState
+        /// Whether this server had the lease, and therefore knows that the program is gone.
+        let isCertain: Bool
+    }
+
+    /// The grace time of a program that does not choose one, and of an unknown session.
+    static let defaultGracePeriod = Duration.seconds(5)
+
+    private struct Session {
+        /// Open streams, by number.
+        var streams: [Int: AsyncStream<Void>.Continuation] = [:]
+        var gracePeriod = LeaseBoard.defaultGracePeriod
+        /// When the last stream ended, or when the session was first seen without one.
+        var lostAt: ContinuousClock.Instant
+        var isReleased = false
+        /// Whether the session ever had a stream here.
+        var isKnown = false
+    }
+
+    private struct State {
+        var sessions: [String: Session] = [:]
+        var next = 0
+    }
+
+    private let state = Mutex(State())
+    private let now: @Sendable () -> ContinuousClock.Instant
+    /// Called on any thread when a session may have another state.
+    private let onChange: @Sendable (_ review: Duration) -> Void
+
+    /// - Parameters:
+    ///   - now: the clock.
+    ///   - onChange: gets the time after which to review the leases.
+    init(
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now },
+        onChange: @escaping @Sendable (Duration) -> Void
+    ) {
+        self.now = now
+        self.onChange = onChange
+    }
+
+    /// Holds the leases of a session until `end` is called with the result.
+    func hold(_ name: String, gracePeriod: Duration) -> Hold {
+        let (end, stream) = AsyncStream<Void>.makeStream()
+        let number = state.withLock { state in
+            state.next += 1
+            var session = state.sessions[name] ?? Session(lostAt: now())
+            session.streams[state.next] = stream
+            session.gracePeriod = gracePeriod
+            session.isReleased = false
+            session.isKnown = true
+            state.sessions[name] = session
+            return state.next
+        }
+        onChange(.zero)
+        return Hold(number: number, session: name, end: end)
+    }
+
+    /// A stream has ended.
+    func end(_ hold: Hold) {
+        let review = state.withLock { state -> Duration? in
+            guard var session = state.sessions[hold.session],
+                session.streams.removeValue(forKey: hold.number) != nil
+            else { return nil }
+            session.lostAt = now()
+            state.sessions[hold.session] = session
+            return session.gracePeriod
+        }
+        if let review { onChange(review) }
+    }
+
+    /// Ends the leases of a session without a grace time.
+    func release(_ name: String) {
+        state.withLock { $0.sessions[name]?.isReleased = true }
+    }
+
+    /// Ends all streams, which would prevent a drain from finishing.
+    func endAll() {
+        let streams = state.withLock { $0.sessions.values.flatMap { $0.streams.values } }
+        for stream in streams { stream.finish() }
+    }
+
+    /// The state of a lease. A session that is new here is lost from now on.
+    ///
+    /// - Parameter isUsable: whether a replica of the backend probably serves.
+    func verdict(on lease: Lease, isUsable: Bool) -> Verdict {
+        let now = now()
+        let (verdict, isNew) = state.withLock { state -> (Verdict, Bool) in
+            guard let session = state.sessions[lease.session] else {
+                state.sessions[lease.session] = Session(lostAt: now)
+                return (Verdict(state: .lost, isCertain: false), true)
+            }
+            if session.isReleased { return (Verdict(state: .gone, isCertain: true), false) }
+            if !session.streams.isEmpty { return (Verdict(state: .held, isCertain: true), false) }
+            let isGone =
+                now >= session.lostAt + session.gracePeriod && (session.isKnown || !isUsable)
+            return (Verdict(state: isGone ? .gone : .lost, isCertain: session.isKnown), false)
+        }
+        if isNew { onChange(Self.defaultGracePeriod) }
+        return verdict
+    }
+
+    /// Forgets sessions without streams that no backend names.
+    func removeAll(except named: Set<String>) {
+        let now = now()
+        state.withLock { state in
+            state.sessions = state.sessions.filter { name, session in
+                // A program holds its lease before it adds a backend.
+                named.contains(name) || !session.streams.isEmpty
+                    || now < session.lostAt + session.gracePeriod
+            }
+        }
+    }
+}

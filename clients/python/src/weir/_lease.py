@@ -1,0 +1,127 @@
+"""The lease of this program on the backends that it serves.
+
+A thread holds the stream `HoldLeases` open. When the program ends in any way, the stream ends, and
+Weir marks the backends gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+import threading
+import time
+from typing import Any, Optional
+
+import grpc
+
+from weir import _operations as operations
+from weir._channels import Door
+from weir.admin.v1 import admin_pb2 as pb
+
+log = logging.getLogger("weir")
+
+# Seconds between attempts to hold the lease again.
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+
+_SETTLE_SECONDS = 0.05
+
+# Finds a server that has disappeared without closing its connection.
+_KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 20_000), ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0),
+    # A stopped server is connected to again within the grace time.
+    ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+def program_name() -> str:
+    """The name of this program, the same at its next start: $WEIR_PROGRAM or the script's path."""
+    given = os.environ.get("WEIR_PROGRAM")
+    if given:
+        return given
+    script = sys.argv[0] if sys.argv else ""
+    # `python -c` and the interpreter have no path.
+    return os.path.abspath(script) if script not in ("", "-c", "-m") else os.getcwd()
+
+
+class Lease:
+    """Holds the lease of one client until `release`."""
+
+    def __init__(self, door: Door, program: str) -> None:
+        self.message = pb.Lease(program=program, session=secrets.token_hex(16))
+        self._channel = door._replace(options=door.options + _KEEPALIVE).channel()
+        self._changed = threading.Condition()
+        # None until the first answer; False if the server has no leases.
+        self._is_held: Optional[bool] = None
+        self._is_supported = True
+        self._is_released = False
+        self._call: Any = None
+        threading.Thread(target=self._run, name="weir-lease", daemon=True).start()
+
+    def wait(self, seconds: float) -> Optional[pb.Lease]:
+        """Waits until the server has the lease; None if it does not support leases."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_held or not self._is_supported or self._is_released, seconds)
+            return self.message if self._is_supported else None
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._is_released:
+            try:
+                call = self._channel.unary_stream(
+                    operations.SERVICE + "HoldLeases",
+                    request_serializer=pb.HoldLeasesRequest.SerializeToString,
+                    response_deserializer=pb.HoldLeasesResponse.FromString,
+                )(pb.HoldLeasesRequest(session=self.message.session))
+                with self._changed:
+                    self._call = call
+                for _ in call:
+                    pause = _FIRST_PAUSE
+                    self._set_held(True)
+            except grpc.RpcError as error:
+                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                    log.info("the server does not support leases")
+                    self._end()
+                    return
+            except ValueError:
+                # The channel is closed.
+                return
+            self._set_held(False)
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_released, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _set_held(self, is_held: bool) -> None:
+        with self._changed:
+            self._is_held = is_held
+            self._changed.notify_all()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._is_supported = False
+            self._changed.notify_all()
+
+    def release(self, *, is_gone: bool) -> None:
+        """Ends the lease. With `is_gone`, Weir marks its backends gone at once."""
+        with self._changed:
+            self._is_released = True
+            self._changed.notify_all()
+        if is_gone and self._is_supported:
+            try:
+                self._channel.unary_unary(
+                    operations.SERVICE + "ReleaseLeases",
+                    request_serializer=pb.ReleaseLeasesRequest.SerializeToString,
+                    response_deserializer=pb.ReleaseLeasesResponse.FromString,
+                )(pb.ReleaseLeasesRequest(session=self.message.session), timeout=2)
+                # Requests that Weir has already sent arrive before the replicas stop.
+                time.sleep(_SETTLE_SECONDS)
+            except grpc.RpcError as error:
+                log.info("could not release the lease: %s", error.code().name)
+        if self._call is not None:
+            self._call.cancel()
+        self._channel.close()

@@ -1,0 +1,148 @@
+"""Replicas as processes: each runs one instance of a class, and is started again when it ends.
+
+    create_backend("model", Model, replicas=3, processes=True)
+
+The program starts `python -m weir.replica_process` with the pickled code on its standard input,
+which it keeps open: when the program ends in any way, so do its replicas.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+from weir.config import BackendConfig
+from weir.replica import Definition
+
+log = logging.getLogger("weir")
+
+# Seconds before a replica that has ended is started again; they double until it is ready.
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 10.0
+
+# The length before each part of the input of a process.
+LENGTH = struct.Struct("!Q")
+
+
+class StartError(RuntimeError):
+    """A replica could not be started; the message is that of its exception."""
+
+
+def pickled(definition: Definition) -> bytes:
+    """The code of a backend for another process. Raises TypeError if it cannot be pickled."""
+    try:
+        import cloudpickle as pickler
+    except ImportError:
+        pickler = pickle
+        main = getattr(definition.target, "__module__", None) == "__main__"
+        if main or "<" in getattr(definition.target, "__qualname__", ""):
+            raise TypeError(
+                "processes=True for code of a notebook or script requires cloudpickle: pip install "
+                "cloudpickle, or put the code into a module") from None
+    content = (definition.target, definition.init_args, dict(definition.config),
+               definition.serializer)
+    try:
+        data: bytes = pickler.dumps(content)
+    except Exception as error:
+        raise TypeError(f"the code or its arguments cannot be pickled: {error}") from error
+    return data
+
+
+class ProcessReplica:
+    """One replica in a child process, at an address that survives its restarts."""
+
+    def __init__(self, definition: Definition, address: str) -> None:
+        """Starts the process. Raises StartError with the exception of the class's constructor."""
+        self._content = pickled(definition)
+        self._lock = threading.Condition()
+        self._is_stopped = False
+        self.restarts = 0
+        self.address = address
+        self._process = self._start()
+        threading.Thread(target=self._watch, name="weir-process", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        """Starts a process; returns when it serves."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "weir.replica_process", self.address], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            paths = json.dumps(sys.path).encode()
+            for part in (paths, self._content):
+                process.stdin.write(LENGTH.pack(len(part)) + part)
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except OSError:
+            line = b""
+        reply = json.loads(line) if line else {"error": "the process ended while it started"}
+        if "error" in reply:
+            _end(process, 0)
+            raise StartError(reply["error"])
+        self.address = reply["address"]
+        return process
+
+    def _watch(self) -> None:
+        """Starts the process again when it ends."""
+        pause = _FIRST_PAUSE
+        while True:
+            code = self._process.wait()
+            with self._lock:
+                if self._is_stopped:
+                    return
+                log.error("a replica at %s ended with status %s", self.address, code)
+                if self._lock.wait_for(lambda: self._is_stopped, pause):
+                    return
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            try:
+                process = self._start()
+            except (StartError, OSError) as error:
+                log.error("a replica could not be started again: %s", error)
+                continue
+            with self._lock:
+                _close(self._process)
+                self._process = process
+                self.restarts += 1
+                if self._is_stopped:
+                    _end(process, 0)
+                    return
+            pause = _FIRST_PAUSE
+
+    def configure(self, config: BackendConfig) -> None:
+        """Has no effect on a running process."""
+
+    def stop(self, grace: float = 5.0) -> None:
+        """Waits at most the given seconds for running requests, and ends the process."""
+        with self._lock:
+            self._is_stopped = True
+            self._lock.notify_all()
+            process = self._process
+        _end(process, grace)
+
+
+def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(grace + 1)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    _close(process)
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                pass
