@@ -177,7 +177,7 @@ let package = Package(
 
         // Tests.
         .executableTarget(
-            name: "FixtureServer", dependencies: ["Weir", "HelloWorld"],
+            name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages"],
             path: "Tests/FixtureServer", swiftSettings: settings),
         // Which system calls fail, and a program that has those of its store fail.
         .target(name: "CSystemFaults", path: "Tests/CSystemFaults"),

@@ -60,7 +60,7 @@ package actor ControlPlane {
     var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
     nonisolated let leases: LeaseBoard
-    private(set) var deployment: Deployment
+    var deployment: Deployment
     /// The served revision and the problems of the store, for reads.
     nonisolated let views: ViewPublisher
     nonisolated let metricsRendering = SharedRendering<MetricsEncoding>()
@@ -84,7 +84,10 @@ package actor ControlPlane {
         registered = Dictionary(uniqueKeysWithValues: handlers.map { ($0.name, $0) })
         views = ViewPublisher(dataPlane, handlers: handlers, leases: leases, facts: facts)
         let availability = background.availability.continuation
-        deployment = Deployment(backends: RunningBackends(log: log) { availability.yield() })
+        let schemas = background.schemas.continuation
+        deployment = Deployment(
+            backends: RunningBackends(
+                log: log, onChange: { availability.yield() }, onSchema: { schemas.yield() }))
     }
 
     deinit { thread.shutDown() }
@@ -131,7 +134,9 @@ package actor ControlPlane {
         try await publish(backendsChanged: true)
         if let problem { storeIsLost(problem) }
         let (availability, events) = (background.availability.stream, store.events)
-        let (accepted, reviews) = (background.accepted.stream, background.leases.stream)
+        let (accepted, schemas) = (background.accepted.stream, background.schemas.stream)
+        let reviews = background.leases.stream
+        reflection.beforeAnswers { [weak self] in await self?.loadSchemas() }
         background.tasks = [
             Task { [weak self] in
                 for await _ in availability {
@@ -145,6 +150,9 @@ package actor ControlPlane {
             },
             Task { [weak self] in
                 for await _ in accepted { await self?.tidyUp() }
+            },
+            Task { [weak self] in
+                for await _ in schemas { await self?.schemasChanged() }
             },
             Task { [weak self] in
                 while !Task.isCancelled {
@@ -215,9 +223,7 @@ package actor ControlPlane {
         }
         let served = views.current.routing
         let endpoints = state.endpoints.values.map { endpoint in
-            deployment.shadows.setRules(endpoint, deployment.backendsRevision) {
-                comparisonRules(endpoint, $0)
-            }
+            setRules(of: endpoint)
             // Only a changed endpoint is made again; a revision belongs to one change.
             if !isForeign, let known = served.endpoint(named: endpoint.name),
                 known.revision == endpoint.revision
@@ -231,6 +237,7 @@ package actor ControlPlane {
                 counting: counting(for: endpoint))
         }
         deployment.shadows.removeAll(missingFrom: state)
+        defer { loadSchemasOfShadows() }
         let routing = RoutingSnapshot(
             revision: state.revision, endpoints: endpoints,
             backends: backendsChanged ? runBackends() : served.backends)
@@ -308,36 +315,6 @@ package actor ControlPlane {
             schema,
             services: Self.standardServices + [MethodPath.serveCall.service]
                 + routed.filter { schema.services[$0] != nil })
-    }
-
-    private func describeServices() {
-        deployment.schema = Self.standardSchema
-        // Most backends of replicas have no descriptors.
-        let describing = state.backends.values.filter {
-            !$0.hasReplicas || !$0.descriptorSet.isEmpty
-        }
-        for backend in describing.sorted(by: { $0.name < $1.name }) {
-            do {
-                try addDescriptors(of: backend, to: &deployment.schema)
-            } catch {
-                log.error(
-                    "reflection lacks the services of a backend",
-                    metadata: ["backend": "\(backend.name)", "error": "\(error)"])
-            }
-        }
-    }
-
-    /// Adds the descriptors of a backend's services and messages.
-    func addDescriptors(
-        of backend: ControlState.Backend, to schema: inout Schema
-    ) throws(MessageError) {
-        switch backend.kind {
-        case .handler(let name):
-            for service in registered[name]?.services.values.map(\.self) ?? [] {
-                try service.addDescriptors(to: &schema)
-            }
-        case .upstream, .worker: try schema.add(descriptorSet: backend.descriptorSet)
-        }
     }
 
     /// Health and reflection, which every port serves.

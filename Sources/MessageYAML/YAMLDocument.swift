@@ -17,7 +17,13 @@ package struct YAMLDocument {
         self.name = name
         maximumValues = min(
             Self.maximumValues, Self.minimumBudget + Self.valuesPerByte * text.utf8.count)
-        json = Self.json(text)
+        var problem: MessageError?
+        do throws(MessageError) {
+            json = try Self.json(text)
+        } catch {
+            json = nil
+            problem = error
+        }
         guard json != nil || Self.anchors(in: text) <= Self.maximumAnchors else {
             throw MessageError("\(name) has more than \(Self.maximumAnchors) anchors (&name)")
         }
@@ -25,45 +31,25 @@ package struct YAMLDocument {
             let text = json == nil ? text : SurrogateEscapes.joined(text)
             root = try Yams.compose(yaml: ByteOrderMarks.doubled(text))
         } catch {
-            guard let json, !Self.isDuplicateKey(error) else {
-                throw MessageError("\(name):\(Self.reason(of: error))")
+            guard json != nil else {
+                let other = problem.map { "; read as JSON: \($0)" } ?? ""
+                throw MessageError("\(name):\(Self.reason(of: error))\(other)")
             }
             root = nil
-            guard json.memberCount == Self.members(in: text) else {
-                throw MessageError("\(name): an object has a duplicate key")
-            }
         }
         guard root != nil || json != nil else { throw MessageError("\(name) is empty") }
     }
 
-    /// Parses a JSON object or array; nil if the text is something else.
+    /// Parses a JSON object or array; nil if the text starts with something else.
     ///
     /// Most JSON is YAML. JSON with control characters or keys of over 1,024 characters is not.
-    private static func json(_ text: String) -> JSONValue? {
-        let first = text.utf8.first { !" \t\r\n\u{feff}".utf8.contains($0) }
-        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return nil }
-        return try? JSONValue(parsing: text)
-    }
-
-    /// The number of members of all objects in valid JSON: each has one colon outside strings. The
-    /// JSON decoder keeps only one of several members with the same key.
-    private static func members(in json: String) -> Int {
-        var count = 0
-        var (isString, isEscaped) = (false, false)
-        for byte in json.utf8 {
-            switch byte {
-            case _ where isEscaped: isEscaped = false
-            case UInt8(ascii: "\\") where isString: isEscaped = true
-            case UInt8(ascii: "\""): isString.toggle()
-            case UInt8(ascii: ":") where !isString: count += 1
-            default: break
-            }
-        }
-        return count
-    }
-
-    private static func isDuplicateKey(_ error: any Error) -> Bool {
-        if case .duplicatedKeysInMapping = error as? YamlError { true } else { false }
+    private static func json(_ text: String) throws(MessageError) -> JSONValue? {
+        let text =
+            text.unicodeScalars.first == "\u{feff}"
+            ? text.unicodeScalars.dropFirst() : text.unicodeScalars[...]
+        let first = text.first { !" \t\r\n".unicodeScalars.contains($0) }
+        guard first == "{" || first == "[" else { return nil }
+        return try JSONValue(parsing: String(text))
     }
 
     /// The position and the reason of an error. Omits the text of the line, which Yams includes,
@@ -299,16 +285,5 @@ extension Node.Scalar {
         guard let exponent = string.firstIndex(where: { "eE".contains($0) }) else { return false }
         let sign = string[string.index(after: exponent)...].first
         return !string[..<exponent].contains(".") || (sign != "+" && sign != "-")
-    }
-}
-
-extension JSONValue {
-    /// The number of members of all objects in the value.
-    fileprivate var memberCount: Int {
-        switch self {
-        case .object(let members): members.reduce(members.count) { $0 + $1.value.memberCount }
-        case .array(let elements): elements.reduce(0) { $0 + $1.memberCount }
-        default: 0
-        }
     }
 }

@@ -1,199 +1,278 @@
-internal import FoundationEssentials
-
 extension JSONTranscoder {
     /// Encodes a message from JSON. Errors name the path of the field.
     package func bytes(from json: JSONValue, message: String) throws(MessageError) -> [UInt8] {
         var writer = WireWriter()
-        try write(json, message, path: "", to: &writer, depth: 0)
+        do throws(MessageError) {
+            try write(json, message, to: &writer, depth: 0)
+        } catch {
+            guard error.field?.isEmpty == true else { throw error }
+            throw MessageError("the message \(error.reason)")
+        }
         return writer.bytes
     }
 
+    /// An error of the value at hand. Each enclosing value adds its name.
+    static func error(_ reason: String) -> MessageError { MessageError(field: "", reason) }
+
     func write(
-        _ json: JSONValue, _ name: String, path: String, to writer: inout WireWriter, depth: Int
+        _ json: JSONValue, _ name: String, to writer: inout WireWriter, depth: Int
     ) throws(MessageError) {
         guard depth < Self.maximumDepth else {
-            throw Self.error(path, "nests deeper than \(Self.maximumDepth) messages")
+            throw Self.error("nests deeper than \(Self.maximumDepth) messages")
         }
-        if try writeWellKnown(json, name, path: path, to: &writer, depth: depth) { return }
         let message = try description(of: name)
+        if try writeWellKnown(json, message, to: &writer, depth: depth) { return }
         guard case .object(let members) = json else {
-            throw Self.error(path, "must be an object: it is a \(name)")
+            throw Self.error("must be an object: it is a \(name)")
         }
-        for (key, value) in members {
-            let inner = path.isEmpty ? key : "\(path).\(key)"
-            guard let field = message.fields.first(where: { $0.jsonName == key || $0.name == key })
-            else {
-                let known = message.fields.map(\.jsonName).joined(separator: ", ")
-                throw Self.error(
-                    inner, "is not a field of \(name)" + (known.isEmpty ? "" : "; it has \(known)"))
+        try write(members, message, to: &writer, depth: depth)
+    }
+
+    func write(
+        _ members: [(key: String, value: JSONValue)], _ message: Schema.Message,
+        to writer: inout WireWriter, depth: Int
+    ) throws(MessageError) {
+        // Of two spellings of one name, the last counts, as for protobuf's own parsers.
+        var lastKeys: [Int: Int] = [:]
+        for (index, member) in members.enumerated() {
+            if let field = field(named: member.key, of: message) { lastKeys[field.number] = index }
+        }
+        var oneofs: [Int: String] = [:]
+        for (index, (key, value)) in members.enumerated() {
+            guard let field = field(named: key, of: message) else {
+                if ignoresUnknown { continue }
+                throw unknown(key, message)
             }
-            try write(value, field, path: inner, to: &writer, depth: depth)
+            guard !value.isNull || field.acceptsNull else { continue }
+            if let oneof = field.oneof, let other = oneofs.updateValue(key, forKey: oneof) {
+                throw Self.error(
+                    "must not be set, because '\(other)' is set, which is in the same oneof "
+                        + "'\(message.oneofs[oneof])'"
+                ).within(key)
+            }
+            do throws(MessageError) {
+                if lastKeys[field.number] == index {
+                    try write(value, field, to: &writer, depth: depth)
+                } else {
+                    var overridden = WireWriter()
+                    try write(value, field, to: &overridden, depth: depth)
+                }
+            } catch {
+                throw error.within(key)
+            }
         }
+    }
+
+    private func field(named key: String, of message: Schema.Message) -> Schema.Field? {
+        if let field = message.field(named: key) { return field }
+        guard key.hasPrefix("["), let extensions = schema.extensions[message.fullName] else {
+            return nil
+        }
+        return extensions.values.first { $0.name.hasSameCodePoints(as: key) }
+    }
+
+    private func unknown(_ key: String, _ message: Schema.Message) -> MessageError {
+        let known = message.fields.prefix(100).map(\.jsonName).joined(separator: ", ")
+        return Self.error(
+            "is not a field of \(message.fullName)" + (known.isEmpty ? "" : "; it has \(known)")
+        ).within(key)
     }
 
     private func write(
-        _ json: JSONValue, _ field: Schema.Field, path: String, to writer: inout WireWriter,
-        depth: Int
+        _ json: JSONValue, _ field: Schema.Field, to writer: inout WireWriter, depth: Int
     ) throws(MessageError) {
-        if case .null = json, field.typeName != "google.protobuf.Value" { return }
         guard field.isRepeated else {
-            return try element(json, field, path: path, to: &writer, depth: depth)
+            try element(json, field, to: &writer, depth: depth, omitsDefault: !field.hasPresence)
+            return
         }
-        if let entry = schema.messages[field.typeName], entry.isMapEntry {
-            return try map(json, entry, field, path: path, to: &writer, depth: depth)
+        if let entry = schema.mapEntry(of: field) {
+            return try map(json, entry, field, to: &writer, depth: depth)
         }
         guard case .array(let elements) = json else {
-            throw Self.error(path, "must be an array: the field is repeated")
+            throw Self.error("must be an array: the field is repeated")
         }
+        var packed = WireWriter()
         for (index, element) in elements.enumerated() {
-            try self.element(
-                element, field, path: "\(path)[\(index)]", to: &writer, depth: depth)
+            do throws(MessageError) {
+                if field.isPacked, let bits = try number(element, field) {
+                    packed.number(bits, field.kind.wireType)
+                } else if !field.isPacked {
+                    try self.element(element, field, to: &writer, depth: depth)
+                }
+            } catch {
+                throw error.within("[\(index)]")
+            }
         }
+        if !packed.bytes.isEmpty { writer.field(field.number, bytes: packed.bytes) }
     }
 
-    private func map(
-        _ json: JSONValue, _ entry: Schema.Message, _ field: Schema.Field, path: String,
+    func map(
+        _ json: JSONValue, _ entry: Schema.Message, _ field: Schema.Field,
         to writer: inout WireWriter, depth: Int
     ) throws(MessageError) {
         guard case .object(let members) = json, let keyField = entry.field(1),
             let valueField = entry.field(2)
-        else { throw Self.error(path, "must be an object: the field is a map") }
+        else { throw Self.error("must be an object: the field is a map") }
         for (key, value) in members {
             var inner = WireWriter()
-            let place = "\(path)[\"\(key)\"]"
             let keyJSON: JSONValue =
                 keyField.kind == .bool && (key == "true" || key == "false")
                 ? .bool(key == "true") : .string(key)
-            try element(keyJSON, keyField, path: place, to: &inner, depth: depth)
-            try element(value, valueField, path: place, to: &inner, depth: depth)
-            writer.field(field.number, bytes: inner.bytes)
+            do throws(MessageError) {
+                try element(keyJSON, keyField, to: &inner, depth: depth)
+                let isWritten = try element(value, valueField, to: &inner, depth: depth + 1)
+                if isWritten { writer.field(field.number, bytes: inner.bytes) }
+            } catch {
+                throw error.within("[\"\(key.prefix(100))\"]")
+            }
         }
     }
 
+    /// Writes one value of a field.
+    ///
+    /// - Parameter omitsDefault: whether to write nothing for zero or an empty value.
+    /// - Returns: false for an unknown name of an enum that is ignored.
+    @discardableResult
     func element(
-        _ json: JSONValue, _ field: Schema.Field, path: String, to writer: inout WireWriter,
-        depth: Int
-    ) throws(MessageError) {
+        _ json: JSONValue, _ field: Schema.Field, to writer: inout WireWriter, depth: Int,
+        omitsDefault: Bool = false
+    ) throws(MessageError) -> Bool {
         switch field.kind {
         case .message:
+            guard !json.isNull || field.acceptsNull(inList: true) else {
+                throw Self.error("must not be null")
+            }
             var inner = WireWriter()
-            try write(json, field.typeName, path: path, to: &inner, depth: depth + 1)
+            try write(json, field.typeName, to: &inner, depth: depth + 1)
             if field.isGroup {
                 writer.field(field.number, group: inner.bytes)
             } else {
                 writer.field(field.number, bytes: inner.bytes)
             }
         case .string:
-            guard case .string(let text) = json else { throw Self.error(path, "must be a string") }
-            writer.field(field.number, bytes: Array(text.utf8))
+            guard case .string(let text) = json else { throw Self.error("must be a string") }
+            if !omitsDefault || !text.isEmpty { writer.field(field.number, bytes: text.utf8) }
         case .bytes:
-            guard case .string(let text) = json, let data = Self.base64(text) else {
-                throw Self.error(path, "must be a string of base64")
+            guard case .string(let text) = json, let data = Base64Text.decode(text) else {
+                throw Self.error("must be a string of base64")
             }
-            writer.field(field.number, bytes: data)
+            if !omitsDefault || !data.isEmpty { writer.field(field.number, bytes: data) }
         default:
-            let (bits, type) = try number(json, field, path: path)
-            writer.key(field.number, type)
-            switch type {
-            case .fixed64: writer.fixed(bits, byteCount: 8)
-            case .fixed32: writer.fixed(bits, byteCount: 4)
-            default: writer.varint(bits)
-            }
+            guard let bits = try number(json, field) else { return false }
+            if !omitsDefault || bits != 0 { writer.field(field.number, bits, field.kind.wireType) }
         }
+        return true
     }
 
-    /// Decodes both base64 alphabets, with or without padding, as the JSON mapping requires.
-    private static func base64(_ text: String) -> [UInt8]? {
-        var plain = text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 }
-        while plain.count % 4 != 0 { plain.append("=") }
-        return Data(base64Encoded: String(plain)).map { [UInt8]($0) }
-    }
-
+    /// The bits of a number on the wire; nil for an unknown name of an enum that is ignored.
     private func number(
-        _ json: JSONValue, _ field: Schema.Field, path: String
-    ) throws(MessageError) -> (UInt64, WireType) {
+        _ json: JSONValue, _ field: Schema.Field
+    ) throws(MessageError) -> UInt64? {
         switch field.kind {
-        case .double: return (try Self.double(json, path).bitPattern, .fixed64)
+        case .double: return try Self.double(json).bitPattern
         case .float:
-            let value = try Self.double(json, path)
+            let value = try Self.double(json)
             let short = Float(value)
             guard short.isFinite == value.isFinite else {
-                throw Self.error(path, "must be within ±\(Float.greatestFiniteMagnitude)")
+                throw Self.error("must be within ±\(Float.greatestFiniteMagnitude)")
             }
-            return (UInt64(short.bitPattern), .fixed32)
+            return UInt64(short.bitPattern)
         case .bool:
-            guard case .bool(let value) = json else {
-                throw Self.error(path, "must be true or false")
-            }
-            return (value ? 1 : 0, .varint)
-        case .enumeration: return (try enumeration(json, field, path: path), .varint)
-        case .int32, .sint32, .sfixed32:
-            let value = Int64(try Self.integer(json, path) as Int32)
-            return (Self.signed(value, field.kind), field.kind.wireType ?? .varint)
-        case .int64, .sint64, .sfixed64:
-            let value: Int64 = try Self.integer(json, path)
-            return (Self.signed(value, field.kind), field.kind.wireType ?? .varint)
-        case .uint32, .fixed32:
-            let value: UInt32 = try Self.integer(json, path)
-            return (UInt64(value), field.kind.wireType ?? .varint)
-        default:
-            return (try Self.integer(json, path), field.kind.wireType ?? .varint)
+            guard case .bool(let value) = json else { throw Self.error("must be true or false") }
+            return value ? 1 : 0
+        case .enumeration: return try enumeration(json, field)
+        case .int32, .sfixed32: return UInt64(bitPattern: Int64(try Self.integer(json) as Int32))
+        case .sint32: return Self.zigzag(Int64(try Self.integer(json) as Int32))
+        case .int64, .sfixed64: return UInt64(bitPattern: try Self.integer(json) as Int64)
+        case .sint64: return Self.zigzag(try Self.integer(json))
+        case .uint32, .fixed32: return UInt64(try Self.integer(json) as UInt32)
+        default: return try Self.integer(json)
         }
     }
 
-    private static func signed(_ value: Int64, _ kind: Schema.Kind) -> UInt64 {
-        kind == .sint32 || kind == .sint64
-            ? UInt64(bitPattern: value << 1 ^ value >> 63) : UInt64(bitPattern: value)
+    private static func zigzag(_ value: Int64) -> UInt64 {
+        UInt64(bitPattern: value << 1 ^ value >> 63)
     }
 
+    /// The number of an enum's value, which is given by name or by number.
     private func enumeration(
-        _ json: JSONValue, _ field: Schema.Field, path: String
-    ) throws(MessageError) -> UInt64 {
-        if case .string(let name) = json, let known = schema.enumerations[field.typeName] {
-            guard let value = known.values.first(where: { $0.name == name }) else {
-                let names = known.values.map(\.name).joined(separator: ", ")
-                throw Self.error(path, "is '\(name.prefix(100))'; it must be one of \(names)")
+        _ json: JSONValue, _ field: Schema.Field
+    ) throws(MessageError) -> UInt64? {
+        if json.isNull, field.isNullValue { return 0 }
+        let type = schema.enumeration(named: field.typeName)
+        var value: Int32?
+        if case .string(let name) = json, let type {
+            if let number = type.number(of: name) { return UInt64(bitPattern: Int64(number)) }
+            if case .integer? = JSONNumber.value(of: name) {
+                value = try Self.integer(json) as Int32
             }
-            return UInt64(bitPattern: Int64(value.number))
+            if value == nil, ignoresUnknown { return nil }
+        } else {
+            value = try Self.integer(json) as Int32
         }
-        return UInt64(bitPattern: Int64(try Self.integer(json, path) as Int32))
+        if let value, type?.isClosed != true || type?.name(of: Int(value)) != nil {
+            return UInt64(bitPattern: Int64(value))
+        }
+        let names = (type?.values ?? []).prefix(100).map(\.name).joined(separator: ", ")
+        throw Self.error("is \(json.text(indent: 0).prefix(100)); it must be one of \(names)")
     }
 
     private static func integer<Value: FixedWidthInteger>(
-        _ json: JSONValue, _ path: String
+        _ json: JSONValue
     ) throws(MessageError) -> Value {
         let value: Value? =
-            switch json {
+            switch json.unquotedNumber {
             case .integer(let value): Value(exactly: value)
             case .unsigned(let value): Value(exactly: value)
-            case .number(let value): Value(exactly: value)
-            case .string(let text): Value(text) ?? Double(text).flatMap { Value(exactly: $0) }
+            // An integer below the range of Int64 can be rounded to its minimum.
+            case .number(let value) where value != -0x1p63: Value(exactly: value)
             default: nil
             }
         guard let value else {
-            throw error(path, "must be a whole number from \(Value.min) to \(Value.max)")
+            throw error("must be a whole number from \(Value.min) to \(Value.max)")
         }
         return value
     }
 
-    private static func double(_ json: JSONValue, _ path: String) throws(MessageError) -> Double {
-        let value: Double? =
-            switch json {
-            case .integer(let value): Double(value)
-            case .unsigned(let value): Double(value)
-            case .number(let value): value
-            case .string("NaN"): .nan
-            case .string("Infinity"): .infinity
-            case .string("-Infinity"): -.infinity
-            // Rejects other spellings of infinity, such as 1e999.
-            case .string(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }
-            default: nil
-            }
-        guard let value else { throw error(path, "must be a number") }
-        return value
+    private static func double(_ json: JSONValue) throws(MessageError) -> Double {
+        switch json {
+        case .string("NaN"): return .nan
+        case .string("Infinity"): return .infinity
+        case .string("-Infinity"): return -.infinity
+        default: break
+        }
+        switch json.unquotedNumber {
+        case .integer(let value): return Double(value)
+        case .unsigned(let value): return Double(value)
+        case .number(let value): return value
+        default: throw error("must be a number")
+        }
     }
+}
 
-    static func error(_ path: String, _ text: String) -> MessageError {
-        path.isEmpty ? MessageError("the message \(text)") : MessageError(field: path, text)
+extension Schema.Field {
+    /// Whether null is a value of the field, not the lack of one.
+    fileprivate var acceptsNull: Bool { !isRepeated && acceptsNull(inList: true) }
+
+    fileprivate func acceptsNull(inList: Bool) -> Bool {
+        isNullValue || kind == .message && typeName == SpecialType.value.rawValue
+    }
+}
+
+extension JSONValue {
+    var isNull: Bool { if case .null = self { true } else { false } }
+
+    /// The number in a string, or the value itself.
+    fileprivate var unquotedNumber: JSONValue {
+        if case .string(let text) = self { JSONNumber.value(of: text) ?? self } else { self }
+    }
+}
+
+extension MessageError {
+    /// The error of a value inside the value with this name: a key, or `[index]`.
+    func within(_ outer: String) -> MessageError {
+        guard let field else { return MessageError(field: outer, reason) }
+        let isIndex = field.isEmpty || field.hasPrefix("[")
+        return MessageError(field: isIndex ? outer + field : "\(outer).\(field)", reason)
     }
 }

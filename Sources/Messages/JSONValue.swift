@@ -1,7 +1,4 @@
-internal import FoundationEssentials
-
-/// A JSON document that keeps the order of its keys and the width of its integers. Parsing sorts
-/// the keys.
+/// A JSON document that keeps the order of its keys and the width of its integers.
 package enum JSONValue: Sendable {
     case null
     case bool(Bool)
@@ -12,34 +9,37 @@ package enum JSONValue: Sendable {
     case array([JSONValue])
     case object([(key: String, value: JSONValue)])
 
-    /// Parses a document.
+    /// Parses a document. An error contains the position and the path of the invalid member.
     package init(parsing text: String) throws(MessageError) {
-        do {
-            self = try JSONDecoder().decode(Parsed.self, from: Data(text.utf8)).value
-        } catch let error as MessageError {
-            throw error
-        } catch DecodingError.dataCorrupted(let context) {
-            let reason = context.underlyingError.map { "\($0)" } ?? context.debugDescription
-            throw MessageError("invalid JSON: \(reason)")
-        } catch {
-            throw MessageError("invalid JSON: \(error)")
-        }
+        try self.init(parsing: Array(text.utf8))
+    }
+
+    /// Parses a document in UTF-8.
+    package init(parsing bytes: [UInt8]) throws(MessageError) {
+        self = try JSONParser.parse(bytes)
     }
 
     /// - Parameter indent: spaces per level; 0 gives one line.
     package func text(indent: Int = 2) -> String {
-        var output = ""
+        String(decoding: utf8(indent: indent), as: UTF8.self)
+    }
+
+    /// The text in UTF-8.
+    ///
+    /// - Parameter indent: spaces per level; 0 gives one line.
+    package func utf8(indent: Int = 0) -> [UInt8] {
+        var output: [UInt8] = []
         write(to: &output, indent: indent, depth: 0)
         return output
     }
 
-    private func write(to output: inout String, indent: Int, depth: Int) {
+    private func write(to output: inout [UInt8], indent: Int, depth: Int) {
         switch self {
-        case .null: output += "null"
-        case .bool(let value): output += value ? "true" : "false"
-        case .integer(let value): output += "\(value)"
-        case .unsigned(let value): output += "\(value)"
-        case .number(let value): output += Self.text(of: value)
+        case .null: output += "null".utf8
+        case .bool(let value): output += (value ? "true" : "false").utf8
+        case .integer(let value): output += "\(value)".utf8
+        case .unsigned(let value): output += "\(value)".utf8
+        case .number(let value): output += Self.text(of: value).utf8
         case .string(let value): Self.quote(value, to: &output)
         case .array(let elements):
             Self.list("[", "]", elements, to: &output, indent, depth) { element, output in
@@ -48,26 +48,30 @@ package enum JSONValue: Sendable {
         case .object(let members):
             Self.list("{", "}", members, to: &output, indent, depth) { member, output in
                 Self.quote(member.key, to: &output)
-                output += indent > 0 ? ": " : ":"
+                output += (indent > 0 ? ": " : ":").utf8
                 member.value.write(to: &output, indent: indent, depth: depth + 1)
             }
         }
     }
 
     private static func list<Element>(
-        _ open: String, _ close: String, _ elements: [Element], to output: inout String,
-        _ indent: Int, _ depth: Int, _ write: (Element, inout String) -> Void
+        _ open: Unicode.Scalar, _ close: Unicode.Scalar, _ elements: [Element],
+        to output: inout [UInt8], _ indent: Int, _ depth: Int,
+        _ write: (Element, inout [UInt8]) -> Void
     ) {
-        output += open
+        func breakLine(_ depth: Int) {
+            guard indent > 0, !elements.isEmpty else { return }
+            output.append(UInt8(ascii: "\n"))
+            output.append(contentsOf: repeatElement(UInt8(ascii: " "), count: indent * depth))
+        }
+        output.append(UInt8(ascii: open))
         for (index, element) in elements.enumerated() {
-            if index > 0 { output += "," }
-            if indent > 0 { output += "\n" + String(repeating: " ", count: indent * (depth + 1)) }
+            if index > 0 { output.append(UInt8(ascii: ",")) }
+            breakLine(depth + 1)
             write(element, &output)
         }
-        if indent > 0, !elements.isEmpty {
-            output += "\n" + String(repeating: " ", count: indent * depth)
-        }
-        output += close
+        breakLine(depth)
+        output.append(UInt8(ascii: close))
     }
 
     private static func text(of value: Double) -> String {
@@ -79,81 +83,19 @@ package enum JSONValue: Sendable {
         return "\(value)"
     }
 
-    private static func quote(_ text: String, to output: inout String) {
-        output += "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": output += "\\\""
-            case "\\": output += "\\\\"
-            case "\n": output += "\\n"
-            case "\r": output += "\\r"
-            case "\t": output += "\\t"
-            case "\0"..<" ":
-                output += "\\u" + scalar.value.padded(4, radix: 16)
-            default: output.unicodeScalars.append(scalar)
+    private static func quote(_ text: String, to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""): output += "\\\"".utf8
+            case UInt8(ascii: "\\"): output += "\\\\".utf8
+            case UInt8(ascii: "\n"): output += "\\n".utf8
+            case UInt8(ascii: "\r"): output += "\\r".utf8
+            case UInt8(ascii: "\t"): output += "\\t".utf8
+            case 0..<0x20: output += "\\u\(byte.padded(4, radix: 16))".utf8
+            default: output.append(byte)
             }
         }
-        output += "\""
-    }
-}
-
-/// JSON as `JSONDecoder` reads it: the first type that fits.
-private struct Parsed: Decodable {
-    /// Each nested message can take an array and an object. The decoder's own limit, 512, needs
-    /// more than a megabyte of a thread's stack.
-    private static let maximumDepth = 2 * JSONTranscoder.maximumDepth
-
-    let value: JSONValue
-
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { return nil }
-    }
-
-    init(from decoder: any Decoder) throws {
-        if let object = try? decoder.container(keyedBy: Key.self) {
-            try Self.checkDepth(decoder)
-            value = .object(
-                try object.allKeys.sorted { $0.stringValue < $1.stringValue }.map {
-                    (key: $0.stringValue, value: try object.decode(Parsed.self, forKey: $0).value)
-                })
-            return
-        }
-        if var array = try? decoder.unkeyedContainer() {
-            try Self.checkDepth(decoder)
-            var elements: [JSONValue] = []
-            while !array.isAtEnd { elements.append(try array.decode(Parsed.self).value) }
-            value = .array(elements)
-            return
-        }
-        let single = try decoder.singleValueContainer()
-        if single.decodeNil() {
-            value = .null
-        } else if let bool = try? single.decode(Bool.self) {
-            value = .bool(bool)
-        } else if let integer = try? single.decode(Int64.self) {
-            let number = integer == 0 ? try? single.decode(Double.self) : nil
-            value = number?.sign == .minus ? .number(-0.0) : .integer(integer)
-        } else if let unsigned = try? single.decode(UInt64.self) {
-            value = .unsigned(unsigned)
-        } else if let number = try? single.decode(Double.self) {
-            value = .number(number)
-        } else if let text = try? single.decode(String.self) {
-            value = .string(text)
-        } else {
-            // 1e999, 01 or a lone minus.
-            let path = decoder.codingPath.map(\.stringValue).joined(separator: ".")
-            throw JSONTranscoder.error(
-                path,
-                "contains an invalid number (perhaps beyond a double's range) or invalid Unicode")
-        }
-    }
-
-    private static func checkDepth(_ decoder: any Decoder) throws {
-        guard decoder.codingPath.count < maximumDepth else {
-            throw MessageError("invalid JSON here: it nests deeper than \(maximumDepth) levels")
-        }
+        output.append(UInt8(ascii: "\""))
     }
 }

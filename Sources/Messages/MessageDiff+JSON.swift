@@ -6,8 +6,8 @@ enum JSONPayload {
 
     /// The payloads of two responses, if the field is the payload and both are JSON.
     static func pair(
-        _ left: [Int: [WireReader.Value]], _ right: [Int: [WireReader.Value]],
-        _ field: Schema.Field, of message: Schema.Message
+        _ left: FieldValues, _ right: FieldValues, _ field: Schema.Field,
+        of message: Schema.Message
     ) -> (left: JSONValue, right: JSONValue)? {
         guard message.fullName == Self.message, field.number == payload, let first = value(left),
             let second = value(right)
@@ -15,10 +15,10 @@ enum JSONPayload {
         return (first, second)
     }
 
-    private static func value(_ fields: [Int: [WireReader.Value]]) -> JSONValue? {
-        guard case .bytes(let payload)? = fields[payload]?.last else { return nil }
-        if case .bytes(let type)? = fields[contentType]?.last, !isJSON(type) { return nil }
-        return try? JSONValue(parsing: String(decoding: payload, as: UTF8.self))
+    private static func value(_ fields: FieldValues) -> JSONValue? {
+        guard case .bytes(let payload)? = fields[payload].last else { return nil }
+        if case .bytes(let type)? = fields[contentType].last, !isJSON(type) { return nil }
+        return try? JSONValue(parsing: Array(payload))
     }
 
     /// Whether a media type is JSON. An empty one is (`weir.v1.CallResponse`).
@@ -51,10 +51,13 @@ extension MessageDiff {
         _ left: [(key: String, value: JSONValue)], _ right: [(key: String, value: JSONValue)],
         _ location: Location
     ) {
-        let first = Dictionary(left, uniquingKeysWith: { $1 })
-        let second = Dictionary(right, uniquingKeysWith: { $1 })
-        for key in Set(first.keys).union(second.keys).sorted() {
-            let place = location.member(key)
+        func byKey(_ members: [(key: String, value: JSONValue)]) -> [ExactText: JSONValue] {
+            Dictionary(members.map { (ExactText($0.key), $0.value) }, uniquingKeysWith: { $1 })
+        }
+        let first = byKey(left)
+        let second = byKey(right)
+        for key in Set(first.keys).union(second.keys).sorted(by: { $0.text < $1.text }) {
+            let place = location.member(key.text)
             switch (first[key], second[key]) {
             case (let one?, let other?): json(one, other, place)
             case (let one?, nil) where !rules.ignores(place.path):

@@ -58,8 +58,9 @@ package struct DiffRules: Sendable, Equatable {
 
 /// Compares two messages field by field, by the descriptor of their type.
 ///
-/// Differences without a meaning in proto3 are ignored: the order of fields and map entries, packed
-/// encoding, and explicit defaults. Fields without a descriptor are compared by number.
+/// Differences without a meaning are ignored: the order of fields and map entries, packed encoding,
+/// and explicit defaults of fields without presence. Fields without a descriptor are compared by
+/// number.
 package struct MessageDiff {
     /// One field that differs.
     package struct Difference: Sendable, Equatable {
@@ -104,7 +105,7 @@ package struct MessageDiff {
 
     /// - Parameter limit: the maximum number of differences to keep of one pair.
     package init(schema: Schema, rules: DiffRules = DiffRules(), limit: Int = 64) {
-        transcoder = JSONTranscoder(schema: schema, describesInvalidTimes: true)
+        transcoder = JSONTranscoder(schema: schema, describesInvalid: true)
         self.rules = rules
         self.limit = limit
     }
@@ -129,28 +130,28 @@ package struct MessageDiff {
         _ location: Location, depth: Int
     ) throws(MessageError) {
         guard left != right else { return }
-        if let first = try transcoder.wellKnownJSON(left, name, depth: depth),
-            let second = try transcoder.wellKnownJSON(right, name, depth: depth)
-        {
-            return values(first, second, location)
-        }
         guard depth < JSONTranscoder.maximumDepth else {
             throw MessageError("\(name) nests deeper than \(JSONTranscoder.maximumDepth) messages")
         }
         let message = try transcoder.description(of: name)
-        let first = try JSONTranscoder.gather(left, message)
-        let second = try JSONTranscoder.gather(right, message)
-        for field in message.fields {
+        if let first = try transcoder.wellKnownJSON(left, message, depth: depth),
+            let second = try transcoder.wellKnownJSON(right, message, depth: depth)
+        {
+            return values(first, second, location)
+        }
+        let first = try transcoder.schema.values(left, of: message)
+        let second = try transcoder.schema.values(right, of: message)
+        let extensions = transcoder.schema.extensions[message.fullName] ?? [:]
+        for field in message.fields + extensions.values.sorted(by: { $0.number < $1.number }) {
             let place = location.member(field.name)
             guard !rules.ignores(place.path) else { continue }
             if let pair = JSONPayload.pair(first, second, field, of: message) {
                 json(pair.left, pair.right, place)
                 continue
             }
-            try compare(
-                first[field.number] ?? [], second[field.number] ?? [], field, place, depth: depth)
+            try compare(first[field.number], second[field.number], field, place, depth: depth)
         }
-        try compareUnknown(left, right, message, location)
+        compareUnknown(first.unknown, second.unknown, location)
     }
 
     private mutating func compare(
@@ -158,34 +159,17 @@ package struct MessageDiff {
         _ location: Location, depth: Int
     ) throws(MessageError) {
         if left.isEmpty, right.isEmpty { return }
-        if let entry = entry(of: field) {
+        if let entry = transcoder.schema.mapEntry(of: field) {
             return try maps(left, right, entry, location, depth: depth)
         }
         if field.isRepeated { return try lists(left, right, field, location, depth: depth) }
         guard field.hasPresence, left.isEmpty != right.isEmpty else {
-            let first = Self.single(left, field)
-            let second = Self.single(right, field)
+            let first = Schema.single(left, field)
+            let second = Schema.single(right, field)
             return try elements(first, second, field, location, depth: depth)
         }
-        let there = try text(Self.single(left.isEmpty ? right : left, field), field, depth: depth)
+        let there = try text(Schema.single(left.isEmpty ? right : left, field), field, depth: depth)
         note(location, left.isEmpty ? Self.absent : there, left.isEmpty ? there : Self.absent)
-    }
-
-    private func entry(of field: Schema.Field) -> Schema.Message? {
-        guard field.kind == .message, field.isRepeated,
-            let entry = transcoder.schema.messages[field.typeName], entry.isMapEntry
-        else { return nil }
-        return entry
-    }
-
-    /// The value of a field that is not repeated: the last value counts; messages are merged.
-    private static func single(
-        _ found: [WireReader.Value], _ field: Schema.Field
-    ) -> WireReader.Value {
-        guard field.kind == .message, found.count > 1 else {
-            return found.last ?? field.kind.defaultValue
-        }
-        return .bytes(found.flatMap { $0.bytes ?? [] }[...])
     }
 
     private mutating func lists(
@@ -207,8 +191,8 @@ package struct MessageDiff {
         guard let value = entry.field(2) else { return }
         let first = try entries(left, entry, depth: depth)
         let second = try entries(right, entry, depth: depth)
-        for key in Set(first.keys).union(second.keys).sorted() {
-            let place = location.element(key)
+        for key in Set(first.keys).union(second.keys).sorted(by: { $0.text < $1.text }) {
+            let place = location.element(key.text)
             switch (first[key], second[key]) {
             case (let left?, let right?):
                 try elements(left, right, value, place, depth: depth)
@@ -223,14 +207,11 @@ package struct MessageDiff {
 
     private func entries(
         _ found: [WireReader.Value], _ entry: Schema.Message, depth: Int
-    ) throws(MessageError) -> [String: WireReader.Value] {
-        guard let keyField = entry.field(1), let valueField = entry.field(2) else { return [:] }
-        var entries: [String: WireReader.Value] = [:]
-        for case .bytes(let bytes) in found {
-            let values = try JSONTranscoder.gather(bytes, entry)
-            let key = values[1]?.last ?? keyField.kind.defaultValue
-            entries[try text(key, keyField, depth: depth)] =
-                values[2]?.last ?? valueField.kind.defaultValue
+    ) throws(MessageError) -> [ExactText: WireReader.Value] {
+        guard let keyField = entry.field(1) else { return [:] }
+        var entries: [ExactText: WireReader.Value] = [:]
+        for (key, value) in try transcoder.schema.entries(found, of: entry) {
+            entries[ExactText(try text(key, keyField, depth: depth))] = value
         }
         return entries
     }
@@ -240,8 +221,8 @@ package struct MessageDiff {
         _ location: Location, depth: Int
     ) throws(MessageError) {
         guard left != right else { return }
-        if field.kind == .message, transcoder.schema.messages[field.typeName] != nil,
-            case .bytes(let first) = left, case .bytes(let second) = right
+        if field.kind == .message, transcoder.knows(field.typeName), let first = left.content,
+            let second = right.content
         {
             return try messages(first, second, field.typeName, location, depth: depth + 1)
         }
@@ -257,7 +238,7 @@ package struct MessageDiff {
     ) {
         // Compared as text: two 64-bit integers that differ can be equal as doubles.
         let (first, second) = (left.text(indent: 0), right.text(indent: 0))
-        guard first != second else { return }
+        guard !first.hasSameCodePoints(as: second) else { return }
         if let left = left.double(inText: areNumbers), let right = right.double(inText: areNumbers)
         {
             // -0 is 0.
@@ -275,11 +256,9 @@ package struct MessageDiff {
 
     /// Compares the fields without a descriptor.
     private mutating func compareUnknown(
-        _ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>, _ message: Schema.Message,
+        _ first: [Int: [WireReader.Value]], _ second: [Int: [WireReader.Value]],
         _ location: Location
-    ) throws(MessageError) {
-        let first = try Self.unknown(left, message)
-        let second = try Self.unknown(right, message)
+    ) {
         for number in Set(first.keys).union(second.keys).sorted() {
             let place = location.member("#\(number)")
             guard !rules.ignores(place.path), first[number] != second[number] else { continue }
@@ -287,32 +266,15 @@ package struct MessageDiff {
         }
     }
 
-    private static func unknown(
-        _ bytes: ArraySlice<UInt8>, _ message: Schema.Message
-    ) throws(MessageError) -> [Int: [WireReader.Value]] {
-        var values: [Int: [WireReader.Value]] = [:]
-        var reader = WireReader(bytes)
-        while let (number, value) = try reader.next() {
-            if message.field(number) == nil { values[number, default: []].append(value) }
-        }
-        return values
-    }
-
     private static func text(_ values: [WireReader.Value]?) -> String {
         guard let values else { return absent }
         let texts = values.map { value in
             switch value {
             case .number(let bits, _): "\(bits)"
-            case .bytes(let bytes): "\(bytes.count) bytes"
+            case .bytes(let bytes), .group(let bytes): "\(bytes.count) bytes"
             }
         }
         return texts.joined(separator: ", ")
-    }
-}
-
-extension WireReader.Value {
-    fileprivate var bytes: ArraySlice<UInt8>? {
-        if case .bytes(let bytes) = self { bytes } else { nil }
     }
 }
 

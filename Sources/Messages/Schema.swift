@@ -4,11 +4,15 @@ internal import FoundationEssentials
 /// converting messages to and from JSON without generated code.
 package struct Schema: Sendable {
     package struct Field: Sendable {
+        /// The name in the file, or `[full.name]` of an extension.
         package let name: String
+        /// The name in JSON: that of the descriptor, else derived as protoc does.
         package let jsonName: String
         /// From 1 to `maximumNumber`.
         package let number: Int
         package let isRepeated: Bool
+        /// Whether repeated numbers are packed when written.
+        let isPacked: Bool
         package let kind: Kind
         /// Whether the field is a group, whose message is between two tags on the wire.
         package let isGroup: Bool
@@ -16,10 +20,28 @@ package struct Schema: Sendable {
         package let typeName: String
         /// The index in `oneofs` of the field's oneof; nil for proto3 `optional`.
         package let oneof: Int?
+        /// Whether it is `optional` in proto3.
         package let isOptional: Bool
+        /// Whether the field distinguishes unset from its default.
+        package let hasPresence: Bool
 
         /// The largest field number. Source: protobuf's language guide, "Assigning Field Numbers".
         package static let maximumNumber = 536_870_911
+
+        /// The JSON name that protoc derives: each letter after an underscore is a capital.
+        static func jsonName(of name: String) -> String {
+            var (result, isCapital) = ("", false)
+            for scalar in name.unicodeScalars {
+                if scalar == "_" {
+                    isCapital = true
+                } else {
+                    let isLower = isCapital && ("a"..."z").contains(scalar)
+                    result += isLower ? String(scalar).uppercased() : String(scalar)
+                    isCapital = false
+                }
+            }
+            return result
+        }
     }
 
     /// A field's type; raw values are `FieldDescriptorProto.Type`'s. The type of a group, 10, is
@@ -36,13 +58,76 @@ package struct Schema: Sendable {
         package let fields: [Field]
         package let oneofs: [String]
         package let isMapEntry: Bool
+        /// Indices of the fields by number and by name; nil for a few fields, which are searched.
+        private let byNumber: [Int: Int]?
+        private let byName: [ExactText: Int]?
 
-        package func field(_ number: Int) -> Field? { fields.first { $0.number == number } }
+        init(fullName: String, fields: [Field], oneofs: [String], isMapEntry: Bool) {
+            self.fullName = fullName
+            self.fields = fields
+            self.oneofs = oneofs
+            self.isMapEntry = isMapEntry
+            byNumber = fields.isFew ? nil : fields.positions(by: \.number)
+            // A JSON name takes precedence over the original name of another field.
+            byName =
+                fields.isFew
+                ? nil
+                : fields.positions { ExactText($0.jsonName) }.merging(
+                    fields.positions { ExactText($0.name) }, uniquingKeysWith: { first, _ in first }
+                )
+        }
+
+        package func field(_ number: Int) -> Field? {
+            guard let byNumber else { return fields.first { $0.number == number } }
+            return byNumber[number].map { fields[$0] }
+        }
+
+        /// The field with a JSON name or an original name.
+        func field(named name: String) -> Field? {
+            guard let byName else {
+                return fields.first { $0.jsonName.hasSameCodePoints(as: name) }
+                    ?? fields.first { $0.name.hasSameCodePoints(as: name) }
+            }
+            return byName[ExactText(name)].map { fields[$0] }
+        }
     }
 
     package struct Enumeration: Sendable {
         package let fullName: String
         package let values: [(name: String, number: Int)]
+        /// Whether numbers without a value are unknown fields.
+        package let isClosed: Bool
+        /// Indices of the values; nil for a few values, which are searched.
+        private let byNumber: [Int: Int]?
+        private let byName: [ExactText: Int]?
+
+        init(fullName: String, values: [(name: String, number: Int)], isClosed: Bool) {
+            self.fullName = fullName
+            self.values = values
+            self.isClosed = isClosed
+            byNumber = values.isFew ? nil : values.positions(by: \.number)
+            byName = values.isFew ? nil : values.positions { ExactText($0.name) }
+        }
+
+        /// The first name of a number.
+        func name(of number: Int) -> String? {
+            guard let byNumber else { return values.first { $0.number == number }?.name }
+            return byNumber[number].map { values[$0].name }
+        }
+
+        func number(of name: String) -> Int? {
+            guard let byName else {
+                return values.first { $0.name.hasSameCodePoints(as: name) }?.number
+            }
+            return byName[ExactText(name)].map { values[$0].number }
+        }
+    }
+
+    /// An extension of a message.
+    package struct Extension: Sendable {
+        /// The full name of the extended message.
+        package let extendee: String
+        package let field: Field
     }
 
     package struct Method: Sendable {
@@ -72,6 +157,10 @@ package struct Schema: Sendable {
     package private(set) var messages: [String: Message] = [:]
     package private(set) var enumerations: [String: Enumeration] = [:]
     package private(set) var services: [String: Service] = [:]
+    /// The extensions of each message by number.
+    package private(set) var extensions: [String: [Int: Field]] = [:]
+    /// Names of the files that declare extensions, by extended message and number.
+    package private(set) var extensionFiles: [String: [Int: String]] = [:]
     /// Symbol → name of the file that declares it.
     package private(set) var fileBySymbol: [String: String] = [:]
 
@@ -106,8 +195,72 @@ package struct Schema: Sendable {
         for message in read.messages { messages[message.fullName] = message }
         for enumeration in read.enumerations { enumerations[enumeration.fullName] = enumeration }
         for service in read.services { services[service.fullName] = service }
+        for entry in read.extensions {
+            extensions[entry.extendee, default: [:]][entry.field.number] = entry.field
+            extensionFiles[entry.extendee, default: [:]][entry.field.number] = read.file.name
+        }
         for symbol in read.file.symbols { fileBySymbol[symbol] = read.file.name }
         files[read.file.name] = read.file
+    }
+
+    private func knownFile(named name: String) -> File? {
+        files[name] ?? Self.wellKnown.files[name]
+    }
+
+    /// Adds the files of another schema. Of two versions of a file, the result has the declarations
+    /// of both; what they declare differently stays as it is here.
+    ///
+    /// - Returns: the differences, as sentences.
+    package mutating func unite(_ other: Schema) -> [String] {
+        var conflicts: [String] = []
+        for (name, file) in other.files.sorted(by: { $0.key < $1.key }) {
+            do throws(MessageError) {
+                guard let known = files[name] else {
+                    add(file, of: other)
+                    continue
+                }
+                guard known.bytes != file.bytes else { continue }
+                var union = DescriptorUnion()
+                guard let united = try union.files(known.bytes, file.bytes) else {
+                    conflicts.append(
+                        "two files are named '\(name)', of packages '\(known.package)' and "
+                            + "'\(file.package)'")
+                    continue
+                }
+                conflicts += union.conflicts
+                files[name] = nil
+                try add(file: united)
+            } catch {
+                conflicts.append("the versions of '\(name)' cannot be united: \(error)")
+            }
+        }
+        return conflicts
+    }
+
+    /// Adds a file with the declarations that another schema has read.
+    private mutating func add(_ file: File, of other: Schema) {
+        for symbol in file.symbols {
+            if let message = other.messages[symbol] { messages[symbol] = message }
+            if let type = other.enumerations[symbol] { enumerations[symbol] = type }
+            if let service = other.services[symbol] { services[symbol] = service }
+            fileBySymbol[symbol] = file.name
+        }
+        for (type, numbers) in other.extensionFiles {
+            for (number, name) in numbers where name == file.name {
+                extensions[type, default: [:]][number] = other.extensions[type]?[number]
+                extensionFiles[type, default: [:]][number] = name
+            }
+        }
+        files[file.name] = file
+    }
+
+    /// The imports of files that this schema lacks, as `FILE imports IMPORT`.
+    package var missingImports: [String] {
+        files.values.flatMap { file in
+            file.dependencies.filter { files[$0] == nil }.map {
+                "'\(file.name)' imports '\($0)'"
+            }
+        }.sorted()
     }
 
     /// A file and its transitive imports, imports first, as serialized `FileDescriptorProto`s.
@@ -115,7 +268,7 @@ package struct Schema: Sendable {
         var seen: Set = [fileName]
         var result: [[UInt8]] = []
         // Not recursive, because a chain of imports can be as long as the set.
-        var open = files[fileName].map { [(file: $0, visited: 0)] } ?? []
+        var open = knownFile(named: fileName).map { [(file: $0, visited: 0)] } ?? []
         while let (file, visited) = open.last {
             guard visited < file.dependencies.count else {
                 result.append(file.bytes)
@@ -124,9 +277,21 @@ package struct Schema: Sendable {
             }
             open[open.count - 1].visited += 1
             let name = file.dependencies[visited]
-            if seen.insert(name).inserted, let imported = files[name] { open.append((imported, 0)) }
+            if seen.insert(name).inserted, let imported = knownFile(named: name) {
+                open.append((imported, 0))
+            }
         }
         return result
+    }
+}
+
+extension Array {
+    /// Whether a search is as fast as a dictionary.
+    fileprivate var isFew: Bool { count <= 12 }
+
+    /// The index of the first element of each key.
+    fileprivate func positions<Key: Hashable>(by key: (Element) -> Key) -> [Key: Int] {
+        Dictionary(enumerated().map { (key($1), $0) }, uniquingKeysWith: { first, _ in first })
     }
 }
 

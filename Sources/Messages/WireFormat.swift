@@ -11,10 +11,12 @@ package enum WireType: Int, Sendable {
 /// Reads protobuf's wire format field by field, without a descriptor.
 package struct WireReader {
     /// One field: its number and its value on the wire.
-    package enum Value: Equatable {
+    package enum Value: Hashable {
         case number(UInt64, WireType)
-        /// The content of a string, bytes, a message or a group.
+        /// The content of a string, bytes, a message or packed numbers.
         case bytes(ArraySlice<UInt8>)
+        /// The content of a group.
+        case group(ArraySlice<UInt8>)
     }
 
     private let input: ArraySlice<UInt8>
@@ -34,7 +36,7 @@ package struct WireReader {
         case .fixed64: return (number, .number(try fixed(8, number), type))
         case .fixed32: return (number, .number(try fixed(4, number), type))
         case .bytes: return (number, .bytes(try delimited(number)))
-        case .startGroup: return (number, .bytes(try group(number)))
+        case .startGroup: return (number, .group(try group(number)))
         case .endGroup: throw error("the end of group \(number) has no start")
         }
     }
@@ -158,6 +160,23 @@ package struct WireWriter {
         varint(value)
     }
 
+    /// - Parameter type: nil is a varint.
+    package mutating func field(_ number: Int, _ bits: UInt64, _ type: WireType?) {
+        key(number, type ?? .varint)
+        self.number(bits, type)
+    }
+
+    /// Writes a number without a key, as in a packed field.
+    ///
+    /// - Parameter type: nil is a varint.
+    mutating func number(_ bits: UInt64, _ type: WireType?) {
+        switch type {
+        case .fixed64: fixed(bits, byteCount: 8)
+        case .fixed32: fixed(bits, byteCount: 4)
+        default: varint(bits)
+        }
+    }
+
     package mutating func field(_ number: Int, bytes value: some Collection<UInt8>) {
         key(number, .bytes)
         varint(UInt64(value.count))
@@ -165,23 +184,18 @@ package struct WireWriter {
     }
 
     /// Writes a message as a group.
-    package mutating func field(_ number: Int, group content: [UInt8]) {
+    package mutating func field(_ number: Int, group content: some Collection<UInt8>) {
         key(number, .startGroup)
         bytes += content
         key(number, .endGroup)
     }
 
-    /// Writes a field unchanged, except that groups become messages.
+    /// Writes a field unchanged.
     package mutating func field(_ number: Int, _ value: WireReader.Value) {
         switch value {
         case .bytes(let bytes): field(number, bytes: bytes)
-        case .number(let value, .fixed64):
-            key(number, .fixed64)
-            fixed(value, byteCount: 8)
-        case .number(let value, .fixed32):
-            key(number, .fixed32)
-            fixed(value, byteCount: 4)
-        case .number(let value, _): field(number, varint: value)
+        case .group(let content): field(number, group: content)
+        case .number(let value, let type): field(number, value, type)
         }
     }
 

@@ -72,7 +72,10 @@ struct BackendOptionsGroup: ParsableArguments {
     var tlsServerName: String?
 
     @Option(
-        help: "A file written by protoc --include_imports --descriptor_set_out, for reflection.")
+        help: """
+            A file written by protoc --include_imports --descriptor_set_out (default: the \
+            backend's server reflection).
+            """)
     var descriptorSet: String?
 
     @Option(help: "A description of the backend.")

@@ -23,11 +23,13 @@ enum FixtureServer {
             try configuration.limits.set(pair[0], to: pair[1])
         }
 
-        let server = WeirServer(configuration, backends: [raw, blocking, stuck, typed, dynamic])
+        let server = WeirServer(
+            configuration, backends: [raw, blocking, stuck, typed, dynamic, json])
         let addresses = try await server.start()
         try await server.createEndpoint("raw", route: "/test.Raw/", backend: "raw")
         try await server.createEndpoint("blocking", route: "/test.Blocking/", backend: "blocking")
         try await server.createEndpoint("typed", route: "/helloworld.Greeter/", backend: "typed")
+        try await server.createEndpoint("json", route: "/test.JSON/", backend: "json")
         try await server.createEndpoint("dynamic", route: "/dynamic", backend: "dynamic")
         try await server.run {
             print(addresses.data, addresses.admin)
@@ -69,6 +71,8 @@ enum FixtureServer {
                 return reply
             }
         ])
+
+    static let json = HandlerBackend("json", services: [JSONConverter.service])
 
     /// A backend without limits.
     private static let arguments = CommandLine.arguments.dropFirst().filter { !$0.contains("=") }

@@ -215,6 +215,12 @@ seed("archive", "whole", archive())
 seed("access", "list", b"# who\nada admin cert:uri:spiffe://x # why\neve viewer cert:dns:E.x\nmail viewer cert:email:a@x\n"
      b"bot operator:a,b sha256:" + b"0" * 64 + b"\n")
 seed("access", "wrong", b"ada king cert:\nx\n\n")
+for number, text in enumerate([
+        b"aGVsbG8=\nd29ybGQ=QQ==", b"grpc-status: 5\r\nx-name: a b\r\n",
+        b"application/grpc-web-text+proto", b"application/json; charset=utf-8",
+        b"connect=v1&encoding=json&base64=1&message=eyJhIjoi_-8ifQ",
+        b"message=%7B%7D&encoding=proto&compression=gzip&x", b"9999999999"]):
+    seed("web", f"text-{number}", text)
 
 folder = pathlib.Path(sys.argv[1])
 for name, data in SEEDS.items():

@@ -43,6 +43,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case rows
     /// An archive, as for `weir state import`.
     case archive
+    /// The framing and the texts of gRPC-Web and Connect.
+    case web
     /// The access file, names of certificates, and texts of errors.
     case access
 
@@ -64,6 +66,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .store: StoreFuzz.readRecords(bytes)
         case .rows: StoreFuzz.readRows(bytes)
         case .archive: StoreFuzz.readArchive(bytes)
+        case .web: WebFuzz.feed(bytes)
         case .access: AccessFuzz.feed(bytes)
         }
     }

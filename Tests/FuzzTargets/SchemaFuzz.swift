@@ -12,7 +12,7 @@ enum SchemaFuzz {
         for file in schema.files.keys { precondition(!schema.closure(of: file).isEmpty) }
         for transcoder in [
             JSONTranscoder(schema: schema), JSONTranscoder(schema: schema, printsDefaults: true),
-            JSONTranscoder(schema: schema, keepsNames: true, describesInvalidTimes: true),
+            JSONTranscoder(schema: schema, keepsNames: true, describesInvalid: true),
         ] {
             for type in schema.messages.values {
                 precondition(

@@ -91,7 +91,7 @@ internal import Testing
     func printsDefaults() throws {
         let json = try transcoder(printsDefaults: true).json(
             from: [], message: "weir.admin.v1.SetTrafficRequest")
-        #expect(json.text(indent: 0) == #"{"endpoint":"","weights":[],"validateOnly":false}"#)
+        #expect(json.text(indent: 0) == #"{"endpoint":"","weights":[],"validateOnly":false,"overrideRollout":false}"#)
     }
 
     @Test("JSON that nests too deeply is rejected without recursion")

@@ -187,9 +187,29 @@ internal import Testing
 
     @Test(
         "Bytes of another type are rejected",
-        arguments: [[0x18] as [UInt8], [0x1a, 1, 1], [0x72, 1, 0xff], [0x8a, 1, 9]])
+        arguments: [[0x18] as [UInt8], [0x72, 1, 0xff], [0x8a, 1, 9]])
     func rejects(_ bytes: [UInt8]) {
         #expect(throws: MessageError.self) { try Self.differences(bytes, []) }
+    }
+
+    @Test("A value of another wire type is an unknown field, as for protobuf's parsers")
+    func comparesOtherTypes() throws {
+        #expect(try Self.differences([0x1a, 1, 1], []).map(\.path) == ["#3"])
+    }
+
+    @Test("Texts that are only canonically equivalent differ")
+    func comparesCodePoints() throws {
+        #expect(try Self.lines { $0.stringValue = "\u{e9}" }.count == 1)
+        #expect(
+            try Self.differences(
+                Everything(stringValue: "e\u{301}").serializedBytes(),
+                Everything(stringValue: "\u{e9}").serializedBytes()
+            ).count == 1)
+        #expect(
+            try Self.differences(
+                Everything(counts: ["K": 1]).serializedBytes(),
+                Everything(counts: ["\u{212a}": 1]).serializedBytes()
+            ).count == 2)
     }
 
     /// The differences between two JSON responses to dynamic calls.

@@ -84,7 +84,7 @@ internal import Testing
     func readsGroups(bytes: [UInt8], content: [UInt8]) throws {
         let fields = try Self.fields(bytes + [0x08, 0x07])
         #expect(fields.map(\.0) == [2, 1])
-        #expect(fields.first?.1 == .bytes(content[...]))
+        #expect(fields.first?.1 == .group(content[...]))
     }
 
     @Test(

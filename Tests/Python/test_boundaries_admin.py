@@ -62,6 +62,20 @@ def configuration(address):
     }
 
 
+# In this order, which ends the rollout.
+ROLLOUTS = {
+    "StartRollout": [{"endpoint": "base", "plan": PLAN, "note": NOTE}],
+    "ListRollouts": [{}],
+    "GetRollout": [{"endpoint": "base"}],
+    "PauseRollout": [{"endpoint": "base"}],
+    "ResumeRollout": [{"endpoint": "base"}],
+    "AdvanceRollout": [{"endpoint": "base"}],
+    "PromoteRollout": [{"endpoint": "base"}],
+    "WatchRollout": [{"endpoint": "base"}],
+    "AbortRollout": [{"endpoint": "base", "immediate": True}],
+}
+
+
 def bases(address, revision, authority):
     """Valid requests of each method, whose fields are changed one at a time.
 
@@ -122,16 +136,7 @@ def bases(address, revision, authority):
         "Watch": [{}],
         "GetStats": [{"endpoint": "base"}],
         "WatchStats": [{"endpoint": "base", "intervalMs": 100}],
-        # In this order, which ends the rollout.
-        "StartRollout": [{"endpoint": "base", "plan": PLAN, "note": NOTE}],
-        "ListRollouts": [{}],
-        "GetRollout": [{"endpoint": "base"}],
-        "PauseRollout": [{"endpoint": "base"}],
-        "ResumeRollout": [{"endpoint": "base"}],
-        "AdvanceRollout": [{"endpoint": "base"}],
-        "PromoteRollout": [{"endpoint": "base"}],
-        "WatchRollout": [{"endpoint": "base"}],
-        "AbortRollout": [{"endpoint": "base", "immediate": True}],
+        **ROLLOUTS,
     }
 
 

@@ -1,10 +1,13 @@
 """Calls of the Python client that change whole states, limits and comparisons."""
 
 import asyncio
+import re
 
 import pytest
 
 import weir
+from conftest import ROOT
+from weir.admin.v1 import admin_pb2
 
 
 @pytest.fixture
@@ -70,3 +73,17 @@ def test_the_same_with_asyncio(shadowed):
             await client.reset_shadow_report("e")
 
     asyncio.run(run())
+
+
+# Calls of the admin service without a call of the client: for operators, with the tool.
+OPERATORS = {"AdoptState", "CompareRevisions", "RestoreState", "WatchStats"}
+
+
+def test_the_client_has_the_calls_of_the_admin_service():
+    source = "".join(
+        path.read_text() for path in (ROOT / "clients/python/src/weir").glob("*.py"))
+    called = set(re.findall(r'Operation\(\s*"(\w+)"', source))
+    called |= set(re.findall(r'operations.SERVICE \+ "(\w+)"', source))
+    service = admin_pb2.DESCRIPTOR.services_by_name["Admin"]
+    assert called | OPERATORS == {method.name for method in service.methods}
+    assert not called & OPERATORS

@@ -37,12 +37,16 @@ extension ControlState.Backend {
     init(request message: Weir_Admin_V1_Backend) throws(ControlError) {
         try RequestField("backend.description").check(
             message.description, maxBytes: Self.maxDescriptionBytes, allowsLines: true)
-        try self.init(message)
+        try self.init(message, requiresImports: true)
     }
 
     /// Converts a backend of a request or of a store, which may contain a description that an
     /// earlier version allowed.
-    init(_ message: Weir_Admin_V1_Backend) throws(ControlError) {
+    ///
+    /// - Parameter requiresImports: whether a descriptor set must contain its imports.
+    init(
+        _ message: Weir_Admin_V1_Backend, requiresImports: Bool = false
+    ) throws(ControlError) {
         let kind: Kind
         switch message.kind {
         case .handler(let handler): kind = .handler(handler.handler)
@@ -79,7 +83,17 @@ extension ControlState.Backend {
         } catch {
             throw .invalid("backend.descriptor_set", "invalid FileDescriptorSet: \(error)")
         }
+        if requiresImports { try Self.checkImports(schema.missingImports) }
         descriptorSet = message.descriptorSet
+    }
+
+    private static func checkImports(_ missing: [String]) throws(ControlError) {
+        guard !missing.isEmpty else { return }
+        let more = missing.count > 10 ? ", ..." : ""
+        throw .invalid(
+            "backend.descriptor_set",
+            "lacks imported files: \(missing.prefix(10).joined(separator: ", "))\(more); make it "
+                + "with protoc --include_imports --descriptor_set_out")
     }
 
     /// Rejects a backend whose files cannot be used on this machine.

@@ -6,6 +6,8 @@ struct BackgroundWork {
 
     /// Yields when a backend becomes usable or unusable.
     let availability: Signal = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    /// Yields when the reflection of a backend has given other descriptors.
+    let schemas: Signal = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     /// Yields when a change is accepted.
     let accepted: Signal = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     typealias Work = @Sendable () async -> Void

@@ -7,6 +7,15 @@ internal import struct FoundationEssentials.Date
 
 /// The rules and the reports of shadows.
 extension ControlPlane {
+    /// Sets the rules of an endpoint's shadows that may have changed.
+    func setRules(of endpoint: ControlState.Endpoint) {
+        let revision = deployment.backendsRevision
+        let rules = deployment.shadows.staleRules(endpoint, revision).map { backend in
+            (backend: backend, rules: comparisonRules(endpoint, backend))
+        }
+        deployment.shadows.setRules(endpoint, revision, rules)
+    }
+
     /// The rules for the responses of a shadow's backend, whose descriptors take precedence over
     /// those of the other backends. With an empty name, the rules for the second copies that
     /// measure noise.
@@ -16,8 +25,8 @@ extension ControlPlane {
         var schema = Self.dynamicSchema
         var replyTypes: [String: String] = [:]
         for backend in backends {
-            // An unreadable set was logged when the schema was made.
-            try? addDescriptors(of: backend, to: &schema)
+            // An unreadable set, and what contradicts the schema so far, was logged.
+            if let other = try? self.schema(of: backend) { _ = schema.unite(other) }
             if case .handler(let name) = backend.kind, let handler = registered[name] {
                 replyTypes.merge(handler.replyTypes) { first, _ in first }
             }

@@ -8,4 +8,7 @@ struct Deployment {
     var backendsRevision: UInt64 = 0
     /// The schema of all backends, for reflection.
     var schema = ControlPlane.standardSchema
+    var schemas = BackendSchemas()
+    /// The digests of the reflected descriptors that the schema contains, by backend.
+    var servedDigests: [String: UInt64?] = [:]
 }

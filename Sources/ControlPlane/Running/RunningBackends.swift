@@ -18,10 +18,18 @@ struct RunningBackends {
     private let directory: WorkerDirectory
     private let log: Logger
     private let onChange: @Sendable () -> Void
+    private let onSchema: @Sendable () -> Void
 
-    /// - Parameter onChange: called on any thread when a backend becomes usable or stops being so.
-    init(log: Logger, onChange: @escaping @Sendable () -> Void) {
+    /// - Parameters:
+    ///   - onChange: called on any thread when a backend becomes usable or stops being so.
+    ///   - onSchema: called on any thread when the reflection of a backend has given other
+    ///     descriptors.
+    init(
+        log: Logger, onChange: @escaping @Sendable () -> Void,
+        onSchema: @escaping @Sendable () -> Void = {}
+    ) {
         self.log = log
+        self.onSchema = onSchema
         directory = WorkerDirectory { log.warning("a worker: \($0)") }
         self.onChange = onChange
     }
@@ -45,7 +53,8 @@ struct RunningBackends {
         let set =
             running?.set
             ?? ReplicaSet(
-                name: backend.name, options: backend.options, log: log, onChange: onChange)
+                name: backend.name, options: backend.options, log: log, onChange: onChange,
+                onSchema: onSchema)
         let workers =
             isWorker
             ? running?.workers ?? WorkerGroup(set, directory: directory, log: log) : nil

@@ -50,9 +50,19 @@ struct RunningShadows {
         return account
     }
 
-    /// Makes the next call of `setRules` set each rule, whatever its revision.
+    /// Makes the next call of `staleRules` return each backend, whatever its revision.
     mutating func forgetRevisions() {
         for key in all.keys { all[key]?.rulesRevision = 0 }
+    }
+
+    /// The backends of an endpoint's shadows whose rules may have changed; empty for the second
+    /// copies that measure noise.
+    func staleRules(_ endpoint: ControlState.Endpoint, _ latestBackend: UInt64) -> [String] {
+        guard !endpoint.shadows.isEmpty else { return [] }
+        let revision = max(latestBackend, endpoint.revision)
+        return (endpoint.shadows.map(\.backend) + [""]).filter {
+            all[.init(endpoint: endpoint.name, backend: $0)]?.rulesRevision != revision
+        }
     }
 
     /// Sets the rules for comparing the responses of an endpoint's shadows. Changed rules restart
@@ -60,18 +70,16 @@ struct RunningShadows {
     ///
     /// - Parameters:
     ///   - latestBackend: the revision of the latest change of any backend.
-    ///   - rules: for the backend of a shadow; called when they may have changed.
+    ///   - rules: by the backends that `staleRules` has returned.
     mutating func setRules(
         _ endpoint: ControlState.Endpoint, _ latestBackend: UInt64,
-        _ rules: (_ backend: String) -> ComparisonRules
+        _ rules: [(backend: String, rules: ComparisonRules)]
     ) {
-        guard !endpoint.shadows.isEmpty else { return }
         let revision = max(latestBackend, endpoint.revision)
-        for backend in endpoint.shadows.map(\.backend) + [""] {
+        for (backend, rules) in rules {
             let account = start(endpoint.name, backend)
-            guard all[account.key]?.rulesRevision != revision else { continue }
             all[account.key]?.rulesRevision = revision
-            account.ledger.rules = rules(backend)
+            account.ledger.rules = rules
             if let before = all[account.key]?.comparison,
                 !before.hasSameRules(as: endpoint.comparison)
             {

@@ -38,9 +38,7 @@ extension ControlPlane.View {
     private func services(of backend: ControlState.Backend) -> [String] {
         switch backend.kind {
         case .handler(let name): handlers[name] ?? []
-        case .upstream, .worker:
-            // An unreadable set was rejected when the backend was created.
-            (try? Schema(descriptorSet: backend.descriptorSet))?.services.keys.sorted() ?? []
+        case .upstream, .worker: services[backend.name] ?? []
         }
     }
 

@@ -22,6 +22,8 @@ extension ControlPlane {
         /// Whether the copy of the state on this machine is up to date; nil if this server keeps
         /// none.
         var isCopyUp: Bool?
+        /// The names of the services of backends of replicas, by their known schemas.
+        var services: [String: [String]] = [:]
         /// The version, the certificates and the log of this server.
         var facts = ServerFacts()
         /// The rollouts that this server drives, with their evidence.

@@ -31,7 +31,7 @@ package struct ComparisonRules: Sendable {
             ?? MethodPath(method).flatMap { path in
                 schema.services[path.service]?.methods.first { $0.name == path.method }?.output
             }
-        return type.flatMap { schema.messages[$0] == nil ? nil : $0 }
+        return type.flatMap { schema.message(named: $0) == nil ? nil : $0 }
     }
 
     /// Whether a field, or a message that contains it, is redacted.

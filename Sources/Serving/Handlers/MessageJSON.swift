@@ -24,7 +24,7 @@ final class MessageJSON: Sendable {
     func request(from json: [UInt8]) throws(RPCError) -> [UInt8] {
         let (transcoder, name) = try transcoder(for: request)
         do throws(MessageError) {
-            let value = try JSONValue(parsing: String(decoding: json, as: UTF8.self))
+            let value = try JSONValue(parsing: json)
             return try transcoder.bytes(from: value, message: name)
         } catch {
             throw RPCError(.invalidArgument, error.description)
@@ -35,7 +35,7 @@ final class MessageJSON: Sendable {
     func json(of bytes: [UInt8]) throws(RPCError) -> [UInt8] {
         let (transcoder, name) = try transcoder(for: reply)
         do throws(MessageError) {
-            return Array(try transcoder.json(from: bytes, message: name).text(indent: 0).utf8)
+            return try transcoder.json(from: bytes, message: name).utf8()
         } catch {
             throw RPCError(.internalError, "the reply cannot be encoded: \(error)")
         }

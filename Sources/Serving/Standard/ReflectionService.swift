@@ -10,8 +10,19 @@ package final class ReflectionBoard: Sendable {
     }
 
     private let content = Mutex(Content())
+    private let prepare = Mutex<(@Sendable () async -> Void)?>(nil)
 
     package init() {}
+
+    /// Sets what runs before each answer: it may read what the content still lacks.
+    package func beforeAnswers(_ body: @escaping @Sendable () async -> Void) {
+        prepare.withLock { $0 = body }
+    }
+
+    fileprivate func prepared() async -> Content {
+        if let prepare = prepare.withLock({ $0 }) { await prepare() }
+        return current
+    }
 
     /// - Parameter services: the full names of the services that the port answers.
     package func set(_ schema: Schema, services: [String]) {
@@ -32,7 +43,7 @@ extension Service {
                     replies: ReplyWriter<Grpc_Reflection_V1_ServerReflectionResponse>, _
                 ) in
                 for try await request in requests {
-                    try await replies.send(answer(request, board.current))
+                    try await replies.send(answer(request, await board.prepared()))
                 }
             }
         }
@@ -53,14 +64,17 @@ extension Service {
         case .fileContainingSymbol(let symbol):
             response.messageResponse = files(
                 schema, schema.fileBySymbol[symbol], missing: "symbol '\(symbol)'")
-        case .allExtensionNumbersOfType(let type) where schema.messages[type] != nil:
-            // In proto3, only custom options are extensions.
-            response.messageResponse = .allExtensionNumbersResponse(.init(baseTypeName: type))
+        case .allExtensionNumbersOfType(let type) where schema.message(named: type) != nil:
+            let numbers = schema.extensionFiles[type]?.keys.sorted() ?? []
+            response.messageResponse = .allExtensionNumbersResponse(
+                .init(baseTypeName: type, extensionNumber: numbers.map { Int32(clamping: $0) }))
         case .allExtensionNumbersOfType(let type):
             response.messageResponse = missing("type '\(type)'")
         case .fileContainingExtension(let request):
-            response.messageResponse = missing(
-                "extension \(request.extensionNumber) of '\(request.containingType)'")
+            let (type, number) = (request.containingType, request.extensionNumber)
+            response.messageResponse = files(
+                schema, schema.extensionFiles[type]?[Int(number)],
+                missing: "extension \(number) of '\(type)'")
         case nil:
             response.messageResponse = .errorResponse(
                 .init(

@@ -132,6 +132,12 @@ package final class BackendPool: @unchecked Sendable {
         pump()
     }
 
+    /// Asks a connected replica for the backend's descriptors, if this pool monitors the replicas.
+    func readSchema() {
+        guard let member = members.first(where: \.isReady) else { return }
+        monitor?.readSchema(of: member, isNew: false)
+    }
+
     private func readMembers() { machine.membersChanged(members.map(\.state)) }
 
     /// How to connect to a replica.

@@ -69,6 +69,7 @@ final class ReplicaMonitor: @unchecked Sendable {
 
     /// A new connection: the monitor checks its replica at once.
     func memberIsReady(_ member: LoopReplica) {
+        if set.schemas.isWanted { readSchema(of: member, isNew: true) }
         guard pool.options.health.isOn,
             member.replica.verdict.load(ordering: .relaxed) != .serving
         else { return }
@@ -89,6 +90,18 @@ final class ReplicaMonitor: @unchecked Sendable {
             guard replica.checked(failure, self.pool.options.health) else { return }
             self.set.updateUsability()
             self.set.refreshPools()
+        }
+    }
+
+    // MARK: Descriptors
+
+    /// Asks a replica for the backend's descriptors.
+    func readSchema(of member: LoopReplica, isNew: Bool) {
+        guard !isStopped, let connection = member.connectionWithRoom(),
+            set.schemas.begin(at: pool.loop.now, isNew: isNew)
+        else { return }
+        ReflectionProbe.run(on: connection, pool.options) { [schemas = set.schemas] outcome in
+            schemas.end(outcome)
         }
     }
 

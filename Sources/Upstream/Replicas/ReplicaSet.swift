@@ -48,13 +48,19 @@ package final class ReplicaSet: Sendable {
     let inFlight = Atomic<Int>(0)
     /// Requests that wait on all loops.
     let waiting = Atomic<Int>(0)
+    /// The descriptors by the backend's own reflection.
+    package let schemas: SchemaSource
 
+    /// - Parameter onSchema: called on any thread when the backend's reflection has given other
+    ///   descriptors.
     package init(
-        name: String, options: BackendOptions, log: Logger, onChange: @escaping @Sendable () -> Void
+        name: String, options: BackendOptions, log: Logger,
+        onChange: @escaping @Sendable () -> Void, onSchema: @escaping @Sendable () -> Void = {}
     ) {
         self.name = name
         self.log = log
         self.onChange = onChange
+        schemas = SchemaSource(onChange: onSchema)
         state = Mutex(State(membership: Membership(options: options)))
     }
 
@@ -228,6 +234,21 @@ package final class ReplicaSet: Sendable {
         for pool in state.withLock({ $0.pools }) where pool !== other {
             pool.loop.eventLoop.execute { pool.pump() }
         }
+    }
+
+    /// How long a caller waits for descriptors.
+    private static let schemaWait = Duration.seconds(2)
+
+    /// Reads the descriptors by the backend's reflection unless they are known; returns when that
+    /// has succeeded or failed, or takes too long. From then on, they follow the replicas.
+    package func loadSchema() async {
+        guard schemas.want(), let pool = state.withLock({ $0.pools.first }) else { return }
+        let (loop, schemas) = (pool.loop.eventLoop, schemas)
+        let begun: Void? = try? await loop.submit {
+            pool.readSchema()
+            loop.scheduleTask(in: TimeAmount(Self.schemaWait)) { schemas.giveUp() }
+        }.get()
+        if begun != nil { await schemas.ended() }
     }
 
     private func change(_ body: (inout State) -> Void) {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import GRPCWire
 internal import Messages
+internal import Upstream
 internal import Weir
 
 /// `weir call`
@@ -43,6 +44,9 @@ struct CallCommand: AsyncParsableCommand {
     @Flag(help: "Print each response message as one line of JSON.")
     var json = false
 
+    /// The server limits responses; this only bounds the memory of the command.
+    private static let maxResponseBytes = 1 << 30
+
     func validate() throws {
         for item in metadata where !item.contains("=") {
             throw ValidationError("invalid --metadata '\(item)': use NAME=VALUE")
@@ -58,7 +62,8 @@ struct CallCommand: AsyncParsableCommand {
         let address = try Address(argument: address ?? environment ?? "127.0.0.1:8000")
         Output.exitWhenUnread()
         try await reporting {
-            let client = try WeirClient.forCommand(address, tls: tls.settings)
+            let client = try WeirClient.forCommand(
+                address, tls: tls.settings, maxMessageBytes: Self.maxResponseBytes)
             try await call(client)
             await client.close()
         }
@@ -138,27 +143,41 @@ struct CallCommand: AsyncParsableCommand {
         return .init(metadata: all, shardKey: shardKey, timeout: .seconds(timeout))
     }
 
-    /// Reads the description of a service by server reflection.
+    /// Reads the description of a service by server reflection: v1, else v1alpha.
     private static func describe(_ service: String, _ client: WeirClient) async throws -> Schema {
+        var failure: RPCError?
+        for version in ReflectionDialog.services {
+            do {
+                return try await describe(service, by: version, client)
+            } catch let error as RPCError where error.code == .unimplemented {
+                failure = failure ?? error
+            }
+        }
+        throw RPCError(
+            .unimplemented, "the server has no reflection: \(failure?.message ?? "unimplemented")")
+    }
+
+    private static func describe(
+        _ service: String, by version: String, _ client: WeirClient
+    ) async throws -> Schema {
         let call = try await client.open(
-            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-            .init(timeout: .seconds(10)))
-        let request = Grpc_Reflection_V1_ServerReflectionRequest(
-            messageRequest: .fileContainingSymbol(service))
-        try await call.send(try request.serializedBytes())
+            "/\(version)/ServerReflectionInfo", .init(timeout: .seconds(10)))
+        var dialog = ReflectionDialog()
+        try await call.send(try dialog.begin(service).serializedBytes())
+        while !dialog.isDone {
+            guard let bytes = try await call.next() else {
+                throw RPCError(.internalError, "reflection sent no response")
+            }
+            let reply = try Grpc_Reflection_V1_ServerReflectionResponse(serializedBytes: bytes)
+            let questions: [Grpc_Reflection_V1_ServerReflectionRequest]
+            do throws(MessageError) {
+                questions = try dialog.receive(reply)
+            } catch {
+                throw RPCError(.notFound, error.description)
+            }
+            for question in questions { try await call.send(try question.serializedBytes()) }
+        }
         call.finish()
-        guard let bytes = try await call.next() else {
-            throw RPCError(.internalError, "reflection sent no response")
-        }
-        let reply = try Grpc_Reflection_V1_ServerReflectionResponse(serializedBytes: bytes)
-        switch reply.messageResponse {
-        case .fileDescriptorResponse(let files):
-            var schema = Schema()
-            for file in files.fileDescriptorProto { try schema.add(file: file) }
-            return schema
-        case .errorResponse(let error):
-            throw RPCError(StatusCode(rawValue: Int(error.errorCode)), error.errorMessage)
-        default: throw RPCError(.internalError, "reflection sent an unexpected response")
-        }
+        return try Schema(descriptorSet: dialog.descriptorSet)
     }
 }

@@ -22,6 +22,7 @@ from weir.handle import Handle, Result
 from weir.metadata import ShardKeyInterceptor, aio_interceptors, intercept, shard_key
 from weir.payload import EncodingError, Response
 from weir.request import Headers, MultiDict, Request
+from weir.rollouts import Rollout, RolloutGate, RolloutPlan, RolloutStart
 from weir.types import (
     Backend, BackendStats, Change, Endpoint, Explanation, FieldDifference, Instance, Latency,
     ObjectChange, Replica, Revision, ShadowComparison, ShadowReport, StateChange, Stats,
@@ -37,8 +38,9 @@ __all__ = [
     "FieldDifference", "Handle", "Headers", "Instance", "InvalidArgument", "InvalidRoute",
     "InvalidTraffic", "Latency", "MultiDict", "NotFound", "ObjectChange", "Owner",
     "PermissionDenied", "Replica", "Request", "ResourceExhausted", "Response", "Result",
-    "Revision", "RevisionConflict", "RevisionNotKept", "ShadowComparison", "ShadowReport",
-    "ShardKeyInterceptor", "StateChange", "Stats", "TrafficChange", "Unauthenticated",
-    "Unavailable", "Unimplemented", "WeirError", "accept_batch", "aio", "aio_interceptors",
-    "connect", "intercept", "ray", "serve", "shard_key",
+    "Revision", "RevisionConflict", "RevisionNotKept", "Rollout", "RolloutGate", "RolloutPlan",
+    "RolloutStart", "ShadowComparison", "ShadowReport", "ShardKeyInterceptor", "StateChange",
+    "Stats", "TrafficChange", "Unauthenticated", "Unavailable", "Unimplemented", "WeirError",
+    "accept_batch", "aio", "aio_interceptors", "connect", "intercept", "ray", "serve",
+    "shard_key",
 ]

@@ -22,6 +22,7 @@ import grpc.aio
 
 from weir import _operations as operations
 from weir import errors, types
+from weir._aio_rollout_calls import Rollouts
 from weir._backends import close_on_sigterm, was_terminated
 from weir._operations import ChangeOptions, Operation
 from weir.affinity import ShardKey
@@ -77,7 +78,7 @@ class Connecting:
             await self._client.close()
 
 
-class Client:
+class Client(Rollouts):
     """`weir.Client` with coroutines, for one event loop."""
 
     def __init__(self, client: SyncClient) -> None:
@@ -282,10 +283,12 @@ class Client:
         options = self._change_options(expected_revision, validate_only, comment)
         return await self._run(operations.rollback(revision, endpoint, options))
 
-    async def watch(self, from_revision: int = 0) -> AsyncIterator[types.Change]:
+    def watch(self, from_revision: int = 0) -> AsyncIterator[types.Change]:
         """Streams changes as they happen, after the whole state or after a given revision."""
+        return self._stream(operations.watch(from_revision))
+
+    async def _stream(self, operation: Operation[T]) -> AsyncIterator[T]:
         self._client._check_open()
-        operation = operations.watch(from_revision)
         call = self._channel.unary_stream(
             operations.SERVICE + operation.method,
             request_serializer=type(operation.request).SerializeToString,

@@ -19,10 +19,10 @@ from weir import _settings as settings
 from weir import errors, types
 from weir._backends import Backends, was_terminated
 from weir._endpoints import Endpoints
+from weir._rollout_calls import Rollouts
 from weir._lease import program_name
 from weir._names import also_named
 from weir._operations import ChangeOptions, Operation
-from weir.admin.v1 import admin_pb2 as pb
 from weir.affinity import ShardKey
 from weir.handle import CLOSED, Handle
 from weir.serving import LocalBackends
@@ -67,7 +67,7 @@ def connect(
         credentials=credentials, token=token, data_credentials=data_credentials, program=program)
 
 
-class Client(Backends, Endpoints):
+class Client(Backends, Endpoints, Rollouts):
     """A client of a running Weir: changes and reads its routing, and calls its endpoints.
 
     Thread-safe. This process serves backends that are classes or functions; `close()`, leaving a
@@ -215,11 +215,14 @@ class Client(Backends, Endpoints):
 
         Raises Unavailable when the server ends.
         """
+        return self._stream(operations.watch(from_revision))
+
+    def _stream(self, operation: Operation[T]) -> Iterator[T]:
+        """The responses of a call until it ends or the iterator is closed."""
         self._check_open()
-        operation = operations.watch(from_revision)
         call = self._channel.unary_stream(
             operations.SERVICE + operation.method,
-            request_serializer=pb.WatchRequest.SerializeToString,
+            request_serializer=type(operation.request).SerializeToString,
             response_deserializer=operation.reply.FromString,
         )(operation.request)
         try:

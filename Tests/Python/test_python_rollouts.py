@@ -1,0 +1,79 @@
+"""Rollouts with the Python client."""
+
+import asyncio
+
+import pytest
+
+import weir
+
+PLAN = weir.RolloutPlan(
+    "new", ("10%", "50%"), gates=("errors<1.5x",), minimum=1, bake=1.5, minimum_requests=0,
+    approval=True, require="no_objection", on_inconclusive="advance", alpha=0.1)
+
+
+@pytest.fixture
+def ready(client):
+    """A client with an endpoint, and a second backend."""
+    client.create_backend("old", lambda request: "old")
+    client.create_backend("new", lambda request: "new")
+    client.create_endpoint("e", backend="old")
+    return client
+
+
+def test_a_rollout_is_decided_by_calls(ready):
+    planned = ready.start_rollout("e", PLAN, validate_only=True)
+    assert [(step, round(moved, 3)) for step, moved, _ in planned.preview][:2] == [
+        ("10%", 0.1), ("50%", 0.4)]
+    with pytest.raises(weir.NotFound):
+        ready.get_rollout("e")
+    started = ready.start_rollout("e", PLAN, comment="try it").rollout
+    assert (started.candidate, started.steps[:2], started.baseline) == (
+        "new", ("10%", "50%"), {"old": 1.0})
+    watch = ready.watch_rollout("e")
+    assert next(watch).endpoint == "e"
+    watch.close()
+    assert set(ready.list_rollouts()) == {"e"}
+    assert ready.pause_rollout("e").phase == "paused"
+    assert ready.get_rollout("e").pause == "operator"
+    assert ready.resume_rollout("e").phase != "paused"
+    assert ready.advance_rollout("e").step == 1
+    aborted = ready.abort_rollout("e", immediate=True)
+    assert aborted.has_ended and aborted.phase == "aborted"
+    assert ready.get_traffic("e") == {"old": 1.0}
+    ready.start_rollout("e", PLAN)
+    promoted = ready.promote_rollout("e")
+    assert (promoted.phase, promoted.weight) == ("succeeded", 1.0)
+    assert ready.get_traffic("e") == {"new": 1.0}
+    with pytest.raises(weir.FailedPrecondition):
+        ready.abort_rollout("e")
+
+
+def test_invalid_plans(ready):
+    for change, kind, message in [
+        ({"steps": ("200%",)}, weir.InvalidArgument, "200%"),
+        ({"candidate": "none"}, weir.NotFound, "none"),
+        ({"require": "luck"}, ValueError, "use no_objection or proof"),
+        ({"on_inconclusive": "wait"}, ValueError, "use pause or advance or abort"),
+    ]:
+        plan = weir.RolloutPlan(**{"candidate": "new", "steps": ("10%",), **change})
+        with pytest.raises(kind, match=message):
+            ready.start_rollout("e", plan)
+
+
+def test_rollouts_with_asyncio(ready):
+    async def run():
+        async with weir.aio.connect(ready.address) as client:
+            assert (await client.start_rollout("e", PLAN)).rollout.endpoint == "e"
+            async for rollout in client.watch_rollout("e"):
+                assert rollout.candidate == "new"
+                break
+            await client.pause_rollout("e")
+            await client.resume_rollout("e")
+            assert (await client.get_rollout("e")).steps[0] == "10%"
+            assert set(await client.list_rollouts()) == {"e"}
+            await client.advance_rollout("e")
+            assert (await client.abort_rollout("e", immediate=True)).has_ended
+            await client.start_rollout("e", PLAN)
+            assert (await client.promote_rollout("e")).phase == "succeeded"
+
+    asyncio.run(run())

@@ -1,0 +1,88 @@
+"""The calls of a client for rollouts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, Iterator, Optional, TypeVar
+
+from weir import rollouts
+from weir._operations import ChangeOptions, Operation
+
+T = TypeVar("T")
+
+
+class Rollouts:
+    """The part of `weir.Client` for rollouts, which move traffic while gates compare the results.
+
+    Changes take `expected_revision`, `validate_only` and `comment`.
+    """
+
+    if TYPE_CHECKING:
+        def _run(self, operation: Operation[T]) -> T: ...
+        def _stream(self, operation: Operation[T]) -> Iterator[T]: ...
+        def _change_options(
+            self, expected_revision: Optional[int], validate_only: bool, comment: str
+        ) -> ChangeOptions: ...
+
+    def start_rollout(
+        self, endpoint: str, plan: rollouts.RolloutPlan, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> rollouts.RolloutStart:
+        """Starts to move the traffic of an endpoint to a backend step by step."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(rollouts.start(endpoint, plan, options))
+
+    def pause_rollout(
+        self, endpoint: str, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> rollouts.Rollout:
+        """Stops all automatic changes of a rollout; its weights stay."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(rollouts.pause(endpoint, options))
+
+    def resume_rollout(
+        self, endpoint: str, *, adopt: bool = False, restore: bool = False,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> rollouts.Rollout:
+        """Continues a paused rollout.
+
+        After another change of the weights: `adopt` continues from them, `restore` sets those of
+        the step again.
+        """
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(rollouts.resume(endpoint, adopt, restore, options))
+
+    def advance_rollout(
+        self, endpoint: str, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> rollouts.Rollout:
+        """Approves a complete step, or skips one that is not. Ends the bake."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(rollouts.advance(endpoint, options))
+
+    def promote_rollout(
+        self, endpoint: str, *,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> rollouts.Rollout:
+        """Routes all requests to the candidate at once."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(rollouts.promote(endpoint, options))
+
+    def abort_rollout(
+        self, endpoint: str, *, immediate: bool = False,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> rollouts.Rollout:
+        """Returns to the weights before the rollout; `immediate` skips the ramp of the plan."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(rollouts.abort(endpoint, immediate, options))
+
+    def get_rollout(self, endpoint: str) -> rollouts.Rollout:
+        """Returns the latest rollout of an endpoint. Raises NotFound if it never had one."""
+        return self._run(rollouts.get(endpoint))
+
+    def list_rollouts(self) -> Dict[str, rollouts.Rollout]:
+        """Returns the latest rollout of each endpoint, by endpoint."""
+        return self._run(rollouts.all_rollouts())
+
+    def watch_rollout(self, endpoint: str) -> Iterator[rollouts.Rollout]:
+        """Streams a rollout when it changes, at most once a second, until it ends."""
+        return self._stream(rollouts.watch(endpoint))
