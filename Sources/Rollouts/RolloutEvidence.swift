@@ -94,7 +94,11 @@ package struct RolloutEvidence: Equatable, Sendable {
     /// `, ratio 1.9x (1.6x to 2.4x)`
     private static func text(_ range: (Double, Double?, Double)?) -> String {
         guard let range, let estimate = range.1 else { return "" }
-        func ratio(_ value: Double) -> String { "\((value * 100).rounded() / 100)x" }
+        // Ratios outside the grid are known only to be outside.
+        func ratio(_ value: Double) -> String {
+            if value > 63.9 { return "over 64x" }
+            return value < 0.0157 ? "under 0.02x" : "\((value * 100).rounded() / 100)x"
+        }
         return ", ratio \(ratio(estimate)) (\(ratio(range.0)) to \(ratio(range.2)))"
     }
 

@@ -70,14 +70,20 @@ enum RolloutText {
         let evidence: TerminalText =
             "evidence against the candidate: \(number(exp(min(rollout.logFailure, 40))))"
             + " of \(number(exp(min(rollout.logThreshold, 40))))"
-        let isChanged = rollout.pause == "other_change"
         let owner: TerminalText =
-            "weights \(isChanged ? "changed by another actor" : "owned by the rollout")"
-            + ", started \(Style.time(rollout.started)) by \(rollout.author), revision "
+            if rollout.phase == .aborted || rollout.phase == .succeeded {
+                "rollout ended"
+            } else if rollout.pause == "other_change" {
+                "weights changed by another actor"
+            } else {
+                "weights owned by the rollout"
+            }
+        let origin: TerminalText =
+            ", started \(Style.time(rollout.started)) by \(rollout.author), revision "
             + "\(rollout.revision)"
         return line + "\n" + steps.joined(separator: " > ") + "\n" + traffic + "\n"
             + gates(rollout.gates, threshold: rollout.logThreshold) + "\n" + evidence + "\n"
-            + Style.dim(owner)
+            + Style.dim(owner + origin)
             + (rollout.webhookProblem.isEmpty
                 ? "" : "\nwebhook: " + Style.verdict("\(rollout.webhookProblem)", isBad: true))
     }
@@ -118,7 +124,11 @@ enum RolloutText {
             })
     }
 
-    private static func ratio(_ value: Double) -> String { String(format: "%.2fx", value) }
+    /// Ratios outside 1/64 to 64 are known only to be outside.
+    private static func ratio(_ value: Double) -> String {
+        if value > 63.9 { return ">64x" }
+        return value < 0.0157 ? "<0.02x" : String(format: "%.2fx", value)
+    }
 
     private static func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
