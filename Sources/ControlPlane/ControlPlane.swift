@@ -60,6 +60,8 @@ package actor ControlPlane {
     var timeBoxes: [String: RunningTimeBox] = [:]
     let watchers = Watchers()
     nonisolated let leases: LeaseBoard
+    /// The next review of the leases.
+    var leaseReview: (deadline: ContinuousClock.Instant, task: Task<Void, Never>)?
     var deployment: Deployment
     /// The served revision and the problems of the store, for reads.
     nonisolated let views: ViewPublisher

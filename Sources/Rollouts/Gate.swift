@@ -27,8 +27,13 @@ package struct Gate: Equatable, Sendable {
     package static let forms =
         "errors<1.5x, errors<0.5%, p99<1.2x, codes<2x or shadow-diff<0.1%"
 
-    /// Whether the gate compares the candidate with the baseline.
-    package var comparesSides: Bool { if case .ratio = limit { true } else { false } }
+    /// Whether copies for a shadow are evidence.
+    var judgesCopies: Bool {
+        switch (measure, limit) {
+        case (.errors, .ratio), (.shadowDifferences, _): true
+        default: false
+        }
+    }
 
     /// Reads a gate, for example `errors<1.5x`, `p99<1.2x` or `shadow-diff<0.1%`.
     package init(_ text: String, field: String) throws(PlanError) {

@@ -3,7 +3,7 @@ package import Evidence
 /// What one server counted for the requests that started in one tick at one side of a rollout.
 package struct SideCounts: Equatable, Sendable {
     /// Statuses that are not the server's fault, in the order of `statuses`.
-    package static let statusCodes: [UInt8] = [3, 5, 6, 7, 9, 10, 11, 16]
+    package static let statusCodes: [UInt8] = [3, 5, 6, 7, 9, 10, 11, 16, 1]
 
     /// All requests, also those that have not ended when the tick is judged.
     package var started: UInt64 = 0

@@ -76,8 +76,14 @@ package struct RolloutEvidence: Equatable, Sendable {
 
     /// Whether each gate has passed. Gates without a pass count as passed while they have not
     /// failed.
-    package var isProven: Bool {
-        gates.allSatisfy { gate in gate.logPass.map { $0 >= threshold } ?? true }
+    ///
+    /// - Parameter isShadowStep: whether only copies are sent, whose latency and statuses are not
+    ///   compared.
+    package func isProven(isShadowStep: Bool = false) -> Bool {
+        gates.allSatisfy { gate in
+            if isShadowStep, !gate.gate.judgesCopies { return true }
+            return gate.logPass.map { $0 >= threshold } ?? true
+        }
     }
 
     package var reports: [Report] {

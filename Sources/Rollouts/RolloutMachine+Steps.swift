@@ -33,7 +33,8 @@ extension RolloutMachine {
         if isComplete {
             let basis = tick.isProven ? "all gates passed" : "no gate failed"
             guard !plan.needsApproval else {
-                return pause(.approval, "\(positionText) is complete: \(basis)")
+                return pause(
+                    .approval, "\(positionText) is complete: \(basis); waits for advance")
             }
             return advanceOrConfirm(basis)
         }

@@ -177,6 +177,10 @@ package struct RolloutPlan: Equatable, Sendable {
         guard minimum <= maximum else {
             throw PlanError("minimum", "is \(minimum), above the maximum of \(maximum); lower it")
         }
+        guard requirement != .proof || gates.contains(where: { $0.measure != .statuses }) else {
+            throw PlanError(
+                "gates", "codes cannot pass, only fail; for a proof, add for example errors<1.5x")
+        }
         guard (0.0001...0.5).contains(alpha) else {
             throw PlanError("alpha", "is \(alpha); use a probability from 0.0001 to 0.5")
         }

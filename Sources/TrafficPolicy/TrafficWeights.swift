@@ -92,7 +92,13 @@ package struct TrafficWeights: Equatable, Sendable {
 
     /// `v1=0.9 v2=0.1`
     package var inWords: String {
-        weights.map { "\($0.backend)=\($0.weight)" }.joined(separator: " ")
+        weights.map { "\($0.backend)=\(Self.shown($0.weight))" }.joined(separator: " ")
+    }
+
+    /// A weight without the last bits, which products of weights leave.
+    private static func shown(_ weight: Double) -> Double {
+        let rounded = (weight * 1e12).rounded() / 1e12
+        return rounded > 0 ? rounded : weight
     }
 
     package static func == (left: Self, right: Self) -> Bool { left.shares == right.shares }

@@ -7,7 +7,7 @@ enum RolloutText {
     static func waitsForOperator(_ rollout: Weir_Admin_V1_Rollout) -> Bool {
         switch rollout.phase {
         case .aborted, .succeeded: true
-        case .paused: !["no_traffic", "no_replica"].contains(rollout.pause)
+        case .paused: !["no_traffic", "no_replica", "confirmation"].contains(rollout.pause)
         default: false
         }
     }

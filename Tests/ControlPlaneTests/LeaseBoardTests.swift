@@ -22,14 +22,14 @@ internal import Testing
     }
 
     @Test("A lease is held while a stream is open, lost for the grace time, and then gone")
-    func holds() {
+    func holds() throws {
         let (bench, lease) = (Bench(), Bench().lease)
         let board = bench.board()
         func state() -> Weir_Admin_V1_LeaseState {
             board.verdict(on: lease, isUsable: true).state
         }
-        let first = board.hold("s1", gracePeriod: .seconds(3))
-        let second = board.hold("s1", gracePeriod: .seconds(3))
+        let first = try #require(board.hold("s1", gracePeriod: .seconds(3)))
+        let second = try #require(board.hold("s1", gracePeriod: .seconds(3)))
         #expect(state() == .held)
         board.end(first)
         bench.wait(.seconds(10))
@@ -42,7 +42,7 @@ internal import Testing
         #expect(state() == .lost)
         bench.wait(.milliseconds(1))
         #expect(board.verdict(on: lease, isUsable: true) == .init(state: .gone, isCertain: true))
-        let third = board.hold("s1", gracePeriod: .seconds(3))
+        let third = try #require(board.hold("s1", gracePeriod: .seconds(3)))
         #expect(state() == .held)
         board.release("s1")
         #expect(state() == .gone)
@@ -65,10 +65,10 @@ internal import Testing
     }
 
     @Test("The board forgets sessions that no backend names, after their grace time")
-    func forgets() {
+    func forgets() throws {
         let bench = Bench()
         let board = bench.board()
-        let hold = board.hold("s1", gracePeriod: .seconds(3))
+        let hold = try #require(board.hold("s1", gracePeriod: .seconds(3)))
         board.removeAll(except: [])
         #expect(board.verdict(on: bench.lease, isUsable: false).state == .held)
         board.end(hold)
@@ -80,9 +80,9 @@ internal import Testing
     }
 
     @Test("The end of the server ends all streams")
-    func endsAll() async {
+    func endsAll() async throws {
         let board = Bench().board()
-        let hold = board.hold("s1", gracePeriod: .seconds(3))
+        let hold = try #require(board.hold("s1", gracePeriod: .seconds(3)))
         board.endAll()
         for await _ in hold.end {}
     }

@@ -82,9 +82,16 @@ internal import struct FoundationEssentials.Date
         #expect(!result11)
         let result12 = hooks.mustNotify(try Self.decision(3, 8), of: "f")
         #expect(result12)
-        hooks.keep(["f"])
+        hooks.keep(["f": 3])
         let result13 = hooks.mustNotify(try Self.decision(2, 2), of: "e")
         #expect(!result13)
+    }
+
+    @Test("A rollback is notified once for each rollout")
+    func notifiesRollback() {
+        var hooks = RolloutHooks()
+        let results = [1, 1, 2, 2, 1].map { hooks.mustNotifyRollback($0) }
+        #expect(results == [true, false, true, false, false])
     }
 
     @Test(

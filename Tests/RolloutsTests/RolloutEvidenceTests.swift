@@ -75,11 +75,12 @@ struct RolloutEvidenceTests {
     func proves() throws {
         let gates = ["errors<2x", "p99<1.2x", "codes<2x", "errors<50%"]
         let evidence = try Self.evidence(gates, 200, counts(candidateBad: 1))
-        #expect(evidence.isProven == evidence.reports.allSatisfy { $0.logPass ?? 9 >= 2.9 })
+        #expect(evidence.isProven() == evidence.reports.allSatisfy { $0.logPass ?? 9 >= 2.9 })
         #expect(evidence.failure == nil)
-        #expect(try Self.evidence(["errors<2x"], 200, counts(candidateBad: 1)).isProven)
+        #expect(try Self.evidence(["errors<2x"], 200, counts(candidateBad: 1)).isProven())
         #expect(
-            try !Self.evidence(["errors<2x"], 200, counts(candidateBad: 0, baselineBad: 0)).isProven
+            try !Self.evidence(["errors<2x"], 200, counts(candidateBad: 0, baselineBad: 0))
+                .isProven()
         )
     }
 

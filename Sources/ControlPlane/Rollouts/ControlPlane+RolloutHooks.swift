@@ -36,7 +36,7 @@ extension ControlPlane {
         let work = call(.init(needed), of: name, rollout) { control, failure in
             await control.confirmationEnded(name, decision, failure)
         }
-        if let work { background.concurrent.continuation.yield(work) }
+        background.concurrent.continuation.yield(work)
         return false
     }
 
@@ -50,68 +50,102 @@ extension ControlPlane {
     /// Notifies the receivers of events of the decisions since the last tick.
     func notifyWebhooks() {
         let rollouts = state.endpoints.compactMapValues(\.rollout)
-        rolloutHooks.keep(Set(rollouts.keys))
+        rolloutHooks.keep(rollouts.mapValues(\.id))
+        showWebhookProblems()
         for (name, rollout) in rollouts {
             guard rolloutHooks.mustNotify(.init(rollout), of: name) else { continue }
             let phase = rollout.machine.state.phase
-            let hooks: [Weir_Admin_V1_RolloutHook] =
-                phase == .aborting || phase == .aborted ? [.rollback, .event] : [.event]
-            for hook in hooks {
+            let reverts =
+                (phase == .aborting || phase == .aborted)
+                && rolloutHooks.mustNotifyRollback(rollout.id)
+            for hook in reverts ? [.rollback, .event] : [.event as Weir_Admin_V1_RolloutHook] {
+                guard hasReceiver(hook, rollout) else { continue }
                 let work = call(hook, of: name, rollout) { control, failure in
-                    await control.notificationEnded(name, failure)
+                    await control.notificationEnded(name, rollout.id, failure)
                 }
-                if let work { background.serial.continuation.yield(work) }
+                if case .dropped = background.serial.continuation.yield(work) {
+                    log.warning(
+                        "too many events wait for webhooks; the oldest one is dropped",
+                        metadata: ["endpoint": "\(name)"])
+                }
             }
         }
     }
 
-    private func notificationEnded(_ name: String, _ failure: String?) {
-        rolloutHooks.notified(name, failure: failure)
+    private func notificationEnded(_ name: String, _ rollout: UInt64, _ failure: String?) {
+        rolloutHooks.notified(name, of: rollout, failure: failure)
         report(name, failure)
     }
 
-    private func report(_ name: String, _ failure: String?) {
+    private func showWebhookProblems() {
         let problems = rolloutHooks.problems
+        guard problems != views.current.webhookProblems else { return }
         views.update { $0.webhookProblems = problems }
+    }
+
+    private func report(_ name: String, _ failure: String?) {
+        showWebhookProblems()
         guard let failure else { return }
         log.warning(
             "a webhook of a rollout failed",
             metadata: ["endpoint": "\(name)", "reason": "\(failure)"])
     }
 
-    /// The work that calls the webhooks of a hook one after the other, until one fails; nil
-    /// without such webhooks.
+    private func hasReceiver(
+        _ hook: Weir_Admin_V1_RolloutHook, _ rollout: ControlState.Rollout
+    ) -> Bool {
+        rollout.request.webhooks.contains { $0.on.contains(hook) }
+    }
+
+    /// The work that calls the webhooks of a hook one after the other: of a confirmation, until one
+    /// fails.
     private func call(
         _ hook: Weir_Admin_V1_RolloutHook, of name: String, _ rollout: ControlState.Rollout,
         _ ended: @escaping @Sendable (ControlPlane, String?) async -> Void
-    ) -> BackgroundWork.Work? {
-        guard let sender = webhooks?.sender, let endpoint = state.endpoints[name],
-            let receivers = try? RolloutWebhook.all(rollout.request.webhooks)
-                .filter({ $0.hooks.contains(hook) }), !receivers.isEmpty
-        else { return nil }
-        var evidence = RolloutEvidence(rollout.plan)
-        _ = evidence.restore(rollout.gates)
-        let event = Weir_Admin_V1_RolloutEvent(
-            hook: hook, rollout: .init(endpoint, rollout, evidence),
-            text: rollout.machine.state.reason.isEmpty
-                ? rollout.machine.positionText : rollout.machine.state.reason,
-            time: .init(Date()))
-        guard
-            let json = try? Self.adminTranscoder.json(
-                from: event.serializedBytes(),
-                message: Weir_Admin_V1_RolloutEvent.messageName ?? "")
-        else { return nil }
-        let message = WebhookMessage(
-            id: "\(rollout.id.padded(16, radix: 16))-\(rollout.decisions)-\(hook.text)",
-            body: Array(json.text(indent: 0).utf8))
+    ) -> BackgroundWork.Work {
+        let (settings, message) = (webhooks, webhookMessage(hook, name, rollout))
+        let receivers = (try? RolloutWebhook.all(rollout.request.webhooks)) ?? []
+        let called = receivers.filter { $0.hooks.contains(hook) }
         return { [weak self] in
             var failure: String?
-            for receiver in receivers where failure == nil {
-                failure = await sender.deliver(
-                    message, to: receiver.url,
-                    now: { Int64(Date().timeIntervalSince1970.rounded(.down)) })
+            for receiver in called {
+                let problem = await Self.deliver(message, to: receiver.url, settings)
+                failure = failure ?? problem
+                if problem != nil, hook.isConfirmation { break }
             }
             if let self { await ended(self, failure) }
         }
+    }
+
+    /// Returns why the message was not delivered; nil if it was.
+    private static func deliver(
+        _ message: WebhookMessage?, to url: WebhookURL, _ settings: WebhookSettings?
+    ) async -> String? {
+        // The settings may have changed since the start of the rollout.
+        guard let settings else { return "this server calls no webhooks (--webhook-secret)" }
+        guard settings.allows(url) else {
+            return "this server may not call \(url.address) (--webhook-host)"
+        }
+        guard let message else { return "the event cannot be encoded" }
+        return await settings.sender.deliver(
+            message, to: url, now: { Int64(Date().timeIntervalSince1970.rounded(.down)) })
+    }
+
+    private func webhookMessage(
+        _ hook: Weir_Admin_V1_RolloutHook, _ name: String, _ rollout: ControlState.Rollout
+    ) -> WebhookMessage? {
+        guard let endpoint = state.endpoints[name] else { return nil }
+        var evidence = RolloutEvidence(rollout.plan)
+        _ = evidence.restore(rollout.gates)
+        let reason = rollout.machine.state.reason
+        let event = Weir_Admin_V1_RolloutEvent(
+            hook: hook, rollout: .init(endpoint, rollout, evidence),
+            text: reason.isEmpty ? rollout.machine.positionText : reason, time: .init(Date()))
+        let json = try? Self.adminTranscoder.json(
+            from: event.serializedBytes(), message: Weir_Admin_V1_RolloutEvent.messageName ?? "")
+        guard let json else { return nil }
+        return WebhookMessage(
+            id: "\(rollout.id.padded(16, radix: 16))-\(rollout.decisions)-\(hook.text)",
+            body: Array(json.text(indent: 0).utf8))
     }
 }

@@ -70,8 +70,14 @@ extension ControlState {
         if let current, current.id == rollout.id, current.decisions == rollout.decisions {
             rollout = current
         }
+        let adopted = rollout.machine.state.adoptedWeight
         guard let change = try event(&rollout.machine) else { return endpoint }
-        rollout.decisions = rollout.decisions == .max ? .max : rollout.decisions + 1
+        rollout.decided()
+        if rollout.machine.state.adoptedWeight != nil, adopted == nil,
+            let others = endpoint.weights.without(rollout.candidate)
+        {
+            rollout.baseline = others
+        }
         endpoint.rollout = rollout
         try follow(change, of: &endpoint)
         return put(endpoint)
@@ -129,17 +135,27 @@ extension ControlState {
     }
 }
 
+extension TrafficWeights {
+    /// The weights of the other backends, which then sum to 1; nil if there is none.
+    fileprivate func without(_ backend: String) -> TrafficWeights? {
+        let others = weights.filter { $0.backend != backend }
+        let sum = others.reduce(0) { $0 + $1.weight }
+        guard sum > 0 else { return nil }
+        return try? TrafficWeights(others.map { ($0.backend, $0.weight / sum) })
+    }
+}
+
 extension ControlState.Endpoint {
     /// Another actor has changed the weights.
     mutating func weightsChanged(by actor: String) {
         guard rollout?.machine.weightsChanged(by: actor) != nil else { return }
-        rollout?.decisions += 1
+        rollout?.decided()
     }
 
     /// The endpoint is restored to an earlier state, which ends its rollout.
     mutating func endRollout(_ reason: String) {
         guard rollout?.machine.superseded(reason) != nil else { return }
-        rollout?.decisions += 1
+        rollout?.decided()
         guard let rollout, rollout.ownsShadow else { return }
         shadows.removeAll { $0.backend == rollout.plan.candidate }
     }

@@ -12,13 +12,17 @@ extension ControlState {
         /// The plan as requested, from which the machine's plan follows.
         let request: Weir_Admin_V1_RolloutPlan
         /// The weights before the rollout.
-        let baseline: TrafficWeights
+        /// Those of another actor, without the candidate, once they were adopted.
+        var baseline: TrafficWeights
         let author: String
         let started: Date
         var machine: RolloutMachine
         /// The evidence.
         var gates: [RolloutEvidence.StoredGate] = []
         var decisions: UInt64 = 0
+
+        /// Counts a decision. A store can contain any number, so the addition saturates.
+        mutating func decided() { decisions += decisions == .max ? 0 : 1 }
 
         var plan: RolloutPlan { machine.plan }
         var candidate: String { plan.candidate }

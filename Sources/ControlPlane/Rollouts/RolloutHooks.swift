@@ -33,8 +33,12 @@ struct RolloutHooks: Sendable {
     /// By endpoint.
     private var confirmations: [String: (decision: Decision, state: Confirmation)] = [:]
     private var notified: [String: Decision] = [:]
+    /// The rollouts whose receivers were notified of the rollback.
+    private var rolledBack: Set<UInt64> = []
+    /// Why the latest delivery failed, by endpoint, and of which rollout.
+    private var failures: [String: (rollout: UInt64, reason: String)] = [:]
     /// Why the latest delivery failed, by endpoint.
-    private(set) var problems: [String: String] = [:]
+    var problems: [String: String] { failures.mapValues(\.reason) }
 
     /// Whether the webhooks of a decision must be called now. Then the caller calls them, and
     /// passes the result to `ended`.
@@ -61,13 +65,17 @@ struct RolloutHooks: Sendable {
         _ decision: Decision, of endpoint: String, failure: String?, now: ContinuousClock.Instant
     ) {
         guard confirmations[endpoint]?.decision == decision else { return }
-        problems[endpoint] = failure
+        failures[endpoint] = failure.map { (decision.rollout, $0) }
         confirmations[endpoint]?.state =
             failure == nil ? .confirmed : .held(until: now + Self.holdTime)
     }
 
     /// An event was delivered, or failed.
-    mutating func notified(_ endpoint: String, failure: String?) { problems[endpoint] = failure }
+    mutating func notified(_ endpoint: String, of rollout: UInt64, failure: String?) {
+        // The failure of a confirmation that is held stays.
+        if case .held = confirmations[endpoint]?.state, failure == nil { return }
+        failures[endpoint] = failure.map { (rollout, $0) }
+    }
 
     /// Whether receivers must be notified of a decision. Not of those before this server drove the
     /// rollout, except of its start.
@@ -77,11 +85,20 @@ struct RolloutHooks: Sendable {
         return known?.rollout == decision.rollout || decision.number == 1
     }
 
-    /// Removes what belongs to endpoints without a rollout.
-    mutating func keep(_ endpoints: Set<String>) {
+    /// Whether receivers must be notified that a rollout begins to revert: once.
+    mutating func mustNotifyRollback(_ rollout: UInt64) -> Bool {
+        rolledBack.insert(rollout).inserted
+    }
+
+    /// Removes what belongs to other rollouts than these.
+    ///
+    /// - Parameter present: the present rollout of each endpoint.
+    mutating func keep(_ present: [String: UInt64]) {
+        rolledBack.formIntersection(present.values)
+        let endpoints = Set(present.keys)
         confirmations = confirmations.filter { endpoints.contains($0.key) }
         notified = notified.filter { endpoints.contains($0.key) }
-        problems = problems.filter { endpoints.contains($0.key) }
+        failures = failures.filter { present[$0.key] == $0.value.rollout }
     }
 
     /// Stops what runs, because another server drives the rollouts now.

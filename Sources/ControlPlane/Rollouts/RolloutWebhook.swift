@@ -51,6 +51,8 @@ extension Weir_Admin_V1_RolloutHook {
         .confirmStart, .confirmStep, .confirmPromotion, .rollback, .event,
     ]
 
+    var isConfirmation: Bool { self != .rollback && self != .event }
+
     init(_ confirmation: RolloutPlan.Confirmation) {
         self =
             switch confirmation {

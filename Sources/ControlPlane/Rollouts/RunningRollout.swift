@@ -13,7 +13,9 @@ struct RunningRollout: Sendable {
     private var weights: [(from: UInt64, weight: Double?)]
     /// The second in which the step began.
     private var stepSecond: UInt64
-    private var shadow = ShadowProgress()
+    /// Whether the stored evidence may contain counts of this and of other servers.
+    private let isRestored: Bool
+    private var shadow: ShadowProgress?
     /// The counts of this server for the leader.
     private(set) var published: PublishedCounts
     /// The latest counts of other servers that were added.
@@ -32,6 +34,7 @@ struct RunningRollout: Sendable {
         published = PublishedCounts(rollout: stored.id)
         // Sums that do not match the gates are dropped, which costs evidence and not validity.
         _ = evidence.restore(stored.gates)
+        isRestored = stored.decisions > 1
         last = now
         // Requests before this second may have had another weight.
         weights = [(from: second + 1, weight: weight)]
@@ -91,11 +94,18 @@ struct RunningRollout: Sendable {
         published.shadow = shadow ?? published.shadow
     }
 
-    /// Adds the counts of another server that are later than those of before.
+    /// Adds the counts of another server that are later than the known ones. The first counts of a
+    /// server are not added after a restart or a change of the leader: the stored evidence may
+    /// contain them.
     ///
     /// - Returns: new requests at the candidate.
     mutating func add(_ other: PublishedCounts, of instance: String) -> UInt64 {
         guard other.rollout == rollout.id else { return 0 }
+        guard others[instance] != nil || others.count < Self.maxOthers else { return 0 }
+        guard others[instance] != nil || !isRestored else {
+            others[instance] = (other.seconds.last?.second ?? 0, other.shadow)
+            return 0
+        }
         var known = others[instance] ?? (second: 0, shadow: ShadowProgress())
         var requests: UInt64 = 0
         for second in other.seconds where second.second > known.second {
@@ -106,7 +116,7 @@ struct RunningRollout: Sendable {
         let copies = other.shadow.since(known.shadow)
         evidence.add(copies.tick)
         known.shadow = other.shadow
-        if others[instance] != nil || others.count < Self.maxOthers { others[instance] = known }
+        others[instance] = known
         return requests &+ copies.copies
     }
 
@@ -125,7 +135,7 @@ struct RunningRollout: Sendable {
             if second.second >= stepSecond { requests &+= second.counts.candidate.started }
         }
         if let totals {
-            let counts = totals.since(shadow)
+            let counts = totals.since(shadow ?? (isRestored ? totals : .init()))
             evidence.add(counts.tick)
             requests &+= counts.copies
             shadow = totals
@@ -133,7 +143,7 @@ struct RunningRollout: Sendable {
         var tick = RolloutMachine.Tick(elapsed: now - last, requests: requests)
         last = now
         tick.failure = evidence.failure
-        tick.isProven = evidence.isProven
+        tick.isProven = evidence.isProven(isShadowStep: rollout.machine.targetShadow > 0)
         return tick
     }
 

@@ -21,7 +21,7 @@ extension ControlState {
         let isConfirmable: Bool
         let duration: Duration
         let started: Date
-        /// The weights of before.
+        /// The previous weights.
         let before: TrafficWeights
         let author: String
 
@@ -33,12 +33,12 @@ extension ControlState {
             self.before = before
         }
 
-        /// The backends of before.
+        /// The backends of the previous weights.
         var backends: Set<String> { Set(before.weights.map(\.backend)) }
 
         /// The box at a time, which also counts the time in which no server ran.
         func box(at now: Date) -> TimeBox? {
-            // A stored time is within the years 1 to 9999; a box is longer than a week at most.
+            // A stored time is within the years 1 to 9999; no box is longer than a week.
             let seconds = min(604_800, max(0, now.timeIntervalSince(started)))
             return TimeBox(
                 isConfirmable ? .confirmWithin : .lasting, duration, phase: .open,

@@ -17,7 +17,12 @@ extension ControlPlane {
         guard grace >= .seconds(1), grace <= .seconds(3_600) else {
             throw .invalid("grace_period", "is \(grace); use 1 s to 1 h")
         }
-        return leases.hold(request.session, gracePeriod: grace)
+        guard let hold = leases.hold(request.session, gracePeriod: grace) else {
+            throw .rejected(
+                "\(LeaseBoard.maxSessions) sessions hold leases already; end some of them",
+                reason: "TOO_MANY_SESSIONS", [:])
+        }
+        return hold
     }
 
     /// Ends the leases of a session; returns when its backends receive no further requests.
@@ -40,6 +45,7 @@ extension ControlPlane {
         }
         leases.removeAll(except: sessions)
         if isUncertain { scheduleLeaseReview(after: Self.leaseReviewInterval) }
+        if let next = leases.nextExpiry { scheduleLeaseReview(after: next) }
     }
 
     /// Suspends or resumes the replicas of a backend, as its lease requires.
@@ -56,11 +62,21 @@ extension ControlPlane {
         return verdict.state
     }
 
-    /// Reviews the leases after a time.
+    /// Reviews the leases after a time, or earlier if an earlier review is scheduled. That one
+    /// schedules the next.
     func scheduleLeaseReview(after time: Duration) {
-        Task { [weak self] in
-            if time > .zero { try? await Task.sleep(for: time) }
-            await self?.reviewLeases()
+        let deadline = ContinuousClock.now + time
+        if let leaseReview, leaseReview.deadline <= deadline { return }
+        leaseReview?.task.cancel()
+        let task = Task { [weak self] in
+            guard (try? await Task.sleep(until: deadline)) != nil else { return }
+            await self?.leaseReviewIsDue()
         }
+        leaseReview = (deadline, task)
+    }
+
+    private func leaseReviewIsDue() {
+        leaseReview = nil
+        reviewLeases()
     }
 }

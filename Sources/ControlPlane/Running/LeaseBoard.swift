@@ -32,6 +32,9 @@ final class LeaseBoard: Sendable {
     /// The grace time of a program that does not choose one, and of an unknown session.
     static let defaultGracePeriod = Duration.seconds(5)
 
+    /// The most sessions at the same time.
+    static let maxSessions = 4_096
+
     private struct Session {
         /// Open streams, by number.
         var streams: [Int: AsyncStream<Void>.Continuation] = [:]
@@ -64,10 +67,14 @@ final class LeaseBoard: Sendable {
         self.onChange = onChange
     }
 
-    /// Holds the leases of a session until `end` is called with the result.
-    func hold(_ name: String, gracePeriod: Duration) -> Hold {
+    /// Holds the leases of a session until `end` is called with the result; nil if there are too
+    /// many sessions.
+    func hold(_ name: String, gracePeriod: Duration) -> Hold? {
         let (end, stream) = AsyncStream<Void>.makeStream()
-        let number = state.withLock { state in
+        let number = state.withLock { state -> Int? in
+            guard state.sessions[name] != nil || state.sessions.count < Self.maxSessions else {
+                return nil
+            }
             state.next += 1
             var session = state.sessions[name] ?? Session(lostAt: now())
             session.streams[state.next] = stream
@@ -77,6 +84,7 @@ final class LeaseBoard: Sendable {
             state.sessions[name] = session
             return state.next
         }
+        guard let number else { return nil }
         onChange(.zero)
         return Hold(number: number, session: name, end: end)
     }
@@ -123,6 +131,16 @@ final class LeaseBoard: Sendable {
         }
         if isNew { onChange(Self.defaultGracePeriod) }
         return verdict
+    }
+
+    /// The time until the first session without a stream is gone; nil if none is lost.
+    var nextExpiry: Duration? {
+        let now = now()
+        let times = state.withLock { state in
+            state.sessions.values.filter { $0.streams.isEmpty && !$0.isReleased }
+                .map { $0.lostAt + $0.gracePeriod - now }
+        }
+        return times.filter { $0 > .zero }.min()
     }
 
     /// Forgets sessions without streams that no backend names.

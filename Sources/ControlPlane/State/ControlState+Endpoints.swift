@@ -60,7 +60,9 @@ extension ControlState {
         var endpoint = try existingEndpoint(name)
         if actor == nil {
             try checkNoRollout(
-                of: name, "abort or pause it, or set override_rollout to change the weights anyway")
+                of: name,
+                "abort it, or set override_rollout (--override-rollout) to change the weights anyway"
+            )
         }
         let weights = try policy(pairs)
         let change = endpoint.map.changed(to: weights, history: endpoint.history)

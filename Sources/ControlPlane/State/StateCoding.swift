@@ -176,10 +176,12 @@ extension ControlState.Endpoint {
         } catch {
             throw unreadable(error.message)
         }
-        rollout = try message.rollout.map { (rollout) throws(UnreadableState) in
+        rollout = try message.rollout.flatMap { (rollout) throws(UnreadableState) in
             do throws(UnreadableState) {
                 return try ControlState.Rollout(rollout)
             } catch {
+                // A rollout that has ended determines nothing.
+                if [.aborted, .succeeded].contains(rollout.phase) { return nil }
                 throw unreadable(error.description)
             }
         }

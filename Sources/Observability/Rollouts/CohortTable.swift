@@ -66,7 +66,11 @@ package final class CohortTable {
     package func started(isCandidate: Bool, isKeyed: Bool, at nanoseconds: UInt64) {
         let second = nanoseconds / 1_000_000_000
         let row = Self.row(second)
-        if rows[row] != second { clear(row, for: second) }
+        if rows[row] != second {
+            // A retry belongs to the second in which its call started, which may be over.
+            guard rows[row] == .max || rows[row] < second else { return }
+            clear(row, for: second)
+        }
         let base = Self.side(row, isCandidate: isCandidate) * Column.count
         counts[base + Column.started] &+= 1
         if !isKeyed { counts[base + Column.unkeyed] &+= 1 }

@@ -332,7 +332,8 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
                 received: receivedBytes)
             provisional = nil
             if let cohorts = target.cohorts {
-                countEnd(code, in: cohorts, nanoseconds: nanoseconds)
+                // A client's cancellation is not evidence about the backend.
+                countEnd(byClient ? .ok : code, in: cohorts, nanoseconds: nanoseconds)
             }
             tap?.ended(code, message(), nanoseconds: nanoseconds, byClient: byClient)
             tap = nil

@@ -98,7 +98,9 @@ package struct ReflectionDialog {
 
     private mutating func missingImports() -> [String] {
         defer { imports = [] }
-        return imports.filter { files[$0] == nil && asked.insert($0).inserted }
+        return imports.filter { name in
+            asked.count < Self.maximumFiles && files[name] == nil && asked.insert(name).inserted
+        }
     }
 
     /// The result: a `FileDescriptorSet`, in which the order of the answers does not matter.

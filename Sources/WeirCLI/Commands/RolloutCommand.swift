@@ -146,7 +146,8 @@ struct RolloutPlanOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The steps, for example shadow:100%,1%,10%,50%,100%.", valueName: "list"))
+            "The steps, for example shadow:100%,1%,10% (default: 1%,10%,50%,100%).",
+            valueName: "list"))
     var steps: String?
 
     @Option(
@@ -263,7 +264,10 @@ struct RolloutPlanOptions: ParsableArguments {
             guard !plan.candidate.isEmpty else {
                 throw ValidationError("name the candidate with --to, or in a file with -f")
             }
-            if let steps { plan.steps = steps.split(separator: ",").map(String.init) }
+            if let steps {
+                plan.steps = steps.split(separator: ",", omittingEmptySubsequences: false)
+                    .map(String.init)
+            }
             if plan.steps.isEmpty { plan.steps = ["1%", "10%", "50%", "100%"] }
             if !gates.isEmpty { plan.gates = gates }
             if let bake { plan.bake = bake }
@@ -329,6 +333,10 @@ extension AdminOptions {
             return !RolloutText.waitsForOperator(rollout)
         }
         guard let last else { return }
+        guard RolloutText.waitsForOperator(last) else {
+            printError("the server stopped while the rollout ran; run 'weir rollout status' again")
+            throw ExitCode(EX_UNAVAILABLE)
+        }
         try show(last) { RolloutText.page($0) }
         guard last.phase == .succeeded else { throw ExitCode(2) }
     }

@@ -41,7 +41,7 @@ struct TrafficCommand: ParsableCommand {
 
         @Option(
             name: .customLong("for"),
-            help: "Restore the weights of before after this time, for example 30m.",
+            help: "Restore the previous weights after this time, for example 30m.",
             transform: RolloutPlanOptions.duration)
         var revertAfter: Google_Protobuf_Duration?
 

@@ -3391,7 +3391,7 @@ type SetTrafficRequest struct {
 	// Changes the weights although a rollout owns them, and pauses the rollout. Without it, the
 	// server rejects the change with FAILED_PRECONDITION.
 	OverrideRollout bool `protobuf:"varint,6,opt,name=override_rollout,json=overrideRollout,proto3" json:"override_rollout,omitempty"`
-	// Restores the weights of before after this time, 1 s to 7 days, unless another change of the
+	// Restores the previous weights after this time, 1 s to 7 days, unless another change of the
 	// weights follows.
 	RevertAfter *durationpb.Duration `protobuf:"bytes,7,opt,name=revert_after,json=revertAfter,proto3" json:"revert_after,omitempty"`
 	// The same, unless ConfirmTraffic is called before. At most one of both.
