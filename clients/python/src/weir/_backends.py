@@ -148,14 +148,16 @@ class Backends:
         if local is None:
             configuration.reconfigure(message, change)
             return self._run(operations.update_backend(message, options))
-        updated = local.definition.config.updated(change)
-        updated.check(local.definition.target)
-        surplus = local.configure(updated)
-        message.upstream.addresses[:] = local.addresses
-        message.options.max_requests_per_replica = updated.max_concurrent_queries or 0
-        changed = self._run(operations.update_backend(message, options))
-        # Weir sends no new requests to them any more.
-        serving.stop(surplus)
+        with local.changing:
+            updated = local.definition.config.updated(change)
+            updated.check(local.definition.target)
+            message.upstream.addresses[:] = local.addresses
+            message.options.max_requests_per_replica = updated.max_concurrent_queries or 0
+            # Rejects the change before constructors run, which may take long.
+            self._run(operations.update_backend(message, options.trial()))
+            with local.configured(updated) as addresses:
+                message.upstream.addresses[:] = addresses
+                changed = self._run(operations.update_backend(message, options))
         return self._wait_usable(changed, 60.0)
 
     @also_named(backend_tag="name")

@@ -1,0 +1,136 @@
+"""Changes of a Python backend that fail, are slow, or run at the same time."""
+
+import os
+import pathlib
+import threading
+
+import pytest
+
+import weir
+
+
+class Model:
+    """Counts its instances in a folder; files there make a later constructor fail or hang."""
+
+    def __init__(self, folder, admin=""):
+        self.folder = pathlib.Path(folder)
+        (self.folder / f"pid-{os.getpid()}").touch()
+        if (self.folder / "fail").exists():
+            raise OSError("no weights here")
+        if (self.folder / "hang").exists():
+            threading.Event().wait()
+        if (self.folder / "change").exists():
+            with weir.connect(admin) as other:
+                other.create_backend("other", ["127.0.0.1:1"])
+
+    @weir.accept_batch
+    def __call__(self, requests):
+        return [os.getpid()] * len(requests)
+
+
+def started(folder):
+    return {int(path.name.partition("-")[2]) for path in folder.glob("pid-*")}
+
+
+def running(folder):
+    """The processes of the models in a folder that have not ended."""
+    return {pid for pid in started(folder) if pathlib.Path(f"/proc/{pid}").exists()}
+
+
+def answering(client, count=60):
+    """The processes that answer at the endpoint `model`."""
+    handle = client.get_handle("model")
+    return {handle.remote().result(timeout=20) for _ in range(count)}
+
+
+@pytest.fixture
+def owner(client):
+    """A second client, whose end the test observes with the first."""
+    with weir.connect(client.address) as owner:
+        yield owner
+
+
+def create(owner, folder, **options):
+    owner.create_backend("model", Model, str(folder), owner.address, **options)
+    owner.create_endpoint("model", backend="model")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_update_at_another_revision_changes_nothing(client, owner, tmp_path, count):
+    create(owner, tmp_path, replicas=2, processes=True)
+    pids = running(tmp_path)
+    before = owner.get_backend_config("model")
+    with pytest.raises(weir.RevisionConflict):
+        owner.update_backend_config("model", {"num_replicas": count}, expected_revision=1)
+    assert owner.get_backend_config("model") == before
+    # No constructor has run, and no replica has ended.
+    assert started(tmp_path) == answering(client) == pids and len(pids) == 2
+    owner.close()
+    assert client.list_backends() == {} and running(tmp_path) == set()
+
+
+@pytest.mark.parametrize("change", [{"num_replicas": 3}, {"max_batch_size": 2}])
+def test_an_update_that_is_refused_after_its_replicas_started(client, owner, tmp_path, change):
+    create(owner, tmp_path, replicas=2, processes=True)
+    pids = running(tmp_path)
+    before = owner.get_backend_config("model")
+    (tmp_path / "change").touch()
+    with pytest.raises(weir.RevisionConflict):
+        owner.update_backend_config(
+            "model", change, expected_revision=owner.history(1)[0].revision)
+    assert owner.get_backend_config("model") == before
+    assert len(started(tmp_path)) > 2
+    assert running(tmp_path) == answering(client) == pids
+    owner.close()
+    assert set(client.list_backends()) == {"other"} and running(tmp_path) == set()
+
+
+@pytest.mark.parametrize("processes", [True, False])
+@pytest.mark.parametrize("change", [{"num_replicas": 3}, {"max_batch_size": 2, "num_replicas": 3}])
+def test_an_update_whose_constructors_fail(client, owner, tmp_path, change, processes):
+    create(owner, tmp_path, replicas=2, processes=processes)
+    before = owner.get_backend_config("model")
+    addresses = client.get_backend("model").addresses
+    pids = running(tmp_path)
+    (tmp_path / "fail").touch()
+    with pytest.raises((OSError, RuntimeError), match="no weights here"):
+        owner.update_backend_config("model", change)
+    assert owner.get_backend_config("model") == before
+    assert client.get_backend("model").addresses == addresses
+    assert running(tmp_path) == answering(client) == pids
+    (tmp_path / "fail").unlink()
+    owner.update_backend_config("model", change)
+    assert owner.get_backend_config("model").num_replicas == 3
+    replaced = processes and "max_batch_size" in change
+    assert len(answering(client) - pids) == (3 if replaced else int(processes))
+    owner.close()
+    assert client.list_backends() == {} and running(tmp_path) <= {os.getpid()}
+
+
+def test_two_updates_at_the_same_time_both_apply(client):
+    updates = []
+
+    class Slow:
+        """Its second constructor starts another update, and waits for it at most 0.5 s."""
+
+        count = 0
+
+        def __init__(self):
+            Slow.count += 1
+            if Slow.count == 2:
+                updates.append(threading.Thread(
+                    target=client.update_backend_config,
+                    args=("slow", {"max_concurrent_queries": 4})))
+                updates[0].start()
+                updates[0].join(0.5)
+
+        def __call__(self, request):
+            return None
+
+    client.create_backend("slow", Slow)
+    client.update_backend_config("slow", {"num_replicas": 2})
+    updates[0].join(20)
+    assert client.get_backend_config("slow") == weir.BackendConfig(
+        num_replicas=2, max_concurrent_queries=4)
+    backend = client.get_backend("slow")
+    assert (len(backend.addresses), backend.max_concurrent_queries) == (2, 4)
