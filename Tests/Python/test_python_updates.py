@@ -1,12 +1,15 @@
 """Changes of a Python backend that fail, are slow, or run at the same time."""
 
+import contextlib
 import os
 import pathlib
 import threading
+import time
 
 import pytest
 
 import weir
+from conftest import wait_for
 
 
 class Model:
@@ -134,3 +137,58 @@ def test_two_updates_at_the_same_time_both_apply(client):
         num_replicas=2, max_concurrent_queries=4)
     backend = client.get_backend("slow")
     assert (len(backend.addresses), backend.max_concurrent_queries) == (2, 4)
+
+
+def test_a_process_that_does_not_start_in_time_is_ended(client, tmp_path):
+    (tmp_path / "hang").touch()
+    start = time.monotonic()
+    with pytest.raises(weir.Unavailable, match=r"'Model' .* did not start within 2 s"):
+        client.create_backend(
+            "model", Model, str(tmp_path), replicas=2, processes=True, start_timeout=2)
+    assert time.monotonic() - start < 15
+    assert running(tmp_path) == set()
+    assert client.list_backends() == {}
+
+
+def test_a_hanging_constructor_with_a_forked_child_is_ended(client, tmp_path):
+    """The child keeps the pipes of the process open."""
+    child = tmp_path / "child"
+
+    class Forks:
+        def __init__(self):
+            pid = os.fork()
+            if pid == 0:
+                threading.Event().wait()
+            child.write_text(str(pid))
+            threading.Event().wait()
+
+        def __call__(self, request):
+            return None
+
+    try:
+        with pytest.raises(weir.Unavailable, match="'.*Forks' .* did not start within 2 s"):
+            client.create_backend("forks", Forks, processes=True, start_timeout=2)
+    finally:
+        os.kill(int(child.read_text()), 9)
+
+
+def test_an_added_process_that_does_not_start_in_time(client, owner, tmp_path):
+    create(owner, tmp_path, processes=True, start_timeout=2)
+    pids = running(tmp_path)
+    (tmp_path / "hang").touch()
+    with pytest.raises(weir.Unavailable, match="did not start within 2 s"):
+        owner.update_backend_config("model", {"num_replicas": 2})
+    assert running(tmp_path) == answering(client) == pids
+    # A process that is started again has the same time.
+    (pid,) = pids
+    os.kill(pid, 9)
+    wait_for(lambda: len(started(tmp_path)) >= 4)
+    (tmp_path / "hang").unlink()
+    wait_for(lambda: owner.get_backend("model").usable and answers(client))
+    assert answering(client, 1) == running(tmp_path)
+
+
+def answers(client):
+    with contextlib.suppress(weir.Unavailable):
+        return bool(answering(client, 1))
+    return False

@@ -103,7 +103,8 @@ class Backends:
 
         Returns when the backend is ready. Raises Unavailable with the reason, and deletes the
         backend, if it is not ready within `start_timeout` seconds or its processes have ended three
-        times. Does not wait for a list of addresses.
+        times. Does not wait for a list of addresses. The time limit does not apply to a constructor
+        that runs in this process.
         """
         settings = _merged(config, replicas, max_concurrent_queries)
         payload.checked_serializer(serializer)
@@ -278,7 +279,7 @@ class _Creation:
         made, is_new = self._send(trial, self._options.trial())
         if is_new is None or self._options.validate_only:
             return made
-        local = LocalBackend(definition, client._own_host(), processes)
+        local = LocalBackend(definition, client._own_host(), processes, wait)
         try:
             made, is_new = self._send(
                 operations.upstream(name, local.addresses, queries, lease), self._options)

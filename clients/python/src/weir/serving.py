@@ -49,14 +49,18 @@ class LocalBackend:
     """The replicas of one backend in this process, or in its children."""
 
     def __init__(
-        self, definition: Definition, host: str, in_processes: bool = False
+        self, definition: Definition, host: str, in_processes: bool, start_timeout: float
     ) -> None:
-        """Starts the replicas. Raises the exceptions of the class's constructor."""
+        """Starts the replicas. Raises the exceptions of the class's constructor.
+
+        `start_timeout` is the time limit in seconds for the start of each process.
+        """
         self.definition = definition
         # A client holds it while it changes the backend.
         self.changing = threading.Lock()
         self._address = f"{host}:0"
         self._in_processes = in_processes
+        self._start_timeout = start_timeout
         self._replicas = self._started(definition, definition.config.num_replicas)
 
     @property
@@ -66,7 +70,7 @@ class LocalBackend:
     def _started(self, definition: Definition, count: int) -> List[AnyReplica]:
         """Starts replicas. If one fails, stops the others."""
         if self._in_processes:
-            return _processes(definition, self._address, count)
+            return _processes(definition, self._address, count, self._start_timeout)
         started: List[AnyReplica] = []
         try:
             for _ in range(count):
@@ -118,11 +122,14 @@ def _batches(config: BackendConfig) -> Tuple[Optional[int], float]:
     return config.max_batch_size, config.batch_wait_timeout
 
 
-def _processes(definition: Definition, address: str, count: int) -> List[AnyReplica]:
+def _processes(
+    definition: Definition, address: str, count: int, start_timeout: float
+) -> List[AnyReplica]:
     """Starts processes at the same time. If one fails, stops the others."""
     started: List[AnyReplica] = []
     with concurrent.futures.ThreadPoolExecutor(max(1, count)) as pool:
-        starts = [pool.submit(ProcessReplica, definition, address) for _ in range(count)]
+        starts = [
+            pool.submit(ProcessReplica, definition, address, start_timeout) for _ in range(count)]
     failure: Optional[BaseException] = None
     for start in starts:
         failure = start.exception() or failure
