@@ -10,6 +10,7 @@ import pytest
 
 import weir
 from conftest import wait_for
+from weir import _backends
 
 
 class Model:
@@ -192,3 +193,30 @@ def answers(client):
     with contextlib.suppress(weir.Unavailable):
         return bool(answering(client, 1))
     return False
+
+
+def test_backends_created_at_the_same_time_have_one_lease(client, owner, monkeypatch):
+    leases = []
+    both = threading.Barrier(2)
+
+    class Slow(_backends.Lease):
+        def __init__(self, *arguments):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.5)
+            super().__init__(*arguments)
+            leases.append(self)
+
+    monkeypatch.setattr(_backends, "Lease", Slow)
+    threads = [
+        threading.Thread(target=owner.create_backend, args=(name, lambda request: None))
+        for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert set(client.list_backends()) == {"a", "b"} and len(leases) == 1
+    owner.close()
+    assert leases[0]._is_released
+    with pytest.raises(weir.ClientClosed):
+        owner._held_lease()
+    assert len(leases) == 1

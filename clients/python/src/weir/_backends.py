@@ -47,8 +47,10 @@ class Backends:
     door: Door
     _local: LocalBackends
     _lease: Optional[Lease] = None
+    _closing: threading.Lock
 
     if TYPE_CHECKING:
+        def _check_open(self) -> None: ...
         def _server_of(self, name: str) -> "Optional[Backends]": ...
         def _run(self, operation: Operation[T]) -> T: ...
         def _change_options(
@@ -197,9 +199,13 @@ class Backends:
 
     def _held_lease(self) -> Optional[pb.Lease]:
         """This run of the program, for a backend that it serves; None without leases."""
-        if self._lease is None:
-            self._lease = Lease(self.door, self.program)
-        return self._lease.wait(self.timeout)
+        with self._closing:
+            # `close` releases the lease, so a closed client must not make another one.
+            self._check_open()
+            if self._lease is None:
+                self._lease = Lease(self.door, self.program)
+            lease = self._lease
+        return lease.wait(self.timeout)
 
     def _stop_local(self, name: str) -> None:
         local = self._local.pop(name)
