@@ -47,8 +47,10 @@ class Backends:
     door: Door
     _local: LocalBackends
     _lease: Optional[Lease] = None
+    _closing: threading.Lock
 
     if TYPE_CHECKING:
+        def _check_open(self) -> None: ...
         def _server_of(self, name: str) -> "Optional[Backends]": ...
         def _run(self, operation: Operation[T]) -> T: ...
         def _change_options(
@@ -103,7 +105,8 @@ class Backends:
 
         Returns when the backend is ready. Raises Unavailable with the reason, and deletes the
         backend, if it is not ready within `start_timeout` seconds or its processes have ended three
-        times. Does not wait for a list of addresses.
+        times. Does not wait for a list of addresses. The time limit does not apply to a constructor
+        that runs in this process.
         """
         settings = _merged(config, replicas, max_concurrent_queries)
         payload.checked_serializer(serializer)
@@ -148,14 +151,16 @@ class Backends:
         if local is None:
             configuration.reconfigure(message, change)
             return self._run(operations.update_backend(message, options))
-        updated = local.definition.config.updated(change)
-        updated.check(local.definition.target)
-        surplus = local.configure(updated)
-        message.upstream.addresses[:] = local.addresses
-        message.options.max_requests_per_replica = updated.max_concurrent_queries or 0
-        changed = self._run(operations.update_backend(message, options))
-        # Weir sends no new requests to them any more.
-        serving.stop(surplus)
+        with local.changing:
+            updated = local.definition.config.updated(change)
+            updated.check(local.definition.target)
+            message.upstream.addresses[:] = local.addresses
+            message.options.max_requests_per_replica = updated.max_concurrent_queries or 0
+            # Rejects the change before constructors run, which may take long.
+            self._run(operations.update_backend(message, options.trial()))
+            with local.configured(updated) as addresses:
+                message.upstream.addresses[:] = addresses
+                changed = self._run(operations.update_backend(message, options))
         return self._wait_usable(changed, 60.0)
 
     @also_named(backend_tag="name")
@@ -194,9 +199,13 @@ class Backends:
 
     def _held_lease(self) -> Optional[pb.Lease]:
         """This run of the program, for a backend that it serves; None without leases."""
-        if self._lease is None:
-            self._lease = Lease(self.door, self.program)
-        return self._lease.wait(self.timeout)
+        with self._closing:
+            # `close` releases the lease, so a closed client must not make another one.
+            self._check_open()
+            if self._lease is None:
+                self._lease = Lease(self.door, self.program)
+            lease = self._lease
+        return lease.wait(self.timeout)
 
     def _stop_local(self, name: str) -> None:
         local = self._local.pop(name)
@@ -276,7 +285,7 @@ class _Creation:
         made, is_new = self._send(trial, self._options.trial())
         if is_new is None or self._options.validate_only:
             return made
-        local = LocalBackend(definition, client._own_host(), processes)
+        local = LocalBackend(definition, client._own_host(), processes, wait)
         try:
             made, is_new = self._send(
                 operations.upstream(name, local.addresses, queries, lease), self._options)

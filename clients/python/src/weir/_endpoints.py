@@ -146,7 +146,7 @@ class Endpoints:
         Raises InvalidTraffic unless they sum to 1. The change moves the minimum of shard keys;
         `moved_share` of the result is their share.
 
-        The weights of before return after `revert_after` seconds, or unless `confirm_traffic` is
+        The previous weights return after `revert_after` seconds, or unless `confirm_traffic` is
         called within `confirm_within` seconds. `override_rollout` changes the weights although a
         rollout owns them, and pauses the rollout.
         """

@@ -11,10 +11,14 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import selectors
 import struct
 import subprocess
 import sys
 import threading
+import time
+
+from weir import errors
 from weir.config import BackendConfig
 from weir.replica import Definition
 
@@ -55,9 +59,15 @@ def pickled(definition: Definition) -> bytes:
 class ProcessReplica:
     """One replica in a child process, at an address that survives its restarts."""
 
-    def __init__(self, definition: Definition, address: str) -> None:
-        """Starts the process. Raises StartError with the exception of the class's constructor."""
+    def __init__(self, definition: Definition, address: str, start_timeout: float) -> None:
+        """Starts the process.
+
+        Raises StartError with the exception of the class's constructor, and Unavailable if it does
+        not return within `start_timeout` seconds.
+        """
         self._content = pickled(definition)
+        self._name = getattr(definition.target, "__qualname__", repr(definition.target))
+        self._start_timeout = start_timeout
         self._lock = threading.Condition()
         self._is_stopped = False
         self.restarts = 0
@@ -71,24 +81,48 @@ class ProcessReplica:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         """Starts a process; returns when it serves."""
+        end = time.monotonic() + self._start_timeout
         process = subprocess.Popen(
             [sys.executable, "-m", "weir.replica_process", self.address], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE)
-        assert process.stdin is not None and process.stdout is not None
         try:
-            paths = json.dumps(sys.path).encode()
-            for part in (paths, self._content):
-                process.stdin.write(LENGTH.pack(len(part)) + part)
-            process.stdin.flush()
-            line = process.stdout.readline()
-        except OSError:
-            line = b""
+            line = self._reply(process, end)
+        except BaseException:
+            _end(process, 0)
+            raise
+        if not line and time.monotonic() >= end:
+            _end(process, 0)
+            raise errors.Unavailable(
+                f"{self._name!r} in a process did not start within {self._start_timeout:g} s; "
+                "start_timeout sets this limit")
         reply = json.loads(line) if line else {"error": "the process ended while it started"}
         if "error" in reply:
             _end(process, 0)
             raise StartError(reply["error"])
         self.address = reply["address"]
         return process
+
+    def _reply(self, process: "subprocess.Popen[bytes]", end: float) -> bytes:
+        """Sends the code to a process; returns its reply, or nothing if it ends or is late."""
+        assert process.stdin is not None and process.stdout is not None
+        # Ends a write to a process that does not read.
+        limit = threading.Timer(self._start_timeout, process.kill)
+        limit.daemon = True
+        limit.start()
+        try:
+            paths = json.dumps(sys.path).encode()
+            for part in (paths, self._content):
+                process.stdin.write(LENGTH.pack(len(part)) + part)
+            process.stdin.flush()
+            # A child of the process may keep the pipe open after its end.
+            with selectors.DefaultSelector() as selector:
+                selector.register(process.stdout, selectors.EVENT_READ)
+                ready = selector.select(max(0, end - time.monotonic()))
+            return process.stdout.readline() if ready else b""
+        except OSError:
+            return b""
+        finally:
+            limit.cancel()
 
     def _watch(self) -> None:
         """Starts the process again when it ends."""
@@ -104,7 +138,7 @@ class ProcessReplica:
             pause = min(2 * pause, _LONGEST_PAUSE)
             try:
                 process = self._start()
-            except (StartError, OSError) as error:
+            except (StartError, errors.Unavailable, OSError) as error:
                 log.error("a replica could not be started again: %s", error)
                 continue
             with self._lock:

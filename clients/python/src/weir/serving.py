@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import builtins
 import concurrent.futures
+import contextlib
 import importlib
 import inspect
 import sys
 import threading
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from weir import _forking as forking
 from weir.config import BackendConfig
@@ -47,48 +48,62 @@ AnyReplica = Union[Replica, ProcessReplica]
 class LocalBackend:
     """The replicas of one backend in this process, or in its children."""
 
-    def __init__(self, definition: Definition, host: str, in_processes: bool = False) -> None:
-        """Starts the replicas. Raises the exceptions of the class's constructor."""
+    def __init__(
+        self, definition: Definition, host: str, in_processes: bool, start_timeout: float
+    ) -> None:
+        """Starts the replicas. Raises the exceptions of the class's constructor.
+
+        `start_timeout` is the time limit in seconds for the start of each process.
+        """
         self.definition = definition
-        self._host = host
+        # A client holds it while it changes the backend.
+        self.changing = threading.Lock()
+        self._address = f"{host}:0"
         self._in_processes = in_processes
-        self._replicas: List[AnyReplica] = []
-        try:
-            self._scale(definition.config.num_replicas)
-        except BaseException:
-            self.stop(0)
-            raise
+        self._start_timeout = start_timeout
+        self._replicas = self._started(definition, definition.config.num_replicas)
 
     @property
     def addresses(self) -> List[str]:
         return [replica.address for replica in self._replicas]
 
-    def _scale(self, count: int) -> List[AnyReplica]:
-        """Starts missing replicas; returns those that are too many, which the caller stops."""
-        missing = max(0, count - len(self._replicas))
-        address = f"{self._host}:0"
+    def _started(self, definition: Definition, count: int) -> List[AnyReplica]:
+        """Starts replicas. If one fails, stops the others."""
         if self._in_processes:
-            self._replicas += _started(self.definition, address, missing)
-        else:
-            for _ in range(missing):
-                self._replicas.append(Replica(self.definition, address))
-                forking.serves(self._replicas[-1].address)
-        surplus = self._replicas[count:]
-        del self._replicas[count:]
-        return surplus
+            return _processes(definition, self._address, count, self._start_timeout)
+        started: List[AnyReplica] = []
+        try:
+            for _ in range(count):
+                started.append(Replica(definition, self._address))
+                forking.serves(started[-1].address)
+        except BaseException:
+            stop(started, 0)
+            raise
+        return started
 
-    def configure(self, config: BackendConfig) -> List[AnyReplica]:
-        """Applies another configuration; returns the replicas that the caller stops."""
-        before, self.definition = self.definition, self.definition._replace(config=config)
-        if self._in_processes and _batches(before.config) != _batches(config):
-            # New processes replace those with other batches.
-            previous, self._replicas = self._replicas, []
-            self._scale(config.num_replicas)
-            return previous
-        surplus = self._scale(config.num_replicas)
-        for replica in self._replicas:
+    @contextlib.contextmanager
+    def configured(self, config: BackendConfig) -> Iterator[List[str]]:
+        """Starts the missing replicas of another configuration; yields the addresses of all.
+
+        The caller sends the addresses to Weir. Then this applies the configuration and stops the
+        surplus replicas. If the caller fails, this stops the started ones and changes nothing else.
+        """
+        definition = self.definition._replace(config=config)
+        # New processes replace those with other batches.
+        replaces = self._in_processes and _batches(self.definition.config) != _batches(config)
+        kept = [] if replaces else self._replicas[:config.num_replicas]
+        surplus = self._replicas[len(kept):]
+        started = self._started(definition, config.num_replicas - len(kept))
+        replicas = kept + started
+        try:
+            yield [replica.address for replica in replicas]
+        except BaseException:
+            stop(started, 0)
+            raise
+        self.definition, self._replicas = definition, replicas
+        for replica in kept:
             replica.configure(config)
-        return surplus
+        stop(surplus)
 
     def stop(self, grace: float = 5.0) -> None:
         """Stops all replicas at the same time."""
@@ -107,11 +122,14 @@ def _batches(config: BackendConfig) -> Tuple[Optional[int], float]:
     return config.max_batch_size, config.batch_wait_timeout
 
 
-def _started(definition: Definition, address: str, count: int) -> List[ProcessReplica]:
+def _processes(
+    definition: Definition, address: str, count: int, start_timeout: float
+) -> List[AnyReplica]:
     """Starts processes at the same time. If one fails, stops the others."""
-    started: List[ProcessReplica] = []
+    started: List[AnyReplica] = []
     with concurrent.futures.ThreadPoolExecutor(max(1, count)) as pool:
-        starts = [pool.submit(ProcessReplica, definition, address) for _ in range(count)]
+        starts = [
+            pool.submit(ProcessReplica, definition, address, start_timeout) for _ in range(count)]
     failure: Optional[BaseException] = None
     for start in starts:
         failure = start.exception() or failure

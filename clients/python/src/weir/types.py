@@ -162,7 +162,7 @@ class Endpoint(_Mapping):
     requests_per_second: Optional[float]
     """The rate limit; None for no limit."""
     reverts: Optional[datetime.datetime]
-    """When the weights return to those of before; None if they do not."""
+    """When the previous weights return; None if they do not."""
     comparison: ShadowComparison = field(repr=False)
     """How Weir compares the responses of the shadows."""
     affinity: AffinityMap = field(repr=False)
