@@ -58,7 +58,12 @@ extension RolloutMachine {
 
     mutating func bake(_ tick: Tick) -> Change? {
         guard tick.isCandidateUsable else { return pauseForReplicas() }
-        guard state.inPhase >= plan.bake else { return nil }
+        guard state.quiet < Self.quietTime else {
+            return pause(.noTraffic, "the candidate received no requests")
+        }
+        guard state.inPhase >= plan.bake, state.requests >= plan.minimumRequests else {
+            return nil
+        }
         return end(.succeeded, "the bake of \(plan.bake) is complete")
     }
 

@@ -147,8 +147,18 @@ enum RolloutText {
         let traffic = String(
             format: "%.1f requests/s, %.3f %% bad since the start of the server",
             reply.requestsPerSecond, reply.errorShare * 100)
+        let note =
+            reply.rollout?.plan.map(bakesUnchecked) == true
+            ? "note: while the candidate has all requests, no gate can fail; to compare it until "
+                + "the end, use --holdout, or a gate such as 'errors<1%'\n" : ""
         let end = dryRun ? "(nothing has changed)" : "started (revision \(reply.revision))"
-        return table.text + "\n\(traffic)\n\(end)"
+        return table.text + "\n\(traffic)\n\(note)\(end)"
+    }
+
+    /// Whether no gate judges the candidate while it has all requests.
+    private static func bakesUnchecked(_ plan: Weir_Admin_V1_RolloutPlan) -> Bool {
+        plan.holdout == 0
+            && !plan.gates.contains { $0.hasPrefix("errors<") && $0.hasSuffix("%") }
     }
 
     private static func duration(_ duration: Google_Protobuf_Duration) -> String {

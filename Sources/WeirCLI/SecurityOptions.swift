@@ -65,7 +65,8 @@ struct SecurityOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A host that webhooks may have: HOST for ports 80 and 443, or HOST:PORT. May be repeated.",
+            "A host that webhooks may have: HOST for ports 80 and 443, or HOST:PORT. May be "
+                + "repeated.",
             valueName: "host"))
     var webhookHost: [String] = []
 

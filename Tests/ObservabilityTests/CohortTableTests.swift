@@ -27,7 +27,7 @@ struct CohortTableTests {
         let candidate = cohort.candidate
         #expect(candidate.started == 6 && candidate.unkeyed == 3)
         #expect(candidate.bad == 1 && candidate.keyedBad == 2 && candidate.badKeys == [7])
-        #expect(candidate.statuses == [0, 1, 0, 0, 0, 0, 0, 0])
+        #expect(candidate.statuses == [0, 1, 0, 0, 0, 0, 0, 0, 1])
         #expect(candidate.latencies.count(upTo: .max) == 6)
         #expect(cohort.baseline.started == 1)
         #expect(cohort.baseline.latencies.count(upTo: .max) == 0)

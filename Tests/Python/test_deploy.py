@@ -188,7 +188,8 @@ def unit(name="weir.service"):
 SETTINGS = {
     "Type": "the test waits for READY=1", "ExecStart": "is run", "ExecReload": "the test sends it",
     "Restart": "not relevant here", "RestartSec": "not relevant here",
-    "KillMode": "not relevant here", "LimitCORE": "not relevant here",
+    "RestartPreventExitStatus": "not relevant here", "KillMode": "not relevant here",
+    "LimitCORE": "not relevant here",
     "Environment": "is set", "EnvironmentFile": "has no options",
     "TimeoutStopSec": "the test waits as long",
     "LimitNOFILE": "RLIMIT_NOFILE", "StateDirectory": "a volume", "StateDirectoryMode": "a volume",

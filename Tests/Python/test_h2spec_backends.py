@@ -176,7 +176,10 @@ class Backends:
     """
 
     def __init__(self, stubs, folder):
-        self.mesh, self.release = Mesh(stubs), threading.Event()
+        # A window that the flood exceeds before the caller has read it.
+        limits = [f"{name}=65536" for name in ("stream-window-bytes", "forward-buffer-bytes")]
+        self.mesh = Mesh(stubs, options=[word for limit in limits for word in ("--limit", limit)])
+        self.release = threading.Event()
         self.servers = {name: BadServer(answer) for name, (answer, _, _) in CASES.items()}
         self.servers["good"] = FrameServer(self._answer_when_released)
         self.numbers = {name: number for number, name in enumerate(self.servers)}

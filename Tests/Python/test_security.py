@@ -277,10 +277,11 @@ def guarded(authority, tmp_path_factory, stubs):
 VIEWING = {
     "GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute",
     "GetShadowReport", "GetStats", "WatchStats", "Watch", "ListRevisions", "GetRevision",
-    "CompareRevisions", "ListInstances"}
+    "CompareRevisions", "ListInstances", "GetRollout", "ListRollouts", "WatchRollout"}
 OPERATING = {
     "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport",
-    "Rollback"}
+    "Rollback", "ConfirmTraffic", "StartRollout", "PauseRollout", "ResumeRollout",
+    "AdvanceRollout", "PromoteRollout", "AbortRollout"}
 
 
 def refusal(guarded, method, metadata=(), who=None):
@@ -509,7 +510,7 @@ def test_the_python_client_shows_tokens_and_certificates(guarded, authority):
             client.set_traffic("greeter", {"greeter-v1": 1})
     with pytest.raises(weir_client.Unauthenticated):
         weir_client.connect(guarded.server.admin, credentials=credentials)
-    with pytest.raises(ValueError, match="requires credentials"):
+    with pytest.raises(ValueError, match="requires TLS"):
         weir_client.connect("model.internal:1", token="x")
 
 

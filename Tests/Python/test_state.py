@@ -165,7 +165,7 @@ def test_rollback_is_refused_when_a_backend_was_deleted(servers):
     tool(weir, "traffic", "set", "greeter", "greeter-v1=1")
     tool(weir, "backend", "delete", "up")
     assert "revision: is not set" in refusal(weir, "rollback", 0)
-    assert "2 added" in tool(weir, "diff", 0, 1).stdout
+    assert "3 added" in tool(weir, "diff", 0, 1).stdout
     text = refusal(weir, "rollback", revision)
     assert "FAILED_PRECONDITION" in text and "needs backend 'up', which no longer exists" in text
 
@@ -316,7 +316,7 @@ def test_state_is_checked_saved_and_moved(servers, tmp_path):
     assert busy.returncode == 69 and f"in use by process {first.process.pid}" in busy.stderr
     first.stop()
     checked = state("check", "--state-dir", tmp_path / "a").stdout
-    assert "revisions 0 to 4, 2 backends, 1 endpoints" in checked
+    assert "revisions 0 to 4, 3 backends, 1 endpoints" in checked
     missing = state("check", "--state-dir", tmp_path / "none", check=False)
     assert missing.returncode == 1 and "no state in" in missing.stderr
     assert not (tmp_path / "none").exists()

@@ -61,8 +61,8 @@ extension ControlState {
         if actor == nil {
             try checkNoRollout(
                 of: name,
-                "abort it, or set override_rollout (--override-rollout) to change the weights anyway"
-            )
+                "abort it, or change the weights anyway with override_rollout "
+                    + "(--override-rollout)")
         }
         let weights = try policy(pairs)
         let change = endpoint.map.changed(to: weights, history: endpoint.history)
