@@ -275,9 +275,9 @@ def guarded(authority, tmp_path_factory, stubs):
 
 
 VIEWING = {
-    "GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute",
-    "GetShadowReport", "GetStats", "WatchStats", "Watch", "ListRevisions", "GetRevision",
-    "CompareRevisions", "ListInstances", "GetRollout", "ListRollouts", "WatchRollout"}
+    "GetBackend", "ListBackends", "GetEndpoint", "ListEndpoints", "ExplainRoute", "GetStats",
+    "GetShadowReport", "WatchStats", "Watch", "ListRevisions", "GetRevision", "CompareRevisions",
+    "ListInstances", "GetRollout", "ListRollouts", "WatchRollout"}
 OPERATING = {
     "SetTraffic", "SetRateLimit", "ShadowTraffic", "SetShadowComparison", "ResetShadowReport",
     "Rollback", "ConfirmTraffic", "StartRollout", "PauseRollout", "ResumeRollout",
@@ -313,8 +313,7 @@ def test_each_method_takes_its_role(guarded):
         assert code == denied
         allowed = {
             "watcher": method.name in VIEWING,
-            "bot": method.name in VIEWING | OPERATING,
-            "root": True,
+            "bot": method.name in VIEWING | OPERATING, "root": True,
         }
         for who, may in allowed.items():
             code, reported = refusal(guarded, method, guarded.metadata(who))
