@@ -135,11 +135,9 @@ extension ControlPlane {
         _ hook: Weir_Admin_V1_RolloutHook, _ name: String, _ rollout: ControlState.Rollout
     ) -> WebhookMessage? {
         guard let endpoint = state.endpoints[name] else { return nil }
-        var evidence = RolloutEvidence(rollout.plan)
-        _ = evidence.restore(rollout.gates)
         let reason = rollout.machine.state.reason
         let event = Weir_Admin_V1_RolloutEvent(
-            hook: hook, rollout: .init(endpoint, rollout, evidence),
+            hook: hook, rollout: .init(endpoint, rollout, rollout.evidence),
             text: reason.isEmpty ? rollout.machine.positionText : reason, time: .init(Date()))
         let json = try? Self.adminTranscoder.json(
             from: event.serializedBytes(), message: Weir_Admin_V1_RolloutEvent.messageName ?? "")

@@ -242,9 +242,7 @@ extension ControlPlane {
         if !options.validateOnly {
             rollouts[name]?.follow(rollout, second: DataPlane.second, isDriving: true)
         }
-        var evidence = RolloutEvidence(rollout.plan)
-        _ = evidence.restore(rollout.gates)
-        return .init(endpoint, rollout, evidence)
+        return .init(endpoint, rollout, rollout.evidence)
     }
 
     nonisolated func watchRollout(
@@ -259,15 +257,5 @@ extension ControlPlane {
             if rollout.phase == .aborted || rollout.phase == .succeeded { return }
             try await Task.sleep(for: .seconds(1))
         }
-    }
-}
-
-extension StatusCode {
-    /// Whether the server caused the failure, as rollouts judge.
-    var isServerFault: Bool {
-        [
-            .unknown, .deadlineExceeded, .internalError, .unavailable, .dataLoss, .unimplemented,
-            .resourceExhausted,
-        ].contains(self)
     }
 }

@@ -21,6 +21,14 @@ extension ControlState {
         var gates: [RolloutEvidence.StoredGate] = []
         var decisions: UInt64 = 0
 
+        /// The evidence until the latest decision. Sums that do not match the gates are dropped,
+        /// which costs evidence and not validity.
+        var evidence: RolloutEvidence {
+            var evidence = RolloutEvidence(plan)
+            _ = evidence.restore(gates)
+            return evidence
+        }
+
         /// Counts a decision. A store can contain any number, so the addition saturates.
         mutating func decided() { decisions += decisions == .max ? 0 : 1 }
 

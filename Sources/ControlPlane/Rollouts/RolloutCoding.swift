@@ -77,7 +77,7 @@ extension RolloutState {
 
 extension Duration {
     /// A stored duration of at most a week; nil for others.
-    fileprivate init?(stored message: Google_Protobuf_Duration?) {
+    init?(stored message: Google_Protobuf_Duration?) {
         let message = message ?? .init()
         guard (0...604_800).contains(message.seconds), (0...999_999_999).contains(message.nanos)
         else { return nil }

@@ -30,10 +30,8 @@ struct RunningRollout: Sendable {
         second: UInt64
     ) {
         rollout = stored
-        evidence = RolloutEvidence(stored.plan)
+        evidence = stored.evidence
         published = PublishedCounts(rollout: stored.id)
-        // Sums that do not match the gates are dropped, which costs evidence and not validity.
-        _ = evidence.restore(stored.gates)
         isRestored = stored.decisions > 1
         last = now
         // Requests before this second may have had another weight.

@@ -120,12 +120,11 @@ extension Weir_Store_V1_TimeBox {
 extension ControlState.TimedChange {
     /// Nil for invalid values.
     init?(_ message: Weir_Store_V1_TimeBox) {
-        let (time, length) = (message.started ?? .init(), message.duration ?? .init())
+        let time = message.started ?? .init()
         guard Google_Protobuf_Timestamp.secondsRange.contains(time.seconds),
-            (1...604_800).contains(length.seconds), (0...999_999_999).contains(length.nanos),
+            let duration = Duration(stored: message.duration), duration >= .seconds(1),
             let before = TrafficWeights(stored: message.before.map { ($0.backend, $0.weight) })
         else { return nil }
-        let duration = Duration.seconds(length.seconds) + .nanoseconds(Int64(length.nanos))
         self.init(
             Request(
                 isConfirmable: message.confirmable, duration: duration, started: Date(time),

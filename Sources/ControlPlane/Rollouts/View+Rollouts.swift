@@ -32,9 +32,7 @@ extension ControlPlane.View {
         {
             return .init(endpoint, running.rollout, running.evidence)
         }
-        var evidence = RolloutEvidence(stored.plan)
-        _ = evidence.restore(stored.gates)
-        return .init(endpoint, stored, evidence)
+        return .init(endpoint, stored, stored.evidence)
     }
 
     /// The requests per second and the share of bad ones since the start of the server.

@@ -37,7 +37,9 @@ package final class CohortTable {
     }
 
     /// Statuses that are the server's fault, one bit for each code.
-    private static let badCodes: UInt32 = [2, 4, 8, 12, 13, 14, 15].reduce(0) { $0 | 1 << $1 }
+    private static let badCodes: UInt32 = StatusCode.serverFaults.reduce(0) {
+        $0 | 1 << UInt32($1.rawValue)
+    }
     /// The column of a code; 0 for codes that are not compared.
     private static let statusColumns = (0..<UInt8(StatusCode.names.count)).map { code in
         SideCounts.statusCodes.firstIndex(of: code).map { Column.statuses + $0 } ?? 0
@@ -202,4 +204,15 @@ extension CohortTable.Cohort {
         candidate.add(other.candidate)
         baseline.add(other.baseline)
     }
+}
+
+extension StatusCode {
+    /// The statuses that are the server's fault, as rollouts judge.
+    static let serverFaults: [StatusCode] = [
+        .unknown, .deadlineExceeded, .resourceExhausted, .unimplemented, .internalError,
+        .unavailable, .dataLoss,
+    ]
+
+    /// Whether the server caused the failure, as rollouts judge.
+    package var isServerFault: Bool { Self.serverFaults.contains(self) }
 }
