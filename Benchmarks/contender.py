@@ -9,10 +9,11 @@ import re
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import time
+
+from frames import hello_request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELEASE = ROOT / ".build" / "release"
@@ -100,8 +101,7 @@ class Contender:
 
 def grpc_load(folder):
     """The arguments of h2load for a unary call with the payload."""
-    message = b"\x0a" + bytes([PAYLOAD]) + b"x" * PAYLOAD
-    (folder / "body").write_bytes(struct.pack(">BI", 0, len(message)) + message)
+    (folder / "body").write_bytes(hello_request(b"x" * PAYLOAD))
     return ["-d", folder / "body", "-H", "content-type: application/grpc", "-H", "te: trailers"]
 
 

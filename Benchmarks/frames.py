@@ -42,3 +42,13 @@ def read_frame(stream):
         return None
     payload = stream.read(int.from_bytes(head[:3], "big"))
     return head[3], head[4], int.from_bytes(head[5:], "big"), payload
+
+
+def hello_request(name):
+    """A HelloRequest as the body of a gRPC call, with its prefix of 5 bytes."""
+    length, rest = b"", len(name)
+    while rest >= 128:
+        length += bytes([rest % 128 + 128])
+        rest //= 128
+    message = b"\x0a" + length + bytes([rest]) + name
+    return struct.pack(">BI", 0, len(message)) + message

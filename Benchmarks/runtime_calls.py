@@ -14,7 +14,7 @@ import struct
 import subprocess
 import tempfile
 
-from frames import PREFACE, first_and_later_block, frame, read_frame
+from frames import PREFACE, first_and_later_block, frame, hello_request, read_frame
 
 HERE = pathlib.Path(__file__).resolve().parent
 WARM_UP, REQUESTS = 500, 2_000
@@ -35,8 +35,7 @@ class Client:
         self.headers, self.later_headers = first_and_later_block([
             (":method", "POST"), (":scheme", "http"), (":path", PATH), (":authority", "a"),
             ("content-type", "application/grpc"), ("te", "trailers")])
-        message = b"\x0a\x40" + b"x" * 64
-        self.body = struct.pack(">BI", 0, len(message)) + message
+        self.body = hello_request(b"x" * 64)
 
     def batch(self, size):
         """Sends requests in one write, and reads their responses."""

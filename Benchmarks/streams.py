@@ -3,10 +3,10 @@ and for proxies of the same upstream.
 """
 
 import json
-import struct
 import sys
 
 from contender import RELEASE, Contender, free_port, quartiles, table, wait_for
+from frames import hello_request
 from passthrough import envoy_configuration, envoy_program, start_upstream, start_weir
 
 SERVICE = "/helloworld.Greeter/"
@@ -16,21 +16,11 @@ PART_BYTES = 64 << 10
 ROUNDS = 5
 
 
-def request(name):
-    """A HelloRequest with its gRPC prefix."""
-    length, rest = b"", len(name)
-    while rest >= 128:
-        length += bytes([rest % 128 + 128])
-        rest //= 128
-    message = b"\x0a" + length + bytes([rest]) + name
-    return struct.pack(">BI", 0, len(message)) + message
-
-
 def bodies(folder):
     """The files with the requests of both loads."""
     stream, upload = folder / "stream", folder / "upload"
-    stream.write_bytes(request(str(MESSAGES).encode()))
-    part = request(b"x" * PART_BYTES)
+    stream.write_bytes(hello_request(str(MESSAGES).encode()))
+    part = hello_request(b"x" * PART_BYTES)
     with upload.open("wb") as file:
         for _ in range(UPLOAD_BYTES // PART_BYTES):
             file.write(part)
