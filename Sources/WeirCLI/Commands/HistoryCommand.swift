@@ -24,19 +24,22 @@ struct HistoryCommand: AsyncParsableCommand {
             try await $0.listRevisions(
                 .init(beforeRevision: before, limit: limit), $1)
         }
-        try options.show(reply) { reply in
-            var table = Table([
-                ("REVISION", .right), ("TIME", .left), ("AUTHOR", .left), ("CHANGE", .left),
-                ("COMMENT", .left),
+        try options.show(reply) { Self.table($0.revisions) }
+    }
+
+    /// Revisions with their authors and changes.
+    static func table(_ revisions: [Weir_Admin_V1_Revision]) -> TerminalText {
+        var table = Table([
+            ("REVISION", .right), ("TIME", .left), ("AUTHOR", .left), ("CHANGE", .left),
+            ("COMMENT", .left),
+        ])
+        for revision in revisions {
+            table.add([
+                "\(revision.revision)", Style.time(revision.time), revision.author,
+                revision.summary, revision.comment,
             ])
-            for revision in reply.revisions {
-                table.add([
-                    "\(revision.revision)", Style.time(revision.time), revision.author,
-                    revision.summary, revision.comment,
-                ])
-            }
-            return table.text
         }
+        return table.text
     }
 }
 

@@ -114,19 +114,7 @@ struct RolloutCommand: ParsableCommand {
                     || revision.summary.hasPrefix("\(endpoint): ")
                         && revision.summary.contains("rollout to ")
             }
-            try options.show(reply) { reply in
-                var table = Table([
-                    ("REVISION", .right), ("TIME", .left), ("AUTHOR", .left), ("CHANGE", .left),
-                    ("COMMENT", .left),
-                ])
-                for revision in reply.revisions {
-                    table.add([
-                        "\(revision.revision)", Style.time(revision.time), revision.author,
-                        revision.summary, revision.comment,
-                    ])
-                }
-                return table.text
-            }
+            try options.show(reply) { HistoryCommand.table($0.revisions) }
         }
     }
 }
