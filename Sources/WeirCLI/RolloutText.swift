@@ -147,7 +147,7 @@ enum RolloutText {
         let traffic = String(
             format: "%.1f requests/s, %.3f %% bad since the start of the server",
             reply.requestsPerSecond, reply.errorShare * 100)
-        let note =
+        let note: TerminalText =
             reply.rollout?.plan.map(bakesUnchecked) == true
             ? "note: while the candidate has all requests, no gate can fail; to compare it until "
                 + "the end, use --holdout, or a gate such as 'errors<1%'\n" : ""
