@@ -14,6 +14,7 @@ internal import Testing
         ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
+        ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
             "Upstream",
@@ -40,7 +41,7 @@ internal import Testing
         (
             "Weir",
             [
-                "CBuildInfo", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
+                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
                 "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),
