@@ -23,7 +23,8 @@ const delays = [100, 250, 500, 1000, 2000, 4000];
 function pause(milliseconds, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
+    signal.addEventListener("abort", () => { clearTimeout(timer);
+      resolve(); }, { once: true });
   });
 }
 
@@ -104,7 +105,8 @@ export class Live {
     const model = this.model;
     // The user has signed out.
     if (model.connection === "login") return;
-    if (error instanceof CallError && ["unauthenticated", "permission_denied"].includes(error.code)) {
+    if (error instanceof CallError && ["unauthenticated", "permission_denied"].includes(error
+        .code)) {
       model.connection = "login";
       model.reason = error.message;
       model.clear();
@@ -124,14 +126,16 @@ export class Live {
   async #connect(signal, connected) {
     const { client, model } = this;
     const abandoned = new Promise((_, reject) => {
-      signal.addEventListener("abort", () => reject(new CallError("canceled", "reconnecting")));
+      signal.addEventListener("abort", () => reject(new CallError("canceled",
+        "reconnecting")));
     });
     abandoned.catch(() => {});
     model.access = await client.call("GetAccess", {});
     const freeze = client.call("GetFreeze", {}).catch(() => null);
     const [revisions, backends, rollouts, fleet, frozen] = await Promise.all([
       client.call("ListRevisions", { limit: 1000 }), client.call("ListBackends"),
-      client.call("ListRollouts"), client.call("ListInstances"), freeze]);
+      client.call("ListRollouts"), client.call("ListInstances"), freeze
+    ]);
     // The server may have started again with another history.
     model.revisions.clear();
     model.listed(revisions);
@@ -160,7 +164,8 @@ export class Live {
   #refreshed() {
     const { client, model } = this;
     if (model.frozen) {
-      client.call("GetFreeze").then((frozen) => { model.frozen = frozen; this.changed(); }, () => {});
+      client.call("GetFreeze").then((frozen) => { model.frozen = frozen;
+        this.changed(); }, () => {});
     }
     client.call("ListRollouts").then((list) => {
       for (const each of list.rollouts ?? []) model.rolled(each, Date.now());
