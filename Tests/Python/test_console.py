@@ -80,8 +80,7 @@ def test_the_page_of_an_endpoint_compares_backends_since_the_change(busy, open_p
     polled(lambda: page.text("#comparison").count("µs"), lambda count: count > 3)
     tool(busy, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5", "--comment", "more")
     page.wait("before it", "#comparison")
-    text = page.wait("“more”")
-    assert "greeter: greeter-v1=0.5 greeter-v2=0.5" in text
+    assert page.wait("greeter: greeter-v1=0.5 greeter-v2=0.5", ".last").endswith("more")
     assert "this server" in page.text("#flow") and "a handler in this server" in page.text("#replicas")
     assert "create endpoint greeter" in page.text("#endpoint-history")
 
@@ -187,7 +186,7 @@ def test_the_creation_of_an_endpoint_is_not_undone(demo, open_page):
          "greeter-v1")
     page = open_page(demo, "endpoint/other").live()
     page.press("Undo …")
-    page.wait("Undoing it would delete the endpoint", "dialog")
+    page.wait("endpoint 'other' did not exist", "dialog")
     assert not page.all("dialog button[type=submit]")[0].is_enabled()
 
 
@@ -220,7 +219,6 @@ def test_a_rate_limit_is_set_and_removed(busy, open_page):
     page.wait("At most 2.5 requests per second", "dialog .preview")
     page.confirm("Set rate limit")
     page.wait("Rate limit: 2.5 requests/s")
-    page.wait("% errors in the last 10 s", ".problems")
     page.open("fleet").wait("requests rejected by a limit", "#rejections")
     page.open("endpoint/greeter").press("Rate limit …")
     page.fill("[name=limit]", "0")

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 
+import grpc
 import pytest
 
 import web
@@ -198,22 +199,30 @@ def test_a_revoked_token_ends_the_page(guarded, open_page):
 
 
 HOSTILE = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>\"'&amp;"
+# Marks that reorder the text after them, and one without a width.
 REVERSED = "a\u202eb\u2066c\u200bd"
 
 
-def test_values_are_text(demo, open_page):
+def test_values_are_text(demo, stubs, open_page):
     name, backend = "n" * 128, "b" * 128
     tool(demo, "backend", "create", backend, "--upstream", "127.0.0.1:1", "--description", HOSTILE)
     tool(demo, "endpoint", "create", name, "--route", "/hostile.Service/", "--backend", backend,
          "--comment", HOSTILE, "--author", HOSTILE[:60])
-    tool(demo, "endpoint", "limit", name, "--requests-per-second", "5", "--comment", REVERSED, "--author", REVERSED)
+    tool(demo, "shadow", "set", "greeter", "greeter-v3=1")
+    with grpc.insecure_channel(demo.data) as channel:
+        greet = stubs.hello_grpc.GreeterStub(channel)
+        for _ in range(20):
+            greet.SayHello(stubs.hello.HelloRequest(name=HOSTILE + REVERSED), timeout=10)
     page = open_page(demo).live()
     page.wait(name, "#endpoints")
-    page.wait("a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩d", "#endpoints")
-    page.open(f"endpoint/{name}").wait("a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩d", ".last")
+    page.wait(f"{backend} is not usable", "#endpoints")
+    page.open(f"endpoint/{name}").wait(HOSTILE, ".last")
     page.wait(HOSTILE, "#endpoint-history")
     page.open("history").wait(HOSTILE, "#history")
     page.open("history/5").wait(HOSTILE, "#revision")
+    page.open("endpoint/greeter").wait("<img src=x onerror=", "#shadows")
+    text = page.run("return document.body.textContent")
+    assert not set("\u202e\u2066\u200b") & set(text) and "U+202E" in text
     for path in ("endpoint/%3Cimg%20src=x%20onerror=window.hacked=1%3E", "endpoint/%", "history/-1",
                  "history/99999999999999999999", "nothing", "endpoint/__proto__"):
         page.open(path).live()
@@ -322,7 +331,7 @@ def test_500_endpoints_update_each_second(tmp_path, open_page):
     median, slow = gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.98)]
     print(f"frames: median {median:.1f} ms, 98 % under {slow:.1f} ms, longest {gaps[-1]:.0f} ms")
     assert median < 25 * PATIENCE, (median, gaps[-10:])
-    assert gaps[-1] < 1_000 * PATIENCE, gaps[-10:]
+    assert slow < 250 * PATIENCE, gaps[-20:]
     # A filter finds one of them.
     (search,) = page.all(".filter input")
     search.send_keys("endpoint-321")

@@ -152,14 +152,8 @@ export function rollBack(page, revision, endpoint, title) {
         changes.length > 0 ? movedText(moved) : null, changesTable(changes),
       ];
     },
-    refuse: (response) => {
-      const changes = response.changes ?? [];
-      if (changes.length === 0) return "Nothing differs from that revision.";
-      return endpoint && changes.some((/** @type {any} */ each) => each.action ===
-          "CHANGE_ACTION_REMOVE") ?
-        "The last change created the endpoint. Undoing it would delete the endpoint: use the tool for that." :
-        null;
-    },
+    refuse: (response) => (response.changes ?? []).length > 0 ? null
+      : "Nothing differs from that revision.",
   });
 }
 

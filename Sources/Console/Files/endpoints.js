@@ -21,7 +21,39 @@ let latestOrder = [];
 const rows = new Map();
 
 /**
- * The names of the endpoints, worst first. The order changes while the user does not point at the table, so that a row does not move away under the pointer.
+ * The elements of rows that are on the screen or near it. Only these are drawn each second.
+ * @type {Set<Element>}
+ */
+const near = new Set();
+/** @type {WeakSet<Element>} */
+const observed = new WeakSet();
+/** @type {IntersectionObserver | null} */
+let observer = null;
+
+/**
+ * Observes the rows that were added.
+ * @param {Page} page
+ */
+function observe(page) {
+  observer ??= new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) near.add(entry.target);
+      else near.delete(entry.target);
+    }
+    page.changed();
+  }, { rootMargin: "300px" });
+  for (const element of near) if (!element.isConnected) near.delete(element);
+  for (const element of document.querySelectorAll("#endpoints tbody tr")) {
+    if (observed.has(element)) continue;
+    observed.add(element);
+    near.add(element);
+    observer.observe(element);
+  }
+}
+
+/**
+ * The names of the endpoints, worst first. While the user points at the table, the order stays, so
+ * that a row does not move away under the pointer.
  * @param {Page} page
  * @param {Map<string, number>} levels
  */
@@ -49,6 +81,8 @@ function order(page, levels) {
  */
 export function endpointsPage(page) {
   const { model } = page;
+  observe(page);
+  const drawn = new Set([...near].map((each) => each.getAttribute("data-endpoint")));
   /** @type {Map<string, import("./model.js").Problem[]>} */
   const problems = new Map();
   for (const [name, endpoint] of model.endpoints) problems.set(name, model.problems(endpoint));
@@ -91,7 +125,7 @@ export function endpointsPage(page) {
           class: "number" }, "errors"),
         h("th", { scope: "col", class: "number" }, "p99"), h("th", { scope: "col" },
           "last change"))),
-      h("tbody", null, listed.map((name) => row(page, name, problems.get(name) ?? [])))),
+      h("tbody", null, listed.map((name) => row(page, name, problems.get(name) ?? [], drawn)))),
     names.length > listed.length ? h("p", null, h("button", {
       type: "button",
       onclick: () => { view.all = true;
@@ -104,9 +138,12 @@ export function endpointsPage(page) {
  * @param {Page} page
  * @param {string} name
  * @param {import("./model.js").Problem[]} problems
+ * @param {Set<string | null>} drawn the rows that are on the screen
  */
-function row(page, name, problems) {
+function row(page, name, problems, drawn) {
   const { model } = page;
+  const kept = rows.get(name);
+  if (kept && !drawn.has(name)) return kept;
   const endpoint = model.endpoints.get(name);
   const points = model.series.endpoint(name);
   const change = model.lastChange(endpoint);

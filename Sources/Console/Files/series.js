@@ -230,7 +230,8 @@ export function around(points, time) {
  * @param {number} seconds
  */
 export function recent(points, seconds) {
-  const last = points.at(-1);
-  if (!last) return [];
-  return points.filter((each) => each.time > last.time - seconds * 1000);
+  const oldest = (points.at(-1)?.time ?? 0) - seconds * 1000;
+  let start = points.length;
+  while (start > 0 && (points[start - 1]?.time ?? 0) > oldest) start -= 1;
+  return points.slice(start);
 }
