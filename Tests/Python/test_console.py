@@ -81,6 +81,10 @@ def test_the_page_of_an_endpoint_compares_backends_since_the_change(busy, open_p
     tool(busy, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v2=0.5", "--comment", "more")
     page.wait("before it", "#comparison")
     assert page.wait("greeter: greeter-v1=0.5 greeter-v2=0.5", ".last").endswith("more")
+    # A new backend that fails 5 % of the calls is worse than the endpoint was.
+    polled(lambda: page.text("#comparison"), lambda text: "▲" not in text)
+    tool(busy, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v3=0.5")
+    polled(lambda: page.all("#comparison .worse"), bool, 2 * SECONDS)
     assert "this server" in page.text("#flow") and "a handler in this server" in page.text("#replicas")
     assert "create endpoint greeter" in page.text("#endpoint-history")
 

@@ -38,6 +38,7 @@ const page = {
   client,
   model,
   changed,
+  learn: (revision) => { live.learn(revision); },
   note: (text) => { note = { text, until: Date.now() + 8000 };
     changed(); },
 };
@@ -158,8 +159,10 @@ function drawBanner() {
   const texts = [];
   if (model.connection === "lost") {
     texts.push(h("p", { key: "lost", class: "problem level-2" },
-      `No connection to the server for ${span((Date.now() - model.lostSince) / 1000)}: ${shown(model.reason)}. ` +
-      "What you see is old. Connecting again …"));
+      "No connection to the server",
+      // Not announced each second.
+      h("span", { "aria-hidden": "true" }, ` for ${span((Date.now() - model.lostSince) / 1000)}`),
+      `: ${shown(model.reason)}. What you see is old. Connecting again …`));
   }
   if (model.fleet.storeFailure) {
     texts.push(h("p", { key: "store", class: "problem level-2" },

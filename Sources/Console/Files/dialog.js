@@ -20,7 +20,8 @@ import { number, percent, shown } from "./format.js";
  */
 
 /** @typedef {{client: import("./api.js").Client, model: import("./model.js").Model,
- *  changed: () => void, note: (text: string) => void}} Page */
+ *  changed: () => void, note: (text: string) => void,
+ *  learn: (revision: number) => void}} Page */
 
 const pauseMilliseconds = 150;
 

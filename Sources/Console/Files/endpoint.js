@@ -14,6 +14,8 @@ import { flowSection, historySection, mapSection } from "./traffic.js";
 /** @typedef {import("./dialog.js").Page} Page */
 
 const plotSeconds = 300;
+// Fewer requests are no base for a comparison.
+const leastEnded = 50;
 
 /**
  * @param {Page} page
@@ -30,6 +32,7 @@ export function endpointPage(page, name) {
   }
   const problems = model.problems(endpoint);
   const change = model.lastChange(endpoint);
+  if (!change) page.learn(number(endpoint.revision));
   const may = model.may(name);
   const rollout = model.rollouts.get(name);
   const hasRollout = rollout && !["ROLLOUT_PHASE_ABORTED", "ROLLOUT_PHASE_SUCCEEDED"].includes(
@@ -131,8 +134,8 @@ function comparisonSection(page, endpoint, change) {
         h("td", { class: "number", colspan: 5 }, h("span", { class: "quiet" },
           value ? "no requests ended" : "–")));
     }
-    const isWorse = base && base.ended > 20 && value.errors > base.errors * 2 + 0.005;
-    const isSlower = base && base.ended > 20 && base.p99 > 0 && value.p99 > base.p99 * 2 + 1000;
+    const isWorse = base && base.ended > leastEnded && value.errors > base.errors * 2 + 0.005;
+    const isSlower = base && base.ended > leastEnded && base.p99 > 0 && value.p99 > base.p99 * 2 + 1000;
     return h("tr", { key: kind, class: kind }, h("th", { scope: "row" }, label),
       h("td", { class: "number", "data-label": "requests/s" }, rate(value.rate)),
       h("td", { class: `number${isWorse ? " worse" : ""}`, "data-label": "errors" }, percent(
@@ -149,6 +152,8 @@ function comparisonSection(page, endpoint, change) {
    */
   const group = (head, points, key) => {
     const { before, since } = around(points, time);
+    // A backend that is new is compared with the whole endpoint.
+    const base = before && before.ended > leastEnded ? before : all.before;
     /** @param {(each: import("./series.js").Point) => number} value */
     const values = (value) => points.map((each) => ({ time: each.time, value: value(each) }));
     const marks = time > 0 ? [time] : [];
@@ -164,15 +169,16 @@ function comparisonSection(page, endpoint, change) {
           label: "p50 over 5 min" })),
         h("td", { class: "number" }, sparkline(values((each) => each.p99), { ...range, marks,
           label: "p99 over 5 min" }))),
-      cells("last 10 s", figures(recent(points, 10)), before, "now"),
-      cells("since the change", since, before, "since"),
+      cells("last 10 s", figures(recent(points, 10)), base, "now"),
+      cells("since the change", since, base, "since"),
       before ? cells("before it", before, null, "before") :
       cells("since the server's start", totals.get(`${endpoint.name}\n${key}`) ?? null, null,
         "before"));
   };
   return h("section", { class: "card" }, h("h2", null, "Since the last change"),
     h("p", { class: "quiet" }, all.before ?
-      "▲ marks figures that are much worse than before the change." :
+      "▲ marks figures that are much worse than before the change. A new backend is compared with "
+        + "the whole endpoint." :
       "This page was opened after the change, so it shows the figures since the server's start " +
       "instead of those before the change."),
     h("div", { class: "scroll" }, h("table", { id: "comparison", class: "stack" },

@@ -13,6 +13,7 @@ import { number } from "./format.js";
 
 const statsMilliseconds = 1000;
 const silenceMilliseconds = 6000;
+const refreshMilliseconds = 100;
 const delays = [100, 250, 500, 1000, 2000, 4000];
 
 /**
@@ -38,6 +39,8 @@ export class Live {
   /** @type {AbortController | null} */
   #rollout = null;
   #rolloutEndpoint = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #refresh;
 
   /**
    * @param {Client} client
@@ -160,18 +163,21 @@ export class Live {
     throw new CallError("unavailable", "the server ended the stream of changes");
   }
 
-  /** Reads what a change may have changed besides endpoints and backends. */
+  /**
+   * Reads what a change may have changed besides endpoints and backends, once for many changes.
+   */
   #refreshed() {
     const { client, model } = this;
-    if (model.frozen) {
-      client.call("GetFreeze").then((frozen) => { model.frozen = frozen;
-        this.changed(); }, () => {});
-    }
-    client.call("ListRollouts").then((list) => {
-      for (const each of list.rollouts ?? []) model.rolled(each, Date.now());
+    if (this.#refresh) return;
+    this.#refresh = setTimeout(async () => {
+      this.#refresh = undefined;
+      const freeze = model.frozen ? client.call("GetFreeze").catch(() => model.frozen) : null;
+      const rollouts = await client.call("ListRollouts").catch(() => ({}));
+      for (const each of rollouts.rollouts ?? []) model.rolled(each, Date.now());
+      model.frozen = await freeze;
       this.#followRollout();
       this.changed();
-    }, () => {});
+    }, refreshMilliseconds);
   }
 
   /** @param {AbortSignal} signal */
@@ -275,7 +281,7 @@ export class Live {
     if (revision <= 0 || this.model.revisions.has(revision)) return;
     this.model.revisions.set(revision, { revision });
     const list = await this.client.call(
-      "ListRevisions", { beforeRevision: String(revision + 1), limit: 1 });
+      "ListRevisions", { beforeRevision: String(revision + 1), limit: 1 }).catch(() => ({}));
     for (const each of list.revisions ?? []) {
       if (number(each.revision) === revision) this.model.revisions.set(revision, each);
     }
