@@ -15,6 +15,7 @@ try:
     from selenium import webdriver
     from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
 except ImportError:
@@ -92,8 +93,7 @@ class Page:
         if control.tag_name == "select":
             control.send_keys(value)
         else:
-            control.clear()
-            control.send_keys(value + "\t")
+            control.send_keys(Keys.CONTROL + "a" + Keys.NULL + (value or Keys.DELETE) + "\t")
 
     def confirm(self, label):
         """Confirms a dialog as soon as its dry run allows that."""

@@ -40,11 +40,12 @@ def test_the_first_page_shows_each_endpoint_with_its_figures(busy, open_page):
     assert "Undo …" in page.buttons()
     # The same for users who do not see the plots.
     labels = page.run(
-        "return [...document.querySelectorAll('#endpoints svg')].map(s => s.getAttribute('aria-label'))")
+        "return [...document.querySelectorAll('#endpoints svg')]"
+        ".map(image => image.getAttribute('aria-label'))")
     assert "weights: greeter-v1 90 %, greeter-v2 10 %" in labels and all(labels)
 
 
-def test_an_endpoint_with_errors_comes_first(demo, open_page):
+def test_an_endpoint_with_errors_is_first(demo, open_page):
     for name in ("a-good", "z-bad"):
         tool(demo, "endpoint", "create", name, "--route", f"/{name}.Service/", "--backend",
              "greeter-v1")
@@ -53,7 +54,8 @@ def test_an_endpoint_with_errors_comes_first(demo, open_page):
     page = open_page(demo).live()
     page.wait("absent is not usable", "#endpoints")
     names = polled(lambda: page.run(
-        "return [...document.querySelectorAll('#endpoints tbody tr')].map(r => r.dataset.endpoint)"),
+        "return [...document.querySelectorAll('#endpoints tbody tr')]"
+        ".map(row => row.dataset.endpoint)"),
         lambda names: names and names[0] == "z-bad")
     assert names == ["z-bad", "a-good", "greeter"]
     assert "1 endpoint of 3 with problems" in page.text("main")
@@ -85,7 +87,8 @@ def test_the_page_of_an_endpoint_compares_backends_since_the_change(busy, open_p
     polled(lambda: page.text("#comparison"), lambda text: "▲" not in text)
     tool(busy, "traffic", "set", "greeter", "greeter-v1=0.5", "greeter-v3=0.5")
     polled(lambda: page.all("#comparison .worse"), bool, 2 * SECONDS)
-    assert "this server" in page.text("#flow") and "a handler in this server" in page.text("#replicas")
+    assert "this server" in page.text("#flow")
+    assert "a handler in this server" in page.text("#replicas")
     assert "create endpoint greeter" in page.text("#endpoint-history")
 
 
@@ -227,7 +230,7 @@ def test_a_rate_limit_is_set_and_removed(busy, open_page):
     page.open("endpoint/greeter").press("Rate limit …")
     page.fill("[name=limit]", "0")
     page.wait("rate_limit", "dialog .preview")
-    page.fill("[name=limit]", " ")
+    page.fill("[name=limit]", "")
     page.wait("No limit", "dialog .preview")
     page.confirm("Set rate limit")
     polled(lambda: page.text("main"), lambda text: "Rate limit: " not in text)
