@@ -22,6 +22,8 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let containers = Target.Dependency.product(
+    name: "BasicContainers", package: "swift-collections")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -88,7 +90,7 @@ let package = Package(
 
         // Pure modules: no sockets, no NIO.
         .target(name: "CWeirProtos", dependencies: ["CProtobufC"]),
-        module("HTTP2Session", ["CNGHTTP2"]),
+        module("HTTP2Session", ["CNGHTTP2", containers]),
         module("GRPCWire", ["CZlib"]),
         module("Messages", ["CProtobufC", "CWeirProtos"]),
         module("MessageYAML", ["Messages", yams]),

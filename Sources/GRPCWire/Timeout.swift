@@ -12,16 +12,13 @@ package enum Timeout {
     private static let maximumValue: Int64 = 99_999_999
 
     /// Nanoseconds, saturating at the largest Int64; nil if the text is not a timeout.
-    package static func parse(_ text: ArraySlice<UInt8>) -> Int64? {
-        guard (2...9).contains(text.count), let last = text.last,
-            let unit = nanosecondsByUnit.first(where: { $0.unit == last })
+    package static func parse(_ text: Span<UInt8>) -> Int64? {
+        guard (2...9).contains(text.count) else { return nil }
+        let last = text[text.count - 1]
+        guard let unit = nanosecondsByUnit.first(where: { $0.unit == last }),
+            let value = DecimalNumber.parse(text.extracting(droppingLast: 1))
         else { return nil }
-        var value: Int64 = 0
-        for digit in text.dropLast() {
-            guard digit.isDigit else { return nil }
-            value = value * 10 + Int64(digit - 48)
-        }
-        let (product, overflow) = value.multipliedReportingOverflow(by: unit.nanoseconds)
+        let (product, overflow) = Int64(value).multipliedReportingOverflow(by: unit.nanoseconds)
         return overflow ? .max : product
     }
 

@@ -181,7 +181,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         }
         let call = begin(stream, choice.destination, choice.shardPoint)
         if let timeout = request.timeout {
-            guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
+            guard let nanoseconds = Timeout.parse(headers.value(of: timeout)) else {
                 let text = headers.quoted(timeout)
                 return call.finish(
                     RPCError(
@@ -218,7 +218,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         {
             return lastPath
         }
-        guard let resolved = router.resolve(headers.bytes[path.value], on: servedPort) else {
+        guard let resolved = router.resolve(headers.array(path), on: servedPort) else {
             return nil
         }
         lastPath = resolved
@@ -268,7 +268,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         else { return true }
         if target.isAsterisk { return true }
         guard servedPort.servesEndpoints else {
-            return router.resolve(headers.bytes[path.value], on: servedPort) == nil
+            return router.resolve(headers.array(path), on: servedPort) == nil
         }
         return ServePath.matches(target.path)
             || router.snapshot.endpoint(forPlainHTTP: target.path[...]) != nil
@@ -287,7 +287,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         let request = RequestHead(headers)
         // The method and the content type may be missing.
         let hasOtherType = headers.first(.contentType) != nil && !request.isGRPC
-        guard hasOtherType || !headers.fields.isEmpty && !request.isPost else {
+        guard hasOtherType || headers.count > 0 && !request.isPost else {
             return refuse(stream, error)
         }
         addPlainHTTP(stream, headers).refuse(HTTPRefusal(431, reason))

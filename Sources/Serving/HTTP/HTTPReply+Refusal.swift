@@ -21,7 +21,7 @@ extension HTTPReply {
     /// RFC 9110 section 10.2.3: whole seconds, rounded up.
     private static func retryAfter(_ error: RPCError) -> [HTTPFields.Field] {
         guard let text = error.metadata["grpc-retry-pushback-ms"],
-            let milliseconds = DecimalNumber.parse(Array(text.utf8)[...])
+            let milliseconds = DecimalNumber.parse(Array(text.utf8).span)
         else { return [] }
         return [("retry-after", "\((milliseconds + 999) / 1_000)")]
     }

@@ -24,9 +24,9 @@ final class Router: @unchecked Sendable {
     /// The number of snapshots that were installed. A resolved path is valid for one of them.
     private(set) var generation: UInt64 = 0
     /// Paths resolved with this snapshot, of the data port.
-    private var dataPaths: [ArraySlice<UInt8>: ResolvedPath] = [:]
+    private var dataPaths: [[UInt8]: ResolvedPath] = [:]
     /// The same of other ports, by the name of their services. A port never gets those of another.
-    private var ownPaths: [String: [ArraySlice<UInt8>: ResolvedPath]] = [:]
+    private var ownPaths: [String: [[UInt8]: ResolvedPath]] = [:]
     /// The resolved paths of `weir.v1.Serve/Call`, by endpoint.
     private var servePaths: [String: ResolvedPath] = [:]
     /// The counts of endpoints under rollout.
@@ -69,7 +69,7 @@ final class Router: @unchecked Sendable {
 
     /// Resolves a path; nil if no endpoint or service matches it. Cached until the snapshot
     /// changes.
-    func resolve(_ path: ArraySlice<UInt8>, on servedPort: ServedPort) -> ResolvedPath? {
+    func resolve(_ path: [UInt8], on servedPort: ServedPort) -> ResolvedPath? {
         let services = servedPort.services.name
         let known = servedPort.servesEndpoints ? dataPaths[path] : ownPaths[services]?[path]
         if let known { return known }
@@ -78,9 +78,9 @@ final class Router: @unchecked Sendable {
         else { return nil }
         let resolved: ResolvedPath
         if servedPort.servesEndpoints, let endpoint = snapshot.endpoint(for: method) {
-            resolved = self.resolved(method, endpoint, path: Array(path))
+            resolved = self.resolved(method, endpoint, path: path)
         } else if let own = ownService(method, on: servedPort) {
-            resolved = ResolvedPath(path: Array(path), policy: nil, destinations: [own])
+            resolved = ResolvedPath(path: path, policy: nil, destinations: [own])
         } else {
             return nil
         }
