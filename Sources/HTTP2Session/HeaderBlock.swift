@@ -6,8 +6,9 @@ internal import BasicContainers
 
 /// A list of header fields in two flat arrays: no allocation per field.
 ///
-/// A copy shares the arrays (copy-on-write) and retains one object. Reading a field retains nothing. Received blocks are reused by
-/// later streams. Keeping a copy is safe but prevents the reuse.
+/// A copy shares the arrays (copy-on-write) and retains one object. Reading a field retains
+/// nothing. Received blocks are reused by later streams. Keeping a copy is safe but prevents the
+/// reuse.
 package struct HeaderBlock: Sendable {
     /// The position of a field in `bytes`.
     package struct Field: Sendable {
@@ -198,6 +199,14 @@ package struct HeaderBlock: Sendable {
     /// The value of a field.
     @_lifetime(borrow self)
     package func value(of field: Field) -> Span<UInt8> { bytes.extracting(field.value) }
+
+    /// The value of a field, without a type.
+    @_lifetime(borrow self)
+    package func rawValue(of field: Field) -> RawSpan {
+        // Invariant: the bytes of a `UInt8` are initialized.
+        let raw = unsafe value(of: field).bytes
+        return unsafe _overrideLifetime(raw, borrowing: self)
+    }
 
     /// A copy of the value of a field.
     package func array(_ field: Field) -> [UInt8] {

@@ -100,10 +100,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     }
 
     private static func readWire(_ bytes: [UInt8]) {
-        if let nanoseconds = Timeout.parse(bytes[...]) {
+        if let nanoseconds = Timeout.parse(bytes.span) {
             precondition(nanoseconds >= 0)
             // A formatted timeout parses to the same value, or to one rounded up.
-            let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8)[...])
+            let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8).span)
             precondition(again != nil)
         }
         let text = String(decoding: bytes, as: UTF8.self)

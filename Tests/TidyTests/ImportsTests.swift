@@ -61,8 +61,8 @@ internal import Testing
     static let pure = [
         "TrafficPolicy", "Evidence", "Rollouts", "GRPCWire", "HTTP2Session", "Observability",
     ]
-    /// The modules of the system that a pure module may import.
-    static let standard = ["Glibc", "Synchronization"]
+    /// The modules of the system and of swift-collections that a pure module may import.
+    static let standard = ["Glibc", "Synchronization", "BasicContainers"]
 
     /// The modules that a file imports.
     static func imports(in file: Scanned) -> Set<String> {

@@ -54,8 +54,7 @@ struct RequestHead {
     /// Calls the body with the bytes of the shard key; empty without one.
     func withShardKey<Result>(in headers: HeaderBlock, _ body: (RawSpan) -> Result) -> Result {
         guard let shardKey else { return body(RawSpan()) }
-        // Invariant: the bytes of a `UInt8` are initialized.
-        return unsafe body(headers.value(of: shardKey).bytes)
+        return body(headers.rawValue(of: shardKey))
     }
 
     /// The point of the shard key on a ring of replicas; nil without one.
