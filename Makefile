@@ -22,7 +22,7 @@ PYTEST := $(UNPRIVILEGED) $(VENV)/bin/python -m pytest -q -p no:cacheprovider
 # may belong to root.
 SWIFT_TESTS := debug/weirPackageTests.xctest --testing-library swift-testing --quiet
 
-.PHONY: help deps deps-test deps-bench build run install package package-test test test-embedding docs manual hooks asan tsan fuzz soak torture \
+.PHONY: help deps deps-test deps-bench build run install package package-test test test-embedding docs manual hooks asan tsan fuzz soak torture rollouts \
   store-faults churn abuse bench protos check-protos check-contract release-protos vectors lists format lint
 
 help: ## Lists the targets.
@@ -153,6 +153,11 @@ soak: deps-test $(VENV)/installed build ## Runs all features under load for TIME
 # Kills a server 1,000 times during changes of its state, and checks that no change was lost.
 torture: deps-test $(VENV)/installed build ## Kills a server 1,000 times during changes, and checks that none is lost.
 	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/torture.py --rounds 1000
+	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/rollout_torture.py --rounds 100
+
+# Rollouts of good and bad releases, beside the decisions of the default rules of other systems.
+rollouts: deps-test $(VENV)/installed build ## Runs rollouts of good and bad releases, and shows the decisions (10 minutes).
+	WEIR_BUILD=.build/release $(VENV)/bin/python Tests/Python/rollout_cases.py
 
 # Makes each system call on the files of the SQLite store fail in every way, and damages these files
 # 10,000 times. Takes half an hour; less with TMPDIR in memory.

@@ -40,7 +40,7 @@ class Release:
 
     def outcome(self, key, age, rng):
         """The latency in seconds, and the status."""
-        latency = rng.uniform(0.010, 0.020) * self.slowness
+        latency = rng.uniform(0.050, 0.060) * self.slowness
         failing = self.failing if age < self.leaks_after else 0.3
         is_failing_user = key and zlib.crc32(key.encode()) % USERS < self.failing_users
         failed = is_failing_user or rng.random() < failing
