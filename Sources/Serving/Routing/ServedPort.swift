@@ -16,8 +16,18 @@ package struct ServedPort: Sendable {
     let servesEndpoints: Bool
     /// Whether a drain waits for the requests of the port.
     let holdsDrain: Bool
+    /// Returns the refusal of a call of a web protocol that names a host; nil if it may.
+    let hostRefusal: @Sendable (HTTPHost?) -> HTTPReply?
+    /// Which scripts may call the services; an endpoint has its own policy.
+    let cors: CORSPolicy?
 
-    package init(services: HandlerBackend, plainHTTP: PlainHTTP, holdsDrain: Bool = true) {
+    package init(
+        services: HandlerBackend, plainHTTP: PlainHTTP, holdsDrain: Bool = true,
+        cors: CORSPolicy? = nil,
+        hostRefusal: @escaping @Sendable (HTTPHost?) -> HTTPReply? = { _ in nil }
+    ) {
+        self.cors = cors
+        self.hostRefusal = hostRefusal
         self.services = services
         self.plainHTTP = plainHTTP
         self.holdsDrain = holdsDrain

@@ -220,8 +220,9 @@ public final class WeirServer: Sendable {
             adminPort, tls: security.adminTLS,
             serving: ServedPort(
                 services: controlPlane.adminBackend,
-                plainHTTP: .function { await controlPlane.answer($0) }
-            ))
+                plainHTTP: .function { await controlPlane.answer($0) },
+                cors: try configuration.security.adminCORS(),
+                hostRefusal: { controlPlane.hostRefusal($0) }))
         let data = try await dataPlane.listen(
             dataPort, tls: security.dataTLS,
             serving: ServedPort(services: controlPlane.standardBackend, plainHTTP: .endpoints))

@@ -1,0 +1,111 @@
+internal import GRPCWire
+internal import HTTP2Session
+internal import TrafficPolicy
+internal import Transport
+
+/// How a request that is not gRPC is answered.
+struct HTTPRoute {
+    enum Kind {
+        /// A plain HTTP request, whose body is collected.
+        case plain
+        case reply(HTTPReply)
+        /// A call of a web protocol; without a path if no endpoint or service matches it.
+        case web(WebRequest, ResolvedPath?)
+    }
+
+    let kind: Kind
+    /// The policy for scripts of other origins, for the fields of the response.
+    var cors: CORSPolicy?
+}
+
+extension ServedPort {
+    /// Decides how a request that is not gRPC is answered.
+    ///
+    /// A request to the method of a gRPC service is a call if its method and content type belong to
+    /// a web protocol. A path that also is one of plain HTTP, and a POST of JSON that names no
+    /// protocol, is a plain HTTP request.
+    func route(_ head: HTTPRequestHead, _ router: Router) -> HTTPRoute {
+        guard !head.target.isAsterisk else { return HTTPRoute(kind: .plain) }
+        let request = WebRequest(head)
+        let plain = plainEndpoint(head, router)
+        let path = path(head, router)
+        let cors = policy(path, plain, router)
+        if let cors, CORSPolicy.isPreflight(head) {
+            let methods = path == nil ? plain?.methods.listed : ["GET", "POST"]
+            return HTTPRoute(kind: .reply(cors.preflight(head, methods: methods ?? [])))
+        }
+        return HTTPRoute(kind: kind(head, request, path, isPlain: plain != nil), cors: cors)
+    }
+
+    private func kind(
+        _ head: HTTPRequestHead, _ request: WebRequest?, _ path: ResolvedPath?, isPlain: Bool
+    ) -> HTTPRoute.Kind {
+        let isPlain = isPlain || servesEndpoints && ServePath.matches(head.target.path)
+        guard let path else {
+            // No endpoint or service has the path.
+            guard let request, request.isExplicit, !isPlain, MethodPath(head.target.path) != nil
+            else { return .plain }
+            return .web(request, nil)
+        }
+        if let request, request.isExplicit || !isPlain {
+            if let refusal = hostRefusal(head.host) { return .reply(refusal) }
+            return .web(request, path)
+        }
+        return isPlain ? .plain : .reply(Self.refusal(head))
+    }
+
+    private func policy(
+        _ path: ResolvedPath?, _ plain: RoutingSnapshot.Endpoint?, _ router: Router
+    ) -> CORSPolicy? {
+        guard servesEndpoints else { return cors }
+        let called = path?.policy.flatMap { router.snapshot.endpoint(named: $0.endpoint) }
+        return (called ?? plain)?.cors
+    }
+
+    /// The endpoint whose plain HTTP path matches.
+    private func plainEndpoint(
+        _ head: HTTPRequestHead, _ router: Router
+    ) -> RoutingSnapshot.Endpoint? {
+        guard servesEndpoints else { return nil }
+        return router.snapshot.endpoint(forPlainHTTP: head.target.path[...])
+    }
+
+    /// The path of a method; nil if no endpoint or service has it.
+    private func path(_ head: HTTPRequestHead, _ router: Router) -> ResolvedPath? {
+        let path = head.target.path
+        if servesEndpoints, ServePath.matches(path) {
+            let name = head.fields.first { $0.name == KnownHeader.endpoint.name }?.value
+            return name.flatMap { router.snapshot.endpoint(named: $0) }
+                .map { router.resolveServe($0) }
+        }
+        return router.resolve(Array(path.utf8), on: self)
+    }
+
+    /// The reply to a request of a method's path that is not a call.
+    private static func refusal(_ head: HTTPRequestHead) -> HTTPReply {
+        let methods = "GET, HEAD, OPTIONS, POST"
+        switch head.method {
+        case "OPTIONS":
+            var reply = HTTPReply(emptyWithStatus: 204)
+            reply.headers.append(("allow", methods))
+            return reply
+        case "POST":
+            var reply = HTTPReply(
+                RPCError(
+                    .unimplemented,
+                    "the path \(head.target.path.quoted) is gRPC: use HTTP/2 with content-type "
+                        + "\(ContentType.grpc), or one of \(WebContentType.accepted)"), status: 415)
+            reply.headers.append(
+                ("accept-post", "\(ContentType.grpc), \(WebContentType.accepted)"))
+            return reply
+        default:
+            var reply = HTTPReply(
+                RPCError(
+                    .unimplemented,
+                    "the path \(head.target.path.quoted) is gRPC: use POST, or GET with a message "
+                        + "of Connect in the query"), status: 405)
+            reply.headers.append(("allow", methods))
+            return reply
+        }
+    }
+}
