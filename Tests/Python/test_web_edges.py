@@ -84,7 +84,7 @@ def test_a_response_may_be_split_anywhere(mesh, version):
         connection.finish(stream)
 
     server = FrameServer(answer)
-    mesh.raw(server.address, options=["--wait", "0"])
+    mesh.raw(server.address, options=["--health-interval", "0"])
     mesh.wait_ready("raw")
     client = version(mesh.weir.data)
     for cut in range(len(body) + 1):
