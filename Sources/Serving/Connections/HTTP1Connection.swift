@@ -295,7 +295,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         _ = loop.hold(count)
         machine.writing(count, at: now)
         let written = context.writeAndFlush(wrapOutboundOut(bytes))
-        written.assumeIsolated().whenComplete { _ in self.flushed(count) }
+        written.assumeIsolated().whenComplete { result in
+            // The backend must not continue to send to a closed connection.
+            if case .failure = result { self.endExchange() }
+            self.flushed(count)
+        }
         return written
     }
 

@@ -366,7 +366,7 @@ def named(parts: List[Any]) -> Dict[str, Any]:
 
 
 __all__ = [
-    "Backend", "BackendStats", "Change", "CorsPolicy", "Endpoint", "Explanation", "FieldDifference",
-    "Instance", "Latency", "ObjectChange", "Replica", "Revision", "ShadowComparison", "ShadowReport",
-    "StateChange", "Stats", "TrafficChange",
+    "Backend", "BackendStats", "Change", "CorsPolicy", "Endpoint", "Explanation",
+    "FieldDifference", "Instance", "Latency", "ObjectChange", "Replica", "Revision",
+    "ShadowComparison", "ShadowReport", "StateChange", "Stats", "TrafficChange",
 ]
