@@ -186,11 +186,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         guard received.framing.hasBody else { return }
         beginExchange(head)
         guard let exchange else { return }
-        if let limit = exchange.bodyLimit, case .length(let length) = received.framing,
-            length > limit
-        {
+        let limit = exchange.bodyLimit ?? .max
+        if case .length(let length) = received.framing, length > limit {
             throw .bodyTooLarge(limit: limit)
         }
+        parser.limitBody(to: limit)
         guard waits else { return }
         request?.isBodyExpected = true
         context?.writeAndFlush(
@@ -295,7 +295,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         _ = loop.hold(count)
         machine.writing(count, at: now)
         let written = context.writeAndFlush(wrapOutboundOut(bytes))
-        written.assumeIsolated().whenComplete { _ in self.flushed(count) }
+        written.assumeIsolated().whenComplete { result in
+            // The backend must not continue to send to a closed connection.
+            if case .failure = result { self.endExchange() }
+            self.flushed(count)
+        }
         return written
     }
 

@@ -6,10 +6,10 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from weir._cors import CorsPolicy
 from weir._figures import (
     BackendStats, FieldDifference, Latency, ShadowComparison, ShadowReport, Stats, time_of,
 )
-from weir._cors import CorsPolicy
 from weir.admin.v1 import admin_pb2
 from weir.affinity import AffinityMap, Owner, ShardKey
 from weir.config import BackendConfig, config_of
@@ -366,7 +366,7 @@ def named(parts: List[Any]) -> Dict[str, Any]:
 
 
 __all__ = [
-    "Backend", "BackendStats", "Change", "Endpoint", "Explanation", "FieldDifference", "Instance",
-    "Latency", "ObjectChange", "Replica", "Revision", "ShadowComparison", "ShadowReport",
-    "StateChange", "Stats", "TrafficChange",
+    "Backend", "BackendStats", "Change", "CorsPolicy", "Endpoint", "Explanation",
+    "FieldDifference", "Instance", "Latency", "ObjectChange", "Replica", "Revision",
+    "ShadowComparison", "ShadowReport", "StateChange", "Stats", "TrafficChange",
 ]
