@@ -142,7 +142,7 @@ struct DescriptorReader {
                 Schema.Method(
                     name: entry.text(1), input: FieldReader.typeName(entry.text(2)),
                     output: FieldReader.typeName(entry.text(3)), clientStreams: entry.bool(5),
-                    serverStreams: entry.bool(6)))
+                    serverStreams: entry.bool(6), options: entry.messages(4)))
             _ = try symbol(entry.text(1), in: fullName)
         }
         services.append(Schema.Service(fullName: fullName, methods: methods))

@@ -83,7 +83,7 @@ package struct Schema: Sendable {
         }
 
         /// The field with a JSON name or an original name.
-        func field(named name: String) -> Field? {
+        package func field(named name: String) -> Field? {
             guard let byName else {
                 return fields.first { $0.jsonName.hasSameCodePoints(as: name) }
                     ?? fields.first { $0.name.hasSameCodePoints(as: name) }
@@ -136,6 +136,8 @@ package struct Schema: Sendable {
         package let output: String
         package let clientStreams: Bool
         package let serverStreams: Bool
+        /// The serialized `MethodOptions`; several count as one message in pieces.
+        package let options: [ArraySlice<UInt8>]
     }
 
     package struct Service: Sendable {
