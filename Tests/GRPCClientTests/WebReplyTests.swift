@@ -99,7 +99,7 @@ internal import Testing
             (.grpcWeb, 200, [], "content-type ''"),
             (
                 .grpcWeb, 200, [("content-type", "application/grpc-web"), ("grpc-status", "7")],
-                "[] PERMISSION_DENIED:"
+                "[] PERMISSION_DENIED content-type"
             ), (stream, 200, [("content-type", "application/proto")], "application/proto"),
             (
                 stream, 200,
