@@ -242,7 +242,7 @@ package actor ControlPlane {
                 name: endpoint.name, route: endpoint.route, revision: endpoint.revision,
                 policy: endpoint.policy, shadows: deployment.shadows.run(endpoint),
                 methods: endpoint.methods, limiter: limiter(for: endpoint, served),
-                counting: counting(for: endpoint))
+                counting: counting(for: endpoint), cors: endpoint.cors)
         }
         deployment.shadows.removeAll(missingFrom: state)
         defer { loadSchemasOfShadows() }

@@ -12,8 +12,10 @@ package enum Timeout {
     private static let maximumValue: Int64 = 99_999_999
 
     /// Nanoseconds, saturating at the largest Int64; nil if the text is not a timeout.
-    package static func parse(_ text: ArraySlice<UInt8>) -> Int64? {
-        guard (2...9).contains(text.count), let last = text.last,
+    ///
+    /// - Parameter maxDigits: 8 in gRPC, at most 18.
+    package static func parse(_ text: ArraySlice<UInt8>, maxDigits: Int = 8) -> Int64? {
+        guard text.count > 1, text.count <= maxDigits + 1, let last = text.last,
             let unit = nanosecondsByUnit.first(where: { $0.unit == last })
         else { return nil }
         var value: Int64 = 0

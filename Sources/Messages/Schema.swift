@@ -136,6 +136,9 @@ package struct Schema: Sendable {
         package let output: String
         package let clientStreams: Bool
         package let serverStreams: Bool
+        /// Whether a call may change something: unless the method is declared with the idempotency
+        /// level NO_SIDE_EFFECTS.
+        package let hasSideEffects: Bool
         /// The serialized `MethodOptions`; several count as one message in pieces.
         package let options: [ArraySlice<UInt8>]
     }
@@ -143,6 +146,8 @@ package struct Schema: Sendable {
     package struct Service: Sendable {
         package let fullName: String
         package let methods: [Method]
+
+        package func method(named name: String) -> Method? { methods.first { $0.name == name } }
     }
 
     package struct File: Sendable {

@@ -1,7 +1,7 @@
 internal import Serving
 internal import Transport
 
-/// The hosts that plain HTTP requests to the admin port may name.
+/// The hosts that plain HTTP requests, and calls of web protocols, to the admin port may name.
 ///
 /// The owner of `evil.example` can make that name resolve to an address of this server ("DNS
 /// rebinding"). A browser then allows a page of `evil.example` to read the responses, because they

@@ -47,7 +47,7 @@ extension ControlState.Configuration.Endpoint {
             comparison: try .init(message.comparison ?? .init()),
             rateLimit: try message.rateLimit.map { (limit) throws(ControlError) in
                 try .init(limit)
-            }, methods: try HTTPMethods(message.methods))
+            }, methods: try HTTPMethods(message.methods), cors: try CORSPolicy?(message.cors))
     }
 }
 
@@ -77,7 +77,8 @@ extension Weir_Admin_V1_EndpointConfiguration {
             weights: Dictionary(
                 uniqueKeysWithValues: endpoint.weights.weights.map { ($0.backend, $0.weight) }),
             shadows: endpoint.shadows.map { .init($0) }, comparison: .init(endpoint.comparison),
-            rateLimit: endpoint.rateLimit.map { .init($0) }, methods: endpoint.methods.names)
+            rateLimit: endpoint.rateLimit.map { .init($0) }, methods: endpoint.methods.names,
+            cors: endpoint.cors.map { .init($0) })
     }
 }
 

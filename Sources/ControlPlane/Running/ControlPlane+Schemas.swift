@@ -82,7 +82,7 @@ extension ControlPlane {
     }
 
     /// Reads the schemas that reflection lacks by the reflection of the backends.
-    func loadSchemas() async {
+    package func loadSchemas() async {
         let routed = Set(
             state.endpoints.values.flatMap { endpoint in
                 endpoint.weights.weights.map(\.backend) + endpoint.shadows.map(\.backend)

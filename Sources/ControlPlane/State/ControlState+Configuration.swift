@@ -13,6 +13,7 @@ extension ControlState {
             let comparison: Comparison
             let rateLimit: RateLimit?
             let methods: HTTPMethods
+            let cors: CORSPolicy?
         }
 
         /// In the order of the request.
@@ -133,6 +134,7 @@ extension ControlState {
         endpoint.comparison = desired.comparison
         endpoint.rateLimit = desired.rateLimit
         endpoint.methods = desired.methods
+        endpoint.cors = desired.cors
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }
@@ -173,7 +175,7 @@ extension ControlState.Endpoint {
     func isSame(as other: Self) -> Bool {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
-            && rateLimit == other.rateLimit && methods == other.methods
+            && rateLimit == other.rateLimit && methods == other.methods && cors == other.cors
     }
 }
 

@@ -117,6 +117,8 @@ package struct ControlState: Sendable {
         var timeBox: TimedChange?
         /// The methods of plain HTTP requests that it accepts.
         package var methods = HTTPMethods.all
+        /// Nil if scripts of other origins may not call it.
+        package var cors: CORSPolicy?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 

@@ -173,6 +173,7 @@ extension ControlState.Endpoint {
                 try .init(limit)
             }
             methods = try HTTPMethods(message.methods)
+            cors = try CORSPolicy?(message.cors)
         } catch {
             throw unreadable(error.message)
         }
@@ -206,7 +207,8 @@ extension Weir_Store_V1_Endpoint {
             earlierMaps: withEarlierMaps ? endpoint.history.map { .init($0) } : [],
             rateLimit: endpoint.rateLimit.map { .init($0) },
             rollout: endpoint.rollout.map { .init($0) },
-            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names)
+            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names,
+            cors: endpoint.cors.map { .init($0) })
     }
 }
 

@@ -22,15 +22,19 @@ extension ControlPlane {
         await answer(request, authorize: { () throws(RPCError) in })
     }
 
+    /// Refuses a request that names a host that is not this server; nil for others.
+    package nonisolated func hostRefusal(_ host: HTTPHost?) -> HTTPReply? {
+        guard !adminHosts.allow(host) else { return nil }
+        return HTTPReply(
+            status: 421,
+            body: "the request's Host is not a name of this server; add it with "
+                + "'weir serve --admin-host'\n")
+    }
+
     private nonisolated func answer(
         _ request: HTTPRequest, authorize: () throws(RPCError) -> Void
     ) async -> HTTPReply {
-        guard adminHosts.allow(request.head.host) else {
-            return HTTPReply(
-                status: 421,
-                body: "the request's Host is not a name of this server; add it with "
-                    + "'weir serve --admin-host'\n")
-        }
+        if let refusal = hostRefusal(request.head.host) { return refusal }
         guard request.method == "GET" || request.method == "HEAD" else {
             return HTTPReply(
                 status: 405, headers: [("allow", "GET, HEAD")],

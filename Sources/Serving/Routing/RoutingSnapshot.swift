@@ -33,11 +33,13 @@ package final class RoutingSnapshot: Sendable {
         package let limiter: RateLimiter?
         /// Nil without a rollout.
         package let counting: Counting?
+        /// Nil if scripts of other origins may not call it.
+        package let cors: CORSPolicy?
 
         package init(
             name: String, route: Route, revision: UInt64, policy: EndpointPolicy,
             shadows: EndpointShadows, methods: HTTPMethods = .all, limiter: RateLimiter? = nil,
-            counting: Counting? = nil
+            counting: Counting? = nil, cors: CORSPolicy? = nil
         ) {
             self.name = name
             self.route = route
@@ -47,6 +49,7 @@ package final class RoutingSnapshot: Sendable {
             self.methods = methods
             self.limiter = limiter
             self.counting = counting
+            self.cors = cors
         }
     }
 

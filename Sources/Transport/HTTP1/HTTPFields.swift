@@ -77,6 +77,11 @@ package enum HTTPFields {
         "http2-settings", "content-length",
     ]
 
+    /// The fields of a gRPC response to pass to a client of HTTP: without those of one connection.
+    package static func passed(_ fields: [Field]) -> [Field] {
+        fields.filter { !connectionFields.contains($0.name) && $0.name != "date" }
+    }
+
     /// Fields that only Weir sets.
     private static let ownFields: Set<String> = [
         KnownHeader.shadow.name, KnownHeader.backend.name,

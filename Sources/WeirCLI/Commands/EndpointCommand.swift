@@ -43,6 +43,7 @@ struct EndpointCommand: ParsableCommand {
                 valueName: "methods"))
         var methods: String?
 
+        @OptionGroup var cors: CORSOptions
         @OptionGroup var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
@@ -51,7 +52,7 @@ struct EndpointCommand: ParsableCommand {
             let request = Weir_Admin_V1_CreateEndpointRequest(
                 name: name, route: route, backend: backend,
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
-                note: change.note, methods: methods)
+                note: change.note, methods: methods, cors: cors.policy)
             let reply = try await options.call { try await $0.createEndpoint(request, $1) }
             try options.show(reply) { EndpointCommand.table([$0]) }
         }

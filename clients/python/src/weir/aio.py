@@ -172,14 +172,14 @@ class Client(Rollouts):
 
     async def create_endpoint(
         self, name: str, *, backend: str, route: Optional[str] = None,
-        methods: Optional[Sequence[str]] = None, replace: bool = False, exist_ok: bool = False,
-        expected_revision: Optional[int] = None,
+        methods: Optional[Sequence[str]] = None, cors: Optional[types.CorsPolicy] = None,
+        replace: bool = False, exist_ok: bool = False, expected_revision: Optional[int] = None,
         validate_only: bool = False, comment: str = "",
     ) -> types.Endpoint:
         """Adds an endpoint that routes all requests to one backend."""
         return await self._on_thread(
             self._client.create_endpoint, name, backend=backend, route=route, methods=methods,
-            replace=replace, exist_ok=exist_ok, expected_revision=expected_revision,
+            cors=cors, replace=replace, exist_ok=exist_ok, expected_revision=expected_revision,
             validate_only=validate_only, comment=comment)
 
     async def delete_endpoint(

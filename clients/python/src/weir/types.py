@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from weir._figures import (
     BackendStats, FieldDifference, Latency, ShadowComparison, ShadowReport, Stats, time_of,
 )
+from weir._cors import CorsPolicy
 from weir.admin.v1 import admin_pb2
 from weir.affinity import AffinityMap, Owner, ShardKey
 from weir.config import BackendConfig, config_of
@@ -159,6 +160,8 @@ class Endpoint(_Mapping):
     revision: int
     methods: Tuple[str, ...]
     """The methods of plain HTTP requests that it accepts; empty for all."""
+    cors: Optional[CorsPolicy]
+    """None if scripts of pages of other origins may not send requests."""
     requests_per_second: Optional[float]
     """The rate limit; None for no limit."""
     reverts: Optional[datetime.datetime]
@@ -177,6 +180,7 @@ class Endpoint(_Mapping):
             shadows={shadow.backend: shadow.proportion for shadow in message.shadows},
             revision=message.revision,
             methods=tuple(message.methods),
+            cors=CorsPolicy.of(message.cors) if message.HasField("cors") else None,
             requests_per_second=(
                 message.rate_limit.requests_per_second
                 if message.HasField("rate_limit") else None),

@@ -868,6 +868,51 @@ void   weir__admin__v1__endpoint__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__cors_policy__init
+                     (Weir__Admin__V1__CorsPolicy         *message)
+{
+  static const Weir__Admin__V1__CorsPolicy init_value = WEIR__ADMIN__V1__CORS_POLICY__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__cors_policy__get_packed_size
+                     (const Weir__Admin__V1__CorsPolicy *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__cors_policy__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__cors_policy__pack
+                     (const Weir__Admin__V1__CorsPolicy *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__cors_policy__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__cors_policy__pack_to_buffer
+                     (const Weir__Admin__V1__CorsPolicy *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__cors_policy__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__CorsPolicy *
+       weir__admin__v1__cors_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__CorsPolicy *)
+     protobuf_c_message_unpack (&weir__admin__v1__cors_policy__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__cors_policy__free_unpacked
+                     (Weir__Admin__V1__CorsPolicy *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__cors_policy__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__traffic_time_box__init
                      (Weir__Admin__V1__TrafficTimeBox         *message)
 {
@@ -6713,7 +6758,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__interval__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[10] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descriptors[11] =
 {
   {
     "name",
@@ -6835,9 +6880,22 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cors",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__Endpoint, cors),
+    &weir__admin__v1__cors_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
   6,   /* field[6] = comparison */
+  10,   /* field[10] = cors */
   4,   /* field[4] = intervals */
   9,   /* field[9] = methods */
   0,   /* field[0] = name */
@@ -6851,7 +6909,7 @@ static const unsigned weir__admin__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__admin__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
 {
@@ -6861,11 +6919,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor =
   "Weir__Admin__V1__Endpoint",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__Endpoint),
-  10,
+  11,
   weir__admin__v1__endpoint__field_descriptors,
   weir__admin__v1__endpoint__field_indices_by_name,
   1,  weir__admin__v1__endpoint__number_ranges,
   (ProtobufCMessageInit) weir__admin__v1__endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__cors_policy__field_descriptors[4] =
+{
+  {
+    "origins",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__CorsPolicy, n_origins),
+    offsetof(Weir__Admin__V1__CorsPolicy, origins),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "headers",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__CorsPolicy, n_headers),
+    offsetof(Weir__Admin__V1__CorsPolicy, headers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exposed_headers",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__CorsPolicy, n_exposed_headers),
+    offsetof(Weir__Admin__V1__CorsPolicy, exposed_headers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "credentials",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CorsPolicy, credentials),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__cors_policy__field_indices_by_name[] = {
+  3,   /* field[3] = credentials */
+  2,   /* field[2] = exposed_headers */
+  1,   /* field[1] = headers */
+  0,   /* field[0] = origins */
+};
+static const ProtobufCIntRange weir__admin__v1__cors_policy__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__cors_policy__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.CorsPolicy",
+  "CorsPolicy",
+  "Weir__Admin__V1__CorsPolicy",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__CorsPolicy),
+  4,
+  weir__admin__v1__cors_policy__field_descriptors,
+  weir__admin__v1__cors_policy__field_indices_by_name,
+  1,  weir__admin__v1__cors_policy__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__cors_policy__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor weir__admin__v1__traffic_time_box__field_descriptors[4] =
@@ -7456,7 +7591,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__list_backends_response__descri
   (ProtobufCMessageInit) weir__admin__v1__list_backends_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__field_descriptors[8] =
 {
   {
     "name",
@@ -7542,9 +7677,22 @@ static const ProtobufCFieldDescriptor weir__admin__v1__create_endpoint_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cors",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__CreateEndpointRequest, cors),
+    &weir__admin__v1__cors_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by_name[] = {
   2,   /* field[2] = backend */
+  7,   /* field[7] = cors */
   3,   /* field[3] = expected_revision */
   6,   /* field[6] = methods */
   0,   /* field[0] = name */
@@ -7555,7 +7703,7 @@ static const unsigned weir__admin__v1__create_endpoint_request__field_indices_by
 static const ProtobufCIntRange weir__admin__v1__create_endpoint_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descriptor =
 {
@@ -7565,7 +7713,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__create_endpoint_request__descr
   "Weir__Admin__V1__CreateEndpointRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__CreateEndpointRequest),
-  7,
+  8,
   weir__admin__v1__create_endpoint_request__field_descriptors,
   weir__admin__v1__create_endpoint_request__field_indices_by_name,
   1,  weir__admin__v1__create_endpoint_request__number_ranges,
@@ -11620,7 +11768,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__weight
   (ProtobufCMessageInit) weir__admin__v1__endpoint_configuration__weights_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[7] =
+static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__field_descriptors[8] =
 {
   {
     "name",
@@ -11706,9 +11854,22 @@ static const ProtobufCFieldDescriptor weir__admin__v1__endpoint_configuration__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cors",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__EndpointConfiguration, cors),
+    &weir__admin__v1__cors_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_name[] = {
   4,   /* field[4] = comparison */
+  7,   /* field[7] = cors */
   6,   /* field[6] = methods */
   0,   /* field[0] = name */
   5,   /* field[5] = rate_limit */
@@ -11719,7 +11880,7 @@ static const unsigned weir__admin__v1__endpoint_configuration__field_indices_by_
 static const ProtobufCIntRange weir__admin__v1__endpoint_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descriptor =
 {
@@ -11729,7 +11890,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__endpoint_configuration__descri
   "Weir__Admin__V1__EndpointConfiguration",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__EndpointConfiguration),
-  7,
+  8,
   weir__admin__v1__endpoint_configuration__field_descriptors,
   weir__admin__v1__endpoint_configuration__field_indices_by_name,
   1,  weir__admin__v1__endpoint_configuration__number_ranges,

@@ -953,7 +953,7 @@ const ProtobufCMessageDescriptor weir__store__v1__archive__descriptor =
   (ProtobufCMessageInit) weir__store__v1__archive__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[12] =
+static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descriptors[13] =
 {
   {
     "name",
@@ -1099,9 +1099,22 @@ static const ProtobufCFieldDescriptor weir__store__v1__endpoint__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cors",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Store__V1__Endpoint, cors),
+    &weir__admin__v1__cors_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
   5,   /* field[5] = comparison */
+  12,   /* field[12] = cors */
   7,   /* field[7] = earlier_maps */
   3,   /* field[3] = map */
   11,   /* field[11] = methods */
@@ -1117,7 +1130,7 @@ static const unsigned weir__store__v1__endpoint__field_indices_by_name[] = {
 static const ProtobufCIntRange weir__store__v1__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
 {
@@ -1127,7 +1140,7 @@ const ProtobufCMessageDescriptor weir__store__v1__endpoint__descriptor =
   "Weir__Store__V1__Endpoint",
   "weir.store.v1",
   sizeof(Weir__Store__V1__Endpoint),
-  12,
+  13,
   weir__store__v1__endpoint__field_descriptors,
   weir__store__v1__endpoint__field_indices_by_name,
   1,  weir__store__v1__endpoint__number_ranges,

@@ -37,6 +37,7 @@ typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparis
 typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
+typedef struct Weir__Admin__V1__CorsPolicy Weir__Admin__V1__CorsPolicy;
 typedef struct Weir__Admin__V1__TrafficTimeBox Weir__Admin__V1__TrafficTimeBox;
 typedef struct Weir__Admin__V1__RateLimit Weir__Admin__V1__RateLimit;
 typedef struct Weir__Admin__V1__ChangeNote Weir__Admin__V1__ChangeNote;
@@ -661,10 +662,27 @@ struct  Weir__Admin__V1__Endpoint
   Weir__Admin__V1__TrafficTimeBox *time_box;
   size_t n_methods;
   ProtobufCBinaryData *methods;
+  Weir__Admin__V1__CorsPolicy *cors;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL, NULL }
+
+
+struct  Weir__Admin__V1__CorsPolicy
+{
+  ProtobufCMessage base;
+  size_t n_origins;
+  ProtobufCBinaryData *origins;
+  size_t n_headers;
+  ProtobufCBinaryData *headers;
+  size_t n_exposed_headers;
+  ProtobufCBinaryData *exposed_headers;
+  protobuf_c_boolean credentials;
+};
+#define WEIR__ADMIN__V1__CORS_POLICY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__cors_policy__descriptor) \
+    , 0,NULL, 0,NULL, 0,NULL, 0 }
 
 
 struct  Weir__Admin__V1__TrafficTimeBox
@@ -828,6 +846,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
   Weir__Admin__V1__ChangeNote *note;
   size_t n_methods;
   ProtobufCBinaryData *methods;
+  Weir__Admin__V1__CorsPolicy *cors;
   Weir__Admin__V1__CreateEndpointRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -835,7 +854,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
 };
 #define WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__create_endpoint_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0,NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0,NULL, NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -1705,10 +1724,11 @@ struct  Weir__Admin__V1__EndpointConfiguration
   Weir__Admin__V1__RateLimit *rate_limit;
   size_t n_methods;
   ProtobufCBinaryData *methods;
+  Weir__Admin__V1__CorsPolicy *cors;
 };
 #define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, NULL }
 
 
 struct  Weir__Admin__V1__ObjectChange
@@ -2433,6 +2453,25 @@ Weir__Admin__V1__Endpoint *
                       const uint8_t       *data);
 void   weir__admin__v1__endpoint__free_unpacked
                      (Weir__Admin__V1__Endpoint *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__CorsPolicy methods */
+void   weir__admin__v1__cors_policy__init
+                     (Weir__Admin__V1__CorsPolicy         *message);
+size_t weir__admin__v1__cors_policy__get_packed_size
+                     (const Weir__Admin__V1__CorsPolicy   *message);
+size_t weir__admin__v1__cors_policy__pack
+                     (const Weir__Admin__V1__CorsPolicy   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__cors_policy__pack_to_buffer
+                     (const Weir__Admin__V1__CorsPolicy   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__CorsPolicy *
+       weir__admin__v1__cors_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__cors_policy__free_unpacked
+                     (Weir__Admin__V1__CorsPolicy *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__TrafficTimeBox methods */
 void   weir__admin__v1__traffic_time_box__init
@@ -4171,6 +4210,9 @@ typedef void (*Weir__Admin__V1__Interval_Closure)
 typedef void (*Weir__Admin__V1__Endpoint_Closure)
                  (const Weir__Admin__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__CorsPolicy_Closure)
+                 (const Weir__Admin__V1__CorsPolicy *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__TrafficTimeBox_Closure)
                  (const Weir__Admin__V1__TrafficTimeBox *message,
                   void *closure_data);
@@ -4836,6 +4878,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__cors_policy__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rate_limit__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__change_note__descriptor;

@@ -118,10 +118,11 @@ struct  Weir__Store__V1__Endpoint
   Weir__Store__V1__TimeBox *time_box;
   size_t n_methods;
   ProtobufCBinaryData *methods;
+  Weir__Admin__V1__CorsPolicy *cors;
 };
 #define WEIR__STORE__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__store__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL, NULL, NULL, NULL, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, NULL, 0,NULL, NULL, 0, 0,NULL, NULL, NULL, NULL, 0,NULL, NULL }
 
 
 struct  Weir__Store__V1__RolloutCounts

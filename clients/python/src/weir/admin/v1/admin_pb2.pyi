@@ -291,6 +291,18 @@ class ConfirmTrafficRequest(_message.Message):
     validate_only: bool
     def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
+class CorsPolicy(_message.Message):
+    __slots__ = ["credentials", "exposed_headers", "headers", "origins"]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    EXPOSED_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    ORIGINS_FIELD_NUMBER: _ClassVar[int]
+    credentials: bool
+    exposed_headers: _containers.RepeatedScalarFieldContainer[str]
+    headers: _containers.RepeatedScalarFieldContainer[str]
+    origins: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, origins: _Optional[_Iterable[str]] = ..., headers: _Optional[_Iterable[str]] = ..., exposed_headers: _Optional[_Iterable[str]] = ..., credentials: bool = ...) -> None: ...
+
 class CreateBackendRequest(_message.Message):
     __slots__ = ["backend", "expected_revision", "note", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
@@ -304,8 +316,9 @@ class CreateBackendRequest(_message.Message):
     def __init__(self, backend: _Optional[_Union[Backend, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class CreateEndpointRequest(_message.Message):
-    __slots__ = ["backend", "expected_revision", "methods", "name", "note", "route", "validate_only"]
+    __slots__ = ["backend", "cors", "expected_revision", "methods", "name", "note", "route", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
+    CORS_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -313,13 +326,14 @@ class CreateEndpointRequest(_message.Message):
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     backend: str
+    cors: CorsPolicy
     expected_revision: int
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     note: ChangeNote
     route: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ...) -> None: ...
 
 class DeleteBackendRequest(_message.Message):
     __slots__ = ["expected_revision", "name", "note", "validate_only"]
@@ -370,8 +384,9 @@ class DifferenceSample(_message.Message):
     def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[MetadataEntry, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[ValuePair, _Mapping]]] = ...) -> None: ...
 
 class Endpoint(_message.Message):
-    __slots__ = ["comparison", "intervals", "methods", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
+    __slots__ = ["comparison", "cors", "intervals", "methods", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    CORS_FIELD_NUMBER: _ClassVar[int]
     INTERVALS_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -382,6 +397,7 @@ class Endpoint(_message.Message):
     TIME_BOX_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
+    cors: CorsPolicy
     intervals: _containers.RepeatedCompositeFieldContainer[Interval]
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
@@ -391,10 +407,10 @@ class Endpoint(_message.Message):
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     time_box: TrafficTimeBox
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ...) -> None: ...
 
 class EndpointConfiguration(_message.Message):
-    __slots__ = ["comparison", "methods", "name", "rate_limit", "route", "shadows", "weights"]
+    __slots__ = ["comparison", "cors", "methods", "name", "rate_limit", "route", "shadows", "weights"]
     class WeightsEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -403,6 +419,7 @@ class EndpointConfiguration(_message.Message):
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    CORS_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
@@ -410,13 +427,14 @@ class EndpointConfiguration(_message.Message):
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
+    cors: CorsPolicy
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     rate_limit: RateLimit
     route: str
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     weights: _containers.ScalarMap[str, float]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ...) -> None: ...
 
 class ExplainRouteRequest(_message.Message):
     __slots__ = ["endpoint", "path", "shard_key"]

@@ -163,6 +163,13 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :rate_limit, :message, 8, "weir.admin.v1.RateLimit"
       optional :time_box, :message, 9, "weir.admin.v1.TrafficTimeBox"
       repeated :methods, :string, 10
+      optional :cors, :message, 11, "weir.admin.v1.CorsPolicy"
+    end
+    add_message "weir.admin.v1.CorsPolicy" do
+      repeated :origins, :string, 1
+      repeated :headers, :string, 2
+      repeated :exposed_headers, :string, 3
+      optional :credentials, :bool, 4
     end
     add_message "weir.admin.v1.TrafficTimeBox" do
       optional :reverts, :message, 1, "google.protobuf.Timestamp"
@@ -218,6 +225,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :validate_only, :bool, 5
       optional :note, :message, 6, "weir.admin.v1.ChangeNote"
       repeated :methods, :string, 7
+      optional :cors, :message, 8, "weir.admin.v1.CorsPolicy"
     end
     add_message "weir.admin.v1.DeleteEndpointRequest" do
       optional :name, :string, 1
@@ -541,6 +549,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :comparison, :message, 5, "weir.admin.v1.ShadowComparison"
       optional :rate_limit, :message, 6, "weir.admin.v1.RateLimit"
       repeated :methods, :string, 7
+      optional :cors, :message, 8, "weir.admin.v1.CorsPolicy"
     end
     add_message "weir.admin.v1.ObjectChange" do
       optional :action, :enum, 1, "weir.admin.v1.ChangeAction"
@@ -779,6 +788,7 @@ module Weir
       FieldTolerance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.FieldTolerance").msgclass
       Interval = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Interval").msgclass
       Endpoint = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Endpoint").msgclass
+      CorsPolicy = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CorsPolicy").msgclass
       TrafficTimeBox = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.TrafficTimeBox").msgclass
       RateLimit = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RateLimit").msgclass
       ChangeNote = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeNote").msgclass
