@@ -51,6 +51,8 @@ final class Router: @unchecked Sendable {
         let backendsChanged = snapshot.backends !== self.snapshot.backends
         self.snapshot = snapshot
         generation += 1
+        // Other backends may have schemas.
+        routesLoadableAt = 0
         if backendsChanged { pools.install(snapshot.backends.sets) }
         loop.metrics.removeSeries(missingFrom: snapshot, backendsChanged: backendsChanged)
         shadows.retainTallies(of: snapshot.shadowAccounts)
