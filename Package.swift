@@ -94,6 +94,7 @@ let package = Package(
         module("GRPCWire", ["CZlib"]),
         module("Messages", ["CProtobufC", "CWeirProtos"]),
         module("MessageYAML", ["Messages", yams]),
+        module("Transcoding", ["Messages", "GRPCWire"]),
         .target(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
@@ -129,8 +130,8 @@ let package = Package(
         module(
             "Serving",
             [
-                "Upstream", "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
-                "TrafficPolicy", nioCore, nioPosix, deque, logging,
+                "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
+                "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
             ]),
         module(
             "StateStores",
@@ -142,9 +143,8 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
-                "Rollouts", "Evidence", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto",
-                systemPackage,
-                logging,
+                "Rollouts", "Evidence", "Transcoding", "Messages", "GRPCWire", "TrafficPolicy",
+                "CLibCrypto", systemPackage, logging,
             ]),
         module(
             "Weir",
@@ -181,6 +181,10 @@ let package = Package(
         .executableTarget(
             name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages"],
             path: "Tests/FixtureServer", swiftSettings: settings),
+        // Answers the test runner of protobuf's conformance tests.
+        .executableTarget(
+            name: "ConformanceTestee", dependencies: ["Messages", "Transport", systemPackage],
+            path: "Tests/ConformanceTestee", swiftSettings: settings),
         // Which system calls fail, and a program that has those of its store fail.
         .target(name: "CSystemFaults", path: "Tests/CSystemFaults"),
         .executableTarget(
@@ -198,6 +202,7 @@ let package = Package(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),
         tests("MessagesTests", ["Messages", "MessageYAML", "CEverything", "CProtobufC"]),
+        tests("TranscodingTests", ["Transcoding", "Messages", "GRPCWire"]),
         tests(
             "TransportTests",
             [
@@ -210,6 +215,7 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
+        tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
             "ObservabilityTests",
@@ -243,7 +249,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "TrafficPolicy",
+                "Messages", "MessageYAML", "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.

@@ -56,6 +56,7 @@ extension ControlPlane {
             let result = try body(&next)
             let delta = state.delta(to: next)
             guard !delta.isEmpty else { return (result, state.revision) }
+            try checkRoutes(of: next)
             guard !options.validateOnly else { return (result, state.nextRevision) }
             if let storeProblem {
                 throw ControlError.unavailable(store.place, storeProblem.reason)

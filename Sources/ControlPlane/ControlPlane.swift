@@ -133,6 +133,7 @@ package actor ControlPlane {
         await updateCopy()
         reportFutureRevision()
         reportMissingHandlers()
+        reportUndescribedServices()
         try await publish(backendsChanged: true)
         if let problem { storeIsLost(problem) }
         reflection.beforeAnswers { [weak self] in await self?.loadSchemas() }
@@ -247,7 +248,8 @@ package actor ControlPlane {
         defer { loadSchemasOfShadows() }
         let routing = RoutingSnapshot(
             revision: state.revision, endpoints: endpoints,
-            backends: backendsChanged ? runBackends() : served.backends)
+            backends: backendsChanged ? runBackends() : served.backends,
+            httpRoutes: servedRoutes(), lacksSchemas: lacksSchemas())
         try await dataPlane.publish(routing)
         views.publish(history, routing, deployment)
         updateStandardServices()

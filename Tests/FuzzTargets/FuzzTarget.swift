@@ -45,6 +45,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case archive
     /// The framing and the texts of gRPC-Web and Connect.
     case web
+    /// A path template and a path.
+    case template
+    /// A descriptor set with `google.api.http`, and an HTTP request.
+    case transcoding
     /// The access file, names of certificates, and texts of errors.
     case access
 
@@ -67,6 +71,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .rows: StoreFuzz.readRows(bytes)
         case .archive: StoreFuzz.readArchive(bytes)
         case .web: WebFuzz.feed(bytes)
+        case .template: TranscodingFuzz.match(bytes)
+        case .transcoding: TranscodingFuzz.bind(bytes)
         case .access: AccessFuzz.feed(bytes)
         }
     }

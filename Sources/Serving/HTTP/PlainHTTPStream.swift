@@ -103,12 +103,18 @@ final class PlainHTTPStream: HTTPClient {
     }
 
     func write(_ bytes: RawSpan) {
+        guard method != "HEAD" else { return }
         http2.session.write(bytes, to: stream)
         http2.changed()
     }
 
     func finish() {
         http2.session.finish(stream)
+        http2.changed()
+    }
+
+    func abort() {
+        http2.session.reset(stream, .internalError)
         http2.changed()
     }
 

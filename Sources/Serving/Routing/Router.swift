@@ -1,5 +1,6 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import NIOCore
 internal import Observability
 internal import TrafficPolicy
 internal import Transport
@@ -33,6 +34,9 @@ final class Router: @unchecked Sendable {
     private var cohorts: [String: (counting: RoutingSnapshot.Counting, table: CohortTable)] = [:]
     /// Requests whose path matches no endpoint.
     private(set) var unrouted: UInt64 = 0
+    /// Requests that wait for the schemas of backends.
+    private var routeWaiters: [() -> Void] = []
+    private var routesLoadableAt: UInt64 = 0
 
     /// - Parameter namesBackends: whether responses name the backend, in `x-serve-backend`.
     init(_ loop: LoopState, _ shadows: ShadowLoop, namesBackends: Bool) {
@@ -47,6 +51,8 @@ final class Router: @unchecked Sendable {
         let backendsChanged = snapshot.backends !== self.snapshot.backends
         self.snapshot = snapshot
         generation += 1
+        // Other backends may have schemas.
+        routesLoadableAt = 0
         if backendsChanged { pools.install(snapshot.backends.sets) }
         loop.metrics.removeSeries(missingFrom: snapshot, backendsChanged: backendsChanged)
         shadows.retainTallies(of: snapshot.shadowAccounts)
@@ -61,6 +67,31 @@ final class Router: @unchecked Sendable {
     }
 
     func countUnrouted() { unrouted += 1 }
+
+    /// Whether the schemas that routes lack may be read now.
+    var mayLoadRoutes: Bool { !routeWaiters.isEmpty || loop.now >= routesLoadableAt }
+
+    /// Calls the body when the schemas that routes lack are read, or reading has failed.
+    func loadRoutes(_ load: @escaping @Sendable () async -> Void, _ body: @escaping () -> Void) {
+        routeWaiters.append(body)
+        guard routeWaiters.count == 1 else { return }
+        let router = NIOLoopBound(self, eventLoop: loop.eventLoop)
+        let eventLoop = loop.eventLoop
+        Task {
+            await load()
+            eventLoop.execute { router.value.routesLoaded() }
+        }
+    }
+
+    private func routesLoaded() {
+        routesLoadableAt = loop.now &+ Self.routeLoadPause
+        let waiters = routeWaiters
+        routeWaiters = []
+        for waiter in waiters { waiter() }
+    }
+
+    /// The time between two attempts to read schemas, in nanoseconds.
+    private static let routeLoadPause: UInt64 = 1_000_000_000
 
     /// Takes the counts of an endpoint under rollout that can be judged.
     func takeCohorts(of endpoint: String) -> [CohortTable.Cohort] {

@@ -21,12 +21,16 @@ package struct ServedPort: Sendable {
     /// Which scripts may call the services; an endpoint has its own policy.
     let cors: CORSPolicy?
 
+    /// Reads the schemas of backends that a routing snapshot lacks, and publishes another one.
+    let loadRoutes: @Sendable () async -> Void
+
     package init(
         services: HandlerBackend, plainHTTP: PlainHTTP, holdsDrain: Bool = true,
-        cors: CORSPolicy? = nil,
+        cors: CORSPolicy? = nil, loadRoutes: @escaping @Sendable () async -> Void = {},
         hostRefusal: @escaping @Sendable (HTTPHost?) -> HTTPReply? = { _ in nil }
     ) {
         self.cors = cors
+        self.loadRoutes = loadRoutes
         self.hostRefusal = hostRefusal
         self.services = services
         self.plainHTTP = plainHTTP
