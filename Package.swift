@@ -215,7 +215,7 @@ let package = Package(
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "TestSupport",
+                "Serving", "Upstream", "Transport", "Observability", "Rollouts", "TestSupport",
                 "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
                 nioPosix, logging,
             ]),
@@ -241,7 +241,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "TrafficPolicy",
+                "Messages", "MessageYAML", "Rollouts", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.

@@ -47,6 +47,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case web
     /// The access file, names of certificates, and texts of errors.
     case access
+    /// What servers of a fleet write about rollouts.
+    case rollouts
 
     package func run(_ bytes: [UInt8]) {
         switch self {
@@ -68,6 +70,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .archive: StoreFuzz.readArchive(bytes)
         case .web: WebFuzz.feed(bytes)
         case .access: AccessFuzz.feed(bytes)
+        case .rollouts: RolloutFuzz.feed(bytes)
         }
     }
 

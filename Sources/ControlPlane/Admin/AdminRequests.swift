@@ -66,6 +66,7 @@ extension Weir_Admin_V1_SetShadowComparisonRequest: ChangeRequest {}
 extension Weir_Admin_V1_ApplyRequest: ChangeRequest {}
 extension Weir_Admin_V1_RollbackRequest: ChangeRequest {}
 extension Weir_Admin_V1_ConfirmTrafficRequest: ChangeRequest {}
+extension Weir_Admin_V1_SetFreezeRequest: ChangeRequest {}
 extension Weir_Admin_V1_StartRolloutRequest: ChangeRequest {}
 extension Weir_Admin_V1_PauseRolloutRequest: ChangeRequest {}
 extension Weir_Admin_V1_ResumeRolloutRequest: ChangeRequest {}

@@ -13,7 +13,9 @@ extension ControlPlane {
             }
             .change("PauseRollout", .operator) {
                 (request: Weir_Admin_V1_PauseRolloutRequest, options) in
-                try await self.decideRollout(request.endpoint, options: options) {
+                try await self.decideRollout(
+                    request.endpoint, options: options, lowersRisk: true
+                ) {
                     (machine, _) throws(RolloutMachine.Rejection) in
                     try machine.pause(by: options.author)
                 }
@@ -45,7 +47,9 @@ extension ControlPlane {
             }
             .change("AbortRollout", .operator) {
                 (request: Weir_Admin_V1_AbortRolloutRequest, options) in
-                try await self.decideRollout(request.endpoint, options: options) {
+                try await self.decideRollout(
+                    request.endpoint, options: options, lowersRisk: true
+                ) {
                     (machine, _) throws(RolloutMachine.Rejection) in
                     try machine.abort(by: options.author, isImmediate: request.immediate)
                 }

@@ -68,6 +68,7 @@ extension ControlPlane {
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
                     overridesRollout: request.overrideRollout,
+                    overridesFreeze: request.overrideFreeze,
                     timeBox: try .init(request, author: options.author), options: options)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
@@ -77,6 +78,10 @@ extension ControlPlane {
                 (request: Weir_Admin_V1_ConfirmTrafficRequest, options) in
                 Weir_Admin_V1_Endpoint(
                     try await self.confirmTraffic(request.endpoint, options: options))
+            }
+            // It concerns all endpoints.
+            .change("SetFreeze", .admin) { (request: Weir_Admin_V1_SetFreezeRequest, options) in
+                try await self.setFreeze(request, options: options)
             }
             .change("ShadowTraffic", .operator) {
                 (request: Weir_Admin_V1_ShadowTrafficRequest, options) in
@@ -116,6 +121,10 @@ extension ControlPlane {
             }
             .read("GetEndpoint", .viewer) { (request: Weir_Admin_V1_GetEndpointRequest, view) in
                 Weir_Admin_V1_Endpoint(try view.state.existingEndpoint(request.name))
+            }
+            .read("GetFreeze", .viewer) { (_: Weir_Admin_V1_GetFreezeRequest, view) in
+                Weir_Admin_V1_GetFreezeResponse(
+                    freeze: view.freeze.map { .init($0) }, revision: view.state.revision)
             }
             .read("ListEndpoints", .viewer) { (_: Weir_Admin_V1_ListEndpointsRequest, view) in
                 Weir_Admin_V1_ListEndpointsResponse(view.state)

@@ -24,8 +24,8 @@ from weir.payload import EncodingError, Response
 from weir.request import Headers, MultiDict, Request
 from weir.rollouts import Rollout, RolloutGate, RolloutPlan, RolloutStart
 from weir.types import (
-    Backend, BackendStats, Change, Endpoint, Explanation, FieldDifference, Instance, Latency,
-    ObjectChange, Replica, Revision, ShadowComparison, ShadowReport, StateChange, Stats,
+    Backend, BackendStats, Change, Endpoint, Explanation, FieldDifference, Freeze, Instance,
+    Latency, ObjectChange, Replica, Revision, ShadowComparison, ShadowReport, StateChange, Stats,
     TrafficChange,
 )
 
@@ -35,7 +35,7 @@ __all__ = [
     "AffinityMap", "AlreadyExists", "Backend", "BackendConfig", "BackendFailed", "BackendInUse",
     "BackendStats", "Cancelled", "Change", "Client", "ClientClosed", "ConfigError",
     "DeadlineExceeded", "EncodingError", "Endpoint", "Explanation", "FailedPrecondition",
-    "FieldDifference", "Handle", "Headers", "Instance", "InvalidArgument", "InvalidRoute",
+    "FieldDifference", "Freeze", "Handle", "Headers", "Instance", "InvalidArgument", "InvalidRoute",
     "InvalidTraffic", "Latency", "MultiDict", "NotFound", "ObjectChange", "Owner",
     "PermissionDenied", "Replica", "Request", "ResourceExhausted", "Response", "Result",
     "Revision", "RevisionConflict", "RevisionNotKept", "Rollout", "RolloutGate", "RolloutPlan",
