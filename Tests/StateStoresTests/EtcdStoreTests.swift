@@ -53,7 +53,8 @@ internal import Testing
     @Test("Only the leader keeps the progress of rollouts, also after its lease was taken over")
     func fencesProgress() async throws {
         let etcd = try await EtcdServer()
-        let (one, two) = (try await open(etcd.location), try await open(etcd.location))
+        let location = etcd.location
+        let (one, two) = (try await open(location), try await open(location))
         #expect(try await !one.storeProgress([1], of: 7))
         try await one.announce(Array("one".utf8))
         try await two.announce(Array("two".utf8))

@@ -29,7 +29,9 @@ extension ControlPlane {
     }
 
     nonisolated var adminMethods: AdminMethods {
-        addingRollouts(addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self))))))
+        addingFreezes(
+            addingRollouts(
+                addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self)))))))
     }
 
     private nonisolated func addingChanges(_ methods: AdminMethods) -> AdminMethods {
@@ -79,10 +81,6 @@ extension ControlPlane {
                 Weir_Admin_V1_Endpoint(
                     try await self.confirmTraffic(request.endpoint, options: options))
             }
-            // It concerns all endpoints.
-            .change("SetFreeze", .admin) { (request: Weir_Admin_V1_SetFreezeRequest, options) in
-                try await self.setFreeze(request, options: options)
-            }
             .change("ShadowTraffic", .operator) {
                 (request: Weir_Admin_V1_ShadowTrafficRequest, options) in
                 let endpoint = try await self.setShadow(
@@ -121,10 +119,6 @@ extension ControlPlane {
             }
             .read("GetEndpoint", .viewer) { (request: Weir_Admin_V1_GetEndpointRequest, view) in
                 Weir_Admin_V1_Endpoint(try view.state.existingEndpoint(request.name))
-            }
-            .read("GetFreeze", .viewer) { (_: Weir_Admin_V1_GetFreezeRequest, view) in
-                Weir_Admin_V1_GetFreezeResponse(
-                    freeze: view.freeze.map { .init($0) }, revision: view.state.revision)
             }
             .read("ListEndpoints", .viewer) { (_: Weir_Admin_V1_ListEndpointsRequest, view) in
                 Weir_Admin_V1_ListEndpointsResponse(view.state)

@@ -69,9 +69,9 @@ struct FreezeCommand: ParsableCommand {
     /// A time, or a duration from now.
     @Sendable static func time(_ text: String) throws -> Google_Protobuf_Timestamp {
         if let duration = try? RolloutPlanOptions.duration(text) {
-            let end = Date().timeIntervalSince1970 + Double(duration.seconds)
+            let end = Date().timeIntervalSince1970.rounded(.down) + Double(duration.seconds)
             // The server checks the range.
-            return Google_Protobuf_Timestamp(seconds: Int64(exactly: end.rounded()) ?? .max)
+            return Google_Protobuf_Timestamp(seconds: Int64(exactly: end) ?? .max)
         }
         guard let date = try? Date(text, strategy: .iso8601),
             let seconds = Int64(exactly: date.timeIntervalSince1970.rounded())
