@@ -97,6 +97,17 @@ def test_it_ends_by_itself(stubs, store):
         mesh.stop()
 
 
+def test_weights_revert_during_a_freeze(stubs, store):
+    mesh = Mesh(stubs, options=store)
+    try:
+        before = weights(mesh)
+        mesh.tool("traffic", "set", "greeter", "greeter-v2=1", "--for", "2s")
+        mesh.tool("freeze", "on", "--reason", "holidays")
+        polled(lambda: weights(mesh), lambda now: now == before)
+    finally:
+        mesh.stop()
+
+
 def test_a_rollout_waits_and_can_be_aborted(stubs, store):
     mesh = Mesh(stubs, options=store)
     try:

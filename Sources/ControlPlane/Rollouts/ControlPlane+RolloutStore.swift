@@ -1,3 +1,4 @@
+internal import Logging
 internal import Messages
 internal import Rollouts
 internal import StateStores
@@ -41,11 +42,14 @@ extension ControlPlane {
         for (name, running) in rollouts where running.mustStore(every: interval, now: .now) {
             guard let bytes = try? running.progress(of: countingName).serializedBytes(),
                 bytes.count <= Self.maxProgressBytes
-            else { continue }
+            else {
+                reportProgress(of: name, "it has more than \(Self.maxProgressBytes) bytes")
+                continue
+            }
             do throws(StoreError) {
                 guard try await store.storeProgress(bytes, of: running.rollout.id) else { return }
             } catch {
-                return
+                return reportProgress(of: name, error.description)
             }
             rollouts[name]?.stored(at: .now)
         }
@@ -57,6 +61,15 @@ extension ControlPlane {
         } catch {
             return
         }
+    }
+
+    /// Logs why progress cannot be stored, once until a decision is stored.
+    private func reportProgress(of name: String, _ problem: String) {
+        guard rollouts[name]?.problem != problem else { return }
+        rollouts[name]?.problem = problem
+        log.warning(
+            "the progress of a rollout cannot be stored; it is lost if this server stops",
+            metadata: ["endpoint": "\(name)", "reason": "\(problem)"])
     }
 
     /// The rollout of an endpoint with the progress since its latest decision, for a decision of an
