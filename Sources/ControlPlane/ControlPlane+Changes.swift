@@ -74,12 +74,10 @@ extension ControlPlane {
     @discardableResult
     package func setTraffic(
         _ name: String, _ weights: [(backend: String, weight: Double)],
-        overridesRollout: Bool = false, overridesFreeze: Bool = false,
-        timeBox: ControlState.TimedChange.Request? = nil,
+        overridesRollout: Bool = false, timeBox: ControlState.TimedChange.Request? = nil,
         options: ChangeOptions = .init()
     ) async throws -> TrafficChange {
         let actor = overridesRollout ? options.author : nil
-        let options = options.ignoringFreeze(overridesFreeze)
         let (result, revision) = try await change(options) { (state) throws(ControlError) in
             let before = try state.existingEndpoint(name).weights
             return (

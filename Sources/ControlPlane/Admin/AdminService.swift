@@ -70,7 +70,6 @@ extension ControlPlane {
                 let change = try await self.setTraffic(
                     request.endpoint, request.weights.map { ($0.backend, $0.weight) },
                     overridesRollout: request.overrideRollout,
-                    overridesFreeze: request.overrideFreeze,
                     timeBox: try .init(request, author: options.author), options: options)
                 return Weir_Admin_V1_SetTrafficResponse(
                     endpoint: .init(change.endpoint), movedShare: change.movedShare,
