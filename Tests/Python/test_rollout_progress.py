@@ -142,3 +142,23 @@ def test_the_evidence_outlives_the_loss_of_the_store(fleet, servers):
         polled(
             lambda: max(status(mesh).gates[0].requests for mesh in (leader, other)),
             lambda requests: requests > early.gates[0].requests + 200, MINUTES)
+
+
+def test_a_changed_definition_of_a_backend_begins_the_evidence_again(mesh, servers):
+    create(mesh, servers)
+    with traffic(mesh):
+        start(mesh)
+        before = polled(
+            lambda: status(mesh), lambda now: now.gates and now.gates[0].requests > 300, MINUTES)
+        # A description does not change the program.
+        mesh.tool("backend", "update", "v2", "--description", "the second version")
+        polled(
+            lambda: status(mesh),
+            lambda now: now.gates[0].requests > before.gates[0].requests + 300,
+            MINUTES)
+        mesh.tool("backend", "update", "v2", "--max-requests", "900")
+        again = polled(
+            lambda: status(mesh),
+            lambda now: now.gates[0].requests < before.gates[0].requests, MINUTES)
+    assert again.weight == 0.5 and again.step == 0
+    assert "backend 'v2' was changed" in mesh.tool("rollout", "history", "raw").stdout
