@@ -223,7 +223,7 @@ let package = Package(
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "TestSupport",
+                "Serving", "Upstream", "Transport", "Observability", "Rollouts", "TestSupport",
                 "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
                 nioPosix, logging,
             ]),
@@ -249,7 +249,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "Transcoding", "TrafficPolicy",
+                "Messages", "MessageYAML", "Rollouts", "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.

@@ -51,9 +51,15 @@ package actor ControlPlane {
     }
     /// Whether each registered handler has had a backend since the start.
     var hasRegisteredHandlers = false
-    /// The rollouts that this server drives.
+    /// The running rollouts.
     var rollouts: [String: RunningRollout] = [:]
     var rolloutHooks = RolloutHooks()
+    /// The name of this run of the server in the counts of a fleet.
+    let countingName = String(UInt64.random(in: .min ... .max), radix: 36)
+    var publication = Publication()
+    /// The rollouts of which the store may contain progress; nil if others may too.
+    var rolloutsWithProgress: Set<UInt64>?
+    var recentTraffic = RecentTraffic()
     /// Nil if this server calls no webhooks.
     private(set) var webhooks: WebhookSettings?
     /// The changes of weights that this server will revert, by endpoint.
@@ -167,6 +173,7 @@ package actor ControlPlane {
                         try? await Task.sleep(for: .seconds(1))
                         await self?.tickRollouts()
                         await self?.tickTimeBoxes()
+                        await self?.sampleTraffic()
                     }
                 },
                 Task { [weak self] in

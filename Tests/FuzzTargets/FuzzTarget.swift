@@ -51,6 +51,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case transcoding
     /// The access file, names of certificates, and texts of errors.
     case access
+    /// What servers of a fleet write about rollouts.
+    case rollouts
 
     package func run(_ bytes: [UInt8]) {
         switch self {
@@ -74,6 +76,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .template: TranscodingFuzz.match(bytes)
         case .transcoding: TranscodingFuzz.bind(bytes)
         case .access: AccessFuzz.feed(bytes)
+        case .rollouts: RolloutFuzz.feed(bytes)
         }
     }
 

@@ -30,7 +30,7 @@ extension ControlPlane {
 
     nonisolated var adminMethods: AdminMethods {
         let changes = addingTraffic(addingObjects(AdminMethods(self)))
-        return addingRollouts(addingHistory(addingLeases(addingReads(changes))))
+        return addingFreezes(addingRollouts(addingHistory(addingLeases(addingReads(changes)))))
     }
 
     private nonisolated func addingObjects(_ methods: AdminMethods) -> AdminMethods {

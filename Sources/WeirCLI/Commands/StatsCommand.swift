@@ -74,6 +74,6 @@ struct StatsCommand: AsyncParsableCommand {
         let footer: TerminalText =
             "over \(span)  ·  \(stats.connections) connections  ·  \(stats.unrouted) unrouted"
             + "  ·  revision \(stats.revision)"
-        return table.text + "\n" + Style.dim(footer)
+        return table.text + "\n" + Style.dim(footer) + FreezeCommand.line(stats.freeze)
     }
 }
