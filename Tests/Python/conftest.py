@@ -273,6 +273,7 @@ def weir(demo):
             [BUILD / "weir", *arguments], capture_output=True, text=True, env=environment,
             timeout=SECONDS, check=check, **options)
 
+    run.server = demo
     return run
 
 

@@ -8,7 +8,7 @@ internal import CWeirProtos
 package enum Weir_Store_V1_StoreProto {
     package static let file = ProtoFile(
         base64: "Chl3ZWlyL3N0b3JlL3YxL3N0b3JlLnByb3RvEg13ZWlyLnN0b3JlLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aGXdlaXIvYWRtaW4vdjEvYWRtaW4ucHJvdG8i6wMKCFJldmlzaW9uEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbhIuCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEdGltZRIWCgZhdXRob3IYAyABKAlSBmF1dGhvchIYCgdjb21tZW50GAQgASgJUgdjb21tZW50EhgKB3N1bW1hcnkYBSABKAlSB3N1bW1hcnkSMgoIYmFja2VuZHMYBiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEikKEGRlbGV0ZWRfYmFja2VuZHMYByADKAlSD2RlbGV0ZWRCYWNrZW5kcxI1CgllbmRwb2ludHMYCCADKAsyFy53ZWlyLnN0b3JlLnYxLkVuZHBvaW50UgllbmRwb2ludHMSKwoRZGVsZXRlZF9lbmRwb2ludHMYCSADKAlSEGRlbGV0ZWRFbmRwb2ludHMSIwoNcHJldmlvdXNfaGFzaBgKIAEoBlIMcHJldmlvdXNIYXNoEicKD2Rlc2NyaXB0b3Jfc2V0cxgLIAMoDFIOZGVzY3JpcHRvclNldHMSNgoXYmFja2VuZF9kZXNjcmlwdG9yX3NldHMYDCADKAZSFWJhY2tlbmREZXNjcmlwdG9yU2V0cyLLAgoKQ2hlY2twb2ludBIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24SMgoIYmFja2VuZHMYAiADKAsyFi53ZWlyLmFkbWluLnYxLkJhY2tlbmRSCGJhY2tlbmRzEjUKCWVuZHBvaW50cxgDIAMoCzIXLndlaXIuc3RvcmUudjEuRW5kcG9pbnRSCWVuZHBvaW50cxISCgRoYXNoGAQgASgGUgRoYXNoEiUKDmVhcmxpZXJfaGFzaGVzGAUgAygGUg1lYXJsaWVySGFzaGVzEhoKCGlkZW50aXR5GAYgASgGUghpZGVudGl0eRInCg9kZXNjcmlwdG9yX3NldHMYByADKAxSDmRlc2NyaXB0b3JTZXRzEjYKF2JhY2tlbmRfZGVzY3JpcHRvcl9zZXRzGAggAygGUhViYWNrZW5kRGVzY3JpcHRvclNldHMiewoHQXJjaGl2ZRI5CgpjaGVja3BvaW50GAEgASgLMhkud2Vpci5zdG9yZS52MS5DaGVja3BvaW50UgpjaGVja3BvaW50EjUKCXJldmlzaW9ucxgCIAMoCzIXLndlaXIuc3RvcmUudjEuUmV2aXNpb25SCXJldmlzaW9ucyKfBAoIRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVyb3V0ZRgCIAEoCVIFcm91dGUSNgoHd2VpZ2h0cxgDIAMoCzIcLndlaXIuYWRtaW4udjEuQmFja2VuZFdlaWdodFIHd2VpZ2h0cxIsCgNtYXAYBCABKAsyGi53ZWlyLnN0b3JlLnYxLkFmZmluaXR5TWFwUgNtYXASLwoHc2hhZG93cxgFIAMoCzIVLndlaXIuYWRtaW4udjEuU2hhZG93UgdzaGFkb3dzEj8KCmNvbXBhcmlzb24YBiABKAsyHy53ZWlyLmFkbWluLnYxLlNoYWRvd0NvbXBhcmlzb25SCmNvbXBhcmlzb24SGgoIcmV2aXNpb24YByABKARSCHJldmlzaW9uEj0KDGVhcmxpZXJfbWFwcxgIIAMoCzIaLndlaXIuc3RvcmUudjEuQWZmaW5pdHlNYXBSC2VhcmxpZXJNYXBzEjcKCnJhdGVfbGltaXQYCSABKAsyGC53ZWlyLmFkbWluLnYxLlJhdGVMaW1pdFIJcmF0ZUxpbWl0EjAKB3JvbGxvdXQYCiABKAsyFi53ZWlyLnN0b3JlLnYxLlJvbGxvdXRSB3JvbGxvdXQSMQoIdGltZV9ib3gYCyABKAsyFi53ZWlyLnN0b3JlLnYxLlRpbWVCb3hSB3RpbWVCb3gSGAoHbWV0aG9kcxgMIAMoCVIHbWV0aG9kcyJoCg1Sb2xsb3V0Q291bnRzEhoKCGluc3RhbmNlGAEgASgJUghpbnN0YW5jZRI7CgllbmRwb2ludHMYAiADKAsyHS53ZWlyLnN0b3JlLnYxLkVuZHBvaW50Q291bnRzUgllbmRwb2ludHMiqwIKDkVuZHBvaW50Q291bnRzEhoKCGVuZHBvaW50GAEgASgJUghlbmRwb2ludBIYCgdyb2xsb3V0GAIgASgGUgdyb2xsb3V0EjUKB3NlY29uZHMYAyADKAsyGy53ZWlyLnN0b3JlLnYxLlNlY29uZENvdW50c1IHc2Vjb25kcxIWCgZjb3BpZXMYBCABKARSBmNvcGllcxIaCghjb21wYXJlZBgFIAEoBFIIY29tcGFyZWQSHAoJZGlmZmVyZW50GAYgASgEUglkaWZmZXJlbnQSKwoSYmFkX29ubHlfYXRfc2hhZG93GAcgASgEUg9iYWRPbmx5QXRTaGFkb3cSLQoTYmFkX29ubHlfYXRfcHJpbWFyeRgIIAEoBFIQYmFkT25seUF0UHJpbWFyeSK+AQoMU2Vjb25kQ291bnRzEhYKBnNlY29uZBgBIAEoBFIGc2Vjb25kEhsKBndlaWdodBgCIAEoAUgAUgZ3ZWlnaHSIAQESNwoJY2FuZGlkYXRlGAMgASgLMhkud2Vpci5zdG9yZS52MS5TaWRlQ291bnRzUgljYW5kaWRhdGUSNQoIYmFzZWxpbmUYBCABKAsyGS53ZWlyLnN0b3JlLnYxLlNpZGVDb3VudHNSCGJhc2VsaW5lQgkKB193ZWlnaHQi5QEKClNpZGVDb3VudHMSGAoHc3RhcnRlZBgBIAEoBFIHc3RhcnRlZBIYCgd1bmtleWVkGAIgASgEUgd1bmtleWVkEhAKA2JhZBgDIAEoBFIDYmFkEhsKCWtleWVkX2JhZBgEIAEoBFIIa2V5ZWRCYWQSGQoIYmFkX2tleXMYBSADKAZSB2JhZEtleXMSGgoIc3RhdHVzZXMYBiADKARSCHN0YXR1c2VzEhgKB2J1Y2tldHMYByADKA1SB2J1Y2tldHMSIwoNYnVja2V0X2NvdW50cxgIIAMoDVIMYnVja2V0Q291bnRzIuYBCgdUaW1lQm94EiAKC2NvbmZpcm1hYmxlGAEgASgIUgtjb25maXJtYWJsZRI1CghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIIZHVyYXRpb24SNAoHc3RhcnRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB3N0YXJ0ZWQSNAoGYmVmb3JlGAQgAygLMhwud2Vpci5hZG1pbi52MS5CYWNrZW5kV2VpZ2h0UgZiZWZvcmUSFgoGYXV0aG9yGAUgASgJUgZhdXRob3IiwwUKB1JvbGxvdXQSDgoCaWQYASABKAZSAmlkEi4KBHBsYW4YAiABKAsyGi53ZWlyLmFkbWluLnYxLlJvbGxvdXRQbGFuUgRwbGFuEjgKCGJhc2VsaW5lGAMgAygLMhwud2Vpci5hZG1pbi52MS5CYWNrZW5kV2VpZ2h0UghiYXNlbGluZRIWCgZhdXRob3IYBCABKAlSBmF1dGhvchI0CgdzdGFydGVkGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHc3RhcnRlZBIcCglkZWNpc2lvbnMYBiABKARSCWRlY2lzaW9ucxIxCgVwaGFzZRgHIAEoDjIbLndlaXIuYWRtaW4udjEuUm9sbG91dFBoYXNlUgVwaGFzZRISCgRzdGVwGAggASgNUgRzdGVwEhQKBXBhdXNlGAkgASgJUgVwYXVzZRI+CgxwYXVzZWRfcGhhc2UYCiABKA4yGy53ZWlyLmFkbWluLnYxLlJvbGxvdXRQaGFzZVILcGF1c2VkUGhhc2USKgoOYWRvcHRlZF93ZWlnaHQYCyABKAFIAFINYWRvcHRlZFdlaWdodIgBARIlCg5hYm9ydF9wb3NpdGlvbhgMIAEoDVINYWJvcnRQb3NpdGlvbhIWCgZyZWFzb24YDSABKAlSBnJlYXNvbhI0Cghpbl9waGFzZRgOIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIHaW5QaGFzZRIvCgVxdWlldBgPIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIFcXVpZXQSGgoIcmVxdWVzdHMYECABKARSCHJlcXVlc3RzEjQKBWdhdGVzGBEgAygLMh4ud2Vpci5zdG9yZS52MS5Sb2xsb3V0R2F0ZVN1bXNSBWdhdGVzQhEKD19hZG9wdGVkX3dlaWdodCK3AQoPUm9sbG91dEdhdGVTdW1zEhIKBGdhdGUYASABKAlSBGdhdGUSGgoIcmVxdWVzdHMYAiABKARSCHJlcXVlc3RzEiMKDWNhbmRpZGF0ZV9iYWQYAyABKARSDGNhbmRpZGF0ZUJhZBIhCgxiYXNlbGluZV9iYWQYBCABKARSC2Jhc2VsaW5lQmFkEhIKBHN1bXMYBSADKAFSBHN1bXMSGAoHbGVuZ3RocxgGIAMoDVIHbGVuZ3RocyKEAgoLQWZmaW5pdHlNYXASHgoKZ2VuZXJhdGlvbhgBIAEoBFIKZ2VuZXJhdGlvbhIWCgZvd25lcnMYAiADKAlSBm93bmVycxIWCgZzdGFydHMYAyADKAZSBnN0YXJ0cxIYCgdob2xkZXJzGAQgAygNUgdob2xkZXJzEhQKBXNpbmNlGAUgAygEUgVzaW5jZRInCg9saW5lYWdlX2xlbmd0aHMYBiADKA1SDmxpbmVhZ2VMZW5ndGhzEicKD2xpbmVhZ2VfaG9sZGVycxgHIAMoDVIObGluZWFnZUhvbGRlcnMSIwoNbGluZWFnZV9zaW5jZRgIIAMoBFIMbGluZWFnZVNpbmNlIm0KBEJsb2ISFAoFYnl0ZXMYASABKAxSBWJ5dGVzEhQKBXBhcnRzGAIgASgJUgVwYXJ0cxIdCgpwYXJ0X2NvdW50GAMgASgNUglwYXJ0Q291bnQSGgoIcmV2aXNpb24YBCABKARSCHJldmlzaW9uYgZwcm90bzM=",
-        imports: [Google_Protobuf_DurationProto.file, Google_Protobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
+        imports: [WeirProtobuf_DurationProto.file, WeirProtobuf_TimestampProto.file, Weir_Admin_V1_AdminProto.file])
 }
 
 /// `weir.store.v1.Revision`
@@ -16,7 +16,7 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
     /// Field 1, `revision`.
     package var revision: UInt64 = 0
     /// Field 2, `time`.
-    package var time: Google_Protobuf_Timestamp?
+    package var time: WeirProtobuf_Timestamp?
     /// Field 3, `author`.
     package var author: String = ""
     /// Field 4, `comment`.
@@ -42,7 +42,7 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
 
     package init(
         revision: UInt64 = 0,
-        time: Google_Protobuf_Timestamp? = nil,
+        time: WeirProtobuf_Timestamp? = nil,
         author: String = "",
         comment: String = "",
         summary: String = "",
@@ -75,7 +75,7 @@ package struct Weir_Store_V1_Revision: ProtobufMessage {
     package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__Revision.self)
         self.revision = unsafe c.pointee.revision
-        if let value = unsafe c.pointee.time { self.time = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        if let value = unsafe c.pointee.time { self.time = try unsafe WeirProtobuf_Timestamp(_cMessage: value) }
         do {
             let value = unsafe c.pointee.author
             self.author = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Revision.author")
@@ -727,9 +727,9 @@ package struct Weir_Store_V1_TimeBox: ProtobufMessage {
     /// Field 1, `confirmable`.
     package var confirmable: Bool = false
     /// Field 2, `duration`.
-    package var duration: Google_Protobuf_Duration?
+    package var duration: WeirProtobuf_Duration?
     /// Field 3, `started`.
-    package var started: Google_Protobuf_Timestamp?
+    package var started: WeirProtobuf_Timestamp?
     /// Field 4, `before`.
     package var before: [Weir_Admin_V1_BackendWeight] = []
     /// Field 5, `author`.
@@ -739,8 +739,8 @@ package struct Weir_Store_V1_TimeBox: ProtobufMessage {
 
     package init(
         confirmable: Bool = false,
-        duration: Google_Protobuf_Duration? = nil,
-        started: Google_Protobuf_Timestamp? = nil,
+        duration: WeirProtobuf_Duration? = nil,
+        started: WeirProtobuf_Timestamp? = nil,
         before: [Weir_Admin_V1_BackendWeight] = [],
         author: String = ""
     ) {
@@ -758,8 +758,8 @@ package struct Weir_Store_V1_TimeBox: ProtobufMessage {
     package mutating func _read(_ _cMessage: UnsafeRawPointer) throws(MessageError) {
         let c = unsafe _cMessage.assumingMemoryBound(to: Weir__Store__V1__TimeBox.self)
         self.confirmable = unsafe c.pointee.confirmable != 0
-        if let value = unsafe c.pointee.duration { self.duration = try unsafe Google_Protobuf_Duration(_cMessage: value) }
-        if let value = unsafe c.pointee.started { self.started = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        if let value = unsafe c.pointee.duration { self.duration = try unsafe WeirProtobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.started { self.started = try unsafe WeirProtobuf_Timestamp(_cMessage: value) }
         for index in unsafe 0..<c.pointee.n_before {
             guard let value = unsafe c.pointee.before[index] else { continue }
             self.before.append(try unsafe Weir_Admin_V1_BackendWeight(_cMessage: value))
@@ -799,7 +799,7 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
     /// Field 4, `author`.
     package var author: String = ""
     /// Field 5, `started`.
-    package var started: Google_Protobuf_Timestamp?
+    package var started: WeirProtobuf_Timestamp?
     /// Field 6, `decisions`.
     package var decisions: UInt64 = 0
     /// Field 7, `phase`.
@@ -817,9 +817,9 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
     /// Field 13, `reason`.
     package var reason: String = ""
     /// Field 14, `in_phase`.
-    package var inPhase: Google_Protobuf_Duration?
+    package var inPhase: WeirProtobuf_Duration?
     /// Field 15, `quiet`.
-    package var quiet: Google_Protobuf_Duration?
+    package var quiet: WeirProtobuf_Duration?
     /// Field 16, `requests`.
     package var requests: UInt64 = 0
     /// Field 17, `gates`.
@@ -832,7 +832,7 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
         plan: Weir_Admin_V1_RolloutPlan? = nil,
         baseline: [Weir_Admin_V1_BackendWeight] = [],
         author: String = "",
-        started: Google_Protobuf_Timestamp? = nil,
+        started: WeirProtobuf_Timestamp? = nil,
         decisions: UInt64 = 0,
         phase: Weir_Admin_V1_RolloutPhase = Weir_Admin_V1_RolloutPhase(rawValue: 0),
         step: UInt32 = 0,
@@ -841,8 +841,8 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
         adoptedWeight: Double? = nil,
         abortPosition: UInt32 = 0,
         reason: String = "",
-        inPhase: Google_Protobuf_Duration? = nil,
-        quiet: Google_Protobuf_Duration? = nil,
+        inPhase: WeirProtobuf_Duration? = nil,
+        quiet: WeirProtobuf_Duration? = nil,
         requests: UInt64 = 0,
         gates: [Weir_Store_V1_RolloutGateSums] = []
     ) {
@@ -881,7 +881,7 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
             let value = unsafe c.pointee.author
             self.author = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Rollout.author")
         }
-        if let value = unsafe c.pointee.started { self.started = try unsafe Google_Protobuf_Timestamp(_cMessage: value) }
+        if let value = unsafe c.pointee.started { self.started = try unsafe WeirProtobuf_Timestamp(_cMessage: value) }
         self.decisions = unsafe c.pointee.decisions
         self.phase = Weir_Admin_V1_RolloutPhase(rawValue: Int32(truncatingIfNeeded: unsafe c.pointee.phase.rawValue))
         self.step = unsafe c.pointee.step
@@ -899,8 +899,8 @@ package struct Weir_Store_V1_Rollout: ProtobufMessage {
             let value = unsafe c.pointee.reason
             self.reason = try unsafe Arena.text(value.data, value.len, field: "weir.store.v1.Rollout.reason")
         }
-        if let value = unsafe c.pointee.in_phase { self.inPhase = try unsafe Google_Protobuf_Duration(_cMessage: value) }
-        if let value = unsafe c.pointee.quiet { self.quiet = try unsafe Google_Protobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.in_phase { self.inPhase = try unsafe WeirProtobuf_Duration(_cMessage: value) }
+        if let value = unsafe c.pointee.quiet { self.quiet = try unsafe WeirProtobuf_Duration(_cMessage: value) }
         self.requests = unsafe c.pointee.requests
         for index in unsafe 0..<c.pointee.n_gates {
             guard let value = unsafe c.pointee.gates[index] else { continue }
