@@ -20,6 +20,9 @@ enum RolloutPlanFile {
         for (key, value) in members {
             let plain = key.replacing("-", with: "_")
             let name = fields[plain] ?? plain
+            guard !output.contains(where: { $0.key == name }) else {
+                throw MessageError(field: key, "is given twice, as '\(name)'")
+            }
             output.append((name, try field(name, value)))
         }
         return .object(output)

@@ -48,13 +48,17 @@ enum StatsText {
     private static func cells(
         _ row: Weir_Admin_V1_BackendStats, in stats: Weir_Admin_V1_Stats, isLive: Bool
     ) -> [Table.Cell] {
-        let peers = stats.backends.filter { $0.endpoint == row.endpoint && !$0.shadow }
+        let peers = stats.backends.filter {
+            $0.endpoint == row.endpoint && !$0.shadow && $0.deleted == row.deleted
+        }
         let all = peers.reduce(0) { $0 + Double($1.requests) }
         let share = all > 0 ? Double(row.requests) / all : 0
         let errors = row.statuses.reduce(0) { $0 + ($1.code == 0 ? 0 : Double($1.count)) }
         let latency = row.latency ?? .init()
         return [
-            .text(row.endpoint), .text(row.backend + (row.shadow ? " (shadow)" : "")),
+            .text(row.endpoint),
+            .text(
+                row.backend + (row.shadow ? " (shadow)" : "") + (row.deleted ? " (deleted)" : "")),
             .text(Style.weight(row.weight)), .text(Style.percent(share)),
             .bar { Style.bar(share, width: $0) },
             .text(isLive ? String(format: "%.0f", row.requestsPerSecond) : "\(row.requests)"),

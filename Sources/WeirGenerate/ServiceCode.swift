@@ -54,16 +54,18 @@ struct ServiceCode {
     var serverLines: [String] {
         let type = file.swiftType(service.fullName) + "Service"
         var lines = [
-            "/// Implements `\(service.fullName)`. A method that throws an `RPCError` ends its call with",
-            "/// that status.", "\(access) protocol \(type): Sendable {",
+            "/// Implements `\(service.fullName)`. A method that throws an `RPCError` ends its",
+            "/// call with that status.", "\(access) protocol \(type): Sendable {",
         ]
         for (index, method) in service.methods.enumerated() {
             if index > 0 { lines.append("") }
             lines += requirement(method).map { "    " + $0 }
         }
         lines += [
-            "}", "", "extension \(type) {", "    /// The service, for a `HandlerBackend`.",
-            "    \(access) var weirService: Service {", "        Service(\"\(service.fullName)\")",
+            "}", "", "extension \(type) {",
+            "    /// The service, for a `HandlerBackend`.",
+            "    \(access) var weirService: Service {",
+            "        Service(\"\(service.fullName)\")",
         ]
         for method in service.methods { lines += registration(method).map { "            " + $0 } }
         return lines + ["    }", "}"]

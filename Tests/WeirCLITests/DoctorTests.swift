@@ -6,7 +6,7 @@ internal import Weir
 @testable internal import WeirCLI
 
 @Suite struct DoctorTests {
-    private typealias Level = Finding.Level
+    typealias Level = Finding.Level
 
     @Test(
         "The cause of an admin port that cannot be used is named",
@@ -27,7 +27,7 @@ internal import Weir
         arguments: [
             (100, Level.ok), (102, .ok), (98, .ok), (103.1, .warning), (97.9, .warning),
             (1e300, .warning), (-1e300, .warning),
-        ])
+        ] as [(Double, Level)])
     func clocks(server: Double, level: Level) {
         #expect(ServerChecks.clock(server: server, local: 100...101).level == level)
     }

@@ -61,14 +61,15 @@ internal import Testing
         arguments: [
             (0, "··········"), (0.001, "▏·········"), (0.01, "▏·········"), (0.05, "▌·········"),
             (0.5, "█████·····"), (0.99, "█████████▉"), (0.9999, "█████████▉"), (1, "██████████"),
-        ])
+        ] as [(Double, String)])
     func bars(share: Double, bar: String) {
         #expect(Style.bar(share, width: 10) == bar)
     }
 
     @Test(
         "A percentage above 0 is not shown as 0",
-        arguments: [(0, "0.00 %"), (1e-9, "<0.01 %"), (0.0001, "0.01 %"), (0.01, "1.00 %")])
+        arguments: [(0, "0.00 %"), (1e-9, "<0.01 %"), (0.0001, "0.01 %"), (0.01, "1.00 %")]
+            as [(Double, String)])
     func percentages(share: Double, text: String) {
         #expect(Style.percent(share) == text)
     }
@@ -78,7 +79,7 @@ internal import Testing
         arguments: [
             (1, "1.0"), (0.9, "0.9"), (1.0 / 3, "0.333333"), (0.1 + 0.2, "0.3"), (1e-9, "1e-09"),
             (.nan, "nan"), (1e300, "1e+300"),
-        ])
+        ] as [(Double, String)])
     func weights(weight: Double, text: String) {
         #expect(Style.weight(weight) == text)
     }

@@ -80,7 +80,7 @@ internal import Testing
         arguments: [
             ("0", 0), ("1", 1), ("0.25", 0.25), (".5", 0.5), ("1e-3", 0.001), ("90%", 0.9),
             ("0.5%", 0.005), ("1/3", 1.0 / 3), ("2/8", 0.25), ("0/1", 0), ("-1/2", -0.5),
-        ])
+        ] as [(String, Double)])
     func shares(text: String, share: Double) throws {
         #expect(abs(try Bounded.share(text) - share) < 1e-15)
     }
@@ -104,7 +104,7 @@ internal import Testing
         arguments: [
             (0, "0.000000000s"), (90, "90.000000000s"), (0.5, "0.500000000s"),
             (-1.5, "-1.500000000s"), (1e300, "315576000000.000000000s"),
-        ])
+        ] as [(Double, String)])
     func durations(seconds: Double, text: String) {
         #expect(Google_Protobuf_Duration(seconds: seconds).jsonText == text)
     }

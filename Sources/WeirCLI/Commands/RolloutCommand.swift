@@ -36,7 +36,7 @@ struct RolloutCommand: ParsableCommand {
                 shadow-diff<0.1% are absolute; codes<2x compares statuses such as NOT_FOUND. Exit \
                 codes of --wait: 0 the rollout succeeded, 2 it was aborted or waits for an operator.
 
-                The file of -f has the names of the options: 'to: greeter-v2', 'steps: [1%, 100%]', \
+                The file of -f has the names of the options: 'to: greeter-v2', 'steps: [1%]', \
                 'gates: [errors<1.5x]', 'bake: 10m'.
 
                 Examples:

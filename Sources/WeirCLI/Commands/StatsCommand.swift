@@ -24,12 +24,21 @@ struct StatsCommand: AsyncParsableCommand {
     @Flag(help: "Show all columns, also on a narrow terminal.")
     var wide = false
 
+    @Flag(help: "Show endpoints and backends that were deleted since the server started, too.")
+    var all = false
+
     @OptionGroup(title: "Repetition") var watching: WatchOptions
     @OptionGroup var options: AdminOptions
 
+    func validate() throws {
+        guard !all || !watching.watch else {
+            throw ValidationError("--all and --watch exclude each other")
+        }
+    }
+
     func run() async throws {
         guard watching.watch else {
-            let request = Weir_Admin_V1_GetStatsRequest(endpoint: endpoint)
+            let request = Weir_Admin_V1_GetStatsRequest(endpoint: endpoint, deleted: all)
             let reply = try await options.call { try await $0.getStats(request, $1) }
             return try options.show(reply) { StatsText.page($0, isLive: false, columns: columns) }
         }

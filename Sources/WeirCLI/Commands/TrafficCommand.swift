@@ -120,9 +120,8 @@ struct TrafficCommand: ParsableCommand {
                 "\(intervals)",
             ])
         }
-        let head: TerminalText =
-            "\(Style.bold("\(endpoint.name)")) \(endpoint.route.isEmpty ? "(called by name)" : endpoint.route)\n"
-            + table.text
+        let route = endpoint.route.isEmpty ? "(called by name)" : endpoint.route
+        let head: TerminalText = "\(Style.bold("\(endpoint.name)")) \(route)\n" + table.text
         guard let box = endpoint.timeBox else { return head }
         let before = box.before.map { "\($0.backend)=\($0.weight)" }.joined(separator: " ")
         let unless: TerminalText = box.confirmable ? " unless confirmed" : ""

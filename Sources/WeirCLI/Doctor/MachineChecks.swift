@@ -27,7 +27,8 @@ enum MachineChecks {
             .warning(
                 "environment",
                 "\(name) is set: gRPC clients such as grpcio send calls to "
-                    + "\(sent.joined(separator: ", ")) through that proxy; add the hosts to no_proxy"
+                    + "\(sent.joined(separator: ", ")) through that proxy; add the hosts to "
+                    + "no_proxy"
             )
         ]
     }

@@ -13113,7 +13113,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__restore_state_response__descri
   (ProtobufCMessageInit) weir__admin__v1__restore_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_descriptors[2] =
 {
   {
     "endpoint",
@@ -13127,14 +13127,27 @@ static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deleted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetStatsRequest, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__get_stats_request__field_indices_by_name[] = {
+  1,   /* field[1] = deleted */
   0,   /* field[0] = endpoint */
 };
 static const ProtobufCIntRange weir__admin__v1__get_stats_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor =
 {
@@ -13144,7 +13157,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor 
   "Weir__Admin__V1__GetStatsRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__GetStatsRequest),
-  1,
+  2,
   weir__admin__v1__get_stats_request__field_descriptors,
   weir__admin__v1__get_stats_request__field_indices_by_name,
   1,  weir__admin__v1__get_stats_request__number_ranges,
@@ -13305,7 +13318,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[10] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[11] =
 {
   {
     "endpoint",
@@ -13427,9 +13440,22 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deleted",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStats, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = {
   1,   /* field[1] = backend */
+  10,   /* field[10] = deleted */
   0,   /* field[0] = endpoint */
   6,   /* field[6] = in_flight */
   8,   /* field[8] = latency */
@@ -13443,7 +13469,7 @@ static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = 
 static const ProtobufCIntRange weir__admin__v1__backend_stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor =
 {
@@ -13453,7 +13479,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor =
   "Weir__Admin__V1__BackendStats",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__BackendStats),
-  10,
+  11,
   weir__admin__v1__backend_stats__field_descriptors,
   weir__admin__v1__backend_stats__field_indices_by_name,
   1,  weir__admin__v1__backend_stats__number_ranges,
