@@ -100,7 +100,9 @@ package struct YAMLDocument {
         _ rewrite: (JSONValue) throws(MessageError) -> JSONValue = { $0 }
     ) throws(MessageError) -> Message {
         do throws(MessageError) {
-            let bytes = try JSONTranscoder(schema: try Self.schema(of: type)).bytes(
+            let transcoder = JSONTranscoder(
+                schema: try Self.schema(of: type), rejectsTwoSpellings: true)
+            let bytes = try transcoder.bytes(
                 from: try rewrite(try value), message: type.messageName ?? "")
             return try Message(serializedBytes: bytes)
         } catch {

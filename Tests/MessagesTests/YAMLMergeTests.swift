@@ -61,9 +61,21 @@ internal import Testing
         }
     }
 
+    @Test(
+        "A field in two spellings is an error",
+        arguments: ["int32_value: 1\nint32Value: 2", "{\"int32_value\": 1, \"int32Value\": 1}"])
+    func spellings(text: String) {
+        #expect {
+            _ = try Self.message(text)
+        } throws: { error in
+            "\(error)".contains("is given twice, also as 'int32_value'")
+        }
+    }
+
     @Test("A byte order mark at the start of a document is skipped")
     func byteOrderMark() throws {
-        #expect(try Self.message("\u{feff}int32_value: 5\n").int32Value == 5)
+        #expect(try Self.message("\u{feff}int32_value: 5\nstring_value: a\n").stringValue == "a")
+        #expect(try Self.message("\u{feff}---\nint32_value: 5\n").int32Value == 5)
         #expect(try Self.message("\u{feff}{\"int32_value\": 5}").int32Value == 5)
     }
 }
