@@ -11,7 +11,7 @@ from conftest import BUILD, SECONDS, free_port, start_weir, started, tool, wait_
 from test_tool_screens import lines, screen
 
 PLAN = """
-to: greeter-v2
+to: greeter-v3
 steps: 1%, 10%, 100%
 gates: [errors<1.5x, p99<1.2x]
 bake: 90s
@@ -48,7 +48,7 @@ def test_a_plan_in_a_file_has_the_short_forms_of_the_options(demo, tmp_path):
     file.write_text(PLAN)
     reply = tool(demo, "rollout", "start", "greeter", "-f", file, "--alpha", "0.01", "--json")
     plan = json.loads(reply.stdout)["rollout"]["plan"]
-    assert plan["candidate"] == "greeter-v2" and plan["steps"] == ["1%", "10%", "100%"]
+    assert plan["candidate"] == "greeter-v3" and plan["steps"] == ["1%", "10%", "100%"]
     assert plan["bake"] == "90s" and plan["minimum"] == "60s"
     assert plan["holdout"] == 0.05 and plan["alpha"] == 0.01
     assert plan["require"] == "ROLLOUT_REQUIREMENT_PROOF"
@@ -60,7 +60,7 @@ def test_a_plan_in_a_file_has_the_short_forms_of_the_options(demo, tmp_path):
 
 @pytest.mark.parametrize("columns", [50, 80, 120])
 def test_a_rollout_fits_the_terminal(demo, columns):
-    tool(demo, "rollout", "start", "greeter", "--to", "greeter-v2", "--steps",
+    tool(demo, "rollout", "start", "greeter", "--to", "greeter-v3", "--steps",
          "shadow:100%,20%,50%,100%")
     for command in (["status", "greeter"], ["list"]):
         shown = lines(screen(demo, "rollout", *command, columns=columns))
@@ -72,7 +72,7 @@ def test_a_rollout_fits_the_terminal(demo, columns):
 
 
 def test_each_decision_shows_the_rollout_and_the_next_step(demo):
-    tool(demo, "rollout", "start", "greeter", "--to", "greeter-v2", "--steps", "20%,100%")
+    tool(demo, "rollout", "start", "greeter", "--to", "greeter-v3", "--steps", "20%,100%")
     paused = tool(demo, "rollout", "pause", "greeter").stdout
     assert "paused, step" in paused and "weir rollout resume greeter" in paused
     assert "paused" not in tool(demo, "rollout", "resume", "greeter").stdout
@@ -90,7 +90,7 @@ def test_each_decision_shows_the_rollout_and_the_next_step(demo):
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_wait_and_watch_continue_after_a_restart(server, end):
-    tool(server, "rollout", "start", "greeter", "--to", "greeter-v2", "--steps", "20%,100%",
+    tool(server, "rollout", "start", "greeter", "--to", "greeter-v3", "--steps", "20%,100%",
          "--minimum", "1h", "--maximum", "2h")
     commands = [waiting(server, "status", "greeter", "--wait"),
                 waiting(server, "status", "greeter", "--watch", "--json")]

@@ -84,4 +84,4 @@ def test_a_small_weight_is_visible(weir):
     weir("traffic", "set", "greeter", "greeter-v1=99%", "greeter-v2=1%")
     (row,) = [line for line in weir("traffic", "show", "greeter").stdout.splitlines()
               if line.startswith("greeter-v2")]
-    assert "▏" in row and "0.01" in row
+    assert "▎" in row and "0.01" in row

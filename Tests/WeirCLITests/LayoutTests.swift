@@ -101,12 +101,15 @@ internal import Testing
 
     @Test("Words are wrapped at the width, with an indentation")
     func words() {
-        let screen = Screen(columns: 12, rows: nil)
+        let screen = Screen(columns: 16, rows: nil)
         #expect(
             screen.words("reason  the weights moved", indent: 8).text
                 == "reason  the\n        weights\n        moved")
+        #expect(
+            screen.words("a sesquipedalian word", indent: 4).text
+                == "a sesquipedali\n    an word")
         #expect(Screen.unlimited.words("a  b\u{1b}", indent: 2).text == "a  b\\u{1B}")
-        #expect(screen.words("incomprehensibilities", indent: 2).text == "incomprehensibilities")
+        #expect(Screen(columns: 0, rows: 0).words("a b", indent: 2).text == "a\n  b")
     }
 
     @Test(

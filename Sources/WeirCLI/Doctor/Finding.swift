@@ -23,11 +23,17 @@ struct Finding: Equatable {
     /// The findings, one a line.
     static func page(_ findings: [Finding], screen: Screen) -> TerminalText {
         let subjects = findings.map(\.subject.count).max() ?? 0
+        // On a narrow terminal, the text follows on its own lines.
+        let isNarrow = screen.columns.map { $0 < subjects + 50 } ?? false
         return findings.map { finding in
-            let name = finding.subject.padding(to: subjects)
-            let line = screen.words(
-                "\(finding.level.rawValue.padding(to: 7))  \(name)  \(finding.text)",
-                indent: 11 + subjects)
+            let level = finding.level.rawValue.padding(to: 7)
+            let line =
+                isNarrow
+                ? screen.words("\(level)  \(finding.subject)", indent: 4) + "\n"
+                    + screen.words("    \(finding.text)", indent: 4)
+                : screen.words(
+                    "\(level)  \(finding.subject.padding(to: subjects))  \(finding.text)",
+                    indent: 11 + subjects)
             switch finding.level {
             case .ok: return line
             case .warning: return Style.yellow(line)

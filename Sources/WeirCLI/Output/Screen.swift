@@ -85,11 +85,20 @@ struct Screen: Equatable {
         return output
     }
 
-    /// A text, escaped, on as few lines as the width permits.
+    /// A text, escaped, on as few lines as the width permits. Words that are longer than a line are
+    /// divided.
     func words(_ text: String, indent: Int) -> TerminalText {
         let words = text.printable(limit: TerminalText.maxValueBytes)
             .split(separator: " ", omittingEmptySubsequences: false)
-        return wrapped(
-            words.map { ("\($0)", $0.count) }, separator: " ", indent: indent)
+        let limit = columns.map { max(1, $0 - indent) } ?? .max
+        let parts = words.flatMap { word -> [Substring] in
+            var (parts, rest) = ([Substring](), word)
+            while rest.count > limit {
+                parts.append(rest.prefix(limit))
+                rest = rest.dropFirst(limit)
+            }
+            return parts + [rest]
+        }
+        return wrapped(parts.map { ("\($0)", $0.count) }, separator: " ", indent: indent)
     }
 }
