@@ -110,8 +110,8 @@ public struct Helloworld_GreeterStub: Sendable {
     }
 }
 
-/// Implements `helloworld.Greeter`. A method that throws an `RPCError` ends its call
-/// with that status.
+/// Implements `helloworld.Greeter`. A method that throws an `RPCError` ends its
+/// call with that status.
 public protocol Helloworld_GreeterService: Sendable {
     /// `SayHello`
     func sayHello(

@@ -57,7 +57,11 @@ struct DoctorCommand: AsyncParsableCommand {
                     now: Date.now.timeIntervalSince1970))
         }
         try Output.print(Finding.page(findings, screen: .current))
-        if findings.contains(where: { $0.level == .failure }) { throw Self.failed }
+        let failures = findings.count { $0.level == .failure }
+        guard failures == 0 else {
+            printError("\(failures) \(failures == 1 ? "check" : "checks") failed")
+            throw Self.failed
+        }
     }
 
     /// Checks of the server at the admin address.

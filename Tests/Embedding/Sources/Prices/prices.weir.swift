@@ -94,8 +94,8 @@ internal struct Prices_V1_PricesStub: Sendable {
     }
 }
 
-/// Implements `prices.v1.Prices`. A method that throws an `RPCError` ends its call
-/// with that status.
+/// Implements `prices.v1.Prices`. A method that throws an `RPCError` ends its
+/// call with that status.
 internal protocol Prices_V1_PricesService: Sendable {
     /// `GetPrice`
     func getPrice(
