@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from conftest import BUILD, Server, free_port
+from conftest import BUILD, Authority, Server, free_port, start_weir, tool
 
 
 def test_the_suggestions_of_serve_work(demo):
@@ -169,3 +169,33 @@ def test_the_doctor_finds_the_mistakes_of_newcomers(weir):
     weir("backend", "rm", "down")
     certificate = weir("doctor", "--certificate", __file__, check=False)
     assert certificate.returncode == 2 and "PEM" in certificate.stdout
+
+
+def test_stats_show_deleted_objects_on_request(weir):
+    weir("call", "helloworld.Greeter/SayHello")
+    weir("endpoint", "rm", "greeter")
+    assert "greeter" not in weir("stats").stdout
+    rows = json.loads(weir("stats", "--all", "--json").stdout)["backends"]
+    assert sum(int(row["requests"]) for row in rows) == 1
+    assert all(row["deleted"] and row["endpoint"] == "greeter" for row in rows)
+    assert "(deleted)" in weir("stats", "greeter", "--all").stdout
+    assert weir("stats", "greeter", check=False).returncode == 1
+    assert weir("stats", "--all", "--watch", check=False).returncode == 64
+    # A new endpoint of the name counts from zero.
+    weir("endpoint", "create", "greeter", "--route", "/helloworld.Greeter/", "--backend",
+         "greeter-v1")
+    rows = json.loads(weir("stats", "greeter", "--json").stdout)["backends"]
+    assert [int(row["requests"]) for row in rows] == [0]
+    rows = json.loads(weir("stats", "greeter", "--all", "--json").stdout)["backends"]
+    assert sorted((row["deleted"], int(row["requests"])) for row in rows) == [
+        (False, 0), (True, 1)]
+
+
+def test_plaintext_to_a_port_with_tls_is_named_as_the_cause(tmp_path):
+    authority = Authority(tmp_path)
+    authority.issue("server", "IP:127.0.0.1")
+    server = start_weir(
+        "--admin-tls-cert", authority.cert("server"), "--admin-tls-key", authority.key("server"))
+    wrong = tool(server, "endpoint", "list", check=False)
+    assert wrong.returncode == 69 and "requires TLS" in wrong.stderr
+    assert server.stop() == 0

@@ -85,7 +85,9 @@ package final class LoopMetrics {
     private func keep(_ series: [CallKey: CallMetrics]) {
         for (key, metrics) in series {
             let key = key.counted(as: "")
-            guard removed[key] != nil || removed.count < Self.maxRemoved else { continue }
+            guard metrics.figures.started > 0,
+                removed[key] != nil || removed.count < Self.maxRemoved
+            else { continue }
             var figures = metrics.figures
             figures.inFlight = 0
             removed[key, default: CallFigures()].add(figures)
