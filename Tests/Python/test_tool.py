@@ -191,11 +191,15 @@ def test_stats_show_deleted_objects_on_request(weir):
         (False, 0), (True, 1)]
 
 
-def test_plaintext_to_a_port_with_tls_is_named_as_the_cause(tmp_path):
+def test_tls_at_one_side_only_is_named_as_the_cause(tmp_path):
     authority = Authority(tmp_path)
     authority.issue("server", "IP:127.0.0.1")
     server = start_weir(
         "--admin-tls-cert", authority.cert("server"), "--admin-tls-key", authority.key("server"))
     wrong = tool(server, "endpoint", "list", check=False)
     assert wrong.returncode == 69 and "requires TLS" in wrong.stderr
+    assert server.stop() == 0
+    server = start_weir()
+    wrong = tool(server, "endpoint", "list", "--admin-tls-ca", authority.ca, check=False)
+    assert wrong.returncode == 69 and "does not use TLS" in wrong.stderr
     assert server.stop() == 0

@@ -135,6 +135,18 @@ internal import Testing
         #expect(RolloutText.nextStep(Self.rollout(phase: .observing, pause: pause)) == nil)
     }
 
+    @Test("Servers of one name are distinguished by their ids")
+    func fleet() {
+        let reply = Weir_Admin_V1_ListInstancesResponse(
+            instances: [
+                .init(id: "0123456789", name: "a"), .init(id: "9876543210", name: "a"),
+                .init(id: "5555555555", name: "b"),
+            ], store: "etcd:http://127.0.0.1:2379")
+        let page = FleetCommand.page(reply).text
+        #expect(page.contains("a#01234567") && page.contains("a#98765432"))
+        #expect(!page.contains("b#") && page.contains("2 servers have the name 'a'"))
+    }
+
     @Test("An interval that narrows has a shorter bar", arguments: [15, 25, 33])
     func bar(width: Int) {
         let bars = [(0.06, 16.0), (0.25, 4), (0.5, 2), (0.9, 1.1)].map {

@@ -314,7 +314,11 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     }
 
     /// The socket has failed.
-    package func failed(_ error: any Error) { end(systemReason(error)) }
+    package func failed(_ error: any Error) {
+        // BoringSSL reports bytes that are not TLS as a wrong version.
+        let isPlaintext = usesTLS && "\(error)".contains("WRONG_VERSION_NUMBER")
+        end(isPlaintext ? "the server does not use TLS" : systemReason(error))
+    }
 
     /// All events of one read have been handled.
     package func readEnded() {}

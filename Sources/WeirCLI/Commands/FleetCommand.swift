@@ -26,7 +26,7 @@ struct FleetCommand: ParsableCommand {
         }
     }
 
-    private static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> TerminalText {
+    static func page(_ reply: Weir_Admin_V1_ListInstancesResponse) -> TerminalText {
         var table = Table([
             ("NAME", .left), ("VERSION", .left), ("DATA", .left), ("ADMIN", .left),
             ("REVISION", .right), ("STATE", .left), ("SINCE", .left), ("", .left),
