@@ -254,7 +254,8 @@ let package = Package(
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.
         tests("TidyTests", [], exclude: ["Lists.txt"]),
-        tests("WeirCLITests", ["WeirCLI", "GRPCWire", "Messages"]),
+        tests(
+            "WeirCLITests", ["WeirCLI", "GRPCWire", "MessageYAML", "Messages", "Weir", arguments]),
         tests(
             "WeirServiceLifecycleTests",
             ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),

@@ -35,7 +35,11 @@ extension JSONTranscoder {
         // Of two spellings of one name, the last counts, as for protobuf's own parsers.
         var lastKeys: [Int: Int] = [:]
         for (index, member) in members.enumerated() {
-            if let field = field(named: member.key, of: message) { lastKeys[field.number] = index }
+            guard let field = field(named: member.key, of: message) else { continue }
+            if let other = lastKeys.updateValue(index, forKey: field.number), rejectsTwoSpellings {
+                throw Self.error("is given twice, also as '\(members[other].key)'").within(
+                    member.key)
+            }
         }
         var oneofs: [Int: String] = [:]
         for (index, (key, value)) in members.enumerated() {

@@ -18,16 +18,21 @@ package struct JSONTranscoder: Sendable {
     let describesInvalid: Bool
     /// Whether to ignore fields and enum names of JSON that the descriptor does not have.
     let ignoresUnknown: Bool
+    /// Whether a field in two spellings is an error. Otherwise the last one counts, as for
+    /// protobuf's own parsers.
+    let rejectsTwoSpellings: Bool
 
     package init(
         schema: Schema, printsDefaults: Bool = false, keepsNames: Bool = false,
-        describesInvalid: Bool = false, ignoresUnknown: Bool = false
+        describesInvalid: Bool = false, ignoresUnknown: Bool = false,
+        rejectsTwoSpellings: Bool = false
     ) {
         self.schema = schema
         self.printsDefaults = printsDefaults
         self.keepsNames = keepsNames
         self.describesInvalid = describesInvalid
         self.ignoresUnknown = ignoresUnknown
+        self.rejectsTwoSpellings = rejectsTwoSpellings
     }
 
     /// Whether messages of this type can be converted.

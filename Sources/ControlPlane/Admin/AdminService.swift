@@ -136,7 +136,7 @@ extension ControlPlane {
                 try view.shadowReports(request.endpoint, backend: request.backend)
             }
             .sampledRead("GetStats", .viewer) { (request: Weir_Admin_V1_GetStatsRequest, view) in
-                try view.stats(endpoint: request.endpoint)
+                try view.stats(endpoint: request.endpoint, deleted: request.deleted)
             }
             .unary("ResetShadowReport", .operator) {
                 (request: Weir_Admin_V1_ResetShadowReportRequest, context) in

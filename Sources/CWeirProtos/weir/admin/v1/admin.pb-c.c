@@ -13729,7 +13729,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__restore_state_response__descri
   (ProtobufCMessageInit) weir__admin__v1__restore_state_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_descriptors[2] =
 {
   {
     "endpoint",
@@ -13743,14 +13743,27 @@ static const ProtobufCFieldDescriptor weir__admin__v1__get_stats_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deleted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetStatsRequest, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__get_stats_request__field_indices_by_name[] = {
+  1,   /* field[1] = deleted */
   0,   /* field[0] = endpoint */
 };
 static const ProtobufCIntRange weir__admin__v1__get_stats_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor =
 {
@@ -13760,7 +13773,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__get_stats_request__descriptor 
   "Weir__Admin__V1__GetStatsRequest",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__GetStatsRequest),
-  1,
+  2,
   weir__admin__v1__get_stats_request__field_descriptors,
   weir__admin__v1__get_stats_request__field_indices_by_name,
   1,  weir__admin__v1__get_stats_request__number_ranges,
@@ -13934,7 +13947,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__stats__descriptor =
   (ProtobufCMessageInit) weir__admin__v1__stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[10] =
+static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_descriptors[11] =
 {
   {
     "endpoint",
@@ -14056,9 +14069,22 @@ static const ProtobufCFieldDescriptor weir__admin__v1__backend_stats__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deleted",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__BackendStats, deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = {
   1,   /* field[1] = backend */
+  10,   /* field[10] = deleted */
   0,   /* field[0] = endpoint */
   6,   /* field[6] = in_flight */
   8,   /* field[8] = latency */
@@ -14072,7 +14098,7 @@ static const unsigned weir__admin__v1__backend_stats__field_indices_by_name[] = 
 static const ProtobufCIntRange weir__admin__v1__backend_stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor =
 {
@@ -14082,7 +14108,7 @@ const ProtobufCMessageDescriptor weir__admin__v1__backend_stats__descriptor =
   "Weir__Admin__V1__BackendStats",
   "weir.admin.v1",
   sizeof(Weir__Admin__V1__BackendStats),
-  10,
+  11,
   weir__admin__v1__backend_stats__field_descriptors,
   weir__admin__v1__backend_stats__field_indices_by_name,
   1,  weir__admin__v1__backend_stats__number_ranges,

@@ -2074,10 +2074,11 @@ struct  Weir__Admin__V1__GetStatsRequest
 {
   ProtobufCMessage base;
   ProtobufCBinaryData endpoint;
+  protobuf_c_boolean deleted;
 };
 #define WEIR__ADMIN__V1__GET_STATS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_stats_request__descriptor) \
-    , {0,NULL} }
+    , {0,NULL}, 0 }
 
 
 struct  Weir__Admin__V1__WatchStatsRequest
@@ -2122,10 +2123,11 @@ struct  Weir__Admin__V1__BackendStats
   Weir__Admin__V1__StatusCount **statuses;
   Weir__Admin__V1__Latency *latency;
   uint64_t sampled;
+  protobuf_c_boolean deleted;
 };
 #define WEIR__ADMIN__V1__BACKEND_STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__backend_stats__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, NULL, 0 }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, NULL, 0, 0 }
 
 
 struct  Weir__Admin__V1__StatusCount

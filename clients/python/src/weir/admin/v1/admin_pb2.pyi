@@ -186,8 +186,9 @@ class BackendOptions(_message.Message):
     def __init__(self, max_requests_in_flight: _Optional[int] = ..., max_requests_per_replica: _Optional[int] = ..., max_waiting_requests: _Optional[int] = ..., wait_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., replica_affinity: bool = ..., retry: _Optional[_Union[RetryOptions, _Mapping]] = ..., health_check: _Optional[_Union[HealthCheckOptions, _Mapping]] = ..., outlier_detection: _Optional[_Union[OutlierOptions, _Mapping]] = ..., connect_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., idle_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., keepalive_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., keepalive_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_connections_per_replica: _Optional[int] = ..., authority: _Optional[str] = ..., forwarded_for: bool = ...) -> None: ...
 
 class BackendStats(_message.Message):
-    __slots__ = ["backend", "endpoint", "in_flight", "latency", "requests", "requests_per_second", "sampled", "shadow", "statuses", "weight"]
+    __slots__ = ["backend", "deleted", "endpoint", "in_flight", "latency", "requests", "requests_per_second", "sampled", "shadow", "statuses", "weight"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     LATENCY_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +199,7 @@ class BackendStats(_message.Message):
     STATUSES_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     backend: str
+    deleted: bool
     endpoint: str
     in_flight: int
     latency: Latency
@@ -207,7 +209,7 @@ class BackendStats(_message.Message):
     shadow: bool
     statuses: _containers.RepeatedCompositeFieldContainer[StatusCount]
     weight: float
-    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., shadow: bool = ..., weight: _Optional[float] = ..., requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., in_flight: _Optional[int] = ..., statuses: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., sampled: _Optional[int] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., backend: _Optional[str] = ..., shadow: bool = ..., weight: _Optional[float] = ..., requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., in_flight: _Optional[int] = ..., statuses: _Optional[_Iterable[_Union[StatusCount, _Mapping]]] = ..., latency: _Optional[_Union[Latency, _Mapping]] = ..., sampled: _Optional[int] = ..., deleted: bool = ...) -> None: ...
 
 class BackendStatus(_message.Message):
     __slots__ = ["circuit_open", "circuit_openings", "in_flight", "lease", "problem", "refused", "replicas", "retries", "retries_denied", "transparent_retries", "usable", "waiting"]
@@ -589,10 +591,12 @@ class GetShadowReportResponse(_message.Message):
     def __init__(self, reports: _Optional[_Iterable[_Union[ShadowReport, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class GetStatsRequest(_message.Message):
-    __slots__ = ["endpoint"]
+    __slots__ = ["deleted", "endpoint"]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    deleted: bool
     endpoint: str
-    def __init__(self, endpoint: _Optional[str] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., deleted: bool = ...) -> None: ...
 
 class HandlerKind(_message.Message):
     __slots__ = ["handler"]

@@ -683,6 +683,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     end
     add_message "weir.admin.v1.GetStatsRequest" do
       optional :endpoint, :string, 1
+      optional :deleted, :bool, 2
     end
     add_message "weir.admin.v1.WatchStatsRequest" do
       optional :endpoint, :string, 1
@@ -708,6 +709,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       repeated :statuses, :message, 8, "weir.admin.v1.StatusCount"
       optional :latency, :message, 9, "weir.admin.v1.Latency"
       optional :sampled, :uint64, 10
+      optional :deleted, :bool, 11
     end
     add_message "weir.admin.v1.StatusCount" do
       optional :code, :uint32, 1
