@@ -12,7 +12,7 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
   golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev golang-github-oneofone-xxhash-dev \
   default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java liblz4-java \
   libgoogle-gson-java protobuf-compiler-grpc-java-plugin \
-  nodejs ruby ruby-grpc systemd prometheus
+  nodejs node-typescript ruby ruby-grpc systemd prometheus
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 # Runs the tests as an ordinary user without capabilities if the user is root.
@@ -202,7 +202,7 @@ protos: deps-test ## Writes all generated code.
 	$(MAKE) --no-print-directory generate
 
 .PHONY: generate
-generate:
+generate: $(VENV)/installed
 	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
 	  --swift-out $(OUT)/Messages/Generated --runtime "" --visibility public $(PUBLIC)
 	.build/debug/weir-generate -I protos -I /usr/include --c-out $(OUT)/CWeirProtos \
@@ -216,11 +216,13 @@ generate:
 	  everything.proto
 	.build/debug/weir-generate -I Tests/Embedding/protos --c-out $(TESTS_OUT)/Embedding/Sources/CPrices \
 	  --swift-out $(TESTS_OUT)/Embedding/Sources/Prices --visibility internal prices.proto
-	@mkdir -p $(addprefix $(CLIENTS_OUT)/,python/src ruby/lib go)
+	@mkdir -p $(addprefix $(CLIENTS_OUT)/,python/src ruby/lib go node/src)
 	protoc -I protos -I /usr/include $(CONTRACT) --python_out=$(CLIENTS_OUT)/python/src \
 	  --pyi_out=$(CLIENTS_OUT)/python/src $(call GRPC_PLUGIN,python,$(CLIENTS_OUT)/python/src)
 	protoc -I protos -I /usr/include $(CONTRACT) --ruby_out=$(CLIENTS_OUT)/ruby/lib \
 	  $(call GRPC_PLUGIN,ruby,$(CLIENTS_OUT)/ruby/lib)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" protoc -I protos -I /usr/include weir/admin/v1/admin.proto \
+	  --plugin=protoc-gen-types=clients/node/protoc-gen-types --types_out=$(CLIENTS_OUT)/node/src
 	protoc -I protos -I /usr/include $(CONTRACT) --go_out=$(CLIENTS_OUT)/go \
 	  --go_opt=module=weir.local/client --go-grpc_out=$(CLIENTS_OUT)/go \
 	  --go-grpc_opt=module=weir.local/client
@@ -235,6 +237,7 @@ check-protos: ## Fails if the generated code is not current.
 	    $(addprefix clients/,go/adminv1 go/servev1 ruby/lib/weir/admin ruby/lib/weir/v1 \
 	    python/src/weir/admin python/src/weir/v1); do \
 	  diff -r -x __pycache__ $$folder $$scratch/$$folder || { echo "run 'make protos'"; exit 1; }; done; \
+	diff clients/node/src/admin.d.ts $$scratch/clients/node/src/admin.d.ts || { echo "run 'make protos'"; exit 1; }; \
 	rm -rf $$scratch; echo "generated code is current"
 
 # Lints the contract, and fails if it breaks clients of the last release.
