@@ -86,3 +86,27 @@ def test_the_types_of_the_npm_package(npm):
     declared = (CLIENTS / "node/src/index.d.ts").read_text() \
         + (CLIENTS / "node/src/admin.d.ts").read_text()
     assert ": any" not in declared and "<any" not in declared and "= any" not in declared
+
+
+# Ruby.
+
+
+def test_the_gem(tmp_path, demo):
+    needs("Ruby", "ruby ruby-grpc", "ruby", "gem")
+    package = tmp_path / "weir-client.gem"
+    output = run("gem", "build", "weir-client.gemspec", "--strict", "-o", package,
+                 cwd=CLIENTS / "ruby")
+    assert warned(output) == [] and f"Version: {VERSION}" in output
+    # `--local` asks no registry: the dependencies are those that Debian has installed.
+    home = tmp_path / "gems"
+    paths = {"GEM_HOME": home,
+             "GEM_PATH": f"{home}:" + run("gem", "environment", "gempath", cwd=tmp_path).strip()}
+    run("gem", "install", "--local", "--no-document", package, cwd=tmp_path, **paths)
+    installed = home / f"gems/weir-client-{VERSION}"
+    sources = {str(path.relative_to(CLIENTS / "ruby"))
+               for path in (CLIENTS / "ruby/lib").rglob("*.rb")}
+    assert {str(path.relative_to(installed)) for path in installed.rglob("*")
+            if path.is_file()} == sources | {"README.md", "LICENSE", "CHANGELOG.md"}
+    assert (installed / "LICENSE").read_text() == LICENSE
+    sample = shutil.copy(CLIENTS / "ruby/examples/canary.rb", tmp_path)
+    assert run("ruby", sample, demo.admin, cwd=tmp_path, **paths) == STORY
