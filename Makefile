@@ -8,7 +8,7 @@ RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 BUILD_PACKAGES := libnghttp2-dev libprotobuf-c-dev libxxhash-dev libsqlite3-dev zlib1g-dev libssl-dev pkg-config
 TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-venv gcc openssl curl etcd-server \
   etcd-client protobuf-compiler-grpc protoc-gen-go-1-5 protoc-gen-go-grpc \
-  g++ libgrpc++-dev \
+  g++ cmake libgrpc++-dev \
   golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev golang-github-oneofone-xxhash-dev \
   default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java liblz4-java \
   libgoogle-gson-java protobuf-compiler-grpc-java-plugin \

@@ -62,16 +62,38 @@ def passed(output):
 
 @pytest.fixture(scope="module")
 def cpp(tmp_path_factory):
-    needs("C++", "g++ libgrpc++-dev protobuf-compiler-grpc", "g++", "protoc", "grpc_cpp_plugin")
+    """The build folder of the C++ client, which is also installed into its folder `installed`."""
+    needs("C++", "g++ cmake libgrpc++-dev protobuf-compiler-grpc",
+          "g++", "cmake", "pkg-config", "protoc", "grpc_cpp_plugin")
     folder = tmp_path_factory.mktemp("cpp")
-    subprocess.run(
-        ["make", "-s", "-j2", f"OUT={folder}", "CXXFLAGS=-O0"], cwd=CLIENTS / "cpp", check=True,
-        timeout=SECONDS)
+    for command in (
+            ["-S", CLIENTS / "cpp", "-B", folder, "-D", "WEIR_BUILD_TESTS=ON",
+             "-D", "CMAKE_CXX_FLAGS=-O0", "-D", f"CMAKE_INSTALL_PREFIX={folder}/installed"],
+            ["--build", folder, "-j2"], ["--install", folder]):
+        subprocess.run(["cmake", *command], check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
     return folder
 
 
 def test_cpp(run, cpp):
     assert passed(run(cpp / "smoke_test", folder=cpp)) > 400
+
+
+def test_the_installed_cmake_package(run, cpp, tmp_path):
+    found = {"CMAKE_PREFIX_PATH": str(cpp / "installed")}
+    source = ROOT / "Tests/Python/packages/cpp"
+    run("cmake", "-S", source, "-B", tmp_path, "-D", "CMAKE_CXX_FLAGS=-O0", folder=tmp_path, **found)
+    run("cmake", "--build", tmp_path, folder=tmp_path, **found)
+    assert "greeter\n" in run(tmp_path / "program", folder=tmp_path)
+
+
+def test_the_installed_pkg_config_file(run, cpp, tmp_path):
+    (file,) = (cpp / "installed").rglob("weir-client.pc")
+    found = {"PKG_CONFIG_PATH": str(file.parent)}
+    flags = run("pkg-config", "--cflags", "--libs", "weir-client", folder=tmp_path, **found).split()
+    assert run("pkg-config", "--modversion", "weir-client", folder=tmp_path, **found) == "0.1.0\n"
+    source = ROOT / "Tests/Python/packages/cpp/program.cc"
+    run("g++", "-std=c++17", "-O0", source, "-o", "program", *flags, folder=tmp_path)
+    assert "greeter\n" in run(tmp_path / "program", folder=tmp_path)
 
 
 @pytest.fixture
