@@ -12,6 +12,9 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
   golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev golang-github-oneofone-xxhash-dev \
   default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java liblz4-java \
   libgoogle-gson-java protobuf-compiler-grpc-java-plugin \
+  maven libmaven-antrun-plugin-java libmaven-compiler-plugin-java libmaven-install-plugin-java \
+  libmaven-jar-plugin-java libmaven-javadoc-plugin-java libmaven-resources-plugin-java libmaven-source-plugin-java \
+  libsurefire-java libbuild-helper-maven-plugin-java libanimal-sniffer-java libgoogle-common-protos-java \
   nodejs node-typescript ruby ruby-grpc systemd prometheus
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv

@@ -4,9 +4,11 @@ A test is skipped if the tools of its language are not installed.
 """
 
 import os
+import pathlib
 import re
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 
@@ -114,14 +116,41 @@ def test_go(run, go):
 
 @pytest.fixture(scope="module")
 def java(tmp_path_factory):
-    """The build folder of the Java client."""
-    needs("Java", "default-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin",
-          "javac", "protoc", "grpc_java_plugin")
-    return tmp_path_factory.mktemp("java")
+    """The build folder of the Java client. Maven builds it with Debian's packages as its repository.
+    """
+    needs("Java", "default-jdk-headless maven libgrpc-java protobuf-compiler-grpc-java-plugin",
+          "javac", "mvn", "protoc", "grpc_java_plugin")
+    missing = [name for name in ("org/apache/maven/plugins/maven-source-plugin",
+                                 "org/apache/maven/plugins/maven-javadoc-plugin",
+                                 "com/google/api/grpc/proto-google-common-protos")
+               if not (pathlib.Path("/usr/share/maven-repo") / name).exists()]
+    if missing:
+        pytest.skip(f"Debian's Maven packages are not installed: no {', '.join(missing)}")
+    folder = tmp_path_factory.mktemp("java")
+    subprocess.run(
+        ["make", "-s", f"OUT={folder}", f"REPOSITORY={folder}/repository", "package"],
+        cwd=CLIENTS / "java", check=True, timeout=SECONDS)
+    return folder
 
 
 def test_java(run, java):
     assert passed(run("make", "-s", f"OUT={java}", "smoke-test", folder=CLIENTS / "java")) > 400
+
+
+def test_the_maven_package(run, java):
+    """The programs of the other tests use the classes; the installed jar has the same."""
+    (installed,) = (java / "repository/local/weir/weir-client").glob("*.*.*")
+    names = {path.name.removeprefix(f"weir-client-{installed.name}") for path in installed.iterdir()}
+    assert {".jar", ".pom", "-sources.jar", "-javadoc.jar"} <= names
+    content = {}
+    for kind in ("", "-sources", "-javadoc"):
+        with zipfile.ZipFile(installed / f"weir-client-{installed.name}{kind}.jar") as jar:
+            content[kind] = set(jar.namelist())
+    assert {"weir/WeirClient.class", "weir/admin/v1/AdminGrpc.class", "META-INF/LICENSE",
+            "META-INF/CHANGELOG.md"} <= content[""]
+    assert {"weir/WeirClient.java", "weir/admin/v1/AdminGrpc.java"} <= content["-sources"]
+    assert "weir/WeirClient.html" in content["-javadoc"]
+    assert not [name for name in content[""] if name.startswith(("helloworld", "Canary"))]
 
 
 def test_node(run):
