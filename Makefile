@@ -198,6 +198,10 @@ TESTS_OUT ?= Tests
 CLIENTS_OUT ?= clients
 # Protos of the clients, and the gRPC plugin of a language.
 CONTRACT := weir/admin/v1/admin.proto weir/v1/serve.proto
+# The path of the Go module, instead of the option `go_package`, which the contract keeps.
+GO_MODULE := $(shell sed -n 's/^module //p' clients/go/go.mod)
+GO_OPTIONS = $(foreach option,module=$(GO_MODULE) Mweir/admin/v1/admin.proto=$(GO_MODULE)/adminv1 \
+  Mweir/v1/serve.proto=$(GO_MODULE)/servev1,--$(1)_opt=$(option))
 GRPC_PLUGIN = --plugin=protoc-gen-grpc_$(1)=$$(command -v grpc_$(1)_plugin) --grpc_$(1)_out=$(2)
 
 protos: deps-test ## Writes all generated code.
@@ -226,9 +230,8 @@ generate: $(VENV)/installed
 	  $(call GRPC_PLUGIN,ruby,$(CLIENTS_OUT)/ruby/lib)
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" protoc -I protos -I /usr/include weir/admin/v1/admin.proto \
 	  --plugin=protoc-gen-types=clients/node/protoc-gen-types --types_out=$(CLIENTS_OUT)/node/src
-	protoc -I protos -I /usr/include $(CONTRACT) --go_out=$(CLIENTS_OUT)/go \
-	  --go_opt=module=weir.local/client --go-grpc_out=$(CLIENTS_OUT)/go \
-	  --go-grpc_opt=module=weir.local/client
+	protoc -I protos -I /usr/include $(CONTRACT) --go_out=$(CLIENTS_OUT)/go $(call GO_OPTIONS,go) \
+	  --go-grpc_out=$(CLIENTS_OUT)/go $(call GO_OPTIONS,go-grpc)
 
 # Fails if the committed generated code differs from the output of `make protos`.
 check-protos: ## Fails if the generated code is not current.

@@ -12,6 +12,7 @@ import zipfile
 
 import pytest
 
+import go_proxy
 import weir
 from conftest import BUILD, ROOT, Server, tool
 
@@ -98,20 +99,36 @@ def test_the_installed_pkg_config_file(run, cpp, tmp_path):
     assert "greeter\n" in run(tmp_path / "program", folder=tmp_path)
 
 
-@pytest.fixture
-def go(tmp_path):
-    """The client's folder and the environment for Go with Debian's libraries, which are a GOPATH.
-    """
-    needs("Go", "golang-go golang-google-grpc-dev", "go")
-    folder = tmp_path / "src/weir.local/client"
-    shutil.copytree(CLIENTS / "go", folder)
-    return {"folder": folder, "GO111MODULE": "off", "GOFLAGS": "",
-            "GOPATH": f"{tmp_path}:/usr/share/gocode"}
+@pytest.fixture(scope="module")
+def go(tmp_path_factory):
+    """A module that requires the client's module, and the environment for Go."""
+    needs("Go", "golang-go golang-google-grpc-dev golang-github-oneofone-xxhash-dev", "go")
+    folder = tmp_path_factory.mktemp("go")
+    go_proxy.make(folder / "proxy", "v0.1.0")
+    module = folder / "module"
+    module.mkdir()
+    (module / "go.mod").write_text("module example.org/user\n\ngo 1.19\n")
+    environment = {
+        "GOPROXY": (folder / "proxy").as_uri(), "GOSUMDB": "off", "GOFLAGS": "-mod=mod -modcacherw",
+        "GOPATH": str(folder / "path"), "GOCACHE": str(folder / "cache"), "GOTOOLCHAIN": "local"}
+    subprocess.run(
+        ["go", "get", "-t", f"{go_proxy.path()}/...@v0.1.0"], cwd=module, check=True, timeout=SECONDS,
+        env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+    return {"folder": module, **environment}
 
 
 def test_go(run, go):
-    output = run("go", "test", "-count=1", "-v", ".", **go)
-    assert output.count("--- PASS") == 5 and "SKIP" not in output
+    output = run("go", "test", "-count=1", "-v", go_proxy.path(), **go)
+    assert output.count("--- PASS") == 8 and "SKIP" not in output
+
+
+def test_the_requirements_of_the_go_module():
+    """go.sum has the hashes of each required module and of its go.mod."""
+    sums = {tuple(line.split()[:2]): line.split()[2]
+            for line in (CLIENTS / "go/go.sum").read_text().splitlines()}
+    for module, version in go_proxy.requirements().items():
+        for name in (version, f"{version}/go.mod"):
+            assert re.fullmatch(r"h1:[A-Za-z0-9+/]{43}=", sums[module, name])
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +210,7 @@ def test_the_sample_in_cpp(demo_run, cpp):
 
 
 def test_the_sample_in_go(demo_run, go):
-    assert demo_run("go", "run", "./examples/canary", **go) == STORY
+    assert demo_run("go", "run", f"{go_proxy.path()}/examples/canary", **go) == STORY
 
 
 def test_the_sample_in_java(demo_run, java):
