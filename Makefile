@@ -118,7 +118,7 @@ manual: $(VENV)/installed ## Writes the manual's tables of commands and limits.
 # in the Python tests. Excludes the clients in other languages, which the sanitizer does not check,
 # and tests that measure memory, which the sanitizer changes.
 SANITIZED_PYTHON = $(PYTEST) --timeout 1500 Tests/Python --ignore Tests/Python/test_clients.py \
-  --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_runtime_calls.py -k "not memory_stays_flat"
+  --ignore Tests/Python/test_client_packages.py --ignore Tests/Python/test_contract.py --ignore Tests/Python/test_runtime_calls.py -k "not memory_stays_flat"
 asan: deps-test $(VENV)/installed ## Runs the tests under AddressSanitizer.
 	$(SWIFT) build --build-tests --scratch-path .build-asan --sanitize=address
 	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp \

@@ -13,12 +13,13 @@ import tarfile
 
 import pytest
 
+import weir
 from conftest import ROOT
 from test_clients import CLIENTS, STORY, needs
 
 PACKAGES = ROOT / "Tests/Python/packages"
 LICENSE = (ROOT / "LICENSE").read_text()
-VERSION = "0.1.0"
+VERSION = weir.__version__
 
 
 def run(*command, cwd, **environment):
@@ -110,3 +111,19 @@ def test_the_gem(tmp_path, demo):
     assert (installed / "LICENSE").read_text() == LICENSE
     sample = shutil.copy(CLIENTS / "ruby/examples/canary.rb", tmp_path)
     assert run("ruby", sample, demo.admin, cwd=tmp_path, **paths) == STORY
+
+
+# Swift.
+
+
+def test_the_swift_package_can_be_required_by_version(tmp_path):
+    """SwiftPM rejects a version of a package with unsafe flags, or that requires branches or paths."""
+    needs("Swift", "see swift.org", "swift")
+    output = run("swift", "package", "--scratch-path", tmp_path / "scratch", "--cache-path",
+                 tmp_path / "cache", "dump-package", cwd=ROOT)
+    package = json.loads(output[output.index("{"):output.rindex("}") + 1])
+    required = [one for kind in package["dependencies"] for one in kind["sourceControl"]]
+    assert required and all("range" in one["requirement"] for one in required)
+    assert not [target["name"] for target in package["targets"]
+                for setting in target["settings"] if "unsafe" in json.dumps(setting)]
+    assert "Weir" in {product["name"] for product in package["products"]}

@@ -84,7 +84,8 @@ def test_cpp(run, cpp):
 def test_the_installed_cmake_package(run, cpp, tmp_path):
     found = {"CMAKE_PREFIX_PATH": str(cpp / "installed")}
     source = ROOT / "Tests/Python/packages/cpp"
-    run("cmake", "-S", source, "-B", tmp_path, "-D", "CMAKE_CXX_FLAGS=-O0", folder=tmp_path, **found)
+    run("cmake", "-S", source, "-B", tmp_path, "-D", "CMAKE_CXX_FLAGS=-O0",
+        "-D", f"WANTED={weir.__version__}", folder=tmp_path, **found)
     run("cmake", "--build", tmp_path, folder=tmp_path, **found)
     assert "greeter\n" in run(tmp_path / "program", folder=tmp_path)
 
@@ -93,7 +94,8 @@ def test_the_installed_pkg_config_file(run, cpp, tmp_path):
     (file,) = (cpp / "installed").rglob("weir-client.pc")
     found = {"PKG_CONFIG_PATH": str(file.parent)}
     flags = run("pkg-config", "--cflags", "--libs", "weir-client", folder=tmp_path, **found).split()
-    assert run("pkg-config", "--modversion", "weir-client", folder=tmp_path, **found) == "0.1.0\n"
+    assert run("pkg-config", "--modversion", "weir-client", folder=tmp_path, **found).strip() \
+        == weir.__version__
     source = ROOT / "Tests/Python/packages/cpp/program.cc"
     run("g++", "-std=c++17", "-O0", source, "-o", "program", *flags, folder=tmp_path)
     assert "greeter\n" in run(tmp_path / "program", folder=tmp_path)
@@ -104,7 +106,8 @@ def go(tmp_path_factory):
     """A module that requires the client's module, and the environment for Go."""
     needs("Go", "golang-go golang-google-grpc-dev golang-github-oneofone-xxhash-dev", "go")
     folder = tmp_path_factory.mktemp("go")
-    go_proxy.make(folder / "proxy", "v0.1.0")
+    version = f"v{weir.__version__}"
+    go_proxy.make(folder / "proxy", version)
     module = folder / "module"
     module.mkdir()
     (module / "go.mod").write_text("module example.org/user\n\ngo 1.19\n")
@@ -112,7 +115,7 @@ def go(tmp_path_factory):
         "GOPROXY": (folder / "proxy").as_uri(), "GOSUMDB": "off", "GOFLAGS": "-mod=mod -modcacherw",
         "GOPATH": str(folder / "path"), "GOCACHE": str(folder / "cache"), "GOTOOLCHAIN": "local"}
     subprocess.run(
-        ["go", "get", "-t", f"{go_proxy.path()}/...@v0.1.0"], cwd=module, check=True, timeout=SECONDS,
+        ["go", "get", "-t", f"{go_proxy.path()}/...@{version}"], cwd=module, check=True, timeout=SECONDS,
         env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
     return {"folder": module, **environment}
 
