@@ -97,7 +97,8 @@ def test_the_manifests_have_the_version_and_the_addresses():
 @pytest.fixture
 def copy(tmp_path):
     """A copy of the files that `clients/stamp` reads and writes."""
-    shutil.copytree(CLIENTS, tmp_path / "clients", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CLIENTS, tmp_path / "clients", ignore=shutil.ignore_patterns(
+        "__pycache__", "*.egg-info", "build"))
     for name in ("Sources/Weir/Server/WeirServer+Version.swift",
                  "Sources/Weir/Weir.docc/Embedding.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

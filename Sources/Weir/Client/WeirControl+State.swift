@@ -83,7 +83,7 @@ extension WeirControl {
 
     private static let configuration = "weir.admin.v1.Configuration"
 
-    private static func transcoder() throws -> JSONTranscoder {
+    private static func transcoder() throws(MessageError) -> JSONTranscoder {
         var schema = Schema()
         try schema.add(Weir_Admin_V1_AdminProto.file)
         return JSONTranscoder(schema: schema)
