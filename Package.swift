@@ -81,6 +81,8 @@ let package = Package(
         .target(
             name: "CBuildInfo",
             cSettings: [.define("WEIR_COMMIT", to: "\"\(commit)\"")]),
+        // The files of the console, as bytes.
+        .target(name: "CConsole"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         system("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
@@ -116,6 +118,10 @@ let package = Package(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
+        .target(
+            name: "Console",
+            dependencies: ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"],
+            exclude: ["Files"], swiftSettings: settings),
         module(
             "Webhooks",
             ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
@@ -149,8 +155,9 @@ let package = Package(
         module(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Webhooks",
-                "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore,
+                "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
+                "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
+                nioCore,
                 systemPackage,
                 logging,
             ]),
@@ -216,6 +223,7 @@ let package = Package(
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
         tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
+        tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
             "ObservabilityTests",

@@ -15,6 +15,7 @@ internal import Testing
         ("Observability", ["Evidence", "GRPCWire", "Messages", "Rollouts", "TrafficPolicy"]),
         ("Transport", ["GRPCWire", "HTTP2Session"]),
         ("GRPCClient", ["GRPCWire", "HTTP2Session", "Messages", "Transport"]),
+        ("Console", ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"]),
         ("Webhooks", ["CLibCrypto", "GRPCWire", "Transport"]),
         (
             "Upstream",
@@ -42,7 +43,7 @@ internal import Testing
         (
             "Weir",
             [
-                "CBuildInfo", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
+                "CBuildInfo", "Console", "ControlPlane", "GRPCClient", "GRPCWire", "Messages", "Serving",
                 "StateStores", "TrafficPolicy", "Transport", "Upstream", "Webhooks",
             ]
         ),

@@ -217,6 +217,9 @@ extension ControlPlane {
                 (request: Weir_Admin_V1_CompareRevisionsRequest, view) in
                 try view.compare(request.fromRevision, request.toRevision)
             }
+            .unary("GetAccess", .viewer) { (_: Weir_Admin_V1_GetAccessRequest, context) in
+                Weir_Admin_V1_GetAccessResponse(try self.access.require(context))
+            }
             .unary("ListInstances", .viewer) {
                 (request: Weir_Admin_V1_ListInstancesRequest, context) in
                 self.markStale(context)

@@ -57,7 +57,7 @@ extension ServedPort {
             return .web(request, nil)
         }
         if let request, request.isExplicit || !isPlain {
-            if let refusal = hostRefusal(head.host) { return .reply(refusal) }
+            if let refusal = callRefusal(head) { return .reply(refusal) }
             return .web(request, path)
         }
         return isPlain ? .plain : .reply(Self.refusal(head))

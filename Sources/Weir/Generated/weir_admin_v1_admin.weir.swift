@@ -242,6 +242,13 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         try await client.unary("/weir.admin.v1.Admin/Rollback", request, options)
     }
 
+    /// `GetAccess`
+    package func getAccess(
+        _ request: Weir_Admin_V1_GetAccessRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_GetAccessResponse {
+        try await client.unary("/weir.admin.v1.Admin/GetAccess", request, options)
+    }
+
     /// `ListInstances`
     package func listInstances(
         _ request: Weir_Admin_V1_ListInstancesRequest, _ options: WeirClient.CallOptions = .init()

@@ -95,6 +95,8 @@ type AdminClient interface {
 	// Restores the endpoints to a revision, including their affinity maps, but not the backends.
 	// FAILED_PRECONDITION if a backend of that revision no longer exists.
 	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RollbackResponse, error)
+	// Returns what the server allows the caller to do.
+	GetAccess(ctx context.Context, in *GetAccessRequest, opts ...grpc.CallOption) (*GetAccessResponse, error)
 	// Lists the servers that share this state.
 	ListInstances(ctx context.Context, in *ListInstancesRequest, opts ...grpc.CallOption) (*ListInstancesResponse, error)
 	// Replaces the state of a server with the state in its store, which has another history.
@@ -444,6 +446,15 @@ func (c *adminClient) Rollback(ctx context.Context, in *RollbackRequest, opts ..
 	return out, nil
 }
 
+func (c *adminClient) GetAccess(ctx context.Context, in *GetAccessRequest, opts ...grpc.CallOption) (*GetAccessResponse, error) {
+	out := new(GetAccessResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/GetAccess", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminClient) ListInstances(ctx context.Context, in *ListInstancesRequest, opts ...grpc.CallOption) (*ListInstancesResponse, error) {
 	out := new(ListInstancesResponse)
 	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ListInstances", in, out, opts...)
@@ -667,6 +678,8 @@ type AdminServer interface {
 	// Restores the endpoints to a revision, including their affinity maps, but not the backends.
 	// FAILED_PRECONDITION if a backend of that revision no longer exists.
 	Rollback(context.Context, *RollbackRequest) (*RollbackResponse, error)
+	// Returns what the server allows the caller to do.
+	GetAccess(context.Context, *GetAccessRequest) (*GetAccessResponse, error)
 	// Lists the servers that share this state.
 	ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error)
 	// Replaces the state of a server with the state in its store, which has another history.
@@ -791,6 +804,9 @@ func (UnimplementedAdminServer) CompareRevisions(context.Context, *CompareRevisi
 }
 func (UnimplementedAdminServer) Rollback(context.Context, *RollbackRequest) (*RollbackResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Rollback not implemented")
+}
+func (UnimplementedAdminServer) GetAccess(context.Context, *GetAccessRequest) (*GetAccessResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetAccess not implemented")
 }
 func (UnimplementedAdminServer) ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListInstances not implemented")
@@ -1426,6 +1442,24 @@ func _Admin_Rollback_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Admin_GetAccess_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAccessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetAccess(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/GetAccess",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetAccess(ctx, req.(*GetAccessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Admin_ListInstances_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListInstancesRequest)
 	if err := dec(in); err != nil {
@@ -1710,6 +1744,10 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Rollback",
 			Handler:    _Admin_Rollback_Handler,
+		},
+		{
+			MethodName: "GetAccess",
+			Handler:    _Admin_GetAccess_Handler,
 		},
 		{
 			MethodName: "ListInstances",

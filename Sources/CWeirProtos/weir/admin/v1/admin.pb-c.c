@@ -4474,6 +4474,96 @@ void   weir__admin__v1__rollback_response__free_unpacked
   assert(message->base.descriptor == &weir__admin__v1__rollback_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   weir__admin__v1__get_access_request__init
+                     (Weir__Admin__V1__GetAccessRequest         *message)
+{
+  static const Weir__Admin__V1__GetAccessRequest init_value = WEIR__ADMIN__V1__GET_ACCESS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_access_request__get_packed_size
+                     (const Weir__Admin__V1__GetAccessRequest *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_access_request__pack
+                     (const Weir__Admin__V1__GetAccessRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_access_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetAccessRequest *
+       weir__admin__v1__get_access_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetAccessRequest *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_access_request__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_access_request__free_unpacked
+                     (Weir__Admin__V1__GetAccessRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_access_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   weir__admin__v1__get_access_response__init
+                     (Weir__Admin__V1__GetAccessResponse         *message)
+{
+  static const Weir__Admin__V1__GetAccessResponse init_value = WEIR__ADMIN__V1__GET_ACCESS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t weir__admin__v1__get_access_response__get_packed_size
+                     (const Weir__Admin__V1__GetAccessResponse *message)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t weir__admin__v1__get_access_response__pack
+                     (const Weir__Admin__V1__GetAccessResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t weir__admin__v1__get_access_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &weir__admin__v1__get_access_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Weir__Admin__V1__GetAccessResponse *
+       weir__admin__v1__get_access_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Weir__Admin__V1__GetAccessResponse *)
+     protobuf_c_message_unpack (&weir__admin__v1__get_access_response__descriptor,
+                                allocator, len, data);
+}
+void   weir__admin__v1__get_access_response__free_unpacked
+                     (Weir__Admin__V1__GetAccessResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &weir__admin__v1__get_access_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   weir__admin__v1__list_instances_request__init
                      (Weir__Admin__V1__ListInstancesRequest         *message)
 {
@@ -13262,6 +13352,88 @@ const ProtobufCMessageDescriptor weir__admin__v1__rollback_response__descriptor 
   (ProtobufCMessageInit) weir__admin__v1__rollback_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+#define weir__admin__v1__get_access_request__field_descriptors NULL
+#define weir__admin__v1__get_access_request__field_indices_by_name NULL
+#define weir__admin__v1__get_access_request__number_ranges NULL
+const ProtobufCMessageDescriptor weir__admin__v1__get_access_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetAccessRequest",
+  "GetAccessRequest",
+  "Weir__Admin__V1__GetAccessRequest",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetAccessRequest),
+  0,
+  weir__admin__v1__get_access_request__field_descriptors,
+  weir__admin__v1__get_access_request__field_indices_by_name,
+  0,  weir__admin__v1__get_access_request__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_access_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor weir__admin__v1__get_access_response__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetAccessResponse, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "role",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Weir__Admin__V1__GetAccessResponse, role),
+    &weir__admin__v1__access_role__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoints",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Weir__Admin__V1__GetAccessResponse, n_endpoints),
+    offsetof(Weir__Admin__V1__GetAccessResponse, endpoints),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned weir__admin__v1__get_access_response__field_indices_by_name[] = {
+  2,   /* field[2] = endpoints */
+  0,   /* field[0] = name */
+  1,   /* field[1] = role */
+};
+static const ProtobufCIntRange weir__admin__v1__get_access_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor weir__admin__v1__get_access_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.GetAccessResponse",
+  "GetAccessResponse",
+  "Weir__Admin__V1__GetAccessResponse",
+  "weir.admin.v1",
+  sizeof(Weir__Admin__V1__GetAccessResponse),
+  3,
+  weir__admin__v1__get_access_response__field_descriptors,
+  weir__admin__v1__get_access_response__field_indices_by_name,
+  1,  weir__admin__v1__get_access_response__number_ranges,
+  (ProtobufCMessageInit) weir__admin__v1__get_access_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 #define weir__admin__v1__list_instances_request__field_descriptors NULL
 #define weir__admin__v1__list_instances_request__field_indices_by_name NULL
 #define weir__admin__v1__list_instances_request__number_ranges NULL
@@ -14547,6 +14719,38 @@ const ProtobufCEnumDescriptor weir__admin__v1__change_action__descriptor =
   weir__admin__v1__change_action__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
+static const ProtobufCEnumValue weir__admin__v1__access_role__enum_values_by_number[4] =
+{
+  { "ACCESS_ROLE_UNSPECIFIED", "WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_UNSPECIFIED", 0 },
+  { "ACCESS_ROLE_VIEWER", "WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_VIEWER", 1 },
+  { "ACCESS_ROLE_OPERATOR", "WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_OPERATOR", 2 },
+  { "ACCESS_ROLE_ADMIN", "WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_ADMIN", 3 },
+};
+static const ProtobufCIntRange weir__admin__v1__access_role__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex weir__admin__v1__access_role__enum_values_by_name[4] =
+{
+  { "ACCESS_ROLE_ADMIN", 3 },
+  { "ACCESS_ROLE_OPERATOR", 2 },
+  { "ACCESS_ROLE_UNSPECIFIED", 0 },
+  { "ACCESS_ROLE_VIEWER", 1 },
+};
+const ProtobufCEnumDescriptor weir__admin__v1__access_role__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "weir.admin.v1.AccessRole",
+  "AccessRole",
+  "Weir__Admin__V1__AccessRole",
+  "weir.admin.v1",
+  4,
+  weir__admin__v1__access_role__enum_values_by_number,
+  4,
+  weir__admin__v1__access_role__enum_values_by_name,
+  1,
+  weir__admin__v1__access_role__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue weir__admin__v1__instance_state__enum_values_by_number[4] =
 {
   { "INSTANCE_STATE_UNSPECIFIED", "WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_UNSPECIFIED", 0 },
@@ -14579,7 +14783,7 @@ const ProtobufCEnumDescriptor weir__admin__v1__instance_state__descriptor =
   weir__admin__v1__instance_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[41] =
+static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptors[42] =
 {
   { "CreateBackend", &weir__admin__v1__create_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
   { "UpdateBackend", &weir__admin__v1__update_backend_request__descriptor, &weir__admin__v1__backend__descriptor },
@@ -14614,6 +14818,7 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
   { "GetRevision", &weir__admin__v1__get_revision_request__descriptor, &weir__admin__v1__get_revision_response__descriptor },
   { "CompareRevisions", &weir__admin__v1__compare_revisions_request__descriptor, &weir__admin__v1__compare_revisions_response__descriptor },
   { "Rollback", &weir__admin__v1__rollback_request__descriptor, &weir__admin__v1__rollback_response__descriptor },
+  { "GetAccess", &weir__admin__v1__get_access_request__descriptor, &weir__admin__v1__get_access_response__descriptor },
   { "ListInstances", &weir__admin__v1__list_instances_request__descriptor, &weir__admin__v1__list_instances_response__descriptor },
   { "AdoptState", &weir__admin__v1__adopt_state_request__descriptor, &weir__admin__v1__adopt_state_response__descriptor },
   { "RestoreState", &weir__admin__v1__restore_state_request__descriptor, &weir__admin__v1__restore_state_response__descriptor },
@@ -14625,7 +14830,7 @@ static const ProtobufCMethodDescriptor weir__admin__v1__admin__method_descriptor
 };
 const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   25,        /* AbortRollout */
-  34,        /* AdoptState */
+  35,        /* AdoptState */
   23,        /* AdvanceRollout */
   28,        /* Apply */
   31,        /* CompareRevisions */
@@ -14635,24 +14840,25 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   2,        /* DeleteBackend */
   6,        /* DeleteEndpoint */
   27,        /* ExplainRoute */
+  33,        /* GetAccess */
   3,        /* GetBackend */
   7,        /* GetEndpoint */
   12,        /* GetFreeze */
   30,        /* GetRevision */
   19,        /* GetRollout */
   16,        /* GetShadowReport */
-  39,        /* GetStats */
-  36,        /* HoldLeases */
+  40,        /* GetStats */
+  37,        /* HoldLeases */
   4,        /* ListBackends */
   8,        /* ListEndpoints */
-  33,        /* ListInstances */
+  34,        /* ListInstances */
   29,        /* ListRevisions */
   20,        /* ListRollouts */
   21,        /* PauseRollout */
   24,        /* PromoteRollout */
-  37,        /* ReleaseLeases */
+  38,        /* ReleaseLeases */
   17,        /* ResetShadowReport */
-  35,        /* RestoreState */
+  36,        /* RestoreState */
   22,        /* ResumeRollout */
   32,        /* Rollback */
   11,        /* SetFreeze */
@@ -14662,9 +14868,9 @@ const unsigned weir__admin__v1__admin__method_indices_by_name[] = {
   14,        /* ShadowTraffic */
   18,        /* StartRollout */
   1,        /* UpdateBackend */
-  38,        /* Watch */
+  39,        /* Watch */
   26,        /* WatchRollout */
-  40         /* WatchStats */
+  41         /* WatchStats */
 };
 const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
 {
@@ -14673,7 +14879,7 @@ const ProtobufCServiceDescriptor weir__admin__v1__admin__descriptor =
   "Admin",
   "Weir__Admin__V1__Admin",
   "weir.admin.v1",
-  41,
+  42,
   weir__admin__v1__admin__method_descriptors,
   weir__admin__v1__admin__method_indices_by_name
 };
@@ -14941,13 +15147,21 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
   service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void weir__admin__v1__admin__get_access(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetAccessRequest *input,
+                                        Weir__Admin__V1__GetAccessResponse_Closure closure,
+                                        void *closure_data)
+{
+  assert(service->descriptor == &weir__admin__v1__admin__descriptor);
+  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
                                             Weir__Admin__V1__ListInstancesResponse_Closure closure,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          const Weir__Admin__V1__AdoptStateRequest *input,
@@ -14955,7 +15169,7 @@ void weir__admin__v1__admin__adopt_state(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            const Weir__Admin__V1__RestoreStateRequest *input,
@@ -14963,7 +15177,7 @@ void weir__admin__v1__admin__restore_state(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
                                          const Weir__Admin__V1__HoldLeasesRequest *input,
@@ -14971,7 +15185,7 @@ void weir__admin__v1__admin__hold_leases(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__release_leases(ProtobufCService *service,
                                             const Weir__Admin__V1__ReleaseLeasesRequest *input,
@@ -14979,7 +15193,7 @@ void weir__admin__v1__admin__release_leases(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 38, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    const Weir__Admin__V1__WatchRequest *input,
@@ -14987,7 +15201,7 @@ void weir__admin__v1__admin__watch(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 38, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 39, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        const Weir__Admin__V1__GetStatsRequest *input,
@@ -14995,7 +15209,7 @@ void weir__admin__v1__admin__get_stats(ProtobufCService *service,
                                        void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 39, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 40, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          const Weir__Admin__V1__WatchStatsRequest *input,
@@ -15003,7 +15217,7 @@ void weir__admin__v1__admin__watch_stats(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &weir__admin__v1__admin__descriptor);
-  service->invoke(service, 40, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 41, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
                                    Weir__Admin__V1__Admin_ServiceDestroy destroy)

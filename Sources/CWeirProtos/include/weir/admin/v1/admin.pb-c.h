@@ -118,6 +118,8 @@ typedef struct Weir__Admin__V1__CompareRevisionsRequest Weir__Admin__V1__Compare
 typedef struct Weir__Admin__V1__CompareRevisionsResponse Weir__Admin__V1__CompareRevisionsResponse;
 typedef struct Weir__Admin__V1__RollbackRequest Weir__Admin__V1__RollbackRequest;
 typedef struct Weir__Admin__V1__RollbackResponse Weir__Admin__V1__RollbackResponse;
+typedef struct Weir__Admin__V1__GetAccessRequest Weir__Admin__V1__GetAccessRequest;
+typedef struct Weir__Admin__V1__GetAccessResponse Weir__Admin__V1__GetAccessResponse;
 typedef struct Weir__Admin__V1__ListInstancesRequest Weir__Admin__V1__ListInstancesRequest;
 typedef struct Weir__Admin__V1__ListInstancesResponse Weir__Admin__V1__ListInstancesResponse;
 typedef struct Weir__Admin__V1__Instance Weir__Admin__V1__Instance;
@@ -202,6 +204,13 @@ typedef enum _Weir__Admin__V1__ChangeAction {
   WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_REMOVE = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CHANGE_ACTION)
 } Weir__Admin__V1__ChangeAction;
+typedef enum _Weir__Admin__V1__AccessRole {
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_VIEWER = 1,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_OPERATOR = 2,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_ADMIN = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ACCESS_ROLE)
+} Weir__Admin__V1__AccessRole;
 typedef enum _Weir__Admin__V1__InstanceState {
   WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_UNSPECIFIED = 0,
   WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_CURRENT = 1,
@@ -1980,6 +1989,28 @@ struct  Weir__Admin__V1__RollbackResponse
 #define WEIR__ADMIN__V1__ROLLBACK_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__rollback_response__descriptor) \
     , 0,NULL, 0, 0,NULL }
+
+
+struct  Weir__Admin__V1__GetAccessRequest
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__GET_ACCESS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_access_request__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__GetAccessResponse
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  Weir__Admin__V1__AccessRole role;
+  size_t n_endpoints;
+  ProtobufCBinaryData *endpoints;
+};
+#define WEIR__ADMIN__V1__GET_ACCESS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_access_response__descriptor) \
+    , {0,NULL}, WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_UNSPECIFIED, 0,NULL }
 
 
 struct  Weir__Admin__V1__ListInstancesRequest
@@ -4043,6 +4074,44 @@ Weir__Admin__V1__RollbackResponse *
 void   weir__admin__v1__rollback_response__free_unpacked
                      (Weir__Admin__V1__RollbackResponse *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetAccessRequest methods */
+void   weir__admin__v1__get_access_request__init
+                     (Weir__Admin__V1__GetAccessRequest         *message);
+size_t weir__admin__v1__get_access_request__get_packed_size
+                     (const Weir__Admin__V1__GetAccessRequest   *message);
+size_t weir__admin__v1__get_access_request__pack
+                     (const Weir__Admin__V1__GetAccessRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_access_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetAccessRequest *
+       weir__admin__v1__get_access_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_access_request__free_unpacked
+                     (Weir__Admin__V1__GetAccessRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetAccessResponse methods */
+void   weir__admin__v1__get_access_response__init
+                     (Weir__Admin__V1__GetAccessResponse         *message);
+size_t weir__admin__v1__get_access_response__get_packed_size
+                     (const Weir__Admin__V1__GetAccessResponse   *message);
+size_t weir__admin__v1__get_access_response__pack
+                     (const Weir__Admin__V1__GetAccessResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_access_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetAccessResponse *
+       weir__admin__v1__get_access_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_access_response__free_unpacked
+                     (Weir__Admin__V1__GetAccessResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__ListInstancesRequest methods */
 void   weir__admin__v1__list_instances_request__init
                      (Weir__Admin__V1__ListInstancesRequest         *message);
@@ -4595,6 +4664,12 @@ typedef void (*Weir__Admin__V1__RollbackRequest_Closure)
 typedef void (*Weir__Admin__V1__RollbackResponse_Closure)
                  (const Weir__Admin__V1__RollbackResponse *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__GetAccessRequest_Closure)
+                 (const Weir__Admin__V1__GetAccessRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetAccessResponse_Closure)
+                 (const Weir__Admin__V1__GetAccessResponse *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__ListInstancesRequest_Closure)
                  (const Weir__Admin__V1__ListInstancesRequest *message,
                   void *closure_data);
@@ -4773,6 +4848,10 @@ struct Weir__Admin__V1__Admin_Service
                    const Weir__Admin__V1__RollbackRequest *input,
                    Weir__Admin__V1__RollbackResponse_Closure closure,
                    void *closure_data);
+  void (*get_access)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__GetAccessRequest *input,
+                     Weir__Admin__V1__GetAccessResponse_Closure closure,
+                     void *closure_data);
   void (*list_instances)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__ListInstancesRequest *input,
                          Weir__Admin__V1__ListInstancesResponse_Closure closure,
@@ -4846,6 +4925,7 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## get_revision,\
       function_prefix__ ## compare_revisions,\
       function_prefix__ ## rollback,\
+      function_prefix__ ## get_access,\
       function_prefix__ ## list_instances,\
       function_prefix__ ## adopt_state,\
       function_prefix__ ## restore_state,\
@@ -4986,6 +5066,10 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       const Weir__Admin__V1__RollbackRequest *input,
                                       Weir__Admin__V1__RollbackResponse_Closure closure,
                                       void *closure_data);
+void weir__admin__v1__admin__get_access(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetAccessRequest *input,
+                                        Weir__Admin__V1__GetAccessResponse_Closure closure,
+                                        void *closure_data);
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
                                             Weir__Admin__V1__ListInstancesResponse_Closure closure,
@@ -5029,6 +5113,7 @@ extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_requirement__de
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_inconclusive__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_phase__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__change_action__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__access_role__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__instance_state__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__lease__descriptor;
@@ -5131,6 +5216,8 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_reque
 extern const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_access_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_access_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__instance__descriptor;

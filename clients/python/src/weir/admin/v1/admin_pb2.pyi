@@ -6,6 +6,10 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
+ACCESS_ROLE_ADMIN: AccessRole
+ACCESS_ROLE_OPERATOR: AccessRole
+ACCESS_ROLE_UNSPECIFIED: AccessRole
+ACCESS_ROLE_VIEWER: AccessRole
 CHANGE_ACTION_ADD: ChangeAction
 CHANGE_ACTION_CHANGE: ChangeAction
 CHANGE_ACTION_REMOVE: ChangeAction
@@ -523,6 +527,20 @@ class Freeze(_message.Message):
     since: _timestamp_pb2.Timestamp
     until: _timestamp_pb2.Timestamp
     def __init__(self, author: _Optional[str] = ..., reason: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetAccessRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class GetAccessResponse(_message.Message):
+    __slots__ = ["endpoints", "name", "role"]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    endpoints: _containers.RepeatedScalarFieldContainer[str]
+    name: str
+    role: AccessRole
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[AccessRole, str]] = ..., endpoints: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetBackendRequest(_message.Message):
     __slots__ = ["name", "reveal_secrets"]
@@ -1517,6 +1535,9 @@ class RolloutPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ChangeAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class AccessRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class InstanceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -190,6 +190,11 @@ class AdminStub(object):
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RollbackResponse.FromString,
                 )
+        self.GetAccess = channel.unary_unary(
+                '/weir.admin.v1.Admin/GetAccess',
+                request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessRequest.SerializeToString,
+                response_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessResponse.FromString,
+                )
         self.ListInstances = channel.unary_unary(
                 '/weir.admin.v1.Admin/ListInstances',
                 request_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.ListInstancesRequest.SerializeToString,
@@ -489,6 +494,13 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAccess(self, request, context):
+        """Returns what the server allows the caller to do.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListInstances(self, request, context):
         """Lists the servers that share this state.
         """
@@ -715,6 +727,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.Rollback,
                     request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.RollbackRequest.FromString,
                     response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.RollbackResponse.SerializeToString,
+            ),
+            'GetAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccess,
+                    request_deserializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessRequest.FromString,
+                    response_serializer=weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessResponse.SerializeToString,
             ),
             'ListInstances': grpc.unary_unary_rpc_method_handler(
                     servicer.ListInstances,
@@ -1335,6 +1352,23 @@ class Admin(object):
         return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/Rollback',
             weir_dot_admin_dot_v1_dot_admin__pb2.RollbackRequest.SerializeToString,
             weir_dot_admin_dot_v1_dot_admin__pb2.RollbackResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/weir.admin.v1.Admin/GetAccess',
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessRequest.SerializeToString,
+            weir_dot_admin_dot_v1_dot_admin__pb2.GetAccessResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -644,6 +644,13 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 2
       repeated :warnings, :string, 3
     end
+    add_message "weir.admin.v1.GetAccessRequest" do
+    end
+    add_message "weir.admin.v1.GetAccessResponse" do
+      optional :name, :string, 1
+      optional :role, :enum, 2, "weir.admin.v1.AccessRole"
+      repeated :endpoints, :string, 3
+    end
     add_message "weir.admin.v1.ListInstancesRequest" do
     end
     add_message "weir.admin.v1.ListInstancesResponse" do
@@ -782,6 +789,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :CHANGE_ACTION_CHANGE, 2
       value :CHANGE_ACTION_REMOVE, 3
     end
+    add_enum "weir.admin.v1.AccessRole" do
+      value :ACCESS_ROLE_UNSPECIFIED, 0
+      value :ACCESS_ROLE_VIEWER, 1
+      value :ACCESS_ROLE_OPERATOR, 2
+      value :ACCESS_ROLE_ADMIN, 3
+    end
     add_enum "weir.admin.v1.InstanceState" do
       value :INSTANCE_STATE_UNSPECIFIED, 0
       value :INSTANCE_STATE_CURRENT, 1
@@ -893,6 +906,8 @@ module Weir
       CompareRevisionsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CompareRevisionsResponse").msgclass
       RollbackRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RollbackRequest").msgclass
       RollbackResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RollbackResponse").msgclass
+      GetAccessRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetAccessRequest").msgclass
+      GetAccessResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetAccessResponse").msgclass
       ListInstancesRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListInstancesRequest").msgclass
       ListInstancesResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListInstancesResponse").msgclass
       Instance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Instance").msgclass
@@ -914,6 +929,7 @@ module Weir
       RolloutInconclusive = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutInconclusive").enummodule
       RolloutPhase = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPhase").enummodule
       ChangeAction = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeAction").enummodule
+      AccessRole = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AccessRole").enummodule
       InstanceState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.InstanceState").enummodule
     end
   end

@@ -105,6 +105,8 @@ module Weir
           # Restores the endpoints to a revision, including their affinity maps, but not the backends.
           # FAILED_PRECONDITION if a backend of that revision no longer exists.
           rpc :Rollback, ::Weir::Admin::V1::RollbackRequest, ::Weir::Admin::V1::RollbackResponse
+          # Returns what the server allows the caller to do.
+          rpc :GetAccess, ::Weir::Admin::V1::GetAccessRequest, ::Weir::Admin::V1::GetAccessResponse
           # Lists the servers that share this state.
           rpc :ListInstances, ::Weir::Admin::V1::ListInstancesRequest, ::Weir::Admin::V1::ListInstancesResponse
           # Replaces the state of a server with the state in its store, which has another history.
