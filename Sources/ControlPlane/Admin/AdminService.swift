@@ -30,7 +30,7 @@ extension ControlPlane {
 
     nonisolated var adminMethods: AdminMethods {
         let changes = addingTraffic(addingObjects(AdminMethods(self)))
-        return addingRollouts(addingHistory(addingLeases(addingReads(changes))))
+        return addingFreezes(addingRollouts(addingHistory(addingLeases(addingReads(changes)))))
     }
 
     private nonisolated func addingObjects(_ methods: AdminMethods) -> AdminMethods {
@@ -136,7 +136,7 @@ extension ControlPlane {
                 try view.shadowReports(request.endpoint, backend: request.backend)
             }
             .sampledRead("GetStats", .viewer) { (request: Weir_Admin_V1_GetStatsRequest, view) in
-                try view.stats(endpoint: request.endpoint)
+                try view.stats(endpoint: request.endpoint, deleted: request.deleted)
             }
             .unary("ResetShadowReport", .operator) {
                 (request: Weir_Admin_V1_ResetShadowReportRequest, context) in

@@ -186,11 +186,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         guard received.framing.hasBody else { return }
         beginExchange(head)
         guard let exchange else { return }
-        if let limit = exchange.bodyLimit, case .length(let length) = received.framing,
-            length > limit
-        {
+        let limit = exchange.bodyLimit ?? .max
+        if case .length(let length) = received.framing, length > limit {
             throw .bodyTooLarge(limit: limit)
         }
+        parser.limitBody(to: limit)
         guard waits else { return }
         request?.isBodyExpected = true
         context?.writeAndFlush(
@@ -295,7 +295,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         _ = loop.hold(count)
         machine.writing(count, at: now)
         let written = context.writeAndFlush(wrapOutboundOut(bytes))
-        written.assumeIsolated().whenComplete { _ in self.flushed(count) }
+        written.assumeIsolated().whenComplete { result in
+            // The backend must not continue to send to a closed connection.
+            if case .failure = result { self.endExchange() }
+            self.flushed(count)
+        }
         return written
     }
 
@@ -337,7 +341,9 @@ extension HTTP1Connection: HTTPClient {
     }
 
     func write(_ bytes: RawSpan) {
-        guard let context, let request, machine.isResponding, bytes.byteCount > 0 else { return }
+        guard let context, let request, machine.isResponding, bytes.byteCount > 0,
+            request.head.method != "HEAD"
+        else { return }
         let isChunked = request.head.minorVersion > 0
         var buffer = ByteBuffer()
         if isChunked { buffer.writeBytes(HTTP1Response.chunkHead(bytes.byteCount)) }
@@ -350,12 +356,17 @@ extension HTTP1Connection: HTTPClient {
         exchange = nil
         guard let context, let request, let isComplete = machine.responseEnded() else { return }
         self.request = nil
-        let isChunked = request.head.minorVersion > 0
+        let isChunked = request.head.minorVersion > 0 && request.head.method != "HEAD"
         let written = write(
             ByteBuffer(bytes: isChunked ? HTTP1Response.lastChunk : []), context)
         written.assumeIsolated().whenComplete { _ in
             if isComplete { self.written(request.persistence) } else { self.linger() }
         }
+    }
+
+    func abort() {
+        exchange = nil
+        close()
     }
 
     func credit(_ bytes: Int) { if machine.credited(bytes) { readRequests() } }

@@ -88,7 +88,7 @@ struct WebRequest {
                 "invalid connect-timeout-ms \(text.quoted): it has 1 to 10 digits")
         }
         // Some clients of gRPC-Web send more digits than gRPC allows.
-        if let timeout = Timeout.parse(Array(text.utf8)[...], maxDigits: 18) { return timeout }
+        if let timeout = Timeout.parse(Array(text.utf8).span, maxDigits: 18) { return timeout }
         throw RPCError(
             .invalidArgument,
             "invalid grpc-timeout \(text.quoted): it has 1 to 18 digits and a unit of HMSmun")

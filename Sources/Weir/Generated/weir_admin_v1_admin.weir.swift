@@ -87,6 +87,20 @@ package struct Weir_Admin_V1_AdminStub: Sendable {
         try await client.unary("/weir.admin.v1.Admin/ConfirmTraffic", request, options)
     }
 
+    /// `SetFreeze`
+    package func setFreeze(
+        _ request: Weir_Admin_V1_SetFreezeRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_GetFreezeResponse {
+        try await client.unary("/weir.admin.v1.Admin/SetFreeze", request, options)
+    }
+
+    /// `GetFreeze`
+    package func getFreeze(
+        _ request: Weir_Admin_V1_GetFreezeRequest, _ options: WeirClient.CallOptions = .init()
+    ) async throws -> Weir_Admin_V1_GetFreezeResponse {
+        try await client.unary("/weir.admin.v1.Admin/GetFreeze", request, options)
+    }
+
     /// `SetRateLimit`
     package func setRateLimit(
         _ request: Weir_Admin_V1_SetRateLimitRequest, _ options: WeirClient.CallOptions = .init()

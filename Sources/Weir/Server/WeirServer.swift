@@ -223,7 +223,9 @@ public final class WeirServer: Sendable {
             adminPort, tls: security.adminTLS, serving: try servedAdminPort())
         let data = try await dataPlane.listen(
             dataPort, tls: security.dataTLS,
-            serving: ServedPort(services: controlPlane.standardBackend, plainHTTP: .endpoints))
+            serving: ServedPort(
+                services: controlPlane.standardBackend, plainHTTP: .endpoints,
+                loadRoutes: { [controlPlane] in await controlPlane.loadSchemas() }))
         func address(_ asked: Address, _ inherited: Int32?, _ bound: SocketAddress) -> Address {
             let host = inherited == nil ? asked.host : bound.ipAddress ?? asked.host
             return Address(host: host, port: bound.port ?? 0)

@@ -15,6 +15,11 @@ struct ServeCommand: AsyncParsableCommand {
         discussion: """
             The first line of output contains the addresses. On SIGTERM, the server drains: it \
             finishes running requests, then exits. A second signal ends the wait.
+
+            Examples:
+              weir serve --demo
+              weir serve --state-dir /var/lib/weir -f weir.yaml
+              weir serve --store etcd:http://10.0.0.5:2379 --name weir-a
             """)
 
     @Option(help: "The address for clients; port 0 selects a free port.")
@@ -32,15 +37,15 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "Serve the demo: helloworld.Greeter in two versions, with the state in memory.")
     var demo = false
 
-    @OptionGroup var state: StoreOptions
+    @OptionGroup(title: "State") var state: StoreOptions
 
-    @OptionGroup var security: SecurityOptions
+    @OptionGroup(title: "Security") var security: SecurityOptions
 
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
             "The initial configuration, used if the state is empty; see 'weir apply'.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var file: String?
 
     @Flag(help: "Start even if the store has lost its latest revisions.")

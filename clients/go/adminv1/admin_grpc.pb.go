@@ -42,6 +42,12 @@ type AdminClient interface {
 	SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error)
 	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
 	ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error)
+	// Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
+	// except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
+	// candidate more requests.
+	SetFreeze(ctx context.Context, in *SetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error)
+	// Returns the present freeze.
+	GetFreeze(ctx context.Context, in *GetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error)
 	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(ctx context.Context, in *SetRateLimitRequest, opts ...grpc.CallOption) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
@@ -213,6 +219,24 @@ func (c *adminClient) SetTraffic(ctx context.Context, in *SetTrafficRequest, opt
 func (c *adminClient) ConfirmTraffic(ctx context.Context, in *ConfirmTrafficRequest, opts ...grpc.CallOption) (*Endpoint, error) {
 	out := new(Endpoint)
 	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/ConfirmTraffic", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) SetFreeze(ctx context.Context, in *SetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error) {
+	out := new(GetFreezeResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/SetFreeze", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminClient) GetFreeze(ctx context.Context, in *GetFreezeRequest, opts ...grpc.CallOption) (*GetFreezeResponse, error) {
+	out := new(GetFreezeResponse)
+	err := c.cc.Invoke(ctx, "/weir.admin.v1.Admin/GetFreeze", in, out, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -601,6 +625,12 @@ type AdminServer interface {
 	SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error)
 	// Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open.
 	ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error)
+	// Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
+	// except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
+	// candidate more requests.
+	SetFreeze(context.Context, *SetFreezeRequest) (*GetFreezeResponse, error)
+	// Returns the present freeze.
+	GetFreeze(context.Context, *GetFreezeRequest) (*GetFreezeResponse, error)
 	// Sets or removes the rate limit of an endpoint.
 	SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error)
 	// Adds, changes or, with proportion 0, removes a shadow.
@@ -708,6 +738,12 @@ func (UnimplementedAdminServer) SetTraffic(context.Context, *SetTrafficRequest) 
 }
 func (UnimplementedAdminServer) ConfirmTraffic(context.Context, *ConfirmTrafficRequest) (*Endpoint, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ConfirmTraffic not implemented")
+}
+func (UnimplementedAdminServer) SetFreeze(context.Context, *SetFreezeRequest) (*GetFreezeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetFreeze not implemented")
+}
+func (UnimplementedAdminServer) GetFreeze(context.Context, *GetFreezeRequest) (*GetFreezeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetFreeze not implemented")
 }
 func (UnimplementedAdminServer) SetRateLimit(context.Context, *SetRateLimitRequest) (*Endpoint, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetRateLimit not implemented")
@@ -1003,6 +1039,42 @@ func _Admin_ConfirmTraffic_Handler(srv interface{}, ctx context.Context, dec fun
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AdminServer).ConfirmTraffic(ctx, req.(*ConfirmTrafficRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_SetFreeze_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetFreezeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).SetFreeze(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/SetFreeze",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).SetFreeze(ctx, req.(*SetFreezeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Admin_GetFreeze_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetFreezeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServer).GetFreeze(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/weir.admin.v1.Admin/GetFreeze",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServer).GetFreeze(ctx, req.(*GetFreezeRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1588,6 +1660,14 @@ var _Admin_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ConfirmTraffic",
 			Handler:    _Admin_ConfirmTraffic_Handler,
+		},
+		{
+			MethodName: "SetFreeze",
+			Handler:    _Admin_SetFreeze_Handler,
+		},
+		{
+			MethodName: "GetFreeze",
+			Handler:    _Admin_GetFreeze_Handler,
 		},
 		{
 			MethodName: "SetRateLimit",

@@ -6,10 +6,10 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from weir._cors import CorsPolicy
 from weir._figures import (
     BackendStats, FieldDifference, Latency, ShadowComparison, ShadowReport, Stats, time_of,
 )
-from weir._cors import CorsPolicy
 from weir.admin.v1 import admin_pb2
 from weir.affinity import AffinityMap, Owner, ShardKey
 from weir.config import BackendConfig, config_of
@@ -197,6 +197,26 @@ class Endpoint(_Mapping):
 
 
 @dataclass(frozen=True)
+class Freeze:
+    """Why the server rejects changes, except rollbacks and aborts."""
+
+    author: str
+    reason: str
+    since: datetime.datetime
+    until: Optional[datetime.datetime]
+    """When the freeze ends; None if it lasts until `unfreeze`."""
+
+    @classmethod
+    def of(cls, message: admin_pb2.GetFreezeResponse) -> Optional["Freeze"]:
+        if not message.HasField("freeze"):
+            return None
+        freeze = message.freeze
+        return cls(
+            author=freeze.author, reason=freeze.reason, since=time_of(freeze.since),
+            until=time_of(freeze.until) if freeze.HasField("until") else None)
+
+
+@dataclass(frozen=True)
 class TrafficChange:
     """The effect of `set_traffic`; with `validate_only`, the effect that it would have."""
 
@@ -366,7 +386,7 @@ def named(parts: List[Any]) -> Dict[str, Any]:
 
 
 __all__ = [
-    "Backend", "BackendStats", "Change", "Endpoint", "Explanation", "FieldDifference", "Instance",
-    "Latency", "ObjectChange", "Replica", "Revision", "ShadowComparison", "ShadowReport",
-    "StateChange", "Stats", "TrafficChange",
+    "Backend", "BackendStats", "Change", "CorsPolicy", "Endpoint", "Explanation",
+    "FieldDifference", "Instance", "Latency", "ObjectChange", "Replica", "Revision",
+    "ShadowComparison", "ShadowReport", "StateChange", "Stats", "TrafficChange",
 ]

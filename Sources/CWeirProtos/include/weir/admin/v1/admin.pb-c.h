@@ -56,6 +56,10 @@ typedef struct Weir__Admin__V1__ListEndpointsRequest Weir__Admin__V1__ListEndpoi
 typedef struct Weir__Admin__V1__ListEndpointsResponse Weir__Admin__V1__ListEndpointsResponse;
 typedef struct Weir__Admin__V1__SetTrafficRequest Weir__Admin__V1__SetTrafficRequest;
 typedef struct Weir__Admin__V1__ConfirmTrafficRequest Weir__Admin__V1__ConfirmTrafficRequest;
+typedef struct Weir__Admin__V1__Freeze Weir__Admin__V1__Freeze;
+typedef struct Weir__Admin__V1__SetFreezeRequest Weir__Admin__V1__SetFreezeRequest;
+typedef struct Weir__Admin__V1__GetFreezeRequest Weir__Admin__V1__GetFreezeRequest;
+typedef struct Weir__Admin__V1__GetFreezeResponse Weir__Admin__V1__GetFreezeResponse;
 typedef struct Weir__Admin__V1__SetTrafficResponse Weir__Admin__V1__SetTrafficResponse;
 typedef struct Weir__Admin__V1__ShadowTrafficRequest Weir__Admin__V1__ShadowTrafficRequest;
 typedef struct Weir__Admin__V1__SetRateLimitRequest Weir__Admin__V1__SetRateLimitRequest;
@@ -946,6 +950,7 @@ struct  Weir__Admin__V1__SetTrafficRequest
   protobuf_c_boolean override_rollout;
   Google__Protobuf__Duration *revert_after;
   Google__Protobuf__Duration *confirm_within;
+  protobuf_c_boolean override_freeze;
   Weir__Admin__V1__SetTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -953,7 +958,7 @@ struct  Weir__Admin__V1__SetTrafficRequest
 };
 #define WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_traffic_request__descriptor) \
-    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, 0, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -976,6 +981,63 @@ struct  Weir__Admin__V1__ConfirmTrafficRequest
 #define WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__confirm_traffic_request__descriptor) \
     , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__Freeze
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData author;
+  ProtobufCBinaryData reason;
+  Google__Protobuf__Timestamp *since;
+  Google__Protobuf__Timestamp *until;
+};
+#define WEIR__ADMIN__V1__FREEZE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__freeze__descriptor) \
+    , {0,NULL}, {0,NULL}, NULL, NULL }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__SetFreezeRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__SetFreezeRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean frozen;
+  ProtobufCBinaryData reason;
+  Google__Protobuf__Timestamp *until;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__SetFreezeRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__SET_FREEZE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_freeze_request__descriptor) \
+    , 0, {0,NULL}, NULL, 0, NULL, WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__GetFreezeRequest
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__GET_FREEZE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_freeze_request__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__GetFreezeResponse
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__Freeze *freeze;
+  uint64_t revision;
+};
+#define WEIR__ADMIN__V1__GET_FREEZE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_freeze_response__descriptor) \
+    , NULL, 0 }
 
 
 struct  Weir__Admin__V1__SetTrafficResponse
@@ -1734,10 +1796,11 @@ struct  Weir__Admin__V1__EndpointConfiguration
   size_t n_methods;
   ProtobufCBinaryData *methods;
   Weir__Admin__V1__CorsPolicy *cors;
+  Weir__Admin__V1__RolloutPlan *rollout;
 };
 #define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, NULL, NULL }
 
 
 struct  Weir__Admin__V1__ObjectChange
@@ -2042,10 +2105,11 @@ struct  Weir__Admin__V1__GetStatsRequest
 {
   ProtobufCMessage base;
   ProtobufCBinaryData endpoint;
+  protobuf_c_boolean deleted;
 };
 #define WEIR__ADMIN__V1__GET_STATS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_stats_request__descriptor) \
-    , {0,NULL} }
+    , {0,NULL}, 0 }
 
 
 struct  Weir__Admin__V1__WatchStatsRequest
@@ -2069,10 +2133,11 @@ struct  Weir__Admin__V1__Stats
   uint64_t revision;
   uint64_t connections;
   uint64_t unrouted;
+  Weir__Admin__V1__Freeze *freeze;
 };
 #define WEIR__ADMIN__V1__STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__stats__descriptor) \
-    , NULL, 0, 0,NULL, 0, 0, 0 }
+    , NULL, 0, 0,NULL, 0, 0, 0, NULL }
 
 
 struct  Weir__Admin__V1__BackendStats
@@ -2089,10 +2154,11 @@ struct  Weir__Admin__V1__BackendStats
   Weir__Admin__V1__StatusCount **statuses;
   Weir__Admin__V1__Latency *latency;
   uint64_t sampled;
+  protobuf_c_boolean deleted;
 };
 #define WEIR__ADMIN__V1__BACKEND_STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__backend_stats__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, NULL, 0 }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, NULL, 0, 0 }
 
 
 struct  Weir__Admin__V1__StatusCount
@@ -2845,6 +2911,82 @@ Weir__Admin__V1__ConfirmTrafficRequest *
                       const uint8_t       *data);
 void   weir__admin__v1__confirm_traffic_request__free_unpacked
                      (Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__Freeze methods */
+void   weir__admin__v1__freeze__init
+                     (Weir__Admin__V1__Freeze         *message);
+size_t weir__admin__v1__freeze__get_packed_size
+                     (const Weir__Admin__V1__Freeze   *message);
+size_t weir__admin__v1__freeze__pack
+                     (const Weir__Admin__V1__Freeze   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__freeze__pack_to_buffer
+                     (const Weir__Admin__V1__Freeze   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__Freeze *
+       weir__admin__v1__freeze__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__freeze__free_unpacked
+                     (Weir__Admin__V1__Freeze *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__SetFreezeRequest methods */
+void   weir__admin__v1__set_freeze_request__init
+                     (Weir__Admin__V1__SetFreezeRequest         *message);
+size_t weir__admin__v1__set_freeze_request__get_packed_size
+                     (const Weir__Admin__V1__SetFreezeRequest   *message);
+size_t weir__admin__v1__set_freeze_request__pack
+                     (const Weir__Admin__V1__SetFreezeRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__set_freeze_request__pack_to_buffer
+                     (const Weir__Admin__V1__SetFreezeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__SetFreezeRequest *
+       weir__admin__v1__set_freeze_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__set_freeze_request__free_unpacked
+                     (Weir__Admin__V1__SetFreezeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetFreezeRequest methods */
+void   weir__admin__v1__get_freeze_request__init
+                     (Weir__Admin__V1__GetFreezeRequest         *message);
+size_t weir__admin__v1__get_freeze_request__get_packed_size
+                     (const Weir__Admin__V1__GetFreezeRequest   *message);
+size_t weir__admin__v1__get_freeze_request__pack
+                     (const Weir__Admin__V1__GetFreezeRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_freeze_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetFreezeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetFreezeRequest *
+       weir__admin__v1__get_freeze_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_freeze_request__free_unpacked
+                     (Weir__Admin__V1__GetFreezeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetFreezeResponse methods */
+void   weir__admin__v1__get_freeze_response__init
+                     (Weir__Admin__V1__GetFreezeResponse         *message);
+size_t weir__admin__v1__get_freeze_response__get_packed_size
+                     (const Weir__Admin__V1__GetFreezeResponse   *message);
+size_t weir__admin__v1__get_freeze_response__pack
+                     (const Weir__Admin__V1__GetFreezeResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_freeze_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetFreezeResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetFreezeResponse *
+       weir__admin__v1__get_freeze_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_freeze_response__free_unpacked
+                     (Weir__Admin__V1__GetFreezeResponse *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__SetTrafficResponse methods */
 void   weir__admin__v1__set_traffic_response__init
@@ -4336,6 +4478,18 @@ typedef void (*Weir__Admin__V1__SetTrafficRequest_Closure)
 typedef void (*Weir__Admin__V1__ConfirmTrafficRequest_Closure)
                  (const Weir__Admin__V1__ConfirmTrafficRequest *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__Freeze_Closure)
+                 (const Weir__Admin__V1__Freeze *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__SetFreezeRequest_Closure)
+                 (const Weir__Admin__V1__SetFreezeRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetFreezeRequest_Closure)
+                 (const Weir__Admin__V1__GetFreezeRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetFreezeResponse_Closure)
+                 (const Weir__Admin__V1__GetFreezeResponse *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__SetTrafficResponse_Closure)
                  (const Weir__Admin__V1__SetTrafficResponse *message,
                   void *closure_data);
@@ -4606,6 +4760,14 @@ struct Weir__Admin__V1__Admin_Service
                           const Weir__Admin__V1__ConfirmTrafficRequest *input,
                           Weir__Admin__V1__Endpoint_Closure closure,
                           void *closure_data);
+  void (*set_freeze)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__SetFreezeRequest *input,
+                     Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                     void *closure_data);
+  void (*get_freeze)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__GetFreezeRequest *input,
+                     Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                     void *closure_data);
   void (*set_rate_limit)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__SetRateLimitRequest *input,
                          Weir__Admin__V1__Endpoint_Closure closure,
@@ -4741,6 +4903,8 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## list_endpoints,\
       function_prefix__ ## set_traffic,\
       function_prefix__ ## confirm_traffic,\
+      function_prefix__ ## set_freeze,\
+      function_prefix__ ## get_freeze,\
       function_prefix__ ## set_rate_limit,\
       function_prefix__ ## shadow_traffic,\
       function_prefix__ ## set_shadow_comparison,\
@@ -4814,6 +4978,14 @@ void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
                                              const Weir__Admin__V1__ConfirmTrafficRequest *input,
                                              Weir__Admin__V1__Endpoint_Closure closure,
                                              void *closure_data);
+void weir__admin__v1__admin__set_freeze(ProtobufCService *service,
+                                        const Weir__Admin__V1__SetFreezeRequest *input,
+                                        Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                                        void *closure_data);
+void weir__admin__v1__admin__get_freeze(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetFreezeRequest *input,
+                                        Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                                        void *closure_data);
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
@@ -4982,6 +5154,10 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_request_
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__freeze__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__set_freeze_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_freeze_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_freeze_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_rate_limit_request__descriptor;

@@ -254,12 +254,33 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :override_rollout, :bool, 6
       optional :revert_after, :message, 7, "google.protobuf.Duration"
       optional :confirm_within, :message, 8, "google.protobuf.Duration"
+      optional :override_freeze, :bool, 9
     end
     add_message "weir.admin.v1.ConfirmTrafficRequest" do
       optional :endpoint, :string, 1
       proto3_optional :expected_revision, :uint64, 2
       optional :validate_only, :bool, 3
       optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.Freeze" do
+      optional :author, :string, 1
+      optional :reason, :string, 2
+      optional :since, :message, 3, "google.protobuf.Timestamp"
+      optional :until, :message, 4, "google.protobuf.Timestamp"
+    end
+    add_message "weir.admin.v1.SetFreezeRequest" do
+      optional :frozen, :bool, 1
+      optional :reason, :string, 2
+      optional :until, :message, 3, "google.protobuf.Timestamp"
+      proto3_optional :expected_revision, :uint64, 4
+      optional :validate_only, :bool, 5
+      optional :note, :message, 6, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.GetFreezeRequest" do
+    end
+    add_message "weir.admin.v1.GetFreezeResponse" do
+      optional :freeze, :message, 1, "weir.admin.v1.Freeze"
+      optional :revision, :uint64, 2
     end
     add_message "weir.admin.v1.SetTrafficResponse" do
       optional :endpoint, :message, 1, "weir.admin.v1.Endpoint"
@@ -550,6 +571,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :rate_limit, :message, 6, "weir.admin.v1.RateLimit"
       repeated :methods, :string, 7
       optional :cors, :message, 8, "weir.admin.v1.CorsPolicy"
+      optional :rollout, :message, 9, "weir.admin.v1.RolloutPlan"
     end
     add_message "weir.admin.v1.ObjectChange" do
       optional :action, :enum, 1, "weir.admin.v1.ChangeAction"
@@ -668,6 +690,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     end
     add_message "weir.admin.v1.GetStatsRequest" do
       optional :endpoint, :string, 1
+      optional :deleted, :bool, 2
     end
     add_message "weir.admin.v1.WatchStatsRequest" do
       optional :endpoint, :string, 1
@@ -680,6 +703,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 4
       optional :connections, :uint64, 5
       optional :unrouted, :uint64, 6
+      optional :freeze, :message, 7, "weir.admin.v1.Freeze"
     end
     add_message "weir.admin.v1.BackendStats" do
       optional :endpoint, :string, 1
@@ -692,6 +716,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       repeated :statuses, :message, 8, "weir.admin.v1.StatusCount"
       optional :latency, :message, 9, "weir.admin.v1.Latency"
       optional :sampled, :uint64, 10
+      optional :deleted, :bool, 11
     end
     add_message "weir.admin.v1.StatusCount" do
       optional :code, :uint32, 1
@@ -820,6 +845,10 @@ module Weir
       ListEndpointsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsResponse").msgclass
       SetTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficRequest").msgclass
       ConfirmTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ConfirmTrafficRequest").msgclass
+      Freeze = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Freeze").msgclass
+      SetFreezeRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetFreezeRequest").msgclass
+      GetFreezeRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetFreezeRequest").msgclass
+      GetFreezeResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetFreezeResponse").msgclass
       SetTrafficResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficResponse").msgclass
       ShadowTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowTrafficRequest").msgclass
       SetRateLimitRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetRateLimitRequest").msgclass
