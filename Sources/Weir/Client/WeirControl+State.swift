@@ -101,11 +101,12 @@ extension WeirControl {
         ).text()
     }
 
-    /// Replaces the whole state in one change. Deletes backends and endpoints that the configuration
-    /// does not contain.
+    /// Replaces the whole state in one change. Deletes backends and endpoints that the
+    /// configuration does not contain.
     ///
-    /// - Parameter configuration: JSON with the names of the files of `weir apply`. Throws
-    ///   INVALID_ARGUMENT for text that has not that form.
+    /// Throws INVALID_ARGUMENT for text that is not such a configuration.
+    ///
+    /// - Parameter configuration: JSON with the names of the files of `weir apply`.
     @discardableResult
     public func apply(
         _ configuration: String, _ options: ChangeOptions = ChangeOptions()
