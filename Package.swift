@@ -81,6 +81,8 @@ let package = Package(
         .target(
             name: "CBuildInfo",
             cSettings: [.define("WEIR_COMMIT", to: "\"\(commit)\"")]),
+        // The files of the console, as bytes.
+        .target(name: "CConsole"),
         system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         system("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         system("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
@@ -94,6 +96,7 @@ let package = Package(
         module("GRPCWire", ["CZlib"]),
         module("Messages", ["CProtobufC", "CWeirProtos"]),
         module("MessageYAML", ["Messages", yams]),
+        module("Transcoding", ["Messages", "GRPCWire"]),
         .target(
             name: "TrafficPolicy", dependencies: ["CXXHash"], swiftSettings: settings,
             linkerSettings: [.linkedLibrary("m")]),
@@ -115,6 +118,10 @@ let package = Package(
             "GRPCClient",
             ["Transport", "HTTP2Session", "GRPCWire", "Messages", nioCore, nioPosix]),
 
+        .target(
+            name: "Console",
+            dependencies: ["CConsole", "GRPCWire", "Messages", "TrafficPolicy", "Transport"],
+            exclude: ["Files"], swiftSettings: settings),
         module(
             "Webhooks",
             ["Transport", "GRPCWire", "CLibCrypto", nioCore, nioHTTP1, nioPosix, nioSSL]),
@@ -129,8 +136,8 @@ let package = Package(
         module(
             "Serving",
             [
-                "Upstream", "Observability", "Transport", "HTTP2Session", "GRPCWire", "Messages",
-                "TrafficPolicy", nioCore, nioPosix, deque, logging,
+                "Upstream", "Observability", "Transcoding", "Transport", "HTTP2Session",
+                "GRPCWire", "Messages", "TrafficPolicy", nioCore, nioPosix, deque, logging,
             ]),
         module(
             "StateStores",
@@ -142,15 +149,15 @@ let package = Package(
             "ControlPlane",
             [
                 "Serving", "Upstream", "StateStores", "Webhooks", "Transport", "Observability",
-                "Rollouts", "Evidence", "Messages", "GRPCWire", "TrafficPolicy", "CLibCrypto",
-                systemPackage,
-                logging,
+                "Rollouts", "Evidence", "Transcoding", "Messages", "GRPCWire", "TrafficPolicy",
+                "CLibCrypto", systemPackage, logging,
             ]),
         module(
             "Weir",
             [
-                "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient", "Webhooks",
-                "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo", nioCore,
+                "Console", "ControlPlane", "StateStores", "Serving", "Upstream", "GRPCClient",
+                "Webhooks", "Transport", "Messages", "GRPCWire", "TrafficPolicy", "CBuildInfo",
+                nioCore,
                 systemPackage,
                 logging,
             ]),
@@ -181,6 +188,10 @@ let package = Package(
         .executableTarget(
             name: "FixtureServer", dependencies: ["Weir", "HelloWorld", "Messages"],
             path: "Tests/FixtureServer", swiftSettings: settings),
+        // Answers the test runner of protobuf's conformance tests.
+        .executableTarget(
+            name: "ConformanceTestee", dependencies: ["Messages", "Transport", systemPackage],
+            path: "Tests/ConformanceTestee", swiftSettings: settings),
         // Which system calls fail, and a program that has those of its store fail.
         .target(name: "CSystemFaults", path: "Tests/CSystemFaults"),
         .executableTarget(
@@ -198,6 +209,7 @@ let package = Package(
             name: "CEverything", dependencies: ["CProtobufC", "CWeirProtos"],
             path: "Tests/CEverything"),
         tests("MessagesTests", ["Messages", "MessageYAML", "CEverything", "CProtobufC"]),
+        tests("TranscodingTests", ["Transcoding", "Messages", "GRPCWire"]),
         tests(
             "TransportTests",
             [
@@ -210,6 +222,8 @@ let package = Package(
                 "Upstream", "Weir", "Transport", "TestSupport", "HTTP2Session", "GRPCWire",
                 "Messages", nioCore, nioEmbedded, nioPosix, logging,
             ]),
+        tests("GRPCClientTests", ["GRPCClient", "GRPCWire"]),
+        tests("ConsoleTests", ["Console", "Transport"]),
         tests("WebhooksTests", ["Webhooks", "Transport", nioCore, nioPosix]),
         tests(
             "ObservabilityTests",
@@ -217,7 +231,7 @@ let package = Package(
         tests(
             "ServingTests",
             [
-                "Serving", "Upstream", "Transport", "Observability", "TestSupport",
+                "Serving", "Upstream", "Transport", "Observability", "Rollouts", "TestSupport",
                 "TrafficPolicy", "GRPCWire", "HTTP2Session", "Messages", nioCore, nioEmbedded,
                 nioPosix, logging,
             ]),
@@ -243,12 +257,13 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "ControlPlane", "StateStores", "Serving", "Transport", "HTTP2Session", "GRPCWire",
-                "Messages", "MessageYAML", "TrafficPolicy",
+                "Messages", "MessageYAML", "Rollouts", "Transcoding", "TrafficPolicy",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets"]),
         // The house rules: texts, bounds, and lists of exceptional constructs.
         tests("TidyTests", [], exclude: ["Lists.txt"]),
-        tests("WeirCLITests", ["WeirCLI", "GRPCWire", "Messages"]),
+        tests(
+            "WeirCLITests", ["WeirCLI", "GRPCWire", "MessageYAML", "Messages", "Weir", arguments]),
         tests(
             "WeirServiceLifecycleTests",
             ["WeirServiceLifecycle", "Weir", "HelloWorld", serviceLifecycle, logging]),

@@ -12,13 +12,18 @@ package enum Timeout {
     private static let maximumValue: Int64 = 99_999_999
 
     /// Nanoseconds, saturating at the largest Int64; nil if the text is not a timeout.
-    package static func parse(_ text: Span<UInt8>) -> Int64? {
-        guard (2...9).contains(text.count) else { return nil }
+    ///
+    /// - Parameter maxDigits: 8 in gRPC, at most 18.
+    package static func parse(_ text: Span<UInt8>, maxDigits: Int = 8) -> Int64? {
+        guard text.count > 1, text.count <= maxDigits + 1 else { return nil }
         let last = text[text.count - 1]
-        guard let unit = nanosecondsByUnit.first(where: { $0.unit == last }),
-            let value = DecimalNumber.parse(text.extracting(droppingLast: 1))
-        else { return nil }
-        let (product, overflow) = Int64(value).multipliedReportingOverflow(by: unit.nanoseconds)
+        guard let unit = nanosecondsByUnit.first(where: { $0.unit == last }) else { return nil }
+        var value: Int64 = 0
+        for index in 0..<text.count - 1 {
+            guard text[index].isDigit else { return nil }
+            value = value * 10 + Int64(text[index] - 48)
+        }
+        let (product, overflow) = value.multipliedReportingOverflow(by: unit.nanoseconds)
         return overflow ? .max : product
     }
 

@@ -276,6 +276,14 @@ package struct HeaderParts: Sendable {
         self.init(block, passing: Self.none, except: Self.nothing, Self.none)
     }
 
+    /// The headers as one block.
+    package var joined: HeaderBlock {
+        var joined = first
+        joined.append(passed, except: excluded)
+        joined.append(last)
+        return joined
+    }
+
     /// These headers after another block.
     package func following(_ block: HeaderBlock) -> HeaderParts {
         var joined = block

@@ -11,7 +11,7 @@ internal import Testing
             ("0S", 0), ("99999999H", .max), ("00000001S", 1_000_000_000),
         ] as [(String, Int64)])
     func parsesTimeout(text: String, nanoseconds: Int64) {
-        #expect(parsed(text, Timeout.parse) == nanoseconds)
+        #expect(parsed(text) { Timeout.parse($0) } == nanoseconds)
     }
 
     @Test(
@@ -20,7 +20,7 @@ internal import Testing
             "", "1", "S", "1s", "-1S", "+1S", "1.5S", "123456789S", " 1S", "1S ", "1SS", "1D",
         ])
     func rejectsTimeout(text: String) {
-        #expect(parsed(text, Timeout.parse) == nil)
+        #expect(parsed(text) { Timeout.parse($0) } == nil)
     }
 
     @Test(
@@ -31,7 +31,7 @@ internal import Testing
         ] as [(Int64, String)])
     func formatsTimeout(nanoseconds: Int64, text: String) {
         #expect(Timeout.format(nanoseconds: nanoseconds) == text)
-        let back = parsed(text, Timeout.parse)
+        let back = parsed(text) { Timeout.parse($0) }
         #expect(back.map { $0 >= max(1, nanoseconds) } == true)
     }
 

@@ -358,6 +358,26 @@ export interface Endpoint {
    * all. Other requests get status 405. GET includes HEAD.
    */
   methods: string[];
+  /** Unset if scripts of web pages of other origins may not call the endpoint. */
+  cors?: CorsPolicy;
+}
+
+/** Which scripts of web pages may send requests ("CORS"). Weir then answers preflights (OPTIONS). */
+export interface CorsPolicy {
+  /** The origins of the pages, for example "https://app.example"; "*" for all. */
+  origins: string[];
+  /**
+   * Request headers that scripts may set, in addition to those of gRPC-Web and Connect and
+   * `x-serve-shard-key`.
+   */
+  headers: string[];
+  /**
+   * Response headers that scripts may read, in addition to those of gRPC-Web and Connect and
+   * `x-serve-backend`.
+   */
+  exposedHeaders: string[];
+  /** Whether browsers may send cookies and certificates. Not with the origin "*". */
+  credentials: boolean;
 }
 
 /** A change of weights that reverts. */
@@ -456,6 +476,7 @@ export interface CreateEndpointRequest {
   note?: ChangeNote;
   /** As in `Endpoint`, in any case and order. */
   methods: string[];
+  cors?: CorsPolicy;
 }
 
 export interface DeleteEndpointRequest {
@@ -504,6 +525,8 @@ export interface SetTrafficRequest {
   revertAfter?: Duration;
   /** The same, unless ConfirmTraffic is called before. At most one of both. */
   confirmWithin?: Duration;
+  /** Changes the weights although the state is frozen. */
+  overrideFreeze: boolean;
 }
 
 export interface ConfirmTrafficRequest {
@@ -511,6 +534,36 @@ export interface ConfirmTrafficRequest {
   expectedRevision?: Int64;
   validateOnly: boolean;
   note?: ChangeNote;
+}
+
+/** Why changes are rejected. */
+export interface Freeze {
+  author: string;
+  reason: string;
+  since?: Timestamp;
+  /** When the freeze ends; unset if it lasts until SetFreeze ends it. */
+  until?: Timestamp;
+}
+
+export interface SetFreezeRequest {
+  /** False ends the freeze; then `reason` and `until` must be unset. */
+  frozen: boolean;
+  /** Required to begin a freeze; at most 1,000 bytes. */
+  reason: string;
+  /** In the future, at most a year. */
+  until?: Timestamp;
+  expectedRevision?: Int64;
+  validateOnly: boolean;
+  note?: ChangeNote;
+}
+
+export interface GetFreezeRequest {
+}
+
+export interface GetFreezeResponse {
+  /** Unset if changes are accepted. */
+  freeze?: Freeze;
+  revision: Int64;
 }
 
 export interface SetTrafficResponse {
@@ -688,8 +741,8 @@ export interface RolloutPlan {
    */
   steps: string[];
   /**
-   * "errors<1.5x", "errors<0.5%", "p99<1.2x", "codes<2x", "shadow-diff<0.1%". Empty: errors<1.5x,
-   * p99<1.5x and codes<2x. At most 16.
+   * "errors<1.5x", "errors<0.5%", "p99<1.2x", "codes<2x", "ejected<2x", "shadow-diff<0.1%". Empty:
+   * errors<1.5x, p99<1.5x and codes<2x. At most 16.
    */
   gates: string[];
   /** The time at the last step before the rollout succeeds; default 10 min. */
@@ -821,7 +874,7 @@ export interface StartRolloutResponse {
   preview: RolloutPreviewStep[];
   revision: Int64;
   /**
-   * The traffic and the share of bad requests since the server started, on which the preview is
+   * The present traffic of all servers and the share of bad requests, on which the preview is
    * based.
    */
   requestsPerSecond: number;
@@ -996,6 +1049,13 @@ export interface EndpointConfiguration {
   comparison?: ShadowComparison;
   rateLimit?: RateLimit;
   methods: string[];
+  cors?: CorsPolicy;
+  /**
+   * Starts this rollout, unless it ran before with the same plan and the same definition of the
+   * candidate, or the candidate already receives all requests. The weights of an endpoint that
+   * exists then stay; Apply sets them only at its creation.
+   */
+  rollout?: RolloutPlan;
 }
 
 /** What happens to a backend or an endpoint from one state to another. */
@@ -1116,6 +1176,17 @@ export interface RollbackResponse {
   warnings: string[];
 }
 
+export interface GetAccessRequest {
+}
+
+export interface GetAccessResponse {
+  /** The author of the caller's changes; empty if the server does not authenticate clients. */
+  name: string;
+  role: AccessRole;
+  /** The endpoints that an operator may change; empty for all. */
+  endpoints: string[];
+}
+
 export interface ListInstancesRequest {
 }
 
@@ -1184,6 +1255,8 @@ export interface RestoreStateResponse {
 export interface GetStatsRequest {
   /** Selects only this endpoint; empty for all. */
   endpoint: string;
+  /** Also reports endpoints and backends that were deleted since the server started. */
+  deleted: boolean;
 }
 
 export interface WatchStatsRequest {
@@ -1204,6 +1277,8 @@ export interface Stats {
   connections: Int64;
   /** Requests that matched no endpoint. */
   unrouted: Int64;
+  /** Unset unless changes are rejected. */
+  freeze?: Freeze;
 }
 
 /** The figures of one backend of one endpoint. */
@@ -1221,6 +1296,8 @@ export interface BackendStats {
   latency?: Latency;
   /** For a shadow: the requests that its proportion selected. */
   sampled: Int64;
+  /** Whether the endpoint or the backend was deleted. Figures of several of one name are added. */
+  deleted: boolean;
 }
 
 /** The number of requests that ended with one gRPC status. */
@@ -1337,6 +1414,15 @@ export type ChangeAction =
   | "CHANGE_ACTION_CHANGE"
   | "CHANGE_ACTION_REMOVE";
 
+/** What a caller may do. Each role includes the one before it. */
+export type AccessRole =
+  | "ACCESS_ROLE_UNSPECIFIED"
+  /** Read everything except secrets. */
+  | "ACCESS_ROLE_VIEWER"
+  /** Change traffic, shadows and rollouts. */
+  | "ACCESS_ROLE_OPERATOR"
+  | "ACCESS_ROLE_ADMIN";
+
 /** How the state of a server relates to the state in the store. */
 export type InstanceState =
   | "INSTANCE_STATE_UNSPECIFIED"
@@ -1383,6 +1469,14 @@ export interface AdminMethods {
   SetTraffic: { request: SetTrafficRequest; response: SetTrafficResponse };
   /** Keeps the weights of a SetTraffic with `confirm_within`. FAILED_PRECONDITION if none is open. */
   ConfirmTraffic: { request: ConfirmTrafficRequest; response: Endpoint };
+  /**
+   * Begins or ends a freeze. While it lasts, the server rejects changes with FAILED_PRECONDITION,
+   * except for rollbacks, pauses and aborts of rollouts, and SetFreeze itself. No rollout gives its
+   * candidate more requests.
+   */
+  SetFreeze: { request: SetFreezeRequest; response: GetFreezeResponse };
+  /** Returns the present freeze. */
+  GetFreeze: { request: GetFreezeRequest; response: GetFreezeResponse };
   /** Sets or removes the rate limit of an endpoint. */
   SetRateLimit: { request: SetRateLimitRequest; response: Endpoint };
   /** Adds, changes or, with proportion 0, removes a shadow. */
@@ -1438,6 +1532,8 @@ export interface AdminMethods {
    * FAILED_PRECONDITION if a backend of that revision no longer exists.
    */
   Rollback: { request: RollbackRequest; response: RollbackResponse };
+  /** Returns what the server allows the caller to do. */
+  GetAccess: { request: GetAccessRequest; response: GetAccessResponse };
   /** Lists the servers that share this state. */
   ListInstances: { request: ListInstancesRequest; response: ListInstancesResponse };
   /** Replaces the state of a server with the state in its store, which has another history. */
