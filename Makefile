@@ -15,7 +15,7 @@ TEST_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev python3-v
   maven libmaven-antrun-plugin-java libmaven-compiler-plugin-java libmaven-install-plugin-java \
   libmaven-jar-plugin-java libmaven-javadoc-plugin-java libmaven-resources-plugin-java libmaven-source-plugin-java \
   libsurefire-java libbuild-helper-maven-plugin-java libanimal-sniffer-java libgoogle-common-protos-java \
-  nodejs node-typescript ruby ruby-grpc systemd prometheus
+  nodejs node-typescript ruby ruby-grpc systemd prometheus chromium chromium-driver
 BENCH_PACKAGES := nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler-grpc g++
 VENV := .venv
 # Runs the tests as an ordinary user without capabilities if the user is root.

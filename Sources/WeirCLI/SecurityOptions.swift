@@ -62,7 +62,8 @@ struct SecurityOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Serve /metrics, /healthz and /readyz also for this host name; may be repeated.",
+            "Serve the console, /metrics, /healthz and /readyz also for this host name; may be "
+                + "repeated.",
             valueName: "name"))
     var adminHost: [String] = []
 

@@ -36,4 +36,27 @@ internal import Transport
     func allowsNone() {
         #expect(hosts.allow(nil))
     }
+
+    @Test(
+        "An origin is the server's own if it has the host and the port of the request",
+        arguments: [
+            ("http://127.0.0.1:8001", "127.0.0.1:8001", true),
+            ("HTTP://LOCALHOST:8001", "localhost:8001", true),
+            ("https://weir.example", "weir.example:443", true),
+            ("https://weir.example:443", "weir.example", true),
+            ("http://weir.example", "weir.example:80", true),
+            ("http://[::1]:8001", "[::1]:8001", true),
+            ("https://weir.example", "weir.example:80", false),
+            ("http://127.0.0.1:8002", "127.0.0.1:8001", false),
+            ("http://127.0.0.1:8001.evil.example", "127.0.0.1:8001", false),
+            ("http://evil.example", "127.0.0.1:8001", false),
+            ("http://127.0.0.1:8001/", "127.0.0.1:8001", false),
+            ("127.0.0.1:8001", "127.0.0.1:8001", false),
+            ("null", "null", false), ("", "a", false), ("://", "a", false), ("://a", "b", false),
+        ])
+    func origins(origin: String, authority: String, isOwn: Bool) throws {
+        let host = try #require(HTTPHost(authority))
+        #expect(AdminHosts.isOwn(origin, of: host) == isOwn)
+        #expect(!AdminHosts.isOwn(origin, of: nil))
+    }
 }

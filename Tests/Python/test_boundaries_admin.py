@@ -130,6 +130,7 @@ def bases(address, revision, authority):
         "GetRevision": [{"revision": revision}],
         "CompareRevisions": [{"fromRevision": revision, "toRevision": revision}],
         "Rollback": [{"revision": revision}, {"revision": revision, "endpoint": "base"}],
+        "GetAccess": [{}],
         "ListInstances": [{}],
         # The store of this server cannot diverge.
         "AdoptState": [{}],

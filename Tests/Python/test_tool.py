@@ -11,7 +11,8 @@ def test_the_suggestions_of_serve_work(demo):
     server = Server(
         [BUILD / "weir", "serve", "--demo", "--data", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
     try:
-        assert server.first_line.startswith("weir serves on 127.0.0.1:")
+        assert server.first_line.startswith("console on http://127.0.0.1:")
+        assert server.process.stdout.readline().startswith("weir serves on 127.0.0.1:")
         commands = []
         while len(commands) < 3:
             line = server.process.stdout.readline()

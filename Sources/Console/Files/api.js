@@ -63,8 +63,14 @@ export class Client {
   async #post(method, type, body, signal) {
     try {
       return await fetch(service + method, {
-        method: "POST", headers: this.#headers(type), body, signal: signal ?? null, cache: "no-store",
-        credentials: "same-origin", redirect: "error", referrerPolicy: "no-referrer",
+        method: "POST",
+        headers: this.#headers(type),
+        body,
+        signal: signal ?? null,
+        cache: "no-store",
+        credentials: "same-origin",
+        redirect: "error",
+        referrerPolicy: "no-referrer",
       });
     } catch {
       throw new CallError(
@@ -81,7 +87,8 @@ export class Client {
    */
   async call(method, request = {}, signal) {
     const timeout = signal ?? deadline();
-    const response = await this.#post(method, "application/json", JSON.stringify(request), timeout);
+    const response = await this.#post(method, "application/json", JSON.stringify(request),
+      timeout);
     const text = await response.text();
     let value;
     try {
@@ -100,9 +107,9 @@ export class Client {
    * @param {AbortSignal} signal
    * @returns {AsyncGenerator<any>}
    */
-  async *stream(method, request, signal) {
+  async * stream(method, request, signal) {
     const type = "application/connect+json";
-    const body = new Blob([/** @type {any} */ (frame(JSON.stringify(request)))]);
+    const body = new Blob([ /** @type {any} */ (frame(JSON.stringify(request)))]);
     const response = await this.#post(method, type, body, signal);
     if (!response.ok || !response.body) {
       throw new CallError(
@@ -134,7 +141,8 @@ export class Client {
   async metrics() {
     const headers = this.#headers("text/plain");
     const response = await fetch("/metrics", { headers, cache: "no-store" });
-    if (!response.ok) throw new CallError("unavailable", `status ${response.status} for /metrics`);
+    if (!response.ok) throw new CallError("unavailable",
+    `status ${response.status} for /metrics`);
     return response.text();
   }
 }

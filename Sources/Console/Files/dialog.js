@@ -20,7 +20,8 @@ import { number, percent, shown } from "./format.js";
  */
 
 /** @typedef {{client: import("./api.js").Client, model: import("./model.js").Model,
- *  changed: () => void, note: (text: string) => void}} Page */
+ *  changed: () => void, note: (text: string) => void,
+ *  learn: (revision: number) => void}} Page */
 
 const pauseMilliseconds = 150;
 
@@ -52,7 +53,9 @@ export function open(page, action) {
     if (!request) return null;
     if (!hasDryRun) return client.call(action.method, request);
     return client.call(action.method, {
-      ...request, validateOnly, expectedRevision: String(validateOnly ? model.revision : revision),
+      ...request,
+      validateOnly,
+      expectedRevision: String(validateOnly ? model.revision : revision),
       note: { comment },
     });
   };
@@ -100,14 +103,16 @@ export function open(page, action) {
     try {
       const answer = await send(false);
       dialog.close();
-      page.note(`Done: ${action.title}${answer?.revision ? ` (revision ${number(answer.revision)})` : ""}`);
+      page.note(
+        `Done: ${action.title}${answer?.revision ? ` (revision ${number(answer.revision)})` : ""}`
+        );
     } catch (error) {
       isBusy = false;
       const code = /** @type {any} */ (error).code;
       await check();
-      problem = code === "aborted"
-        ? "Another change was made since the dry run. Check its new result, then confirm again."
-        : error instanceof Error ? error.message : String(error);
+      problem = code === "aborted" ?
+        "Another change was made since the dry run. Check its new result, then confirm again." :
+        error instanceof Error ? error.message : String(error);
       draw();
     }
     page.changed();
@@ -116,25 +121,32 @@ export function open(page, action) {
   const draw = () => {
     const refusal = result ? action.refuse?.(result) : null;
     render(dialog, h("form", {
-      onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); confirm(); },
-    },
+        onsubmit: (/** @type {Event} */ event) => { event.preventDefault();
+          confirm(); },
+      },
       h("h2", { id: "dialog-title" }, action.title),
       action.fields?.(redo),
-      h("section", { class: "preview", "aria-live": "polite", "aria-busy": !result && !problem },
+      h("section", { class: "preview", "aria-live": "polite", "aria-busy": !result && !
+          problem },
         h("h3", null, hasDryRun ? "What this does (dry run)" : "What this does"),
-        result ? action.preview(result) : problem ? null : h("p", { class: "quiet" }, "Asking the server …"),
+        result ? action.preview(result) : problem ? null : h("p", { class: "quiet" },
+          "Asking the server …"),
         result ? warnings(result) : null,
         refusal ? h("p", { class: "error" }, refusal) : null,
         problem ? h("p", { class: "error", role: "alert" }, shown(problem, 1000)) : null),
       hasDryRun ? h("label", { class: "field" }, "Comment for the history",
         h("textarea", {
-          rows: 2, maxlength: 1000, name: "comment", placeholder: "Why?",
+          rows: 2,
+          maxlength: 1000,
+          name: "comment",
+          placeholder: "Why?",
           oninput: (/** @type {any} */ event) => { comment = event.target.value; },
         })) : null,
       h("div", { class: "buttons" },
         h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
         h("button", {
-          type: "submit", class: action.danger ? "danger" : "primary",
+          type: "submit",
+          class: action.danger ? "danger" : "primary",
           disabled: !result || isBusy || Boolean(refusal),
         }, action.confirm))));
   };
@@ -154,8 +166,9 @@ export function open(page, action) {
 /** @param {any} response */
 function warnings(response) {
   const texts = response.warnings ?? [];
-  return texts.length === 0 ? null
-    : h("ul", { class: "warnings" }, texts.map((/** @type {string} */ text) => h("li", null, shown(text))));
+  return texts.length === 0 ? null :
+    h("ul", { class: "warnings" }, texts.map((/** @type {string} */ text) => h("li", null, shown(
+      text))));
 }
 
 /**
@@ -163,7 +176,8 @@ function warnings(response) {
  * @param {number} share
  */
 export function movedText(share) {
-  return h("p", { class: "moved-share" }, h("b", null, percent(share)), " of all shard keys move to another backend.");
+  return h("p", { class: "moved-share" }, h("b", null, percent(share)),
+    " of all shard keys move to another backend.");
 }
 
 /**
@@ -173,16 +187,22 @@ export function movedText(share) {
 export function changesTable(changes) {
   if (changes.length === 0) return h("p", null, "Nothing differs.");
   /** @type {Record<string, string>} */
-  const words = { CHANGE_ACTION_ADD: "add", CHANGE_ACTION_CHANGE: "change", CHANGE_ACTION_REMOVE: "remove" };
-  return h("div", { class: "changes" }, changes.map((change) => h("section", { key: `${change.kind} ${change.name}` },
-    h("h4", null, h("span", { class: `tag ${words[change.action] ?? ""}` }, words[change.action] ?? "?"),
+  const words = { CHANGE_ACTION_ADD: "add", CHANGE_ACTION_CHANGE: "change",
+    CHANGE_ACTION_REMOVE: "remove" };
+  return h("div", { class: "changes" }, changes.map((change) => h(
+    "section", { key: `${change.kind} ${change.name}` },
+    h("h4", null, h("span", { class: `tag ${words[change.action] ?? ""}` }, words[change
+        .action] ?? "?"),
       ` ${change.kind} `, h("bdi", null, shown(change.name)),
-      change.movedShare > 0 ? h("span", { class: "quiet" }, ` · ${percent(change.movedShare)} of its keys move`) : null),
-    change.action !== "CHANGE_ACTION_CHANGE" && change.description
-      ? h("p", { class: "quiet" }, shown(change.description)) : null,
+      change.movedShare > 0 ? h("span", { class: "quiet" },
+        ` · ${percent(change.movedShare)} of its keys move`) : null),
+    change.action !== "CHANGE_ACTION_CHANGE" && change.description ?
+    h("p", { class: "quiet" }, shown(change.description)) : null,
     (change.fields ?? []).length > 0 ? h("div", { class: "scroll" }, h("table", null,
-      h("thead", null, h("tr", null, h("th", null, "field"), h("th", null, "before"), h("th", null, "after"))),
-      h("tbody", null, change.fields.map((/** @type {any} */ field) => h("tr", { key: field.field },
+      h("thead", null, h("tr", null, h("th", null, "field"), h("th", null, "before"), h(
+        "th", null, "after"))),
+      h("tbody", null, change.fields.map((/** @type {any} */ field) => h("tr", { key: field
+            .field },
         h("th", { scope: "row", class: "code" }, shown(field.field)),
         h("td", { class: "code before" }, shown(field.before)),
         h("td", { class: "code after" }, shown(field.after))))))) : null)));

@@ -69,8 +69,8 @@ const current = new WeakMap();
 function create(child, isSvg) {
   if (typeof child === "string") return document.createTextNode(child);
   const inSvg = isSvg || child.tag === "svg";
-  const element = inSvg
-    ? document.createElementNS(svgNamespace, child.tag) : document.createElement(child.tag);
+  const element = inSvg ?
+    document.createElementNS(svgNamespace, child.tag) : document.createElement(child.tag);
   current.set(element, { tag: child.tag, props: {}, children: [] });
   update(/** @type {any} */ (element), child, inSvg);
   return element;

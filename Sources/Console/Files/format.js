@@ -10,7 +10,8 @@
 export function shown(text, limit = 512) {
   const visible = String(text ?? "").replace(
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
-    (mark) => `\u27e8U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
+    (mark) =>
+    `\u27e8U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
   const points = Array.from(visible);
   return points.length > limit ? points.slice(0, limit).join("") + "\u2026" : visible;
 }
@@ -61,7 +62,7 @@ export function percent(share) {
   if (value >= 100) return "100 %";
   if (value > 99.99) return "> 99.99 %";
   if (value < 0.01) return "< 0.01 %";
-  return `${value.toFixed(value < 1 ? 2 : value < 10 || value > 99 ? 1 : value % 1 < 0.05 ? 0 : 1)} %`;
+  return `${value.toFixed(value < 1 ? 2 : 1)} %`;
 }
 
 /**
@@ -124,8 +125,8 @@ export function clock(time) {
   if (Number.isNaN(at.getTime())) return "\u2013";
   /** @param {number} value */
   const two = (value) => String(value).padStart(2, "0");
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} `
-    + `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
+    `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
 /**

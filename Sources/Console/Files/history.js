@@ -29,7 +29,10 @@ function difference(page, from, to) {
   if (diffs.size > 50) diffs.delete(/** @type {string} */ (diffs.keys().next().value));
   page.client.call("CompareRevisions", { fromRevision: String(from), toRevision: String(to) }).then(
     (response) => { made.changes = response.changes ?? []; },
-    (error) => { made.problem = error.message; diffs.delete(key); made.changes = undefined; diffs.set(key, made); },
+    (error) => { made.problem = error.message;
+      diffs.delete(key);
+      made.changes = undefined;
+      diffs.set(key, made); },
   ).finally(page.changed);
   return made;
 }
@@ -42,26 +45,40 @@ export function historyPage(page, selected) {
   const { model } = page;
   const wanted = view.filter.toLowerCase();
   const all = [...model.revisions.values()].sort((a, b) => number(b.revision) - number(a.revision));
-  const found = all.filter((each) => wanted === ""
-    || `${each.revision} ${each.author} ${each.summary} ${each.comment}`.toLowerCase().includes(wanted));
+  const found = all.filter((each) => wanted === "" ||
+    `${each.revision} ${each.author} ${each.summary} ${each.comment}`.toLowerCase().includes(
+      wanted));
   return [
     h("div", { class: "title" }, h("h1", null, "History"),
-      h("p", { class: "summary" }, `${plural(all.length, "revision")}, the current one is ${model.revision}`),
-      h("label", { class: "filter" }, h("span", { class: "hidden" }, "Filter by author, change or comment"), h("input", {
-        type: "search", placeholder: "Filter", name: "filter", value: view.filter,
-        oninput: (/** @type {any} */ event) => { view.filter = event.target.value; page.changed(); },
+      h("p", { class: "summary" },
+        `${plural(all.length, "revision")}, the current one is ${model.revision}`),
+      h("label", { class: "filter" }, h("span", { class: "hidden" },
+        "Filter by author, change or comment"), h("input", {
+        type: "search",
+        placeholder: "Filter",
+        name: "filter",
+        value: view.filter,
+        oninput: (/** @type {any} */ event) => { view.filter = event.target.value;
+          page.changed(); },
       }))),
     selected > 0 ? detail(page, selected) : null,
     h("div", { class: "scroll" }, h("table", { id: "history", class: "stack" },
-      h("thead", null, h("tr", null, h("th", { class: "number" }, "revision"), h("th", null, "time"), h("th", null, "author"), h("th", null, "change"))),
-      h("tbody", null, found.slice(0, view.shown).map((each) => h("tr", { key: String(each.revision), class: number(each.revision) === selected ? "selected" : "" },
-        h("th", { scope: "row", class: "number" }, h("a", { href: `#/history/${each.revision}` }, String(each.revision))),
-        h("td", { "data-label": "time" }, h("time", { datetime: each.time, title: ago(each.time, Date.now()) }, clock(each.time))),
+      h("thead", null, h("tr", null, h("th", { class: "number" }, "revision"), h("th", null,
+        "time"), h("th", null, "author"), h("th", null, "change"))),
+      h("tbody", null, found.slice(0, view.shown).map((each) => h("tr", { key: String(each
+            .revision), class: number(each.revision) === selected ? "selected" : "" },
+        h("th", { scope: "row", class: "number" }, h(
+        "a", { href: `#/history/${each.revision}` }, String(each.revision))),
+        h("td", { "data-label": "time" }, h("time", { datetime: each.time, title: ago(each
+            .time, Date.now()) }, clock(each.time))),
         h("td", { "data-label": "author" }, h("bdi", null, shown(each.author, 128))),
         h("td", { "data-label": "change" }, h("bdi", null, shown(each.summary, 400)),
-          each.comment ? h("q", { class: "comment" }, h("bdi", null, shown(each.comment, 400))) : null)))))),
+          each.comment ? h("q", { class: "comment" }, h("bdi", null, shown(each.comment,
+            400))) : null)))))),
     found.length > view.shown ? h("p", null, h("button", {
-      type: "button", onclick: () => { view.shown += 200; page.changed(); },
+      type: "button",
+      onclick: () => { view.shown += 200;
+        page.changed(); },
     }, `Show more of ${found.length} revisions`)) : null,
   ];
 }
@@ -77,14 +94,20 @@ function detail(page, selected) {
   const since = selected < model.revision ? difference(page, selected, model.revision) : null;
   const isAdmin = model.access.role === "ACCESS_ROLE_ADMIN";
   /** @param {{changes?: any[], problem?: string}} diff */
-  const body = (diff) => (diff.problem ? h("p", { class: "error" }, shown(diff.problem))
-    : diff.changes ? changesTable(diff.changes) : h("p", { class: "quiet" }, "Reading …"));
+  const body = (diff) => (diff.problem ? h("p", { class: "error" }, shown(diff.problem)) :
+    diff.changes ? changesTable(diff.changes) : h("p", { class: "quiet" }, "Reading …"));
   return h("section", { class: "card", id: "revision" },
-    h("div", { class: "title" }, h("h2", null, `Revision ${selected}`), h("a", { href: "#/history" }, "Close")),
-    h("p", null, h("bdi", null, shown(revision.author, 128)), revision.time ? `, ${clock(revision.time)} (${ago(revision.time, Date.now())})` : ""),
-    revision.comment ? h("blockquote", { class: "comment" }, h("bdi", null, shown(revision.comment, 4000))) : null,
+    h("div", { class: "title" }, h("h2", null, `Revision ${selected}`), h(
+    "a", { href: "#/history" }, "Close")),
+    h("p", null, h("bdi", null, shown(revision.author, 128)), revision.time ?
+      `, ${clock(revision.time)} (${ago(revision.time, Date.now())})` : ""),
+    revision.comment ? h("blockquote", { class: "comment" }, h("bdi", null, shown(revision
+      .comment, 4000))) : null,
     h("h3", null, "What this revision changed"), body(made),
-    since ? [h("details", null, h("summary", null, `What is different in the current revision ${model.revision}`), body(since)),
-      isAdmin ? h("p", null, h("button", { type: "button", onclick: () => rollBack(page, selected, "") }, "Restore all endpoints to this revision …"))
-        : null] : h("p", { class: "quiet" }, "This is the current revision."));
+    since ? [h("details", null, h("summary", null,
+        `What is different in the current revision ${model.revision}`), body(since)),
+      isAdmin ? h("p", null, h("button", { type: "button", onclick: () => rollBack(page, selected,
+          "") }, "Restore all endpoints to this revision …")) :
+      null
+    ] : h("p", { class: "quiet" }, "This is the current revision."));
 }

@@ -13,6 +13,7 @@ import { number } from "./format.js";
 
 const statsMilliseconds = 1000;
 const silenceMilliseconds = 6000;
+const refreshMilliseconds = 100;
 const delays = [100, 250, 500, 1000, 2000, 4000];
 
 /**
@@ -23,7 +24,8 @@ const delays = [100, 250, 500, 1000, 2000, 4000];
 function pause(milliseconds, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
+    signal.addEventListener("abort", () => { clearTimeout(timer);
+      resolve(); }, { once: true });
   });
 }
 
@@ -37,6 +39,8 @@ export class Live {
   /** @type {AbortController | null} */
   #rollout = null;
   #rolloutEndpoint = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #refresh;
 
   /**
    * @param {Client} client
@@ -104,7 +108,8 @@ export class Live {
     const model = this.model;
     // The user has signed out.
     if (model.connection === "login") return;
-    if (error instanceof CallError && ["unauthenticated", "permission_denied"].includes(error.code)) {
+    if (error instanceof CallError && ["unauthenticated", "permission_denied"].includes(error
+        .code)) {
       model.connection = "login";
       model.reason = error.message;
       model.clear();
@@ -124,14 +129,16 @@ export class Live {
   async #connect(signal, connected) {
     const { client, model } = this;
     const abandoned = new Promise((_, reject) => {
-      signal.addEventListener("abort", () => reject(new CallError("canceled", "reconnecting")));
+      signal.addEventListener("abort", () => reject(new CallError("canceled",
+        "reconnecting")));
     });
     abandoned.catch(() => {});
     model.access = await client.call("GetAccess", {});
     const freeze = client.call("GetFreeze", {}).catch(() => null);
     const [revisions, backends, rollouts, fleet, frozen] = await Promise.all([
       client.call("ListRevisions", { limit: 1000 }), client.call("ListBackends"),
-      client.call("ListRollouts"), client.call("ListInstances"), freeze]);
+      client.call("ListRollouts"), client.call("ListInstances"), freeze
+    ]);
     // The server may have started again with another history.
     model.revisions.clear();
     model.listed(revisions);
@@ -156,17 +163,21 @@ export class Live {
     throw new CallError("unavailable", "the server ended the stream of changes");
   }
 
-  /** Reads what a change may have changed besides endpoints and backends. */
+  /**
+   * Reads what a change may have changed besides endpoints and backends, once for many changes.
+   */
   #refreshed() {
     const { client, model } = this;
-    if (model.frozen) {
-      client.call("GetFreeze").then((frozen) => { model.frozen = frozen; this.changed(); }, () => {});
-    }
-    client.call("ListRollouts").then((list) => {
-      for (const each of list.rollouts ?? []) model.rolled(each, Date.now());
+    if (this.#refresh) return;
+    this.#refresh = setTimeout(async () => {
+      this.#refresh = undefined;
+      const freeze = model.frozen ? client.call("GetFreeze").catch(() => model.frozen) : null;
+      const rollouts = await client.call("ListRollouts").catch(() => ({}));
+      for (const each of rollouts.rollouts ?? []) model.rolled(each, Date.now());
+      model.frozen = await freeze;
       this.#followRollout();
       this.changed();
-    }, () => {});
+    }, refreshMilliseconds);
   }
 
   /** @param {AbortSignal} signal */
@@ -270,7 +281,7 @@ export class Live {
     if (revision <= 0 || this.model.revisions.has(revision)) return;
     this.model.revisions.set(revision, { revision });
     const list = await this.client.call(
-      "ListRevisions", { beforeRevision: String(revision + 1), limit: 1 });
+      "ListRevisions", { beforeRevision: String(revision + 1), limit: 1 }).catch(() => ({}));
     for (const each of list.revisions ?? []) {
       if (number(each.revision) === revision) this.model.revisions.set(revision, each);
     }

@@ -61,7 +61,8 @@ export class Model {
 
   /** Forgets all that another user may not see. */
   clear() {
-    for (const map of [this.endpoints, this.backends, this.rollouts, this.revisions, this.evidence]) {
+    for (const map of [this.endpoints, this.backends, this.rollouts, this.revisions, this
+        .evidence]) {
       map.clear();
     }
     this.series.clear();
@@ -79,13 +80,19 @@ export class Model {
     if (message.snapshot) {
       const endpoints = message.endpoints ?? [];
       const names = new Set(endpoints.map((/** @type {any} */ each) => each.name));
-      for (const name of this.endpoints.keys()) if (!names.has(name)) this.endpoints.delete(name);
-      const backends = new Set((message.backends ?? []).map((/** @type {any} */ each) => each.name));
-      for (const name of this.backends.keys()) if (!backends.has(name)) this.backends.delete(name);
+      for (const name of this.endpoints.keys())
+        if (!names.has(name)) this.endpoints.delete(name);
+      const backends = new Set((message.backends ?? []).map((/** @type {any} */ each) => each
+        .name));
+      for (const name of this.backends.keys())
+        if (!backends.has(name)) this.backends.delete(name);
     } else {
       this.revisions.set(this.revision, {
-        revision: this.revision, time: message.time, author: message.author,
-        comment: message.comment, summary: message.summary,
+        revision: this.revision,
+        time: message.time,
+        author: message.author,
+        comment: message.comment,
+        summary: message.summary,
       });
       if (this.revisions.size > keptRevisions) {
         this.revisions.delete(Math.min(...this.revisions.keys()));
@@ -189,10 +196,11 @@ export class Model {
       if (!status.usable) {
         problems.push({ level: 2, text: `${entry.backend} is not usable` });
       } else if (down > 0) {
-        problems.push(
-          { level: 1, text: `${down} of ${replicas.length} replicas of ${entry.backend} not ready` });
+        problems.push({ level: 1,
+          text: `${down} of ${replicas.length} replicas of ${entry.backend} not ready` });
       }
-      if (status.circuitOpen) problems.push({ level: 1, text: `${entry.backend} rejects requests` });
+      if (status.circuitOpen) problems.push({ level: 1,
+        text: `${entry.backend} rejects requests` });
     }
     const rollout = this.rollouts.get(endpoint.name);
     if (rollout?.phase === "ROLLOUT_PHASE_ABORTING") {

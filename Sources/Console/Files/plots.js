@@ -41,7 +41,9 @@ export function splitBar(names, weights) {
   const bars = weights.map((each) => {
     const width = (each.weight ?? 0) * 100;
     const bar = h("rect", {
-      x: x.toFixed(3), width: width.toFixed(3), height: 10,
+      x: x.toFixed(3),
+      width: width.toFixed(3),
+      height: 10,
       class: colour(names, each.backend),
     });
     x += width;
@@ -85,19 +87,29 @@ export function strip(names, parts, options) {
    * @param {number} height
    */
   const rects = (row, y, height) => row.map((part) => h("rect", {
-    x: (part.from * 1000).toFixed(2), y, height,
-    width: Math.max(0.5, (part.to - part.from) * 1000).toFixed(2), class: colour(names, part.backend),
+    x: (part.from * 1000).toFixed(2),
+    y,
+    height,
+    width: Math.max(0.5, (part.to - part.from) * 1000).toFixed(2),
+    class: colour(names, part.backend),
   }, h("title", null, `${part.backend}: ${percent(part.to - part.from)} of the keys`)));
   return svg(1000, next ? 54 : 24, { role: "img", "aria-label": label, class: "strip" },
     rects(parts, 0, next ? 20 : 24),
     next ? rects(next, 34, 20) : null,
     moves.map((move) => h("polygon", {
-      class: "moved", points: [
-        [move.from, 20], [move.to, 20], [move.to, 34], [move.from, 34],
+      class: "moved",
+      points: [
+        [move.from, 20],
+        [move.to, 20],
+        [move.to, 34],
+        [move.from, 34],
       ].map(([x, y]) => `${((x ?? 0) * 1000).toFixed(2)},${y}`).join(" "),
     })),
     moves.map((move) => h("rect", {
-      class: "outline", x: (move.from * 1000).toFixed(2), y: 0, height: 54,
+      class: "outline",
+      x: (move.from * 1000).toFixed(2),
+      y: 0,
+      height: 54,
       width: Math.max(1, (move.to - move.from) * 1000).toFixed(2),
     })));
 }
@@ -113,20 +125,28 @@ export function splitOverTime(names, steps, now) {
   const first = steps[0]?.time ?? now;
   // Equal widths, because most changes come in bursts; the table has the times.
   const width = 1000 / Math.max(1, steps.length);
-  const label = `the split after each of ${steps.length} changes since ${new Date(first).toISOString()}`;
+  const label =
+    `the split after each of ${steps.length} changes since ${new Date(first).toISOString()}`;
   return svg(1000, 90, { role: "img", "aria-label": label, class: "steps" },
     steps.map((step, index) => {
       let y = 0;
       return h("g", { key: String(step.revision) }, step.weights.map((each) => {
         const height = (each.weight ?? 0) * 90;
         const rect = h("rect", {
-          x: (index * width).toFixed(2), y: y.toFixed(2), width: (width + 0.3).toFixed(2),
-          height: height.toFixed(2), class: colour(names, each.backend),
+          x: (index * width).toFixed(2),
+          y: y.toFixed(2),
+          width: (width + 0.3).toFixed(2),
+          height: height.toFixed(2),
+          class: colour(names, each.backend),
         });
         y += height;
         return rect;
       }), index > 0 ? h("line", {
-        class: "mark", x1: (index * width).toFixed(2), x2: (index * width).toFixed(2), y1: 0, y2: 90,
+        class: "mark",
+        x1: (index * width).toFixed(2),
+        x2: (index * width).toFixed(2),
+        y1: 0,
+        y2: 90,
       }) : null);
     }));
 }
@@ -154,8 +174,8 @@ export function flow(names, rows) {
   const band = (x1, y1, h1, x2, y2, h2) => {
     const m = (x1 + x2) / 2;
     const f = (/** @type {number} */ value) => value.toFixed(1);
-    return `M${f(x1)},${f(y1)} C${f(m)},${f(y1)} ${f(m)},${f(y2)} ${f(x2)},${f(y2)} L${f(x2)},${f(y2 + h2)} `
-      + `C${f(m)},${f(y2 + h2)} ${f(m)},${f(y1 + h1)} ${f(x1)},${f(y1 + h1)} Z`;
+    return `M${f(x1)},${f(y1)} C${f(m)},${f(y1)} ${f(m)},${f(y2)} ${f(x2)},${f(y2)} L${f(x2)},${f(y2 + h2)} ` +
+      `C${f(m)},${f(y2 + h2)} ${f(m)},${f(y1 + h1)} ${f(x1)},${f(y1 + h1)} Z`;
   };
   let source = 0;
   let target = 0;
@@ -165,8 +185,10 @@ export function flow(names, rows) {
     const size = Math.max(2, row.share / total * free);
     const all = row.share / total * height;
     const kind = colour(names, row.backend);
-    bands.push(h("path", { class: `band ${kind}`, d: band(left + 12, source, all, middle, target, size) }));
-    bands.push(h("rect", { class: kind, x: middle, y: target.toFixed(1), width: 12, height: size.toFixed(1) }));
+    bands.push(h("path", { class: `band ${kind}`, d: band(left + 12, source, all, middle, target,
+        size) }));
+    bands.push(h("rect", { class: kind, x: middle, y: target.toFixed(1), width: 12, height: size
+        .toFixed(1) }));
     const many = row.replicas.length;
     const sum = row.replicas.reduce((acc, each) => acc + each.share, 0);
     let y = target;
@@ -174,9 +196,14 @@ export function flow(names, rows) {
       const part = size * (sum > 0 ? replica.share / sum : 1 / many);
       const tone = replica.ready ? kind : "bad";
       bands.push(h("path", {
-        class: `band ${kind}`, d: band(middle + 12, y, part, right - 12, y, Math.max(0, part - 1)),
+        class: `band ${kind}`,
+        d: band(middle + 12, y, part, right - 12, y, Math.max(0, part - 1)),
       }), h("rect", {
-        class: tone, x: right - 12, y: y.toFixed(1), width: 12, height: Math.max(1, part - 1).toFixed(1),
+        class: tone,
+        x: right - 12,
+        y: y.toFixed(1),
+        width: 12,
+        height: Math.max(1, part - 1).toFixed(1),
       }));
       y += part;
     }
@@ -211,6 +238,6 @@ export function evidenceBand(states, bound, label) {
     h("line", { class: "one", x1: 0, x2: 1000, y1: y(1), y2: y(1) }),
     h("polygon", { class: "interval", points: [...upper, ...lower].join(" ") }),
     h("polyline", { class: "estimate", points: line }),
-    bound === null ? null
-      : h("line", { class: "bound", x1: 0, x2: 1000, y1: y(bound), y2: y(bound) }));
+    bound === null ? null :
+    h("line", { class: "bound", x1: 0, x2: 1000, y1: y(bound), y2: y(bound) }));
 }

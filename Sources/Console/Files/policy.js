@@ -19,8 +19,8 @@ const points = 2 ** 64;
  */
 export function parts(intervals) {
   const starts = intervals.map((interval) => Number(BigInt(interval.start ?? "0")) / points);
-  return intervals.map((interval, index) => (
-    { from: starts[index] ?? 0, to: starts[index + 1] ?? 1, backend: interval.backend }));
+  return intervals.map((interval, index) => ({ from: starts[index] ?? 0, to: starts[index + 1] ?? 1,
+    backend: interval.backend }));
 }
 
 /**

@@ -7,8 +7,10 @@ export const keptSeconds = 300;
 
 /** The statuses that are the server's fault, as rollouts judge. */
 const serverFaults = new Set([
-  "UNKNOWN", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
-  "DATA_LOSS"]);
+  "UNKNOWN", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED", "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS"
+]);
 
 /**
  * The figures of one interval of one backend of an endpoint, or of a whole endpoint.
@@ -43,8 +45,14 @@ export function point(entry, time, seconds) {
     else if (serverFaults.has(status.name)) faults += amount;
   }
   return {
-    time, seconds, requests: number(entry.requests), ended, faults, rejected: ended - ok - faults,
-    p50: number(entry.latency?.p50Us), p99: number(entry.latency?.p99Us),
+    time,
+    seconds,
+    requests: number(entry.requests),
+    ended,
+    faults,
+    rejected: ended - ok - faults,
+    p50: number(entry.latency?.p50Us),
+    p99: number(entry.latency?.p99Us),
   };
 }
 
@@ -55,10 +63,14 @@ export function point(entry, time, seconds) {
 function joined(points) {
   const [first, ...rest] = points;
   return rest.reduce((sum, next) => ({
-    time: next.time, seconds: next.seconds, requests: sum.requests + next.requests,
-    ended: sum.ended + next.ended, faults: sum.faults + next.faults,
+    time: next.time,
+    seconds: next.seconds,
+    requests: sum.requests + next.requests,
+    ended: sum.ended + next.ended,
+    faults: sum.faults + next.faults,
     rejected: sum.rejected + next.rejected,
-    p50: Math.max(sum.p50, next.p50), p99: Math.max(sum.p99, next.p99),
+    p50: Math.max(sum.p50, next.p50),
+    p99: Math.max(sum.p99, next.p99),
   }), /** @type {Point} */ (first));
 }
 
@@ -69,7 +81,8 @@ function joined(points) {
  */
 export function figures(points) {
   if (points.length === 0) return null;
-  const sum = { seconds: 0, requests: 0, ended: 0, faults: 0, rejected: 0, p50: 0, p99: 0, worst: 0 };
+  const sum = { seconds: 0, requests: 0, ended: 0, faults: 0, rejected: 0, p50: 0, p99: 0,
+    worst: 0 };
   for (const each of points) {
     sum.seconds += each.seconds;
     sum.requests += each.requests;
@@ -82,10 +95,15 @@ export function figures(points) {
   }
   const ended = Math.max(1, sum.ended);
   return {
-    requests: sum.requests, seconds: sum.seconds, ended: sum.ended,
+    requests: sum.requests,
+    seconds: sum.seconds,
+    ended: sum.ended,
     rate: sum.seconds > 0 ? sum.requests / sum.seconds : 0,
-    errors: sum.faults / ended, rejected: sum.rejected / ended,
-    p50: sum.p50 / ended, p99: sum.p99 / ended, worst: sum.worst,
+    errors: sum.faults / ended,
+    rejected: sum.rejected / ended,
+    p50: sum.p50 / ended,
+    p99: sum.p99 / ended,
+    worst: sum.worst,
   };
 }
 
@@ -94,7 +112,8 @@ export function figures(points) {
  * @param {string} backend
  * @param {boolean} isShadow
  */
-const keyOf = (endpoint, backend, isShadow) => `${endpoint}\n${backend}\n${isShadow ? "shadow" : ""}`;
+const keyOf = (endpoint, backend, isShadow) =>
+  `${endpoint}\n${backend}\n${isShadow ? "shadow" : ""}`;
 
 /** The points of all endpoints and their backends. */
 export class Series {
@@ -114,7 +133,8 @@ export class Series {
     let requests = 0;
     for (const entry of stats.backends ?? []) {
       const next = point(entry, time, seconds);
-      this.#append(this.#backends, keyOf(entry.endpoint, entry.backend, entry.shadow === true), next);
+      this.#append(this.#backends, keyOf(entry.endpoint, entry.backend, entry.shadow === true),
+        next);
       if (entry.shadow) continue;
       requests += next.requests;
       const others = endpoints.get(entry.endpoint);
@@ -123,7 +143,9 @@ export class Series {
     }
     for (const [name, points] of endpoints) this.#append(this.#endpoints, name, joined(points));
     this.latest = {
-      time, connections: number(stats.connections), unrouted: number(stats.unrouted),
+      time,
+      connections: number(stats.connections),
+      unrouted: number(stats.unrouted),
       requests: seconds > 0 ? requests / seconds : 0,
     };
   }
@@ -208,7 +230,8 @@ export function around(points, time) {
  * @param {number} seconds
  */
 export function recent(points, seconds) {
-  const last = points.at(-1);
-  if (!last) return [];
-  return points.filter((each) => each.time > last.time - seconds * 1000);
+  const oldest = (points.at(-1)?.time ?? 0) - seconds * 1000;
+  let start = points.length;
+  while (start > 0 && (points[start - 1]?.time ?? 0) > oldest) start -= 1;
+  return points.slice(start);
 }

@@ -1,0 +1,170 @@
+// Tests of the console's pure modules.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as format from "./files/format.js";
+import { FrameReader, frame } from "./files/frames.js";
+import { leastMoved, moves, parts, summaryWeights, withWeight } from "./files/policy.js";
+import { Series, around, figures, keptSeconds, point, recent } from "./files/series.js";
+
+test("marks that reorder text or have no width are shown", () => {
+  for (const [text, expected] of [
+    ["plain <b>", "plain <b>"], ["a\u202eb", "a⟨U+202E⟩b"], ["\u200b\ufeff", "⟨U+200B⟩⟨U+FEFF⟩"],
+    ["a\nb\tc", "a\nb\tc"], ["\u0000\u001b[31m", "⟨U+0000⟩⟨U+001B⟩[31m"], ["ä😀", "ä😀"],
+    [undefined, ""], [null, ""], [7, "7"],
+  ]) assert.equal(format.shown(text), expected);
+  assert.equal(format.shown("😀".repeat(10), 3), "😀😀😀…");
+});
+
+test("numbers of the API", () => {
+  for (const [value, expected] of [
+    ["18446744073709551615", 18446744073709551615], ["12", 12], [undefined, 0], ["x", 0], ["NaN", 0],
+    ["Infinity", 0], [null, 0],
+  ]) assert.equal(format.number(value), expected);
+});
+
+test("shares, rates, times and sizes as text", () => {
+  for (const [share, text] of [
+    [0, "0 %"], [0.00001, "< 0.01 %"], [0.001, "0.10 %"], [0.05, "5.0 %"], [0.25, "25.0 %"],
+    [0.333, "33.3 %"], [0.995, "99.5 %"], [0.99999, "> 99.99 %"], [1, "100 %"], [NaN, "–"],
+  ]) assert.equal(format.percent(share), text);
+  for (const [value, text] of [[0, "0"], [0.25, "0.3"], [99.9, "99.9"], [1234, "1,234"], [2e6, "2000 k"], [NaN, "–"]]) {
+    assert.equal(format.rate(value), text);
+  }
+  for (const [us, text] of [[0, "–"], [undefined, "–"], [999, "999 µs"], [1500, "1.5 ms"], [15_000, "15 ms"], [2.5e6, "2.5 s"]]) {
+    assert.equal(format.latency(us), text);
+  }
+  for (const [seconds, text] of [[-5, "0 s"], [59, "59 s"], [60, "1 min"], [3_660, "1 h 1 min"], [90_000, "1 d 1 h"], [NaN, "–"]]) {
+    assert.equal(format.span(seconds), text);
+  }
+  for (const [text, seconds] of [["1.5s", 1.5], ["0s", 0], ["", 0], [undefined, 0], ["5", 0], ["1e9s", 0]]) {
+    assert.equal(format.seconds(text), seconds);
+  }
+  assert.equal(format.bytes(1536), "1.5 KiB");
+  assert.equal(format.clock("nonsense"), "–");
+  assert.equal(format.ago("nonsense", 0), "");
+  assert.equal(format.word("ROLLOUT_PHASE_PAUSED", "ROLLOUT_PHASE_"), "paused");
+  assert.equal(format.word(undefined, "X"), "unknown");
+});
+
+test("frames arrive whole, byte by byte, and in all splits", () => {
+  const bytes = new Uint8Array([...frame('{"a":"ä"}'), ...frame("{}"), 2, 0, 0, 0, 2, 0x7b, 0x7d]);
+  const expected = [
+    { isEnd: false, text: '{"a":"ä"}' }, { isEnd: false, text: "{}" }, { isEnd: true, text: "{}" }];
+  assert.deepEqual(new FrameReader().push(bytes), expected);
+  for (let split = 0; split <= bytes.length; split += 1) {
+    const reader = new FrameReader();
+    assert.deepEqual(
+      [...reader.push(bytes.subarray(0, split)), ...reader.push(bytes.subarray(split))], expected);
+  }
+  const reader = new FrameReader();
+  assert.deepEqual([...bytes].flatMap((byte) => reader.push(new Uint8Array([byte]))), expected);
+});
+
+test("invalid frames are refused", () => {
+  for (const bytes of [[1, 0, 0, 0, 0], [0, 255, 255, 255, 255], [0, 0, 0, 0, 1, 0xff]]) {
+    assert.throws(() => new FrameReader().push(new Uint8Array(bytes)));
+  }
+});
+
+const half = "9223372036854775808";
+const quarter = "4611686018427387904";
+
+test("the parts that move between two maps", () => {
+  const before = parts([{ backend: "a" }, { start: half, backend: "b" }]);
+  assert.deepEqual(before, [{ from: 0, to: 0.5, backend: "a" }, { from: 0.5, to: 1, backend: "b" }]);
+  const after = parts([{ backend: "a" }, { start: quarter, backend: "b" }]);
+  assert.deepEqual(moves(before, after), [{ from: 0.25, to: 0.5, before: "a", after: "b" }]);
+  assert.deepEqual(moves(before, before), []);
+  assert.deepEqual(moves([], after), []);
+  // Adjacent parts with the same owners are one.
+  const fine = parts([{ backend: "b" }, { start: quarter, backend: "b" }, { start: half, backend: "b" }]);
+  assert.deepEqual(moves(before, fine), [{ from: 0, to: 0.5, before: "a", after: "b" }]);
+});
+
+test("what moves equals what the weights require, for random maps", () => {
+  let seed = 7;
+  const random = () => { seed = (seed * 16807) % 2147483647; return seed / 2147483647; };
+  for (let round = 0; round < 200; round += 1) {
+    const make = () => {
+      const starts = Array.from({ length: 1 + Math.floor(random() * 6) }, random).sort();
+      return [0, ...starts].map((from, index, all) => (
+        { from, to: all[index + 1] ?? 1, backend: "abc"[Math.floor(random() * 3)] }));
+    };
+    const [before, after] = [make(), make()];
+    const share = (map, backend) => map.filter((each) => each.backend === backend)
+      .reduce((sum, each) => sum + each.to - each.from, 0);
+    const weights = (map) => [..."abc"].map((backend) => ({ backend, weight: share(map, backend) }));
+    const moved = moves(before, after).reduce((sum, each) => sum + each.to - each.from, 0);
+    assert.ok(moved >= leastMoved(weights(before), weights(after)) - 1e-9);
+  }
+});
+
+test("weights stay a sum of 1 when one of them changes", () => {
+  const three = [{ backend: "a", weight: 0.5 }, { backend: "b", weight: 0.3 }, { backend: "c", weight: 0.2 }];
+  assert.deepEqual(withWeight(three, "c", 0.6), [
+    { backend: "a", weight: 0.25 }, { backend: "b", weight: 0.15 }, { backend: "c", weight: 0.6 }]);
+  const all = [{ backend: "a", weight: 1 }, { backend: "b", weight: 0 }, { backend: "c" }];
+  assert.deepEqual(withWeight(all, "a", 0.5).map((each) => each.weight), [0.5, 0.25, 0.25]);
+  assert.deepEqual(withWeight([{ backend: "a", weight: 1 }], "a", 0.2), [{ backend: "a", weight: 1 }]);
+  for (const weight of [0, 1, 0.3333, 0.00004, 2, -1, NaN, Infinity]) {
+    for (const backend of ["a", "b", "c"]) {
+      const next = withWeight(three, backend, weight);
+      const units = next.reduce((sum, each) => sum + Math.round(each.weight * 10_000), 0);
+      assert.equal(units, 10_000, `${backend} ${weight}`);
+      assert.ok(next.every((each) => each.weight >= 0 && each.weight <= 1));
+      assert.deepEqual(next.map((each) => each.backend), ["a", "b", "c"]);
+    }
+  }
+});
+
+test("weights in the summary of a revision", () => {
+  for (const [summary, weights] of [
+    ["greeter: v1=0.9 v2=0.1", [{ backend: "v1", weight: 0.9 }, { backend: "v2", weight: 0.1 }]],
+    ["create endpoint greeter: v1=1.0", [{ backend: "v1", weight: 1 }]],
+    ["other: v1=1.0; greeter: route /x/, v2=1.0, reverts", [{ backend: "v2", weight: 1 }]],
+    ["greeter: shadow v3=0.5", null], ["greeter: unchanged", null], ["", null], ["greeters: v1=1", null],
+  ]) assert.deepEqual(summaryWeights(summary, "greeter"), weights, summary);
+});
+
+/** A message of WatchStats. */
+const stats = (second, backends) => ({ time: new Date(second * 1000).toISOString(), seconds: 1, backends });
+const entry = (backend, ok, failed, rest = {}) => ({
+  endpoint: "e", backend, requests: String(ok + failed), latency: { p50Us: 10, p99Us: 100 },
+  statuses: [{ name: "OK", count: String(ok) }, { name: "UNAVAILABLE", count: String(failed) }], ...rest,
+});
+
+test("figures of an endpoint are the sum of its backends without shadows", () => {
+  const series = new Series();
+  series.add(stats(1, [entry("a", 90, 0), entry("b", 0, 10), entry("c", 0, 50, { shadow: true })]));
+  const now = figures(series.endpoint("e"));
+  assert.equal(now.requests, 100);
+  assert.equal(now.errors, 0.1);
+  assert.equal(figures(series.backend("e", "b")).errors, 1);
+  assert.equal(figures(series.backend("e", "c", true)).requests, 50);
+  assert.deepEqual(series.backends("e").sort(), ["a", "b"]);
+  assert.equal(figures([]), null);
+});
+
+test("only the server's faults are errors", () => {
+  const names = ["OK", "NOT_FOUND", "INVALID_ARGUMENT", "INTERNAL", "DEADLINE_EXCEEDED", "CANCELLED"];
+  const made = point({ requests: "6", statuses: names.map((name) => ({ name, count: "1" })) }, 0, 1);
+  assert.deepEqual([made.ended, made.faults, made.rejected], [6, 2, 3]);
+});
+
+test("the points of an interval that contains the change count as before it", () => {
+  const series = new Series();
+  for (let second = 1; second <= 10; second += 1) series.add(stats(second, [entry("a", 10, second > 5 ? 10 : 0)]));
+  const { before, since } = around(series.endpoint("e"), 5_000);
+  assert.deepEqual([before.seconds, before.errors, since.seconds, since.errors], [5, 0, 5, 0.5]);
+  assert.equal(around(series.endpoint("e"), 5_500).since.seconds, 4);
+  assert.equal(recent(series.endpoint("e"), 3).length, 3);
+});
+
+test("old points and deleted endpoints are forgotten", () => {
+  const series = new Series();
+  for (let second = 1; second <= 2_000; second += 1) series.add(stats(second, [entry("a", 1, 0)]));
+  assert.ok(series.endpoint("e").length < keptSeconds + 70);
+  series.keep(() => false);
+  assert.equal(series.endpoint("e").length, 0);
+});
