@@ -60,6 +60,6 @@ package struct WebContentType: Equatable, Sendable {
         }
     }
 
-    /// The types, for errors.
+    /// The types, for errors and for `Accept-Post`.
     package static var accepted: String { all.map(\.name).joined(separator: ", ") }
 }

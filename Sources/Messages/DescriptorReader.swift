@@ -130,6 +130,10 @@ struct DescriptorReader {
             Schema.Enumeration(fullName: fullName, values: values, isClosed: own.hasClosedEnums))
     }
 
+    /// The number of `idempotency_level` in `MethodOptions`, and its value NO_SIDE_EFFECTS.
+    private static let idempotencyLevel = 34
+    private static let noSideEffects: Int32 = 1
+
     private mutating func add(
         service bytes: ArraySlice<UInt8>, scope: String
     ) throws(MessageError) {
@@ -138,11 +142,16 @@ struct DescriptorReader {
         var methods: [Schema.Method] = []
         for method in parsed.messages(2) {
             let entry = try ParsedFields(method)
+            var level: Int32?
+            for options in entry.messages(4) {
+                level = try ParsedFields(options).int32(Self.idempotencyLevel) ?? level
+            }
             methods.append(
                 Schema.Method(
                     name: entry.text(1), input: FieldReader.typeName(entry.text(2)),
                     output: FieldReader.typeName(entry.text(3)), clientStreams: entry.bool(5),
-                    serverStreams: entry.bool(6)))
+                    serverStreams: entry.bool(6),
+                    hasSideEffects: level != Self.noSideEffects, options: entry.messages(4)))
             _ = try symbol(entry.text(1), in: fullName)
         }
         services.append(Schema.Service(fullName: fullName, methods: methods))

@@ -76,10 +76,7 @@ extension JSONTranscoder {
     }
 
     private func unknown(_ key: String, _ message: Schema.Message) -> MessageError {
-        let known = message.fields.prefix(100).map(\.jsonName).joined(separator: ", ")
-        return Self.error(
-            "is not a field of \(message.fullName)" + (known.isEmpty ? "" : "; it has \(known)")
-        ).within(key)
+        Self.error("is not a field of \(message.membership)").within(key)
     }
 
     private func write(

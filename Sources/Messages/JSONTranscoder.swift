@@ -3,7 +3,7 @@
 /// Source: protobuf's "ProtoJSON Format". Fields without presence are omitted if they have their
 /// default, unless requested. `JSONTranscoder+Parse.swift` has the reverse,
 /// `JSONTranscoder+WellKnown.swift` the well-known types with a special form.
-package struct JSONTranscoder {
+package struct JSONTranscoder: Sendable {
     /// The limit of nested messages, as in protobuf's own parsers. An entry of a map is a message.
     static let maximumDepth = 100
 

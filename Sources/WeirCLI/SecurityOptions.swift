@@ -68,6 +68,13 @@ struct SecurityOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Let scripts of pages of this origin, for example https://console.example, call the "
+                + "admin port; may be repeated.",
+            valueName: "origin"))
+    var adminCorsOrigin: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
             "The file with the secrets that sign requests to webhooks of rollouts.",
             valueName: "file"), completion: .file())
     var webhookSecret: String?
@@ -94,6 +101,7 @@ struct SecurityOptions: ParsableArguments {
         settings.accessFile = access
         settings.allowsInsecureAdmin = insecureAdmin
         settings.adminHosts = adminHost
+        settings.adminOrigins = adminCorsOrigin
         settings.webhookSecretFile = webhookSecret
         settings.webhookHosts = webhookHost
         settings.webhookCAFile = webhookCa

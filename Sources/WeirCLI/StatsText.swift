@@ -3,8 +3,8 @@ internal import Messages
 
 /// The text output of statistics.
 enum StatsText {
-    /// Lines at the end of a page.
-    static let footerLines = 1
+    /// The number of lines at the end of a page that are always shown.
+    static func footerLines(_ stats: Weir_Admin_V1_Stats) -> Int { stats.freeze == nil ? 1 : 2 }
 
     /// - Parameters:
     ///   - isLive: whether the figures are those of the last interval.
@@ -26,6 +26,7 @@ enum StatsText {
             shown.removeLast()
         }
         return table.text(columns: limit) + "\n" + Style.dim(shown.joined(separator: "  ·  "))
+            + FreezeCommand.line(stats.freeze)
     }
 
     /// The manual documents the order in which narrow terminals drop columns.

@@ -30,8 +30,8 @@ struct WeirCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, BackendCommand.self, EndpointCommand.self, TrafficCommand.self,
-            ShadowCommand.self, RolloutCommand.self, ExplainCommand.self, StatsCommand.self,
-            CallCommand.self,
+            ShadowCommand.self, RolloutCommand.self, FreezeCommand.self, ExplainCommand.self,
+            StatsCommand.self, CallCommand.self,
             ApplyCommand.self, ExportCommand.self, HistoryCommand.self, DiffCommand.self,
             RollbackCommand.self, FleetCommand.self, StateCommand.self, AccessCommand.self,
             DoctorCommand.self, CompletionCommand.self, VersionCommand.self,

@@ -45,8 +45,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case archive
     /// The framing and the texts of gRPC-Web and Connect.
     case web
+    /// A path template and a path.
+    case template
+    /// A descriptor set with `google.api.http`, and an HTTP request.
+    case transcoding
     /// The access file, names of certificates, and texts of errors.
     case access
+    /// What servers of a fleet write about rollouts.
+    case rollouts
 
     package func run(_ bytes: [UInt8]) {
         switch self {
@@ -67,7 +73,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .rows: StoreFuzz.readRows(bytes)
         case .archive: StoreFuzz.readArchive(bytes)
         case .web: WebFuzz.feed(bytes)
+        case .template: TranscodingFuzz.match(bytes)
+        case .transcoding: TranscodingFuzz.bind(bytes)
         case .access: AccessFuzz.feed(bytes)
+        case .rollouts: RolloutFuzz.feed(bytes)
         }
     }
 
@@ -100,10 +109,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     }
 
     private static func readWire(_ bytes: [UInt8]) {
-        if let nanoseconds = Timeout.parse(bytes[...]) {
+        if let nanoseconds = Timeout.parse(bytes.span) {
             precondition(nanoseconds >= 0)
             // A formatted timeout parses to the same value, or to one rounded up.
-            let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8)[...])
+            let again = Timeout.parse(Array(Timeout.format(nanoseconds: nanoseconds).utf8).span)
             precondition(again != nil)
         }
         let text = String(decoding: bytes, as: UTF8.self)

@@ -9,6 +9,10 @@ enum WebFuzz {
         precondition(decode([bytes[..<cut], bytes[cut...]]) == whole)
         precondition(decode(bytes.indices.map { bytes[$0...$0] }) == whole)
 
+        let messages = scan([bytes[...]])
+        precondition(scan([bytes[..<cut], bytes[cut...]]) == messages)
+        precondition(scan(bytes.indices.map { bytes[$0...$0] }) == messages)
+
         if let fields = GRPCWebTrailers.parse(bytes) {
             let frame = GRPCWebTrailers.frame(fields.filter { !$0.value.contains("\n") })
             precondition(frame.first == GRPCWebTrailers.flag)
@@ -22,6 +26,15 @@ enum WebFuzz {
         var metadata = Metadata()
         metadata.add(text, text)
         precondition(ConnectEnvelope.end(error, metadata).first == ConnectEnvelope.endFlag)
+    }
+
+    /// The framing does not depend on the pieces in which a body arrives.
+    private static func scan(_ pieces: [ArraySlice<UInt8>]) -> Int? {
+        var scanner = FrameScanner()
+        for piece in pieces {
+            guard (try? scanner.scan(Array(piece).span.asBytes)) != nil else { return nil }
+        }
+        return (try? scanner.finish()).map { scanner.messages }
     }
 
     private static func decode(_ pieces: [ArraySlice<UInt8>]) -> [UInt8]? {

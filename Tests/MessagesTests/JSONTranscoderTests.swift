@@ -93,7 +93,8 @@ internal import Testing
             from: [], message: "weir.admin.v1.SetTrafficRequest")
         #expect(
             json.text(indent: 0)
-                == #"{"endpoint":"","weights":[],"validateOnly":false,"overrideRollout":false}"#)
+                == #"{"endpoint":"","weights":[],"validateOnly":false,"overrideRollout":false,"#
+                + #""overrideFreeze":false}"#)
     }
 
     @Test("JSON that nests too deeply is rejected without recursion")

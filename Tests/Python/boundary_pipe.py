@@ -94,7 +94,10 @@ class Answer:
         return None
 
     def _http_fault(self, http, may):
-        if http == 200 and self.fields.get("content-type", "").startswith("application/grpc"):
+        content_type = self.fields.get("content-type", "")
+        # The trailers of gRPC-Web are the end of the body.
+        is_web = content_type.startswith("application/grpc-web") and b"grpc-status: " in self.body
+        if http == 200 and content_type.startswith("application/grpc") and not is_web:
             return "a response without grpc-status"
         if not 200 <= http <= 599:
             return f"status {self.fields}"

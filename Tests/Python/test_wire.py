@@ -192,9 +192,10 @@ def test_framing(fixture_server, body, status):
 
 def test_a_foreign_content_type_gets_415_and_a_foreign_method_405(fixture_server):
     with Peer(fixture_server.data) as peer:
-        peer.request(1, body=b"hi", content_type="application/json")
+        peer.request(1, body=b"hi", content_type="text/plain")
         headers, body = peer.response(1)
-        assert headers[":status"] == "415" and body == b""
+        assert headers[":status"] == "415" and b"application/grpc" in body
+        assert headers["accept-post"].startswith("application/grpc, ")
         peer.request(3, method="PUT")
         assert peer.response(3)[0][":status"] == "405"
 

@@ -131,7 +131,12 @@ internal import Transport
         "Requests over HTTP/2 without an endpoint are refused as their protocol requires",
         arguments: [
             ("POST", "application/grpc", "/a.S/M", "200", "12"),
-            ("POST", "text/plain", "/a.S/M", "415", nil), ("GET", "", "/a.S/M", "405", nil),
+            ("POST", "text/plain", "/a.S/M", "404", "5"), ("GET", "", "/a.S/M", "404", "5"),
+            ("PUT", "application/grpc", "/a.S/M", "405", nil),
+            ("POST", "application/grpc-web", "/a.S/M", "200", "12"),
+            ("POST", "application/connect+proto", "/a.S/M", "200", nil),
+            ("POST", "application/proto", "/a.S/M", "404", nil),
+            ("POST", "text/plain", "/own.S/M", "404", "5"),
             ("GET", "", "/weir.v1.Serve/Call", "404", "5"), ("OPTIONS", "", "*", "204", nil),
         ] as [(String, String, String, String, String?)])
     func refusesHTTP2(

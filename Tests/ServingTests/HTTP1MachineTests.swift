@@ -23,6 +23,10 @@ internal import Transport
         case write(Int)
         case flush
         case written(HTTP1Response.Persistence, hasInput: Bool, HTTP1Machine.Continuation)
+        case responding(HTTP1Response.Persistence, HTTP1Response.Persistence?)
+        case responded(isComplete: Bool?)
+        case pass(Int)
+        case credit(Int, parses: Bool)
         case drain(isIdle: Bool, closes: Bool)
         /// Time passes, in milliseconds.
         case wait(UInt64)
@@ -57,10 +61,20 @@ internal import Transport
             let response = machine.replied(persistence)
             #expect(response == expected)
         case .write(let bytes): machine.writing(bytes, at: now)
-        case .flush: machine.flushed()
+        case .flush: machine.flushed(machine.unsentBytes)
         case .written(let persistence, let hasInput, let expected):
             let next = machine.written(persistence, hasInput: hasInput, at: now)
             #expect(next == expected)
+        case .responding(let persistence, let expected):
+            let response = machine.responding(persistence)
+            #expect(response == expected)
+        case .responded(let expected):
+            let isComplete = machine.responseEnded()
+            #expect(isComplete == expected)
+        case .pass(let bytes): machine.passed(bytes)
+        case .credit(let bytes, let expected):
+            let parses = machine.credited(bytes)
+            #expect(parses == expected)
         case .drain(let isIdle, let expected):
             let closes = machine.drain(isIdle: isIdle)
             #expect(closes == expected)
@@ -78,7 +92,7 @@ internal import Transport
 
     private func run(_ events: [Event]) {
         var now = Self.second
-        var machine = HTTP1Machine(openedAt: now)
+        var machine = HTTP1Machine(openedAt: now, maxUnreadBytes: 100)
         for event in events { Self.step(&machine, event, &now) }
     }
 
@@ -129,6 +143,43 @@ internal import Transport
         run([.reply(.keepAlive, nil)])
         run(Self.request + [.reply(.keepAlive, .keepAlive), .reply(.keepAlive, nil)])
         run([.begin(true), .refuse(true), .reply(.keepAlive, nil)])
+    }
+
+    @Test(
+        "A response in pieces begins and ends before or after the end of its request",
+        arguments: [
+            request + [
+                .responding(.keepAlive, .keepAlive), .responding(.keepAlive, nil),
+                .reply(.keepAlive, nil), .write(10), .write(10), .responded(isComplete: true),
+                .responded(isComplete: nil), .flush,
+                .written(.keepAlive, hasInput: false, .nextRequest), .read(true),
+            ],
+            // The request is incomplete at the end, so the rest of it is discarded.
+            [
+                .begin(true), .part, .head, .responding(.keepAlive, .close),
+                .step(hasInput: true, .parse), .responded(isComplete: false),
+                .step(hasInput: true, .stop), .received(10, .discard),
+            ],
+            // A response that has begun cannot become a refusal.
+            [.begin(true), .part, .head, .responding(.close, .close), .refuse(false)],
+            [.drain(isIdle: false, closes: false)] + request + [.responding(.keepAlive, .close)],
+            // Its client reads nothing.
+            request + [
+                .responding(.keepAlive, .keepAlive), .write(1), .wait(300_000), .timeout(false),
+                .wait(1), .timeout(true), .flush, .timeout(false),
+            ],
+        ] as [[Event]])
+    func streams(events: [Event]) { run(events) }
+
+    @Test("A client waits while many bytes of its body wait for the backend, without a timeout")
+    func blocks() {
+        run([
+            .begin(true), .part, .head, .pass(100), .step(hasInput: true, .parse), .pass(1),
+            .step(hasInput: true, .stop), .end(isHeadIncomplete: false, reads: false),
+            .read(false), .wait(100_000), .timeout(false), .credit(0, parses: false),
+            .credit(1, parses: true), .begin(true), .step(hasInput: true, .parse),
+            .end(isHeadIncomplete: false, reads: true), .credit(1_000, parses: false),
+        ])
     }
 
     @Test("After a refusal, input is discarded up to a limit")

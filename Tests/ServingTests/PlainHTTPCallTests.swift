@@ -129,7 +129,6 @@ internal import Transport
         "A request without a matching endpoint is refused with the reason",
         arguments: [
             ("/other", 404, "no endpoint matches the path '/other'"),
-            ("/a.S/M", 415, "is gRPC: use HTTP/2"),
             ("/weir.v1.Serve/Call", 404, "no endpoint 'missing'"),
         ])
     func findsNoEndpoint(target: String, status: Int, message: String) throws {

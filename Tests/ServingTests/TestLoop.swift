@@ -86,7 +86,7 @@ final class TestSource: CallSource {
     }
 
     func credit(_ bytes: Int) { credited += bytes }
-    func responded(encoding: String) {}
+    func responded(encoding: String, _ headers: HeaderParts) {}
     func wrote(_ bytes: RawSpan) { body += Array(copying: bytes) }
     func takesMore() -> Bool { hasRoom }
     func waitForRoom() { waits = true }

@@ -5,7 +5,7 @@ internal import Testing
         module: "Sources/Serving",
         folders: [
             "Loop", "Calls", "Handlers", "Standard", "Forwarding", "Answering", "Shadows",
-            "Routing", "HTTP", "Connections",
+            "Routing", "Web", "HTTP", "Connections",
         ])
 
     @Test("A file of Serving uses only types of its own folder and of the folders before it")

@@ -9,6 +9,7 @@ internal import Testing
         // Servers and backends that simulate slow work.
         "Tests/FixtureServer/FixtureServer.swift": 5,
         "Tests/Python/interop_server.py": 10,
+        "Tests/Python/conformance_server.py": 4,
         // Load generators, which pace their load.
         "Tests/Python/abuse.py": 5,
         "Tests/Python/churn.py": 3,

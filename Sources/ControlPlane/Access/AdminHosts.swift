@@ -1,7 +1,7 @@
 internal import Serving
 internal import Transport
 
-/// The hosts that plain HTTP requests to the admin port may name.
+/// The hosts that plain HTTP requests, and calls of web protocols, to the admin port may name.
 ///
 /// The owner of `evil.example` can make that name resolve to an address of this server ("DNS
 /// rebinding"). A browser then allows a page of `evil.example` to read the responses, because they
@@ -17,6 +17,21 @@ package struct AdminHosts: Sendable {
     /// - Parameter names: names of this server; invalid ones are ignored.
     package init(_ names: [String] = []) {
         self.names = Set(names.compactMap { HTTPHost($0)?.name })
+    }
+
+    /// Whether an `Origin` has the host and the port of a request. The scheme is not compared,
+    /// because a proxy in front of the server may have another one.
+    static func isOwn(_ origin: String, of host: HTTPHost?) -> Bool {
+        guard let host, let end = origin.firstRange(of: "://")?.upperBound else { return false }
+        let scheme = origin[..<end].lowercased()
+        let ports = ["http://": ":80", "https://": ":443"]
+        let defaultPort = ports[scheme] ?? ""
+        func full(_ authority: String) -> String {
+            let text = authority.lowercased()
+            return !defaultPort.isEmpty && text.hasSuffix(defaultPort)
+                ? String(text.dropLast(defaultPort.count)) : text
+        }
+        return full(String(origin[end...])) == full(host.text)
     }
 
     /// Whether a request may name a host. A request of HTTP/1.0, which browsers do not send, may

@@ -14,7 +14,8 @@ extension Weir_Admin_V1_Endpoint {
             intervals: endpoint.map.intervals.map { .init(start: $0.start, backend: $0.backend) },
             revision: endpoint.revision, comparison: .init(endpoint.comparison),
             rateLimit: endpoint.rateLimit.map { .init($0) },
-            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names)
+            timeBox: endpoint.timeBox.map { .init($0) }, methods: endpoint.methods.names,
+            cors: endpoint.cors.map { .init($0) })
     }
 }
 
@@ -28,6 +29,32 @@ extension HTTPMethods {
                     + "\(Self.maxCount) methods of HTTP, for example GET and POST")
         }
         self = methods
+    }
+}
+
+extension CORSPolicy {
+    init(_ message: Weir_Admin_V1_CorsPolicy) throws(ControlError) {
+        do throws(Invalid) {
+            try self.init(
+                origins: message.origins, headers: message.headers,
+                exposedHeaders: message.exposedHeaders, allowsCredentials: message.credentials)
+        } catch {
+            throw .invalid("cors.\(error.field)", error.reason)
+        }
+    }
+}
+
+extension CORSPolicy? {
+    init(_ message: Weir_Admin_V1_CorsPolicy?) throws(ControlError) {
+        self = try message.map { (message) throws(ControlError) in try CORSPolicy(message) }
+    }
+}
+
+extension Weir_Admin_V1_CorsPolicy {
+    init(_ policy: CORSPolicy) {
+        self.init(
+            origins: policy.origins, headers: policy.headers,
+            exposedHeaders: policy.exposedHeaders, credentials: policy.allowsCredentials)
     }
 }
 

@@ -29,10 +29,11 @@ extension ControlPlane {
     }
 
     nonisolated var adminMethods: AdminMethods {
-        addingRollouts(addingHistory(addingLeases(addingReads(addingChanges(AdminMethods(self))))))
+        let changes = addingTraffic(addingObjects(AdminMethods(self)))
+        return addingFreezes(addingRollouts(addingHistory(addingLeases(addingReads(changes)))))
     }
 
-    private nonisolated func addingChanges(_ methods: AdminMethods) -> AdminMethods {
+    private nonisolated func addingObjects(_ methods: AdminMethods) -> AdminMethods {
         methods
             .change("CreateBackend", .admin) {
                 (request: Weir_Admin_V1_CreateBackendRequest, options) in
@@ -53,16 +54,22 @@ extension ControlPlane {
             }
             .change("CreateEndpoint", .admin) {
                 (request: Weir_Admin_V1_CreateEndpointRequest, options) in
-                let endpoint = try await self.createEndpoint(
-                    request.name, route: request.route, methods: try HTTPMethods(request.methods),
-                    backend: request.backend, options: options)
-                return Weir_Admin_V1_Endpoint(endpoint)
+                Weir_Admin_V1_Endpoint(
+                    try await self.createEndpoint(
+                        request.name, route: request.route,
+                        methods: try HTTPMethods(request.methods),
+                        cors: try CORSPolicy?(request.cors), backend: request.backend,
+                        options: options))
             }
             .change("DeleteEndpoint", .admin) {
                 (request: Weir_Admin_V1_DeleteEndpointRequest, options) in
                 let revision = try await self.deleteEndpoint(request.name, options: options)
                 return Weir_Admin_V1_DeleteEndpointResponse(revision: revision)
             }
+    }
+
+    private nonisolated func addingTraffic(_ methods: AdminMethods) -> AdminMethods {
+        methods
             .change("SetTraffic", .operator) {
                 (request: Weir_Admin_V1_SetTrafficRequest, options) in
                 let change = try await self.setTraffic(
@@ -209,6 +216,9 @@ extension ControlPlane {
             .read("CompareRevisions", .viewer) {
                 (request: Weir_Admin_V1_CompareRevisionsRequest, view) in
                 try view.compare(request.fromRevision, request.toRevision)
+            }
+            .unary("GetAccess", .viewer) { (_: Weir_Admin_V1_GetAccessRequest, context) in
+                Weir_Admin_V1_GetAccessResponse(try self.access.require(context))
             }
             .unary("ListInstances", .viewer) {
                 (request: Weir_Admin_V1_ListInstancesRequest, context) in

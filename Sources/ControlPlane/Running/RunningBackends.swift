@@ -77,6 +77,7 @@ struct RunningBackends {
             set.update(backend.options)
             workers?.update(spec, revision: backend.revision)
         }
+        set.schemas.declare(backend.descriptorSet)
         all[backend.name] = Running(set: set, workers: workers, revision: backend.revision)
         return set
     }

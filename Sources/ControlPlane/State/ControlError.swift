@@ -58,6 +58,11 @@ package struct ControlError: Error {
             .alreadyExists, "\(object) already exists", field: field, reason: "ALREADY_EXISTS")
     }
 
+    /// Two routes match the same requests.
+    static func routeConflict(_ description: String) -> ControlError {
+        ControlError(.alreadyExists, description, reason: "ROUTE_CONFLICT")
+    }
+
     static func inUse(backend: String, endpoints: [String]) -> ControlError {
         let list = endpoints.joined(separator: ", ")
         return ControlError(

@@ -1,4 +1,5 @@
 internal import GRPCWire
+internal import Messages
 internal import Serving
 internal import TrafficPolicy
 
@@ -13,6 +14,9 @@ extension ControlState {
             let comparison: Comparison
             let rateLimit: RateLimit?
             let methods: HTTPMethods
+            let cors: CORSPolicy?
+            /// The rollout to start unless it ran before; nil without one.
+            var rollout: Weir_Admin_V1_RolloutPlan?
         }
 
         /// In the order of the request.
@@ -26,10 +30,14 @@ extension ControlState {
     /// Replaces all objects by those of a configuration. Equal objects keep their revision, and the
     /// handlers of servers stay.
     ///
-    /// - Parameter registered: the names of the handlers that this program has.
+    /// - Parameters:
+    ///   - registered: the names of the handlers that this program has.
+    ///   - author: of the rollouts that start.
+    /// - Returns: what of the configuration is not done, and why, as sentences.
+    @discardableResult
     mutating func replaceContent(
-        with desired: Configuration, registered: Set<String>
-    ) throws(ControlError) {
+        with desired: Configuration, registered: Set<String>, by author: String = "weir"
+    ) throws(ControlError) -> [String] {
         let names = (
             backends: Set(desired.backends.map(\.name)),
             endpoints: Set(desired.endpoints.map(\.name))
@@ -53,6 +61,7 @@ extension ControlState {
             endpoints[name]?.timeBox = nil
         }
         try setBackends(desired.backends, registered)
+        var notes: [String] = []
         var seen: Set<String> = []
         var routes: [Route: String] = [:]
         for (index, endpoint) in desired.endpoints.enumerated() {
@@ -71,10 +80,12 @@ extension ControlState {
                     throw .alreadyExists("route \(route) of endpoint '\(owner)'", field: "route")
                 }
                 try setEndpoint(endpoint, route)
+                if let note = try startRollout(endpoint, by: author) { notes.append(note) }
             } catch {
                 throw error.moved(from: "", to: place)
             }
         }
+        return notes
     }
 
     private mutating func setBackends(
@@ -114,9 +125,11 @@ extension ControlState {
                 map: AffinityMap(owner: weights.heaviest))
         endpoint.route = route
         let rollout = known?.rollout.flatMap { $0.isRunning ? $0 : nil }
-        // A running rollout keeps its weights, or those of the operator who has overridden it.
+        // A running rollout keeps its weights, or those of the operator who has overridden it. An
+        // endpoint with a rollout in the configuration gets its weights only from rollouts, whose
+        // result a configuration that is applied again must not undo.
         // Exported weights are divided by their sum already; another division could change them.
-        if rollout == nil,
+        if rollout == nil, known == nil || desired.rollout == nil,
             known.map({ $0.weights == weights || $0.weights.isExactly(desired.weights) }) != true
         {
             endpoint.map = endpoint.map.changed(to: weights, history: endpoint.history).map
@@ -133,6 +146,7 @@ extension ControlState {
         endpoint.comparison = desired.comparison
         endpoint.rateLimit = desired.rateLimit
         endpoint.methods = desired.methods
+        endpoint.cors = desired.cors
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }
@@ -173,7 +187,7 @@ extension ControlState.Endpoint {
     func isSame(as other: Self) -> Bool {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
-            && rateLimit == other.rateLimit && methods == other.methods
+            && rateLimit == other.rateLimit && methods == other.methods && cors == other.cors
     }
 }
 

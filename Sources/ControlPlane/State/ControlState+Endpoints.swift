@@ -5,7 +5,8 @@ internal import TrafficPolicy
 extension ControlState {
     /// Adds an endpoint that routes all requests to one backend.
     mutating func createEndpoint(
-        _ name: String, route text: String, methods: HTTPMethods = .all, backend: String
+        _ name: String, route text: String, methods: HTTPMethods = .all, cors: CORSPolicy? = nil,
+        backend: String
     ) throws(ControlError) -> Endpoint {
         try Self.check(name: name, field: "name")
         guard endpoints[name] == nil else {
@@ -17,6 +18,7 @@ extension ControlState {
             name: name, route: route, weights: TrafficWeights(all: backend),
             map: AffinityMap(owner: backend))
         endpoint.methods = methods
+        endpoint.cors = cors
         return put(endpoint)
     }
 

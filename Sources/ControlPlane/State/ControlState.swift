@@ -117,6 +117,8 @@ package struct ControlState: Sendable {
         var timeBox: TimedChange?
         /// The methods of plain HTTP requests that it accepts.
         package var methods = HTTPMethods.all
+        /// Nil if scripts of other origins may not call it.
+        package var cors: CORSPolicy?
         /// The revision of its latest change.
         package var revision: UInt64 = 0
 
@@ -135,12 +137,15 @@ package struct ControlState: Sendable {
     package internal(set) var revision: UInt64 = 0
     package internal(set) var backends: [String: Backend] = [:]
     package internal(set) var endpoints: [String: Endpoint] = [:]
+    /// Nil without one. It may have ended by itself: see `freeze(at:)`.
+    package internal(set) var freeze: Freeze?
 
     package init() {}
 
     /// A state from a store.
-    init(revision: UInt64, backends: [Backend], endpoints: [Endpoint]) {
+    init(revision: UInt64, backends: [Backend], endpoints: [Endpoint], freeze: Freeze?) {
         self.revision = revision
+        self.freeze = freeze
         self.backends.reserveCapacity(backends.count)
         for backend in backends { self.backends[backend.name] = backend }
         for endpoint in endpoints { self.endpoints[endpoint.name] = endpoint }

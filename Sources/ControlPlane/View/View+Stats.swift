@@ -102,7 +102,7 @@ extension ControlPlane.View {
             time: Google_Protobuf_Timestamp(time), seconds: seconds,
             backends: shown.map { message($0.key, $0.value, seconds: seconds) },
             revision: state.revision, connections: UInt64(clamping: figures.connections),
-            unrouted: figures.unrouted)
+            unrouted: figures.unrouted, freeze: freeze.map { .init($0) })
     }
 
     private func message(

@@ -1,5 +1,7 @@
 internal import GRPCWire
 internal import HTTP2Session
+internal import Messages
+internal import Observability
 internal import Upstream
 
 /// Answers the requests of a destination.
@@ -14,6 +16,8 @@ enum Answerer {
 final class Destination {
     let target: Target
     let answerer: Answerer
+    /// The messages of the method by the schema with this digest, for a path of replicas.
+    private var known: (digest: UInt64, json: MessageJSON)?
 
     init(_ target: Target, _ answerer: Answerer) {
         self.target = target
@@ -47,6 +51,42 @@ final class Destination {
         return call
     }
 
+    /// The messages of a method by the schema of this backend.
+    enum MethodMessages {
+        case known(MessageJSON)
+        case unknown(RPCError)
+        /// The schema must be read first.
+        case loading(ReplicaSet)
+    }
+
+    /// Finds the messages of the destination's method.
+    func messages(of path: MethodPath) -> MethodMessages {
+        switch answerer {
+        case .handler(let handler): return .known(handler.method.json)
+        case .none(let error): return .unknown(error)
+        case .replicas(let pool):
+            if path == .serveCall { return .known(Self.serveCall) }
+            guard let (digest, schema) = pool.set.schemas.parsed else {
+                return .loading(pool.set)
+            }
+            if let known, known.digest == digest { return .known(known.json) }
+            guard let method = schema.services[path.service]?.method(named: path.method) else {
+                return .unknown(
+                    RPCError(
+                        .unimplemented,
+                        "the schema of backend '\(target.key.backend)' has no method "
+                            + path.description.quoted))
+            }
+            let json = MessageJSON(method, path: path, schema)
+            known = (digest, json)
+            return .known(json)
+        }
+    }
+
+    private static let serveCall = MessageJSON(
+        request: Weir_V1_CallRequest.self, reply: Weir_V1_CallResponse.self, descriptorSet: nil,
+        path: .serveCall)
+
     /// Begins and counts an ended call of this target again, for another stream of its connection.
     func begin(
         _ used: ServerCall, _ stream: HTTP2Stream, at now: UInt64, shardPoint: UInt64?
@@ -62,11 +102,19 @@ final class Destination {
 /// Invariant of `@unchecked Sendable`: confined to its loop.
 final class RefusedCall: ServerCall, @unchecked Sendable {
     private let error: RPCError
+    private var isJSON = false
 
     init(_ loop: LoopState, _ origin: Origin, _ target: Target, _ error: RPCError) {
         self.error = error
         super.init(loop, origin, target)
     }
 
-    override func answer(_ request: RequestHead) { finish(error) }
+    override func answer(_ request: RequestHead) {
+        isJSON = request.isJSON
+        finish(error)
+    }
+
+    override var responseHeaders: HeaderBlock {
+        isJSON ? ReplyFormat.jsonHeaders : Self.plainHeaders
+    }
 }

@@ -2,8 +2,8 @@ internal import GRPCWire
 internal import HTTP2Session
 internal import Transport
 
-/// The source of a call that is not a stream of an HTTP/2 connection: a shadow copy, or a plain
-/// HTTP request. Confined to its loop.
+/// The source of a call that is not a gRPC stream of a client: a shadow copy, a plain HTTP request,
+/// or a call of a web protocol. Confined to its loop.
 protocol CallSource: AnyObject {
     /// The request's headers.
     var headers: HeaderBlock { get }
@@ -15,13 +15,17 @@ protocol CallSource: AnyObject {
     /// The backend has read request bytes.
     func credit(_ bytes: Int)
     /// The response begins.
-    func responded(encoding: String)
+    func responded(encoding: String, _ headers: HeaderParts)
     /// Response bytes, framed.
     func wrote(_ bytes: RawSpan)
     /// Whether the backend may continue to send; if not, `waitForRoom` is called.
     func takesMore() -> Bool
     /// Requests a call of `responseDrained` when there is room again.
     func waitForRoom()
+    /// The status follows.
+    ///
+    /// - Parameter headers: those of a response that has not begun; nil for others.
+    func ending(_ trailers: HeaderParts, headers: HeaderBlock?)
     /// The status is known.
     func ended(_ code: StatusCode, _ message: String, nanoseconds: UInt64)
 
@@ -35,6 +39,7 @@ protocol CallSource: AnyObject {
 
 extension CallSource {
     var isShadow: Bool { false }
+    func ending(_ trailers: HeaderParts, headers: HeaderBlock?) {}
     func workBegan() {}
     func workEnded() {}
     func dropped(_ error: RPCError) {}

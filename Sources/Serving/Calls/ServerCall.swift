@@ -142,6 +142,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
 
     func setDeadline(at deadline: UInt64) {
         self.deadline = deadline
+        target.cohorts?.table.waits(forRequestStartedAt: startedAt, until: deadline)
         deadlineToken = loop.deadlines.set(self, at: deadline)
     }
 
@@ -241,7 +242,7 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
     final func sendHeaders(_ headers: HeaderParts, encoding: @autoclosure () -> String) {
         tap?.responded(encoding: encoding())
         guard let connection else {
-            source?.responded(encoding: encoding())
+            source?.responded(encoding: encoding(), headers)
             return
         }
         connection.session.respond(to: stream, headers: headers)
@@ -290,6 +291,9 @@ class ServerCall: DeadlineOwner, @unchecked Sendable {
                 connection.session.respond(
                     to: stream, headers: trailers.following(responseHeaders), endStream: true)
             }
+        } else {
+            source?.ending(
+                trailers, headers: action == .sendTrailersOnly ? responseHeaders : nil)
         }
         ended(code, message())
     }

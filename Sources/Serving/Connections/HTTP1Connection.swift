@@ -6,8 +6,8 @@ internal import Transport
 /// A client's HTTP/1 connection: carries out the decisions of an `HTTP1Machine`.
 ///
 /// ```
-///   socket --channelRead--> HTTP1Parser --parts--> BodyCollector --HTTPRequest--> ServedPort
-///          <--------- write ----------- HTTP1Response <------------- HTTPReply ------'
+///   socket --channelRead--> HTTP1Parser --parts--> HTTPExchange
+///          <--------- write ----------- HTTP1Response <--'
 /// ```
 final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     typealias InboundIn = ByteBuffer
@@ -17,6 +17,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     /// The pause between two slices of a client's requests.
     private static let pause = TimeAmount.milliseconds(1)
 
+    /// A body up to this size is read to its end before the request is refused, so that the
+    /// connection stays open.
+    private static let shortBodyBytes = 64 << 10
+
     /// The time for which input is discarded before the socket is closed.
     private static let lingering = TimeAmount.seconds(2)
 
@@ -25,27 +29,45 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     let servedPort: ServedPort
     private var machine: HTTP1Machine
     private var context: ChannelHandlerContext?
-    private var peer = Peer()
+    private(set) var peer = Peer()
     private var parser: HTTP1Parser
     /// Received bytes that were not parsed.
     private var input = ByteBuffer()
     /// The request that is received or answered.
-    private var request: (head: HTTPRequestHead, persistence: HTTP1Response.Persistence)?
-    private var body: BodyCollector
-    private var work: HTTPWork?
+    private var request: Request?
+    /// Nil before its beginning, and after the response.
+    private var exchange: HTTPExchange?
+    /// Waits for the end of a short body.
+    private var delayedReply: HTTPReply?
+    /// Whether the exchange waits until few bytes of the response are unsent.
+    private var awaitsRoom = false
+
+    private struct Request {
+        let head: HTTPRequestHead
+        let framing: HTTP1Framing
+        var persistence: HTTP1Response.Persistence
+        /// Whether the client may send the body without `100 Continue`.
+        var isBodyExpected: Bool
+
+        /// Whether the body is short and on its way.
+        var hasShortBody: Bool {
+            guard isBodyExpected, case .length(let length) = framing else { return false }
+            return length <= HTTP1Connection.shortBodyBytes
+        }
+    }
 
     /// - Parameter openedAt: when the socket was accepted, in nanoseconds of the loop's clock.
     init(_ connections: ConnectionSet, servedPort: ServedPort, openedAt: UInt64) {
         self.connections = connections
         loop = connections.loop
         self.servedPort = servedPort
-        machine = HTTP1Machine(openedAt: openedAt)
         let limits = loop.limits
-        body = BodyCollector(loop, limit: limits.maxMessageBytes)
+        machine = HTTP1Machine(openedAt: openedAt, maxUnreadBytes: limits.streamWindowBytes)
+        // The exchange has the limit of the body.
         parser = HTTP1Parser(
             .init(
                 headBytes: limits.maxHeaderListBytes, fields: limits.maxHeaderFields,
-                bodyBytes: limits.maxMessageBytes))
+                bodyBytes: .max))
     }
 
     // MARK: ServedConnection
@@ -70,10 +92,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        work?.cancel()
-        work = nil
-        body.drop()
-        flushed()
+        endExchange()
+        flushed(machine.unsentBytes)
         connections.remove(self)
     }
 
@@ -118,7 +138,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
                 try handle(part, bytes)
             }
         } catch {
-            refuse(HTTPReply(error))
+            let limit = loop.limits.maxMessageBytes
+            refuse(HTTPReply(error.status == 413 ? .bodyTooLarge(limit: limit) : error))
         }
         // Releases the memory of a read while the connection waits.
         if input.readableBytes == 0 { input = ByteBuffer() }
@@ -145,8 +166,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         case .head(let head): try begin(head)
         case .body(let count):
             guard let bytes else { return }
-            collect(bytes, count)
-        case .end: answer()
+            pass(bytes, count)
+        case .end: requestEnded()
         }
     }
 
@@ -155,31 +176,71 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         let head = try HTTPRequestHead(
             received.method, target: received.target, received.fields,
             .http1(minor: received.minorVersion))
-        request = (
-            head, HTTP1Response.persistence(of: head.fields, minorVersion: head.minorVersion)
-        )
         // A client that has sent some of the body does not wait.
-        if head.expectsContinue, received.framing.hasBody, input.readableBytes == 0 {
-            context?.writeAndFlush(
-                wrapOutboundOut(ByteBuffer(bytes: HTTP1Response.proceed)), promise: nil)
+        let waits = head.expectsContinue && input.readableBytes == 0
+        request = Request(
+            head: head, framing: received.framing,
+            persistence: HTTP1Response.persistence(
+                of: head.fields, minorVersion: head.minorVersion), isBodyExpected: !waits)
+        // Without a body, the exchange begins at the end of the request.
+        guard received.framing.hasBody else { return }
+        beginExchange(head)
+        guard let exchange else { return }
+        let limit = exchange.bodyLimit ?? .max
+        if case .length(let length) = received.framing, length > limit {
+            throw .bodyTooLarge(limit: limit)
         }
+        parser.limitBody(to: limit)
+        guard waits else { return }
+        request?.isBodyExpected = true
+        context?.writeAndFlush(
+            wrapOutboundOut(ByteBuffer(bytes: HTTP1Response.proceed)), promise: nil)
     }
 
-    /// Collects the last bytes of a buffer. The parser has checked the limit of a body.
-    private func collect(_ bytes: ByteBuffer, _ count: Int) {
+    private func beginExchange(_ head: HTTPRequestHead) {
+        let exchange = HTTPExchange(
+            head, servedPort, connections.router, client: self, at: now)
+        if !exchange.isOver { self.exchange = exchange }
+    }
+
+    private func endExchange() {
+        exchange?.cancel()
+        exchange = nil
+        delayedReply = nil
+        awaitsRoom = false
+    }
+
+    /// Passes on the last bytes of a buffer.
+    private func pass(_ bytes: ByteBuffer, _ count: Int) {
+        guard let exchange else { return }
+        machine.passed(count)
         let span = bytes.readableBytesSpan
-        switch body.append(span.extracting((span.byteCount - count)...)) {
-        case .overload(let error): refuse(HTTPReply(error))
-        case .tooLarge: refuse(HTTPReply(HTTPRefusal.bodyTooLarge(limit: body.limit)))
-        case nil: break
+        exchange.received(
+            span.extracting((span.byteCount - count)...), isLast: false, at: now)
+    }
+
+    private func requestEnded() {
+        guard let request else { return }
+        machine.requestComplete()
+        if let delayedReply {
+            self.delayedReply = nil
+            return send(delayedReply)
         }
+        if !request.framing.hasBody { beginExchange(request.head) }
+        // The exchange may end within the call.
+        let exchange = exchange
+        exchange?.received(RawSpan(), isLast: true, at: now)
     }
 
     /// Answers a request that is incomplete or invalid.
     private func refuse(_ reply: HTTPReply) {
-        guard let context, machine.refused() else { return }
+        let isResponding = machine.isResponding
+        guard let context, machine.refused() else {
+            if isResponding { close() }
+            return
+        }
+        endExchange()
         request = nil
-        body.drop()
         let written = write(
             reply, to: parser.method, minorVersion: parser.minorVersion, .close, context)
         written.assumeIsolated().whenComplete { _ in self.linger() }
@@ -197,18 +258,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     // MARK: Answering
 
-    private func answer() {
-        guard let head = request?.head else { return }
-        let complete = HTTPRequest(head, body: body.take(), peer: peer)
-        machine.requestComplete()
-        let work = servedPort.answer(complete, on: connections.router, at: now) {
-            [weak self] reply in self?.send(reply)
-        }
-        if machine.isAnswering { self.work = work }
-    }
-
     private func send(_ reply: HTTPReply) {
-        work = nil
         guard let context, let request, let persistence = machine.replied(request.persistence)
         else { return }
         self.request = nil
@@ -234,16 +284,94 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             reply, minorVersion: minorVersion, persistence, date: loop.clock.date())
         var bytes = ByteBuffer(bytes: head)
         if method != "HEAD" { bytes.writeBytes(reply.content) }
+        return write(bytes, context)
+    }
+
+    private func write(
+        _ bytes: ByteBuffer, _ context: ChannelHandlerContext
+    ) -> EventLoopFuture<Void> {
         // Response bytes count as buffered until they are written.
-        _ = loop.hold(bytes.readableBytes - machine.unsentBytes)
-        machine.writing(bytes.readableBytes, at: now)
+        let count = bytes.readableBytes
+        _ = loop.hold(count)
+        machine.writing(count, at: now)
         let written = context.writeAndFlush(wrapOutboundOut(bytes))
-        written.assumeIsolated().whenComplete { _ in self.flushed() }
+        written.assumeIsolated().whenComplete { result in
+            // The backend must not continue to send to a closed connection.
+            if case .failure = result { self.endExchange() }
+            self.flushed(count)
+        }
         return written
     }
 
-    private func flushed() {
-        _ = loop.hold(-machine.unsentBytes)
-        machine.flushed()
+    private func flushed(_ bytes: Int) {
+        // The bytes of a closed connection were subtracted before.
+        let bytes = min(bytes, machine.unsentBytes)
+        _ = loop.hold(-bytes)
+        machine.flushed(bytes)
+        guard awaitsRoom, takesMore() else { return }
+        awaitsRoom = false
+        exchange?.drained()
     }
+}
+
+// MARK: - HTTPClient
+
+extension HTTP1Connection: HTTPClient {
+    func reply(_ reply: HTTPReply) {
+        exchange = nil
+        if machine.isAnswering {
+            send(reply)
+        } else if let request, request.hasShortBody {
+            delayedReply = reply
+        } else {
+            refuse(reply)
+        }
+    }
+
+    func begin(_ reply: HTTPReply) {
+        guard let context, let request, let persistence = machine.responding(request.persistence)
+        else { return }
+        let minorVersion = request.head.minorVersion
+        let isLast = persistence == .close || minorVersion == 0
+        self.request?.persistence = isLast ? .close : .keepAlive
+        let head = HTTP1Response.head(
+            reply, minorVersion: minorVersion, isLast ? .close : .keepAlive,
+            date: loop.clock.date(), isStreamed: true)
+        _ = write(ByteBuffer(bytes: head), context)
+    }
+
+    func write(_ bytes: RawSpan) {
+        guard let context, let request, machine.isResponding, bytes.byteCount > 0,
+            request.head.method != "HEAD"
+        else { return }
+        let isChunked = request.head.minorVersion > 0
+        var buffer = ByteBuffer()
+        if isChunked { buffer.writeBytes(HTTP1Response.chunkHead(bytes.byteCount)) }
+        buffer.writeBytes([UInt8](copying: bytes))
+        if isChunked { buffer.writeBytes(HTTP1Response.chunkEnd) }
+        _ = write(buffer, context)
+    }
+
+    func finish() {
+        exchange = nil
+        guard let context, let request, let isComplete = machine.responseEnded() else { return }
+        self.request = nil
+        let isChunked = request.head.minorVersion > 0 && request.head.method != "HEAD"
+        let written = write(
+            ByteBuffer(bytes: isChunked ? HTTP1Response.lastChunk : []), context)
+        written.assumeIsolated().whenComplete { _ in
+            if isComplete { self.written(request.persistence) } else { self.linger() }
+        }
+    }
+
+    func abort() {
+        exchange = nil
+        close()
+    }
+
+    func credit(_ bytes: Int) { if machine.credited(bytes) { readRequests() } }
+
+    func takesMore() -> Bool { machine.unsentBytes <= loop.limits.responseBufferBytes }
+
+    func waitForRoom() { awaitsRoom = true }
 }

@@ -9,6 +9,9 @@ internal import Transport
 ///       '-----------------------> lingering <------------'
 /// ```
 ///
+/// A response can also be written in pieces, while the request is received or answered:
+/// `responding` begins it, and `responseEnded` replaces `replied`.
+///
 /// While a request is answered or its response written, the connection reads nothing. A client that
 /// sends many requests and reads no responses then costs one response in memory. A lingering
 /// connection discards what arrives, so that the client reads the response before the socket is
@@ -64,8 +67,21 @@ struct HTTP1Machine: ~Copyable {
     /// When the first byte of an incomplete head arrived.
     private var headSince: UInt64?
     private var hasBegun = false
+    /// Whether the head of a response was written whose body follows in pieces.
+    private(set) var isResponding = false
+    /// Bytes of the request's body that wait for the backend.
+    private var unreadBytes = 0
+    private let maxUnreadBytes: Int
 
-    init(openedAt: UInt64) { activeAt = openedAt }
+    /// - Parameter maxUnreadBytes: the most bytes of a body that wait for the backend; then the
+    ///   client waits.
+    init(openedAt: UInt64, maxUnreadBytes: Int = .max) {
+        activeAt = openedAt
+        self.maxUnreadBytes = maxUnreadBytes
+    }
+
+    /// Whether the backend must read before the client may send more.
+    private var isBlocked: Bool { unreadBytes > maxUnreadBytes }
 
     /// Whether a request waits for its reply.
     var isAnswering: Bool { phase == .answering }
@@ -85,7 +101,7 @@ struct HTTP1Machine: ~Copyable {
     ///
     /// - Returns: whether to read now. Otherwise `endParsing` returns true later.
     mutating func readRequested() -> Bool {
-        let readsNow = phase == .receiving && !isPaused || phase == .lingering
+        let readsNow = phase == .receiving && !isPaused && !isBlocked || phase == .lingering
         if !readsNow { isReadRequested = true }
         return readsNow
     }
@@ -102,7 +118,7 @@ struct HTTP1Machine: ~Copyable {
 
     /// Decides whether to parse the next part of a request.
     mutating func nextStep(hasInput: Bool) -> Step {
-        guard phase == .receiving else { return .stop }
+        guard phase == .receiving, !isBlocked else { return .stop }
         guard activeAt >= sliceEnd, hasInput else { return .parse }
         isPaused = true
         return .pause
@@ -128,11 +144,25 @@ struct HTTP1Machine: ~Copyable {
         // Invariant: the shell ends each parsing that it has begun.
         precondition(isParsing, "parsing has not begun")
         isParsing = false
-        guard !isPaused, phase == .receiving else { return false }
+        guard !isPaused, !isBlocked, phase == .receiving else { return false }
         headSince = isHeadIncomplete ? headSince ?? now : nil
         guard isReadRequested else { return false }
         isReadRequested = false
         return true
+    }
+
+    // MARK: Bodies
+
+    /// Bytes of a body are passed to the backend.
+    mutating func passed(_ bytes: Int) { unreadBytes += bytes }
+
+    /// The backend has read bytes of the body.
+    ///
+    /// - Returns: whether to parse more of the request.
+    mutating func credited(_ bytes: Int) -> Bool {
+        let wasBlocked = isBlocked
+        unreadBytes = max(0, unreadBytes - bytes)
+        return wasBlocked && !isBlocked
     }
 
     // MARK: Requests and responses
@@ -148,9 +178,33 @@ struct HTTP1Machine: ~Copyable {
     ///
     /// - Returns: whether to write a refusal; false if the connection refused one before.
     mutating func refused() -> Bool {
-        guard phase == .receiving else { return false }
+        guard phase == .receiving, !isResponding else { return false }
         phase = .lingering
         return true
+    }
+
+    /// A response begins whose body follows in pieces.
+    ///
+    /// - Parameter persistence: what the request asks for.
+    /// - Returns: the persistence of the response; nil to ignore it.
+    mutating func responding(
+        _ persistence: HTTP1Response.Persistence
+    ) -> HTTP1Response.Persistence? {
+        guard phase == .answering || phase == .receiving, !isResponding else { return nil }
+        isResponding = true
+        return closesAfterResponse || phase == .receiving ? .close : persistence
+    }
+
+    /// The last piece of a response is about to be written. `written` follows, or `linger` if the
+    /// request is incomplete.
+    ///
+    /// - Returns: whether the request is complete; nil to ignore the end.
+    mutating func responseEnded() -> Bool? {
+        guard isResponding else { return nil }
+        isResponding = false
+        let isComplete = phase == .answering
+        phase = isComplete ? .writing : .lingering
+        return isComplete
     }
 
     /// The reply is known.
@@ -160,19 +214,19 @@ struct HTTP1Machine: ~Copyable {
     mutating func replied(
         _ persistence: HTTP1Response.Persistence
     ) -> HTTP1Response.Persistence? {
-        guard phase == .answering else { return nil }
+        guard phase == .answering, !isResponding else { return nil }
         phase = .writing
         return closesAfterResponse ? .close : persistence
     }
 
     /// The shell begins to write a response.
     mutating func writing(_ bytes: Int, at now: UInt64) {
-        unsentBytes = bytes
+        unsentBytes += bytes
         activeAt = now
     }
 
-    /// The response bytes are written or dropped.
-    mutating func flushed() { unsentBytes = 0 }
+    /// Response bytes are written or dropped.
+    mutating func flushed(_ bytes: Int) { unsentBytes -= bytes }
 
     /// The response to a request is written.
     ///
@@ -188,6 +242,7 @@ struct HTTP1Machine: ~Copyable {
             return .linger
         }
         phase = .receiving
+        unreadBytes = 0
         activeAt = now
         return .nextRequest
     }
@@ -207,11 +262,12 @@ struct HTTP1Machine: ~Copyable {
     func isTimedOut(_ limits: Limits, at now: UInt64) -> Bool {
         func isOver(_ limit: UInt64, since: UInt64) -> Bool { now > since && now - since > limit }
         switch phase {
-        case .answering: return false
-        case .writing, .lingering:
+        case .answering, .writing, .lingering:
             // The shell closes a lingering connection whose response is written.
             return unsentBytes > 0
                 && isOver(limits.slowReaderTimeout.nanoseconds, since: activeAt)
+        // The backend does not read.
+        case .receiving where isBlocked: return false
         case .receiving where !hasBegun:
             let limit =
                 closesAfterResponse

@@ -122,7 +122,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
                 metadata: ["peer": "\(peer.text)", "reason": "\(reason)"])
         case .data(let stream, let range, let endStream):
             arrived(input.extracting(range), on: stream, endStream: endStream)
-        case .drained(let stream): call(of: stream)?.responseDrained()
+        case .drained(let stream): drained(stream)
         case .closed(let stream, let code):
             closed(stream)
             timeouts.streamClosed(at: readTime)
@@ -144,6 +144,14 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
             call.requestArrived(bytes, endStream: endStream)
         } else {
             plainHTTPStreams[stream.id]?.received(bytes, endStream: endStream)
+        }
+    }
+
+    private func drained(_ stream: HTTP2Stream) {
+        if let call = call(of: stream) {
+            call.responseDrained()
+        } else {
+            plainHTTPStreams[stream.id]?.drained()
         }
     }
 
@@ -181,7 +189,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         }
         let call = begin(stream, choice.destination, choice.shardPoint)
         if let timeout = request.timeout {
-            guard let nanoseconds = Timeout.parse(headers.bytes[timeout.value]) else {
+            guard let nanoseconds = Timeout.parse(headers.value(of: timeout)) else {
                 let text = headers.quoted(timeout)
                 return call.finish(
                     RPCError(
@@ -218,7 +226,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         {
             return lastPath
         }
-        guard let resolved = router.resolve(headers.bytes[path.value], on: servedPort) else {
+        guard let resolved = router.resolve(headers.array(path), on: servedPort) else {
             return nil
         }
         lastPath = resolved
@@ -245,33 +253,12 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         return .noEndpoint(named: headers.text(name))
     }
 
-    /// Begins a plain HTTP request. Where only gRPC is served, refuses it as gRPC's specification
-    /// requires.
+    /// Begins a request that is not a gRPC call.
     private func beginPlainHTTP(
         _ stream: HTTP2Stream, _ request: RequestHead, _ headers: HeaderBlock, endStream: Bool
     ) {
-        guard !request.isGRPC, acceptsPlainHTTP(request, headers) else {
-            return refuseNonGRPC(
-                stream,
-                request.isPost
-                    ? [":status": "415", "accept-post": ContentType.grpc]
-                    : [":status": "405", "allow": "POST"])
-        }
+        guard !request.isGRPC else { return refuseMethod(stream) }
         addPlainHTTP(stream, headers).begin(endStream: endStream)
-    }
-
-    /// Whether a request gets a plain HTTP response: an endpoint matches its path, or the request
-    /// is invalid.
-    private func acceptsPlainHTTP(_ request: RequestHead, _ headers: HeaderBlock) -> Bool {
-        guard let path = request.path,
-            let target = try? RequestTarget(parsing: headers.text(path))
-        else { return true }
-        if target.isAsterisk { return true }
-        guard servedPort.servesEndpoints else {
-            return router.resolve(headers.bytes[path.value], on: servedPort) == nil
-        }
-        return ServePath.matches(target.path)
-            || router.snapshot.endpoint(forPlainHTTP: target.path[...]) != nil
     }
 
     /// Refuses headers or trailers over a limit. The session has only those headers that are within
@@ -287,7 +274,7 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         let request = RequestHead(headers)
         // The method and the content type may be missing.
         let hasOtherType = headers.first(.contentType) != nil && !request.isGRPC
-        guard hasOtherType || !headers.fields.isEmpty && !request.isPost else {
+        guard hasOtherType || headers.count > 0 && !request.isPost else {
             return refuse(stream, error)
         }
         addPlainHTTP(stream, headers).refuse(HTTPRefusal(431, reason))
@@ -329,11 +316,9 @@ final class ServerConnection: HTTP2ConnectionOwner, ServedConnection, @unchecked
         changed()
     }
 
-    /// Refuses a request that is not gRPC, as gRPC's specification requires.
-    private func refuseNonGRPC(
-        _ stream: HTTP2Stream, _ headers: KeyValuePairs<String, String>
-    ) {
-        var block = HeaderBlock(headers)
+    /// Refuses a gRPC request with a method other than POST, as gRPC's specification requires.
+    private func refuseMethod(_ stream: HTTP2Stream) {
+        var block = HeaderBlock([":status": "405", "allow": "POST"])
         block.append("date", loop.clock.date())
         session.respond(to: stream, headers: block, endStream: true)
         changed()

@@ -40,7 +40,7 @@ final class PlainHTTPCall: CallSource {
                 return nil
             }
             router.countUnrouted()
-            reply(refusal(of: request, router.snapshot))
+            reply(refusal(of: request))
             return nil
         }
         guard endpoint.methods.accepts(request.method) else {
@@ -57,18 +57,11 @@ final class PlainHTTPCall: CallSource {
         return call.call == nil ? nil : call
     }
 
-    private static func refusal(of request: HTTPRequest, _ snapshot: RoutingSnapshot) -> HTTPReply {
+    private static func refusal(of request: HTTPRequest) -> HTTPReply {
         if let name = request.first(KnownHeader.endpoint.name),
             ServePath.matches(request.path)
         {
             return HTTPReply(.noEndpoint(named: name))
-        }
-        if let path = MethodPath(request.path), snapshot.endpoint(for: path) != nil {
-            return HTTPReply(
-                RPCError(
-                    .unimplemented,
-                    "the path \(request.path.quoted) is gRPC: use HTTP/2 with content-type "
-                        + ContentType.grpc), status: 415)
         }
         return HTTPReply(
             RPCError(
@@ -162,7 +155,7 @@ final class PlainHTTPCall: CallSource {
 
     func credit(_ bytes: Int) {}
 
-    func responded(encoding: String) {}
+    func responded(encoding: String, _ headers: HeaderParts) {}
 
     func wrote(_ bytes: RawSpan) {
         switch body.append(bytes) {
@@ -201,7 +194,7 @@ final class PlainHTTPCall: CallSource {
                 HTTPReply(RPCError(code, message))
             }
         if let names = target?.nameTrailers {
-            response.headers += names.fields.map { (names.name($0), names.text($0)) }
+            response.headers += names.pairs
         }
         reply(response)
     }

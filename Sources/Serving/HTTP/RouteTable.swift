@@ -5,9 +5,6 @@ internal import Transport
 enum RouteTable {
     private static let path = "/-/routes"
 
-    /// The methods of an endpoint that accepts all.
-    private static let common = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
-
     /// The response; nil for other requests.
     static func reply(to request: HTTPRequest, _ snapshot: RoutingSnapshot) -> HTTPReply? {
         guard request.path == path, request.method == "GET" || request.method == "HEAD" else {
@@ -15,7 +12,7 @@ enum RouteTable {
         }
         let routes = snapshot.allEndpoints.map { endpoint in
             let route = endpoint.route.description
-            let methods = endpoint.methods.names.isEmpty ? common : endpoint.methods.names
+            let methods = endpoint.methods.listed
             return (
                 // An endpoint without a route is called by its name.
                 key: route.isEmpty ? endpoint.name : route,

@@ -21,7 +21,7 @@ struct ReplyFormat {
         return headers
     }
 
-    private static let jsonHeaders = HeaderBlock([
+    static let jsonHeaders = HeaderBlock([
         ":status": "200", "content-type": ContentType.json,
     ])
 

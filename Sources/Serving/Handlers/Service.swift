@@ -173,7 +173,9 @@ public struct Service: Sendable {
         var service = self
         service.methods[method] = MethodHandler(
             request: request, reply: reply, entry: entry,
-            json: MessageJSON(request: request, reply: reply, descriptorSet: descriptorSet))
+            json: MessageJSON(
+                request: request, reply: reply, descriptorSet: descriptorSet,
+                path: MethodPath(service: name, method: method)))
         return service
     }
 

@@ -70,10 +70,11 @@ public struct Limits: Sendable {
     /// Bytes of a backend's response headers or trailers, counted as in RFC 9113 section 6.5.2.
     /// Over it, only this call ends, with RESOURCE_EXHAUSTED.
     public var maxResponseHeaderBytes = 64 << 10
-    /// Bytes of a request message to a handler, before and after decompression, and of the body of
-    /// a plain HTTP request or response, without the message around it. Over it, the call ends with
-    /// RESOURCE_EXHAUSTED, a plain HTTP request with 413, a plain HTTP response with 502. A message
-    /// to a replica is bounded by the replica's own limit.
+    /// Bytes of a request message to a handler, before and after decompression; of a message of
+    /// gRPC-Web or Connect that Weir converts from or to JSON, and of a unary call of Connect; and
+    /// of the body of a plain HTTP request or response, without the message around it. Over it, the
+    /// call ends with RESOURCE_EXHAUSTED, a plain HTTP request with 413, a plain HTTP response with
+    /// 502. Another message to a replica is bounded by the replica's own limit.
     public var maxMessageBytes = 4 << 20
     /// Bytes of a request message to the admin port, before and after decompression. Over it, the
     /// call ends with RESOURCE_EXHAUSTED. Commands read responses of the same size, so `weir apply`

@@ -28,6 +28,11 @@ package struct HTTPMethods: Sendable, Equatable {
         names.isEmpty || names.contains(method) || method == "HEAD" && names.contains("GET")
     }
 
+    /// The names; the usual ones for an endpoint that accepts all.
+    var listed: [String] { names.isEmpty ? Self.usual : names }
+
+    private static let usual = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+
     /// The names for the field `Allow` (RFC 9110 section 10.2.1).
     var allowed: String {
         let implied = names.contains("GET") && !names.contains("HEAD") ? ["HEAD"] : []

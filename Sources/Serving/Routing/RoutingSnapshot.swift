@@ -33,11 +33,13 @@ package final class RoutingSnapshot: Sendable {
         package let limiter: RateLimiter?
         /// Nil without a rollout.
         package let counting: Counting?
+        /// Nil if scripts of other origins may not call it.
+        package let cors: CORSPolicy?
 
         package init(
             name: String, route: Route, revision: UInt64, policy: EndpointPolicy,
             shadows: EndpointShadows, methods: HTTPMethods = .all, limiter: RateLimiter? = nil,
-            counting: Counting? = nil
+            counting: Counting? = nil, cors: CORSPolicy? = nil
         ) {
             self.name = name
             self.route = route
@@ -47,6 +49,7 @@ package final class RoutingSnapshot: Sendable {
             self.methods = methods
             self.limiter = limiter
             self.counting = counting
+            self.cors = cors
         }
     }
 
@@ -75,6 +78,10 @@ package final class RoutingSnapshot: Sendable {
 
     package let revision: UInt64
     package let backends: Backends
+    /// The requests of plain HTTP that are calls of endpoints' methods.
+    package let httpRoutes: HTTPRoutes
+    /// Whether the schema of a routed backend is unknown, so that routes may be missing.
+    package let lacksSchemas: Bool
     /// The accounts of all shadows.
     let shadowAccounts: [ShadowAccount]
     /// The rollouts whose requests are counted, by endpoint.
@@ -87,10 +94,13 @@ package final class RoutingSnapshot: Sendable {
     private let maxSlashes: Int
 
     package init(
-        revision: UInt64, endpoints: some Collection<Endpoint>, backends: Backends
+        revision: UInt64, endpoints: some Collection<Endpoint>, backends: Backends,
+        httpRoutes: HTTPRoutes = .none, lacksSchemas: Bool = false
     ) {
         self.revision = revision
         self.backends = backends
+        self.httpRoutes = httpRoutes
+        self.lacksSchemas = lacksSchemas
         shadowAccounts = endpoints.flatMap { endpoint in
             (endpoint.shadows.shadows + [endpoint.shadows.noise].compactMap(\.self)).map(\.account)
         }

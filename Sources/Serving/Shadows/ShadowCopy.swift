@@ -102,7 +102,7 @@ final class ShadowCopy: CallSource {
 
     // MARK: The response
 
-    func responded(encoding: String) { response.encoding = encoding }
+    func responded(encoding: String, _ headers: HeaderParts) { response.encoding = encoding }
 
     func wrote(_ bytes: RawSpan) {
         guard isOpen else { return }

@@ -110,8 +110,9 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
     package private(set) var state = State.connecting
     /// Why the connection is draining or closed.
     package private(set) var failure = "the connection was closed"
-    /// Handles changes of the connection.
-    package weak var owner: (any ClientConnectionOwner)?
+    /// Handles changes of the connection. Kept until it is closed: a weak reference would make each
+    /// retain and release of the owner three times as slow.
+    private var owner: (any ClientConnectionOwner)?
     private var owners: [(any ClientStreamOwner)?] = []
     /// Streams with an owner.
     private var ownedStreams = 0
@@ -268,6 +269,7 @@ package final class ClientConnection: HTTP2ConnectionOwner, @unchecked Sendable 
         guard state != new, state != .closed else { return }
         state = new
         owner?.changed(self)
+        if new == .closed { owner = nil }
     }
 
     private func end(_ reason: String) {

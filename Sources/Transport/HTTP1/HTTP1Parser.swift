@@ -76,7 +76,7 @@ package struct HTTP1Parser: Sendable {
     /// Empty lines before a request that are ignored (RFC 9112 section 2.2).
     private static let maxEmptyLines = 4
 
-    private let bounds: Bounds
+    private var bounds: Bounds
     private var state = State.start
     private var head = Head()
     /// Bytes of an incomplete line that were searched for its end.
@@ -100,6 +100,9 @@ package struct HTTP1Parser: Sendable {
     package var method: String { head.method }
     /// The minor version of HTTP/1 of that request; 1 before its request line.
     package var minorVersion: Int { head.minorVersion }
+
+    /// Sets the limit of bodies in chunks, from the next chunk on.
+    package mutating func limitBody(to bytes: Int) { bounds.bodyBytes = bytes }
 
     /// Reads the next part.
     ///

@@ -11,12 +11,19 @@ package enum HTTP1Response {
     package static let proceed = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 
     /// The status line and header fields. `HTTPReply` has only valid names and values.
+    ///
+    /// - Parameter isStreamed: whether the body follows in chunks; with HTTP/1.0, until the
+    ///   connection closes.
     package static func head(
-        _ reply: HTTPReply, minorVersion: Int, _ persistence: Persistence, date: String
+        _ reply: HTTPReply, minorVersion: Int, _ persistence: Persistence, date: String,
+        isStreamed: Bool = false
     ) -> [UInt8] {
         var text =
             "HTTP/1.\(minorVersion == 0 ? 0 : 1) \(reply.status) \(reason(reply.status))\r\n"
-        for field in reply.fields(date: date) { text += "\(field.name): \(field.value)\r\n" }
+        for field in reply.fields(date: date, isStreamed: isStreamed) {
+            text += "\(field.name): \(field.value)\r\n"
+        }
+        if isStreamed, minorVersion > 0 { text += "transfer-encoding: chunked\r\n" }
         switch persistence {
         case .close: text += "connection: close\r\n"
         case .keepAlive where minorVersion == 0: text += "connection: keep-alive\r\n"
@@ -24,6 +31,17 @@ package enum HTTP1Response {
         }
         return Array((text + "\r\n").utf8)
     }
+
+    /// The line before a chunk of the body (RFC 9112 section 7.1).
+    package static func chunkHead(_ bytes: Int) -> [UInt8] {
+        Array("\(String(bytes, radix: 16))\r\n".utf8)
+    }
+
+    /// The end of a chunk.
+    package static let chunkEnd = Array("\r\n".utf8)
+
+    /// The end of a body in chunks.
+    package static let lastChunk = Array("0\r\n\r\n".utf8)
 
     /// Whether the connection stays open after the response (RFC 9112 section 9.3).
     package static func persistence(

@@ -185,9 +185,11 @@ package struct HTTPReply: Sendable {
 
     /// All fields of the response, including `content-length` and `date`. A backend's `date` is
     /// kept.
-    package func fields(date: String) -> [HTTPFields.Field] {
+    ///
+    /// - Parameter isStreamed: whether the length is not known, because the body follows in pieces.
+    package func fields(date: String, isStreamed: Bool = false) -> [HTTPFields.Field] {
         var fields = headers
-        if hasLength { fields.append(("content-length", "\(content.count)")) }
+        if hasLength, !isStreamed { fields.append(("content-length", "\(content.count)")) }
         if !headers.contains(where: { $0.name == "date" }) { fields.append(("date", date)) }
         return fields
     }

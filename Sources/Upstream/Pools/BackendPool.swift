@@ -35,7 +35,7 @@ package final class BackendPool: @unchecked Sendable {
 
     /// The loop of the pool.
     package let loop: LoopContext
-    let set: ReplicaSet
+    package let set: ReplicaSet
     /// The options of the backend. Stored, so that a request reads one of them without a copy of
     /// all.
     package private(set) var options: BackendOptions

@@ -242,7 +242,8 @@ package final class ReplicaSet: Sendable {
     /// Reads the descriptors by the backend's reflection unless they are known; returns when that
     /// has succeeded or failed, or takes too long. From then on, they follow the replicas.
     package func loadSchema() async {
-        guard schemas.want(), let pool = state.withLock({ $0.pools.first }) else { return }
+        guard !schemas.isDeclared, schemas.want(), let pool = state.withLock({ $0.pools.first })
+        else { return }
         let (loop, schemas) = (pool.loop.eventLoop, schemas)
         let begun: Void? = try? await loop.submit {
             pool.readSchema()

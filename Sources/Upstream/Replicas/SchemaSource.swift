@@ -1,3 +1,4 @@
+package import Messages
 internal import Synchronization
 
 /// The descriptors of a backend by its own reflection. Weir asks for them when something first
@@ -10,6 +11,10 @@ package final class SchemaSource: Sendable {
         var isWanted = false
         var isReading = false
         var latest: ReflectedSchema?
+        /// The descriptors of the configuration, which replace reflection.
+        var declared: ReflectedSchema?
+        /// The last descriptors that were parsed, and the result.
+        var parsed: (digest: UInt64, schema: Result<Schema, MessageError>)?
         var failure: String?
         /// When the last attempt began, by the loop's clock.
         var lastAttempt: UInt64?
@@ -26,7 +31,45 @@ package final class SchemaSource: Sendable {
     package var latest: ReflectedSchema? { state.withLock { $0.latest } }
 
     /// Why there are none; nil if nothing was tried.
-    package var failure: String? { state.withLock { $0.failure } }
+    package var failure: String? {
+        state.withLock { state in
+            if case .failure(let error) = state.parsed?.schema { "\(error)" } else { state.failure }
+        }
+    }
+
+    /// Sets the descriptors of the configuration; empty for none.
+    package func declare(_ descriptorSet: [UInt8]) {
+        let declared =
+            descriptorSet.isEmpty ? nil : ReflectedSchema(descriptorSet: descriptorSet)
+        state.withLock { $0.declared = declared }
+    }
+
+    /// The schema of the backend, with the digest of its descriptors; nil if `parse` must be called
+    /// first, or the descriptors are unknown or invalid.
+    package var parsed: (digest: UInt64, schema: Schema)? {
+        state.withLock { state in
+            guard let current = state.declared ?? state.latest, let parsed = state.parsed,
+                parsed.digest == current.digest, let schema = try? parsed.schema.get()
+            else { return nil }
+            return (parsed.digest, schema)
+        }
+    }
+
+    /// Parses the current descriptors. Takes long for large ones: not on an event loop.
+    package func parse() {
+        let unparsed = state.withLock { state in
+            let current = state.declared ?? state.latest
+            return current?.digest == state.parsed?.digest ? nil : current
+        }
+        guard let current = unparsed else { return }
+        let schema = Result { () throws(MessageError) in
+            try Schema(descriptorSet: current.descriptorSet)
+        }
+        state.withLock { $0.parsed = (current.digest, schema) }
+    }
+
+    /// Whether the configuration has the descriptors.
+    var isDeclared: Bool { state.withLock { $0.declared != nil } }
 
     /// Whether the descriptors are needed.
     var isWanted: Bool { state.withLock { $0.isWanted } }

@@ -18,6 +18,9 @@ public struct SecuritySettings: Sendable {
     /// answers other names with status 421. Otherwise a web page could resolve its own name to this
     /// server and read the responses (DNS rebinding).
     public var adminHosts: [String] = []
+    /// The origins of web pages whose scripts may call the admin port, for example
+    /// `https://console.example`; with `*` all, without credentials of the browser.
+    public var adminOrigins: [String] = []
     /// The file with the secrets that sign requests to webhooks of rollouts; nil to call none. It
     /// has the form of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes.
     public var webhookSecretFile: String?
@@ -55,8 +58,21 @@ public struct SecuritySettings: Sendable {
         }
     }
 
+    /// Which scripts may call the admin port; nil without origins.
+    func adminCORS() throws(Failure) -> CORSPolicy? {
+        guard !adminOrigins.isEmpty else { return nil }
+        do throws(CORSPolicy.Invalid) {
+            return try CORSPolicy(
+                origins: adminOrigins, headers: ["authorization"],
+                allowsCredentials: !adminOrigins.contains("*"))
+        } catch {
+            throw Failure(description: error.reason)
+        }
+    }
+
     /// Rejects an admin port that another machine could use without authentication.
     func check(admin: Address) throws(Failure) {
+        _ = try adminCORS()
         guard !allowsInsecureAdmin, !admin.isLoopback else { return }
         var missing: [String] = []
         if adminTLS == nil { missing.append("TLS") }

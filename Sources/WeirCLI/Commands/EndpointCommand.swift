@@ -74,6 +74,7 @@ struct EndpointCommand: ParsableCommand {
                 valueName: "methods"))
         var methods: String?
 
+        @OptionGroup(title: "Scripts of other origins") var cors: CORSOptions
         @OptionGroup(title: "Change") var change: ChangeOptions
         @OptionGroup var options: AdminOptions
 
@@ -82,7 +83,7 @@ struct EndpointCommand: ParsableCommand {
             let request = Weir_Admin_V1_CreateEndpointRequest(
                 name: name, route: route, backend: backend,
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
-                note: change.note, methods: methods)
+                note: change.note, methods: methods, cors: cors.policy)
             let reply = try await options.call { try await $0.createEndpoint(request, $1) }
             try options.show(reply) { EndpointCommand.table([$0]) }
         }

@@ -71,7 +71,7 @@ struct StatsCommand: AsyncParsableCommand {
         } else {
             try Style.draw(
                 StatsText.page(stats, isLive: true, columns: columns),
-                again: "every \(watching.interval) s", footer: StatsText.footerLines)
+                again: "every \(watching.interval) s", footer: StatsText.footerLines(stats))
         }
     }
 }

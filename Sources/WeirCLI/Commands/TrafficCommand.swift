@@ -24,7 +24,10 @@ struct TrafficCommand: ParsableCommand {
         func run() async throws {
             let request = Weir_Admin_V1_GetEndpointRequest(name: endpoint)
             let reply = try await options.call { try await $0.getEndpoint(request, $1) }
-            try options.show(reply, TrafficCommand.table)
+            let frozen = try await options.call { try await $0.getFreeze(.init(), $1) }
+            try options.show(reply) {
+                TrafficCommand.table($0) + FreezeCommand.line(frozen.freeze)
+            }
         }
     }
 
@@ -52,6 +55,9 @@ struct TrafficCommand: ParsableCommand {
         @Flag(help: "Change the weights although a rollout runs; the rollout pauses.")
         var overrideRollout = false
 
+        @Flag(help: "Change the weights although changes are frozen.")
+        var overrideFreeze = false
+
         @Option(
             name: .customLong("for"),
             help: "Restore the previous weights after this time, for example 30m.",
@@ -72,7 +78,7 @@ struct TrafficCommand: ParsableCommand {
                 weights: weights.map { .init(backend: $0.backend, weight: $0.value) },
                 expectedRevision: change.expectedRevision, validateOnly: change.dryRun,
                 note: change.note, overrideRollout: overrideRollout, revertAfter: revertAfter,
-                confirmWithin: confirmWithin)
+                confirmWithin: confirmWithin, overrideFreeze: overrideFreeze)
             let reply = try await options.call { try await $0.setTraffic(request, $1) }
             for warning in reply.warnings { printError("warning: \(warning)") }
             try options.show(reply) { reply in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, TypeVar
 
 from weir import _operations as operations
@@ -34,6 +35,7 @@ class Endpoints:
         backend: str,
         route: Optional[str] = None,
         methods: Optional[Sequence[str]] = None,
+        cors: Optional[types.CorsPolicy] = None,
         replace: bool = False,
         exist_ok: bool = False,
         expected_revision: Optional[int] = None,
@@ -45,7 +47,8 @@ class Endpoints:
         `route` is a plain path for HTTP (`"/fifty"`, or the prefix `"/files/"`), a gRPC service
         (`"/pkg.Service/"`) or method. Without a route, clients call the endpoint only by name.
         `methods`, for example `["GET", "POST"]`, are the methods of plain HTTP requests that it
-        accepts; others get status 405. Without it, it accepts all.
+        accepts; others get status 405. Without it, it accepts all. With `cors`, scripts of the
+        named web pages may send requests.
 
         An endpoint of this name is replaced with `replace`, which routes all its requests to
         `backend`, or kept unchanged with `exist_ok`; otherwise AlreadyExists is raised. Code that
@@ -58,14 +61,15 @@ class Endpoints:
         options = self._change_options(expected_revision, validate_only, comment)
         try:
             endpoint = self._run(
-                operations.create_endpoint(name, backend, route, accepted, options))
+                operations.create_endpoint(name, backend, route, accepted, cors, options))
         except errors.AlreadyExists as error:
             existing = self.list_endpoints().get(name)
             if existing is None:
                 # The route is taken.
                 raise
             if replace:
-                return self._replace_endpoint(existing, backend, route, accepted, options)
+                return self._replace_endpoint(
+                    existing, backend, route, accepted, cors, options)
             is_own = (route or "") == existing.route and (
                 self._made_endpoint(name, backend)
                 or backend in existing.traffic and self._local.get(backend) is not None)
@@ -82,21 +86,23 @@ class Endpoints:
 
     def _replace_endpoint(
         self, existing: types.Endpoint, backend: str, route: Optional[str], methods: List[str],
-        options: ChangeOptions,
+        cors: Optional[types.CorsPolicy], options: ChangeOptions,
     ) -> types.Endpoint:
-        if (route or "") == existing.route and sorted(methods) == list(existing.methods):
+        is_same = (route or "") == existing.route and sorted(methods) == list(existing.methods)
+        if is_same and cors == existing.cors:
             change = self._run(operations.set_traffic(
                 existing.name, {backend: 1.0}, None, None, False, options))
             return change.endpoint
         # Checks the new route before the endpoint is deleted.
         if (route or "") != existing.route:
             self._run(operations.create_endpoint(
-                f"{existing.name}.new"[-128:], backend, route, methods, options.trial()))
+                f"{existing.name}.new"[-128:], backend, route, methods, cors, options.trial()))
         if options.validate_only:
             return existing
         self._run(operations.delete_endpoint(existing.name, options))
         endpoint = self._run(
-            operations.create_endpoint(existing.name, backend, route, methods, options.latest()))
+            operations.create_endpoint(
+                existing.name, backend, route, methods, cors, options.latest()))
         self._created_endpoints[existing.name] = backend
         return endpoint
 
@@ -137,6 +143,7 @@ class Endpoints:
         revert_after: Optional[float] = None,
         confirm_within: Optional[float] = None,
         override_rollout: bool = False,
+        override_freeze: bool = False,
         expected_revision: Optional[int] = None,
         validate_only: bool = False,
         comment: str = "",
@@ -148,11 +155,12 @@ class Endpoints:
 
         The previous weights return after `revert_after` seconds, or unless `confirm_traffic` is
         called within `confirm_within` seconds. `override_rollout` changes the weights although a
-        rollout owns them, and pauses the rollout.
+        rollout owns them, and pauses the rollout. `override_freeze` changes them during a freeze.
         """
         options = self._change_options(expected_revision, validate_only, comment)
         return self._run(operations.set_traffic(
-            endpoint, traffic, revert_after, confirm_within, override_rollout, options))
+            endpoint, traffic, revert_after, confirm_within, override_rollout, override_freeze,
+            options))
 
     def confirm_traffic(
         self,
@@ -165,6 +173,37 @@ class Endpoints:
         """Keeps the weights of a `set_traffic` with `confirm_within`."""
         options = self._change_options(expected_revision, validate_only, comment)
         return self._run(operations.confirm_traffic(endpoint, options))
+
+    def freeze(
+        self,
+        reason: str,
+        *,
+        until: Optional[datetime.datetime] = None,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
+    ) -> Optional[types.Freeze]:
+        """Makes the server reject changes, except rollbacks, aborts and `unfreeze`.
+
+        The freeze ends at `until`, a time with a time zone, or with `unfreeze`.
+        """
+        options = self._change_options(expected_revision, validate_only, comment)
+        return self._run(operations.set_freeze(reason, until, options))
+
+    def unfreeze(
+        self,
+        *,
+        expected_revision: Optional[int] = None,
+        validate_only: bool = False,
+        comment: str = "",
+    ) -> None:
+        """Ends a freeze."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        self._run(operations.end_freeze(options))
+
+    def get_freeze(self) -> Optional[types.Freeze]:
+        """Returns the present freeze; None if the server accepts changes."""
+        return self._run(operations.get_freeze())
 
     def get_traffic(self, endpoint: str) -> Dict[str, float]:
         """Returns the weights of an endpoint."""

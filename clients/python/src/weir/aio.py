@@ -10,6 +10,7 @@ Each method has the arguments and the effect of the same method of `weir.Client`
 from __future__ import annotations
 
 import asyncio
+import datetime
 import functools
 import signal
 from typing import (
@@ -172,14 +173,14 @@ class Client(Rollouts):
 
     async def create_endpoint(
         self, name: str, *, backend: str, route: Optional[str] = None,
-        methods: Optional[Sequence[str]] = None, replace: bool = False, exist_ok: bool = False,
-        expected_revision: Optional[int] = None,
+        methods: Optional[Sequence[str]] = None, cors: Optional[types.CorsPolicy] = None,
+        replace: bool = False, exist_ok: bool = False, expected_revision: Optional[int] = None,
         validate_only: bool = False, comment: str = "",
     ) -> types.Endpoint:
         """Adds an endpoint that routes all requests to one backend."""
         return await self._on_thread(
             self._client.create_endpoint, name, backend=backend, route=route, methods=methods,
-            replace=replace, exist_ok=exist_ok, expected_revision=expected_revision,
+            cors=cors, replace=replace, exist_ok=exist_ok, expected_revision=expected_revision,
             validate_only=validate_only, comment=comment)
 
     async def delete_endpoint(
@@ -202,13 +203,14 @@ class Client(Rollouts):
     async def set_traffic(
         self, endpoint: str, traffic: Mapping[str, float], *,
         revert_after: Optional[float] = None, confirm_within: Optional[float] = None,
-        override_rollout: bool = False, expected_revision: Optional[int] = None,
-        validate_only: bool = False, comment: str = "",
+        override_rollout: bool = False, override_freeze: bool = False,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
     ) -> types.TrafficChange:
         """Replaces the weights of an endpoint."""
         options = self._change_options(expected_revision, validate_only, comment)
         return await self._run(operations.set_traffic(
-            endpoint, traffic, revert_after, confirm_within, override_rollout, options))
+            endpoint, traffic, revert_after, confirm_within, override_rollout, override_freeze,
+            options))
 
     async def confirm_traffic(
         self, endpoint: str, *, expected_revision: Optional[int] = None,
@@ -217,6 +219,26 @@ class Client(Rollouts):
         """Keeps the weights of a `set_traffic` with `confirm_within`."""
         options = self._change_options(expected_revision, validate_only, comment)
         return await self._run(operations.confirm_traffic(endpoint, options))
+
+    async def freeze(
+        self, reason: str, *, until: Optional[datetime.datetime] = None,
+        expected_revision: Optional[int] = None, validate_only: bool = False, comment: str = "",
+    ) -> Optional[types.Freeze]:
+        """Makes the server reject changes, except rollbacks, aborts and `unfreeze`."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        return await self._run(operations.set_freeze(reason, until, options))
+
+    async def unfreeze(
+        self, *, expected_revision: Optional[int] = None, validate_only: bool = False,
+        comment: str = "",
+    ) -> None:
+        """Ends a freeze."""
+        options = self._change_options(expected_revision, validate_only, comment)
+        await self._run(operations.end_freeze(options))
+
+    async def get_freeze(self) -> Optional[types.Freeze]:
+        """Returns the present freeze; None if the server accepts changes."""
+        return await self._run(operations.get_freeze())
 
     async def get_traffic(self, endpoint: str) -> Dict[str, float]:
         """Returns the weights of an endpoint."""

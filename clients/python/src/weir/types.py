@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from weir._cors import CorsPolicy
 from weir._figures import (
     BackendStats, FieldDifference, Latency, ShadowComparison, ShadowReport, Stats, time_of,
 )
@@ -159,6 +160,8 @@ class Endpoint(_Mapping):
     revision: int
     methods: Tuple[str, ...]
     """The methods of plain HTTP requests that it accepts; empty for all."""
+    cors: Optional[CorsPolicy]
+    """None if scripts of pages of other origins may not send requests."""
     requests_per_second: Optional[float]
     """The rate limit; None for no limit."""
     reverts: Optional[datetime.datetime]
@@ -177,6 +180,7 @@ class Endpoint(_Mapping):
             shadows={shadow.backend: shadow.proportion for shadow in message.shadows},
             revision=message.revision,
             methods=tuple(message.methods),
+            cors=CorsPolicy.of(message.cors) if message.HasField("cors") else None,
             requests_per_second=(
                 message.rate_limit.requests_per_second
                 if message.HasField("rate_limit") else None),
@@ -190,6 +194,26 @@ class Endpoint(_Mapping):
     def explain(self, shard_key: ShardKey) -> Owner:
         """Computes locally the backend of a shard key at this revision."""
         return self.affinity.explain(shard_key)
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Why the server rejects changes, except rollbacks and aborts."""
+
+    author: str
+    reason: str
+    since: datetime.datetime
+    until: Optional[datetime.datetime]
+    """When the freeze ends; None if it lasts until `unfreeze`."""
+
+    @classmethod
+    def of(cls, message: admin_pb2.GetFreezeResponse) -> Optional["Freeze"]:
+        if not message.HasField("freeze"):
+            return None
+        freeze = message.freeze
+        return cls(
+            author=freeze.author, reason=freeze.reason, since=time_of(freeze.since),
+            until=time_of(freeze.until) if freeze.HasField("until") else None)
 
 
 @dataclass(frozen=True)
@@ -362,7 +386,7 @@ def named(parts: List[Any]) -> Dict[str, Any]:
 
 
 __all__ = [
-    "Backend", "BackendStats", "Change", "Endpoint", "Explanation", "FieldDifference", "Instance",
-    "Latency", "ObjectChange", "Replica", "Revision", "ShadowComparison", "ShadowReport",
-    "StateChange", "Stats", "TrafficChange",
+    "Backend", "BackendStats", "Change", "CorsPolicy", "Endpoint", "Explanation",
+    "FieldDifference", "Instance", "Latency", "ObjectChange", "Replica", "Revision",
+    "ShadowComparison", "ShadowReport", "StateChange", "Stats", "TrafficChange",
 ]

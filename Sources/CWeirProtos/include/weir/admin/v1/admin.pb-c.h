@@ -37,6 +37,7 @@ typedef struct Weir__Admin__V1__ShadowComparison Weir__Admin__V1__ShadowComparis
 typedef struct Weir__Admin__V1__FieldTolerance Weir__Admin__V1__FieldTolerance;
 typedef struct Weir__Admin__V1__Interval Weir__Admin__V1__Interval;
 typedef struct Weir__Admin__V1__Endpoint Weir__Admin__V1__Endpoint;
+typedef struct Weir__Admin__V1__CorsPolicy Weir__Admin__V1__CorsPolicy;
 typedef struct Weir__Admin__V1__TrafficTimeBox Weir__Admin__V1__TrafficTimeBox;
 typedef struct Weir__Admin__V1__RateLimit Weir__Admin__V1__RateLimit;
 typedef struct Weir__Admin__V1__ChangeNote Weir__Admin__V1__ChangeNote;
@@ -55,6 +56,10 @@ typedef struct Weir__Admin__V1__ListEndpointsRequest Weir__Admin__V1__ListEndpoi
 typedef struct Weir__Admin__V1__ListEndpointsResponse Weir__Admin__V1__ListEndpointsResponse;
 typedef struct Weir__Admin__V1__SetTrafficRequest Weir__Admin__V1__SetTrafficRequest;
 typedef struct Weir__Admin__V1__ConfirmTrafficRequest Weir__Admin__V1__ConfirmTrafficRequest;
+typedef struct Weir__Admin__V1__Freeze Weir__Admin__V1__Freeze;
+typedef struct Weir__Admin__V1__SetFreezeRequest Weir__Admin__V1__SetFreezeRequest;
+typedef struct Weir__Admin__V1__GetFreezeRequest Weir__Admin__V1__GetFreezeRequest;
+typedef struct Weir__Admin__V1__GetFreezeResponse Weir__Admin__V1__GetFreezeResponse;
 typedef struct Weir__Admin__V1__SetTrafficResponse Weir__Admin__V1__SetTrafficResponse;
 typedef struct Weir__Admin__V1__ShadowTrafficRequest Weir__Admin__V1__ShadowTrafficRequest;
 typedef struct Weir__Admin__V1__SetRateLimitRequest Weir__Admin__V1__SetRateLimitRequest;
@@ -113,6 +118,8 @@ typedef struct Weir__Admin__V1__CompareRevisionsRequest Weir__Admin__V1__Compare
 typedef struct Weir__Admin__V1__CompareRevisionsResponse Weir__Admin__V1__CompareRevisionsResponse;
 typedef struct Weir__Admin__V1__RollbackRequest Weir__Admin__V1__RollbackRequest;
 typedef struct Weir__Admin__V1__RollbackResponse Weir__Admin__V1__RollbackResponse;
+typedef struct Weir__Admin__V1__GetAccessRequest Weir__Admin__V1__GetAccessRequest;
+typedef struct Weir__Admin__V1__GetAccessResponse Weir__Admin__V1__GetAccessResponse;
 typedef struct Weir__Admin__V1__ListInstancesRequest Weir__Admin__V1__ListInstancesRequest;
 typedef struct Weir__Admin__V1__ListInstancesResponse Weir__Admin__V1__ListInstancesResponse;
 typedef struct Weir__Admin__V1__Instance Weir__Admin__V1__Instance;
@@ -197,6 +204,13 @@ typedef enum _Weir__Admin__V1__ChangeAction {
   WEIR__ADMIN__V1__CHANGE_ACTION__CHANGE_ACTION_REMOVE = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__CHANGE_ACTION)
 } Weir__Admin__V1__ChangeAction;
+typedef enum _Weir__Admin__V1__AccessRole {
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_UNSPECIFIED = 0,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_VIEWER = 1,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_OPERATOR = 2,
+  WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_ADMIN = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__ACCESS_ROLE)
+} Weir__Admin__V1__AccessRole;
 typedef enum _Weir__Admin__V1__InstanceState {
   WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_UNSPECIFIED = 0,
   WEIR__ADMIN__V1__INSTANCE_STATE__INSTANCE_STATE_CURRENT = 1,
@@ -661,10 +675,27 @@ struct  Weir__Admin__V1__Endpoint
   Weir__Admin__V1__TrafficTimeBox *time_box;
   size_t n_methods;
   ProtobufCBinaryData *methods;
+  Weir__Admin__V1__CorsPolicy *cors;
 };
 #define WEIR__ADMIN__V1__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, NULL, NULL, NULL, 0,NULL, NULL }
+
+
+struct  Weir__Admin__V1__CorsPolicy
+{
+  ProtobufCMessage base;
+  size_t n_origins;
+  ProtobufCBinaryData *origins;
+  size_t n_headers;
+  ProtobufCBinaryData *headers;
+  size_t n_exposed_headers;
+  ProtobufCBinaryData *exposed_headers;
+  protobuf_c_boolean credentials;
+};
+#define WEIR__ADMIN__V1__CORS_POLICY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__cors_policy__descriptor) \
+    , 0,NULL, 0,NULL, 0,NULL, 0 }
 
 
 struct  Weir__Admin__V1__TrafficTimeBox
@@ -828,6 +859,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
   Weir__Admin__V1__ChangeNote *note;
   size_t n_methods;
   ProtobufCBinaryData *methods;
+  Weir__Admin__V1__CorsPolicy *cors;
   Weir__Admin__V1__CreateEndpointRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -835,7 +867,7 @@ struct  Weir__Admin__V1__CreateEndpointRequest
 };
 #define WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__create_endpoint_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0,NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, NULL, 0,NULL, NULL, WEIR__ADMIN__V1__CREATE_ENDPOINT_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -918,6 +950,7 @@ struct  Weir__Admin__V1__SetTrafficRequest
   protobuf_c_boolean override_rollout;
   Google__Protobuf__Duration *revert_after;
   Google__Protobuf__Duration *confirm_within;
+  protobuf_c_boolean override_freeze;
   Weir__Admin__V1__SetTrafficRequest__ExpectedRevisionCase _expected_revision_case;
   union {
     uint64_t expected_revision;
@@ -925,7 +958,7 @@ struct  Weir__Admin__V1__SetTrafficRequest
 };
 #define WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_traffic_request__descriptor) \
-    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+    , {0,NULL}, 0,NULL, 0, NULL, 0, NULL, NULL, 0, WEIR__ADMIN__V1__SET_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
 
 
 typedef enum {
@@ -948,6 +981,63 @@ struct  Weir__Admin__V1__ConfirmTrafficRequest
 #define WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__confirm_traffic_request__descriptor) \
     , {0,NULL}, 0, NULL, WEIR__ADMIN__V1__CONFIRM_TRAFFIC_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__Freeze
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData author;
+  ProtobufCBinaryData reason;
+  Google__Protobuf__Timestamp *since;
+  Google__Protobuf__Timestamp *until;
+};
+#define WEIR__ADMIN__V1__FREEZE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__freeze__descriptor) \
+    , {0,NULL}, {0,NULL}, NULL, NULL }
+
+
+typedef enum {
+  WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__NOT_SET = 0,
+  WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION_EXPECTED_REVISION = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__CASE)
+} Weir__Admin__V1__SetFreezeRequest__ExpectedRevisionCase;
+
+struct  Weir__Admin__V1__SetFreezeRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean frozen;
+  ProtobufCBinaryData reason;
+  Google__Protobuf__Timestamp *until;
+  protobuf_c_boolean validate_only;
+  Weir__Admin__V1__ChangeNote *note;
+  Weir__Admin__V1__SetFreezeRequest__ExpectedRevisionCase _expected_revision_case;
+  union {
+    uint64_t expected_revision;
+  };
+};
+#define WEIR__ADMIN__V1__SET_FREEZE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__set_freeze_request__descriptor) \
+    , 0, {0,NULL}, NULL, 0, NULL, WEIR__ADMIN__V1__SET_FREEZE_REQUEST___EXPECTED_REVISION__NOT_SET, {0} }
+
+
+struct  Weir__Admin__V1__GetFreezeRequest
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__GET_FREEZE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_freeze_request__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__GetFreezeResponse
+{
+  ProtobufCMessage base;
+  Weir__Admin__V1__Freeze *freeze;
+  uint64_t revision;
+};
+#define WEIR__ADMIN__V1__GET_FREEZE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_freeze_response__descriptor) \
+    , NULL, 0 }
 
 
 struct  Weir__Admin__V1__SetTrafficResponse
@@ -1705,10 +1795,12 @@ struct  Weir__Admin__V1__EndpointConfiguration
   Weir__Admin__V1__RateLimit *rate_limit;
   size_t n_methods;
   ProtobufCBinaryData *methods;
+  Weir__Admin__V1__CorsPolicy *cors;
+  Weir__Admin__V1__RolloutPlan *rollout;
 };
 #define WEIR__ADMIN__V1__ENDPOINT_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__endpoint_configuration__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, NULL, NULL }
 
 
 struct  Weir__Admin__V1__ObjectChange
@@ -1899,6 +1991,28 @@ struct  Weir__Admin__V1__RollbackResponse
     , 0,NULL, 0, 0,NULL }
 
 
+struct  Weir__Admin__V1__GetAccessRequest
+{
+  ProtobufCMessage base;
+};
+#define WEIR__ADMIN__V1__GET_ACCESS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_access_request__descriptor) \
+     }
+
+
+struct  Weir__Admin__V1__GetAccessResponse
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  Weir__Admin__V1__AccessRole role;
+  size_t n_endpoints;
+  ProtobufCBinaryData *endpoints;
+};
+#define WEIR__ADMIN__V1__GET_ACCESS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__get_access_response__descriptor) \
+    , {0,NULL}, WEIR__ADMIN__V1__ACCESS_ROLE__ACCESS_ROLE_UNSPECIFIED, 0,NULL }
+
+
 struct  Weir__Admin__V1__ListInstancesRequest
 {
   ProtobufCMessage base;
@@ -2019,10 +2133,11 @@ struct  Weir__Admin__V1__Stats
   uint64_t revision;
   uint64_t connections;
   uint64_t unrouted;
+  Weir__Admin__V1__Freeze *freeze;
 };
 #define WEIR__ADMIN__V1__STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&weir__admin__v1__stats__descriptor) \
-    , NULL, 0, 0,NULL, 0, 0, 0 }
+    , NULL, 0, 0,NULL, 0, 0, 0, NULL }
 
 
 struct  Weir__Admin__V1__BackendStats
@@ -2436,6 +2551,25 @@ Weir__Admin__V1__Endpoint *
 void   weir__admin__v1__endpoint__free_unpacked
                      (Weir__Admin__V1__Endpoint *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__CorsPolicy methods */
+void   weir__admin__v1__cors_policy__init
+                     (Weir__Admin__V1__CorsPolicy         *message);
+size_t weir__admin__v1__cors_policy__get_packed_size
+                     (const Weir__Admin__V1__CorsPolicy   *message);
+size_t weir__admin__v1__cors_policy__pack
+                     (const Weir__Admin__V1__CorsPolicy   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__cors_policy__pack_to_buffer
+                     (const Weir__Admin__V1__CorsPolicy   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__CorsPolicy *
+       weir__admin__v1__cors_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__cors_policy__free_unpacked
+                     (Weir__Admin__V1__CorsPolicy *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__TrafficTimeBox methods */
 void   weir__admin__v1__traffic_time_box__init
                      (Weir__Admin__V1__TrafficTimeBox         *message);
@@ -2777,6 +2911,82 @@ Weir__Admin__V1__ConfirmTrafficRequest *
                       const uint8_t       *data);
 void   weir__admin__v1__confirm_traffic_request__free_unpacked
                      (Weir__Admin__V1__ConfirmTrafficRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__Freeze methods */
+void   weir__admin__v1__freeze__init
+                     (Weir__Admin__V1__Freeze         *message);
+size_t weir__admin__v1__freeze__get_packed_size
+                     (const Weir__Admin__V1__Freeze   *message);
+size_t weir__admin__v1__freeze__pack
+                     (const Weir__Admin__V1__Freeze   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__freeze__pack_to_buffer
+                     (const Weir__Admin__V1__Freeze   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__Freeze *
+       weir__admin__v1__freeze__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__freeze__free_unpacked
+                     (Weir__Admin__V1__Freeze *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__SetFreezeRequest methods */
+void   weir__admin__v1__set_freeze_request__init
+                     (Weir__Admin__V1__SetFreezeRequest         *message);
+size_t weir__admin__v1__set_freeze_request__get_packed_size
+                     (const Weir__Admin__V1__SetFreezeRequest   *message);
+size_t weir__admin__v1__set_freeze_request__pack
+                     (const Weir__Admin__V1__SetFreezeRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__set_freeze_request__pack_to_buffer
+                     (const Weir__Admin__V1__SetFreezeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__SetFreezeRequest *
+       weir__admin__v1__set_freeze_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__set_freeze_request__free_unpacked
+                     (Weir__Admin__V1__SetFreezeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetFreezeRequest methods */
+void   weir__admin__v1__get_freeze_request__init
+                     (Weir__Admin__V1__GetFreezeRequest         *message);
+size_t weir__admin__v1__get_freeze_request__get_packed_size
+                     (const Weir__Admin__V1__GetFreezeRequest   *message);
+size_t weir__admin__v1__get_freeze_request__pack
+                     (const Weir__Admin__V1__GetFreezeRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_freeze_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetFreezeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetFreezeRequest *
+       weir__admin__v1__get_freeze_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_freeze_request__free_unpacked
+                     (Weir__Admin__V1__GetFreezeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetFreezeResponse methods */
+void   weir__admin__v1__get_freeze_response__init
+                     (Weir__Admin__V1__GetFreezeResponse         *message);
+size_t weir__admin__v1__get_freeze_response__get_packed_size
+                     (const Weir__Admin__V1__GetFreezeResponse   *message);
+size_t weir__admin__v1__get_freeze_response__pack
+                     (const Weir__Admin__V1__GetFreezeResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_freeze_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetFreezeResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetFreezeResponse *
+       weir__admin__v1__get_freeze_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_freeze_response__free_unpacked
+                     (Weir__Admin__V1__GetFreezeResponse *message,
                       ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__SetTrafficResponse methods */
 void   weir__admin__v1__set_traffic_response__init
@@ -3864,6 +4074,44 @@ Weir__Admin__V1__RollbackResponse *
 void   weir__admin__v1__rollback_response__free_unpacked
                      (Weir__Admin__V1__RollbackResponse *message,
                       ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetAccessRequest methods */
+void   weir__admin__v1__get_access_request__init
+                     (Weir__Admin__V1__GetAccessRequest         *message);
+size_t weir__admin__v1__get_access_request__get_packed_size
+                     (const Weir__Admin__V1__GetAccessRequest   *message);
+size_t weir__admin__v1__get_access_request__pack
+                     (const Weir__Admin__V1__GetAccessRequest   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_access_request__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetAccessRequest *
+       weir__admin__v1__get_access_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_access_request__free_unpacked
+                     (Weir__Admin__V1__GetAccessRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Weir__Admin__V1__GetAccessResponse methods */
+void   weir__admin__v1__get_access_response__init
+                     (Weir__Admin__V1__GetAccessResponse         *message);
+size_t weir__admin__v1__get_access_response__get_packed_size
+                     (const Weir__Admin__V1__GetAccessResponse   *message);
+size_t weir__admin__v1__get_access_response__pack
+                     (const Weir__Admin__V1__GetAccessResponse   *message,
+                      uint8_t             *out);
+size_t weir__admin__v1__get_access_response__pack_to_buffer
+                     (const Weir__Admin__V1__GetAccessResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Weir__Admin__V1__GetAccessResponse *
+       weir__admin__v1__get_access_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   weir__admin__v1__get_access_response__free_unpacked
+                     (Weir__Admin__V1__GetAccessResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Weir__Admin__V1__ListInstancesRequest methods */
 void   weir__admin__v1__list_instances_request__init
                      (Weir__Admin__V1__ListInstancesRequest         *message);
@@ -4173,6 +4421,9 @@ typedef void (*Weir__Admin__V1__Interval_Closure)
 typedef void (*Weir__Admin__V1__Endpoint_Closure)
                  (const Weir__Admin__V1__Endpoint *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__CorsPolicy_Closure)
+                 (const Weir__Admin__V1__CorsPolicy *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__TrafficTimeBox_Closure)
                  (const Weir__Admin__V1__TrafficTimeBox *message,
                   void *closure_data);
@@ -4226,6 +4477,18 @@ typedef void (*Weir__Admin__V1__SetTrafficRequest_Closure)
                   void *closure_data);
 typedef void (*Weir__Admin__V1__ConfirmTrafficRequest_Closure)
                  (const Weir__Admin__V1__ConfirmTrafficRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__Freeze_Closure)
+                 (const Weir__Admin__V1__Freeze *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__SetFreezeRequest_Closure)
+                 (const Weir__Admin__V1__SetFreezeRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetFreezeRequest_Closure)
+                 (const Weir__Admin__V1__GetFreezeRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetFreezeResponse_Closure)
+                 (const Weir__Admin__V1__GetFreezeResponse *message,
                   void *closure_data);
 typedef void (*Weir__Admin__V1__SetTrafficResponse_Closure)
                  (const Weir__Admin__V1__SetTrafficResponse *message,
@@ -4401,6 +4664,12 @@ typedef void (*Weir__Admin__V1__RollbackRequest_Closure)
 typedef void (*Weir__Admin__V1__RollbackResponse_Closure)
                  (const Weir__Admin__V1__RollbackResponse *message,
                   void *closure_data);
+typedef void (*Weir__Admin__V1__GetAccessRequest_Closure)
+                 (const Weir__Admin__V1__GetAccessRequest *message,
+                  void *closure_data);
+typedef void (*Weir__Admin__V1__GetAccessResponse_Closure)
+                 (const Weir__Admin__V1__GetAccessResponse *message,
+                  void *closure_data);
 typedef void (*Weir__Admin__V1__ListInstancesRequest_Closure)
                  (const Weir__Admin__V1__ListInstancesRequest *message,
                   void *closure_data);
@@ -4491,6 +4760,14 @@ struct Weir__Admin__V1__Admin_Service
                           const Weir__Admin__V1__ConfirmTrafficRequest *input,
                           Weir__Admin__V1__Endpoint_Closure closure,
                           void *closure_data);
+  void (*set_freeze)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__SetFreezeRequest *input,
+                     Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                     void *closure_data);
+  void (*get_freeze)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__GetFreezeRequest *input,
+                     Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                     void *closure_data);
   void (*set_rate_limit)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__SetRateLimitRequest *input,
                          Weir__Admin__V1__Endpoint_Closure closure,
@@ -4571,6 +4848,10 @@ struct Weir__Admin__V1__Admin_Service
                    const Weir__Admin__V1__RollbackRequest *input,
                    Weir__Admin__V1__RollbackResponse_Closure closure,
                    void *closure_data);
+  void (*get_access)(Weir__Admin__V1__Admin_Service *service,
+                     const Weir__Admin__V1__GetAccessRequest *input,
+                     Weir__Admin__V1__GetAccessResponse_Closure closure,
+                     void *closure_data);
   void (*list_instances)(Weir__Admin__V1__Admin_Service *service,
                          const Weir__Admin__V1__ListInstancesRequest *input,
                          Weir__Admin__V1__ListInstancesResponse_Closure closure,
@@ -4622,6 +4903,8 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## list_endpoints,\
       function_prefix__ ## set_traffic,\
       function_prefix__ ## confirm_traffic,\
+      function_prefix__ ## set_freeze,\
+      function_prefix__ ## get_freeze,\
       function_prefix__ ## set_rate_limit,\
       function_prefix__ ## shadow_traffic,\
       function_prefix__ ## set_shadow_comparison,\
@@ -4642,6 +4925,7 @@ void weir__admin__v1__admin__init (Weir__Admin__V1__Admin_Service *service,
       function_prefix__ ## get_revision,\
       function_prefix__ ## compare_revisions,\
       function_prefix__ ## rollback,\
+      function_prefix__ ## get_access,\
       function_prefix__ ## list_instances,\
       function_prefix__ ## adopt_state,\
       function_prefix__ ## restore_state,\
@@ -4694,6 +4978,14 @@ void weir__admin__v1__admin__confirm_traffic(ProtobufCService *service,
                                              const Weir__Admin__V1__ConfirmTrafficRequest *input,
                                              Weir__Admin__V1__Endpoint_Closure closure,
                                              void *closure_data);
+void weir__admin__v1__admin__set_freeze(ProtobufCService *service,
+                                        const Weir__Admin__V1__SetFreezeRequest *input,
+                                        Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                                        void *closure_data);
+void weir__admin__v1__admin__get_freeze(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetFreezeRequest *input,
+                                        Weir__Admin__V1__GetFreezeResponse_Closure closure,
+                                        void *closure_data);
 void weir__admin__v1__admin__set_rate_limit(ProtobufCService *service,
                                             const Weir__Admin__V1__SetRateLimitRequest *input,
                                             Weir__Admin__V1__Endpoint_Closure closure,
@@ -4774,6 +5066,10 @@ void weir__admin__v1__admin__rollback(ProtobufCService *service,
                                       const Weir__Admin__V1__RollbackRequest *input,
                                       Weir__Admin__V1__RollbackResponse_Closure closure,
                                       void *closure_data);
+void weir__admin__v1__admin__get_access(ProtobufCService *service,
+                                        const Weir__Admin__V1__GetAccessRequest *input,
+                                        Weir__Admin__V1__GetAccessResponse_Closure closure,
+                                        void *closure_data);
 void weir__admin__v1__admin__list_instances(ProtobufCService *service,
                                             const Weir__Admin__V1__ListInstancesRequest *input,
                                             Weir__Admin__V1__ListInstancesResponse_Closure closure,
@@ -4817,6 +5113,7 @@ extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_requirement__de
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_inconclusive__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__rollout_phase__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__change_action__descriptor;
+extern const ProtobufCEnumDescriptor    weir__admin__v1__access_role__descriptor;
 extern const ProtobufCEnumDescriptor    weir__admin__v1__instance_state__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__backend__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__lease__descriptor;
@@ -4838,6 +5135,7 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_comparison__desc
 extern const ProtobufCMessageDescriptor weir__admin__v1__field_tolerance__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__interval__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__cors_policy__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__traffic_time_box__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rate_limit__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__change_note__descriptor;
@@ -4856,6 +5154,10 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_request_
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_endpoints_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__confirm_traffic_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__freeze__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__set_freeze_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_freeze_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_freeze_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_traffic_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__shadow_traffic_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__set_rate_limit_request__descriptor;
@@ -4914,6 +5216,8 @@ extern const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_reque
 extern const ProtobufCMessageDescriptor weir__admin__v1__compare_revisions_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__rollback_response__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_access_request__descriptor;
+extern const ProtobufCMessageDescriptor weir__admin__v1__get_access_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_request__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__list_instances_response__descriptor;
 extern const ProtobufCMessageDescriptor weir__admin__v1__instance__descriptor;

@@ -6,6 +6,10 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
+ACCESS_ROLE_ADMIN: AccessRole
+ACCESS_ROLE_OPERATOR: AccessRole
+ACCESS_ROLE_UNSPECIFIED: AccessRole
+ACCESS_ROLE_VIEWER: AccessRole
 CHANGE_ACTION_ADD: ChangeAction
 CHANGE_ACTION_CHANGE: ChangeAction
 CHANGE_ACTION_REMOVE: ChangeAction
@@ -293,6 +297,18 @@ class ConfirmTrafficRequest(_message.Message):
     validate_only: bool
     def __init__(self, endpoint: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
+class CorsPolicy(_message.Message):
+    __slots__ = ["credentials", "exposed_headers", "headers", "origins"]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    EXPOSED_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    ORIGINS_FIELD_NUMBER: _ClassVar[int]
+    credentials: bool
+    exposed_headers: _containers.RepeatedScalarFieldContainer[str]
+    headers: _containers.RepeatedScalarFieldContainer[str]
+    origins: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, origins: _Optional[_Iterable[str]] = ..., headers: _Optional[_Iterable[str]] = ..., exposed_headers: _Optional[_Iterable[str]] = ..., credentials: bool = ...) -> None: ...
+
 class CreateBackendRequest(_message.Message):
     __slots__ = ["backend", "expected_revision", "note", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
@@ -306,8 +322,9 @@ class CreateBackendRequest(_message.Message):
     def __init__(self, backend: _Optional[_Union[Backend, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class CreateEndpointRequest(_message.Message):
-    __slots__ = ["backend", "expected_revision", "methods", "name", "note", "route", "validate_only"]
+    __slots__ = ["backend", "cors", "expected_revision", "methods", "name", "note", "route", "validate_only"]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
+    CORS_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -315,13 +332,14 @@ class CreateEndpointRequest(_message.Message):
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     backend: str
+    cors: CorsPolicy
     expected_revision: int
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     note: ChangeNote
     route: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., backend: _Optional[str] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ...) -> None: ...
 
 class DeleteBackendRequest(_message.Message):
     __slots__ = ["expected_revision", "name", "note", "validate_only"]
@@ -372,8 +390,9 @@ class DifferenceSample(_message.Message):
     def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[MetadataEntry, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[ValuePair, _Mapping]]] = ...) -> None: ...
 
 class Endpoint(_message.Message):
-    __slots__ = ["comparison", "intervals", "methods", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
+    __slots__ = ["comparison", "cors", "intervals", "methods", "name", "rate_limit", "revision", "route", "shadows", "time_box", "weights"]
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    CORS_FIELD_NUMBER: _ClassVar[int]
     INTERVALS_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -384,6 +403,7 @@ class Endpoint(_message.Message):
     TIME_BOX_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
+    cors: CorsPolicy
     intervals: _containers.RepeatedCompositeFieldContainer[Interval]
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
@@ -393,10 +413,10 @@ class Endpoint(_message.Message):
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     time_box: TrafficTimeBox
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ..., revision: _Optional[int] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., time_box: _Optional[_Union[TrafficTimeBox, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ...) -> None: ...
 
 class EndpointConfiguration(_message.Message):
-    __slots__ = ["comparison", "methods", "name", "rate_limit", "route", "shadows", "weights"]
+    __slots__ = ["comparison", "cors", "methods", "name", "rate_limit", "rollout", "route", "shadows", "weights"]
     class WeightsEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -405,20 +425,24 @@ class EndpointConfiguration(_message.Message):
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    CORS_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     comparison: ShadowComparison
+    cors: CorsPolicy
     methods: _containers.RepeatedScalarFieldContainer[str]
     name: str
     rate_limit: RateLimit
+    rollout: RolloutPlan
     route: str
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
     weights: _containers.ScalarMap[str, float]
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., weights: _Optional[_Mapping[str, float]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., methods: _Optional[_Iterable[str]] = ..., cors: _Optional[_Union[CorsPolicy, _Mapping]] = ..., rollout: _Optional[_Union[RolloutPlan, _Mapping]] = ...) -> None: ...
 
 class ExplainRouteRequest(_message.Message):
     __slots__ = ["endpoint", "path", "shard_key"]
@@ -492,6 +516,32 @@ class FieldTolerance(_message.Message):
     relative: float
     def __init__(self, field: _Optional[str] = ..., absolute: _Optional[float] = ..., relative: _Optional[float] = ...) -> None: ...
 
+class Freeze(_message.Message):
+    __slots__ = ["author", "reason", "since", "until"]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    reason: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, author: _Optional[str] = ..., reason: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetAccessRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class GetAccessResponse(_message.Message):
+    __slots__ = ["endpoints", "name", "role"]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    endpoints: _containers.RepeatedScalarFieldContainer[str]
+    name: str
+    role: AccessRole
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[AccessRole, str]] = ..., endpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class GetBackendRequest(_message.Message):
     __slots__ = ["name", "reveal_secrets"]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -505,6 +555,18 @@ class GetEndpointRequest(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     name: str
     def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetFreezeRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class GetFreezeResponse(_message.Message):
+    __slots__ = ["freeze", "revision"]
+    FREEZE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    freeze: Freeze
+    revision: int
+    def __init__(self, freeze: _Optional[_Union[Freeze, _Mapping]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class GetRevisionRequest(_message.Message):
     __slots__ = ["reveal_secrets", "revision"]
@@ -1054,6 +1116,22 @@ class RolloutWebhook(_message.Message):
     url: str
     def __init__(self, url: _Optional[str] = ..., on: _Optional[_Iterable[_Union[RolloutHook, str]]] = ...) -> None: ...
 
+class SetFreezeRequest(_message.Message):
+    __slots__ = ["expected_revision", "frozen", "note", "reason", "until", "validate_only"]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    expected_revision: int
+    frozen: bool
+    note: ChangeNote
+    reason: str
+    until: _timestamp_pb2.Timestamp
+    validate_only: bool
+    def __init__(self, frozen: bool = ..., reason: _Optional[str] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
+
 class SetRateLimitRequest(_message.Message):
     __slots__ = ["endpoint", "expected_revision", "note", "rate_limit", "validate_only"]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -1083,11 +1161,12 @@ class SetShadowComparisonRequest(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., comparison: _Optional[_Union[ShadowComparison, _Mapping]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ...) -> None: ...
 
 class SetTrafficRequest(_message.Message):
-    __slots__ = ["confirm_within", "endpoint", "expected_revision", "note", "override_rollout", "revert_after", "validate_only", "weights"]
+    __slots__ = ["confirm_within", "endpoint", "expected_revision", "note", "override_freeze", "override_rollout", "revert_after", "validate_only", "weights"]
     CONFIRM_WITHIN_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_FREEZE_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_ROLLOUT_FIELD_NUMBER: _ClassVar[int]
     REVERT_AFTER_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
@@ -1096,11 +1175,12 @@ class SetTrafficRequest(_message.Message):
     endpoint: str
     expected_revision: int
     note: ChangeNote
+    override_freeze: bool
     override_rollout: bool
     revert_after: _duration_pb2.Duration
     validate_only: bool
     weights: _containers.RepeatedCompositeFieldContainer[BackendWeight]
-    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., override_rollout: bool = ..., revert_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., confirm_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[BackendWeight, _Mapping]]] = ..., expected_revision: _Optional[int] = ..., validate_only: bool = ..., note: _Optional[_Union[ChangeNote, _Mapping]] = ..., override_rollout: bool = ..., revert_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., confirm_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., override_freeze: bool = ...) -> None: ...
 
 class SetTrafficResponse(_message.Message):
     __slots__ = ["endpoint", "moved_share", "packed", "revision", "warnings"]
@@ -1273,20 +1353,22 @@ class StartRolloutResponse(_message.Message):
     def __init__(self, rollout: _Optional[_Union[Rollout, _Mapping]] = ..., preview: _Optional[_Iterable[_Union[RolloutPreviewStep, _Mapping]]] = ..., revision: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., error_share: _Optional[float] = ...) -> None: ...
 
 class Stats(_message.Message):
-    __slots__ = ["backends", "connections", "revision", "seconds", "time", "unrouted"]
+    __slots__ = ["backends", "connections", "freeze", "revision", "seconds", "time", "unrouted"]
     BACKENDS_FIELD_NUMBER: _ClassVar[int]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    FREEZE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     UNROUTED_FIELD_NUMBER: _ClassVar[int]
     backends: _containers.RepeatedCompositeFieldContainer[BackendStats]
     connections: int
+    freeze: Freeze
     revision: int
     seconds: float
     time: _timestamp_pb2.Timestamp
     unrouted: int
-    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., backends: _Optional[_Iterable[_Union[BackendStats, _Mapping]]] = ..., revision: _Optional[int] = ..., connections: _Optional[int] = ..., unrouted: _Optional[int] = ...) -> None: ...
+    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., backends: _Optional[_Iterable[_Union[BackendStats, _Mapping]]] = ..., revision: _Optional[int] = ..., connections: _Optional[int] = ..., unrouted: _Optional[int] = ..., freeze: _Optional[_Union[Freeze, _Mapping]] = ...) -> None: ...
 
 class StatusCount(_message.Message):
     __slots__ = ["code", "count", "name"]
@@ -1453,6 +1535,9 @@ class RolloutPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ChangeAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class AccessRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class InstanceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -163,6 +163,13 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :rate_limit, :message, 8, "weir.admin.v1.RateLimit"
       optional :time_box, :message, 9, "weir.admin.v1.TrafficTimeBox"
       repeated :methods, :string, 10
+      optional :cors, :message, 11, "weir.admin.v1.CorsPolicy"
+    end
+    add_message "weir.admin.v1.CorsPolicy" do
+      repeated :origins, :string, 1
+      repeated :headers, :string, 2
+      repeated :exposed_headers, :string, 3
+      optional :credentials, :bool, 4
     end
     add_message "weir.admin.v1.TrafficTimeBox" do
       optional :reverts, :message, 1, "google.protobuf.Timestamp"
@@ -218,6 +225,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :validate_only, :bool, 5
       optional :note, :message, 6, "weir.admin.v1.ChangeNote"
       repeated :methods, :string, 7
+      optional :cors, :message, 8, "weir.admin.v1.CorsPolicy"
     end
     add_message "weir.admin.v1.DeleteEndpointRequest" do
       optional :name, :string, 1
@@ -246,12 +254,33 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :override_rollout, :bool, 6
       optional :revert_after, :message, 7, "google.protobuf.Duration"
       optional :confirm_within, :message, 8, "google.protobuf.Duration"
+      optional :override_freeze, :bool, 9
     end
     add_message "weir.admin.v1.ConfirmTrafficRequest" do
       optional :endpoint, :string, 1
       proto3_optional :expected_revision, :uint64, 2
       optional :validate_only, :bool, 3
       optional :note, :message, 4, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.Freeze" do
+      optional :author, :string, 1
+      optional :reason, :string, 2
+      optional :since, :message, 3, "google.protobuf.Timestamp"
+      optional :until, :message, 4, "google.protobuf.Timestamp"
+    end
+    add_message "weir.admin.v1.SetFreezeRequest" do
+      optional :frozen, :bool, 1
+      optional :reason, :string, 2
+      optional :until, :message, 3, "google.protobuf.Timestamp"
+      proto3_optional :expected_revision, :uint64, 4
+      optional :validate_only, :bool, 5
+      optional :note, :message, 6, "weir.admin.v1.ChangeNote"
+    end
+    add_message "weir.admin.v1.GetFreezeRequest" do
+    end
+    add_message "weir.admin.v1.GetFreezeResponse" do
+      optional :freeze, :message, 1, "weir.admin.v1.Freeze"
+      optional :revision, :uint64, 2
     end
     add_message "weir.admin.v1.SetTrafficResponse" do
       optional :endpoint, :message, 1, "weir.admin.v1.Endpoint"
@@ -541,6 +570,8 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :comparison, :message, 5, "weir.admin.v1.ShadowComparison"
       optional :rate_limit, :message, 6, "weir.admin.v1.RateLimit"
       repeated :methods, :string, 7
+      optional :cors, :message, 8, "weir.admin.v1.CorsPolicy"
+      optional :rollout, :message, 9, "weir.admin.v1.RolloutPlan"
     end
     add_message "weir.admin.v1.ObjectChange" do
       optional :action, :enum, 1, "weir.admin.v1.ChangeAction"
@@ -613,6 +644,13 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 2
       repeated :warnings, :string, 3
     end
+    add_message "weir.admin.v1.GetAccessRequest" do
+    end
+    add_message "weir.admin.v1.GetAccessResponse" do
+      optional :name, :string, 1
+      optional :role, :enum, 2, "weir.admin.v1.AccessRole"
+      repeated :endpoints, :string, 3
+    end
     add_message "weir.admin.v1.ListInstancesRequest" do
     end
     add_message "weir.admin.v1.ListInstancesResponse" do
@@ -665,6 +703,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :revision, :uint64, 4
       optional :connections, :uint64, 5
       optional :unrouted, :uint64, 6
+      optional :freeze, :message, 7, "weir.admin.v1.Freeze"
     end
     add_message "weir.admin.v1.BackendStats" do
       optional :endpoint, :string, 1
@@ -750,6 +789,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :CHANGE_ACTION_CHANGE, 2
       value :CHANGE_ACTION_REMOVE, 3
     end
+    add_enum "weir.admin.v1.AccessRole" do
+      value :ACCESS_ROLE_UNSPECIFIED, 0
+      value :ACCESS_ROLE_VIEWER, 1
+      value :ACCESS_ROLE_OPERATOR, 2
+      value :ACCESS_ROLE_ADMIN, 3
+    end
     add_enum "weir.admin.v1.InstanceState" do
       value :INSTANCE_STATE_UNSPECIFIED, 0
       value :INSTANCE_STATE_CURRENT, 1
@@ -781,6 +826,7 @@ module Weir
       FieldTolerance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.FieldTolerance").msgclass
       Interval = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Interval").msgclass
       Endpoint = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Endpoint").msgclass
+      CorsPolicy = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CorsPolicy").msgclass
       TrafficTimeBox = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.TrafficTimeBox").msgclass
       RateLimit = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RateLimit").msgclass
       ChangeNote = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeNote").msgclass
@@ -799,6 +845,10 @@ module Weir
       ListEndpointsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListEndpointsResponse").msgclass
       SetTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficRequest").msgclass
       ConfirmTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ConfirmTrafficRequest").msgclass
+      Freeze = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Freeze").msgclass
+      SetFreezeRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetFreezeRequest").msgclass
+      GetFreezeRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetFreezeRequest").msgclass
+      GetFreezeResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetFreezeResponse").msgclass
       SetTrafficResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetTrafficResponse").msgclass
       ShadowTrafficRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ShadowTrafficRequest").msgclass
       SetRateLimitRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.SetRateLimitRequest").msgclass
@@ -856,6 +906,8 @@ module Weir
       CompareRevisionsResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.CompareRevisionsResponse").msgclass
       RollbackRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RollbackRequest").msgclass
       RollbackResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RollbackResponse").msgclass
+      GetAccessRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetAccessRequest").msgclass
+      GetAccessResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.GetAccessResponse").msgclass
       ListInstancesRequest = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListInstancesRequest").msgclass
       ListInstancesResponse = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ListInstancesResponse").msgclass
       Instance = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.Instance").msgclass
@@ -877,6 +929,7 @@ module Weir
       RolloutInconclusive = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutInconclusive").enummodule
       RolloutPhase = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.RolloutPhase").enummodule
       ChangeAction = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.ChangeAction").enummodule
+      AccessRole = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.AccessRole").enummodule
       InstanceState = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("weir.admin.v1.InstanceState").enummodule
     end
   end
