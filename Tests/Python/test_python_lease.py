@@ -238,3 +238,13 @@ def called_or_failed(client):
         return called(client)
     except weir.Unavailable:
         return None
+
+
+def test_a_program_starts_again_during_a_freeze(client, program):
+    program.start()
+    client.freeze("holidays")
+    try:
+        program.end(signal.SIGKILL)
+        assert called(client) == program.start()
+    finally:
+        client.unfreeze()
