@@ -245,6 +245,7 @@ def test_a_program_starts_again_during_a_freeze(client, program):
     client.freeze("holidays")
     try:
         program.end(signal.SIGKILL)
-        assert called(client) == program.start()
+        second = program.start()
+        assert called(client) == second
     finally:
         client.unfreeze()
