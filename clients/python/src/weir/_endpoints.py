@@ -87,7 +87,7 @@ class Endpoints:
     ) -> types.Endpoint:
         if (route or "") == existing.route and sorted(methods) == list(existing.methods):
             change = self._run(operations.set_traffic(
-                existing.name, {backend: 1.0}, None, None, False, options))
+                existing.name, {backend: 1.0}, None, None, False, False, options))
             return change.endpoint
         # Checks the new route before the endpoint is deleted.
         if (route or "") != existing.route:
