@@ -32,6 +32,8 @@ extension ControlPlane {
     ) async throws -> ControlState.Backend {
         try draft.checkFiles()
         let registered = registeredNames
+        let isRestart = draft.isServedAgain(after: state.backends[draft.name])
+        let options = options.ignoringFreeze(options.ignoresFreeze || isRestart)
         return try await change(options) { (state) throws(ControlError) in
             try state.updateBackend(draft, registered: registered)
         }.result

@@ -91,7 +91,7 @@ class Endpoints:
         is_same = (route or "") == existing.route and sorted(methods) == list(existing.methods)
         if is_same and cors == existing.cors:
             change = self._run(operations.set_traffic(
-                existing.name, {backend: 1.0}, None, None, False, options))
+                existing.name, {backend: 1.0}, None, None, False, False, options))
             return change.endpoint
         # Checks the new route before the endpoint is deleted.
         if (route or "") != existing.route:
