@@ -139,7 +139,7 @@ internal import Testing
     }
 
     @Test(
-        "A route of an endpoint conflicts with a template, unless the template is inside its prefix",
+        "A route conflicts with a template that matches its paths, unless its prefix is shorter",
         arguments: [
             ("/v1/books", "/v1/books", true), ("/v1/{id}", "/v1/books", true),
             ("/v1/{id}", "/v1/books/x", false), ("/{x=**}", "/v1/books", true),
