@@ -221,6 +221,12 @@ for number, text in enumerate([
         b"connect=v1&encoding=json&base64=1&message=eyJhIjoi_-8ifQ",
         b"message=%7B%7D&encoding=proto&compression=gzip&x", b"9999999999"]):
     seed("web", f"text-{number}", text)
+JSON = b'{"path":"/a","payload":"QQ=="}'
+for number, body in enumerate([
+        message(b"\x22\x02/a"), message(JSON), JSON, gzip.compress(JSON, mtime=0),
+        message(gzip.compress(JSON, mtime=0), 1)]):
+    for form in range(16):
+        seed("forms", f"{number}-{form}", bytes([form, 3]) + body)
 
 folder = pathlib.Path(sys.argv[1])
 for name, data in SEEDS.items():

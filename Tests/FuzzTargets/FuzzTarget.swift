@@ -45,6 +45,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case archive
     /// The framing and the texts of gRPC-Web and Connect.
     case web
+    /// Requests and responses of gRPC-Web and Connect, converted to gRPC and back.
+    case forms
     /// The access file, names of certificates, and texts of errors.
     case access
 
@@ -67,6 +69,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .rows: StoreFuzz.readRows(bytes)
         case .archive: StoreFuzz.readArchive(bytes)
         case .web: WebFuzz.feed(bytes)
+        case .forms: WebFuzz.convert(bytes)
         case .access: AccessFuzz.feed(bytes)
         }
     }

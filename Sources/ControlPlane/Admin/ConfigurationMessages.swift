@@ -47,7 +47,8 @@ extension ControlState.Configuration.Endpoint {
             comparison: try .init(message.comparison ?? .init()),
             rateLimit: try message.rateLimit.map { (limit) throws(ControlError) in
                 try .init(limit)
-            }, methods: try HTTPMethods(message.methods), cors: try CORSPolicy?(message.cors))
+            }, methods: try HTTPMethods(message.methods), cors: try CORSPolicy?(message.cors),
+            httpShardKey: try HTTPShardKey?(message.httpShardKey))
     }
 }
 
@@ -78,7 +79,8 @@ extension Weir_Admin_V1_EndpointConfiguration {
                 uniqueKeysWithValues: endpoint.weights.weights.map { ($0.backend, $0.weight) }),
             shadows: endpoint.shadows.map { .init($0) }, comparison: .init(endpoint.comparison),
             rateLimit: endpoint.rateLimit.map { .init($0) }, methods: endpoint.methods.names,
-            cors: endpoint.cors.map { .init($0) })
+            cors: endpoint.cors.map { .init($0) },
+            httpShardKey: endpoint.httpShardKey.map { .init($0) })
     }
 }
 

@@ -14,6 +14,7 @@ extension ControlState {
             let rateLimit: RateLimit?
             let methods: HTTPMethods
             let cors: CORSPolicy?
+            let httpShardKey: HTTPShardKey?
         }
 
         /// In the order of the request.
@@ -135,6 +136,7 @@ extension ControlState {
         endpoint.rateLimit = desired.rateLimit
         endpoint.methods = desired.methods
         endpoint.cors = desired.cors
+        endpoint.httpShardKey = desired.httpShardKey
         guard known.map({ $0.isSame(as: endpoint) }) != true else { return }
         _ = put(endpoint)
     }
@@ -176,6 +178,7 @@ extension ControlState.Endpoint {
         route == other.route && weights == other.weights && map.fragments == other.map.fragments
             && shadows == other.shadows && comparison == other.comparison
             && rateLimit == other.rateLimit && methods == other.methods && cors == other.cors
+            && httpShardKey == other.httpShardKey
     }
 }
 

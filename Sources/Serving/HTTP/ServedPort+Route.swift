@@ -16,6 +16,8 @@ struct HTTPRoute {
     let kind: Kind
     /// The policy for scripts of other origins, for the fields of the response.
     var cors: CORSPolicy?
+    /// The shard key that the request has in another place than the header.
+    var shardKey: String?
 }
 
 extension ServedPort {
@@ -29,12 +31,16 @@ extension ServedPort {
         let request = WebRequest(head)
         let plain = plainEndpoint(head, router)
         let path = path(head, router)
-        let cors = policy(path, plain, router)
+        let endpoint =
+            path?.policy.flatMap { router.snapshot.endpoint(named: $0.endpoint) } ?? plain
+        let cors = servesEndpoints ? endpoint?.cors : cors
         if let cors, CORSPolicy.isPreflight(head) {
             let methods = path == nil ? plain?.methods.listed : ["GET", "POST"]
             return HTTPRoute(kind: .reply(cors.preflight(head, methods: methods ?? [])))
         }
-        return HTTPRoute(kind: kind(head, request, path, isPlain: plain != nil), cors: cors)
+        return HTTPRoute(
+            kind: kind(head, request, path, isPlain: plain != nil), cors: cors,
+            shardKey: endpoint?.httpShardKey?.key(of: head))
     }
 
     private func kind(
@@ -52,14 +58,6 @@ extension ServedPort {
             return .web(request, path)
         }
         return isPlain ? .plain : .reply(Self.refusal(head))
-    }
-
-    private func policy(
-        _ path: ResolvedPath?, _ plain: RoutingSnapshot.Endpoint?, _ router: Router
-    ) -> CORSPolicy? {
-        guard servesEndpoints else { return cors }
-        let called = path?.policy.flatMap { router.snapshot.endpoint(named: $0.endpoint) }
-        return (called ?? plain)?.cors
     }
 
     /// The endpoint whose plain HTTP path matches.
