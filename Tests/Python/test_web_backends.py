@@ -1,5 +1,7 @@
 """gRPC-Web and Connect in front of upstreams: schemas, weights and shadows; TLS and roles."""
 
+import base64
+import gzip
 import json
 import ssl
 
@@ -94,6 +96,10 @@ def test_a_get_calls_a_method_without_side_effects(mesh, shops, version):  # noq
     assert response.json == {"unitPrice": "5"} and shop.requests == [b"\x0a\x01x"], response
     response = client.ask("GET", GET + "?connect=v1&encoding=proto&base64=1&message=CgF4")
     assert response.body == shop.answer and shop.requests[1] == b"\x0a\x01x"
+    compressed = base64.urlsafe_b64encode(gzip.compress(b'{"itemName":"z"}')).decode()
+    response = client.ask("GET", GET + "?connect=v1&encoding=json&base64=1&compression=gzip"
+                          f"&message={compressed}")
+    assert response.json == {"unitPrice": "5"} and shop.requests[2] == b"\x0a\x01z"
     response = client.ask("HEAD", GET + "?connect=v1&encoding=json&message=%7B%7D")
     assert response.status == 200 and not response.body
     client.close()

@@ -24,8 +24,8 @@ extension ServedPort {
     /// Decides how a request that is not gRPC is answered.
     ///
     /// A request to the method of a gRPC service is a call if its method and content type belong to
-    /// a web protocol. A path that also is one of plain HTTP, and a POST of JSON that names no
-    /// protocol, is a plain HTTP request.
+    /// a web protocol. On a path that also is one of plain HTTP, a POST of one message that does
+    /// not name its protocol is a plain HTTP request.
     func route(_ head: HTTPRequestHead, _ router: Router) -> HTTPRoute {
         guard !head.target.isAsterisk else { return HTTPRoute(kind: .plain) }
         let request = WebRequest(head)
